@@ -1,0 +1,22 @@
+"""The one exception that people see: a sentence that says what, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Bad input or an impossible request; the command line prints it and exits with 2."""
+
+
+class Incomplete(Exception):  # noqa: N818 - it is a state, not an error
+    """Work is left to do; everything finished is kept, and the same command continues it (exit 3)."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """A UserError for a name that does not exist, with the nearest names that do."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(names) or 'none'}."
+    return UserError(f"Unknown {kind} {name!r}. {hint}")

@@ -1,0 +1,228 @@
+"""The types that travel from room to room, left to right. Everything else is a tidy table.
+
+Table schemas, one row per line, are the `*_COLUMNS` tuples below; `outcome` says why a value is
+missing, and a missing number is NaN, never 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+BASELINE = "none"
+"""Name of the arm without a mitigation."""
+
+OUTCOMES = ("label", "uncertain", "no person", "several people", "blocked", "unreadable")
+
+ATTRIBUTE_COLUMNS = ("sample", "prompt", "subject", "arm", "seed", "attribute", "outcome", "value", "score")
+"""One row per sample and attribute; `value` is None unless `outcome` is "label"."""
+
+MATCH_COLUMNS = (
+    "sample", "prompt", "arm", "seed", "score", "held_score", "train", "train_caption", "repeats", "copy", "outcome",
+)  # fmt: skip
+"""One row per sample: exact cosine to the nearest training image and to the nearest held-out one."""
+
+
+def digest(value: object, length: int = 16) -> str:
+    """Hex digest of a JSON-able value that does not depend on the order of its keys."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A perceived attribute with its fixed class list and, per class, the texts that stand for it."""
+
+    name: str
+    classes: tuple[str, ...]
+    texts: Mapping[str, tuple[str, ...]]
+    threshold: float = 0.0
+    """Probability of the best class below which the outcome is "uncertain"; 0 never abstains."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A text to be drawn and what is known about it before anything is drawn."""
+
+    id: str
+    text: str
+    subject: str
+    block: str
+    purpose: str
+    """"representation" or "replication"."""
+    seeds: int
+    attributes: tuple[str, ...] = ()
+    states: Mapping[str, str] = field(default_factory=dict)
+    """Attribute values that the text states."""
+    repeats: int | None = None
+    """How often the caption's image stands in the training set, where that is known."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A declared target: shares per (subject, attribute, class), with its source."""
+
+    name: str
+    label: str
+    shares: Mapping[tuple[str, str, str], float]
+    source: str
+
+    def share(self, subject: str, attribute: str, value: str) -> float:
+        """The declared share, or NaN where the reference says nothing."""
+        return self.shares.get((subject, attribute, value), math.nan)
+
+
+@dataclass(frozen=True)
+class Mitigation:
+    """A rewriter by name with its options, compared with the baseline on the same seeds."""
+
+    name: str
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    blocks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A question with everything that is needed to ask a model."""
+
+    name: str
+    title: str
+    question: str
+    prompts: tuple[Prompt, ...]
+    attributes: tuple[Attribute, ...]
+    references: tuple[Reference, ...]
+    mitigations: tuple[Mitigation, ...]
+    person_texts: tuple[str, ...] = ()
+    """Texts for "somebody is there"; empty: no person gate."""
+    empty_texts: tuple[str, ...] = ()
+    corpus: str | None = None
+    """Training set to search for copies, by registry name."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What, next to text and seed, decides the pixels."""
+
+    model: str
+    revision: str
+    """Content hash of the model's files, so that a changed model is another model."""
+    steps: int
+    guidance: float
+    batch: int
+    """Fixed micro-batch shape: part of the result, because kernels round differently by shape."""
+    dtype: str = "float32"
+    negative: str = ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image to be made."""
+
+    id: str
+    prompt: str
+    arm: str
+    seed: int
+    text: str
+    """The final text, after the arm's rewriting."""
+    drawn: Mapping[str, str] = field(default_factory=dict)
+    """Attribute values that the arm drew for this image."""
+
+
+def sample_id(text: str, seed: int, settings: Settings) -> str:
+    """Hash of all that produces the image."""
+    return digest({"text": text, "seed": seed, **asdict(settings)}, 20)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One claim with its uncertainty. Numbers that are not known are NaN; texts are plain."""
+
+    id: str
+    """Unique and stable: `representation/technologist/gender=woman`."""
+    section: str
+    """"representation", "replication", "mitigation" or "quality"."""
+    where: str
+    """What the claim is about: a subject, a prompt, a level of repetition."""
+    quantity: str
+    """What was estimated: `share of women`, `copies among images`, ..."""
+    estimate: float
+    low: float
+    high: float
+    n: int
+    n_effective: float
+    missing: int
+    method: str
+    arm: str = BASELINE
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Missing images by outcome."""
+    naive: float = math.nan
+    """The estimate before the classifier's errors were corrected."""
+    naive_low: float = math.nan
+    naive_high: float = math.nan
+    references: Mapping[str, float] = field(default_factory=dict)
+    """Declared targets for this quantity by name, e.g. planted, training set, uniform."""
+    truth: float = math.nan
+    """The planted truth, for the embedded world."""
+    p: float = math.nan
+    q: float = math.nan
+    """Benjamini-Hochberg adjusted p inside `family`."""
+    family: str = ""
+    floor: float = math.nan
+    """What a perfectly fair model would score at this n, for quantities that cannot be negative."""
+    verdict: str = ""
+    """One of VERDICTS."""
+    sentence: str = ""
+    """The claim in one plain sentence, with estimate, interval and n."""
+
+
+VERDICTS = ("above", "below", "compatible", "undecided", "found", "not found", "met", "not met", "described")
+
+
+def to_json(findings: list[Finding]) -> str:
+    """Findings as strict JSON: NaN becomes null, keys sorted, so equal findings are equal bytes."""
+
+    def clean(value: object) -> object:
+        if isinstance(value, float):
+            return round(value, 10) if math.isfinite(value) else None
+        if isinstance(value, Mapping):
+            return {k: clean(v) for k, v in value.items()}
+        return value
+
+    rows = [{k: clean(v) for k, v in asdict(f).items()} for f in findings]
+    return json.dumps(rows, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def from_json(text: str) -> list[Finding]:
+    """Read findings back; null becomes NaN."""
+    rows = json.loads(text)
+    floats = {f for f, t in Finding.__annotations__.items() if t in ("float", float)}
+    return [
+        Finding(**{k: math.nan if v is None and k in floats else v for k, v in row.items()})
+        for row in rows
+    ]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that the report shows; it computes no estimate of its own."""
+
+    suite: Suite
+    settings: Settings
+    findings: list[Finding]
+    attributes: pd.DataFrame
+    matches: pd.DataFrame
+    samples: dict[str, Sample]
+    image: Callable[[str], np.ndarray]
+    """Sample id to uint8[h, w, 3]."""
+    train_image: Callable[[str], np.ndarray]
+    """Training image id to uint8[h, w, 3]."""
+    facts: Mapping[str, Any]
+    """Method facts to be printed: threshold, corpus sizes, classifier errors, command, versions."""
