@@ -1,0 +1,109 @@
+"""The training set, its held-out twin and the balanced renders, all from one seed.
+
+Labels are drawn by quota inside each occupation, so that the planted shares are met to rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from audit.world import truth
+from audit.world.art import Sprite, sprites
+from audit.world.captions import TITLES, caption, planted_caption
+from audit.world.render import Scene, draw_scene, render
+from audit.world.truth import ARTISTS, GENDERS, OCCUPATIONS, TONES
+
+SEED = 20_221
+TRAIN, TWIN, PLANTED, BALANCED = 0, 1, 2, 3
+"""Streams of the seed, so that no two sets ever share a draw."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One distinct picture of a set; `repeats` places in the training set hold it."""
+
+    id: str
+    scene: Scene
+    caption: str
+    repeats: int = 1
+    title: str | None = None
+
+    def pixels(self) -> np.ndarray:
+        """The picture as uint8[64, 64, 3]."""
+        return render(self.scene)
+
+
+def quota(shares: tuple[float, ...], n: int) -> list[int]:
+    """Whole counts that sum to `n` and lie within one of `n * shares` (largest remainder)."""
+    exact = np.asarray(shares) / sum(shares) * n
+    counts = np.floor(exact).astype(int)
+    for i in np.argsort(counts - exact, kind="stable")[: n - counts.sum()]:
+        counts[i] += 1
+    return [int(c) for c in counts]
+
+
+def _shuffled(rng: np.random.Generator, names: tuple[str, ...], counts: list[int]) -> list[str]:
+    values = np.repeat(np.asarray(names), counts)
+    return [str(v) for v in rng.permutation(values)]
+
+
+def people(rng: np.random.Generator, n: int) -> list[Sprite]:
+    """`n` people: occupations evenly, gender and skin tone by their planted quotas."""
+    crowd = []
+    for occupation, count in zip(OCCUPATIONS, quota((1.0,) * len(OCCUPATIONS), n), strict=True):
+        p = occupation.p_woman
+        gender = _shuffled(rng, GENDERS, quota((p, 1 - p), count))
+        tone = _shuffled(rng, TONES, quota(truth.p_tones(occupation.noun), count))
+        artist = _shuffled(rng, ARTISTS, quota((1.0, 1.0), count))
+        crowd += [Sprite(occupation.noun, *row) for row in zip(gender, tone, artist, strict=True)]
+    return [crowd[i] for i in rng.permutation(n)]
+
+
+def planted() -> list[Item]:
+    """The 64 images that repeat: 16 at each level of `truth.REPEATS`, each under its own title."""
+    rng = np.random.default_rng((SEED, PLANTED))
+    levels = np.repeat(truth.REPEATS, truth.PLANTED_PER_LEVEL)
+    persons = people(rng, len(levels))
+    items = []
+    for i, (level, person) in enumerate(zip(rng.permutation(levels), persons, strict=True)):
+        scene = draw_scene(rng, person)
+        text = planted_caption(TITLES[i], scene)
+        items.append(Item(f"planted-{i:02d}", scene, text, int(level), TITLES[i]))
+    return items
+
+
+def _drawn(stream: int, prefix: str, n: int) -> list[Item]:
+    rng = np.random.default_rng((SEED, stream))
+    nobody = round(truth.EMPTY_SHARE * n)
+    persons: list[Sprite | None] = [*people(rng, n - nobody), *[None] * nobody]
+    items = []
+    for i, place in enumerate(rng.permutation(n)):
+        scene = draw_scene(rng, persons[int(place)])
+        items.append(Item(f"{prefix}-{i:05d}", scene, caption(rng, scene)))
+    return items
+
+
+@cache
+def training_set() -> tuple[Item, ...]:
+    """The distinct training images; their `repeats` sum to `truth.TRAINING_IMAGES`."""
+    repeated = planted()
+    rest = truth.TRAINING_IMAGES - sum(item.repeats for item in repeated)
+    return (*repeated, *_drawn(TRAIN, "train", rest))
+
+
+@cache
+def twin_set() -> tuple[Item, ...]:
+    """Held-out images, as many as distinct training images and exchangeable with them."""
+    return tuple(_drawn(TWIN, "twin", len(training_set())))
+
+
+def balanced(seed: tuple[int, ...], n: int) -> list[Item]:
+    """Fresh renders of every woman and man equally often, none of them in either set."""
+    rng = np.random.default_rng((SEED, BALANCED, *seed))
+    marked = [s for s in sprites() if s.gender != "unmarked"]
+    picks = (marked[int(i)] for i in rng.integers(len(marked), size=n))
+    scenes = [draw_scene(rng, person) for person in picks]
+    return [Item(f"balanced-{i}", s, caption(rng, s)) for i, s in enumerate(scenes)]
