@@ -136,6 +136,11 @@ class Sample:
     """Attribute values that the arm drew for this image."""
 
 
+def asdict_sample(sample: Sample) -> dict[str, Any]:
+    """A sample as plain JSON-able data."""
+    return {**asdict(sample), "drawn": dict(sample.drawn)}
+
+
 def sample_id(text: str, seed: int, settings: Settings) -> str:
     """Hash of all that produces the image."""
     return digest({"text": text, "seed": seed, **asdict(settings)}, 20)

@@ -1,0 +1,63 @@
+"""Reading and writing pictures at the border: strangers' files are capped, checked and named."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+MAX_PIXELS = 64_000_000
+"""Larger pictures are refused before they are decompressed."""
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+
+class Unreadable(Exception):  # noqa: N818 - an outcome, counted and reported, not an error
+    """A file that is no picture, is cut short, or is too large; the message says which."""
+
+
+def decode(data: bytes) -> np.ndarray:
+    """File content to uint8[h, w, 3], sRGB on white; Unreadable for anything that is no picture."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Unreadable(f"{image.width} by {image.height} pixels is too large")
+            return _flat(image)
+    except Unreadable:
+        raise
+    except UnidentifiedImageError:
+        raise Unreadable("not a picture in a known format") from None
+    except Exception as error:  # Pillow's decoders raise many kinds for damaged files
+        raise Unreadable(f"damaged or cut short ({error})") from None
+
+
+def _flat(image: Image.Image) -> np.ndarray:
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
+    return np.asarray(image.convert("RGB"))
+
+
+def read(path: Path) -> np.ndarray:
+    """A picture file as uint8[h, w, 3]; Unreadable if it cannot be had."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Unreadable(f"cannot be opened ({error.strerror})") from None
+    return decode(data)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """uint8[h, w, 3] as a lossless PNG without metadata: equal pixels are equal bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=4)
+    return buffer.getvalue()
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Picture files below a folder, sorted by name; links that leave the folder are left out."""
+    root = folder.resolve()
+    found = (p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file())
+    return [p for p in found if p.resolve().is_relative_to(root)]

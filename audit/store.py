@@ -1,0 +1,162 @@
+"""The run folder: the only room that knows file names.
+
+A file is whole or absent (temporary file beside it, flush, rename). Presence is progress: there
+is no status, and what is to do is what is planned and not there. Whatever produced a file is in
+its name, so that a stale result cannot be read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from audit import pixels
+from audit.errors import UserError
+from audit.records import Sample, Settings, Suite, asdict_sample, digest
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; UserError where the folder cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(
+            f"Cannot write {path}: {error.strerror}. Free some space or choose another folder "
+            "with --out; everything finished so far is kept."
+        ) from error
+
+
+def run_name(suite: Suite, settings: Settings) -> str:
+    """Folder name of a run: the same prompts, model and sampler settings find the same folder.
+
+    Seeds, attributes and mitigations are left out on purpose: more of them extend the run.
+    """
+    texts = sorted({p.text for p in suite.prompts})
+    model = Path(settings.model).name.replace("/", "-") or "model"
+    return f"{suite.name}-{model}-{digest([texts, settings.__dict__], 8)}"
+
+
+class RunFolder:
+    """One run on disk. Reading never creates anything; the first write does."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for one writer; UserError where another process has it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise UserError(
+                f"Cannot write to {self.path}: {error.strerror}. Choose another folder with --out."
+            ) from error
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"Another process is working on {self.path}. Wait for it to end, or choose "
+                    "another folder with --out."
+                ) from None
+            yield
+
+    # plan and manifest
+    def write_manifest(self, suite: Suite, settings: Settings, versions: Mapping[str, str]) -> None:
+        """Who made this folder, from what, with which versions; no clock."""
+        body = {"suite": suite.name, "settings": settings.__dict__, "versions": dict(versions)}
+        self._write("run.json", json.dumps(body, indent=1, sort_keys=True) + "\n")
+
+    def write_plan(self, samples: Iterable[Sample]) -> None:
+        """The plan as JSON lines, one sample each."""
+        lines = (json.dumps(asdict_sample(s), sort_keys=True, ensure_ascii=False) for s in samples)
+        self._write("plan.jsonl", "".join(line + "\n" for line in lines))
+
+    # images
+    def _image(self, sample: str) -> Path:
+        return self.path / "images" / sample[:2] / f"{sample}.png"
+
+    def present(self) -> set[str]:
+        """Ids of the samples whose image, or the reason for its absence, is there."""
+        return {p.stem for p in (self.path / "images").glob("??/*") if p.suffix in (".png", ".why")}
+
+    def write_image(self, sample: str, image: np.ndarray) -> None:
+        """Keep one generated picture, uint8[h, w, 3]."""
+        write_atomic(self._image(sample), pixels.png(image))
+
+    def write_blocked(self, sample: str, outcome: str) -> None:
+        """Keep the reason why a sample has no picture."""
+        write_atomic(self._image(sample).with_suffix(".why"), outcome.encode())
+
+    def blocked(self) -> dict[str, str]:
+        """Sample id to the outcome of samples that have no picture."""
+        return {p.stem: p.read_text() for p in sorted((self.path / "images").glob("??/*.why"))}
+
+    def read_image(self, sample: str) -> np.ndarray:
+        """One picture as uint8[h, w, 3]; pixels.Unreadable if it is gone or damaged."""
+        return pixels.read(self._image(sample))
+
+    def image_path(self, sample: str) -> Path:
+        """Where a sample's picture is or would be."""
+        return self._image(sample)
+
+    # vectors
+    def add_vectors(self, encoder: str, ids: list[str], vectors: np.ndarray) -> None:
+        """Keep float32[n, d] of an encoder, a chunk at a time."""
+        buffer = io.BytesIO()
+        np.savez(buffer, ids=np.asarray(ids), vectors=vectors.astype(np.float32))
+        write_atomic(self.path / "vectors" / encoder / f"{digest(ids)}.npz", buffer.getvalue())
+
+    def vectors(self, encoder: str) -> dict[str, np.ndarray]:
+        """Sample id to float32[d]; a damaged chunk counts as absent and is made again."""
+        found: dict[str, np.ndarray] = {}
+        for path in sorted((self.path / "vectors" / encoder).glob("*.npz")):
+            try:
+                with np.load(path, allow_pickle=False) as chunk:
+                    ids, rows = [str(i) for i in chunk["ids"]], chunk["vectors"]
+            except (OSError, ValueError, KeyError, EOFError):
+                path.unlink(missing_ok=True)
+                continue
+            found.update(zip(ids, rows, strict=True))
+        return found
+
+    # results
+    def write_table(self, name: str, key: object, table: pd.DataFrame) -> Path:
+        """Keep a table under a name that holds the hash of what produced it."""
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False)
+        path = self.path / "tables" / f"{name}-{digest(key, 8)}.parquet"
+        write_atomic(path, buffer.getvalue())
+        return path
+
+    def write_findings(self, text: str) -> Path:
+        """findings.json: every number of the page."""
+        return self._write("findings.json", text)
+
+    def write_report(self, html: str) -> Path:
+        """report.html: the page."""
+        return self._write("report.html", html)
+
+    def log_path(self) -> Path:
+        """Where tracebacks go."""
+        return self.path / "run.log"
+
+    def _write(self, name: str, text: str) -> Path:
+        write_atomic(self.path / name, text.encode("utf-8"))
+        return self.path / name
