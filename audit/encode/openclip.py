@@ -1,0 +1,82 @@
+"""Images and texts to one space by an open_clip model: float32[n, d], unit length."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from audit.errors import UserError
+
+
+class ClipEncoder:
+    """An open_clip model by name (`ViT-B-32/laion2b_s34b_b79k`) or folder (`local-dir:/path`).
+
+    Loaded on first use; `key` names the model and its preprocessing in file names.
+    """
+
+    def __init__(self, name: str, batch: int = 64) -> None:
+        self.name = name
+        self.batch = batch
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of the name, and of the weights where they are in a local folder."""
+        digest = hashlib.sha256(Path(self.name).name.encode())
+        if self.name.startswith("local-dir:"):
+            for path in sorted(Path(self.name.removeprefix("local-dir:")).iterdir()):
+                digest.update(path.read_bytes())
+        return f"clip-{digest.hexdigest()[:12]}"
+
+    @cached_property
+    def _parts(self) -> tuple[Any, Any, Any]:
+        import logging
+
+        import open_clip
+
+        logging.getLogger().setLevel(logging.ERROR)
+        architecture, _, weights = self.name.partition("/")
+        local = self.name.startswith("local-dir:")
+        try:
+            model, preprocess = open_clip.create_model_from_pretrained(
+                self.name if local else architecture, None if local else weights or None
+            )
+        except (RuntimeError, OSError, ValueError, FileNotFoundError) as error:
+            raise UserError(
+                f"The classifier {self.name!r} cannot be loaded: {error}. Give an open_clip name "
+                "as `architecture/weights` or `local-dir:FOLDER`."
+            ) from error
+        tokenizer = open_clip.get_tokenizer(self.name if local else architecture)
+        return model.float().eval(), preprocess, tokenizer
+
+    @property
+    def scale(self) -> float:
+        """The factor between cosine and logit that the model was trained with."""
+        return float(self._parts[0].logit_scale.detach().exp())
+
+    def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """uint8[h, w, 3] pictures to float32[n, d] of unit length."""
+        model, preprocess, _ = self._parts
+        rows = [np.empty((0, self._width), np.float32)]
+        for start in range(0, len(pictures), self.batch):
+            part = pictures[start : start + self.batch]
+            x = torch.stack([preprocess(Image.fromarray(p)) for p in part])
+            with torch.inference_mode():
+                rows.append(model.encode_image(x, normalize=True).numpy())
+        return np.concatenate(rows)
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Texts to float32[n, d] of unit length."""
+        model, _, tokenizer = self._parts
+        with torch.inference_mode():
+            return np.asarray(model.encode_text(tokenizer(list(texts)), normalize=True).numpy())
+
+    @cached_property
+    def _width(self) -> int:
+        return int(self.texts(["a photo"]).shape[1])
