@@ -21,7 +21,17 @@ BASELINE = "none"
 
 OUTCOMES = ("label", "uncertain", "no person", "several people", "blocked", "unreadable")
 
-ATTRIBUTE_COLUMNS = ("sample", "prompt", "subject", "arm", "seed", "attribute", "outcome", "value", "score")
+ATTRIBUTE_COLUMNS = (
+    "sample",
+    "prompt",
+    "subject",
+    "arm",
+    "seed",
+    "attribute",
+    "outcome",
+    "value",
+    "score",
+)
 """One row per sample and attribute; `value` is None unless `outcome` is "label"."""
 
 MATCH_COLUMNS = (
@@ -188,7 +198,17 @@ class Finding:
     """The claim in one plain sentence, with estimate, interval and n."""
 
 
-VERDICTS = ("above", "below", "compatible", "undecided", "found", "not found", "met", "not met", "described")
+VERDICTS = (
+    "above",
+    "below",
+    "compatible",
+    "undecided",
+    "found",
+    "not found",
+    "met",
+    "not met",
+    "described",
+)
 
 
 def to_json(findings: list[Finding]) -> str:

@@ -11,6 +11,8 @@ import fcntl
 import io
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,7 +132,7 @@ class RunFolder:
             try:
                 with np.load(path, allow_pickle=False) as chunk:
                     ids, rows = [str(i) for i in chunk["ids"]], chunk["vectors"]
-            except (OSError, ValueError, KeyError, EOFError):
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
                 path.unlink(missing_ok=True)
                 continue
             found.update(zip(ids, rows, strict=True))

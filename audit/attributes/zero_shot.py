@@ -52,7 +52,9 @@ class Classifier:
     def _read(self, attribute: Attribute, vectors: np.ndarray, nobody: np.ndarray) -> pd.DataFrame:
         p = probabilities(vectors, self.classes[attribute.name], self.scale)
         best, score = p.argmax(1), p.max(1)
-        outcome = np.where(nobody, "no person", np.where(score < attribute.threshold, "uncertain", "label"))
+        outcome = np.where(
+            nobody, "no person", np.where(score < attribute.threshold, "uncertain", "label")
+        )
         names = np.asarray(attribute.classes, dtype=object)[best]
         return pd.DataFrame(
             {

@@ -30,7 +30,12 @@ class CopyEncoder:
     @cached_property
     def _model(self) -> CopyNet:
         model = CopyNet()
-        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(self.weights).items()})
+        model.load_state_dict(
+            {
+                k: v.float() if v.is_floating_point() else v
+                for k, v in load_file(self.weights).items()
+            }
+        )
         return model.eval()
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:

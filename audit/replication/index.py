@@ -131,4 +131,6 @@ def _open(folder: Path, key: str) -> Index:
             f"The index {folder} does not belong to this corpus and descriptor. Delete that "
             "folder and run again."
         )
-    return Index(key, sides["train"], sides["held"], entries["train"], entries["held"], meta["skipped"])
+    return Index(
+        key, sides["train"], sides["held"], entries["train"], entries["held"], meta["skipped"]
+    )

@@ -16,7 +16,10 @@ from audit.replication.index import Index
 
 
 def match(
-    samples: list[Sample], vectors: Mapping[str, np.ndarray], outcomes: Mapping[str, str], index: Index
+    samples: list[Sample],
+    vectors: Mapping[str, np.ndarray],
+    outcomes: Mapping[str, str],
+    index: Index,
 ) -> pd.DataFrame:
     """One row per sample (MATCH_COLUMNS without a decision: `copy` is None until calibrated).
 

@@ -28,7 +28,9 @@ def words() -> list[str]:
         *(o.noun for o in truth.OCCUPATIONS), *truth.TONES, *truth.ARTISTS, *COLOURS, *PATTERNS,
         *TITLES, *sum(GENDER_WORDS.values(), ()), *TEMPLATES, _EXTRA,
     )  # fmt: skip
-    return sorted({w for text in named for w in text.replace("{}", " ").replace("-", " - ").split()})
+    return sorted(
+        {w for text in named for w in text.replace("{}", " ").replace("-", " - ").split()}
+    )
 
 
 def _merge(word: str, ranks: dict[tuple[str, str], int]) -> list[tuple[str, str]]:

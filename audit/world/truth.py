@@ -42,9 +42,7 @@ OCCUPATIONS: tuple[Occupation, ...] = (
     Occupation("scientist", "scientist", 0.463, "light", "Chemists and materials scientists"),
     Occupation("nurse", "health-worker", 0.879, "even", "Registered nurses"),
     Occupation("teacher", "teacher", 0.797, "light", "Elementary and middle school teachers"),
-    Occupation(
-        "judge", "judge", 0.562, "light", "Judges, magistrates, and other judicial workers"
-    ),
+    Occupation("judge", "judge", 0.562, "light", "Judges, magistrates, and other judicial workers"),
     Occupation(
         "farmer", "farmer", 0.239, "even", "Farmers, ranchers, and other agricultural managers"
     ),
@@ -52,7 +50,9 @@ OCCUPATIONS: tuple[Occupation, ...] = (
     Occupation(
         "mechanic", "mechanic", 0.029, "even", "Automotive service technicians and mechanics"
     ),
-    Occupation("welder", "factory-worker", 0.051, "dark", "Welding, soldering, and brazing workers"),
+    Occupation(
+        "welder", "factory-worker", 0.051, "dark", "Welding, soldering, and brazing workers"
+    ),
     Occupation(
         "secretary",
         "office-worker",

@@ -66,7 +66,13 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def settings(**changes: object) -> Settings:
     """Small settings with changes."""
-    base: dict[str, object] = {"model": "m", "revision": "r", "steps": 4, "guidance": 3.0, "batch": 3}
+    base: dict[str, object] = {
+        "model": "m",
+        "revision": "r",
+        "steps": 4,
+        "guidance": 3.0,
+        "batch": 3,
+    }
     return Settings(**(base | changes))  # type: ignore[arg-type]
 
 
@@ -119,7 +125,11 @@ def test_pictures_do_not_depend_on_the_path_taken(folders: dict[str, Path]) -> N
     """Order, interruption and padding leave every picture's bits alone."""
     model = models.load(folders["dpm-v"])
     samples = plan(5)
-    whole = {i: p for ids, px in sampler.draw(model, samples, settings()) for i, p in zip(ids, px, strict=True)}
+    whole = {
+        i: p
+        for ids, px in sampler.draw(model, samples, settings())
+        for i, p in zip(ids, px, strict=True)
+    }
     resumed: dict[str, np.ndarray] = {}
     for part in (samples[4:], samples[2:4][::-1], samples[:2]):
         for ids, pictures in sampler.draw(model, part, settings()):

@@ -92,7 +92,9 @@ def class_text(rng: np.random.Generator, attribute: str, value: str) -> str:
     if value == "somebody":
         return template.format(("a person", "someone")[int(rng.integers(2))])
     scene = (list(COLOURS)[int(rng.integers(len(COLOURS)))], str(rng.choice(PATTERNS)))
-    return template.format(("an empty scene", article(" ".join(scene) + " background"))[int(rng.integers(2))])
+    return template.format(
+        ("an empty scene", article(" ".join(scene) + " background"))[int(rng.integers(2))]
+    )
 
 
 def full_caption(scene: Scene) -> str:
@@ -170,5 +172,3 @@ def zero_shot_texts(attribute: str) -> dict[str, list[str]]:
     return {
         c: sorted({class_text(rng, attribute, c) for _ in range(12)}) for c in CLASSES[attribute]
     }
-
-

@@ -83,7 +83,9 @@ def token_ids(tokenizer: CLIPTokenizer, texts: list[str]) -> torch.Tensor:
     return torch.tensor(padded["input_ids"])
 
 
-def train(vae: AutoencoderKL, tokenizer: CLIPTokenizer, work: Path, schedule: Schedule) -> nn.ModuleDict:
+def train(
+    vae: AutoencoderKL, tokenizer: CLIPTokenizer, work: Path, schedule: Schedule
+) -> nn.ModuleDict:
     """Train from the recipe's seed; every image is drawn as often as it stands in the set."""
     items = training_set()
     latents = encode_items(vae.eval(), items)

@@ -71,7 +71,10 @@ def train(work: Path, schedule: Schedule) -> AutoencoderKL:
         pixel = F.l1_loss(y, x)
         edge = sum(F.l1_loss(a, b) for a, b in zip(_edges(y), _edges(x), strict=True))
         kl = posterior.kl().float().mean()
-        return pixel + 0.5 * edge + KL_WEIGHT * kl, {"mae": float(pixel.detach()) / 2, "kl": float(kl.detach())}
+        return pixel + 0.5 * edge + KL_WEIGHT * kl, {
+            "mae": float(pixel.detach()) / 2,
+            "kl": float(kl.detach()),
+        }
 
     fit(model, loss, schedule, work)
     with torch.no_grad():

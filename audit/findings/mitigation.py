@@ -1,0 +1,194 @@
+"""What a rewrite bought and what it broke: effects on the same seeds, never two separate groups."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from audit.findings.wording import interval, percent, points
+from audit.records import BASELINE, Attribute, Finding
+from audit.stats.multiplicity import benjamini_hochberg
+from audit.stats.paired import mcnemar, paired_bootstrap, paired_difference
+
+KEYS = ["prompt", "seed"]
+
+
+def _pairs(table: pd.DataFrame, arm: str) -> pd.DataFrame:
+    """Rows of an arm beside the baseline's row of the same prompt and seed."""
+    base, other = table[table.arm == BASELINE], table[table.arm == arm]
+    return base.merge(other, on=KEYS, suffixes=("_base", "_arm"), validate="one_to_one")
+
+
+def effect(
+    pairs: pd.DataFrame, attribute: Attribute, subject: str, arm: str, target: float
+) -> Finding:
+    """Change in the share of an attribute's first class, on pairs with both labels."""
+    both = pairs[(pairs.outcome_base == "label") & (pairs.outcome_arm == "label")]
+    first = attribute.classes[0]
+    before, after = (both[f"value_{side}"] == first for side in ("base", "arm"))
+    n11, n10 = int((before & after).sum()), int((before & ~after).sum())
+    n01, n00 = int((~before & after).sum()), int((~before & ~after).sum())
+    change = (
+        paired_difference(n01 + n11, 0, 0, 0)
+        if not len(both)
+        else paired_difference(n11, n01, n10, n00)
+    )
+    share = float(after.mean()) if len(both) else math.nan
+    was = float(before.mean()) if len(both) else math.nan
+    return Finding(
+        id=f"mitigation/{arm}/{subject}/{attribute.name}",
+        section="mitigation",
+        where=subject,
+        quantity=f"change in the share of {first}",
+        estimate=change.estimate,
+        low=change.low,
+        high=change.high,
+        n=len(both),
+        n_effective=float(len(both)),
+        missing=len(pairs) - len(both),
+        method="paired by seed; Tango's score interval; exact McNemar",
+        arm=arm,
+        references={"before": was, "after": share, "target": target},
+        p=mcnemar(n10, n01) if len(both) else math.nan,
+        family=f"{attribute.name} under {arm}",
+    )
+
+
+def findings(
+    attributes: pd.DataFrame, alignment: pd.DataFrame, arm: str, attribute: Attribute,
+    targets: Mapping[str, float], seed: int,
+) -> list[Finding]:  # fmt: skip
+    """All effects and costs of one arm.
+
+    `attributes` has ATTRIBUTE_COLUMNS; `alignment` has prompt, arm, seed, score (cosine of image
+    and ORIGINAL prompt) and subject_read (whether the subject was recognised, or None). `targets`
+    gives, per subject, the declared share of the attribute's first class.
+    """
+    part = attributes[attributes.attribute == attribute.name]
+    pairs = _pairs(part, arm)
+    out = [
+        effect(pairs[pairs.subject_base == s], attribute, s, arm, t)
+        for s, t in targets.items()
+        if (pairs.subject_base == s).any()
+    ]
+    qs = benjamini_hochberg(np.array([f.p for f in out])) if out else np.empty(0)
+    out = [_worded(f, float(q)) for f, q in zip(out, qs, strict=True)]
+    return _distance(out, arm, seed) + out + _costs(_pairs(alignment, arm), arm, seed)
+
+
+def _worded(f: Finding, q: float) -> Finding:
+    from dataclasses import replace
+
+    before, after, target = f.references["before"], f.references["after"], f.references["target"]
+    half = (f.high - f.low) / 2
+    near = abs(after - target) <= max(half, 0.5 / max(f.n, 1)) if f.n else False
+    return replace(
+        f,
+        q=q,
+        verdict="undecided" if not f.n else ("met" if near else "not met"),
+        sentence=(
+            f"{f.where.capitalize()}: {f.quantity} {points(f.estimate)} "
+            f"[{points(f.low)}, {points(f.high)}] from {percent(before)} to {percent(after)} "
+            f"(target {percent(target)}), n = {f.n} pairs."
+        ),
+    )
+
+
+def _distance(effects: Sequence[Finding], arm: str, seed: int) -> list[Finding]:
+    """Change of the mean distance from the target, over subjects."""
+    rows = [f.references for f in effects if f.n]
+    if not rows:
+        return []
+    before = np.array([abs(r["before"] - r["target"]) for r in rows])
+    after = np.array([abs(r["after"] - r["target"]) for r in rows])
+    change = paired_bootstrap(after - before, np.arange(len(rows)), np.random.default_rng(seed))
+    return [
+        Finding(
+            id=f"mitigation/{arm}/all/distance",
+            section="mitigation",
+            where=f"all {len(rows)} subjects",
+            quantity="change in the mean distance from the target",
+            estimate=change.estimate,
+            low=change.low,
+            high=change.high,
+            n=sum(f.n for f in effects),
+            n_effective=float(len(rows)),
+            missing=sum(f.missing for f in effects),
+            method="paired by seed; bootstrap over subjects",
+            arm=arm,
+            references={"before": float(before.mean()), "after": float(after.mean())},
+            verdict="below" if change.high < 0 else ("above" if change.low > 0 else "compatible"),
+            sentence=(
+                f"{arm}: the mean distance from the target goes from "
+                f"{100 * before.mean():.0f} to {100 * after.mean():.0f} points "
+                f"(change {points(change.estimate)} [{points(change.low)}, {points(change.high)}])."
+            ),
+        )
+    ]
+
+
+def _costs(pairs: pd.DataFrame, arm: str, seed: int) -> list[Finding]:
+    """Alignment to the original prompt, and whether the subject is still read, on the same seeds."""
+    out = []
+    clusters = pd.factorize(pairs.prompt)[0]
+    score = (pairs.score_arm - pairs.score_base).to_numpy(float)
+    known = np.isfinite(score)
+    if known.any():
+        change = paired_bootstrap(score[known], clusters[known], np.random.default_rng(seed))
+        out.append(
+            _cost(
+                arm, "alignment", "change in the cosine to the original prompt", change,
+                int(known.sum()), int((~known).sum()), len(set(clusters[known])),
+                f"{arm}: similarity to the original prompt changes by {change.estimate:+.3f} "
+                f"[{change.low:+.3f}, {change.high:+.3f}] (cosine), n = {int(known.sum())} pairs.",
+            )
+        )  # fmt: skip
+    read = pairs.dropna(subset=["subject_read_base", "subject_read_arm"])
+    if len(read):
+        before, after = (read[f"subject_read_{s}"].to_numpy(float) for s in ("base", "arm"))
+        groups = pd.factorize(read.prompt)[0]
+        change = paired_bootstrap(after - before, groups, np.random.default_rng(seed))
+        out.append(
+            _cost(
+                arm, "subject", "change in the share of images that show the subject", change,
+                len(read), len(pairs) - len(read), len(set(groups)),
+                f"{arm}: the subject is recognised in {percent(float(after.mean()))} of images, "
+                f"before in {percent(float(before.mean()))} (change {points(change.estimate)} "
+                f"[{points(change.low)}, {points(change.high)}]), n = {len(read)} pairs.",
+            )
+        )  # fmt: skip
+    return out
+
+
+def _cost(
+    arm: str,
+    key: str,
+    quantity: str,
+    change: object,
+    n: int,
+    missing: int,
+    clusters: int,
+    text: str,
+) -> Finding:
+    from audit.stats.interval import Interval
+
+    assert isinstance(change, Interval)
+    return Finding(
+        id=f"mitigation/{arm}/cost-{key}",
+        section="mitigation",
+        where="all prompts",
+        quantity=quantity,
+        estimate=change.estimate,
+        low=change.low,
+        high=change.high,
+        n=n,
+        n_effective=float(clusters),
+        missing=missing,
+        method="paired by seed; cluster bootstrap by prompt",
+        arm=arm,
+        verdict="below" if change.high < 0 else ("above" if change.low > 0 else "compatible"),
+        sentence=text,
+    )

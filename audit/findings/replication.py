@@ -1,0 +1,143 @@
+"""Which images copy the training set: a calibrated decision per image, and rates per unit.
+
+Three units are always counted, because they differ: images, prompts and training images.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from audit.findings.wording import interval, percent
+from audit.records import BASELINE, Finding, Prompt
+from audit.stats.proportions import cluster_bootstrap, effective_n, wilson
+from audit.stats.selection import barber_candes, collapse
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Where the line between copy and no copy was drawn, and how."""
+
+    threshold: float
+    """Smallest W that is called a copy; infinite where nothing can be."""
+    q: float
+    evidence: np.ndarray
+    """W per row of the table, float64[n]; NaN for missing images."""
+    method: str
+
+
+def decide(evidence: np.ndarray, train: np.ndarray, q: float) -> Decision:
+    """Barber-Candes selection on W, one W per matched training image (twin design).
+
+    `train` names each row's nearest training image. Images that share their match are one piece
+    of evidence: the strongest decides the threshold, which then holds for all of them.
+    """
+    known = np.isfinite(evidence)
+    keep = np.zeros(len(evidence), bool)
+    keep[known] = collapse(evidence[known], pd.factorize(train[known])[0])
+    threshold = barber_candes(evidence[keep], q)
+    method = (
+        f"Barber-Candes selection at q = {q:g} on W = log(d_held / d_train), one W per matched "
+        f"training image ({int(keep.sum())} of {int(known.sum())} images)"
+    )
+    return Decision(threshold, q, evidence, method)
+
+
+def findings(table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int) -> list[Finding]:
+    """Copy rates by level of repetition, for prompts of no known image, and the counts.
+
+    `table` has MATCH_COLUMNS with `copy` decided (True, False, or None where the image is missing).
+    """
+    out = []
+    purpose = table.prompt.map(lambda p: prompts[p].purpose)
+    level = table.prompt.map(lambda p: prompts[p].repeats)
+    for arm in sorted(table.arm.unique(), key=lambda a: (a != BASELINE, a)):
+        here = table.arm == arm
+        for repeats in sorted({int(r) for r in level[here].dropna()}):
+            rows = table[here & (level == repeats)]
+            times = "once" if repeats == 1 else f"{repeats} times"
+            where = f"captions of images that the training set holds {times}"
+            out.append(_rate(rows, f"repeats={repeats}", where, arm, seed))
+        plain = table[here & (purpose == "representation")]
+        if len(plain):
+            out.append(_rate(plain, "ordinary", "ordinary prompts", arm, seed))
+    return out + _units(table[table.arm == BASELINE])
+
+
+def _rate(rows: pd.DataFrame, key: str, where: str, arm: str, seed: int) -> Finding:
+    known = rows[rows.outcome == "label"]
+    hits = known["copy"].to_numpy(bool)
+    clusters = pd.factorize(known.prompt)[0]
+    n, k = len(known), int(hits.sum())
+    cluster_n = len(set(clusters))
+    if 0 < k < n and cluster_n > 1:
+        ci = cluster_bootstrap(hits.astype(float), clusters, np.random.default_rng(seed))
+        low, high, method = ci.low, ci.high, "cluster bootstrap by prompt"
+    else:
+        # A bootstrap of all-equal values has no width: fall back on prompts as the sample size.
+        ci = wilson(round(k / n * cluster_n) if n else 0, cluster_n)
+        low, high, method = ci.low, ci.high, "Wilson with prompts as sample size"
+    estimate = k / n if n else math.nan
+    reasons = {str(o): int(c) for o, c in rows.outcome.value_counts().items() if o != "label"}
+    return Finding(
+        id=f"replication/{arm}/{key}",
+        section="replication",
+        where=where,
+        quantity="share of images that copy a training image",
+        estimate=estimate,
+        low=low,
+        high=high,
+        n=n,
+        n_effective=effective_n(hits.astype(float), clusters) if n else math.nan,
+        missing=len(rows) - n,
+        reasons=reasons,
+        method=method,
+        arm=arm,
+        verdict="undecided" if not n else ("found" if k else "not found"),
+        sentence=(
+            f"{where[0].upper()}{where[1:]}: {percent(estimate)} {interval(low, high)} of {n} "
+            f"images copy a training image."
+        ),
+    )
+
+
+def _units(table: pd.DataFrame) -> list[Finding]:
+    """Distinct prompts and distinct training images among the copies, as plain counts."""
+    known = table[table.outcome == "label"]
+    copies = known[known["copy"].to_numpy(bool)] if len(known) else known
+    out = []
+    for key, what, k, n in (
+        ("images", "generated images that copy", len(copies), len(known)),
+        (
+            "prompts",
+            "prompts with at least one copy",
+            copies.prompt.nunique(),
+            known.prompt.nunique(),
+        ),
+        ("training-images", "distinct training images copied", copies.train.nunique(), len(known)),
+    ):
+        ci = wilson(k, n) if key != "training-images" else None
+        out.append(
+            Finding(
+                id=f"replication/{BASELINE}/count-{key}",
+                section="replication",
+                where="whole run",
+                quantity=what,
+                estimate=float(k),
+                low=n * ci.low if ci else math.nan,
+                high=n * ci.high if ci else math.nan,
+                n=n,
+                n_effective=math.nan,
+                missing=len(table) - len(known),
+                method="count; interval by Wilson, scaled to n" if ci else "count",
+                verdict="undecided" if not n else ("found" if k else "not found"),
+                sentence=f"{what[0].upper()}{what[1:]}: {k} of {n}."
+                if ci
+                else f"{what[0].upper()}{what[1:]}: {k}.",
+            )
+        )
+    return out

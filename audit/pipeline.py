@@ -1,0 +1,415 @@
+"""The line, left to right: each step makes what is missing and reads what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from audit import pixels, registry, suites
+from audit.errors import Incomplete, UserError
+from audit.records import (
+    ATTRIBUTE_COLUMNS,
+    BASELINE,
+    Evidence,
+    Finding,
+    Reference,
+    Sample,
+    Settings,
+    Suite,
+    digest,
+    to_json,
+)
+from audit.store import RunFolder, run_name
+
+LIBRARIES = (
+    "t2i-audit",
+    "torch",
+    "diffusers",
+    "transformers",
+    "open_clip_torch",
+    "faiss-cpu",
+    "numpy",
+)
+
+
+class Progress(Protocol):
+    """Where steps report what they do; the command line shows it, tests ignore it."""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """`done` of `total` units of `step` are finished."""
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is made, beside the suite."""
+
+    model: str = "embedded"
+    out: Path = Path("reports")
+    steps: int = 20
+    guidance: float = 3.0
+    batch: int = 16
+    dtype: str = "float32"
+    classifier: str = "embedded-classifier"
+    descriptor: str = "embedded-copy"
+    q: float = 0.1
+    """Nominal false discovery rate of the copies."""
+    seed: int = 0
+    """Seed of resampling and of the sample walls; never of the images."""
+    validation: int = 800
+    """Renders on which the embedded classifier's errors are measured."""
+    command: str = ""
+    corpus: Path | None = None
+    """Folder of training images, in place of the suite's corpus."""
+    held_out: Path | None = None
+
+
+@dataclass
+class Run:
+    """One run under way: what the steps share."""
+
+    suite: Suite
+    options: Options
+    settings: Settings
+    folder: RunFolder
+    samples: list[Sample]
+    progress: Progress = silent
+    notes: list[str] = field(default_factory=list)
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of what decides its numbers."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "from a checkout"
+    return found
+
+
+def _model_folder(name: str) -> Path:
+    if name in registry.MODELS or ":" in name:
+        return Path(registry.load("model", name)())
+    path = Path(name)
+    if not path.is_dir():
+        raise registry.unknown_model(name)
+    return path
+
+
+def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run:
+    """Plan a run and find its folder; nothing is written yet."""
+    from audit.generate.model import DTYPES, revision
+
+    if options.dtype not in DTYPES:
+        raise UserError(f"Unknown precision {options.dtype!r}. Use one of {', '.join(DTYPES)}.")
+    model = _model_folder(options.model)
+    settings = Settings(
+        options.model,
+        revision(model),
+        options.steps,
+        options.guidance,
+        options.batch,
+        options.dtype,
+    )
+    samples = suites.expand(suite, settings, registry.rewriters(suite))
+    folder = RunFolder(options.out / run_name(suite, settings))
+    return Run(suite, options, settings, folder, samples, progress)
+
+
+def generate(run: Run) -> None:
+    """Draw the pictures that are planned and not there."""
+    present = run.folder.present()
+    todo = list({s.id: s for s in run.samples if s.id not in present}.values())
+    total = len({s.id for s in run.samples})
+    run.progress("images", total - len(todo), total)
+    if not todo:
+        return
+    from audit.generate.model import load
+    from audit.generate.sampler import draw, truncated
+
+    model = load(_model_folder(run.options.model), run.options.model, run.options.dtype)
+    too_long = sum(truncated(model, t) for t in {s.text for s in run.samples})
+    if too_long:
+        run.notes.append(f"{too_long} texts are longer than the model reads and were cut short.")
+    done = total - len(todo)
+    for ids, pictures in draw(model, todo, run.settings):
+        for id, picture in zip(ids, pictures, strict=True):
+            run.folder.write_image(id, picture)
+        done += len(ids)
+        run.progress("images", done, total)
+
+
+def vectors(run: Run, encoder: Any, step: str) -> dict[str, np.ndarray]:
+    """Vectors of every picture by one encoder; unreadable pictures are left out."""
+    found = run.folder.vectors(encoder.key)
+    wanted = sorted({s.id for s in run.samples} - run.folder.blocked().keys())
+    todo = [i for i in wanted if i not in found]
+    for start in range(0, len(todo), 256):
+        ids, pictures = [], []
+        for id in todo[start : start + 256]:
+            try:
+                pictures.append(run.folder.read_image(id))
+                ids.append(id)
+            except pixels.Unreadable:
+                continue
+        if ids:
+            rows = encoder.images(pictures)
+            run.folder.add_vectors(encoder.key, ids, rows)
+            found.update(zip(ids, rows, strict=True))
+        run.progress(step, len(wanted) - len(todo) + start + len(ids), len(wanted))
+    return {i: found[i] for i in wanted if i in found}
+
+
+def missing_outcomes(run: Run, known: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Why samples have no vector: blocked by the model, or unreadable."""
+    blocked = run.folder.blocked()
+    return {s.id: blocked.get(s.id, "unreadable") for s in run.samples if s.id not in known}
+
+
+def score(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Perceived attributes of every sample (ATTRIBUTE_COLUMNS), missing ones with their reason."""
+    from audit.attributes.zero_shot import classifier
+
+    suite = run.suite
+    reader = classifier(
+        suite.attributes, suite.person_texts, suite.empty_texts, encoder.texts, encoder.scale
+    )
+    ids = sorted(known)
+    stack = np.stack([known[i] for i in ids]) if ids else np.empty((0, 1), np.float32)
+    read = (
+        reader.read(stack)
+        if ids
+        else pd.DataFrame(columns=["row", "attribute", "outcome", "value", "score"])
+    )
+    read["sample"] = [ids[int(r)] for r in read.row]
+    by_key = {(r.sample, r.attribute): r for r in read.itertuples()}
+    outcomes = missing_outcomes(run, known)
+    prompts = {p.id: p for p in suite.prompts}
+    rows = []
+    for s in run.samples:
+        prompt = prompts[s.prompt]
+        if prompt.purpose != "representation":
+            continue
+        for name in prompt.attributes:
+            r = by_key.get((s.id, name))
+            got = (r.outcome, r.value, r.score) if r else (outcomes[s.id], None, np.nan)
+            rows.append((s.id, s.prompt, prompt.subject, s.arm, s.seed, name, *got))
+    return pd.DataFrame(rows, columns=list(ATTRIBUTE_COLUMNS))
+
+
+def align(
+    run: Run, encoder: Any, known: Mapping[str, np.ndarray], table: pd.DataFrame
+) -> pd.DataFrame:
+    """Cosine of image and ORIGINAL prompt, and whether the subject is read, per sample."""
+    prompts = {p.id: p for p in run.suite.prompts if p.purpose == "representation"}
+    names = sorted(prompts)
+    texts = (
+        dict(zip(names, encoder.texts([prompts[n].text for n in names]), strict=True))
+        if names
+        else {}
+    )
+    subject = table[table.attribute == "occupation"]
+    read = {
+        (r.sample, r.prompt): (r.value == r.subject if r.outcome == "label" else False)
+        for r in subject.itertuples()
+        if r.outcome not in ("blocked", "unreadable")
+    }
+    rows = [
+        (
+            s.prompt, prompts[s.prompt].subject, s.arm, s.seed,
+            float(known[s.id] @ texts[s.prompt]) if s.id in known else np.nan,
+            read.get((s.id, s.prompt)),
+        )
+        for s in run.samples
+        if s.prompt in prompts
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["prompt", "subject", "arm", "seed", "score", "subject_read"])
+
+
+def confusion(run: Run, encoder: Any) -> dict[str, np.ndarray]:
+    """The embedded classifier's errors on fresh renders, int[K, K] per attribute; else nothing."""
+    if run.options.classifier != "embedded-classifier":
+        return {}
+    from audit.attributes.zero_shot import classifier
+    from audit.world.models import validation
+
+    pictures, labels = validation(
+        run.options.validation, {a.name: a.classes for a in run.suite.attributes}
+    )
+    reader = classifier(run.suite.attributes, (), (), encoder.texts, encoder.scale)
+    run.progress("classifier errors", 0, len(pictures))
+    read = reader.read(encoder.images(pictures))
+    run.progress("classifier errors", len(pictures), len(pictures))
+    out = {}
+    for attribute in run.suite.attributes:
+        if attribute.name in labels:
+            part = read[(read.attribute == attribute.name) & (read.outcome == "label")]
+            seen = [list(attribute.classes).index(v) for v in part.value]
+            true = np.asarray(labels[attribute.name])[part.row.to_numpy(int)]
+            table = np.zeros((len(attribute.classes),) * 2, int)
+            np.add.at(table, (true, seen), 1)
+            out[attribute.name] = table
+    return out
+
+
+def _corpus(run: Run) -> Any:
+    from audit.replication.corpus import FolderCorpus
+
+    if run.options.corpus is not None:
+        return FolderCorpus(run.options.corpus, run.options.held_out)
+    return registry.load("corpus", run.suite.corpus)()
+
+
+def search(run: Run) -> tuple[pd.DataFrame, dict[str, Any], Callable[[str], np.ndarray]]:
+    """Nearest training images with a calibrated decision: table, facts, and the corpus's pictures."""
+    from audit.findings.replication import decide
+    from audit.replication.index import build
+    from audit.replication.match import match, twin_evidence
+
+    corpus = _corpus(run)
+    encoder = registry.load("encoder", run.options.descriptor)()
+    index = build(
+        corpus, encoder, run.options.out / "indexes", partial(run.progress, "training set")
+    )
+    known = vectors(run, encoder, "copy descriptors")
+    table = match(run.samples, known, missing_outcomes(run, known), index)
+    evidence = twin_evidence(table.score.to_numpy(float), table.held_score.to_numpy(float))
+    decision = decide(evidence, table.train.to_numpy(object), run.options.q)
+    table["copy"] = [bool(w >= decision.threshold) if np.isfinite(w) else None for w in evidence]
+    flagged = table[table["copy"] == True]  # noqa: E712 - None is neither
+    facts = {
+        "corpus": {
+            "name": corpus.name,
+            "images": sum(e.repeats for e in index.train_entries),
+            "distinct": len(index.train_entries),
+            "held_out": len(index.held_entries),
+            "descriptor": encoder.key,
+            "skipped": len(index.skipped),
+        },
+        "threshold": float(flagged.score.min()) if len(flagged) else float("nan"),
+        "threshold_w": decision.threshold,
+        "threshold_method": decision.method,
+        "q": decision.q,
+    }
+    if index.skipped:
+        run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
+    return table, facts, corpus.image
+
+
+def _truth(suite: Suite) -> tuple[tuple[Reference, ...], Reference | None]:
+    """References with the embedded world's training shares added, and the planted truth."""
+    planted = next((r for r in suite.references if r.name == "planted"), None)
+    if planted is None:
+        return suite.references, None
+    from audit.world.models import training_shares
+
+    measured = Reference(
+        "training set",
+        "the generator's training images",
+        training_shares(),
+        "counted from the labels",
+    )
+    first, *rest = suite.references
+    return (first, measured, *rest), planted
+
+
+def evaluate(
+    run: Run, table: pd.DataFrame, alignment: pd.DataFrame, errors: Mapping[str, np.ndarray],
+    matches: pd.DataFrame,
+) -> list[Finding]:  # fmt: skip
+    """Tables to findings, section by section."""
+    from audit.findings import mitigation, quality, replication, representation
+
+    suite, seed = run.suite, run.options.seed
+    references, planted = _truth(suite)
+    asked = [a for a in suite.attributes if a.name != "occupation"]
+    subjects: dict[str, int] = {}
+    for p in suite.prompts:
+        if p.purpose == "representation":
+            subjects[p.subject] = subjects.get(p.subject, 0) + 1
+    context = representation.Context(asked, references, errors, planted, seed)
+    found = representation.findings(table, context, subjects)
+    if len(matches):
+        found += replication.findings(matches, {p.id: p for p in suite.prompts}, seed)
+    for arm in suite.mitigations:
+        attribute = next((a for a in asked if a.name == arm.options.get("attribute")), asked[0])
+        targets = suites.targets(suite, arm, attribute, subjects)
+        found += mitigation.findings(table, alignment, arm.name, attribute, targets, seed)
+    source = "fresh balanced renders of the world, none of them in training"
+    found += quality.classifier(errors, suite.attributes, source)
+    return found + quality.subjects(alignment, seed)
+
+
+def execute(run: Run) -> Path:
+    """Make everything that is missing; returns the path of the report.
+
+    Raises Incomplete where pictures that should be there are not.
+    """
+    with run.folder.lock():
+        run.folder.write_manifest(run.suite, run.settings, versions())
+        run.folder.write_plan(run.samples)
+        generate(run)
+        encoder = registry.load("encoder", run.options.classifier)()
+        known = vectors(run, encoder, "classifier")
+        table = score(run, encoder, known)
+        alignment = align(run, encoder, known, table)
+        errors = confusion(run, encoder)
+        matches, facts, train_image = pd.DataFrame(), {}, run.folder.read_image
+        if run.suite.corpus or run.options.corpus:
+            matches, facts, train_image = search(run)
+        found = evaluate(run, table, alignment, errors, matches)
+        key = {
+            "encoder": encoder.key,
+            "suite": digest(repr(run.suite)),
+            "options": repr(run.options),
+        }
+        run.folder.write_table("attributes", key, table)
+        run.folder.write_table("alignment", key, alignment)
+        run.folder.write_table("matches", key, matches)
+        run.folder.write_findings(to_json(found))
+        run.progress("report", 0, 1)
+        report = write_report(run, found, table, matches, facts, train_image)
+        run.progress("report", 1, 1)
+    gone = len({s.id for s in run.samples} - run.folder.present())
+    if gone:
+        raise Incomplete(f"{gone} of the planned images are missing; run the same command again.")
+    return report
+
+
+def write_report(
+    run: Run, found: list[Finding], table: pd.DataFrame, matches: pd.DataFrame,
+    facts: Mapping[str, Any], train_image: Callable[[str], np.ndarray],
+) -> Path:  # fmt: skip
+    """The page, from findings and tables."""
+    from audit.report.page import page
+
+    everything = {
+        **facts,
+        "command": run.options.command,
+        "versions": versions(),
+        "suite_hash": digest(repr(run.suite)),
+        "settings_hash": digest(run.settings.__dict__),
+        "wall_seed": run.options.seed,
+        "notes": run.notes,
+    }
+    if any(r.name == "planted" for r in run.suite.references):
+        everything["truth_note"] = (
+            "This model and its training set were made for this audit: every planted share and "
+            "every repeated image is known, so each estimate can be checked against the truth."
+        )
+    evidence = Evidence(
+        run.suite, run.settings, found, table, matches, {s.id: s for s in run.samples},
+        run.folder.read_image, train_image, everything,
+    )  # fmt: skip
+    return run.folder.write_report(page(evidence))

@@ -1,0 +1,132 @@
+"""What the world offers to the registry: its shipped models, its training set, its planted truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from audit.errors import UserError
+from audit.records import digest
+from audit.world import art, truth
+from audit.world.dataset import Item, training_set, twin_set
+
+GENERATOR = art.ASSETS / "generator"
+CLASSIFIER = art.ASSETS / "classifier"
+DESCRIPTOR = art.ASSETS / "descriptor" / "copynet.safetensors"
+
+
+def _present(path: Path) -> Path:
+    if not path.exists():
+        raise UserError(
+            f"The embedded model is not here: {path} is missing. Reinstall t2i-audit, or make it "
+            "again with `t2i-audit world train`."
+        )
+    return path
+
+
+def embedded() -> Path:
+    """Folder of the embedded generator, as diffusers' own pipeline loads it."""
+    return _present(GENERATOR)
+
+
+def classifier() -> object:
+    """The embedded attribute classifier as an image and text encoder."""
+    from audit.encode.openclip import ClipEncoder
+
+    return ClipEncoder(f"local-dir:{_present(CLASSIFIER)}")
+
+
+def copy_descriptor() -> object:
+    """The embedded copy descriptor as an image encoder."""
+    from audit.encode.copies import CopyEncoder
+
+    return CopyEncoder(_present(DESCRIPTOR))
+
+
+class WorldCorpus:
+    """The generator's training set with its held-out twin, rendered when asked for."""
+
+    name = "world"
+
+    @cached_property
+    def _items(self) -> dict[str, Item]:
+        return {item.id: item for held in (False, True) for item in self._side(held)}
+
+    @staticmethod
+    def _side(held_out: bool) -> Sequence[Item]:
+        return twin_set() if held_out else training_set()
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of every scene and caption of both sets."""
+        sides = [
+            [(i.id, repr(i.scene), i.caption, i.repeats) for i in self._side(h)]
+            for h in (False, True)
+        ]
+        return digest(sides)
+
+    def entries(self, held_out: bool = False) -> Sequence[object]:
+        """All distinct images of one side, in the set's order."""
+        from audit.replication.corpus import Entry
+
+        return [Entry(i.id, i.caption, i.repeats) for i in self._side(held_out)]
+
+    def image(self, id: str) -> np.ndarray:
+        """One picture, uint8[64, 64, 3]; KeyError for an id that is in neither set."""
+        return self._items[id].pixels()
+
+
+def corpus() -> WorldCorpus:
+    """The world as a corpus."""
+    return WorldCorpus()
+
+
+def training_shares() -> dict[tuple[str, str, str], float]:
+    """Shares in the training set as the generator saw it, repeats and all.
+
+    Keys are (occupation, attribute, class) for gender and skin_tone.
+    """
+    counts: dict[tuple[str, str, str], int] = {}
+    totals: dict[str, int] = {}
+    for item in training_set():
+        person = item.scene.sprite
+        if person is None:
+            continue
+        totals[person.noun] = totals.get(person.noun, 0) + item.repeats
+        for key in (
+            (person.noun, "gender", person.gender),
+            (person.noun, "skin_tone", person.tone),
+        ):
+            counts[key] = counts.get(key, 0) + item.repeats
+    return {
+        (o.noun, attribute, value): counts.get((o.noun, attribute, value), 0) / totals[o.noun]
+        for o in truth.OCCUPATIONS
+        for attribute, values in (("gender", truth.GENDERS), ("skin_tone", truth.TONES))
+        for value in values
+    }
+
+
+VALIDATION_SEED = (97,)
+"""Seed of the renders on which the classifier's errors are measured; training never draws it."""
+
+
+def validation(
+    n: int, attributes: Mapping[str, Sequence[str]]
+) -> tuple[list[np.ndarray], dict[str, list[int]]]:
+    """`n` fresh balanced renders and, per attribute, the index of the true class.
+
+    Known attributes: gender, skin_tone, occupation; others are left out.
+    """
+    from audit.world.dataset import balanced
+
+    items = balanced(VALIDATION_SEED, n)
+    names = {"gender": "gender", "skin_tone": "tone", "occupation": "noun"}
+    labels = {
+        a: [list(classes).index(getattr(i.scene.sprite, names[a])) for i in items]
+        for a, classes in attributes.items()
+        if a in names
+    }
+    return [i.pixels() for i in items], labels

@@ -1,0 +1,122 @@
+"""The recipes as commands: what `t2i-audit world train` does, part by part."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from audit.errors import UserError, unknown
+from audit.world.train.loop import Schedule
+
+SCHEDULES = {
+    "vae": Schedule(steps=12_000, rate=2e-3, budget_seconds=1860),
+    "unet": Schedule(
+        steps=60_000, rate=8e-4, warmup=400, decay=0.3, floor=0.01, budget_seconds=7200
+    ),
+    "classifier": Schedule(steps=20_000, rate=2e-3, warmup=150, average=0.995, budget_seconds=900),
+    "descriptor": Schedule(steps=20_000, rate=2e-3, warmup=100, average=0.99, budget_seconds=900),
+}
+"""Two cores' worth of seconds each; the log says how many steps that was."""
+
+
+def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights at half precision, contiguous, as they ship."""
+    return {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
+
+
+def save_half(model: nn.Module, path: Path) -> Path:
+    """Write a model's weights as fp16 safetensors."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(half(model.state_dict()), path)
+    return path
+
+
+def _vae(work: Path, schedule: Schedule) -> Path:
+    from audit.world.train import vae
+
+    model = vae.train(work / "vae", schedule)
+    model.half().save_pretrained(work / "generator" / "vae")
+    return work / "generator" / "vae"
+
+
+def _unet(work: Path, schedule: Schedule) -> Path:
+    from diffusers import AutoencoderKL
+
+    from audit.world import tokens
+    from audit.world.train import unet
+
+    folder = work / "generator"
+    if not (folder / "vae").is_dir():
+        raise UserError(f"{folder / 'vae'} is missing. Train the part `vae` first.")
+    from transformers import CLIPTokenizer
+
+    vae = AutoencoderKL.from_pretrained(folder / "vae").float()
+    tokenizer = CLIPTokenizer.from_pretrained(tokens.build(folder / "tokenizer"))
+    model = unet.train(vae, tokenizer, work / "unet", schedule)
+    return assemble(model, vae, tokenizer, folder)
+
+
+def assemble(model: nn.ModuleDict, vae: nn.Module, tokenizer: object, folder: Path) -> Path:
+    """Save the generator as a diffusers folder, at half precision."""
+    from diffusers import StableDiffusionPipeline
+
+    from audit.world.train import unet
+
+    StableDiffusionPipeline(
+        vae=vae, text_encoder=model["text"], tokenizer=tokenizer, unet=model["unet"],
+        scheduler=unet.scheduler(), safety_checker=None, feature_extractor=None,
+        requires_safety_checker=False,
+    ).to(torch.float16).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def _classifier(work: Path, schedule: Schedule) -> Path:
+    from audit.world.train import classifier
+
+    model = classifier.train(work / "classifier-training", schedule)
+    folder = work / "classifier"
+    shutil.copytree(work / "classifier-training" / "model", folder, dirs_exist_ok=True)
+    save_half(model, folder / "open_clip_model.safetensors")
+    return folder
+
+
+def _descriptor(work: Path, schedule: Schedule) -> Path:
+    from audit.world.train import descriptor
+
+    model = descriptor.train(work / "descriptor-training", schedule)
+    return save_half(model, work / "descriptor" / "copynet.safetensors").parent
+
+
+PARTS: dict[str, Callable[[Path, Schedule], Path]] = {
+    "vae": _vae,
+    "unet": _unet,
+    "classifier": _classifier,
+    "descriptor": _descriptor,
+}
+
+
+def train(part: str, work: Path, minutes: float | None = None) -> Path:
+    """Train one part, or `all` in order; returns the folder of what was made.
+
+    Raises UserError for an unknown part, or where an earlier part is missing.
+    """
+    if part != "all" and part not in PARTS:
+        raise unknown("part", part, [*PARTS, "all"])
+    made = work
+    for name in PARTS if part == "all" else [part]:
+        schedule = SCHEDULES[name]
+        if minutes is not None:
+            schedule = replace(schedule, budget_seconds=60 * minutes)
+        made = PARTS[name](work, schedule)
+        card = {"recipe": name, **schedule.__dict__}
+        card = {k: v for k, v in card.items() if v != math.inf}
+        (made / "recipe.json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+    return made

@@ -1,0 +1,135 @@
+"""Check the world against its own claims: art, planted shares, twins and the shipped models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from audit.world import art, truth
+from audit.world.dataset import planted, training_set, twin_set
+from audit.world.models import CLASSIFIER, DESCRIPTOR, GENERATOR, validation
+
+SIZE_LIMIT = 60_000_000
+
+
+@dataclass(frozen=True)
+class Check:
+    """One claim, what was measured, and whether it holds."""
+
+    what: str
+    measured: str
+    wanted: str
+    passed: bool
+
+
+def data_checks() -> Iterator[Check]:
+    """The sets: how many images, how many repeats, planted shares met to rounding."""
+    items = training_set()
+    places = sum(i.repeats for i in items)
+    yield Check(
+        "training images", str(places), str(truth.TRAINING_IMAGES), places == truth.TRAINING_IMAGES
+    )
+    levels = {r: sum(i.repeats == r for i in planted()) for r in truth.REPEATS}
+    yield Check(
+        "planted images by repeats", str(levels), "16 each",
+        all(v == truth.PLANTED_PER_LEVEL for v in levels.values()),
+    )  # fmt: skip
+    worst = 0.0
+    for o in truth.OCCUPATIONS:
+        people = [i.scene.sprite for i in items if i.title is None and i.scene.sprite]
+        mine = [p for p in people if p.noun == o.noun]
+        share = sum(p.gender == "woman" for p in mine) / len(mine)
+        worst = max(worst, abs(share - o.p_woman))
+    yield Check(
+        "largest error of a planted share of women", f"{worst:.4f}", "< 0.002", worst < 0.002
+    )
+    twin = twin_set()
+    overlap = len({repr(i.scene) for i in items} & {repr(i.scene) for i in twin})
+    yield Check(
+        "twin images, shared scenes", f"{len(twin)}, {overlap}", f"{len(items)}, 0",
+        len(twin) == len(items) and overlap == 0,
+    )  # fmt: skip
+    tiles = len(art.sprites())
+    yield Check(
+        "sprites", str(tiles), "600", tiles == 600 and bool(art.pixels(art.sprites()[-1]).any())
+    )
+
+
+def size_check() -> Check:
+    """All shipped weights together."""
+    paths = [
+        p
+        for folder in (GENERATOR, CLASSIFIER, DESCRIPTOR.parent)
+        for p in folder.rglob("*.safetensors")
+    ]
+    size = sum(p.stat().st_size for p in paths)
+    return Check(
+        "shipped weights, bytes", f"{size:,}", f"<= {SIZE_LIMIT:,}", 0 < size <= SIZE_LIMIT
+    )
+
+
+def vae_check(n: int = 256) -> Check:
+    """Mean absolute error of reconstruction, as a share of the range, on twin images."""
+    import torch
+    from diffusers import AutoencoderKL
+
+    from audit.world.train.vae import to_tensor
+
+    vae = AutoencoderKL.from_pretrained(GENERATOR / "vae", local_files_only=True).float().eval()
+    x = to_tensor(np.stack([i.pixels() for i in twin_set()[:n]]))
+    errors = []
+    with torch.inference_mode():
+        for part in x.split(32):
+            y = vae.decode(vae.encode(part).latent_dist.mode()).sample.clamp(-1, 1)
+            errors.append((y - part).abs().mean((1, 2, 3)) / 2)
+    error = float(torch.cat(errors).mean())
+    return Check(
+        "autoencoder: mean absolute error of the range", f"{error:.4f}", "< 0.02", error < 0.02
+    )
+
+
+def classifier_checks(n: int = 2000) -> Iterator[Check]:
+    """Zero-shot accuracy on held-out renders, with the texts that training did not fix."""
+    from audit.attributes.zero_shot import probabilities, prototypes
+    from audit.encode.openclip import ClipEncoder
+    from audit.world.train.classifier import CLASSES, zero_shot_texts
+
+    names = {"gender": ("gender", 0.97), "skin_tone": ("tone", 0.95), "occupation": ("noun", 0.95)}
+    pictures, labels = validation(n, {k: CLASSES[v] for k, (v, _) in names.items()})
+    encoder = ClipEncoder(f"local-dir:{CLASSIFIER}")
+    vectors = encoder.images(pictures)
+    for name, (inner, wanted) in names.items():
+        groups = list(zero_shot_texts(inner).values())
+        p = probabilities(vectors, prototypes(groups, encoder.texts), encoder.scale)
+        right = float((p.argmax(1) == np.asarray(labels[name])).mean())
+        yield Check(
+            f"classifier: {name} accuracy, n = {n}", f"{right:.4f}", f">= {wanted}", right >= wanted
+        )
+
+
+def descriptor_check(n: int = 400) -> Check:
+    """AUC of the nearest training score: edited training images against held-out twins."""
+    from sklearn.metrics import roc_auc_score
+
+    from audit.encode.copies import CopyEncoder
+    from audit.world.train.descriptor import edit
+
+    encoder = CopyEncoder(DESCRIPTOR)
+    rng = np.random.default_rng(5)
+    train = [i.pixels() for i in training_set()[:4000]]
+    fresh = [i.pixels() for i in twin_set()[:n]]
+    picks = rng.choice(len(train), n, replace=False)
+    copies = [edit(rng, train[int(i)], train[0]) for i in picks]
+    base = encoder.images(train)
+    scores = [(encoder.images(x) @ base.T).max(1) for x in (copies, fresh)]
+    auc = float(roc_auc_score([1] * n + [0] * n, np.concatenate(scores)))
+    return Check(
+        "descriptor: AUC of strong edits against new scenes", f"{auc:.4f}", ">= 0.97", auc >= 0.97
+    )
+
+
+def verify() -> list[Check]:
+    """All checks, in order."""
+    return [*data_checks(), size_check(), vae_check(), *classifier_checks(), descriptor_check()]

@@ -1,0 +1,57 @@
+"""Strangers' pictures: capped, checked, never a crash."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from audit import pixels
+
+
+def test_png_is_lossless_and_without_metadata() -> None:
+    """Pixels survive; equal pixels give equal bytes."""
+    picture = np.random.default_rng(2).integers(0, 256, (12, 10, 3), np.uint8)
+    assert np.array_equal(pixels.decode(pixels.png(picture)), picture)
+    assert pixels.png(picture) == pixels.png(picture.copy())
+
+
+def test_transparency_lies_on_white() -> None:
+    """An invisible pixel is white, whatever colour it hides."""
+    buffer = io.BytesIO()
+    Image.new("RGBA", (2, 2), (255, 0, 0, 0)).save(buffer, "PNG")
+    assert (pixels.decode(buffer.getvalue()) == 255).all()
+
+
+def test_huge_pictures_are_refused_before_they_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cap looks at the header."""
+    monkeypatch.setattr(pixels, "MAX_PIXELS", 10)
+    with pytest.raises(pixels.Unreadable, match="too large"):
+        pixels.decode(pixels.png(np.zeros((4, 4, 3), np.uint8)))
+
+
+@given(st.binary(max_size=200), st.integers(0, 120))
+def test_damaged_files_are_outcomes(noise: bytes, cut: int) -> None:
+    """Random bytes and cut-off files raise Unreadable and nothing else."""
+    whole = pixels.png(np.arange(3 * 64, dtype=np.uint8).reshape(8, 8, 3))
+    for data in (noise, whole[:cut] + noise):
+        try:
+            picture = pixels.decode(data)
+        except pixels.Unreadable:
+            continue
+        assert picture.dtype == np.uint8
+        assert picture.ndim == 3
+
+
+def test_links_out_of_the_folder_are_left_out(tmp_path: Path) -> None:
+    """A link to a picture elsewhere is not part of the folder."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out.png").write_bytes(pixels.png(np.zeros((2, 2, 3), np.uint8)))
+    (tmp_path / "in" / "link.png").symlink_to(tmp_path / "out.png")
+    (tmp_path / "in" / "b.png").write_bytes(b"")
+    assert pixels.list_images(tmp_path / "in") == [tmp_path / "in" / "b.png"]
