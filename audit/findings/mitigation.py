@@ -49,7 +49,7 @@ def effect(
         n=len(both),
         n_effective=float(len(both)),
         missing=len(pairs) - len(both),
-        method="paired by seed; Tango's score interval; exact McNemar",
+        method="paired by seed; Newcombe's interval; exact McNemar",
         arm=arm,
         references={"before": was, "after": share, "target": target},
         p=mcnemar(n10, n01) if len(both) else math.nan,

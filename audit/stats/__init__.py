@@ -1,0 +1,1 @@
+"""Estimates with their uncertainty: numpy, scipy and statsmodels only, no torch and no files."""

@@ -1,0 +1,25 @@
+"""Verdicts: from an interval or a count to a word."""
+
+from __future__ import annotations
+
+import math
+
+from scipy.stats import binomtest
+
+from audit.stats.interval import Interval
+
+
+def binomial_p(k: int, n: int, share: float) -> float:
+    """Exact two-sided p of k of n against a share; NaN for n = 0 or an unknown share."""
+    if n == 0 or not math.isfinite(share):
+        return math.nan
+    return float(binomtest(k, n, min(max(share, 0.0), 1.0)).pvalue)
+
+
+def verdict(interval: Interval, reference: float) -> str:
+    """`above`, `below` or `compatible` with a reference; `undecided` where something is unknown."""
+    if not all(math.isfinite(x) for x in (interval.low, interval.high, reference)):
+        return "undecided"
+    if interval.low > reference:
+        return "above"
+    return "below" if interval.high < reference else "compatible"

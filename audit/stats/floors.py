@@ -1,0 +1,53 @@
+"""Distances between distributions, and what a perfectly faithful model scores at this n.
+
+Distances cannot be negative, so noise alone makes them positive: print the floor beside them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy.stats import binom, entropy
+
+Distance = Callable[[np.ndarray, np.ndarray], float]
+
+
+def total_variation(p: np.ndarray, q: np.ndarray) -> float:
+    """Half the sum of absolute differences, 0..1."""
+    return float(np.abs(p - q).sum() / 2)
+
+
+def kl(p: np.ndarray, q: np.ndarray) -> float:
+    """Kullback-Leibler divergence of p from q in bits; infinite where q lacks a class of p."""
+    return float(entropy(p, q, base=2))
+
+
+def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
+    """Jensen-Shannon divergence in bits, 0..1 (the divergence, not its root)."""
+    middle = (p + q) / 2
+    return float((entropy(p, middle, base=2) + entropy(q, middle, base=2)) / 2)
+
+
+def normalised_entropy(p: np.ndarray) -> float:
+    """Entropy over its maximum for the fixed class list, 0 (one class) to 1 (even)."""
+    return float(entropy(p) / math.log(len(p)))
+
+
+def gap_floor(n: int, share: float) -> float:
+    """E|k / n - share| for k ~ Binomial(n, share), exactly; NaN for n = 0."""
+    if n == 0 or not math.isfinite(share):
+        return math.nan
+    k = np.arange(n + 1)
+    return float((np.abs(k / n - share) * binom.pmf(k, n, share)).sum())
+
+
+def distance_floor(
+    n: int, shares: np.ndarray, distance: Distance, rng: np.random.Generator, draws: int = 2000
+) -> float:
+    """Mean distance from `shares` of n images drawn from exactly these shares; NaN for n = 0."""
+    if n == 0:
+        return math.nan
+    samples = rng.multinomial(n, shares, draws) / n
+    return float(np.mean([distance(s, shares) for s in samples]))

@@ -1,0 +1,64 @@
+"""Before and after on the same seeds."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
+
+from audit.stats.interval import UNKNOWN, Interval
+from audit.stats.proportions import cluster_bootstrap, wilson
+
+
+def mcnemar(b: int, c: int) -> float:
+    """Exact two-sided p of b against c discordant pairs (McNemar 1947); 1 where there are none."""
+    return 1.0 if b + c == 0 else float(_mcnemar([[0, b], [c, 0]], exact=True).pvalue)
+
+
+def paired_difference(n11: int, n10: int, n01: int, n00: int, level: float = 0.95) -> Interval:
+    """Difference of two paired shares, (n11 + n10) / n - (n11 + n01) / n.
+
+    Square-and-add limits from Wilson's with the correlation of the pairs (Newcombe 1998, Statistics
+    in Medicine 17:2635, method 10). `n10` counts pairs where only the first holds.
+    """
+    n = n11 + n10 + n01 + n00
+    if n == 0:
+        return UNKNOWN
+    first, second = wilson(n11 + n10, n, level), wilson(n11 + n01, n, level)
+    difference = (n10 - n01) / n
+    margins = (n11 + n10) * (n01 + n00) * (n11 + n01) * (n10 + n00)
+    cross = n11 * n00 - n10 * n01
+    cross = max(cross - n / 2, 0) if cross > 0 else cross
+    phi = cross / math.sqrt(margins) if margins else 0.0
+    d1, e1 = first.estimate - first.low, first.high - first.estimate
+    d2, e2 = second.estimate - second.low, second.high - second.estimate
+    low = difference - math.sqrt(max(d1**2 - 2 * phi * d1 * e2 + e2**2, 0))
+    high = difference + math.sqrt(max(e1**2 - 2 * phi * e1 * d2 + d2**2, 0))
+    return Interval(difference, max(low, -1.0), min(high, 1.0))
+
+
+def sign_flip(differences: np.ndarray, rng: np.random.Generator, draws: int = 9999) -> float:
+    """Two-sided permutation p of mean 0 by flipping signs; never 0 (Phipson & Smyth 2010).
+
+    Exact over all 2^n flips for n <= 14. NaN for no differences.
+    """
+    n = len(differences)
+    if n == 0:
+        return math.nan
+    seen = abs(differences.sum()) - 1e-12
+    if n <= 14:
+        flips = np.array(list(itertools.product((1.0, -1.0), repeat=n)))
+        return float((np.abs(flips @ differences) >= seen).mean())
+    flips = rng.choice((1.0, -1.0), (draws, n))
+    return float((1 + (np.abs(flips @ differences) >= seen).sum()) / (draws + 1))
+
+
+def paired_bootstrap(
+    differences: np.ndarray, clusters: np.ndarray, rng: np.random.Generator,
+    draws: int = 2000, level: float = 0.95,
+) -> Interval:  # fmt: skip
+    """Mean of paired differences float[n] with a percentile interval over whole clusters int[n]."""
+    return cluster_bootstrap(np.asarray(differences, float), clusters, rng, draws, level)
+
