@@ -142,10 +142,10 @@ def demo(
     from audit import suites
     from audit.pipeline import Options
 
-    suite = suites.read_suite("world")
+    suite = suites.read_suite("world", quick)
     options = Options(out=out, command=_command())
     if quick:
-        suite, options = suites.quick(suite), replace(options, validation=300)
+        options = replace(options, validation=300)
     _audit(suite, options, quiet, as_json)
 
 

@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from audit import pixels, registry, suites
-from audit.errors import Incomplete, UserError
+from audit.errors import Incomplete, UserError, unknown
 from audit.records import (
     ATTRIBUTE_COLUMNS,
     BASELINE,
     Evidence,
     Finding,
+    Prompt,
     Reference,
     Sample,
     Settings,
@@ -103,7 +104,9 @@ def _model_folder(name: str) -> Path:
         return Path(registry.load("model", name)())
     path = Path(name)
     if not path.is_dir():
-        raise registry.unknown_model(name)
+        raise UserError(
+            f"{unknown('model', name, registry.MODELS)} Or give the path of a diffusers folder."
+        )
     return path
 
 
@@ -122,7 +125,9 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
         options.batch,
         options.dtype,
     )
-    samples = suites.expand(suite, settings, registry.rewriters(suite))
+    samples = suites.expand(
+        suite, settings, {m.name: registry.load("mitigation", m.method) for m in suite.mitigations}
+    )
     folder = RunFolder(options.out / run_name(suite, settings))
     return Run(suite, options, settings, folder, samples, progress)
 
@@ -201,7 +206,7 @@ def score(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> pd.DataFra
         prompt = prompts[s.prompt]
         if prompt.purpose != "representation":
             continue
-        for name in prompt.attributes:
+        for name in _asked(suite, prompt):
             r = by_key.get((s.id, name))
             got = (r.outcome, r.value, r.score) if r else (outcomes[s.id], None, np.nan)
             rows.append((s.id, s.prompt, prompt.subject, s.arm, s.seed, name, *got))
@@ -219,7 +224,7 @@ def align(
         if names
         else {}
     )
-    subject = table[table.attribute == "occupation"]
+    subject = table[table.attribute == run.suite.subject_attribute]
     read = {
         (r.sample, r.prompt): (r.value == r.subject if r.outcome == "label" else False)
         for r in subject.itertuples()
@@ -333,7 +338,7 @@ def evaluate(
 
     suite, seed = run.suite, run.options.seed
     references, planted = _truth(suite)
-    asked = [a for a in suite.attributes if a.name != "occupation"]
+    asked = [a for a in suite.attributes if a.name != suite.subject_attribute]
     subjects: dict[str, int] = {}
     for p in suite.prompts:
         if p.purpose == "representation":
@@ -344,7 +349,7 @@ def evaluate(
         found += replication.findings(matches, {p.id: p for p in suite.prompts}, seed)
     for arm in suite.mitigations:
         attribute = next((a for a in asked if a.name == arm.options.get("attribute")), asked[0])
-        targets = suites.targets(suite, arm, attribute, subjects)
+        targets = suites.targets(suite, arm, attribute)
         found += mitigation.findings(table, alignment, arm.name, attribute, targets, seed)
     source = "fresh balanced renders of the world, none of them in training"
     found += quality.classifier(errors, suite.attributes, source)

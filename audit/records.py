@@ -115,6 +115,8 @@ class Suite:
     empty_texts: tuple[str, ...] = ()
     corpus: str | None = None
     """Training set to search for copies, by registry name."""
+    subject_attribute: str | None = None
+    """Attribute that reads the subject itself, e.g. occupation; never a finding of its own."""
 
 
 @dataclass(frozen=True)

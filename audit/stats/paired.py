@@ -61,4 +61,3 @@ def paired_bootstrap(
 ) -> Interval:  # fmt: skip
     """Mean of paired differences float[n] with a percentile interval over whole clusters int[n]."""
     return cluster_bootstrap(np.asarray(differences, float), clusters, rng, draws, level)
-

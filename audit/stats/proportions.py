@@ -66,7 +66,9 @@ def effective_n(values: np.ndarray, clusters: np.ndarray) -> float:
     sizes = np.array([(clusters == g).sum() for g in groups], float)
     means = np.array([values[clusters == g].mean() for g in groups])
     between = (sizes * (means - values.mean()) ** 2).sum() / (len(groups) - 1)
-    inside = sum(((values[clusters == g] - m) ** 2).sum() for g, m in zip(groups, means, strict=True))
+    inside = sum(
+        ((values[clusters == g] - m) ** 2).sum() for g, m in zip(groups, means, strict=True)
+    )
     within = inside / (n - len(groups))
     size = (n - (sizes**2).sum() / n) / (len(groups) - 1)
     spread = between + (size - 1) * within
@@ -84,7 +86,9 @@ def cluster_bootstrap(
     """
     groups, place = np.unique(clusters, return_inverse=True)
     if len(groups) < 2:
-        return UNKNOWN if not len(successes) else Interval(float(successes.mean()), math.nan, math.nan)
+        return (
+            UNKNOWN if not len(successes) else Interval(float(successes.mean()), math.nan, math.nan)
+        )
     sums = np.bincount(place, weights=successes)
     sizes = np.bincount(place).astype(float)
     picks = rng.integers(len(groups), size=(draws, len(groups)))

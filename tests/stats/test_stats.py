@@ -75,7 +75,10 @@ def test_goodman_covers_all_classes_at_once() -> None:
     rng = np.random.default_rng(1)
     p = np.array([0.5, 0.2, 0.15, 0.1, 0.05])
     samples = rng.multinomial(120, p, 300)
-    hits = [all(i.low <= t <= i.high for i, t in zip(proportions.goodman(s), p, strict=True)) for s in samples]
+    hits = [
+        all(i.low <= t <= i.high for i, t in zip(proportions.goodman(s), p, strict=True))
+        for s in samples
+    ]
     assert np.mean(hits) >= 0.93
 
 

@@ -1,0 +1,1 @@
+"""Prompt rewriters: pure functions of a text, what it is about, and a draw."""

@@ -1,0 +1,48 @@
+"""What can be named on the command line and in suites: literal tables, loaded when asked for.
+
+A name with a colon, `mypkg.module:thing`, reaches outside code without registration.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from audit.errors import UserError, unknown
+
+MODELS = {"embedded": "audit.world.models:embedded"}
+"""Functions without arguments that give a diffusers folder."""
+ENCODERS = {
+    "embedded-classifier": "audit.world.models:classifier",
+    "embedded-copy": "audit.world.models:copy_descriptor",
+}
+"""Functions without arguments that give an image encoder."""
+CORPORA = {"world": "audit.world.models:corpus"}
+"""Functions without arguments that give a training set."""
+MITIGATIONS = {
+    "inject": "audit.mitigate.rewrite:inject",
+    "ethical": "audit.mitigate.rewrite:ethical",
+    "placebo": "audit.mitigate.rewrite:placebo",
+}
+"""Rewriters: functions of text, prompt, drawn attributes and options."""
+
+TABLES = {"model": MODELS, "encoder": ENCODERS, "corpus": CORPORA, "mitigation": MITIGATIONS}
+
+
+def load(kind: str, name: str) -> Any:
+    """The object behind a name; UserError with near names where there is none."""
+    target = TABLES[kind].get(name, name if ":" in name else None)
+    if target is None:
+        raise unknown(kind, name, TABLES[kind])
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"The {kind} {name!r} cannot be imported: {error}. Give it as `package.module:name`."
+        ) from error
+
+
+def names() -> dict[str, list[str]]:
+    """All registered names by kind."""
+    return {kind: sorted(table) for kind, table in TABLES.items()}

@@ -1,0 +1,1 @@
+"""The page that people read: it shows findings and computes none."""
