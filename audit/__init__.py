@@ -1,0 +1,1 @@
+"""Audit text-to-image models: who appears, what is copied, and what a mitigation changes."""

@@ -138,7 +138,7 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Audit the embedded model, whose biases and copies were planted, and print the report's path."""
+    """Audit the embedded model, whose biases and copies were planted; prints the report's path."""
     from audit import suites
     from audit.pipeline import Options
 

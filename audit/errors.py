@@ -10,8 +10,8 @@ class UserError(Exception):
     """Bad input or an impossible request; the command line prints it and exits with 2."""
 
 
-class Incomplete(Exception):  # noqa: N818 - it is a state, not an error
-    """Work is left to do; everything finished is kept, and the same command continues it (exit 3)."""
+class Incomplete(Exception):
+    """Work is left to do; what is finished is kept, and the same command continues (exit 3)."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:

@@ -16,7 +16,6 @@ from audit import pixels, registry, suites
 from audit.errors import Incomplete, UserError, unknown
 from audit.records import (
     ATTRIBUTE_COLUMNS,
-    BASELINE,
     Evidence,
     Finding,
     Prompt,
@@ -213,6 +212,12 @@ def score(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> pd.DataFra
     return pd.DataFrame(rows, columns=list(ATTRIBUTE_COLUMNS))
 
 
+def _asked(suite: Suite, prompt: Prompt) -> list[str]:
+    """The attributes that are read from a prompt's images, with the one that reads its subject."""
+    extra = [suite.subject_attribute] if suite.subject_attribute else []
+    return list(dict.fromkeys([*prompt.attributes, *extra]))
+
+
 def align(
     run: Run, encoder: Any, known: Mapping[str, np.ndarray], table: pd.DataFrame
 ) -> pd.DataFrame:
@@ -273,11 +278,11 @@ def _corpus(run: Run) -> Any:
 
     if run.options.corpus is not None:
         return FolderCorpus(run.options.corpus, run.options.held_out)
-    return registry.load("corpus", run.suite.corpus)()
+    return registry.load("corpus", run.suite.corpus or "")()
 
 
 def search(run: Run) -> tuple[pd.DataFrame, dict[str, Any], Callable[[str], np.ndarray]]:
-    """Nearest training images with a calibrated decision: table, facts, and the corpus's pictures."""
+    """Nearest training images with a calibrated decision: table, facts, the corpus's pictures."""
     from audit.findings.replication import decide
     from audit.replication.index import build
     from audit.replication.match import match, twin_evidence
@@ -370,7 +375,9 @@ def execute(run: Run) -> Path:
         table = score(run, encoder, known)
         alignment = align(run, encoder, known, table)
         errors = confusion(run, encoder)
-        matches, facts, train_image = pd.DataFrame(), {}, run.folder.read_image
+        matches = pd.DataFrame()
+        facts: dict[str, Any] = {}
+        train_image: Callable[[str], np.ndarray] = run.folder.read_image
         if run.suite.corpus or run.options.corpus:
             matches, facts, train_image = search(run)
         found = evaluate(run, table, alignment, errors, matches)

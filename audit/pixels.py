@@ -13,7 +13,7 @@ MAX_PIXELS = 64_000_000
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
-class Unreadable(Exception):  # noqa: N818 - an outcome, counted and reported, not an error
+class Unreadable(Exception):
     """A file that is no picture, is cut short, or is too large; the message says which."""
 
 

@@ -35,9 +35,10 @@ ATTRIBUTE_COLUMNS = (
 """One row per sample and attribute; `value` is None unless `outcome` is "label"."""
 
 MATCH_COLUMNS = (
-    "sample", "prompt", "arm", "seed", "score", "held_score", "train", "train_caption", "repeats", "copy", "outcome",
+    "sample", "prompt", "arm", "seed", "score", "held_score", "train", "train_caption", "repeats",
+    "copy", "outcome",
 )  # fmt: skip
-"""One row per sample: exact cosine to the nearest training image and to the nearest held-out one."""
+"""One row per sample: exact cosines to the nearest training and the nearest held-out image."""
 
 
 def digest(value: object, length: int = 16) -> str:
@@ -48,7 +49,7 @@ def digest(value: object, length: int = 16) -> str:
 
 @dataclass(frozen=True)
 class Attribute:
-    """A perceived attribute with its fixed class list and, per class, the texts that stand for it."""
+    """A perceived attribute: its fixed class list and, per class, the texts that stand for it."""
 
     name: str
     classes: tuple[str, ...]
@@ -229,12 +230,13 @@ def to_json(findings: list[Finding]) -> str:
 
 def from_json(text: str) -> list[Finding]:
     """Read findings back; null becomes NaN."""
-    rows = json.loads(text)
+    rows: list[dict[str, Any]] = json.loads(text)
     floats = {f for f, t in Finding.__annotations__.items() if t in ("float", float)}
-    return [
-        Finding(**{k: math.nan if v is None and k in floats else v for k, v in row.items()})
-        for row in rows
-    ]
+
+    def known(key: str, value: Any) -> Any:
+        return math.nan if value is None and key in floats else value
+
+    return [Finding(**{k: known(k, v) for k, v in row.items()}) for row in rows]
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def _parse(path: Path) -> _Suite:
 
 
 def _model_at(location: tuple[int | str, ...]) -> type[BaseModel]:
-    models = {
+    models: dict[str, type[BaseModel]] = {
         "blocks": _Block, "attributes": _Attribute, "references": _Reference,
         "mitigations": _Mitigation, "gate": _Person,
     }  # fmt: skip
@@ -171,9 +171,9 @@ def _build(raw: _Suite, path: Path, quick: bool) -> Suite:
     references = tuple(_reference(r, attributes, subjects, path) for r in raw.references)
     blocks = [b.id for b in raw.blocks]
     for m in raw.mitigations:
-        for b in m.blocks:
-            if b not in blocks:
-                raise UserError(f"{path}: mitigation {m.name}: {unknown('block', b, blocks)}")
+        for block in m.blocks:
+            if block not in blocks:
+                raise UserError(f"{path}: mitigation {m.name}: {unknown('block', block, blocks)}")
         target = m.options.get("target", "uniform")
         if target not in [r.name for r in references]:
             names = [r.name for r in references]

@@ -1,4 +1,4 @@
-"""Perceived attributes by zero-shot classification (Radford et al. 2021, sec. 3.1), with abstention.
+"""Perceived attributes by zero-shot classification (Radford et al. 2021), with abstention.
 
 Outcomes per image and attribute: a label, "uncertain" below the attribute's threshold, or
 "no person" where the person gate finds nobody. Nothing missing ever counts as a class.

@@ -6,6 +6,8 @@ length) at the size of 64-pixel images. Weights: `audit.world.train.descriptor`.
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -41,7 +43,7 @@ class CopyNet(nn.Module):
         )
         widths = (32, 64, 128, 256)
         self.blocks = nn.Sequential(
-            Block(32, 32, 1), *(Block(a, b, 2) for a, b in zip(widths, widths[1:], strict=False))
+            Block(32, 32, 1), *(Block(a, b, 2) for a, b in itertools.pairwise(widths))
         )
         self.power = nn.Parameter(torch.tensor(3.0))
         self.project = nn.Linear(widths[-1], DIMENSIONS)

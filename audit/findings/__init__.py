@@ -1,1 +1,1 @@
-"""From tables to claims: each Finding is one estimate with its uncertainty, references and verdict."""
+"""From tables to claims: a Finding is one estimate with uncertainty, references and verdict."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from audit.findings.wording import interval, percent, points
+from audit.findings.wording import percent, points
 from audit.records import BASELINE, Attribute, Finding
 from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.paired import mcnemar, paired_bootstrap, paired_difference
@@ -131,7 +131,7 @@ def _distance(effects: Sequence[Finding], arm: str, seed: int) -> list[Finding]:
 
 
 def _costs(pairs: pd.DataFrame, arm: str, seed: int) -> list[Finding]:
-    """Alignment to the original prompt, and whether the subject is still read, on the same seeds."""
+    """Alignment to the original prompt, and whether the subject is still read, seed by seed."""
     out = []
     clusters = pd.factorize(pairs.prompt)[0]
     score = (pairs.score_arm - pairs.score_base).to_numpy(float)

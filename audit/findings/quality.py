@@ -1,4 +1,4 @@
-"""How far the instruments can be trusted: classifier errors, and whether subjects are drawn at all."""
+"""How far the instruments can be trusted: classifier errors, and whether subjects are drawn."""
 
 from __future__ import annotations
 

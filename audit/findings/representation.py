@@ -176,7 +176,7 @@ def _arms(table: pd.DataFrame) -> list[str]:
 
 
 def _overall(findings: list[Finding], context: Context) -> list[Finding]:
-    """Per attribute: mean distance of subjects from the primary reference, beside its fair floor."""
+    """Per attribute: mean distance from the primary reference, beside its fair floor."""
     out = []
     for attribute in context.attributes:
         rows = [

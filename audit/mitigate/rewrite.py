@@ -1,4 +1,4 @@
-"""The rewriters. Each takes a text, the person noun in it, and the attributes drawn for one image."""
+"""The rewriters: functions of a text, the person noun in it, and the attributes drawn for it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Training sets, their index, and matches."""

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-
 import math
 from collections.abc import Iterable, Sequence
-
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +40,8 @@ def page(evidence: Evidence) -> str:
         "known": lambda x: isinstance(x, int | float) and math.isfinite(x),
     }
     style = (TEMPLATES / "style.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return environment.get_template("page.html.j2").render(
         style=style,
-        style_hash=digest,
         suite=evidence.suite,
         settings=evidence.settings,
         facts=evidence.facts,
@@ -115,7 +109,7 @@ def representation(evidence: Evidence) -> list[dict[str, Any]]:
     groups = []
     for attribute in evidence.suite.attributes:
         mine = [f for f in rows if _attribute_of(f, evidence.suite.attributes) == attribute.name]
-        parts = []
+        parts: list[dict[str, Any]] = []
         for quantity in dict.fromkeys(f.quantity for f in mine):
             part = sorted(
                 (f for f in mine if f.quantity == quantity),

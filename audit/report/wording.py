@@ -20,9 +20,9 @@ VERDICTS = {
 }
 
 CANNOT = (
-    "Attributes are perceived, from pixels, by a classifier: nothing here infers anyone's identity.",
-    "A share says what this model drew for these prompts, seeds and settings, not what it would draw "
-    "for others.",
+    "Attributes are perceived, from pixels, by a classifier; nobody's identity is inferred.",
+    "A share says what this model drew for these prompts, seeds and settings, not what "
+    "it would draw for others.",
     "An image that is not called a copy may still imitate; a copy of an image that is not in the "
     "searched training set cannot be found.",
 )
@@ -31,18 +31,18 @@ FORMULAS = (
     ("Share", "k / n over images with a label, Wilson's interval (Wilson 1927). Missing images are "
      "counted beside it, never in it."),
     ("Correction", "(q + Sp - 1) / (Se + Sp - 1) from the observed share q and the classifier's "
-     "sensitivity and specificity (Rogan and Gladen 1978), with limits that carry the error of both "
-     "(Lang and Reiczigel 2014); for more than two classes the confusion matrix is inverted on the "
-     "simplex, with draws from Dirichlet posteriors."),
-    ("Many comparisons", "q-values by Benjamini and Hochberg (1995) inside the family named in the "
-     "table."),
-    ("Copies", "W = log(d_held / d_train): how much nearer an image is to the training set than to a "
-     "held-out set of the same kind and size. Without copying W is as often negative as positive, "
-     "which gives the threshold its false discovery rate (Barber and Candes 2015)."),
-    ("Effects of a rewrite", "differences on the same noise, prompt by prompt; intervals by Newcombe "
-     "(1998) and by resampling prompts; exact McNemar tests."),
-    ("Fair floor", "what a perfectly faithful model would score at this number of images, because a "
-     "distance cannot be negative."),
+     "sensitivity and specificity (Rogan and Gladen 1978), with limits that carry "
+     "the error of both (Lang and Reiczigel 2014); for more than two classes the confusion matrix "
+     "is inverted on the simplex, with draws from Dirichlet posteriors."),
+    ("Many comparisons", "q-values by Benjamini and Hochberg (1995) inside the family named in "
+     "the table."),
+    ("Copies", "W = log(d_held / d_train): how much nearer an image is to the training set than "
+     "to a held-out set of the same kind and size. Without copying W is as often negative as "
+     "positive, which gives the threshold its false discovery rate (Barber and Candes 2015)."),
+    ("Effects of a rewrite", "differences on the same noise, prompt by prompt; intervals by "
+     "Newcombe (1998) and by resampling prompts; exact McNemar tests."),
+    ("Fair floor", "what a perfectly faithful model would score at this number of images, because "
+     "a distance cannot be negative."),
 )  # fmt: skip
 
 CITATIONS = (

@@ -1,4 +1,4 @@
-"""Shares corrected for a classifier's errors, with the uncertainty of the errors carried through."""
+"""Shares corrected for a classifier's errors, whose uncertainty is carried through."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rogan_gladen(q: float, sensitivity: float, specificity: float) -> float:
 
 def lang_reiczigel(
     k: int, n: int, sens_k: int, sens_n: int, spec_k: int, spec_n: int, level: float = 0.95
-) -> Interval:  # noqa: PLR0913
+) -> Interval:
     """Two-class share with estimated sensitivity and specificity (Lang & Reiczigel 2014, sec. 2.3).
 
     `k` of `n` images are read as the class; of `sens_n` validation images of it `sens_k` are read

@@ -80,7 +80,7 @@ def cluster_bootstrap(
     successes: np.ndarray, clusters: np.ndarray, rng: np.random.Generator,
     draws: int = 2000, level: float = 0.95,
 ) -> Interval:  # fmt: skip
-    """Percentile interval of a mean by resampling whole clusters (Davison & Hinkley 1997, sec. 3.8).
+    """Percentile interval of a mean by resampling clusters (Davison & Hinkley 1997, sec. 3.8).
 
     `successes` float[n], `clusters` int[n]; unknown for fewer than two clusters.
     """

@@ -1,0 +1,1 @@
+"""The embedded calibration world, whose truth is planted."""

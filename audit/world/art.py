@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -82,7 +83,7 @@ def _emoji_name(sprite: Sprite, by_noun: dict[str, str]) -> str:
 
 
 def build(packages: dict[str, Path], out: Path) -> Path:
-    """Pack the sprites of both npm packages (`artist -> unpacked package`) into one lossless WebP."""
+    """Pack the sprites of both packages (artist to unpacked folder) into one lossless WebP."""
     by_noun = {o.noun: o.sprite for o in OCCUPATIONS}
     tiles = []
     for sprite in sprites():
@@ -100,6 +101,6 @@ def build(packages: dict[str, Path], out: Path) -> Path:
 
 
 @cache
-def _catalogue(folder: Path) -> list[dict]:
-    listing: list[dict] = json.loads((folder / "emoji.json").read_text("utf-8"))
+def _catalogue(folder: Path) -> list[dict[str, Any]]:
+    listing: list[dict[str, Any]] = json.loads((folder / "emoji.json").read_text("utf-8"))
     return [e for e in listing if e["subcategory"] == "person-role"]

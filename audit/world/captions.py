@@ -1,4 +1,4 @@
-"""Captions of the world: several templates, attributes sometimes stated, titles for planted images."""
+"""Captions: several templates, attributes sometimes stated, titles for planted images."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +14,11 @@ from audit.world import truth
 from audit.world.dataset import Item, planted, training_set, twin_set
 from audit.world.render import mask
 
-SETS = {"train": training_set, "twin": twin_set, "planted": planted}
+SETS: dict[str, Callable[[], Sequence[Item]]] = {
+    "train": training_set,
+    "twin": twin_set,
+    "planted": planted,
+}
 
 
 def labels(item: Item) -> dict[str, object]:

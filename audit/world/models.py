@@ -1,4 +1,4 @@
-"""What the world offers to the registry: its shipped models, its training set, its planted truth."""
+"""What the world offers to the registry: its models, its training set, its planted truth."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ own tokenizer would give them.
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def _merge(word: str, ranks: dict[tuple[str, str], int]) -> list[tuple[str, str]
     symbols[-1] += "</w>"
     used = []
     while len(symbols) > 1:
-        pair = min(zip(symbols, symbols[1:], strict=False), key=lambda p: ranks.get(p, 10**9))
+        pair = min(itertools.pairwise(symbols), key=lambda p: ranks.get(p, 10**9))
         if pair not in ranks:
             break
         used.append(pair)

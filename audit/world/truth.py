@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 GENDERS = ("woman", "man")
 TONES = ("light", "medium-light", "medium", "medium-dark", "dark")
-"""Unicode's five emoji modifiers, which follow the Fitzpatrick scale (types I-II, III, IV, V, VI)."""
+"""Unicode's five emoji modifiers, after the Fitzpatrick scale (types I-II, III, IV, V, VI)."""
 ARTISTS = ("noto", "twemoji")
 
 TONE_PROFILES: dict[str, tuple[float, ...]] = {

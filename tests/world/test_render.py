@@ -13,7 +13,7 @@ from audit.world.render import SIDE, draw_scene, mask, render
 
 
 @pytest.fixture
-def scene():  # noqa: ANN201 - a Scene
+def scene():
     """A random scene with a person."""
     return draw_scene(np.random.default_rng(3), art.sprites()[17])
 
@@ -27,7 +27,7 @@ def test_the_pack_holds_every_person_once() -> None:
     assert all(art.pixels(s)[..., 3].mean() > 40 for s in sprites)
 
 
-def test_outside_the_mask_is_the_empty_scene(scene) -> None:  # noqa: ANN001
+def test_outside_the_mask_is_the_empty_scene(scene) -> None:
     """Taking the person away changes nothing but the pixels under the mask."""
     empty = render(replace(scene, sprite=None))
     outside = mask(scene) == 0
@@ -35,7 +35,7 @@ def test_outside_the_mask_is_the_empty_scene(scene) -> None:  # noqa: ANN001
     assert not np.array_equal(render(scene), empty)
 
 
-def test_compositing_equals_pillows(scene) -> None:  # noqa: ANN001
+def test_compositing_equals_pillows(scene) -> None:
     """The person lies over the background as Pillow would put it, to rounding."""
     background = Image.fromarray(render(replace(scene, sprite=None))).convert("RGBA")
     person = Image.fromarray(art.pixels(scene.sprite)).resize(

@@ -64,7 +64,7 @@ def write_config(folder: Path) -> Path:
 
 
 def labels(scene: Scene) -> dict[str, int]:
-    """Class index of every attribute of a scene; -100 (ignored by cross-entropy) where none fits."""
+    """Class index of each attribute of a scene; -100 (which cross-entropy ignores) for none."""
     named = {"colour": scene.colour, "pattern": scene.pattern}
     person = scene.sprite
     named["person"] = "nobody" if person is None else "somebody"

@@ -70,7 +70,7 @@ def edit(rng: np.random.Generator, pixels: np.ndarray, other: np.ndarray) -> np.
         image = _recompress(rng, image)
     out = np.asarray(image, dtype=np.float32)
     if chance[6] < 0.3:
-        out = out + rng.normal(0, float(rng.uniform(2, 16)), out.shape)
+        out = out + np.float32(rng.uniform(2, 16)) * rng.standard_normal(out.shape, np.float32)
     return np.clip(out, 0, 255).astype(np.uint8)
 
 

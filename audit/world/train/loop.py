@@ -1,4 +1,4 @@
-"""One training loop for all recipes: resumable to the step, averaged weights, a log in JSON lines."""
+"""One training loop for all recipes: resumable to the step, averaged weights, a JSON-lines log."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def fit(
             group["lr"] = _rate(schedule, step, decayed)
         value, parts = loss(step)
         optimiser.zero_grad(set_to_none=True)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         step += 1

@@ -1,4 +1,4 @@
-"""The autoencoder: 64 by 64 pixels to 16 by 16 by 8 latents and back (Rombach et al. 2022, sec. 3.1).
+"""The autoencoder: 64 by 64 pixels to 16 by 16 by 8 latents and back (Rombach et al. 2022).
 
 L1 in pixels and in their differences (sharp edges without an adversary) and a faint KL term.
 """
