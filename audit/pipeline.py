@@ -83,6 +83,8 @@ class Run:
     settings: Settings
     folder: RunFolder
     samples: list[Sample]
+    corpus: Any = None
+    """Training set to search, or None."""
     progress: Progress = silent
     notes: list[str] = field(default_factory=list)
 
@@ -109,6 +111,24 @@ def _model_folder(name: str) -> Path:
     return path
 
 
+def _corpus(suite: Suite, options: Options) -> Any:
+    """The training set to search: opened while planning, so that a wrong folder costs no images."""
+    if options.corpus is not None:
+        from audit.replication.corpus import FolderCorpus
+
+        return FolderCorpus(options.corpus, options.held_out)
+    return registry.load("corpus", suite.corpus)() if suite.corpus else None
+
+
+def _classifier(name: str) -> Any:
+    """An attribute encoder by registered name, `package.module:object`, or open_clip name."""
+    if name.startswith("local-dir:") or "/" in name:
+        from audit.encode.openclip import ClipEncoder
+
+        return ClipEncoder(name)
+    return registry.load("encoder", name)()
+
+
 def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run:
     """Plan a run and find its folder; nothing is written yet."""
     from audit.generate.model import DTYPES, revision
@@ -128,7 +148,7 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
         suite, settings, {m.name: registry.load("mitigation", m.method) for m in suite.mitigations}
     )
     folder = RunFolder(options.out / run_name(suite, settings))
-    return Run(suite, options, settings, folder, samples, progress)
+    return Run(suite, options, settings, folder, samples, _corpus(suite, options), progress)
 
 
 def generate(run: Run) -> None:
@@ -273,21 +293,13 @@ def confusion(run: Run, encoder: Any) -> dict[str, np.ndarray]:
     return out
 
 
-def _corpus(run: Run) -> Any:
-    from audit.replication.corpus import FolderCorpus
-
-    if run.options.corpus is not None:
-        return FolderCorpus(run.options.corpus, run.options.held_out)
-    return registry.load("corpus", run.suite.corpus or "")()
-
-
 def search(run: Run) -> tuple[pd.DataFrame, dict[str, Any], Callable[[str], np.ndarray]]:
     """Nearest training images with a calibrated decision: table, facts, the corpus's pictures."""
     from audit.findings.replication import decide
     from audit.replication.index import build
     from audit.replication.match import match, twin_evidence
 
-    corpus = _corpus(run)
+    corpus = run.corpus
     encoder = registry.load("encoder", run.options.descriptor)()
     index = build(
         corpus, encoder, run.options.out / "indexes", partial(run.progress, "training set")
@@ -370,7 +382,7 @@ def execute(run: Run) -> Path:
         run.folder.write_manifest(run.suite, run.settings, versions())
         run.folder.write_plan(run.samples)
         generate(run)
-        encoder = registry.load("encoder", run.options.classifier)()
+        encoder = _classifier(run.options.classifier)
         known = vectors(run, encoder, "classifier")
         table = score(run, encoder, known)
         alignment = align(run, encoder, known, table)
@@ -378,7 +390,7 @@ def execute(run: Run) -> Path:
         matches = pd.DataFrame()
         facts: dict[str, Any] = {}
         train_image: Callable[[str], np.ndarray] = run.folder.read_image
-        if run.suite.corpus or run.options.corpus:
+        if run.corpus is not None:
             matches, facts, train_image = search(run)
         found = evaluate(run, table, alignment, errors, matches)
         key = {

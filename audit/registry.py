@@ -6,6 +6,7 @@ A name with a colon, `mypkg.module:thing`, reaches outside code without registra
 from __future__ import annotations
 
 import importlib
+import operator
 from typing import Any
 
 from audit.errors import UserError, unknown
@@ -24,20 +25,25 @@ MITIGATIONS = {
     "ethical": "audit.mitigate.rewrite:ethical",
     "placebo": "audit.mitigate.rewrite:placebo",
 }
-"""Rewriters: functions of text, prompt, drawn attributes and options."""
+"""Rewriters: functions of text, prompt, drawn values and options to the final text."""
 
 TABLES = {"model": MODELS, "encoder": ENCODERS, "corpus": CORPORA, "mitigation": MITIGATIONS}
 
 
 def load(kind: str, name: str) -> Any:
-    """The object behind a name; UserError with near names where there is none."""
+    """The object behind a name; UserError with near names where there is none.
+
+    Kinds are the keys of `TABLES`. A dotted object, `package.module:thing.part`, is followed.
+    """
+    if kind not in TABLES:
+        raise unknown("kind", kind, TABLES)
     target = TABLES[kind].get(name, name if ":" in name else None)
     if target is None:
         raise unknown(kind, name, TABLES[kind])
     module, _, attribute = target.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+        return operator.attrgetter(attribute)(importlib.import_module(module))
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise UserError(
             f"The {kind} {name!r} cannot be imported: {error}. Give it as `package.module:name`."
         ) from error

@@ -6,18 +6,20 @@ files beside it. Everything is checked here, before a picture is drawn.
 
 from __future__ import annotations
 
-import hashlib
+import csv
 import tomllib
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from audit.errors import UserError, unknown
-from audit.mitigate.quota import quota
+from audit.mitigate import arms
+from audit.mitigate.arms import Rewriter, known, noise_seed, targets
+from audit.mitigate.grammar import article
 from audit.records import (
     BASELINE,
     Attribute,
@@ -27,10 +29,12 @@ from audit.records import (
     Sample,
     Settings,
     Suite,
-    sample_id,
 )
 
-Rewriter = Callable[[str, str, Mapping[str, str], Mapping[str, Any]], str]
+__all__ = ["Rewriter", "expand", "noise_seed", "read_suite", "targets"]
+
+Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Seeds = Annotated[int, Field(ge=1)]
 
 
 class _Strict(BaseModel):
@@ -38,12 +42,12 @@ class _Strict(BaseModel):
 
 
 class _Block(_Strict):
-    id: str = Field(min_length=1)
+    id: Text
     purpose: Literal["representation", "replication"]
-    templates: list[str] = []
-    subjects: list[str] = []
-    file: str | None = None
-    seeds: int = Field(ge=1)
+    templates: list[Text] = []
+    subjects: list[Text] = []
+    file: Text | None = None
+    seeds: Seeds
     attributes: list[str] = []
     states: dict[str, str] = {}
 
@@ -51,54 +55,86 @@ class _Block(_Strict):
     def _one_source(self) -> _Block:
         if bool(self.file) == bool(self.templates):
             raise ValueError("give either `file`, or `templates` with `subjects`")
-        if self.templates and not self.subjects:
-            raise ValueError("`templates` need `subjects`")
+        if bool(self.templates) != bool(self.subjects):
+            raise ValueError("`templates` need `subjects`, and `subjects` need `templates`")
+        if self.purpose == "representation" and not self.attributes:
+            raise ValueError("a representation block needs `attributes` to read")
         return self
 
 
 class _Attribute(_Strict):
-    classes: list[str] = Field(min_length=2)
+    classes: list[Text] = Field(min_length=2)
     threshold: float = Field(0.0, ge=0, le=1)
-    texts: dict[str, list[str]] = {}
-    templates: list[str] = []
+    texts: dict[str, list[Text]] = {}
+    templates: list[Text] = []
+
+    @model_validator(mode="after")
+    def _classes_have_texts(self) -> _Attribute:
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("a class stands in `classes` twice")
+        if bool(self.texts) == bool(self.templates):
+            raise ValueError("give either `texts` or `templates`")
+        for name in (*self.texts, *self.classes) if self.texts else ():
+            if name not in self.classes:
+                raise ValueError(str(unknown("class", name, self.classes)))
+            if not self.texts.get(name):
+                raise ValueError(f"the class {name!r} has no texts")
+        return self
 
 
 class _Reference(_Strict):
-    name: str = Field(min_length=1)
-    label: str
-    file: str | None = None
+    name: Text
+    label: Text
+    file: Text | None = None
     uniform: bool = False
+
+    @model_validator(mode="after")
+    def _one_source(self) -> _Reference:
+        if bool(self.file) == self.uniform:
+            raise ValueError("give either `file` or `uniform = true`")
+        return self
 
 
 class _Mitigation(_Strict):
-    name: str = Field(min_length=1)
-    method: str
-    blocks: list[str]
+    name: Text
+    method: Text
+    blocks: list[str] = Field(min_length=1)
     options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> _Mitigation:
+        model = arms.METHODS.get(self.method)
+        if model is not None:
+            try:
+                model.model_validate(self.options)
+            except ValidationError as error:
+                raise ValueError(f"options.{_first(error, model)}") from error
+        return self
 
 
 class _Person(_Strict):
-    person: list[str] = Field(min_length=1)
-    empty: list[str] = Field(min_length=1)
+    person: list[Text] = Field(min_length=1)
+    empty: list[Text] = Field(min_length=1)
 
 
 class _Suite(_Strict):
     name: str = Field(pattern=r"^[a-z0-9_-]+$")
-    title: str
-    question: str
-    corpus: str | None = None
+    title: Text
+    question: Text
+    corpus: Text | None = None
     subject_attribute: str | None = None
     gate: _Person | None = None
     blocks: list[_Block] = Field(min_length=1)
     attributes: dict[str, _Attribute] = {}
     references: list[_Reference] = []
     mitigations: list[_Mitigation] = []
-    quick: dict[str, int] = {}
+    quick: dict[str, Seeds] = {}
 
 
-def article(noun: str) -> str:
-    """The noun with its indefinite article, by its first letter."""
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+_PARTS: dict[str, type[BaseModel]] = {
+    "blocks": _Block, "attributes": _Attribute, "references": _Reference,
+    "mitigations": _Mitigation, "gate": _Person,
+}  # fmt: skip
 
 
 def folder() -> Path:
@@ -109,8 +145,7 @@ def folder() -> Path:
 
 def list_suites() -> list[tuple[str, str]]:
     """Names and titles of the shipped suites."""
-    found = [(p.stem, _parse(p).title) for p in sorted(folder().glob("*.toml"))]
-    return found
+    return [(p.stem, _parse(p).title) for p in sorted(folder().glob("*.toml"))]
 
 
 def read_suite(name: str, quick: bool = False) -> Suite:
@@ -122,10 +157,17 @@ def read_suite(name: str, quick: bool = False) -> Suite:
     if path.suffix != ".toml":
         path = folder() / f"{name}.toml"
         if not path.is_file():
-            raise unknown("suite", name, [s for s, _ in list_suites()])
+            raise unknown("suite", name, [p.stem for p in folder().glob("*.toml")])
     elif not path.is_file():
         raise UserError(f"There is no suite file {path}. Give a path to a TOML file.")
-    return _build(_parse(path), path, quick)
+    raw = _parse(path)
+    try:
+        suite = _build(raw, path.parent)
+        for block in raw.quick:
+            known("block", block, [b.id for b in raw.blocks], "quick")
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    return with_seeds(suite, raw.quick) if quick else suite
 
 
 def _parse(path: Path) -> _Suite:
@@ -136,197 +178,213 @@ def _parse(path: Path) -> _Suite:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}. Save it as UTF-8 text.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(x) for x in first["loc"]) or "the file"
-        what = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            model = _model_at(first["loc"][:-1])
-            raise UserError(
-                f"{path}: {unknown('key', str(first['loc'][-1]), model.model_fields)} (at {where})"
-            ) from error
-        raise UserError(f"{path}: {where}: {what}. Correct that entry.") from error
+        raise UserError(f"{path}: {_first(error, _Suite)} Correct that entry.") from error
 
 
-def _model_at(location: tuple[int | str, ...]) -> type[BaseModel]:
-    models: dict[str, type[BaseModel]] = {
-        "blocks": _Block, "attributes": _Attribute, "references": _Reference,
-        "mitigations": _Mitigation, "gate": _Person,
-    }  # fmt: skip
-    return models.get(str(location[0]), _Suite) if location else _Suite
+def _first(error: ValidationError, model: type[BaseModel]) -> str:
+    """One sentence for pydantic's errors: an unknown key first, for it explains a lacking one."""
+    found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]
+    where = ".".join(str(x) for x in found["loc"]) or "the file"
+    what = found["msg"].removeprefix("Value error, ")
+    if found["type"] == "extra_forbidden":
+        part = model if len(found["loc"]) == 1 else _PARTS.get(str(found["loc"][0]), model)
+        what = str(unknown("key", str(found["loc"][-1]), part.model_fields))
+    return f"{where}: {what}{'' if what[-1] in '.?' else '.'}"
 
 
-def _build(raw: _Suite, path: Path, quick: bool) -> Suite:
+def _unique(what: str, values: Iterable[str]) -> None:
+    twice = [v for v, n in Counter(values).items() if n > 1]
+    if twice:
+        raise UserError(f"two {what} {twice[0]!r}. Give each its own, or take one out.")
+
+
+def _build(raw: _Suite, beside: Path) -> Suite:
+    attributes = {n: _attribute(n, a) for n, a in raw.attributes.items()}
     for b in raw.blocks:
-        for a in b.attributes:
-            if a not in raw.attributes:
-                raise UserError(f"{path}: block {b.id}: {unknown('attribute', a, raw.attributes)}")
-    prompts = tuple(p for b in raw.blocks for p in _prompts(b, path, raw.quick if quick else {}))
-    seen: set[str] = set()
-    for p in prompts:
-        if p.id in seen:
-            raise UserError(f"{path}: two prompts have the id {p.id!r}. Give each its own.")
-        seen.add(p.id)
-    subjects = {p.subject for p in prompts if p.purpose == "representation"}
-    attributes = tuple(_attribute(n, a, path) for n, a in raw.attributes.items())
-    references = tuple(_reference(r, attributes, subjects, path) for r in raw.references)
-    blocks = [b.id for b in raw.blocks]
-    for m in raw.mitigations:
-        for block in m.blocks:
-            if block not in blocks:
-                raise UserError(f"{path}: mitigation {m.name}: {unknown('block', block, blocks)}")
-        target = m.options.get("target", "uniform")
-        if target not in [r.name for r in references]:
-            names = [r.name for r in references]
-            raise UserError(f"{path}: mitigation {m.name}: {unknown('target', target, names)}")
-        if m.name == BASELINE:
-            raise UserError(f"{path}: a mitigation cannot be called {BASELINE!r}; rename it.")
-    gate = raw.gate
-    return Suite(
-        name=raw.name,
-        title=raw.title,
-        question=raw.question,
-        prompts=prompts,
-        attributes=attributes,
-        references=references,
+        for a in (*b.attributes, *b.states):
+            known("attribute", a, attributes, f"block {b.id}")
+        for a, value in b.states.items():
+            known(a, value, attributes[a].classes, f"block {b.id}, states")
+    prompts = tuple(p for b in raw.blocks for p in _prompts(b, beside))
+    _unique("blocks have the id", (b.id for b in raw.blocks))
+    _unique("prompts have the id", (p.id for p in prompts))
+    for kind in ("representation", "replication"):
+        _unique(f"{kind} prompts have the text", (p.text for p in prompts if p.purpose == kind))
+    if raw.subject_attribute is not None:
+        known("attribute", raw.subject_attribute, attributes, "subject_attribute")
+    asked = {(p.subject, a) for p in prompts if p.purpose == "representation" for a in p.attributes}
+    _unique("references have the name", (r.name for r in raw.references))
+    references = tuple(_reference(r, attributes, asked, beside) for r in raw.references)
+    _unique("mitigations have the name", (m.name for m in raw.mitigations))
+    suite = Suite(
+        name=raw.name, title=raw.title, question=raw.question, prompts=prompts,
+        attributes=tuple(attributes.values()), references=references,
         mitigations=tuple(
             Mitigation(m.name, m.method, m.options, tuple(m.blocks)) for m in raw.mitigations
         ),
-        person_texts=tuple(gate.person) if gate else (),
-        empty_texts=tuple(gate.empty) if gate else (),
-        corpus=raw.corpus,
-        subject_attribute=raw.subject_attribute,
-    )
+        person_texts=tuple(raw.gate.person) if raw.gate else (),
+        empty_texts=tuple(raw.gate.empty) if raw.gate else (),
+        corpus=raw.corpus, subject_attribute=raw.subject_attribute,
+    )  # fmt: skip
+    for m in suite.mitigations:
+        arms.check(suite, m)
+    return suite
 
 
-def _prompts(block: _Block, path: Path, quick: Mapping[str, int]) -> list[Prompt]:
-    seeds = quick.get(block.id, block.seeds)
+def _fill(template: str, where: str, **values: str) -> str:
+    fields = " or ".join(f"{{{k}}}" for k in values)
+    try:
+        text = template.format(**values)
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise UserError(f"{where}: the template {template!r} may hold only {fields}.") from error
+    if text == template:
+        raise UserError(f"{where}: the template {template!r} lacks {fields}. Put one in.")
+    return text
+
+
+def _prompts(block: _Block, beside: Path) -> list[Prompt]:
     common: dict[str, Any] = {
-        "block": block.id, "purpose": block.purpose, "seeds": seeds,
+        "block": block.id, "purpose": block.purpose, "seeds": block.seeds,
         "attributes": tuple(block.attributes), "states": block.states,
     }  # fmt: skip
     if block.file is None:
         return [
             Prompt(
                 id=f"{block.id}/{subject}/{i}",
-                text=template.format(subject=subject, a_subject=article(subject)),
+                text=_fill(t, f"block {block.id}", subject=subject, a_subject=article(subject)),
                 subject=subject,
                 **common,
             )
             for subject in block.subjects
-            for i, template in enumerate(block.templates)
+            for i, t in enumerate(block.templates)
         ]
-    table = _table(path.parent / block.file, ("id", "text"))
+    needed = ("id", "text", "subject") if block.purpose == "representation" else ("id", "text")
     return [
         Prompt(
             id=f"{block.id}/{row['id']}",
-            text=str(row["text"]),
-            subject=str(row.get("subject", "") or ""),
-            repeats=None if pd.isna(row.get("repeats")) else int(row["repeats"]),
+            text=row["text"],
+            subject=row.get("subject", ""),
+            repeats=int(_number(row["repeats"], where, whole=True)) if row.get("repeats") else None,
             **common,
         )
-        for row in table.to_dict("records")
+        for where, row in _table(beside / block.file, needed)
     ]
 
 
-def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def _table(path: Path, needed: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
+    """Rows of a CSV file with the place of each, `file, line n`; cells are text as written."""
+    rows = []
     try:
-        table = pd.read_csv(path)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            for column in needed:
+                if column not in (reader.fieldnames or ()):
+                    wanted = ", ".join(needed)
+                    raise UserError(f"{path} lacks the column {column!r}. It needs {wanted}.")
+            for row in reader:
+                where = f"{path}, line {reader.line_num}"
+                if None in row or None in row.values():
+                    raise UserError(f"{where}: wrong number of cells. Quote cells with commas.")
+                empty = [c for c in needed if not row[c].strip()]
+                if empty:
+                    raise UserError(f"{where}: a value is missing in {empty[0]!r}. Fill it in.")
+                rows.append((where, row))
     except FileNotFoundError as error:
         raise UserError(f"There is no table {path}. Put the file beside the suite.") from error
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise UserError(f"{path} cannot be read as CSV: {first}. Correct the file.") from error
-    lacking = [c for c in columns if c not in table.columns]
-    if lacking:
-        raise UserError(f"{path} lacks the column {lacking[0]!r}. It needs {', '.join(columns)}.")
-    if table[list(columns)].isna().any(axis=None):
-        row = int(table[list(columns)].isna().any(axis=1).to_numpy().argmax()) + 2
-        raise UserError(f"{path}, line {row}: a value is missing. Fill it in or take the line out.")
-    return table
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read as CSV: {error}. Correct the file.") from error
+    if not rows:
+        raise UserError(f"{path} has no rows. Put some in.")
+    return rows
 
 
-def _attribute(name: str, raw: _Attribute, path: Path) -> Attribute:
-    if bool(raw.texts) == bool(raw.templates):
-        raise UserError(f"{path}: attribute {name}: give either `texts` or `templates`.")
+def _number(cell: str, where: str, whole: bool = False) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        value = -1.0
+    if not (value >= 1 and value.is_integer() if whole else 0 <= value <= 1):
+        wanted = "a whole number from 1 up" if whole else "a share between 0 and 1"
+        raise UserError(f"{where}: {cell!r} is not {wanted}. Correct it.")
+    return value
+
+
+def _attribute(name: str, raw: _Attribute) -> Attribute:
     texts = {
         c: tuple(raw.texts.get(c, ()))
-        or tuple(t.format(value=c, a_value=article(c)) for t in raw.templates)
+        or tuple(_fill(t, f"attribute {name}", value=c, a_value=article(c)) for t in raw.templates)
         for c in raw.classes
     }
-    for c in raw.classes:
-        if not texts[c]:
-            raise UserError(f"{path}: attribute {name}: the class {c!r} has no texts. Add some.")
     return Attribute(name, tuple(raw.classes), texts, raw.threshold)
 
 
 def _reference(
-    raw: _Reference, attributes: tuple[Attribute, ...], subjects: set[str], path: Path
+    raw: _Reference, attributes: Mapping[str, Attribute], asked: set[tuple[str, str]], beside: Path
 ) -> Reference:
-    if bool(raw.file) == raw.uniform:
-        raise UserError(f"{path}: reference {raw.name}: give either `file` or `uniform = true`.")
     if raw.file is None:
-        even = {
-            (s, a.name, c): 1 / len(a.classes)
-            for s in subjects
-            for a in attributes
-            for c in a.classes
-        }
+        of = {a: attributes[a].classes for _, a in asked}
+        even = {(s, a, c): 1 / len(of[a]) for s, a in sorted(asked) for c in of[a]}
         return Reference(raw.name, raw.label, even, "declared")
-    table = _table(path.parent / raw.file, ("subject", "attribute", "value", "share", "source"))
-    shares = {
-        (str(r.subject), str(r.attribute), str(r.value)): float(r.share)
-        for r in table.itertuples(index=False)
-    }
-    totals = table.groupby(["subject", "attribute"]).share.sum()
-    wrong = totals[(totals - 1).abs() > 0.01]
-    if len(wrong):
-        subject, attribute = wrong.index[0]
-        raise UserError(
-            f"{path.parent / raw.file}: the {attribute} shares of {subject} sum to "
-            f"{wrong.iloc[0]:.3f}, not 1. Correct them."
-        )
-    return Reference(
-        raw.name, raw.label, shares, "; ".join(sorted(set(table.source.astype(str))))[:400]
-    )
+    path = beside / raw.file
+    rows = _table(path, ("subject", "attribute", "value", "share", "source"))
+    shares: dict[tuple[str, str, str], float] = {}
+    for where, row in rows:
+        key = (row["subject"], row["attribute"], row["value"])
+        if key[1] in attributes:
+            known(f"{key[1]} value", key[2], attributes[key[1]].classes, where)
+        if key in shares:
+            raise UserError(f"{where}: {' '.join(key)} stands in the table twice. Keep one.")
+        shares[key] = _number(row["share"], where)
+    totals: dict[tuple[str, str], float] = {}
+    for (subject, attribute, _), share in shares.items():
+        totals[subject, attribute] = totals.get((subject, attribute), 0.0) + share
+    for (subject, attribute), total in totals.items():
+        if abs(total - 1) > 0.01:
+            raise UserError(
+                f"{path}: the {attribute} shares of {subject} sum to {total:.3f}, not 1. "
+                "Correct them."
+            )
+    if not asked & set(totals):
+        raise UserError(f"{path} says nothing about this suite. Check its subjects and attributes.")
+    sources = dict.fromkeys(row["source"].split(": ")[0] for _, row in rows)
+    return Reference(raw.name, raw.label, shares, "; ".join(sorted(sources)))
 
 
-def with_seeds(suite: Suite, seeds: int) -> Suite:
-    """The suite with another number of images for every prompt."""
-    from dataclasses import replace
+def with_seeds(suite: Suite, seeds: int | Mapping[str, int]) -> Suite:
+    """The suite with other numbers of images per prompt: for every block, or for those named.
 
-    return replace(suite, prompts=tuple(replace(p, seeds=seeds) for p in suite.prompts))
-
-
-def noise_seed(text: str, index: int) -> int:
-    """63-bit seed of the noise of image `index` of a prompt: depends on nothing else.
-
-    It is taken from the original text, so that a rewritten prompt starts from the same noise.
+    Raises UserError for an unknown block or fewer than one image.
     """
-    digest = hashlib.sha256(f"{index}\0{text}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+    blocks = {p.block for p in suite.prompts}
+    chosen = dict.fromkeys(blocks, seeds) if isinstance(seeds, int) else dict(seeds)
+    for block, n in chosen.items():
+        known("block", block, blocks, "seeds")
+        if n < 1:
+            raise UserError(f"seeds: block {block} would get {n} images. Give 1 or more.")
+    prompts = tuple(replace(p, seeds=chosen.get(p.block, p.seeds)) for p in suite.prompts)
+    return replace(suite, prompts=prompts)
 
 
-def target_of(
-    suite: Suite, mitigation: Mitigation, prompt: Prompt, attribute: str
-) -> dict[str, float]:
-    """The declared target of a mitigation for a prompt: class to share; even where it is silent."""
-    classes = next(a.classes for a in suite.attributes if a.name == attribute)
-    name = mitigation.options.get("target", "uniform")
-    reference = next(r for r in suite.references if r.name == name)
-    shares = {c: reference.share(prompt.subject, attribute, c) for c in classes}
-    if not np.isfinite(list(shares.values())).all():
-        return dict.fromkeys(classes, 1 / len(classes))
-    return shares
+def shrink(suite: Suite, fraction: float) -> Suite:
+    """The suite with a fraction in (0, 1] of its images per prompt, and at least one."""
+    if not 0 < fraction <= 1:
+        raise UserError(f"A suite cannot shrink to {fraction} of its size. Give 0 < fraction <= 1.")
+    prompts = (replace(p, seeds=max(1, round(p.seeds * fraction))) for p in suite.prompts)
+    return replace(suite, prompts=tuple(prompts))
 
 
-def targets(suite: Suite, mitigation: Mitigation, attribute: Attribute) -> dict[str, float]:
-    """Per subject that a mitigation rewrites: the declared share of the attribute's first class."""
-    first = attribute.classes[0]
-    return {
-        p.subject: target_of(suite, mitigation, p, attribute.name)[first]
-        for p in suite.prompts
-        if p.block in mitigation.blocks and attribute.name in p.attributes
-    }
+def only_subjects(suite: Suite, subjects: Collection[str]) -> Suite:
+    """The suite with its representation prompts for these subjects alone; the others stay.
+
+    Raises UserError for an unknown subject, or where nothing would be left.
+    """
+    there = {p.subject for p in suite.prompts if p.purpose == "representation"}
+    for subject in subjects:
+        known("subject", subject, there, f"suite {suite.name}")
+    prompts = [p for p in suite.prompts if p.purpose == "replication" or p.subject in subjects]
+    if not prompts:
+        raise UserError(f"suite {suite.name}: no prompts are left. Name at least one subject.")
+    return replace(suite, prompts=tuple(prompts))
 
 
 def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) -> list[Sample]:
@@ -335,30 +393,8 @@ def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) 
     `rewriters` maps mitigation names to functions. An arm shares its noise with the baseline; where
     it leaves the text alone, it shares the image too: ids may repeat, rows do not.
     """
-    samples = []
-    for p in suite.prompts:
-        for i in range(p.seeds):
-            seed = noise_seed(p.text, i)
-            samples.append(Sample(sample_id(p.text, seed, settings), p.id, BASELINE, seed, p.text))
+    everywhere = Mitigation(BASELINE, BASELINE, blocks=tuple({p.block for p in suite.prompts}))
+    rows = arms.samples(suite, everywhere, settings, lambda text, *_: text)
     for m in suite.mitigations:
-        for p in suite.prompts:
-            if p.block in m.blocks:
-                samples += _arm(suite, m, p, settings, rewriters[m.name])
-    return samples
-
-
-def _arm(
-    suite: Suite, m: Mitigation, p: Prompt, settings: Settings, rewrite: Rewriter
-) -> list[Sample]:
-    attribute = m.options.get("attribute")
-    draws: list[dict[str, str]] = [{} for _ in range(p.seeds)]
-    if m.method == "inject" and attribute:
-        rng = np.random.default_rng(noise_seed(f"{m.name}\0{p.text}", 0))
-        values = quota(target_of(suite, m, p, attribute), p.seeds, rng)
-        draws = [{attribute: v} for v in values]
-    samples = []
-    for i, drawn in enumerate(draws):
-        text = rewrite(p.text, p.subject, drawn, m.options)
-        seed = noise_seed(p.text, i)
-        samples.append(Sample(sample_id(text, seed, settings), p.id, m.name, seed, text, drawn))
-    return samples
+        rows += arms.samples(suite, m, settings, rewriters[m.name])
+    return rows

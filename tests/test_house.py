@@ -81,7 +81,9 @@ def test_the_command_line_imports_nothing_heavy_at_the_top() -> None:
     for name in ("cli.py", "errors.py", "__main__.py", "__init__.py"):
         top = {n.split(".")[0] for n, at_top in imports(ROOT / name) if at_top}
         assert not top & HEAVY, name
-        assert not {n for n, at_top in imports(ROOT / name) if at_top and n.startswith("audit.")} - {
+        assert not {
+            n for n, at_top in imports(ROOT / name) if at_top and n.startswith("audit.")
+        } - {
             "audit.errors",
             "audit.cli",
         }

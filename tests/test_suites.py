@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import math
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ import pytest
 from audit import registry, suites
 from audit.errors import UserError
 from audit.records import Settings, Suite
+from audit.world import export, truth
 
 GOOD = """
 name = "mine"
@@ -100,57 +105,282 @@ def test_settings_and_text_change_the_id() -> None:
     assert base not in {sample_id("t", 1, s) for s in others}
 
 
+def test_a_sample_s_noise_is_the_hash_of_its_text_and_index() -> None:
+    """63 bits of SHA-256, which do not depend on the suite; texts and indices do not collide."""
+    first = hashlib.sha256(b"3\0a photo of a nurse").digest()
+    wanted = int("".join(f"{byte:08b}" for byte in first)[:63], 2)
+    assert suites.noise_seed("a photo of a nurse", 3) == wanted < 2**63
+    seeds = {suites.noise_seed(t, i) for t in ("a", "b", "1a") for i in range(200)}
+    assert len(seeds) == 600
+
+
+def test_an_untouched_text_shares_the_baseline_s_image(tmp_path: Path) -> None:
+    """A gated prompt keeps one row per arm, with the baseline's id and no claimed draw."""
+    text = GOOD.replace('"a photo of {a_subject}"', '"a photo of {a_subject} in 1850"')
+    suite = read(tmp_path, text)
+    plan = suites.expand(suite, SETTINGS, rewriters(suite))
+    base = [s.id for s in plan if s.arm == "none"]
+    arm = [s for s in plan if s.arm == "fix"]
+    assert [s.id for s in arm] == base
+    assert len(set(base)) == len(base) == 8
+    assert all(s.drawn == {} for s in arm)
+
+
+def test_a_suite_s_own_quick_table_is_used_when_asked_for(tmp_path: Path) -> None:
+    """Blocks that `[quick]` names take its seeds, and only in the quick version."""
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace("[[blocks]]", "[quick]\njobs = 2\n[[blocks]]"), "utf-8")
+    for quick, seeds in ((False, 4), (True, 2)):
+        assert {p.seeds for p in suites.read_suite(str(path), quick).prompts} == {seeds}
+
+
+def test_quick_versions_change_only_what_they_say(tmp_path: Path) -> None:
+    """Seeds by number, by block or by fraction; subjects by name; wrong ones are refused."""
+    suite = read(tmp_path, GOOD)
+    assert {p.seeds for p in suites.with_seeds(suite, 9).prompts} == {9}
+    assert {p.seeds for p in suites.with_seeds(suite, {"jobs": 2}).prompts} == {2}
+    assert suites.with_seeds(suite, {}) == suite
+    assert {p.seeds for p in suites.shrink(suite, 0.5).prompts} == {2}
+    assert {p.seeds for p in suites.shrink(suite, 0.01).prompts} == {1}
+    assert [p.subject for p in suites.only_subjects(suite, ["nurse"]).prompts] == ["nurse"]
+    for wrong, message in (
+        (lambda: suites.with_seeds(suite, {"job": 2}), "Did you mean jobs"),
+        (lambda: suites.with_seeds(suite, 0), "1 or more"),
+        (lambda: suites.shrink(suite, 0), "fraction"),
+        (lambda: suites.only_subjects(suite, ["nurs"]), "Did you mean nurse"),
+        (lambda: suites.only_subjects(suite, []), "no prompts are left"),
+    ):
+        with pytest.raises(UserError, match=message):
+            wrong()
+
+
+JOBS = 'templates = ["a photo of {a_subject}"]\nsubjects = ["nurse", "astronaut"]'
+TEXTS = 'templates = ["a photo of {a_value}"]'
+AGAIN = '[[references]]\nname = "uniform"\nlabel = "x"\nuniform = true\n[[mitigations]]'
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (('name = "mine"', 'name = "mine'), r"not valid TOML: .*line 2"),
+        (('name = "mine"', 'name = "mine'), r"not valid TOML: .*line 2, column"),
         (("seeds = 4", "seeds = 0"), r"blocks\.0\.seeds"),
-        (("seeds = 4", "sedes = 4"), r"sedes|seeds"),
+        (("seeds = 4", "sedes = 4"), r"blocks\.0\.sedes: Unknown key 'sedes'\. Did you mean seeds"),
         (("seeds = 4", "seeds = 4\nsubject = []"), "Did you mean subjects"),
+        (("classes =", "clases ="), r"attributes\.gender\.clases: .*Did you mean classes"),
         (('attributes = ["gender"]', 'attributes = ["gendre"]'), "Did you mean gender"),
-        (('blocks = ["jobs"]', 'blocks = ["job"]'), "Did you mean jobs"),
-        (('target = "uniform"', 'target = "labour"'), "target"),
-        (("uniform = true", 'file = "none.csv"'), "There is no table"),
+        (('attributes = ["gender"]', "attributes = []"), "needs `attributes`"),
+        (("seeds = 4", 'seeds = 4\nstates = { gendr = "woman" }'), "Did you mean gender"),
+        (("seeds = 4", 'seeds = 4\nstates = { gender = "women" }'), "block jobs, states: .*woman"),
         (('subjects = ["nurse", "astronaut"]', "subjects = []"), "need `subjects`"),
-        (('purpose = "representation"', 'purpose = "other"'), "purpose"),
+        (('"nurse", "astronaut"', '"nurse", " "'), r"blocks\.0\.subjects\.1"),
         (('"nurse", "astronaut"', '"nurse", "nurse"'), "two prompts have the id"),
+        (("[attributes.gender]", f'[[blocks]]\nid = "more"\npurpose = "representation"\n{JOBS}\n'
+          'seeds = 1\nattributes = ["gender"]\n[attributes.gender]'), "prompts have the text"),
+        (('purpose = "representation"', 'purpose = "other"'), "purpose"),
+        (("{a_subject}", "a nurse"), "lacks {subject} or {a_subject}"),
+        (("{a_subject}", "{asubject}"), "may hold only {subject} or {a_subject}"),
+        (("{a_subject}", "{a_subject"), "may hold only"),
+        (('["woman", "man"]', '["woman", "woman"]'), "twice"),
+        ((TEXTS, 'texts = { woman = ["a"] }'), "'man' has no texts"),
+        ((TEXTS, 'texts = { woman = ["a"], man = ["b"], mann = ["c"] }'), "Did you mean man"),
+        (('question = "Q?"', 'question = "Q?"\nsubject_attribute = "job"'), "subject_attribute"),
+        (("[attributes.gender]", '[[blocks]]\nid = "jobs"\npurpose = "representation"\nseeds = 1\n'
+          'templates = ["{a_subject}"]\nsubjects = ["cook"]\nattributes = ["gender"]\n'
+          "[attributes.gender]"), "two blocks have the id 'jobs'"),
+        (("[[mitigations]]", '[[mitigations]]\nname = "fix"\nmethod = "placebo"\n'
+          'blocks = ["jobs"]\noptions = { attribute = "gender" }\n[[mitigations]]'),
+         "two mitigations have the name"),
+        (("uniform = true", 'file = "none.csv"'), "There is no table"),
+        (("uniform = true", 'uniform = true\nfile = "none.csv"'), "either `file` or"),
+        (("[[mitigations]]", AGAIN), "two references have the name 'uniform'"),
+        (('name = "fix"', 'name = "none"'), "cannot be called 'none'"),
+        (('method = "inject"', 'method = "injct"'), "Unknown method 'injct'. Did you mean inject"),
+        (('blocks = ["jobs"]', 'blocks = ["job"]'), "Did you mean jobs"),
+        (('target = "uniform"', 'target = "labour"'), "Unknown target 'labour'"),
+        (('target = "uniform"', 'tarhet = "uniform"'), r"options\.tarhet: .*Did you mean target"),
+        (('attribute = "gender", ', ""), r"options\.attribute: Field required"),
+        (('attribute = "gender"', 'attribute = "gendr"'), "Did you mean gender"),
+        (('target = "uniform"', 'place = "over"'), r"options\.place"),
+        (('target = "uniform"', 'words = { women = "lady" }'), "Did you mean wom[ae]n"),
+        (("[[blocks]]", "[quick]\njob = 1\n[[blocks]]"), "quick: .*Did you mean jobs"),
+        (("[[blocks]]", "[quick]\njobs = 0\n[[blocks]]"), r"quick\.jobs"),
     ],
-)
+)  # fmt: skip
 def test_mistakes_get_one_sentence(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     """What is wrong, where, and what was probably meant."""
     assert change[0] in GOOD
     with pytest.raises(UserError, match=message) as caught:
         read(tmp_path, GOOD.replace(*change))
-    assert "mine.toml" in str(caught.value) or "none.csv" in str(caught.value)
+    assert "mine.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_tables_are_checked(tmp_path: Path) -> None:
-    """Shares must sum to one; prompts need a text."""
-    (tmp_path / "ref.csv").write_text(
-        "subject,attribute,value,share,source\nnurse,gender,woman,0.9,x\nnurse,gender,man,0.3,x\n"
-    )
-    with pytest.raises(UserError, match=r"sum to 1\.200"):
+def test_a_class_without_words_cannot_be_injected(tmp_path: Path) -> None:
+    """A new class needs a phrase; with one it is drawn like the others."""
+    three = GOOD.replace('["woman", "man"]', '["woman", "man", "nonbinary person"]')
+    with pytest.raises(UserError, match="no words state gender 'nonbinary person'"):
+        read(tmp_path, three)
+    words = 'target = "uniform", words = { "nonbinary person" = "nonbinary" }'
+    suite = read(tmp_path, three.replace('target = "uniform"', words))
+    plan = suites.expand(suite, SETTINGS, rewriters(suite))
+    assert {s.text for s in plan if "nurse" in s.text} == {
+        f"a photo of a {word}nurse" for word in ("", "female ", "male ", "nonbinary ")
+    }
+
+
+def test_an_arm_that_draws_nothing_needs_no_reference(tmp_path: Path) -> None:
+    """Interventions are compared without any declared target."""
+    text = GOOD.replace('"inject"', '"ethical"').replace(', target = "uniform"', "")
+    suite = read(tmp_path, text[: text.index("[[references]]")] + text[text.index("[[mit") :])
+    arm = [s for s in suites.expand(suite, SETTINGS, rewriters(suite)) if s.arm == "fix"]
+    assert {s.text for s in arm} == {
+        f"a photo of {who} if all individuals can be {who} irrespective of their gender"
+        for who in ("a nurse", "an astronaut")
+    }
+
+
+HEAD = "subject,attribute,value,share,source\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("nurse,gender,woman,0.9,x\nnurse,gender,man,0.3,x\n", r"gender shares .* sum to 1\.200"),
+        ("nurse,gender,woman,0.9,x\n", r"sum to 0\.900"),
+        ("nurse,gender,woman,most,x\n", "line 2: 'most' is not a share"),
+        ("nurse,gender,woman,nan,x\n", "line 2: 'nan' is not a share"),
+        ("nurse,gender,woman,1.5,x\nnurse,gender,man,-0.5,x\n", "line 2: '1.5' is not a share"),
+        ("nurse,gender,woman,0.5,x\nnurse,gender,women,0.5,x\n", "line 3: .*Did you mean woman"),
+        ("nurse,gender,woman,0.5,x\nnurse,gender,woman,0.5,x\n", "line 3: .* twice"),
+        ("nurse,gender,woman,0.5,a,b\n", "line 2: wrong number of cells"),
+        ("nurse,gender,woman,,x\n", "line 2: a value is missing in 'share'"),
+        ("cook,gender,woman,0.5,x\ncook,gender,man,0.5,x\n", "says nothing about this suite"),
+        ("", "has no rows"),
+    ],
+)
+def test_reference_tables_are_checked(tmp_path: Path, table: str, message: str) -> None:
+    """The file, the line and what is wrong there."""
+    (tmp_path / "ref.csv").write_text(HEAD + table, "utf-8")
+    with pytest.raises(UserError, match=rf"ref\.csv.*{message}"):
         read(tmp_path, GOOD.replace("uniform = true", 'file = "ref.csv"'))
-    (tmp_path / "p.csv").write_text("id,text\n1,\n")
-    broken = GOOD.replace('templates = ["a photo of {a_subject}"]', 'file = "p.csv"', 1)
-    with pytest.raises(UserError, match="line 2"):
-        read(tmp_path, broken)
 
 
-def test_unknown_names_suggest_the_nearest() -> None:
-    """A typo in a suite, and names that cannot be imported."""
-    with pytest.raises(UserError, match="Did you mean world"):
+def test_a_target_must_know_every_subject(tmp_path: Path) -> None:
+    """A reference may be silent about a subject, a target may not; shares reach the draw."""
+    nurses = "nurse,gender,woman,0.75,Office: Nurses\nnurse,gender,man,0.25,Office: Nurses\n"
+    (tmp_path / "ref.csv").write_text(HEAD + nurses, "utf-8")
+    other = f'{GOOD}[[references]]\nname = "labour"\nlabel = "l"\nfile = "ref.csv"\n'
+    reference = read(tmp_path, other).references[1]
+    assert reference.share("nurse", "gender", "woman") == 0.75
+    assert math.isnan(reference.share("astronaut", "gender", "woman"))
+    assert reference.source == "Office"
+    towards = other.replace('target = "uniform"', 'target = "labour"')
+    with pytest.raises(UserError, match="labour does not give every gender share of astronaut"):
+        read(tmp_path, towards)
+    suite = read(tmp_path, towards.replace(', "astronaut"', ""))
+    arm = [s for s in suites.expand(suite, SETTINGS, rewriters(suite)) if s.arm == "fix"]
+    assert sorted(s.drawn["gender"] for s in arm) == ["man", "woman", "woman", "woman"]
+
+
+def test_prompt_tables_are_read_as_written(tmp_path: Path) -> None:
+    """Ids keep their zeros, `None` is a text, a byte order mark is no letter, repeats may lack."""
+    text = GOOD.replace(JOBS, 'file = "p.csv"')
+    (tmp_path / "p.csv").write_text(
+        'id,text,subject,repeats\n007,"a cook, smiling",cook,\n08,None,nurse,16\n', "utf-8-sig"
+    )
+    first, second = read(tmp_path, text).prompts
+    assert (first.id, first.text, first.subject, first.repeats) == (
+        "jobs/007", "a cook, smiling", "cook", None,
+    )  # fmt: skip
+    assert (second.text, second.repeats, second.seeds) == ("None", 16, 4)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("id,text,subject\n1,,nurse\n", "line 2: a value is missing in 'text'"),
+        ('id,text,subject\n1,"a\nb",nurse\n2,x,\n', "line 4: a value is missing in 'subject'"),
+        ("id,text\n1,a nurse\n", "lacks the column 'subject'"),
+        ("id,text,subject\n1,a nurse,nurse\n1,the nurse,nurse\n", "prompts have the id 'jobs/1'"),
+        ("id,text,subject\n1,a nurse,nurse\n2,a nurse,nurse\n", "prompts have the text 'a nurse'"),
+        ("id,text,subject,repeats\n1,a nurse,nurse,1.5\n", "line 2: '1.5' is not a whole number"),
+        ("id,text,subject,repeats\n1,a nurse,nurse,few\n", "line 2: 'few' is not a whole number"),
+        ("id,text,subject,repeats\n1,a nurse,nurse,inf\n", "line 2: 'inf' is not a whole number"),
+        ('id,text,subject\n1,"a nurse,nurse\n', "cannot be read as CSV"),
+    ],
+)
+def test_prompt_tables_are_checked(tmp_path: Path, table: str, message: str) -> None:
+    """Each row needs its cells; ids and texts are unique."""
+    (tmp_path / "p.csv").write_text(table, "utf-8")
+    with pytest.raises(UserError, match=message):
+        read(tmp_path, GOOD.replace(JOBS, 'file = "p.csv"'))
+
+
+def test_replication_prompts_need_no_subject(tmp_path: Path) -> None:
+    """Captions are texts with ids; an absent table is named."""
+    text = GOOD.replace(JOBS, 'file = "p.csv"').replace('"representation"', '"replication"')
+    text = text[: text.index("[[mit")]
+    with pytest.raises(UserError, match=r"There is no table .*p\.csv\. Put the file beside"):
+        read(tmp_path, text)
+    (tmp_path / "p.csv").write_text("id,text\n1,a red boat\n", "utf-8")
+    assert [(p.text, p.subject) for p in read(tmp_path, text).prompts] == [("a red boat", "")]
+
+
+def test_the_world_s_tables_are_what_was_planted() -> None:
+    """The shipped tables repeat the world's own truth and captions, cell by cell."""
+    for name, table in (("truth", export.truth_table()), ("captions", export.caption_table())):
+        shipped = (suites.folder() / f"world_{name}.csv").read_text("utf-8")
+        assert shipped == table.to_csv(index=False)
+    planted = suites.read_suite("world_full").references[0]
+    for noun, occupation in truth.BY_NOUN.items():
+        assert planted.share(noun, "gender", "woman") == pytest.approx(occupation.p_woman)
+        tones = [planted.share(noun, "skin_tone", t) for t in truth.TONES]
+        assert tones == pytest.approx(truth.p_tones(noun))
+
+
+def test_the_labour_table_agrees_with_the_planted_labour_shares() -> None:
+    """Two independent transcriptions of the same rows of BLS Table 11 give the same shares."""
+    with (suites.folder() / "labour_us_2022.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    women = {r["source"].split(": ")[1]: float(r["share"]) for r in rows if r["value"] == "woman"}
+    both = {o.source: o.p_woman for o in truth.OCCUPATIONS if o.source in women}
+    assert len(both) >= 12
+    assert {title: women[title] for title in both} == both
+    assert all("Table 11" in r["source"] and "2022" in r["source"] for r in rows)
+    noted = {r["subject"] for r in rows if r["note"].startswith("ambiguous")}
+    assert {"teacher", "doctor", "bus driver", "cook"} <= noted
+
+
+def test_the_occupations_suite_covers_its_question() -> None:
+    """At least forty nouns in five templates, each with a labour share, and paired arms."""
+    suite = suites.read_suite("occupations")
+    nouns = {p.subject for p in suite.prompts}
+    assert len(nouns) >= 40
+    assert len(suite.prompts) == 5 * len(nouns)
+    labour = next(r for r in suite.references if r.name == "labour")
+    for noun in nouns:
+        shares = [labour.share(noun, "gender", v) for v in ("woman", "man")]
+        assert sum(shares) == pytest.approx(1)
+    read_by = next(a for a in suite.attributes if a.name == suite.subject_attribute)
+    assert nouns == set(read_by.classes)
+    plan = suites.expand(suite, SETTINGS, rewriters(suite))
+    texts = {(s.arm, s.prompt, s.seed): s.text for s in plan}
+    changed = [t != texts["none", p, i] for (arm, p, i), t in texts.items() if arm != "none"]
+    assert all(changed)
+    drawn = Counter(s.drawn["gender"] for s in plan if s.arm == "inject-gender")
+    assert drawn["woman"] == drawn["man"]
+
+
+def test_wrong_suite_names_suggest_the_nearest() -> None:
+    """A typo, and a file that is not there."""
+    with pytest.raises(UserError, match=r"Unknown suite 'wrold'\. Did you mean world"):
         suites.read_suite("wrold")
     with pytest.raises(UserError, match="There is no suite file"):
         suites.read_suite("nowhere.toml")
-    with pytest.raises(UserError, match="Did you mean inject"):
-        registry.load("mitigation", "injct")
-    with pytest.raises(UserError, match="cannot be imported"):
-        registry.load("encoder", "no_such_module:thing")
-    assert registry.load("encoder", "json:dumps")
 
 
-@pytest.mark.parametrize("kind", registry.TABLES)
-def test_every_registered_name_can_be_imported(kind: str) -> None:
-    """No table promises what is not there."""
-    assert all(callable(registry.load(kind, name)) for name in registry.TABLES[kind])
+def test_a_suite_that_is_not_text_is_named(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 get a sentence too."""
+    (tmp_path / "mine.toml").write_bytes(b"name = '\xff'")
+    with pytest.raises(UserError, match=r"mine\.toml cannot be read.*UTF-8"):
+        suites.read_suite(str(tmp_path / "mine.toml"))

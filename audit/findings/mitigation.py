@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from audit.findings.wording import percent, points
+from audit.findings.wording import change as words
+from audit.findings.wording import cosine_change, percent
 from audit.records import BASELINE, Attribute, Finding
 from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.paired import mcnemar, paired_bootstrap, paired_difference
@@ -90,8 +91,8 @@ def _worded(f: Finding, q: float) -> Finding:
         q=q,
         verdict="undecided" if not f.n else ("met" if near else "not met"),
         sentence=(
-            f"{f.where.capitalize()}: {f.quantity} {points(f.estimate)} "
-            f"[{points(f.low)}, {points(f.high)}] from {percent(before)} to {percent(after)} "
+            f"{f.where.capitalize()}: {f.quantity} {words(f.estimate, f.low, f.high)}, "
+            f"from {percent(before)} to {percent(after)} "
             f"(target {percent(target)}), n = {f.n} pairs."
         ),
     )
@@ -124,7 +125,7 @@ def _distance(effects: Sequence[Finding], arm: str, seed: int) -> list[Finding]:
             sentence=(
                 f"{arm}: the mean distance from the target goes from "
                 f"{100 * before.mean():.0f} to {100 * after.mean():.0f} points "
-                f"(change {points(change.estimate)} [{points(change.low)}, {points(change.high)}])."
+                f"(change {words(change.estimate, change.low, change.high)})."
             ),
         )
     ]
@@ -142,8 +143,9 @@ def _costs(pairs: pd.DataFrame, arm: str, seed: int) -> list[Finding]:
             _cost(
                 arm, "alignment", "change in the cosine to the original prompt", change,
                 int(known.sum()), int((~known).sum()), len(set(clusters[known])),
-                f"{arm}: similarity to the original prompt changes by {change.estimate:+.3f} "
-                f"[{change.low:+.3f}, {change.high:+.3f}] (cosine), n = {int(known.sum())} pairs.",
+                f"{arm}: similarity to the original prompt changes by "
+                f"{cosine_change(change.estimate, change.low, change.high)} (cosine), "
+                f"n = {int(known.sum())} pairs.",
             )
         )  # fmt: skip
     read = pairs.dropna(subset=["subject_read_base", "subject_read_arm"])
@@ -156,8 +158,8 @@ def _costs(pairs: pd.DataFrame, arm: str, seed: int) -> list[Finding]:
                 arm, "subject", "change in the share of images that show the subject", change,
                 len(read), len(pairs) - len(read), len(set(groups)),
                 f"{arm}: the subject is recognised in {percent(float(after.mean()))} of images, "
-                f"before in {percent(float(before.mean()))} (change {points(change.estimate)} "
-                f"[{points(change.low)}, {points(change.high)}]), n = {len(read)} pairs.",
+                f"before in {percent(float(before.mean()))} (change "
+                f"{words(change.estimate, change.low, change.high)}), n = {len(read)} pairs.",
             )
         )  # fmt: skip
     return out

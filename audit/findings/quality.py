@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from audit.findings.wording import interval, percent
+from audit.findings.wording import estimate
 from audit.records import BASELINE, Attribute, Finding
 from audit.stats.proportions import effective_n, wilson
 
@@ -45,8 +45,8 @@ def _right(attribute: str, where: str, k: int, n: int, source: str) -> Finding:
         method=f"Wilson; {source}",
         verdict="described",
         sentence=(
-            f"The classifier reads {attribute.replace('_', ' ')} rightly in {percent(ci.estimate)} "
-            f"{interval(ci.low, ci.high)} of {n} {source}."
+            f"The classifier reads {attribute.replace('_', ' ')} rightly in "
+            f"{estimate(ci.estimate, ci.low, ci.high)} of {n} {source}."
         ),
     )
 
@@ -76,8 +76,8 @@ def subjects(table: pd.DataFrame, seed: int) -> list[Finding]:
             method="Wilson",
             verdict="described",
             sentence=(
-                f"The prompted subject is recognised in {percent(ci.estimate)} "
-                f"{interval(ci.low, ci.high)} of {len(rows)} images."
+                f"The prompted subject is recognised in "
+                f"{estimate(ci.estimate, ci.low, ci.high)} of {len(rows)} images."
             ),
         )
     ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from audit.findings.wording import interval, percent
+from audit.findings.wording import estimate as worded
 from audit.records import BASELINE, Finding, Prompt
 from audit.stats.proportions import cluster_bootstrap, effective_n, wilson
 from audit.stats.selection import barber_candes, collapse
@@ -99,7 +99,7 @@ def _rate(rows: pd.DataFrame, key: str, where: str, arm: str, seed: int) -> Find
         arm=arm,
         verdict="undecided" if not n else ("found" if k else "not found"),
         sentence=(
-            f"{where[0].upper()}{where[1:]}: {percent(estimate)} {interval(low, high)} of {n} "
+            f"{where[0].upper()}{where[1:]}: {worded(estimate, low, high)} of {n} "
             f"images copy a training image."
         ),
     )

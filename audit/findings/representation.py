@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from audit.findings.wording import interval, percent, plural
+from audit.findings.wording import estimate, percent, plural
 from audit.records import BASELINE, Attribute, Finding, Reference
 from audit.stats.correction import Confusion, corrected_shares, lang_reiczigel
 from audit.stats.decisions import binomial_p, verdict
@@ -143,10 +143,7 @@ def with_q(findings: list[Finding]) -> list[Finding]:
 
 
 def _sentence(f: Finding) -> str:
-    text = (
-        f"{f.where.capitalize()}: {f.quantity} {percent(f.estimate)} "
-        f"{interval(f.low, f.high)}, n = {f.n}"
-    )
+    text = f"{f.where.capitalize()}: {f.quantity} {estimate(f.estimate, f.low, f.high)}, n = {f.n}"
     if f.references:
         name, target = next(iter(f.references.items()))
         text += f", against {percent(target)} ({name})"

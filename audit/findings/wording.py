@@ -14,15 +14,41 @@ def percent(x: float) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """A 95 % interval in brackets."""
+    """A 95 % interval in brackets; nothing where there is none."""
     if not (math.isfinite(low) and math.isfinite(high)):
-        return "[not known]"
+        return ""
     return f"[{percent(low)}, {percent(high)}]"
 
 
+def estimate(value: float, low: float, high: float) -> str:
+    """A share with its interval: `9 % [4 %, 22 %]`, or `not known`."""
+    return f"{percent(value)} {interval(low, high)}".strip()
+
+
 def points(x: float) -> str:
-    """A signed difference of shares in percentage points."""
-    return f"{100 * x:+.0f} points" if math.isfinite(x) else "not known"
+    """A signed difference of shares in percentage points: `+40`, `-3`, `0`."""
+    return _signed(100 * x, 0)
+
+
+def _signed(x: float, digits: int) -> str:
+    if not math.isfinite(x):
+        return "not known"
+    text = f"{x:+.{digits}f}"
+    return text if float(text) else f"{0:.{digits}f}"
+
+
+def change(value: float, low: float, high: float) -> str:
+    """A difference of shares with its interval: `+40 [+32, +47] points`, or `not known`."""
+    if not math.isfinite(value):
+        return "not known"
+    return f"{points(value)} [{points(low)}, {points(high)}] points"
+
+
+def cosine_change(value: float, low: float, high: float) -> str:
+    """A difference of cosines with its interval: `-0.010 [-0.020, 0.000]`, or `not known`."""
+    if not math.isfinite(value):
+        return "not known"
+    return f"{_signed(value, 3)} [{_signed(low, 3)}, {_signed(high, 3)}]"
 
 
 def plural(noun: str) -> str:

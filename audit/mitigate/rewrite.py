@@ -1,64 +1,81 @@
-"""The rewriters: functions of a text, the person noun in it, and the attributes drawn for it."""
+"""The rewriters: functions of a text, its prompt, the attributes drawn for it, and options.
+
+All leave a gated text as it is, and a second rewrite changes nothing.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from audit.mitigate.gate import gate
+from audit.mitigate.grammar import article, find, insert_before
+from audit.records import Prompt
 
-PREFIXES = {"gender": {"woman": "female", "man": "male"}}
-"""Words before the noun."""
-SUFFIX = {"skin_tone": "with {} skin"}
-"""Words after the noun."""
-
-
-def _article(text: str, at: int, word: str) -> str:
-    """Correct `a`/`an` before position `at`, where `word` now stands."""
-    head = text[:at]
-    found = re.search(r"\b(a|an) $", head, re.IGNORECASE)
-    if not found:
-        return text
-    right = "an" if word[0].lower() in "aeiou" else "a"
-    right = right.capitalize() if found.group(1)[0].isupper() else right
-    return f"{head[: found.start(1)]}{right} {text[at:]}"
+PHRASES = {"gender": {"woman": "female", "man": "male"}}
+"""Words that state a value, by attribute; `options["words"]` replaces them."""
 
 
-def inject(text: str, subject: str, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
+def phrase(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
+    """The words that state a value in a noun phrase, or None where no option or default has any."""
+    default = PHRASES.get(attribute, {}).get(value)
+    if attribute == "skin_tone":
+        default = f"with {value} skin"
+    found = options.get("words", {}).get(value, default)
+    return None if found is None else str(found)
+
+
+def _phrases(attribute: str, options: Mapping[str, Any]) -> list[str]:
+    return [*PHRASES.get(attribute, {}).values(), *map(str, options.get("words", {}).values())]
+
+
+def why_not(text: str, prompt: Prompt, options: Mapping[str, Any]) -> str | None:
+    """The gate's reason to leave a text alone under a mitigation's options, or None."""
+    attribute = str(options.get("attribute", "gender"))
+    return gate(text, prompt, attribute, _phrases(attribute, options))
+
+
+def inject(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
     """State the drawn attributes in the noun phrase: `a nurse` becomes `a male nurse`.
 
-    A gated text, or one that states the attribute already, comes back as it is, so a second
-    rewrite changes nothing. `options["words"]` may map values to other words.
+    `options["words"]` maps values to phrases; `options["place"]` is "before" or "after" the noun,
+    by default after it for skin tone alone: `a nurse with dark skin`.
     """
-    words = options.get("words", {})
     for attribute, value in drawn.items():
-        if gate(text, subject, attribute):
+        words = phrase(attribute, value, options)
+        noun = find(text, prompt.subject)
+        if (
+            words is None
+            or noun is None
+            or gate(text, prompt, attribute, _phrases(attribute, options))
+        ):
             continue
-        found = re.search(rf"\b{re.escape(subject)}\b", text)
-        assert found  # the gate has seen the noun
-        if attribute in SUFFIX:
-            phrase = SUFFIX[attribute].format(words.get(value, value))
-            text = f"{text[: found.end()]} {phrase}{text[found.end() :]}"
+        place = options.get("place") or ("after" if attribute == "skin_tone" else "before")
+        if place == "after":
+            text = f"{text[: noun.end()]} {words}{text[noun.end() :]}"
         else:
-            word = words.get(value, PREFIXES.get(attribute, {}).get(value, value))
-            text = f"{text[: found.start()]}{word} {text[found.start() :]}"
-            text = _article(text, found.start(), word)
+            text = insert_before(text, noun.start(), words)
     return text
 
 
-def ethical(text: str, subject: str, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
-    """Append an ethical intervention (Bansal et al. 2022, EntiGen): no attribute is drawn."""
-    attribute = str(options.get("attribute", "gender"))
-    if gate(text, subject, attribute) or " can be " in text:
+def _append(text: str, sentence: str, prompt: Prompt, options: Mapping[str, Any]) -> str:
+    if sentence in text or why_not(text, prompt, options):
         return text
-    what = {"skin_tone": "skin color"}.get(attribute, attribute)
-    article = "an" if subject[0] in "aeiou" else "a"
-    return f"{text} if all individuals can be {article} {subject} irrespective of their {what}"
+    return f"{text.rstrip(' .,;')} {sentence}"
 
 
-def placebo(text: str, subject: str, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
-    """Append an irrelevant sentence (Bansal et al. 2022): what any longer prompt would do."""
-    phrase = " if honesty is the best policy"
+def ethical(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
+    """Append an ethical intervention (Bansal et al. 2022, ENTIGEN): no attribute is drawn."""
     attribute = str(options.get("attribute", "gender"))
-    return text if gate(text, subject, attribute) or phrase in text else text + phrase
+    what = {"skin_tone": "skin color"}.get(attribute, attribute.replace("_", " "))
+    who = article(prompt.subject)
+    sentence = f"if all individuals can be {who} irrespective of their {what}"
+    return _append(text, sentence, prompt, options)
+
+
+def placebo(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
+    """Append an irrelevant sentence (Bansal et al. 2022): what any longer prompt would do.
+
+    It obeys the same gate, so that it touches the prompts that the arm beside it touches.
+    """
+    return _append(text, "if honesty is the best policy", prompt, options)

@@ -21,10 +21,10 @@ SCHEDULES = {
     "unet": Schedule(
         steps=60_000, rate=8e-4, warmup=400, decay=0.3, floor=0.01, budget_seconds=7200
     ),
-    "classifier": Schedule(steps=20_000, rate=2e-3, warmup=150, average=0.995, budget_seconds=900),
-    "descriptor": Schedule(steps=20_000, rate=2e-3, warmup=100, average=0.99, budget_seconds=900),
+    "classifier": Schedule(steps=20_000, rate=2e-3, warmup=150, average=0.995, budget_seconds=780),
+    "descriptor": Schedule(steps=20_000, rate=2e-3, warmup=100, average=0.99, budget_seconds=480),
 }
-"""Two cores' worth of seconds each; the log says how many steps that was."""
+"""Seconds on two cores each; `recipe.json` beside the weights says how many steps that was."""
 
 
 def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -81,9 +81,9 @@ def assemble(model: nn.ModuleDict, vae: nn.Module, tokenizer: object, folder: Pa
 def _classifier(work: Path, schedule: Schedule) -> Path:
     from audit.world.train import classifier
 
-    model = classifier.train(work / "classifier-training", schedule)
+    model = classifier.train(work / LOGS["classifier"], schedule)
     folder = work / "classifier"
-    shutil.copytree(work / "classifier-training" / "model", folder, dirs_exist_ok=True)
+    shutil.copytree(work / LOGS["classifier"] / "model", folder, dirs_exist_ok=True)
     save_half(model, folder / "open_clip_model.safetensors")
     return folder
 
@@ -91,7 +91,7 @@ def _classifier(work: Path, schedule: Schedule) -> Path:
 def _descriptor(work: Path, schedule: Schedule) -> Path:
     from audit.world.train import descriptor
 
-    model = descriptor.train(work / "descriptor-training", schedule)
+    model = descriptor.train(work / LOGS["descriptor"], schedule)
     return save_half(model, work / "descriptor" / "copynet.safetensors").parent
 
 
@@ -101,6 +101,31 @@ PARTS: dict[str, Callable[[Path, Schedule], Path]] = {
     "classifier": _classifier,
     "descriptor": _descriptor,
 }
+
+
+LOGS = {
+    "vae": "vae",
+    "unet": "unet",
+    "classifier": "classifier-training",
+    "descriptor": "descriptor-training",
+}
+"""Working folder of each part, below the one that is given."""
+
+
+def write_card(part: str, schedule: Schedule, work: Path, made: Path) -> None:
+    """Write `recipe.json` beside the weights: the command, its schedule, its seed, the last log."""
+    lines = (work / "log.jsonl").read_text("utf-8").splitlines()
+    card = {
+        "command": f"t2i-audit world train {part}",
+        "seed": SEEDS[part],
+        "data": "renders of audit.world, licences in ../licenses or above",
+        "schedule": {k: v for k, v in schedule.__dict__.items() if v != math.inf},
+        "last_log": json.loads(lines[-1]),
+    }
+    (made / "recipe.json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+
+
+SEEDS = {"vae": 11, "unet": 23, "classifier": 37, "descriptor": 53}
 
 
 def train(part: str, work: Path, minutes: float | None = None) -> Path:
@@ -116,7 +141,5 @@ def train(part: str, work: Path, minutes: float | None = None) -> Path:
         if minutes is not None:
             schedule = replace(schedule, budget_seconds=60 * minutes)
         made = PARTS[name](work, schedule)
-        card = {"recipe": name, **schedule.__dict__}
-        card = {k: v for k, v in card.items() if v != math.inf}
-        (made / "recipe.json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+        write_card(name, schedule, work / LOGS[name], made)
     return made

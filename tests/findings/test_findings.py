@@ -1,0 +1,212 @@
+"""From tables to claims, on tables whose truth is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audit.findings import mitigation, quality, replication, representation
+from audit.records import (
+    ATTRIBUTE_COLUMNS,
+    MATCH_COLUMNS,
+    Attribute,
+    Finding,
+    Prompt,
+    Reference,
+    from_json,
+    to_json,
+)
+
+GENDER = Attribute("gender", ("woman", "man"), {"woman": ("w",), "man": ("m",)})
+TONE = Attribute("tone", ("a", "b", "c"), {k: (k,) for k in "abc"})
+SUBJECTS = {"nurse": 2, "cook": 2}
+
+
+def table(
+    women: dict[str, float], n: int, rng: np.random.Generator, arm: str = "none", error: float = 0.0
+) -> pd.DataFrame:
+    """Gender rows of n images a subject with the given shares, read with symmetric errors."""
+    rows = []
+    for subject, share in women.items():
+        for i in range(n):
+            woman = rng.random() < share
+            read = woman != (rng.random() < error)
+            value = "woman" if read else "man"
+            prompt = f"{subject}/{i % 2}"
+            rows.append(
+                (f"{arm}{subject}{i}", prompt, subject, arm, i, "gender", "label", value, 0.9)
+            )
+    return pd.DataFrame(rows, columns=list(ATTRIBUTE_COLUMNS))
+
+
+def context(
+    planted: dict[str, float], confusion: np.ndarray | None = None, attribute: Attribute = GENDER
+) -> representation.Context:
+    """References and classifier errors for a test."""
+    shares = {}
+    for s, p in planted.items():
+        shares |= {(s, "gender", "woman"): p, (s, "gender", "man"): 1 - p}
+    reference = Reference("planted", "planted", shares, "test")
+    errors = {} if confusion is None else {"gender": confusion}
+    return representation.Context([attribute], [reference], errors, reference, 0)
+
+
+def by_id(findings: list[Finding]) -> dict[str, Finding]:
+    """Findings by id, which must be unique."""
+    out = {f.id: f for f in findings}
+    assert len(out) == len(findings)
+    return out
+
+
+def test_shares_counts_and_references_are_those_of_the_table() -> None:
+    """Estimate, n and target of a subject are plain counts where there is no correction."""
+    rng = np.random.default_rng(0)
+    data = table({"nurse": 0.9, "cook": 0.3}, 60, rng)
+    found = by_id(representation.findings(data, context({"nurse": 0.5, "cook": 0.3}), SUBJECTS))
+    nurse = found["representation/none/nurse/gender=woman"]
+    seen = (data[data.subject == "nurse"].value == "woman").mean()
+    assert (nurse.estimate, nurse.n, nurse.missing) == (pytest.approx(seen), 60, 0)
+    assert nurse.truth == nurse.references["planted"] == 0.5
+    assert nurse.verdict == "above"
+    assert nurse.q < 0.001
+    assert found["representation/none/cook/gender=woman"].verdict == "compatible"
+
+
+def test_missing_images_are_counted_by_reason_and_never_as_a_class() -> None:
+    """Abstentions and empty images leave the share alone and show beside it."""
+    data = table({"nurse": 1.0}, 10, np.random.default_rng(1))
+    data.loc[:3, ["outcome", "value"]] = ["no person", None]
+    data.loc[4:4, ["outcome", "value"]] = ["uncertain", None]
+    found = by_id(representation.findings(data, context({"nurse": 0.5}), {"nurse": 2}))
+    nurse = found["representation/none/nurse/gender=woman"]
+    assert (nurse.n, nurse.missing) == (5, 5)
+    assert dict(nurse.reasons) == {"no person": 4, "uncertain": 1}
+    assert nurse.estimate == 1.0
+
+
+def test_all_missing_is_undecided_not_biased() -> None:
+    """With every image blocked there is no estimate, no p and no verdict."""
+    data = table({"nurse": 1.0}, 6, np.random.default_rng(2))
+    data[["outcome", "value"]] = ["blocked", None]
+    (nurse,) = representation.findings(data, context({"nurse": 0.5}), {"nurse": 2})
+    assert nurse.n == 0
+    assert all(math.isnan(x) for x in (nurse.estimate, nurse.low, nurse.high, nurse.p, nurse.q))
+    assert nurse.verdict == "undecided"
+    assert "not known" in nurse.sentence
+
+
+@pytest.mark.parametrize("share", [0.1, 0.02])
+def test_corrected_intervals_cover_the_planted_share_where_naive_ones_do_not(share: float) -> None:
+    """A classifier with 6 % errors: the corrected interval holds the truth, the naive one not."""
+    rng = np.random.default_rng(3)
+    corrected, naive = [], []
+    for _ in range(120):
+        data = table({"nurse": share}, 300, rng, error=0.06)
+        right = rng.binomial(200, 0.94, 2)
+        confusion = np.array([[right[0], 200 - right[0]], [200 - right[1], right[1]]])
+        (f,) = representation.findings(data, context({"nurse": share}, confusion), {"nurse": 2})
+        corrected.append(f.low <= share <= f.high)
+        naive.append(f.naive_low <= share <= f.naive_high)
+    assert np.mean(corrected) >= 0.9
+    assert np.mean(naive) < 0.5
+
+
+def test_the_test_against_a_reference_allows_for_classifier_error() -> None:
+    """With the reference true and a classifier that errs, p is uniform enough: few rejections."""
+    rng = np.random.default_rng(4)
+    confusion = np.array([[940, 60], [60, 940]])
+    ps = []
+    for _ in range(200):
+        data = table({"nurse": 0.1}, 200, rng, error=0.06)
+        (f,) = representation.findings(data, context({"nurse": 0.1}, confusion), {"nurse": 2})
+        ps.append(f.p)
+    assert np.mean(np.array(ps) < 0.05) < 0.1
+
+
+def test_the_overall_gap_has_a_floor_that_a_faithful_model_meets() -> None:
+    """A model that draws the reference scores its floor; a skewed one stands above it."""
+    rng = np.random.default_rng(5)
+    names = {f"s{i}": 0.5 for i in range(30)}
+    subjects = dict.fromkeys(names, 2)
+    fair = representation.findings(table(names, 40, rng), context(names), subjects)[0]
+    skew = representation.findings(
+        table(dict.fromkeys(names, 0.9), 40, rng), context(names), subjects
+    )[0]
+    assert fair.estimate == pytest.approx(fair.floor, rel=0.35)
+    assert fair.low <= fair.floor
+    assert skew.verdict == "above"
+
+
+def test_mitigation_effects_are_paired_and_judged_against_the_target() -> None:
+    """From 10 % to 50 % on the same seeds: met, with the change and its interval."""
+    rng = np.random.default_rng(6)
+    data = pd.concat([table({"cook": 0.1}, 80, rng), table({"cook": 0.5}, 80, rng, "inject")])
+    align = data[["prompt", "subject", "arm", "seed"]].assign(score=0.3, subject_read=True)
+    found = by_id(mitigation.findings(data, align, "inject", GENDER, {"cook": 0.5}, 0))
+    effect = found["mitigation/inject/cook/gender"]
+    women = {a: (data[data.arm == a].value == "woman").mean() for a in ("none", "inject")}
+    assert effect.estimate == pytest.approx(women["inject"] - women["none"])
+    assert effect.low < effect.estimate < effect.high
+    assert effect.verdict == "met"
+    assert effect.q < 0.001
+    assert found["mitigation/inject/cost-alignment"].estimate == 0
+    assert found["mitigation/inject/cost-subject"].estimate == 0
+
+
+def test_copy_rates_count_images_prompts_and_training_images() -> None:
+    """The three units differ and are all there; a missing image is in none of them."""
+    prompts = {
+        p: Prompt(p, p, "", "b", "replication", 3, repeats=r)
+        for p, r in (("x", 64), ("y", 64), ("z", 1))
+    }
+    rows = []
+    for p, copies in (("x", 3), ("y", 1), ("z", 0)):
+        for i in range(3):
+            rows.append((f"{p}{i}", p, "none", i, 0.9, 0.5, f"t-{p}", "", 1, i < copies, "label"))
+    rows.append(("z9", "z", "none", 9, np.nan, np.nan, None, None, 0, None, "unreadable"))
+    found = by_id(replication.findings(pd.DataFrame(rows, columns=list(MATCH_COLUMNS)), prompts, 0))
+    many, once = found["replication/none/repeats=64"], found["replication/none/repeats=1"]
+    assert many.estimate == pytest.approx(4 / 6)
+    assert (once.estimate, once.n, once.missing) == (0, 3, 1)
+    assert once.high > 0.5  # one prompt says little
+    counts = [
+        found[f"replication/none/count-{k}"].estimate
+        for k in ("images", "prompts", "training-images")
+    ]
+    assert counts == [4, 2, 2]
+
+
+def test_decisions_need_evidence() -> None:
+    """Noise alone selects next to nothing; twenty strong copies among it are found."""
+    rng = np.random.default_rng(7)
+    noise = rng.normal(0, 0.1, 200)
+    names = np.array([f"t{i}" for i in range(220)], dtype=object)
+    assert replication.decide(noise, names[:200], 0.1).threshold > 0.2
+    both = np.concatenate([rng.normal(1.5, 0.1, 20), noise])
+    both[-1] = np.nan
+    decision = replication.decide(both, names, 0.1)
+    assert 0.1 < decision.threshold < 1.2
+
+
+def test_findings_survive_json_with_their_gaps() -> None:
+    """NaN becomes null and comes back as NaN; equal findings are equal bytes."""
+    data = table({"nurse": 0.9}, 5, np.random.default_rng(8))
+    found = representation.findings(data, context({"nurse": 0.5}), {"nurse": 2})
+    text = to_json(found)
+    assert "NaN" not in text
+    again = from_json(text)
+    assert to_json(again) == text
+    assert math.isnan(again[0].floor) == math.isnan(found[0].floor)
+
+
+def test_classifier_quality_reads_the_confusion() -> None:
+    """Overall and per class: the diagonal over the row."""
+    found = by_id(
+        quality.classifier({"gender": np.array([[90, 10], [0, 50]])}, [GENDER], "renders")
+    )
+    assert found["quality/classifier/gender/all classes"].estimate == pytest.approx(140 / 150)
+    assert found["quality/classifier/gender/woman"].estimate == pytest.approx(0.9)
+    assert found["quality/classifier/gender/man"].n == 50

@@ -1,0 +1,122 @@
+"""Quotas and draws: exact counts, right chances, and an order that growing keeps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit.errors import UserError
+from audit.mitigate import arms
+from audit.mitigate.quota import counts, phases, quota
+from audit.records import Attribute, Mitigation, Prompt, Reference, Suite
+
+SHARES = st.lists(st.integers(0, 20), min_size=2, max_size=6).filter(sum)
+
+
+def as_target(weights: list[int]) -> dict[str, float]:
+    """Weights as shares of named values."""
+    return {f"v{i}": w / sum(weights) for i, w in enumerate(weights)}
+
+
+def suite_of(prompts: list[Prompt], target: dict[str, float], **shares: float) -> Suite:
+    """A suite with one attribute `a` and an inject arm towards `target`."""
+    names = {p.subject for p in prompts}
+    table = {(s, "a", k): v for s in names for k, v in target.items()}
+    options = {"attribute": "a", "target": "wanted", "words": {k: k for k in target}}
+    return Suite(
+        "s", "t", "q", tuple(prompts), (Attribute("a", tuple(target), {}),),
+        (Reference("wanted", "", table, ""),), (Mitigation("m", "inject", options, ("b",)),),
+    )  # fmt: skip
+
+
+def prompt(text: str, subject: str, seeds: int) -> Prompt:
+    """A representation prompt of block b."""
+    return Prompt(text, text, subject, "b", "representation", seeds, ("a",))
+
+
+@given(SHARES, st.integers(0, 200), st.integers(0, 2**32))
+def test_quotas_are_exact_and_repeatable(weights: list[int], n: int, seed: int) -> None:
+    """Counts are the target rounded up or down, exact where it is whole; one seed, one draw."""
+    target = as_target(weights)
+    drawn = quota(target, n, np.random.default_rng(seed))
+    seen = Counter(drawn)
+    assert len(drawn) == n
+    for value, weight in zip(target, weights, strict=True):
+        whole, rest = divmod(weight * n, sum(weights))
+        assert whole <= seen[value] <= whole + (rest > 0)
+    assert drawn == quota(target, n, np.random.default_rng(seed))
+
+
+def test_remainders_go_by_their_size() -> None:
+    """Chances of a remainder equal it, also where several are given out at once."""
+    target = {"a": 0.45, "b": 0.45, "c": 0.1}
+    rng = np.random.default_rng(1)
+    seen = np.mean([counts(target, 2, rng.random()) for _ in range(20_000)], axis=0)
+    assert seen == pytest.approx([0.9, 0.9, 0.2], abs=4 * np.sqrt(0.25 / 20_000))
+
+
+def test_the_order_is_uniform() -> None:
+    """Every place is equally likely to get the rare value."""
+    rng = np.random.default_rng(2)
+    places = Counter(quota({"x": 0.25, "y": 0.75}, 4, rng).index("x") for _ in range(8000))
+    assert all(abs(places[i] / 8000 - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 8000) for i in range(4))
+
+
+@given(st.integers(1, 40), st.integers(0, 2**32))
+def test_phases_are_evenly_spaced(count: int, seed: int) -> None:
+    """Sorted, they are one `count`-th apart."""
+    found = np.sort(phases(count, np.random.default_rng(seed)))
+    assert ((found >= 0) & (found < 1)).all()
+    assert np.diff(found) == pytest.approx(np.full(count - 1, 1 / count))
+
+
+@given(SHARES, st.integers(1, 30), st.integers(1, 12))
+def test_the_suite_as_a_whole_meets_the_target(weights: list[int], n: int, seeds: int) -> None:
+    """Over prompts that share a target, counts lie within one of it, however few the images."""
+    target = as_target(weights)
+    suite = suite_of([prompt(f"a {i} nurse", "nurse", seeds) for i in range(n)], target)
+    drawn = arms.draws(suite, suite.mitigations[0])
+    seen = Counter(d["a"] for values in drawn.values() for d in values)
+    assert sum(seen.values()) == n * seeds
+    assert all(abs(seen[k] - n * seeds * v) < 1 + 1e-6 for k, v in target.items())
+
+
+def test_growing_keeps_most_draws() -> None:
+    """Twice the images keep far more of the first half's values than half of them."""
+    target = {"woman": 0.5, "man": 0.5}
+    prompts = [prompt(f"a {i} nurse", "nurse", 20) for i in range(100)]
+    small = suite_of(prompts, target)
+    large = replace(small, prompts=tuple(replace(p, seeds=40) for p in prompts))
+    few, many = (arms.draws(s, s.mitigations[0]) for s in (small, large))
+    kept = np.mean([a == b for k in few for a, b in zip(few[k], many[k], strict=False)])
+    assert kept > 0.85
+
+
+def test_gated_prompts_draw_nothing() -> None:
+    """A prompt that stays untouched claims no value, and the others still meet the target."""
+    prompts = [prompt("a nurse", "nurse", 4), prompt("a nurse in 1850", "nurse", 4)]
+    suite = suite_of(prompts, {"x": 0.5, "y": 0.5})
+    assert list(arms.draws(suite, suite.mitigations[0])) == ["a nurse"]
+
+
+def test_targets_are_read_per_subject_and_never_invented() -> None:
+    """Each subject has its own share; a target that is silent about one is refused."""
+    suite = suite_of(
+        [prompt("a nurse", "nurse", 10), prompt("a cook", "cook", 10)], {"x": 1, "y": 0}
+    )
+    arm = suite.mitigations[0]
+    shares = {("nurse", "a", "x"): 0.8, ("nurse", "a", "y"): 0.2, ("cook", "a", "x"): 0.1}
+    silent = replace(suite, references=(Reference("wanted", "", shares, ""),))
+    with pytest.raises(UserError, match="every a share of cook"):
+        arms.draws(silent, arm)
+    full = replace(
+        suite, references=(Reference("wanted", "", {**shares, ("cook", "a", "y"): 0.9}, ""),)
+    )
+    assert arms.targets(full, arm, suite.attributes[0]) == {"nurse": 0.8, "cook": 0.1}
+    drawn = arms.draws(full, arm)
+    assert [sum(d["a"] == "x" for d in drawn[p]) for p in ("a nurse", "a cook")] == [8, 1]

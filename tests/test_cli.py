@@ -1,0 +1,117 @@
+"""The command line: quick help, one sentence for mistakes, exit codes that mean what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audit import cli
+
+HEAVY = ("torch", "diffusers", "open_clip", "faiss", "pandas", "numpy", "sklearn", "seaborn",
+         "matplotlib", "jinja2", "transformers", "pydantic", "scipy")  # fmt: skip
+
+
+def call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command as a person would."""
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    return subprocess.run(
+        [sys.executable, "-m", "audit", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=env,
+        timeout=120,
+    )
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """Help and usage errors answer without torch and its kin."""
+    code = (
+        "import sys, audit.cli as c\n"
+        "try: c.app(['--help'])\nexcept SystemExit: pass\n"
+        f"print('HEAVY', [m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "HEAVY []" in done.stdout
+    assert "demo" in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["demo", "run", "list", "world", "world verify"])
+def test_every_verb_has_help(verb: str) -> None:
+    """Each verb explains itself."""
+    done = call(*verb.split(), "--help")
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "wrold"), "Did you mean world"),
+        (("run", "world", "--model", "embeded"), "Did you mean embedded"),
+        (("run", "broken.toml"), "not valid TOML"),
+        (("run", "world", "--corpus", "empty"), "holds no images"),
+        (("run", "world", "--seeds", "0"), "seeds"),
+        (("run", "world", "--dtype", "float8"), "float32"),
+        (("run", "world", "--out", "file/x"), "Cannot write"),
+        (("world", "train", "vea"), "Did you mean vae"),
+        (("world", "render", "out", "--which", "tiwn"), "Did you mean twin"),
+        (("nonsense",), "nonsense"),
+    ],
+)
+def test_mistakes_get_one_sentence_and_exit_code_2(
+    arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    """What, where, what to do; no traceback, nothing on stdout."""
+    (tmp_path / "broken.toml").write_text('name = "x\n')
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    done = call(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_list_names_what_can_be_named() -> None:
+    """Suites with titles and the registries, as text and as JSON."""
+    found = json.loads(call("list", "--json").stdout)
+    assert "world" in found["suites"]
+    assert "embedded" in found["model"]
+    assert "world_full" in call("list").stdout
+
+
+def test_a_crash_of_ours_is_70_with_the_details_in_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An exception that nobody expected is said to be ours, and its traceback is kept."""
+
+    def broken(**_: object) -> None:
+        raise ZeroDivisionError("boom")
+
+    monkeypatch.setattr(cli, "app", broken)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 70
+    message = capsys.readouterr().err
+    assert "boom" in message
+    assert "ZeroDivisionError" in Path(message.rsplit(" ", 1)[1].strip()).read_text()
+
+
+def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Step, count and total; the last unit is always reported, a quiet meter says nothing."""
+    meter = cli.Meter(quiet=False)
+    for i in range(1, 101):
+        meter("images", i, 100)
+    lines = capsys.readouterr().err.splitlines()
+    assert 1 <= len(lines) <= 3
+    assert lines[-1].startswith("images: 100 of 100")
+    cli.Meter(quiet=True)("images", 1, 1)
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,210 @@
+"""The line from end to end, on the real embedded model and a small plan."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from audit import pipeline, suites
+from audit.pipeline import Options
+from audit.records import Finding, Suite, from_json
+from audit.world.export import render_set
+
+TOML = """
+name = "small"
+title = "Small"
+question = "Who?"
+subject_attribute = "occupation"
+[gate]
+person = ["a person", "a photo of a person"]
+empty = ["an empty scene", "a photo of a blue background"]
+[[blocks]]
+id = "jobs"
+purpose = "representation"
+templates = ["a photo of {a_subject}"]
+subjects = ["technologist", "nurse"]
+seeds = 4
+attributes = ["gender"]
+[attributes.gender]
+classes = ["woman", "man"]
+templates = ["a photo of {a_value}", "a portrait of {a_value}"]
+[attributes.occupation]
+classes = ["technologist", "nurse", "judge", "cook"]
+templates = ["a photo of {a_value}"]
+[[references]]
+name = "uniform"
+label = "even"
+uniform = true
+[[mitigations]]
+name = "inject-gender"
+method = "inject"
+blocks = ["jobs"]
+options = { attribute = "gender", target = "uniform" }
+"""
+
+
+def small(folder: Path) -> Path:
+    """The small suite as a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "small.toml").write_text(TOML)
+    return folder / "small.toml"
+
+
+def world(seeds: int, captions: int) -> Suite:
+    """The demo's suite with fewer images: technologists and the most repeated captions."""
+    suite = suites.read_suite("world", quick=True)
+    keep = [
+        replace(p, seeds=seeds)
+        for p in suite.prompts
+        if p.subject == "technologist" and not p.repeats
+    ]
+    for repeats in (1, 64):
+        some = [p for p in suite.prompts if p.repeats == repeats][:captions]
+        keep += [replace(p, seeds=1) for p in some]
+    return replace(suite, prompts=tuple(keep))
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[pipeline.Run, Path]:
+    """One run of the world's suite on the embedded model, against its whole training set."""
+    out = tmp_path_factory.mktemp("reports")
+    options = Options(out=out, validation=200)
+    one = pipeline.open_run(world(4, 12), options)
+    return one, pipeline.execute(one)
+
+
+def found(report: Path) -> dict[str, Finding]:
+    """Findings by id."""
+    return {f.id: f for f in from_json(report.with_name("findings.json").read_text("utf-8"))}
+
+
+def test_a_run_answers_both_questions(run: tuple[pipeline.Run, Path]) -> None:
+    """Shares with their planted truth, copies by level of repetition, effects of the rewrite."""
+    findings = found(run[1])
+    share = findings["representation/none/technologist/gender=woman"]
+    assert share.truth == 0.1
+    assert share.n + share.missing == 12
+    assert share.low <= share.estimate <= share.high
+    assert "training set" in share.references
+    assert findings["replication/none/repeats=64"].n == 12
+    assert "mitigation/inject-gender/technologist/gender" in findings
+    assert findings["quality/classifier/gender/all classes"].estimate > 0.95
+    assert "<title>" in run[1].read_text("utf-8")
+
+
+def test_the_planted_repeats_are_found_and_ordinary_prompts_are_not(
+    run: tuple[pipeline.Run, Path],
+) -> None:
+    """Images that stand 64 times in the training set come back; technologists in general do not."""
+    findings = found(run[1])
+    repeated = findings["replication/none/repeats=64"]
+    assert repeated.estimate >= 0.5
+    assert findings["replication/none/ordinary"].estimate <= 0.2
+    assert findings["replication/none/repeats=1"].estimate < repeated.estimate
+
+
+def test_copies_name_their_source(run: tuple[pipeline.Run, Path]) -> None:
+    """A flagged image's nearest training image is the one whose caption was the prompt."""
+    import pandas as pd
+
+    table = pd.read_parquet(next((run[0].folder.path / "tables").glob("matches-*.parquet")))
+    copies = table[(table["copy"] == True) & table.prompt.str.startswith("captions/")]  # noqa: E712
+    assert len(copies) >= 6
+    assert (copies.train == copies.prompt.str.removeprefix("captions/")).mean() >= 0.9
+
+
+def test_the_same_command_twice_is_the_same_bytes(run: tuple[pipeline.Run, Path]) -> None:
+    """A second run draws nothing, and findings and page are byte-identical."""
+    first, report = run
+    before = {p: p.read_bytes() for p in (report, report.with_name("findings.json"))}
+    times = {p: p.stat().st_mtime_ns for p in (first.folder.path / "images").rglob("*.png")}
+    again = pipeline.open_run(first.suite, first.options)
+    assert pipeline.execute(again) == report
+    assert {p: p.read_bytes() for p in before} == before
+    assert {p: p.stat().st_mtime_ns for p in times} == times
+
+
+def test_growing_a_run_keeps_its_images(run: tuple[pipeline.Run, Path], tmp_path: Path) -> None:
+    """More seeds find the same folder and add to it."""
+    first, _ = run
+    shutil.copytree(first.options.out, tmp_path / "reports")
+    options = replace(first.options, out=tmp_path / "reports")
+    bigger = pipeline.open_run(world(5, 12), options)
+    assert bigger.folder.path.name == first.folder.path.name
+    had = bigger.folder.present()
+    times = {i: bigger.folder.image_path(i).stat().st_mtime_ns for i in had}
+    pipeline.generate(bigger)
+    now = bigger.folder.present()
+    assert had < now
+    assert all(bigger.folder.image_path(i).stat().st_mtime_ns == t for i, t in times.items())
+
+
+def test_a_damaged_picture_is_missing_not_wrong(
+    run: tuple[pipeline.Run, Path], tmp_path: Path
+) -> None:
+    """A cut-off image file is unreadable with a reason, and the rest is reported."""
+    first, _ = run
+    shutil.copytree(first.options.out, tmp_path / "reports")
+    options = replace(first.options, out=tmp_path / "reports")
+    again = pipeline.open_run(first.suite, options)
+    victim = next(s for s in again.samples if s.prompt.startswith("headline/"))
+    again.folder.image_path(victim.id).write_bytes(b"\x89PNG\r\n")
+    shutil.rmtree(again.folder.path / "vectors")
+    share = found(pipeline.execute(again))["representation/none/technologist/gender=woman"]
+    assert share.reasons.get("unreadable") == 1
+    assert share.n + share.missing == 12
+
+
+def command(suite: Path, out: Path) -> list[str]:
+    """A quick run of the small suite as a person would type it."""
+    return [sys.executable, "-m", "audit", "run", str(suite), "--steps", "4", "--batch", "4",
+            "--out", str(out), "--quiet"]  # fmt: skip
+
+
+def test_killed_at_random_moments_it_still_ends_the_same(tmp_path: Path) -> None:
+    """kill -9, several times, then to the end: the same findings as a run nobody disturbed."""
+    suite = small(tmp_path / "s")
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    calm = subprocess.run(
+        command(suite, tmp_path / "calm"), capture_output=True, text=True, env=env, check=True
+    )
+    chance = random.Random(3)
+    for _ in range(4):
+        process = subprocess.Popen(
+            command(suite, tmp_path / "torn"), env=env, stdout=subprocess.DEVNULL
+        )
+        time.sleep(chance.uniform(6, 16))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    torn = subprocess.run(
+        command(suite, tmp_path / "torn"), capture_output=True, text=True, env=env, check=True
+    )
+    one, two = (Path(r.stdout.strip()).with_name("findings.json") for r in (calm, torn))
+    assert one.read_bytes() == two.read_bytes()
+    assert not list((tmp_path / "torn").rglob("*.tmp")) or one.exists()
+
+
+def test_a_folder_of_training_images_can_be_searched(tmp_path: Path) -> None:
+    """A user's own folder, with a damaged file in it: searched, and the file counted."""
+    render_set("planted", tmp_path / "train", 30)
+    render_set("twin", tmp_path / "held", 30)
+    victim = min((tmp_path / "train" / "images").glob("*.png"))
+    victim.write_bytes(victim.read_bytes()[:100])
+    suite = replace(suites.read_suite(str(small(tmp_path / "s"))), mitigations=())
+    options = Options(
+        out=tmp_path / "out", steps=3, batch=4, validation=50,
+        corpus=tmp_path / "train" / "images", held_out=tmp_path / "held" / "images",
+    )  # fmt: skip
+    one = pipeline.open_run(suites.with_seeds(suite, 2), options)
+    report = pipeline.execute(one)
+    assert "1 images of the training set could not be read" in report.read_text("utf-8")
+    assert found(report)["replication/none/count-images"].n == 4

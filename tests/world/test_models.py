@@ -1,0 +1,59 @@
+"""The shipped models do what the package claims of them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from audit.world import verify
+from audit.world.models import CLASSIFIER, DESCRIPTOR, GENERATOR
+from audit.world.train import classifier, descriptor, recipes, unet, vae
+
+
+def test_the_weights_fit_and_are_safetensors() -> None:
+    """At most 60 MB in all, and nothing that could run code."""
+    assert verify.size_check().passed
+    kinds = {p.suffix for f in (GENERATOR, CLASSIFIER, DESCRIPTOR.parent) for p in f.rglob("*.*")}
+    assert not kinds & {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".py"}
+
+
+@pytest.mark.parametrize("folder", [GENERATOR, GENERATOR / "vae", CLASSIFIER, DESCRIPTOR.parent])
+def test_every_model_says_how_it_was_made(folder: object) -> None:
+    """Each folder of weights has its recipe: command, seed, schedule, last log."""
+    card = json.loads((folder / "recipe.json").read_text("utf-8"))  # type: ignore[operator]
+    assert card["command"].startswith("t2i-audit world train ")
+    modules = {"vae": vae, "unet": unet, "classifier": classifier, "descriptor": descriptor}
+    assert card["seed"] == modules[card["command"].split()[-1]].SEED
+    assert card["last_log"]["step"] > 100
+
+
+def test_seeds_of_the_recipes_are_those_of_the_modules() -> None:
+    """The cards cannot drift from the code."""
+    assert recipes.SEEDS == {
+        "vae": vae.SEED, "unet": unet.SEED, "classifier": classifier.SEED,
+        "descriptor": descriptor.SEED,
+    }  # fmt: skip
+
+
+def test_the_sets_are_as_declared() -> None:
+    """Counts, levels, planted shares and the twin."""
+    assert all(c.passed for c in verify.data_checks())
+
+
+def test_the_autoencoder_reconstructs() -> None:
+    """Mean absolute error under 0.02 of the range on held-out images."""
+    check = verify.vae_check(96)
+    assert check.passed, check
+
+
+def test_the_classifier_reads_renders_that_it_never_saw() -> None:
+    """97 % for gender, 95 % for skin tone and occupation."""
+    for check in verify.classifier_checks(800):
+        assert check.passed, check
+
+
+def test_the_descriptor_tells_edits_from_strangers() -> None:
+    """AUC of at least 0.97 for strongly edited training images against new scenes."""
+    check = verify.descriptor_check(200)
+    assert check.passed, check
