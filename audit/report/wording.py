@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from audit.findings.wording import interval, percent, points
+from audit.findings.wording import change, cosine_change, interval, percent, points
 
 VERDICTS = {
     "above": "above the reference",
@@ -81,6 +81,6 @@ def clip(text: str, length: int = 160) -> str:
 
 
 __all__ = [
-    "CANNOT", "CITATIONS", "FORMULAS", "VERDICTS", "clip", "interval", "number", "p_value",
-    "percent", "points",
+    "CANNOT", "CITATIONS", "FORMULAS", "VERDICTS", "change", "clip", "cosine_change", "interval",
+    "number", "p_value", "percent", "points",
 ]  # fmt: skip

@@ -130,6 +130,52 @@ def descriptor_check(n: int = 400) -> Check:
     )
 
 
+def generator_checks(n: int = 100, steps: int = 20, guidance: float = 3.0) -> Iterator[Check]:
+    """At the demo's settings: are occupations read as prompted, do the most repeated images return?
+
+    `n` images over all occupations, and one for each image that is planted 64 times.
+    """
+    from audit.attributes.zero_shot import probabilities, prototypes
+    from audit.encode.copies import CopyEncoder
+    from audit.encode.openclip import ClipEncoder
+    from audit.generate.model import load
+    from audit.generate.sampler import draw
+    from audit.mitigate.arms import noise_seed
+    from audit.records import Sample, Settings
+    from audit.world.captions import article
+    from audit.world.train.classifier import zero_shot_texts
+
+    nouns = [o.noun for o in truth.OCCUPATIONS]
+    wanted = [nouns[i % len(nouns)] for i in range(n)]
+    repeated = [i for i in planted() if i.repeats == max(truth.REPEATS)]
+    texts = [f"a photo of {article(w)}" for w in wanted] + [i.caption for i in repeated]
+    samples = [Sample(str(k), "", "none", noise_seed(t, k), t) for k, t in enumerate(texts)]
+    model = load(GENERATOR, "embedded")
+    settings = Settings("embedded", "", steps, guidance, 16)
+    pictures = [p for _, part in draw(model, samples, settings) for p in part]
+    encoder = ClipEncoder(f"local-dir:{CLASSIFIER}")
+    classes = prototypes(list(zero_shot_texts("noun").values()), encoder.texts)
+    read = probabilities(encoder.images(pictures[:n]), classes, encoder.scale).argmax(1)
+    right = float(np.mean([nouns[i] == w for i, w in zip(read, wanted, strict=True)]))
+    yield Check(
+        f"generator: prompted occupation is read, n = {n}", f"{right:.3f}", ">= 0.9", right >= 0.9
+    )
+    copies = CopyEncoder(DESCRIPTOR)
+    made, source, strangers = (
+        copies.images(x)
+        for x in (pictures[n:], [i.pixels() for i in repeated], [i.pixels() for i in twin_set()])
+    )
+    back = (made * source).sum(1) > (made @ strangers.T).max(1)
+    share = float(back.mean())
+    yield Check(
+        f"generator: images planted 64 times come back, n = {len(repeated)}",
+        f"{share:.3f}", ">= 0.75", share >= 0.75,
+    )  # fmt: skip
+
+
 def verify() -> list[Check]:
     """All checks, in order."""
-    return [*data_checks(), size_check(), vae_check(), *classifier_checks(), descriptor_check()]
+    return [
+        *data_checks(), size_check(), vae_check(), *classifier_checks(), descriptor_check(),
+        *generator_checks(),
+    ]  # fmt: skip
