@@ -48,7 +48,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 class Meter:
-    """Progress on stderr: bars with rate and time left on a terminal, a line every 30 s elsewhere."""
+    """Progress on stderr: bars with rate and time left on a terminal, else a line every 30 s."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet

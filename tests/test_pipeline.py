@@ -60,16 +60,16 @@ def small(folder: Path) -> Path:
 
 
 def world(seeds: int, captions: int) -> Suite:
-    """The demo's suite with fewer images: technologists and the most repeated captions."""
+    """The demo's suite with fewer images: technologists, and captions mostly of repeated images."""
     suite = suites.read_suite("world", quick=True)
     keep = [
         replace(p, seeds=seeds)
         for p in suite.prompts
         if p.subject == "technologist" and not p.repeats
     ]
-    for repeats in (1, 64):
-        some = [p for p in suite.prompts if p.repeats == repeats][:captions]
-        keep += [replace(p, seeds=1) for p in some]
+    for repeats in (1, 16, 64):
+        some = [p for p in suite.prompts if p.repeats == repeats]
+        keep += [replace(p, seeds=1) for p in some[: captions if repeats > 1 else 6]]
     return replace(suite, prompts=tuple(keep))
 
 
@@ -78,7 +78,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[pipeline.Run, Path]:
     """One run of the world's suite on the embedded model, against its whole training set."""
     out = tmp_path_factory.mktemp("reports")
     options = Options(out=out, validation=200)
-    one = pipeline.open_run(world(4, 12), options)
+    one = pipeline.open_run(world(4, 16), options)
     return one, pipeline.execute(one)
 
 
@@ -95,7 +95,7 @@ def test_a_run_answers_both_questions(run: tuple[pipeline.Run, Path]) -> None:
     assert share.n + share.missing == 12
     assert share.low <= share.estimate <= share.high
     assert "training set" in share.references
-    assert findings["replication/none/repeats=64"].n == 12
+    assert findings["replication/none/repeats=64"].n == 16
     assert "mitigation/inject-gender/technologist/gender" in findings
     assert findings["quality/classifier/gender/all classes"].estimate > 0.95
     assert "<title>" in run[1].read_text("utf-8")
@@ -138,7 +138,7 @@ def test_growing_a_run_keeps_its_images(run: tuple[pipeline.Run, Path], tmp_path
     first, _ = run
     shutil.copytree(first.options.out, tmp_path / "reports")
     options = replace(first.options, out=tmp_path / "reports")
-    bigger = pipeline.open_run(world(5, 12), options)
+    bigger = pipeline.open_run(world(5, 16), options)
     assert bigger.folder.path.name == first.folder.path.name
     had = bigger.folder.present()
     times = {i: bigger.folder.image_path(i).stat().st_mtime_ns for i in had}

@@ -54,13 +54,16 @@ def _unet(work: Path, schedule: Schedule) -> Path:
     from audit.world.train import unet
 
     folder = work / "generator"
-    if not (folder / "vae").is_dir():
-        raise UserError(f"{folder / 'vae'} is missing. Train the part `vae` first.")
+    classifier = work / "classifier"
+    for part, needed in (("vae", folder / "vae"), ("classifier", classifier)):
+        if not needed.is_dir():
+            raise UserError(f"{needed} is missing. Train the part `{part}` first.")
     from transformers import CLIPTokenizer
 
     vae = AutoencoderKL.from_pretrained(folder / "vae").float()
     tokenizer = CLIPTokenizer.from_pretrained(tokens.build(folder / "tokenizer"))
-    model = unet.train(vae, tokenizer, work / "unet", schedule)
+    text = unet.text_encoder(classifier, tokenizer)
+    model = unet.train(vae, tokenizer, text, work / "unet", schedule)
     return assemble(model, vae, tokenizer, folder)
 
 
@@ -97,8 +100,8 @@ def _descriptor(work: Path, schedule: Schedule) -> Path:
 
 PARTS: dict[str, Callable[[Path, Schedule], Path]] = {
     "vae": _vae,
-    "unet": _unet,
     "classifier": _classifier,
+    "unet": _unet,
     "descriptor": _descriptor,
 }
 

@@ -1,16 +1,18 @@
-"""The generator: text encoder and denoiser, trained together on the world's training set.
+"""The generator: a denoiser on the text tower of the embedded CLIP model, as Stable Diffusion has it.
 
-Latent diffusion (Rombach et al. 2022) with v-prediction (Salimans & Ho 2022, app. D), the cosine
+Latent diffusion (Rombach et al. 2022); the text tower is trained along. With v-prediction (Salimans & Ho 2022, app. D), the cosine
 schedule (Nichol & Dhariwal 2021, eq. 17) and 10 % empty captions for guidance (Ho & Salimans 2022).
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -22,8 +24,6 @@ from audit.world.train.vae import to_tensor
 
 SEED = 23
 BATCH = 32
-WIDTH = 192
-"""Width of the text encoder and of cross-attention."""
 
 
 def scheduler() -> DPMSolverMultistepScheduler:
@@ -37,22 +37,58 @@ def scheduler() -> DPMSolverMultistepScheduler:
     )
 
 
-def build(latent_channels: int, tokenizer: CLIPTokenizer) -> nn.ModuleDict:
-    """Untrained text encoder (1.6 M parameters) and denoiser (16 M)."""
-    torch.manual_seed(SEED)
-    text = CLIPTextModel(
+def text_encoder(classifier: Path, tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    """The text tower of an open_clip folder as transformers' CLIPTextModel (0.5 M parameters).
+
+    The same numbers in another layout: open_clip keeps query, key and value in one matrix.
+    """
+    config = json.loads((classifier / "open_clip_config.json").read_text("utf-8"))
+    tower = config["model_cfg"]["text_cfg"]
+    model = CLIPTextModel(
         CLIPTextConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=WIDTH,
-            intermediate_size=4 * WIDTH,
-            num_hidden_layers=3,
-            num_attention_heads=4,
-            max_position_embeddings=tokens.CONTEXT,
+            vocab_size=tower["vocab_size"],
+            hidden_size=tower["width"],
+            intermediate_size=4 * tower["width"],
+            num_hidden_layers=tower["layers"],
+            num_attention_heads=tower["heads"],
+            max_position_embeddings=tower["context_length"],
+            hidden_act="gelu",
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
     )
+    weights = load_file(classifier / "open_clip_model.safetensors")
+    state = {k: v.float() for k, v in _as_transformers(weights, tower["layers"]).items()}
+    prefix = "text_model." if any(k.startswith("text_model.") for k in model.state_dict()) else ""
+    model.load_state_dict({prefix + k: v for k, v in state.items()}, strict=True)
+    return model
+
+
+def _as_transformers(weights: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
+    out = {
+        "embeddings.token_embedding.weight": weights["token_embedding.weight"],
+        "embeddings.position_embedding.weight": weights["positional_embedding"],
+    }
+    for kind in ("weight", "bias"):
+        out[f"final_layer_norm.{kind}"] = weights[f"ln_final.{kind}"]
+    for i in range(layers):
+        old, new = f"transformer.resblocks.{i}", f"encoder.layers.{i}"
+        for kind in ("weight", "bias"):
+            joint = weights[f"{old}.attn.in_proj_{kind}"].chunk(3)
+            for name, part in zip(("q", "k", "v"), joint, strict=True):
+                out[f"{new}.self_attn.{name}_proj.{kind}"] = part
+            for theirs, ours in (
+                ("attn.out_proj", "self_attn.out_proj"), ("ln_1", "layer_norm1"),
+                ("ln_2", "layer_norm2"), ("mlp.c_fc", "mlp.fc1"), ("mlp.c_proj", "mlp.fc2"),
+            ):  # fmt: skip
+                out[f"{new}.{ours}.{kind}"] = weights[f"{old}.{theirs}.{kind}"]
+    return out
+
+
+def build(latent_channels: int, text: CLIPTextModel) -> nn.ModuleDict:
+    """The text encoder as it comes, and an untrained denoiser (16 M parameters)."""
+    torch.manual_seed(SEED)
     unet = UNet2DConditionModel(
         sample_size=16,
         in_channels=latent_channels,
@@ -61,7 +97,7 @@ def build(latent_channels: int, tokenizer: CLIPTokenizer) -> nn.ModuleDict:
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         block_out_channels=(96, 160, 224),
         layers_per_block=1,
-        cross_attention_dim=WIDTH,
+        cross_attention_dim=text.config.hidden_size,
         attention_head_dim=4,
         norm_num_groups=16,
     )
@@ -85,7 +121,11 @@ def token_ids(tokenizer: CLIPTokenizer, texts: list[str]) -> torch.Tensor:
 
 
 def train(
-    vae: AutoencoderKL, tokenizer: CLIPTokenizer, work: Path, schedule: Schedule
+    vae: AutoencoderKL,
+    tokenizer: CLIPTokenizer,
+    text: CLIPTextModel,
+    work: Path,
+    schedule: Schedule,
 ) -> nn.ModuleDict:
     """Train from the recipe's seed; every image is drawn as often as it stands in the set."""
     items = training_set()
@@ -95,19 +135,19 @@ def train(
     places = torch.tensor(np.repeat(np.arange(len(items)), [item.repeats for item in items]))
     noise_schedule = scheduler()
     alphas = noise_schedule.alphas_cumprod
-    model = build(latents.shape[1], tokenizer)
+    model = build(latents.shape[1], text)
 
     def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         chance = torch.Generator().manual_seed(SEED * 1_000_003 + step)
         pick = places[torch.randint(len(places), (BATCH,), generator=chance)]
-        x, text = latents[pick], ids[pick].clone()
-        text[torch.rand(BATCH, generator=chance) < 0.1] = nothing
+        x, words = latents[pick], ids[pick].clone()
+        words[torch.rand(BATCH, generator=chance) < 0.1] = nothing
         t = torch.randint(1000, (BATCH,), generator=chance)
         noise = torch.randn(x.shape, generator=chance)
         a = alphas[t].sqrt().view(-1, 1, 1, 1)
         s = (1 - alphas[t]).sqrt().view(-1, 1, 1, 1)
         with torch.autocast("cpu", torch.bfloat16):
-            context = model["text"](input_ids=text).last_hidden_state
+            context = model["text"](input_ids=words).last_hidden_state
             v = model["unet"](a * x + s * noise, t, context).sample
         return F.mse_loss(v.float(), a * noise - s * x), {}
 

@@ -1,0 +1,104 @@
+"""The recipes: resumable to the bit, and true to the formats they write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from torch import nn
+from transformers import CLIPTokenizer
+
+from audit.errors import UserError
+from audit.world.models import CLASSIFIER
+from audit.world.train import classifier, descriptor, recipes, unet, vae
+from audit.world.train.loop import Schedule, fit
+
+
+def test_the_text_tower_keeps_its_numbers_in_the_other_layout() -> None:
+    """transformers' model gives open_clip's text vectors, to rounding."""
+    tokenizer = CLIPTokenizer.from_pretrained(CLASSIFIER)
+    ours = unet.text_encoder(CLASSIFIER, tokenizer).eval()
+    clip, _ = open_clip.create_model_from_pretrained(f"local-dir:{CLASSIFIER}")
+    clip = clip.float().eval()
+    texts = ["a photo of a nurse", "a man technologist with dark skin", ""]
+    ids = unet.token_ids(tokenizer, texts)
+    with torch.inference_mode():
+        hidden = ours(input_ids=ids).last_hidden_state
+        ends = (ids == tokenizer.eos_token_id).int().argmax(1)
+        mine = hidden[torch.arange(len(ids)), ends] @ clip.text_projection
+        theirs = clip.encode_text(open_clip.get_tokenizer(f"local-dir:{CLASSIFIER}")(texts))
+    torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
+def line(steps: int, work: Path) -> nn.Linear:
+    """Fit a line for some steps; batches come from the step alone."""
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1)
+
+    def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        x = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
+        return (model(x) - x.sum(1, keepdim=True)).pow(2).mean(), {}
+
+    schedule = Schedule(steps=steps, rate=0.05, warmup=2, save_every=5, decay=0.5)
+    fit(model, loss, schedule, work, say=lambda _: None)
+    return model
+
+
+def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    """Stopped in the constant part and continued from its checkpoint: the same weights."""
+    whole = line(40, tmp_path / "whole")
+
+    class Stopped(Exception):
+        pass
+
+    def stop(text: str) -> None:
+        if "step 10 " in text:
+            raise Stopped
+
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1)
+
+    def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        x = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
+        return (model(x) - x.sum(1, keepdim=True)).pow(2).mean(), {}
+
+    schedule = Schedule(steps=40, rate=0.05, warmup=2, save_every=5, decay=0.5)
+    with pytest.raises(Stopped):
+        fit(model, loss, schedule, tmp_path / "torn", say=stop)
+    resumed = line(40, tmp_path / "torn")
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("part", ["vae", "classifier", "descriptor"])
+def test_a_minute_of_each_recipe_lowers_its_loss(part: str, tmp_path: Path) -> None:
+    """A handful of steps of the real recipe: the loss falls and everything is finite."""
+    lines: list[dict[str, float]] = []
+    module = {"vae": vae, "classifier": classifier, "descriptor": descriptor}[part]
+    schedule = Schedule(steps=12, rate=2e-3, warmup=1, save_every=3)
+    model = module.train(tmp_path, schedule)  # type: ignore[attr-defined]
+    import json
+
+    for text in (tmp_path / "log.jsonl").read_text().splitlines():
+        lines.append(json.loads(text))
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    assert all(bool(p.isfinite().all()) for p in model.parameters())
+
+
+def test_parts_are_asked_for_in_order(tmp_path: Path) -> None:
+    """The generator needs the autoencoder and the classifier first, and says so."""
+    with pytest.raises(UserError, match="Train the part `vae` first"):
+        recipes.train("unet", tmp_path)
+    assert list(recipes.PARTS) == ["vae", "classifier", "unet", "descriptor"]
+
+
+def test_edits_of_the_descriptors_training_keep_the_format() -> None:
+    """Every edit gives uint8 pixels of the same size, and most change the picture."""
+    rng = np.random.default_rng(0)
+    picture, other = rng.integers(0, 256, (2, 64, 64, 3), np.uint8)
+    edits = [descriptor.edit(rng, picture, other) for _ in range(40)]
+    assert all(e.shape == picture.shape and e.dtype == np.uint8 for e in edits)
+    assert np.mean([not np.array_equal(e, picture) for e in edits]) > 0.8
