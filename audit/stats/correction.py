@@ -14,15 +14,23 @@ from audit.stats.interval import UNKNOWN, Interval
 
 @dataclass(frozen=True)
 class Confusion:
-    """Validation counts int[K, K]: rows true class, columns predicted, class list fixed before."""
+    """Validation counts int[K, K]: rows true class, columns predicted, class list fixed before.
+
+    Raises ValueError where the counts are not square or one is negative.
+    """
 
     counts: np.ndarray
 
+    def __post_init__(self) -> None:
+        shape = self.counts.shape
+        if len(shape) != 2 or shape[0] != shape[1] or (self.counts < 0).any():
+            raise ValueError(f"Confusion counts must be a square of counts >= 0, not {shape}.")
+
 
 def rogan_gladen(q: float, sensitivity: float, specificity: float) -> float:
-    """True share behind an observed share q, clipped to 0..1 (Rogan & Gladen 1978).
+    """True share behind an observed share q, clipped to 0..1 (Rogan & Gladen 1978, AJE 107:71).
 
-    NaN where sensitivity + specificity is 1: such a classifier says nothing.
+    NaN where sensitivity + specificity is at most 1: such a classifier says nothing.
     """
     youden = sensitivity + specificity - 1
     if youden <= 0:
@@ -33,11 +41,13 @@ def rogan_gladen(q: float, sensitivity: float, specificity: float) -> float:
 def lang_reiczigel(
     k: int, n: int, sens_k: int, sens_n: int, spec_k: int, spec_n: int, level: float = 0.95
 ) -> Interval:
-    """Two-class share with estimated sensitivity and specificity (Lang & Reiczigel 2014, sec. 2.3).
+    """Two-class share with estimated sensitivity and specificity (Lang & Reiczigel 2014, PVM 113:13).
 
     `k` of `n` images are read as the class; of `sens_n` validation images of it `sens_k` are read
-    rightly, of `spec_n` others `spec_k`. The estimate is Rogan and Gladen's, the limits are theirs:
-    adjusted counts, delta-method variance and a shift. Unknown for no data or a useless classifier.
+    rightly, of `spec_n` others `spec_k`. Estimate: Rogan and Gladen's, clipped. Limits (their
+    equations 4, 6, 7, 16 and 17): adjusted counts, delta-method variance and a shift, clipped to
+    0..1 and widened to hold the estimate. Unknown for no data, or where sensitivity + specificity,
+    raw or adjusted, is at most 1: such a classifier may say nothing.
     """
     if 0 in (n, sens_n, spec_n) or sens_k / sens_n + spec_k / spec_n <= 1:
         return UNKNOWN
@@ -45,6 +55,8 @@ def lang_reiczigel(
     q, q_n = (k + z**2 / 2) / (n + z**2), n + z**2
     se, se_n = (sens_k + 1) / (sens_n + 2), sens_n + 2
     sp, sp_n = (spec_k + 1) / (spec_n + 2), spec_n + 2
+    if se + sp <= 1:
+        return UNKNOWN
     p = (q + sp - 1) / (se + sp - 1)
     se_var, sp_var = se * (1 - se) / se_n, sp * (1 - sp) / sp_n
     error = math.sqrt(q * (1 - q) / q_n + p**2 * se_var + (1 - p) ** 2 * sp_var) / (se + sp - 1)
@@ -54,34 +66,51 @@ def lang_reiczigel(
     return Interval(estimate, min(low, estimate), max(high, estimate))
 
 
-def _solve(rates: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """Shares p >= 0 that sum to 1 with rates.T @ p nearest to the observed shares."""
+def _on_simplex(rates: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Shares p >= 0 that sum to 1 with rates.T @ p nearest to the observed shares, float[K]."""
     weight = 1e3  # holds the sum at 1 against rounding
     a = np.vstack([rates.T, weight * np.ones(len(observed))])
     p, _ = nnls(a, np.append(observed, weight))
-    return np.asarray(p / p.sum()) if p.sum() > 0 else np.full(len(observed), math.nan)
+    return np.asarray(p / p.sum())
+
+
+def _solve(rates: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """One p per pair of rates float[m, K, K] and observed shares float[m, K]: float[m, K].
+
+    Where the inverse gives shares, it is the answer; the rest go to the simplex one by one.
+    """
+    shares = np.full(observed.shape, -1.0)
+    # A singular matrix has no inverse, and one near it none worth having.
+    good = np.linalg.cond(rates) < 1e9
+    transposed = rates[good].transpose(0, 2, 1)
+    shares[good] = np.linalg.solve(transposed, observed[good][..., None])[..., 0]
+    for i in np.flatnonzero((shares < 0).any(1)):
+        shares[i] = _on_simplex(rates[i], observed[i])
+    return shares
 
 
 def corrected_shares(
     counts: np.ndarray, confusion: Confusion, rng: np.random.Generator,
-    draws: int = 1000, level: float = 0.95,
+    draws: int = 4000, level: float = 0.95,
 ) -> list[Interval]:  # fmt: skip
-    """K-class shares p with C^T p = q (Forman 2008), each with an interval.
+    """K-class shares p from C^T p = q (Forman 2008, DMKD 17:164), each with an interval.
 
-    Estimate: least squares on the simplex at the observed rates. Limits: quantiles over joint
-    draws of the rows of C and of q from Dirichlet posteriors with 1/2 added to every count, each
-    solved in the same way; the interval always contains the estimate. Unknown for no images or a
-    class without validation images.
+    `counts` int[K] of predicted classes; C are the confusion's row rates, q the observed shares.
+    Estimate: C^-1 q at the plain rates, projected on the simplex (least squares of C^T p - q over
+    p >= 0 that sum to 1) where it leaves it. Limits: quantiles over joint draws of the rows of C
+    and of q from Dirichlet posteriors with 1/2 added to every count, solved and projected in the
+    same way; the interval always holds the estimate. Unknown for no images or a class without
+    validation images. Raises ValueError where counts and confusion differ in K.
     """
-    rows = confusion.counts.sum(1)
-    n = counts.sum()
+    if len(counts) != len(confusion.counts):
+        raise ValueError(f"{len(counts)} counts do not fit {len(confusion.counts)} classes.")
+    rows, n = confusion.counts.sum(1), counts.sum()
     if n == 0 or (rows == 0).any():
         return [UNKNOWN] * len(counts)
-    estimate = _solve(confusion.counts / rows[:, None], counts / n)
+    estimate = _solve((confusion.counts / rows[:, None])[None], (counts / n)[None])[0]
     observed = rng.dirichlet(counts + 0.5, draws)
     rates = np.stack([rng.dirichlet(row + 0.5, draws) for row in confusion.counts], axis=1)
-    shares = np.stack([_solve(c, q) for c, q in zip(rates, observed, strict=True)])
-    low, high = np.quantile(shares, ((1 - level) / 2, (1 + level) / 2), axis=0)
+    low, high = np.quantile(_solve(rates, observed), ((1 - level) / 2, (1 + level) / 2), axis=0)
     return [
         Interval(float(e), float(min(a, e)), float(max(b, e)))
         for e, a, b in zip(estimate, low, high, strict=True)

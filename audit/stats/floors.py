@@ -15,8 +15,8 @@ Distance = Callable[[np.ndarray, np.ndarray], float]
 
 
 def total_variation(p: np.ndarray, q: np.ndarray) -> float:
-    """Half the sum of absolute differences, 0..1."""
-    return float(np.abs(p - q).sum() / 2)
+    """Half the sum of absolute differences, 0..1; NaN where either is all 0 (no images)."""
+    return float(np.abs(p - q).sum() / 2) if p.any() and q.any() else math.nan
 
 
 def kl(p: np.ndarray, q: np.ndarray) -> float:
@@ -25,14 +25,17 @@ def kl(p: np.ndarray, q: np.ndarray) -> float:
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
-    """Jensen-Shannon divergence in bits, 0..1 (the divergence, not its root)."""
+    """Jensen-Shannon divergence in bits, 0..1 (Lin 1991; the divergence, not its root)."""
     middle = (p + q) / 2
     return float((entropy(p, middle, base=2) + entropy(q, middle, base=2)) / 2)
 
 
 def normalised_entropy(p: np.ndarray) -> float:
-    """Entropy over its maximum for the fixed class list, 0 (one class) to 1 (even)."""
-    return float(entropy(p) / math.log(len(p)))
+    """Entropy over its maximum for the fixed class list, 0 (one class) to 1 (even).
+
+    NaN for a list of fewer than two classes: there is nothing to be uneven about.
+    """
+    return float(entropy(p) / math.log(len(p))) if len(p) > 1 else math.nan
 
 
 def gap_floor(n: int, share: float) -> float:
@@ -46,8 +49,11 @@ def gap_floor(n: int, share: float) -> float:
 def distance_floor(
     n: int, shares: np.ndarray, distance: Distance, rng: np.random.Generator, draws: int = 2000
 ) -> float:
-    """Mean distance from `shares` of n images drawn from exactly these shares; NaN for n = 0."""
-    if n == 0:
+    """Mean distance from `shares` float[K] of n images drawn from exactly these shares.
+
+    NaN for n = 0 or an unknown share. Raises ValueError where the shares exceed 1 in sum.
+    """
+    if n == 0 or not np.isfinite(shares).all():
         return math.nan
     samples = rng.multinomial(n, shares, draws) / n
     return float(np.mean([distance(s, shares) for s in samples]))

@@ -40,24 +40,32 @@ def paired_difference(n11: int, n10: int, n01: int, n00: int, level: float = 0.9
 
 
 def sign_flip(differences: np.ndarray, rng: np.random.Generator, draws: int = 9999) -> float:
-    """Two-sided permutation p of mean 0 by flipping signs; never 0 (Phipson & Smyth 2010).
+    """Two-sided permutation p of mean 0 by flipping signs; never 0 (Phipson & Smyth 2010, eq. 2).
 
-    Exact over all 2^n flips for n <= 14. NaN for no differences.
+    `differences` float[n]. Exact over all 2^n flips for n <= 14, else (1 + hits) / (draws + 1).
+    NaN for no differences or a missing one.
     """
     n = len(differences)
-    if n == 0:
+    if n == 0 or not np.isfinite(differences).all():
         return math.nan
-    seen = abs(differences.sum()) - 1e-12
+    # Ties count as hits; the slack must follow the scale, or the flip that was seen can be missed.
+    seen = abs(differences.sum()) - 1e-10 * np.abs(differences).sum()
     if n <= 14:
         flips = np.array(list(itertools.product((1.0, -1.0), repeat=n)))
         return float((np.abs(flips @ differences) >= seen).mean())
-    flips = rng.choice((1.0, -1.0), (draws, n))
-    return float((1 + (np.abs(flips @ differences) >= seen).sum()) / (draws + 1))
+    hits, block = 0, max(1, 2**22 // n)  # at most 32 MiB of signs at a time
+    for start in range(0, draws, block):
+        flips = rng.choice((1.0, -1.0), (min(block, draws - start), n))
+        hits += int((np.abs(flips @ differences) >= seen).sum())
+    return (1 + hits) / (draws + 1)
 
 
 def paired_bootstrap(
     differences: np.ndarray, clusters: np.ndarray, rng: np.random.Generator,
     draws: int = 2000, level: float = 0.95,
 ) -> Interval:  # fmt: skip
-    """Mean of paired differences float[n] with a percentile interval over whole clusters int[n]."""
+    """Mean of paired differences float[n] with a percentile interval over whole clusters int[n].
+
+    Without information as in `cluster_bootstrap`: one cluster, or the same mean in all of them.
+    """
     return cluster_bootstrap(np.asarray(differences, float), clusters, rng, draws, level)

@@ -10,20 +10,34 @@ from statsmodels.stats.proportion import multinomial_proportions_confint, propor
 from audit.stats.interval import UNKNOWN, Interval
 
 
+def _bounded(k: float, n: float, low: float, high: float) -> Interval:
+    # Rounding leaves 1e-17 where the limit is 0: enough for a verdict "above 0" from no success.
+    return Interval(
+        float(k / n), 0.0 if k == 0 else float(max(low, 0)), 1.0 if k == n else float(min(high, 1))
+    )
+
+
 def _binomial(k: int, n: int, level: float, method: str) -> Interval:
+    if not 0 <= k <= n:
+        raise ValueError(f"A share needs 0 <= k <= n, not k = {k} of n = {n}.")
     if n == 0:
         return UNKNOWN
-    low, high = proportion_confint(k, n, alpha=1 - level, method=method)
-    return Interval(k / n, float(max(low, 0)), float(min(high, 1)))
+    return _bounded(k, n, *proportion_confint(k, n, alpha=1 - level, method=method))
 
 
 def wilson(k: int, n: int, level: float = 0.95) -> Interval:
-    """Score interval of a share k / n (Wilson 1927); unknown for n = 0."""
+    """Score interval of a share k / n (Wilson 1927, JASA 22:209); unknown for n = 0.
+
+    Raises ValueError where k lies outside 0..n, as do the other two.
+    """
     return _binomial(k, n, level, "wilson")
 
 
 def jeffreys(k: int, n: int, level: float = 0.95) -> Interval:
-    """Equal-tailed interval under Jeffreys' prior (Brown, Cai & DasGupta 2001, sec. 4.3)."""
+    """Equal-tailed interval under Jeffreys' prior (Brown, Cai & DasGupta 2001, sec. 3.1.3).
+
+    As there, the lower limit is 0 for k = 0 and the upper one 1 for k = n.
+    """
     return _binomial(k, n, level, "jeffreys")
 
 
@@ -33,19 +47,22 @@ def clopper_pearson(k: int, n: int, level: float = 0.95) -> Interval:
 
 
 def goodman(counts: np.ndarray, level: float = 0.95) -> list[Interval]:
-    """Simultaneous intervals of K shares (Goodman 1965) from int[K]; unknown where all are 0."""
+    """Simultaneous intervals of K shares from int[K] (Goodman 1965, Technometrics 7:247).
+
+    Unknown where all counts are 0.
+    """
     n = int(np.sum(counts))
     if n == 0:
         return [UNKNOWN] * len(counts)
     limits = multinomial_proportions_confint(counts, alpha=1 - level, method="goodman")
-    return [
-        Interval(float(k) / n, float(low), float(high))
-        for k, (low, high) in zip(counts, limits, strict=True)
-    ]
+    return [_bounded(k, n, low, high) for k, (low, high) in zip(counts, limits, strict=True)]
 
 
 def worst_case(k: int, n: int, abstained: int) -> tuple[float, float]:
-    """Bounds of a share if every abstention were against or for it (Manski 2003)."""
+    """Bounds of a share if every abstention were against or for it (Manski 2003, ch. 1).
+
+    `k` of the `n` images with a label show the class; `abstained` images more have no label.
+    """
     total = n + abstained
     if total == 0:
         return math.nan, math.nan
@@ -53,27 +70,30 @@ def worst_case(k: int, n: int, abstained: int) -> tuple[float, float]:
 
 
 def effective_n(values: np.ndarray, clusters: np.ndarray) -> float:
-    """Sample size after clustering: n / (1 + (m - 1) ICC) (Kish 1965), at most n.
+    """Sample size after clustering, n over the design effect 1 + (m - 1) ICC (Kish 1965), at most n.
 
-    `values` float[n], `clusters` int[n]. ICC from one-way analysis of variance with the usual
-    size for unequal clusters. NaN for a single cluster: it says nothing about others.
+    `values` float[n], `clusters` int[n]. ICC from one-way analysis of variance, not below 0; m is
+    the size-weighted mean cluster size, sum m_i^2 / n (Kish 1987; Eldridge, Ashby & Kerry 2006, Int
+    J Epidemiol 35:1292), because one large cluster among many small ones outweighs them. NaN where
+    the ICC cannot be known: a single cluster, equal values everywhere, or a missing value.
     """
-    n, groups = len(values), np.unique(clusters)
-    if len(groups) < 2 or n == 0:
+    n = len(values)
+    _, place, counts = np.unique(clusters, return_inverse=True, return_counts=True)
+    groups, sizes = len(counts), counts.astype(float)
+    if groups < 2 or not np.isfinite(values).all():
         return math.nan
-    if n == len(groups):
+    if n == groups:
         return float(n)
-    sizes = np.array([(clusters == g).sum() for g in groups], float)
-    means = np.array([values[clusters == g].mean() for g in groups])
-    between = (sizes * (means - values.mean()) ** 2).sum() / (len(groups) - 1)
-    inside = sum(
-        ((values[clusters == g] - m) ** 2).sum() for g, m in zip(groups, means, strict=True)
-    )
-    within = inside / (n - len(groups))
-    size = (n - (sizes**2).sum() / n) / (len(groups) - 1)
-    spread = between + (size - 1) * within
-    icc = max(0.0, (between - within) / spread) if spread > 0 else 0.0
-    return float(n / (1 + (size - 1) * icc))
+    means = np.bincount(place, weights=values) / sizes
+    between = (sizes * (means - values.mean()) ** 2).sum() / (groups - 1)
+    within = ((values - means[place]) ** 2).sum() / (n - groups)
+    heavy = (sizes**2).sum() / n
+    typical = (n - heavy) / (groups - 1)
+    spread = between + (typical - 1) * within
+    if np.ptp(values) == 0 or spread <= 0:
+        return math.nan
+    icc = max(0.0, (between - within) / spread)
+    return float(n / (1 + (heavy - 1) * icc))
 
 
 def cluster_bootstrap(
@@ -82,13 +102,15 @@ def cluster_bootstrap(
 ) -> Interval:  # fmt: skip
     """Percentile interval of a mean by resampling clusters (Davison & Hinkley 1997, sec. 3.8).
 
-    `successes` float[n], `clusters` int[n]; unknown for fewer than two clusters.
+    `successes` float[n], `clusters` int[n]. For a single cluster the limits are NaN. Where all
+    clusters have the same mean the interval has no width, which is no evidence of certainty: fall
+    back on `wilson` with the clusters as sample size.
     """
     groups, place = np.unique(clusters, return_inverse=True)
+    if not len(groups):
+        return UNKNOWN
     if len(groups) < 2:
-        return (
-            UNKNOWN if not len(successes) else Interval(float(successes.mean()), math.nan, math.nan)
-        )
+        return Interval(float(successes.mean()), math.nan, math.nan)
     sums = np.bincount(place, weights=successes)
     sizes = np.bincount(place).astype(float)
     picks = rng.integers(len(groups), size=(draws, len(groups)))

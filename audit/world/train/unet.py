@@ -1,7 +1,8 @@
-"""The generator: a denoiser on the text tower of the embedded CLIP model, as Stable Diffusion has it.
+"""The generator: a denoiser on the text tower of the embedded CLIP model, as Stable Diffusion's.
 
-Latent diffusion (Rombach et al. 2022); the text tower is trained along. With v-prediction (Salimans & Ho 2022, app. D), the cosine
-schedule (Nichol & Dhariwal 2021, eq. 17) and 10 % empty captions for guidance (Ho & Salimans 2022).
+Latent diffusion (Rombach et al. 2022); the text tower is trained along, v-prediction (Salimans &
+Ho 2022, app. D), cosine schedule (Nichol & Dhariwal 2021, eq. 17), 10 % empty captions for guidance
+(Ho & Salimans 2022).
 """
 
 from __future__ import annotations
