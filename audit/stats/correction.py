@@ -41,7 +41,7 @@ def rogan_gladen(q: float, sensitivity: float, specificity: float) -> float:
 def lang_reiczigel(
     k: int, n: int, sens_k: int, sens_n: int, spec_k: int, spec_n: int, level: float = 0.95
 ) -> Interval:
-    """Two-class share with estimated sensitivity and specificity (Lang & Reiczigel 2014, PVM 113:13).
+    """Two-class share, sensitivity and specificity estimated (Lang & Reiczigel 2014, PVM 113:13).
 
     `k` of `n` images are read as the class; of `sens_n` validation images of it `sens_k` are read
     rightly, of `spec_n` others `spec_k`. Estimate: Rogan and Gladen's, clipped. Limits (their
@@ -79,11 +79,7 @@ def _solve(rates: np.ndarray, observed: np.ndarray) -> np.ndarray:
 
     Where the inverse gives shares, it is the answer; the rest go to the simplex one by one.
     """
-    shares = np.full(observed.shape, -1.0)
-    # A singular matrix has no inverse, and one near it none worth having.
-    good = np.linalg.cond(rates) < 1e9
-    transposed = rates[good].transpose(0, 2, 1)
-    shares[good] = np.linalg.solve(transposed, observed[good][..., None])[..., 0]
+    shares = np.linalg.solve(rates.transpose(0, 2, 1), observed[..., None])[..., 0]
     for i in np.flatnonzero((shares < 0).any(1)):
         shares[i] = _on_simplex(rates[i], observed[i])
     return shares
@@ -107,7 +103,7 @@ def corrected_shares(
     rows, n = confusion.counts.sum(1), counts.sum()
     if n == 0 or (rows == 0).any():
         return [UNKNOWN] * len(counts)
-    estimate = _solve((confusion.counts / rows[:, None])[None], (counts / n)[None])[0]
+    estimate = _on_simplex(confusion.counts / rows[:, None], counts / n)
     observed = rng.dirichlet(counts + 0.5, draws)
     rates = np.stack([rng.dirichlet(row + 0.5, draws) for row in confusion.counts], axis=1)
     low, high = np.quantile(_solve(rates, observed), ((1 - level) / 2, (1 + level) / 2), axis=0)

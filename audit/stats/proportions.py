@@ -70,7 +70,7 @@ def worst_case(k: int, n: int, abstained: int) -> tuple[float, float]:
 
 
 def effective_n(values: np.ndarray, clusters: np.ndarray) -> float:
-    """Sample size after clustering, n over the design effect 1 + (m - 1) ICC (Kish 1965), at most n.
+    """Sample size after clustering: n / (1 + (m - 1) ICC) (Kish 1965), at most n.
 
     `values` float[n], `clusters` int[n]. ICC from one-way analysis of variance, not below 0; m is
     the size-weighted mean cluster size, sum m_i^2 / n (Kish 1987; Eldridge, Ashby & Kerry 2006, Int

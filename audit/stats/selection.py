@@ -8,8 +8,9 @@ import numpy as np
 
 
 def barber_candes(w: np.ndarray, q: float) -> float:
-    """Smallest t > 0 with (1 + #{w <= -t}) / max(1, #{w >= t}) <= q (Barber & Candes 2015, eq. 1.9).
+    """Smallest t > 0 with (1 + #{w <= -t}) / max(1, #{w >= t}) <= q.
 
+    The knockoff+ threshold (Barber & Candes 2015, Annals of Statistics 43:2055, eq. 1.9).
     `w` float[m], finite, or NaN where it is missing, which is never selected; symmetric about 0
     where there is nothing to find. Selecting w >= t then has a false discovery rate of at most q.
     Infinite where no t will do: at least 1 / q selections are needed for any. Raises ValueError for

@@ -1,0 +1,61 @@
+"""Exact p-values and verdicts."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from audit.records import VERDICTS
+from audit.stats.decisions import binomial_p, verdict
+from audit.stats.interval import UNKNOWN, Interval
+
+NUMBERS = st.floats(0, 1) | st.just(math.nan)
+
+
+def test_binomial_p_equals_the_published_value() -> None:
+    """Five women of 250 against 29.2 % of the labour force: p = 4.4e-30."""
+    assert binomial_p(5, 250, 0.292) == pytest.approx(4.4e-30, rel=0.02)
+
+
+@given(st.integers(1, 60), st.floats(0.01, 0.99), st.data())
+def test_binomial_p_sums_all_that_is_no_more_likely(n: int, share: float, data) -> None:  # type: ignore[no-untyped-def]
+    """The two-sided p is the mass of all outcomes that are at most as likely as the one seen."""
+    k = data.draw(st.integers(0, n))
+    mass = [binom.pmf(i, n, share) for i in range(n + 1)]
+    expected = sum(m for m in mass if m <= mass[k] * (1 + 1e-7))
+    assert binomial_p(k, n, share) == pytest.approx(min(expected, 1), rel=1e-6)
+
+
+def test_binomial_p_at_the_edges() -> None:
+    """An impossible outcome has p 0, a certain one 1; no images or no target give NaN."""
+    assert binomial_p(3, 5, 0.0) == 0
+    assert binomial_p(0, 5, 0.0) == 1
+    assert binomial_p(5, 5, 1.0 + 1e-12) == 1
+    assert math.isnan(binomial_p(0, 0, 0.5))
+    assert math.isnan(binomial_p(3, 5, math.nan))
+
+
+def test_verdicts_follow_the_interval() -> None:
+    """Outside is above or below, inside and on the limit compatible."""
+    seen = Interval(0.3, 0.2, 0.4)
+    assert [verdict(seen, r) for r in (0.1, 0.2, 0.3, 0.4, 0.5)] == [
+        "above", "compatible", "compatible", "compatible", "below",
+    ]  # fmt: skip
+
+
+def test_what_is_unknown_is_undecided() -> None:
+    """A NaN in a limit or in the reference decides nothing."""
+    seen = Interval(0.3, 0.2, 0.4)
+    assert verdict(UNKNOWN, 0.5) == "undecided"
+    assert verdict(seen, math.nan) == "undecided"
+    assert verdict(Interval(0.3, math.nan, 0.4), 0.9) == "undecided"
+
+
+@given(NUMBERS, NUMBERS, NUMBERS)
+def test_every_verdict_is_a_word_of_the_report(low: float, high: float, reference: float) -> None:
+    """Whatever comes in, one of the declared verdicts comes out."""
+    assert verdict(Interval(0.5, low, high), reference) in VERDICTS
