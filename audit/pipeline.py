@@ -307,7 +307,9 @@ def search(run: Run) -> tuple[pd.DataFrame, dict[str, Any], Callable[[str], np.n
     known = vectors(run, encoder, "copy descriptors")
     table = match(run.samples, known, missing_outcomes(run, known), index)
     evidence = twin_evidence(table.score.to_numpy(float), table.held_score.to_numpy(float))
-    decision = decide(evidence, table.train.to_numpy(object), run.options.q)
+    decision = decide(
+        evidence, table.train.to_numpy(object), table.held.to_numpy(object), run.options.q
+    )
     table["copy"] = [bool(w >= decision.threshold) if np.isfinite(w) else None for w in evidence]
     flagged = table[table["copy"] == True]  # noqa: E712 - None is neither
     facts = {

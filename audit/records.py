@@ -35,10 +35,10 @@ ATTRIBUTE_COLUMNS = (
 """One row per sample and attribute; `value` is None unless `outcome` is "label"."""
 
 MATCH_COLUMNS = (
-    "sample", "prompt", "arm", "seed", "score", "held_score", "train", "train_caption", "repeats",
-    "copy", "outcome",
+    "sample", "prompt", "arm", "seed", "score", "held_score", "held", "train", "train_caption",
+    "repeats", "copy", "outcome",
 )  # fmt: skip
-"""One row per sample: exact cosines to the nearest training and the nearest held-out image."""
+"""One row per sample: exact cosines to the nearest training and held-out image, and their ids."""
 
 
 def digest(value: object, length: int = 16) -> str:

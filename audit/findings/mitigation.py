@@ -11,6 +11,7 @@ import pandas as pd
 from audit.findings.wording import change as words
 from audit.findings.wording import cosine_change, percent
 from audit.records import BASELINE, Attribute, Finding
+from audit.stats.decisions import verdict
 from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.paired import mcnemar, paired_bootstrap, paired_difference
 
@@ -121,7 +122,7 @@ def _distance(effects: Sequence[Finding], arm: str, seed: int) -> list[Finding]:
             method="paired by seed; bootstrap over subjects",
             arm=arm,
             references={"before": float(before.mean()), "after": float(after.mean())},
-            verdict="below" if change.high < 0 else ("above" if change.low > 0 else "compatible"),
+            verdict=verdict(change, 0),
             sentence=(
                 f"{arm}: the mean distance from the target goes from "
                 f"{100 * before.mean():.0f} to {100 * after.mean():.0f} points "
@@ -191,6 +192,6 @@ def _cost(
         missing=missing,
         method="paired by seed; cluster bootstrap by prompt",
         arm=arm,
-        verdict="below" if change.high < 0 else ("above" if change.low > 0 else "compatible"),
+        verdict=verdict(change, 0),
         sentence=text,
     )

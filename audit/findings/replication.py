@@ -30,19 +30,21 @@ class Decision:
     method: str
 
 
-def decide(evidence: np.ndarray, train: np.ndarray, q: float) -> Decision:
-    """Barber-Candes selection on W, one W per matched training image (twin design).
+def decide(evidence: np.ndarray, train: np.ndarray, held: np.ndarray, q: float) -> Decision:
+    """Barber-Candes selection on W, one W per matched reference image (twin design).
 
-    `train` names each row's nearest training image. Images that share their match are one piece
-    of evidence: the strongest decides the threshold, which then holds for all of them.
+    `train` and `held` name each row's nearest image on either side; the nearer of the two is its
+    match. Images that share their match are one piece of evidence: the strongest decides the
+    threshold, which then holds for all of them. Both sides are treated alike, as symmetry demands.
     """
     known = np.isfinite(evidence)
     keep = np.zeros(len(evidence), bool)
-    keep[known] = collapse(evidence[known], pd.factorize(train[known])[0])
+    match = np.where(evidence > 0, train, held)
+    keep[known] = collapse(evidence[known], pd.factorize(match[known])[0])
     threshold = barber_candes(evidence[keep], q)
     method = (
         f"Barber-Candes selection at q = {q:g} on W = log(d_held / d_train), one W per matched "
-        f"training image ({int(keep.sum())} of {int(known.sum())} images)"
+        f"reference image ({int(keep.sum())} of {int(known.sum())} images)"
     )
     return Decision(threshold, q, evidence, method)
 

@@ -28,7 +28,7 @@ def match(
     known = [s for s in samples if s.id in vectors]
     stack = np.stack([vectors[s.id] for s in known]) if known else np.empty((0, index.train.d))
     score, where = index.nearest(stack)
-    held, _ = index.nearest(stack, held_out=True)
+    held, held_where = index.nearest(stack, held_out=True)
     place = {s.id: i for i, s in enumerate(known)}
     rows = []
     for s in samples:
@@ -39,6 +39,7 @@ def match(
                 "sample": s.id, "prompt": s.prompt, "arm": s.arm, "seed": s.seed,
                 "score": float(score[i]) if i is not None else np.nan,
                 "held_score": float(held[i]) if i is not None else np.nan,
+                "held": _held_id(index, held_where, i),
                 "train": entry.id if entry else None,
                 "train_caption": entry.caption if entry else None,
                 "repeats": entry.repeats if entry else 0,
@@ -47,6 +48,12 @@ def match(
             }
         )  # fmt: skip
     return pd.DataFrame(rows, columns=list(MATCH_COLUMNS))
+
+
+def _held_id(index: Index, where: np.ndarray, i: int | None) -> str | None:
+    if i is None or where[i] < 0:
+        return None
+    return index.held_entries[int(where[i])].id
 
 
 def twin_evidence(scores: np.ndarray, held: np.ndarray) -> np.ndarray:

@@ -165,8 +165,10 @@ def test_copy_rates_count_images_prompts_and_training_images() -> None:
     rows = []
     for p, copies in (("x", 3), ("y", 1), ("z", 0)):
         for i in range(3):
-            rows.append((f"{p}{i}", p, "none", i, 0.9, 0.5, f"t-{p}", "", 1, i < copies, "label"))
-    rows.append(("z9", "z", "none", 9, np.nan, np.nan, None, None, 0, None, "unreadable"))
+            rows.append(
+                (f"{p}{i}", p, "none", i, 0.9, 0.5, "h", f"t-{p}", "", 1, i < copies, "label")
+            )
+    rows.append(("z9", "z", "none", 9, np.nan, np.nan, None, None, None, 0, None, "unreadable"))
     found = by_id(replication.findings(pd.DataFrame(rows, columns=list(MATCH_COLUMNS)), prompts, 0))
     many, once = found["replication/none/repeats=64"], found["replication/none/repeats=1"]
     assert many.estimate == pytest.approx(4 / 6)
@@ -184,10 +186,10 @@ def test_decisions_need_evidence() -> None:
     rng = np.random.default_rng(7)
     noise = rng.normal(0, 0.1, 200)
     names = np.array([f"t{i}" for i in range(220)], dtype=object)
-    assert replication.decide(noise, names[:200], 0.1).threshold > 0.2
+    assert replication.decide(noise, names[:200], names[:200], 0.1).threshold > 0.2
     both = np.concatenate([rng.normal(1.5, 0.1, 20), noise])
     both[-1] = np.nan
-    decision = replication.decide(both, names, 0.1)
+    decision = replication.decide(both, names, names, 0.1)
     assert 0.1 < decision.threshold < 1.2
 
 
