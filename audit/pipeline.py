@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -285,12 +285,20 @@ def confusion(run: Run, encoder: Any) -> dict[str, np.ndarray]:
     for attribute in run.suite.attributes:
         if attribute.name in labels:
             part = read[(read.attribute == attribute.name) & (read.outcome == "label")]
-            seen = [list(attribute.classes).index(v) for v in part.value]
             true = np.asarray(labels[attribute.name])[part.row.to_numpy(int)]
-            table = np.zeros((len(attribute.classes),) * 2, int)
-            np.add.at(table, (true, seen), 1)
-            out[attribute.name] = table
+            table = _confusion(true, part.value.tolist(), attribute.classes)
+            if table.sum(1).all():  # a class that was never shown leaves its errors unknown
+                out[attribute.name] = table
     return out
+
+
+def _confusion(true: np.ndarray, read: list[str], classes: Sequence[str]) -> np.ndarray:
+    """Counts int[K, K], rows true; a true class of -1 is none of the list and is left out."""
+    known = true >= 0
+    seen = np.array([list(classes).index(v) for v in read], int)
+    table = np.zeros((len(classes),) * 2, int)
+    np.add.at(table, (true[known], seen[known]), 1)
+    return table
 
 
 def search(run: Run) -> tuple[pd.DataFrame, dict[str, Any], Callable[[str], np.ndarray]]:

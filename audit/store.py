@@ -130,7 +130,7 @@ class RunFolder:
         found: dict[str, np.ndarray] = {}
         for path in sorted((self.path / "vectors" / encoder).glob("*.npz")):
             try:
-                with np.load(path, allow_pickle=False) as chunk:
+                with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as chunk:
                     ids, rows = [str(i) for i in chunk["ids"]], chunk["vectors"]
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
                 path.unlink(missing_ok=True)

@@ -109,6 +109,10 @@ def training_shares() -> dict[tuple[str, str, str], float]:
     }
 
 
+def _index(classes: list[str], value: str) -> int:
+    return classes.index(value) if value in classes else -1
+
+
 VALIDATION_SEED = (97,)
 """Seed of the renders on which the classifier's errors are measured; training never draws it."""
 
@@ -118,14 +122,15 @@ def validation(
 ) -> tuple[list[np.ndarray], dict[str, list[int]]]:
     """`n` fresh balanced renders and, per attribute, the index of the true class.
 
-    Known attributes: gender, skin_tone, occupation; others are left out.
+    Known attributes: gender, skin_tone, occupation; others are left out. -1 where a picture shows
+    a class that is not asked for.
     """
     from audit.world.dataset import balanced
 
     items = balanced(VALIDATION_SEED, n)
     names = {"gender": "gender", "skin_tone": "tone", "occupation": "noun"}
     labels = {
-        a: [list(classes).index(getattr(i.scene.sprite, names[a])) for i in items]
+        a: [_index(list(classes), getattr(i.scene.sprite, names[a])) for i in items]
         for a, classes in attributes.items()
         if a in names
     }
