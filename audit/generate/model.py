@@ -57,9 +57,11 @@ def load(folder: Path, name: str | None = None, dtype: str = "float32") -> Model
         raise UserError(f"Unknown precision {dtype!r}. Use one of {', '.join(DTYPES)}.")
     from diffusers import StableDiffusionPipeline
     from diffusers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    for library in (logging, transformers_logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
     try:
         pipeline = StableDiffusionPipeline.from_pretrained(
             folder, use_safetensors=True, local_files_only=True
