@@ -94,7 +94,8 @@ def evidence(subjects: int = 3, n: int = 8, caption: str = "a caption") -> Evide
                     align.append((p.id, p.subject, arm, i, rng.random(), bool(rng.random() < 0.9)))
                 copy = p.purpose == "replication" and arm == "none"
                 score = 0.97 if copy else 0.5 + 0.1 * rng.random()
-                matches.append((id, p.id, arm, i, score, 0.5, "t1", caption, 64, copy, "label"))
+                row = (id, p.id, arm, i, score, 0.5, "h1", "t1", caption, 64, copy, "label")
+                matches.append(row)
     table = pd.DataFrame(rows, columns=list(ATTRIBUTE_COLUMNS))
     alignment = pd.DataFrame(
         align, columns=["prompt", "subject", "arm", "seed", "score", "subject_read"]
