@@ -1,13 +1,12 @@
-"""Charts as inline SVG whose text stays text: readable, searchable, recoloured by the page's CSS.
+"""The page's charts: dots with intervals, effects before and after, likeness against chance.
 
-Same inputs give the same bytes: no clock, a fixed hash salt, ids that begin with the chart's name.
+Shape, never colour alone, tells things apart. Every chart takes texts from strangers as labels and
+gives the same bytes for the same inputs.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,23 +14,24 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-INK, ACCENT, SECOND, QUIET = "#000000", "#0b5fa5", "#b4500a", "#767676"
-_CSS = {
-    INK: "currentColor",
-    ACCENT: "var(--accent)",
-    SECOND: "var(--second)",
-    QUIET: "var(--quiet)",
-}
-MARKERS = {"planted": "D", "training set": "|", "uniform": "x", "labour": "s", "target": "*"}
-"""Shape, never colour alone, tells references apart."""
+from audit.report import wording
+from audit.report.svg import ACCENT, INK, PAPER, QUIET, SALT, SECOND, inline
+
+WIDTH = 6.3
+"""Inches of 72 units: the page shows a unit as about 1.4 pixels, so 9.5 units read as 13."""
+LABEL = 32
+MARKERS = {"planted": "D", "training set": "|", "uniform": "x", "labour": "s"}
+OTHER_MARKERS = ("^", "v", "p", "h", "<", ">", "8", "P")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a dot-and-interval chart; NaN is left out."""
+    """One line of a chart; numbers are shares in [0, 1], NaN is left out."""
 
     label: str
     estimate: float
@@ -41,140 +41,210 @@ class Row:
     references: Mapping[str, float] = field(default_factory=dict)
 
 
-@contextmanager
-def _canvas(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
-    import seaborn as sns
+def markers(names: Sequence[str]) -> dict[str, str]:
+    """A shape for each reference, the same for the same names and no shape twice."""
+    free = iter(OTHER_MARKERS * (1 + len(names) // len(OTHER_MARKERS)))
+    return {n: MARKERS.get(n) or next(free) for n in names}
 
+
+@contextmanager
+def _figure(height: float, **panels: Any) -> Iterator[tuple[Figure, Any]]:
     style = {
-        "svg.fonttype": "none", "svg.hashsalt": "t2i-audit", "font.size": 10.5,
-        "font.family": "sans-serif", "axes.edgecolor": QUIET, "axes.linewidth": 0.8,
+        "svg.fonttype": "none", "svg.hashsalt": SALT, "font.size": 9.5, "axes.labelsize": 9.5,
+        "xtick.labelsize": 9, "ytick.labelsize": 9.5, "font.family": "sans-serif",
+        "axes.edgecolor": QUIET, "axes.linewidth": 0.7, "xtick.color": QUIET, "ytick.color": QUIET,
+        "xtick.labelcolor": INK, "ytick.labelcolor": INK, "text.color": INK,
+        "axes.labelcolor": INK, "text.parse_math": False, "xtick.major.size": 3.0,
+        "xtick.major.width": 0.7, "ytick.major.size": 3.0, "ytick.major.width": 0.7,
     }  # fmt: skip
     with sns.axes_style("ticks"), mpl.rc_context(style):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots()
+        figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(wspace=0.09))
+        axes = figure.subplots(**panels)
         sns.despine(fig=figure, left=True)
         yield figure, axes
 
 
-def _svg(figure: Figure, name: str, description: str) -> str:
-    """The figure as an `<svg>` element for a page, with a title for screen readers."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
-    text = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", text)
-    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
-    for colour, css in _CSS.items():
-        text = text.replace(colour, css)
-    head = re.sub(r' (width|height)="[^"]*pt"', "", text[: text.index(">")])
-    head += f' role="img" aria-label="{_escape(description)}"'
-    return head + text[text.index(">") :].rstrip()
+def _height(rows: int, legend: int) -> float:
+    return 0.62 + 0.29 * rows + 0.19 * math.ceil(legend / 3)
 
 
-def _escape(text: str) -> str:
-    for raw, safe in (("&", "&amp;"), ('"', "&quot;"), ("<", "&lt;"), (">", "&gt;")):
-        text = text.replace(raw, safe)
-    return text
+def _rows(axes: Axes, labels: Sequence[str]) -> np.ndarray:
+    """One line per label from top to bottom; returns their heights, float64[n]."""
+    y = np.arange(len(labels))[::-1].astype(float)
+    axes.set_yticks(y, [wording.clip(label, LABEL) for label in labels])
+    axes.set_ylim(-0.65, len(labels) - 0.35)
+    axes.tick_params(axis="y", length=0)
+    return y
 
 
-def _percent_axis(axes: Axes) -> None:
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_xticks(np.linspace(0, 1, 6), [f"{v} %" for v in range(0, 101, 20)])
+def _lines(axes: Axes, y: np.ndarray, low: Any, high: Any, **style: Any) -> None:
+    """Horizontal lines from low to high as one path, so that a hundred rows stay small."""
+    gap = np.full(len(y), np.nan)
+    x = np.stack([np.asarray(low, float), np.asarray(high, float), gap], 1).ravel()
+    axes.plot(x, np.repeat(y, 3), solid_capstyle="butt", **style)
+
+
+def _guides(axes: Axes, y: np.ndarray) -> None:
+    """A faint dotted line per row, to lead the eye from the label to the dot (Cleveland 1985)."""
+    left, right = axes.get_xlim()
+    ends = np.full(len(y), left), np.full(len(y), right)
+    _lines(axes, y, *ends, color=QUIET, lw=0.5, ls=(0, (0.6, 3)), zorder=0.5)
+
+
+def _percent_axis(axes: Axes, label: str, step: int = 20) -> None:
+    axes.set_xlim(-0.03, 1.03)
+    ticks = range(0, 101, step)
+    axes.set_xticks([v / 100 for v in ticks], [wording.percent(v / 100) for v in ticks])
+    axes.set_xlabel(wording.clip(label, 60))
+
+
+def _mark(axes: Axes, x: Sequence[float], y: np.ndarray, shape: str, label: str) -> None:
+    """Reference marks in the second colour, hollow where the shape has an inside."""
+    lines = shape in "|x"
+    size = {"|": 110, "x": 26, "D": 40, "s": 44}.get(shape, 44)
+    colour: dict[str, Any] = (
+        {"c": SECOND} if lines else {"facecolors": "none", "edgecolors": SECOND}
+    )
+    axes.scatter(
+        x, y, marker=shape, s=size, linewidths=1.3, label=wording.clip(label, 30), zorder=5,
+        clip_on=False, **colour,
+    )  # fmt: skip
+
+
+def _dot(axes: Axes, x: Any, y: np.ndarray, label: str, hollow: bool = False) -> None:
+    axes.scatter(
+        x, y, s=20 if hollow else 34, facecolors=PAPER if hollow else ACCENT, edgecolors=ACCENT,
+        linewidths=1.2, zorder=4, label=label, clip_on=False,
+    )  # fmt: skip
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper left", ncols=3, frameon=False, fontsize=9,
+        handletextpad=0.2, columnspacing=1.6, borderpad=0.0, labelspacing=0.35,
+    )  # fmt: skip
 
 
 def dots(name: str, title: str, rows: Sequence[Row]) -> str:
-    """Shares with intervals (filled), naive estimates (hollow) and references (shapes)."""
-    with _canvas(7.2, 0.9 + 0.34 * len(rows)) as (figure, axes):
-        y = np.arange(len(rows))[::-1].astype(float)
-        names = list(dict.fromkeys(n for r in rows for n in r.references))
-        for n in names:
-            x = [r.references.get(n, math.nan) for r in rows]
-            shape = MARKERS.get(n, "^")
-            style: dict[str, Any] = {"marker": shape, "s": 46, "linewidths": 1.4, "label": n}
-            style |= (
-                {"c": SECOND} if shape in "|x" else {"facecolors": "none", "edgecolors": SECOND}
-            )
-            axes.scatter(x, y, zorder=2, **style)
-        axes.hlines(y, [r.low for r in rows], [r.high for r in rows], ACCENT, lw=2.2, zorder=3)
-        axes.scatter([r.estimate for r in rows], y, c=ACCENT, s=38, zorder=4, label="this model")
-        naive = [r.naive for r in rows]
-        if np.isfinite(naive).any():
-            axes.scatter(
-                naive, y - 0.22, facecolors="none", edgecolors=ACCENT, s=18, zorder=4,
-                label="before correction",
-            )  # fmt: skip
-        axes.set_yticks(y, [r.label for r in rows])
-        axes.set_ylim(-0.7, len(rows) - 0.3)
-        axes.tick_params(axis="y", length=0)
-        axes.grid(axis="y", color=QUIET, lw=0.3)
-        _percent_axis(axes)
-        axes.set_xlabel(title)
-        figure.legend(
-            loc="outside upper left", ncols=4, frameon=False, fontsize=9, handletextpad=0.3
-        )
-        words = f"{title}: " + "; ".join(
-            f"{r.label} {100 * r.estimate:.0f} %" for r in rows if math.isfinite(r.estimate)
-        )
-        return _svg(figure, name, words)
+    """Shares with intervals (filled), uncorrected ones (hollow) and references (other shapes)."""
+    shapes = markers(list(dict.fromkeys(n for r in rows for n in r.references)))
+    naive = np.array([r.naive for r in rows], float)
+    corrected = bool(np.isfinite(naive).any())
+    legend = 1 + corrected + len(shapes) if corrected or shapes else 0
+    with _figure(_height(len(rows), legend)) as (figure, axes):
+        y = _rows(axes, [r.label for r in rows])
+        lows, highs = [r.low for r in rows], [r.high for r in rows]
+        _lines(axes, y, lows, highs, color=ACCENT, lw=2.0, zorder=3)
+        words = wording.text("chart.corrected" if corrected else "chart.model")
+        _dot(axes, [r.estimate for r in rows], y, words)
+        if corrected:
+            _dot(axes, naive, y - 0.27, wording.text("chart.naive"), hollow=True)
+        for n, shape in shapes.items():
+            _mark(axes, [r.references.get(n, math.nan) for r in rows], y, shape, n)
+        _percent_axis(axes, title)
+        _guides(axes, y)
+        if legend:
+            _legend(figure, axes)
+        return inline(figure, name, _in_words(title, rows))
 
 
-def distribution(name: str, score: np.ndarray, held: np.ndarray, threshold: float) -> str:
-    """Similarity to the nearest training image against that to the nearest held-out one."""
-    with _canvas(7.2, 2.9) as (figure, axes):
-        import seaborn as sns
-
-        both = np.concatenate([score, held])
-        low = float(np.nanmin(both)) if len(both) else 0.0
-        bins = np.linspace(min(low, 0.95), 1.0, 46)
-        for values, colour, style, label in (
-            (held, SECOND, "--", "nearest held-out image (the null)"),
-            (score, ACCENT, "-", "nearest training image"),
-        ):
-            if len(values):
-                sns.histplot(
-                    x=values, bins=bins.tolist(), element="step", fill=False, color=colour,
-                    linestyle=style, ax=axes, label=label, linewidth=1.7,
-                )  # fmt: skip
-        if math.isfinite(threshold):
-            axes.axvline(threshold, color=INK, lw=1, ls=":", label="lowest score called a copy")
-        axes.set_xlabel("cosine of the copy descriptor")
-        axes.set_ylabel("images")
-        figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9)
-        words = (
-            f"Similarity of {len(score)} generated images: median {np.nanmedian(score):.2f} to the "
-            f"training set, {np.nanmedian(held):.2f} to held-out images."
-            if len(score)
-            else "No images."
-        )
-        return _svg(figure, name, words)
+def _in_words(title: str, rows: Sequence[Row]) -> str:
+    known = [r for r in rows if math.isfinite(r.estimate)]
+    known.sort(key=lambda r: (round(r.estimate, 6), r.label))
+    ends = ""
+    if len(known) > 1:
+        low, high = known[0], known[-1]
+        ends = wording.text(
+            "chart.ends",
+            low_label=wording.clip(low.label, LABEL), low=wording.percent(low.estimate),
+            high_label=wording.clip(high.label, LABEL), high=wording.percent(high.estimate),
+        )  # fmt: skip
+    return wording.text("chart.dots", title=wording.clip(title, 60), n=len(rows), ends=ends)
 
 
 def changes(name: str, title: str, rows: Sequence[Row]) -> str:
-    """Before (hollow) to after (filled) with the target; one arrow per subject."""
-    with _canvas(7.2, 0.9 + 0.34 * len(rows)) as (figure, axes):
-        y = np.arange(len(rows))[::-1].astype(float)
-        before = [r.references["before"] for r in rows]
-        after = [r.references["after"] for r in rows]
-        axes.hlines(y, before, after, ACCENT, lw=1.4)
-        axes.scatter(
-            before, y, facecolors="none", edgecolors=ACCENT, s=38, label="before", linewidths=1.4
+    """Left: before, after and target in percent; right: the change with its interval, in points.
+
+    `references` of a row hold `before`, `after` and `target`; its estimate is the change.
+    """
+    panels = {"ncols": 2, "sharey": True, "width_ratios": [1.45, 1]}
+    with _figure(_height(len(rows), 3), **panels) as (figure, (left, right)):
+        y = _rows(left, [r.label for r in rows])
+        before, after, target = (
+            [r.references.get(k, math.nan) for r in rows] for k in ("before", "after", "target")
         )
-        axes.scatter(after, y, c=ACCENT, s=38, label="after")
-        target = [r.references["target"] for r in rows]
-        axes.scatter(
-            target, y, marker="D", facecolors="none", edgecolors=SECOND, s=46, label="target"
-        )
-        axes.set_yticks(y, [r.label for r in rows])
-        axes.set_ylim(-0.7, len(rows) - 0.3)
-        axes.tick_params(axis="y", length=0)
-        axes.grid(axis="y", color=QUIET, lw=0.3)
-        _percent_axis(axes)
-        axes.set_xlabel(title)
-        figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9)
-        words = f"{title}: " + "; ".join(
-            f"{r.label} from {100 * b:.0f} % to {100 * a:.0f} %"
-            for r, b, a in zip(rows, before, after, strict=True)
-        )
-        return _svg(figure, name, words)
+        _lines(left, y, before, after, color=ACCENT, lw=1.2, zorder=3)
+        _dot(left, before, y, wording.text("chart.before"), hollow=True)
+        _dot(left, after, y, wording.text("chart.after"))
+        _mark(left, target, y, "D", wording.text("chart.target"))
+        _percent_axis(left, title, step=25)
+        _guides(left, y)
+        right.tick_params(axis="y", length=0)
+        right.axvline(0, color=QUIET, lw=0.9, zorder=1)
+        scale = [100 * v for r in rows for v in (r.low, r.high, r.estimate) if math.isfinite(v)]
+        reach = max([20.0, *(abs(v) for v in scale)])
+        right.set_xlim(-1.06 * reach, 1.06 * reach)
+        lows, highs = [100 * r.low for r in rows], [100 * r.high for r in rows]
+        _lines(right, y, lows, highs, color=ACCENT, lw=2.0, zorder=3)
+        _guides(right, y)
+        _dot(right, [100 * r.estimate for r in rows], y, "")
+        right.set_xlabel(wording.text("chart.change"))
+        _legend(figure, left)
+        words = wording.text("chart.changes", title=wording.clip(title, 60), n=len(rows))
+        return inline(figure, name, words)
+
+
+def distribution(
+    name: str, score: np.ndarray, held: np.ndarray, threshold: float, label: str
+) -> str:
+    """Cosines to the nearest training (up) and held-out (down) image, float64[n] in [-1, 1].
+
+    Counts are on a square-root scale (Tukey's rootogram), so that one image in a thousand shows.
+    """
+    score, held = score[np.isfinite(score)], held[np.isfinite(held)]
+    with _figure(2.9) as (figure, axes):
+        both = np.concatenate([score, held, [0.9]])
+        bins = np.linspace(math.floor(20 * both.min()) / 20, max(1.0, both.max()), 41)
+        up, down = (np.sqrt(np.histogram(v, bins)[0]) for v in (score, held))
+        axes.stairs(up, bins, fill=True, color=ACCENT, alpha=0.25, lw=0)
+        axes.stairs(up, bins, color=ACCENT, lw=1.4)
+        axes.stairs(-down, bins, color=SECOND, lw=1.4, ls=(0, (4, 1.5)))
+        axes.axhline(0, color=QUIET, lw=0.8)
+        top = max(1.0, up.max(), down.max())
+        axes.set_ylim(-1.3 * top, 1.3 * top)
+        marks = _root_ticks(top)
+        places = [*(-math.sqrt(m) for m in marks[:0:-1]), *(math.sqrt(m) for m in marks)]
+        axes.set_yticks(places, [wording.count(p * p) for p in places])
+        axes.set_ylabel(wording.text("chart.images"))
+        place = {"transform": axes.transAxes, "ha": "left", "fontsize": 9.5}
+        axes.text(0.01, 0.98, wording.text("chart.train"), va="top", color=ACCENT, **place)
+        axes.text(0.01, 0.02, wording.text("chart.held"), va="bottom", color=SECOND, **place)
+        if math.isfinite(threshold):
+            axes.axvline(threshold, color=INK, lw=0.9, ls=(0, (1, 2)))
+            axes.annotate(
+                label, (threshold, 1.28 * top), xytext=(-4, 0), textcoords="offset points",
+                va="top", ha="right", fontsize=9,
+            )  # fmt: skip
+        axes.set_xlabel(wording.text("chart.cosine"))
+        words = wording.text(
+            "chart.distribution", n=len(score),
+            score=_middle(score), held=_middle(held), top=_top(score), held_top=_top(held),
+        )  # fmt: skip
+        return inline(figure, name, words)
+
+
+def _root_ticks(top: float) -> list[int]:
+    """Whole counts, evenly spread on a square-root scale up to `top` squared, from 0."""
+    most = top * top
+    nice = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000]
+    fits = [v for v in nice if v <= most]
+    return [0, *[v for v in fits[::-1][::2][:3]][::-1]]
+
+
+def _middle(values: np.ndarray) -> str:
+    return wording.number(float(np.median(values)) if len(values) else math.nan, 2)
+
+
+def _top(values: np.ndarray) -> str:
+    return wording.number(float(values.max()) if len(values) else math.nan, 2)

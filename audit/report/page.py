@@ -2,297 +2,188 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from audit import pixels
-from audit.records import BASELINE, OUTCOMES, Attribute, Evidence, Finding, Sample, to_json
-from audit.report import charts, wording
-from audit.report.thumbnails import data_uri
+from audit.records import BASELINE, OUTCOMES, Evidence, Finding, to_json
+from audit.report import shares, wording
+from audit.report.copies import replication
+from audit.report.effects import mitigations, strips
+from audit.report.shares import of_section
+from audit.report.thumbnails import Album
 
 TEMPLATES = Path(__file__).parent / "templates"
-WALL = 12
-"""Thumbnails per subject."""
-WALL_SUBJECTS = 24
-PAIRS = 24
-"""Copies shown side by side; the rest is counted."""
-BEFORE_AFTER = 8
+LIMIT = 1_900_000
+"""Characters that the page aims to stay under; pictures give way to numbers."""
+PICTURES = 300_000
+"""Characters that pictures always have."""
+ROW = 450
+"""Characters that a finding's table row needs, markup included."""
+MISSING_ROWS = 20
 
 
 def page(evidence: Evidence) -> str:
-    """The whole report as HTML text."""
+    """The whole report as HTML text; any fact may be absent, any section empty."""
+    parts, arms = shares.parts(evidence), mitigations(evidence)
+    data = embedded(evidence.findings)
+    drawn = sum(len(p.chart) for p in parts) + sum(len(a["chart"]) for a in arms)
+    room = LIMIT - drawn - len(data) - ROW * len(evidence.findings)
+    album = Album(max(PICTURES, room))
+    # Evidence of copying takes its pictures first; walls are the last to be served.
+    copies = replication(evidence, album)
+    same_noise = strips(evidence, album)
+    style = (TEMPLATES / "style.css").read_text("utf-8").strip()
+    return _environment().get_template("page.html.j2").render(
+        style=style, style_hash=_hash(style), data=data, suite=evidence.suite,
+        settings=evidence.settings, facts=_Facts(evidence.facts), w=wording, t=wording.text,
+        sections=SECTIONS, answers=answers(evidence), audited=audited(evidence),
+        overall=shares.overall(evidence), parts=parts, walls=shares.walls(evidence, album),
+        wall=shares, copies=copies, mitigations=arms, strips=same_noise,
+        missing=missing(evidence), quality=of_section(evidence, "quality"), left=album,
+    )  # fmt: skip
+
+
+SECTIONS = (
+    "answers", "audited", "representation", "replication", "mitigation", "missing", "method",
+    "repeat",
+)  # fmt: skip
+
+
+class _Facts(dict[str, Any]):
+    """Facts of which each may be absent: a missing one is None, not an error."""
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        super().__init__({k: v for k, v in facts.items() if v is not None})
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {
         "percent": wording.percent,
-        "points": wording.points,
+        "distance": wording.distance,
+        "count": wording.count,
         "number": wording.number,
-        "p": wording.p_value,
+        "q": wording.p_value,
         "clip": wording.clip,
-        "known": lambda x: isinstance(x, int | float) and math.isfinite(x),
+        "cap": lambda words: str(words)[:1].upper() + str(words)[1:],
+        "known": lambda x: math.isfinite(wording.as_number(x)),
     }
-    style = (TEMPLATES / "style.css").read_text("utf-8")
-    return environment.get_template("page.html.j2").render(
-        style=style,
-        suite=evidence.suite,
-        settings=evidence.settings,
-        facts=evidence.facts,
-        wording=wording,
-        answers=answers(evidence),
-        asked=asked(evidence),
-        representation=representation(evidence),
-        walls=walls(evidence),
-        replication=replication(evidence),
-        mitigations=mitigations(evidence),
-        missing=missing(evidence),
-        quality=[f for f in evidence.findings if f.section == "quality"],
-        findings_json=_inert(to_json(evidence.findings)),
-    )
+    return environment
 
 
-def _inert(text: str) -> str:
-    """JSON that cannot end its script element, whatever the captions hold."""
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+def _hash(style: str) -> str:
+    """The Content-Security-Policy source that allows exactly this `<style>`."""
+    return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
 
-def _section(evidence: Evidence, name: str) -> list[Finding]:
-    return [f for f in evidence.findings if f.section == name]
+def embedded(findings: Sequence[Finding]) -> str:
+    """Findings as JSON for a script element, defaults left out; no text in it can end the element.
+
+    `audit.records.from_json` reads it back.
+    """
+    usual = {f.name: _usual(f) for f in fields(Finding)}
+    rows = [
+        {k: v for k, v in row.items() if usual[k] is MISSING or v != usual[k]}
+        for row in json.loads(to_json(list(findings)))
+    ]
+    text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    for raw in "<>&\u2028\u2029":
+        text = text.replace(raw, f"\\u{ord(raw):04x}")
+    # A lone surrogate cannot be written as UTF-8.
+    return text.encode("utf-8", "replace").decode().replace("},{", "},\n{")
+
+
+def _usual(field: Any) -> Any:
+    """A field's default as JSON gives it back; MISSING where it has none."""
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    nan = isinstance(field.default, float) and math.isnan(field.default)
+    return None if nan else field.default
 
 
 def answers(evidence: Evidence) -> list[Finding]:
-    """Three to seven findings that answer the suite's question, one of each kind first."""
-    chosen: list[Finding] = []
-    base = [f for f in _section(evidence, "representation") if f.arm == BASELINE]
-    overall = [f for f in base if "/all/" in f.id]
-    single = [f for f in base if "/all/" not in f.id and f.n]
-    chosen += single[:1]
-    chosen += overall[:2]
-    copies = [
-        f for f in _section(evidence, "replication") if f.arm == BASELINE and "/count-" not in f.id
+    """Three to seven findings by a fixed rule that does not look at their estimates."""
+    spoken = [f for f in evidence.findings if f.sentence]
+    rate = [f for f in spoken if f.section == "replication" and f.arm == BASELINE]
+    rate = [f for f in rate if wording.kind(f) == "share"] or rate
+    effect = [f for f in spoken if f.section == "mitigation"]
+    single = [f for f in spoken if f.section == "representation" and f.arm == BASELINE]
+    whole = [f for f in single if wording.kind(f) == "distance"]
+    single = [f for f in single if f not in whole]
+    chosen = [
+        *single[:1],
+        *whole[:2],
+        *[f for f in rate if "repeats=" in f.id][-1:],
+        *[f for f in rate if "repeats=" not in f.id][:1],
+        *[f for f in effect if "cost" not in f.id][:1],
+        *[f for f in effect if "cost" in f.id][:1],
     ]
-    repeated = [f for f in copies if "repeats=" in f.id]
-    chosen += repeated[-1:] + [f for f in copies if f.id.endswith("/ordinary")]
-    effects = _section(evidence, "mitigation")
-    chosen += [f for f in effects if f.id.endswith("/all/distance")][:1]
-    chosen += [f for f in effects if "/cost-" in f.id][:1]
-    return [f for f in chosen if f.sentence][:7]
+    more = (f for f in [*single, *rate, *effect, *spoken] if f not in chosen)
+    while len(chosen) < 3 and (extra := next(more, None)) is not None:
+        chosen.append(extra)
+    return list({f.id: f for f in chosen}.values())[:7]
 
 
-def asked(evidence: Evidence) -> dict[str, int]:
-    """How much was asked: prompts, planned images, distinct images, arms."""
-    samples = evidence.samples
-    return {
-        "prompts": len(evidence.suite.prompts),
-        "images": len(samples),
-        "arms": 1 + len(evidence.suite.mitigations),
+def audited(evidence: Evidence) -> dict[str, Any]:
+    """How much was asked, and how many labels are missing for which reason."""
+    suite = evidence.suite
+    prompts = {
+        purpose: sum(p.purpose == purpose for p in suite.prompts)
+        for purpose in dict.fromkeys(p.purpose for p in suite.prompts)
     }
+    names = [wording.arm(m.name) for m in suite.mitigations]
+    arms = wording.text("audited.arm")
+    if names:
+        both = ", ".join([wording.arm(BASELINE), *names])
+        arms = wording.text("audited.arms", n=1 + len(names), names=both)
+    return {"prompts": prompts, "images": len(evidence.samples), "arms": arms,
+            "missing": _reasons(_gone(evidence))}  # fmt: skip
 
 
-def _attribute_of(f: Finding, attributes: Sequence[Attribute]) -> str:
-    return next((a.name for a in attributes if f"/{a.name}=" in f.id), "")
-
-
-def representation(evidence: Evidence) -> list[dict[str, Any]]:
-    """Per attribute and quantity: a chart and its table, baseline only; arms are in mitigations."""
-    rows = [
-        f for f in _section(evidence, "representation") if f.arm == BASELINE and "/all/" not in f.id
-    ]
-    overall = [f for f in _section(evidence, "representation") if "/all/" in f.id]
-    groups = []
-    for attribute in evidence.suite.attributes:
-        mine = [f for f in rows if _attribute_of(f, evidence.suite.attributes) == attribute.name]
-        parts: list[dict[str, Any]] = []
-        for quantity in dict.fromkeys(f.quantity for f in mine):
-            part = sorted(
-                (f for f in mine if f.quantity == quantity),
-                key=lambda f: (not math.isfinite(f.estimate), f.estimate, f.where),
-            )
-            name = f"chart-{attribute.name}-{len(parts)}".replace("_", "-")
-            lines = [
-                charts.Row(
-                    wording.clip(f.where, 28), f.estimate, f.low, f.high, f.naive, f.references
-                )
-                for f in part
-            ]
-            family = next((f.family for f in part if f.family), "")
-            parts.append(
-                {
-                    "quantity": quantity,
-                    "findings": part,
-                    "chart": charts.dots(name, quantity, lines),
-                    "references": list(dict.fromkeys(n for f in part for n in f.references)),
-                    "family": family,
-                    "comparisons": sum(f.family == family for f in rows) if family else 0,
-                }
-            )
-        if parts:
-            label = attribute.name.replace("_", " ")
-            head = [f for f in overall if f"/{attribute.name}-gap" in f.id]
-            groups.append({"attribute": label, "overall": head, "parts": parts})
-    return groups
-
-
-def _thumbnail(load: Any, id: str) -> str | None:
-    try:
-        return data_uri(load(id))
-    except (pixels.Unreadable, KeyError):
-        return None
-
-
-def _labels(table: pd.DataFrame, hidden: str | None) -> dict[tuple[str, str], str]:
-    """(sample, prompt) to the words under its thumbnail."""
-    words: dict[tuple[str, str], list[str]] = {}
-    for row in table.itertuples(index=False):
-        if row.attribute != hidden:
-            text = row.value if row.outcome == "label" else row.outcome
-            words.setdefault((row.sample, row.prompt), []).append(str(text))
-    return {k: ", ".join(dict.fromkeys(v)) for k, v in words.items()}
-
-
-def walls(evidence: Evidence) -> list[dict[str, Any]]:
-    """Per subject a random draw of its baseline images, each with what was read from it."""
+def _gone(evidence: Evidence) -> pd.DataFrame:
+    """Readings without a label, one row per sample, attribute and prompt."""
     table = evidence.attributes
-    if table.empty:
-        return []
-    rng = np.random.default_rng(int(evidence.facts.get("wall_seed", 0)))
-    words = _labels(table, evidence.suite.subject_attribute)
-    base = table[table.arm == BASELINE].drop_duplicates(["sample", "prompt"])
-    out = []
-    for subject in list(dict.fromkeys(base.subject))[:WALL_SUBJECTS]:
-        rows = base[base.subject == subject]
-        picks = rng.permutation(len(rows))[:WALL]
-        cells = [
-            {
-                "src": _thumbnail(evidence.image, r.sample),
-                "label": words.get((r.sample, r.prompt), ""),
-            }
-            for r in rows.iloc[picks].itertuples()
-        ]
-        out.append({"subject": subject, "shown": len(cells), "all": len(rows), "cells": cells})
-    return out
+    asked = table[table.attribute != evidence.suite.subject_attribute] if len(table) else table
+    return asked[asked.outcome != "label"] if len(asked) else asked
 
 
-def replication(evidence: Evidence) -> dict[str, Any] | None:
-    """Distribution, rates by repetition and the pairs, or None where no corpus was searched."""
-    table = evidence.matches
-    if table.empty:
-        return None
-    known = table[table.outcome == "label"]
-    base = known[known.arm == BASELINE]
-    threshold = float(evidence.facts.get("threshold", math.nan))
-    held = base.held_score.to_numpy(float)
-    flagged = known[known["copy"].to_numpy(bool)].sort_values(
-        ["score", "sample"], ascending=[False, True]
-    )
-    best = flagged.drop_duplicates("train")
-    shown = best if len(best) >= min(PAIRS, len(flagged)) else flagged
-    rates = [f for f in _section(evidence, "replication") if "/count-" not in f.id]
-    return {
-        "chart": charts.distribution(
-            "chart-similarity", base.score.to_numpy(float), held, threshold
-        ),
-        "rates": rates,
-        "counts": [f for f in _section(evidence, "replication") if "/count-" in f.id],
-        "pairs": [_pair(evidence, row) for row in shown.head(PAIRS).itertuples()],
-        "left_out": max(0, len(flagged) - min(PAIRS, len(shown))),
-        "flagged": len(flagged),
-        "near": [_pair(evidence, row) for row in _nearest_misses(base).itertuples()],
-    }
+def _reasons(rows: pd.DataFrame) -> dict[str, int]:
+    counts = Counter(map(str, rows.outcome)) if len(rows) else Counter()
+    return {o: counts[o] for o in (*OUTCOMES, *sorted(set(counts) - set(OUTCOMES))) if counts[o]}
 
 
-def _nearest_misses(base: pd.DataFrame) -> pd.DataFrame:
-    rest = base[~base["copy"].to_numpy(bool)]
-    return rest.sort_values(["score", "sample"], ascending=[False, True]).head(4)
-
-
-def _pair(evidence: Evidence, row: Any) -> dict[str, Any]:
-    sample = evidence.samples.get(row.sample)
-    return {
-        "made": _thumbnail(evidence.image, row.sample),
-        "train": _thumbnail(evidence.train_image, row.train),
-        "prompt": sample.text if sample else row.prompt,
-        "caption": row.train_caption,
-        "id": row.train,
-        "repeats": row.repeats,
-        "score": row.score,
-        "held": row.held_score,
-        "arm": row.arm,
-    }
-
-
-def mitigations(evidence: Evidence) -> list[dict[str, Any]]:
-    """Per arm: effects by subject, costs, and the same seeds before and after."""
-    out = []
-    for arm in evidence.suite.mitigations:
-        mine = [f for f in _section(evidence, "mitigation") if f.arm == arm.name]
-        effects = [f for f in mine if "target" in f.references]
-        rows = [
-            charts.Row(
-                wording.clip(f.where, 28), f.estimate, f.low, f.high, references=f.references
-            )
-            for f in effects
-            if f.n
-        ]
-        title = effects[0].quantity.removeprefix("change in the ") if effects else ""
-        out.append(
-            {
-                "arm": arm,
-                "effects": effects,
-                "rest": [f for f in mine if "target" not in f.references],
-                "chart": charts.changes(f"chart-{arm.name}", title, rows) if rows else "",
-                "pairs": _before_after(evidence, arm.name),
-            }
-        )
-    return out
-
-
-def _before_after(evidence: Evidence, arm: str) -> list[dict[str, Any]]:
-    """Pairs of the same noise, the first that differ, spread over prompts."""
-    by_key: dict[tuple[str, int], dict[str, Sample]] = {}
-    for s in _rows(evidence):
-        by_key.setdefault((s.prompt, s.seed), {})[s.arm] = s
-    pairs = [
-        (pair[BASELINE], pair[arm])
-        for pair in by_key.values()
-        if BASELINE in pair and arm in pair and pair[BASELINE].id != pair[arm].id
-    ]
-    step = max(1, len(pairs) // BEFORE_AFTER)
-    words = _labels(evidence.attributes, evidence.suite.subject_attribute)
-    return [
-        {
-            side: {
-                "src": _thumbnail(evidence.image, s.id),
-                "text": s.text,
-                "label": words.get((s.id, s.prompt), ""),
-            }
-            for side, s in (("before", a), ("after", b))
-        }
-        for a, b in pairs[::step][:BEFORE_AFTER]
-    ]
-
-
-def _rows(evidence: Evidence) -> Iterable[Sample]:
-    return evidence.samples.values()
-
-
-def missing(evidence: Evidence) -> list[dict[str, Any]]:
-    """Images without a label by prompt and reason; prompts without any are left out."""
+def missing(evidence: Evidence) -> dict[str, Any]:
+    """Readings without a label by prompt, arm and reason, most first; a cap, and what it hides."""
     table = evidence.attributes
-    if table.empty:
-        return []
-    gone = table[(table.outcome != "label") & (table.attribute != evidence.suite.subject_attribute)]
+    hidden = evidence.suite.subject_attribute
+    asked = int((table.attribute != hidden).sum()) if len(table) else 0
+    gone = _gone(evidence)
     texts = {p.id: p.text for p in evidence.suite.prompts}
-    out = []
-    for (prompt, arm), rows in gone.groupby(["prompt", "arm"], sort=True):
-        counts = rows.drop_duplicates(["sample", "outcome"]).outcome.value_counts()
-        reasons = {o: int(counts[o]) for o in OUTCOMES if o in counts}
-        out.append({"prompt": texts.get(str(prompt), prompt), "arm": arm, "reasons": reasons})
-    return sorted(out, key=lambda r: -sum(r["reasons"].values()))[:40]
+    rows = []
+    if len(gone):
+        for (prompt, arm), part in gone.groupby(["prompt", "arm"], sort=True):
+            reasons = _reasons(part)
+            label = texts.get(str(prompt), str(prompt))
+            rows.append({"prompt": label, "arm": arm, "reasons": reasons, "all": len(part)})
+        rows.sort(key=lambda r: -r["all"])
+    rest = rows[MISSING_ROWS:]
+    return {
+        "asked": asked, "gone": len(gone), "reasons": _reasons(gone), "rows": rows[:MISSING_ROWS],
+        "left": len(rest), "most": max((r["all"] for r in rest), default=0),
+    }  # fmt: skip

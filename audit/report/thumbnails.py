@@ -4,19 +4,46 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from audit import pixels
+
 SIDE = 160
-QUALITY = 70
+QUALITY = 72
 
 
-def data_uri(pixels: np.ndarray, side: int = SIDE) -> str:
+def data_uri(picture: np.ndarray, side: int = SIDE) -> str:
     """uint8[h, w, 3] to a `data:image/webp` URI; larger pictures are scaled down to `side`."""
-    image = Image.fromarray(pixels)
+    image = Image.fromarray(picture)
     if max(image.size) > side:
         image.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=QUALITY, method=4)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+@dataclass
+class Album:
+    """The pictures of one page, within a budget of characters; what no longer fits is counted."""
+
+    budget: int
+    left_out: int = 0
+
+    def uri(self, load: Callable[[str], np.ndarray], id: str, side: int = SIDE) -> str | None:
+        """The picture of that id as a data URI, or None where it cannot be read or is too much."""
+        try:
+            picture = load(id)
+            made = data_uri(picture, side) if picture.size else None
+        except (pixels.Unreadable, KeyError, OSError):
+            return None
+        if made is None:
+            return None
+        if len(made) > self.budget:
+            self.left_out += 1
+            return None
+        self.budget -= len(made)
+        return made

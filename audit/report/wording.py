@@ -1,86 +1,231 @@
-"""The page's words in one place, so that another language is another file."""
+"""The page's words and numbers in one place, so that another language is another file.
+
+`templates/en.toml` holds every sentence, heading and table head by name. The sentences of findings
+are written in `audit.findings.wording`, whose numbers are used here too, so that a sentence and its
+table cell never differ.
+"""
 
 from __future__ import annotations
 
 import math
+import re
+import tomllib
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from audit.findings.wording import change, cosine_change, interval, percent, points
+import numpy as np
 
-VERDICTS = {
-    "above": "above the reference",
-    "below": "below the reference",
-    "compatible": "compatible with the reference",
-    "undecided": "undecided: not enough is known",
-    "found": "copies found",
-    "not found": "no copies found",
-    "met": "target met",
-    "not met": "target not met",
-    "described": "a description, not a test",
-    "": "",
-}
+from audit.findings import wording as said
+from audit.records import BASELINE, Finding
 
-CANNOT = (
-    "Attributes are perceived, from pixels, by a classifier; nobody's identity is inferred.",
-    "A share says what this model drew for these prompts, seeds and settings, not what "
-    "it would draw for others.",
-    "An image that is not called a copy may still imitate; a copy of an image that is not in the "
-    "searched training set cannot be found.",
+ALPHA = 0.05
+"""q-values from here on are called compatible with chance."""
+DASH = "\N{EN DASH}"
+TIE = "\N{NO-BREAK SPACE}"
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+_LANGUAGE: dict[str, Any] = tomllib.loads(
+    (Path(__file__).parent / "templates" / "en.toml").read_text("utf-8")
 )
-
-FORMULAS = (
-    ("Share", "k / n over images with a label, Wilson's interval (Wilson 1927). Missing images are "
-     "counted beside it, never in it."),
-    ("Correction", "(q + Sp - 1) / (Se + Sp - 1) from the observed share q and the classifier's "
-     "sensitivity and specificity (Rogan and Gladen 1978), with limits that carry "
-     "the error of both (Lang and Reiczigel 2014); for more than two classes the confusion matrix "
-     "is inverted on the simplex, with draws from Dirichlet posteriors."),
-    ("Many comparisons", "q-values by Benjamini and Hochberg (1995) inside the family named in "
-     "the table."),
-    ("Copies", "W = log(d_held / d_train): how much nearer an image is to the training set than "
-     "to a held-out set of the same kind and size. Without copying W is as often negative as "
-     "positive, which gives the threshold its false discovery rate (Barber and Candes 2015)."),
-    ("Effects of a rewrite", "differences on the same noise, prompt by prompt; intervals by "
-     "Newcombe (1998) and by resampling prompts; exact McNemar tests."),
-    ("Fair floor", "what a perfectly faithful model would score at this number of images, because "
-     "a distance cannot be negative."),
-)  # fmt: skip
-
-CITATIONS = (
-    "Barber and Candes 2015, Annals of Statistics 43:2055",
-    "Benjamini and Hochberg 1995, JRSS B 57:289",
-    "Carlini et al. 2023, Extracting training data from diffusion models, USENIX Security",
-    "Lang and Reiczigel 2014, Preventive Veterinary Medicine 113:13",
-    "Luccioni et al. 2023, Stable Bias, NeurIPS",
-    "Newcombe 1998, Statistics in Medicine 17:2635",
-    "Pizzi et al. 2022, A self-supervised descriptor for image copy detection, CVPR",
-    "Rogan and Gladen 1978, American Journal of Epidemiology 107:71",
-    "Rombach et al. 2022, High-resolution image synthesis with latent diffusion models, CVPR",
-    "Somepalli et al. 2023, Diffusion art or digital forgery?, CVPR",
-    "Wilson 1927, JASA 22:209",
-)
+TEXTS: Mapping[str, str] = _LANGUAGE["texts"]
+VERDICTS: Mapping[str, Mapping[str, str]] = _LANGUAGE["verdicts"]
+"""Phrases by the kind of a finding's numbers; `any` holds those that do not depend on it."""
+CANNOT: Sequence[str] = _LANGUAGE["limits"]["always"]
+EMBEDDED: str = _LANGUAGE["limits"]["embedded"]
+FORMULAS: Sequence[Mapping[str, str]] = _LANGUAGE["formulas"]
+CITATIONS: Sequence[str] = _LANGUAGE["sources"]["cited"]
 
 
-def number(x: float, digits: int = 3) -> str:
-    """A plain number with sensible digits, or `not known`."""
+def text(key: str, **values: object) -> str:
+    """The text of that name with its placeholders filled; KeyError for a name that is not there."""
+    words = TEXTS[key].replace(" %", f"{TIE}%").replace("n = ", f"n{TIE}={TIE}")
+    return words.format(**values) if values else words
+
+
+def tie(words: str) -> str:
+    """Numbers as they are set: no break in `9 %`, `n = 60` and `[4 %, 22 %]`, and a true minus."""
+    words = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", words)
+    words = words.replace(" %", f"{TIE}%").replace("n = ", f"n{TIE}={TIE}")
+    return re.sub(r"\[[^\[\]]{1,40}\]", lambda m: m[0].replace(" ", TIE), words)
+
+
+def percent(x: float) -> str:
+    """A share in [0, 1] with sensible digits, `9 %` or `0.4 %`; NaN is `not known`."""
+    return tie(said.percent(x))
+
+
+def interval(low: float, high: float) -> str:
+    """A 95 % interval of shares in brackets; a dash where there is none."""
+    return tie(said.interval(low, high)) or DASH
+
+
+def points(x: float) -> str:
+    """A signed difference of shares in percentage points, `+40`; NaN is `not known`."""
+    return tie(said.points(x))
+
+
+def distance(x: float) -> str:
+    """An unsigned distance of shares in points, `4`, with a decimal below 1; NaN is a dash."""
     if not math.isfinite(x):
-        return "not known"
+        return DASH
+    return f"{100 * x:.1f}" if 0 < 100 * abs(x) < 1 else f"{100 * x:.0f}"
+
+
+def count(x: float) -> str:
+    """A whole number with thin groups, `12 000`; NaN is `not known`."""
+    return f"{x:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}") if math.isfinite(x) else _unknown()
+
+
+def number(x: Any, digits: int = 3) -> str:
+    """A plain number, whole where it is whole; anything that is none is `not known`."""
+    x = as_number(x)
+    if not math.isfinite(x):
+        return _unknown()
     return f"{x:.0f}" if float(x).is_integer() and abs(x) >= 1 else f"{x:.{digits}f}"
+
+
+def as_number(x: object) -> float:
+    """A fact as a float: NaN for anything that is no number, infinities included."""
+    if isinstance(x, bool) or not isinstance(x, int | float | np.number):
+        return math.nan
+    return float(x) if math.isfinite(x) else math.nan
+
+
+def least(q: object) -> str:
+    """How many images must stand out before any can be selected at a rate q: 1 / q, rounded up.
+
+    Barber & Candes 2015, eq. 1.9: (1 + below) / above <= q needs above >= 1 / q.
+    """
+    rate = as_number(q)
+    return count(math.ceil(round(1 / rate, 9))) if rate > 0 else _unknown()
+
+
+def repeats(n: Any) -> str:
+    """How often the training set holds an image: `held once`, `held 16 times`, or a dash."""
+    times = as_number(n)
+    if not math.isfinite(times):
+        return DASH
+    return text("replication.repeat") if times == 1 else text("replication.repeats", n=count(times))
+
+
+def _unknown() -> str:
+    return TEXTS["unknown"]
 
 
 def p_value(x: float) -> str:
     """A p- or q-value: `0.03`, `< 0.001`, or a dash where there was no test."""
     if not math.isfinite(x):
-        return "\N{EN DASH}"
+        return DASH
     return "< 0.001" if x < 0.001 else f"{x:.3f}" if x < 0.1 else f"{x:.2f}"
 
 
-def clip(text: str, length: int = 160) -> str:
-    """A text of at most `length` characters, with an ellipsis where it was cut."""
-    text = " ".join(str(text).split())
-    return text if len(text) <= length else text[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
+def kind(f: Finding) -> str:
+    """What the numbers of a finding are: `share`, `distance`, `change`, `cosine` or `count`."""
+    if "cosine" in f.quantity:
+        return "cosine"
+    if f.quantity.startswith("change"):
+        return "change"
+    if "distance" in f.quantity or "gap" in f.quantity:
+        return "distance"
+    return "count" if "/count-" in f.id else "share"
 
 
-__all__ = [
-    "CANNOT", "CITATIONS", "FORMULAS", "VERDICTS", "change", "clip", "cosine_change", "interval",
-    "number", "p_value", "percent", "points",
-]  # fmt: skip
+def estimate(f: Finding) -> str:
+    """A finding's estimate in the unit of its kind; NaN is `not known`."""
+    return _value(f, f.estimate)
+
+
+def span(f: Finding) -> str:
+    """A finding's 95 % interval in the unit of its kind; a dash where there is none."""
+    if not (math.isfinite(f.low) and math.isfinite(f.high)):
+        return DASH
+    return tie(f"[{_value(f, f.low)}, {_value(f, f.high)}]")
+
+
+def _value(f: Finding, x: float) -> str:
+    if not math.isfinite(x):
+        return _unknown()
+    match kind(f):
+        case "share":
+            return percent(x)
+        case "change":
+            return points(x)
+        case "cosine":
+            shown = f"{x:+.3f}"
+            return tie(shown if float(shown) else "0.000")
+        case "distance":
+            return distance(x)
+        case _:
+            return count(x)
+
+
+def primary(f: Finding) -> str:
+    """Name of the reference that a finding's verdict is about, or nothing."""
+    names = [n for n in f.references if f"against {n}" in f.family]
+    return max(names, key=len) if names else next(iter(f.references), "")
+
+
+def verdict(f: Finding) -> str:
+    """The verdict as a phrase: what is above or below what, and whether it survives q."""
+    if f.verdict in VERDICTS["any"] or not f.verdict:
+        return VERDICTS["any"].get(f.verdict, "")
+    table = VERDICTS.get(kind(f), VERDICTS["change"])
+    name = primary(f)
+    reference = f"{clip(name, 40)}, {percent(f.references[name])}" if name else DASH
+    words = table.get(f.verdict, f.verdict).format(ref=reference)
+    if f.verdict in ("above", "below") and math.isfinite(f.q) and f.q >= ALPHA:
+        words += f", but q is {p_value(f.q)}"
+    return words
+
+
+def short_verdict(f: Finding) -> str:
+    """The verdict as a word for a table, marked where it does not survive many comparisons."""
+    doubtful = f.verdict in ("above", "below") and math.isfinite(f.q) and f.q >= ALPHA
+    return (
+        f"{f.verdict} (q{TIE}\N{GREATER-THAN OR EQUAL TO}{TIE}{ALPHA:g})" if doubtful else f.verdict
+    )
+
+
+def arm(name: str) -> str:
+    """The name of an arm for people: the baseline is `no rewrite`."""
+    return "no rewrite" if name == BASELINE else clip(name, 40)
+
+
+def clip(words: object, length: int = 160) -> str:
+    """A stranger's text on one line of at most `length` characters, cut with an ellipsis.
+
+    Control characters, lone surrogates and marks that reorder the text around them are left out.
+    """
+    raw = str(words)[: 4 * length + 64]
+    kept = "".join(
+        " " if c.isspace() else c
+        for c in raw
+        if c.isspace() or (unicodedata.category(c) not in ("Cc", "Cs") and c not in _BIDI)
+    )
+    line = " ".join(kept.split())
+    if len(line) <= length and len(raw) == len(str(words)):
+        return line
+    return line[: length - 1].rstrip(" \N{ZERO WIDTH JOINER}") + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def basis(f: Finding) -> str:
+    """What a claim rests on: n if its sentence leaves it out, effective n, missing, method."""
+    parts = [text("answers.missing", n=count(f.missing))]
+    if math.isfinite(f.n_effective):
+        parts.insert(0, text("answers.effective", n=count(f.n_effective)))
+    if str(f.n) not in f.sentence:
+        parts.insert(0, text("answers.n", n=count(f.n)))
+    method = clip(f.method[:1].upper() + f.method[1:], 120)
+    return ", ".join(parts) + (f". {method}." if method else ".")
+
+
+def family(f: str) -> str:
+    """The name of a family of comparisons for people."""
+    return clip(f.replace("_", " ").removesuffix(f", {BASELINE}"), 80)
+
+
+def sentence(f: Finding) -> str:
+    """A finding's own sentence, clipped, with numbers tied to their units."""
+    return tie(clip(f.sentence, 400))

@@ -1,0 +1,113 @@
+"""What the page shows of replication: likeness against chance, rates, and pairs to be looked at."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.records import BASELINE, Evidence, Finding
+from audit.report import charts, wording
+from audit.report.shares import of_section
+from audit.report.thumbnails import Album
+
+PAIRS = 24
+"""Pairs shown side by side; the rest is counted."""
+NEAR = 6
+"""Nearest images that were not called copies."""
+LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+
+
+def replication(evidence: Evidence, album: Album) -> dict[str, Any] | None:
+    """Charts, rates and pairs, or None where no training set was searched."""
+    found = of_section(evidence, "replication")
+    table = evidence.matches
+    if table.empty and not found:
+        return None
+    rates = [f for f in found if wording.kind(f) == "share"]
+    known = table[table.outcome == "label"] if len(table) else table
+    return {
+        "rates": rates,
+        "counts": [f for f in found if wording.kind(f) != "share"],
+        "rates_chart": _rates_chart(rates),
+        **_likeness(evidence, known),
+        **_pairs(evidence, known, album),
+    }
+
+
+def _rates_chart(rates: list[Finding]) -> str:
+    rows = [charts.Row(_label(f), f.estimate, f.low, f.high) for f in rates]
+    return charts.dots("rates", rates[0].quantity, rows) if rows else ""
+
+
+def _label(f: Finding) -> str:
+    level = re.search(r"repeats=(\d+)", f.id)
+    words = wording.repeats(int(level[1])) if level else f.where
+    return words if f.arm == BASELINE else f"{words}, {wording.arm(f.arm)}"
+
+
+def _likeness(evidence: Evidence, known: pd.DataFrame) -> dict[str, Any]:
+    """Both distributions of the baseline as a chart and as counts above fixed levels."""
+    base = known[known.arm == BASELINE] if len(known) else known
+    if base.empty:
+        return {"chart": "", "levels": [], "images": 0}
+    score, held = (base[c].to_numpy(float) for c in ("score", "held_score"))
+    threshold = wording.as_number(evidence.facts.get("threshold"))
+    # Where the selection is made on W, the cosine is what the weakest copy happened to have.
+    key = "chart.threshold" if evidence.facts.get("threshold_w") is None else "chart.lowest"
+    label = wording.text(key, x=wording.number(threshold))
+    marks = sorted({*LEVELS, *([threshold] if math.isfinite(threshold) else [])})
+    levels = [
+        {
+            "level": x,
+            "score": int((score >= x).sum()),
+            "held": int((held >= x).sum()),
+            "label": label if x == threshold else "",
+        }
+        for x in marks
+    ]
+    chart = charts.distribution("likeness", score, held, threshold, label)
+    return {"chart": chart, "levels": levels, "images": int(np.isfinite(score).sum())}
+
+
+def _pairs(evidence: Evidence, known: pd.DataFrame, album: Album) -> dict[str, Any]:
+    if known.empty:
+        return {"pairs": [], "near": [], "flagged": 0, "trains": 0, "left_out": 0}
+    called = (known["copy"] == True).to_numpy(bool)  # noqa: E712 - None is neither
+    flagged = _ranked(known[called])
+    rest = _ranked(known[~called & (known.arm == BASELINE)])
+    shown = _ranked(_spread(flagged).head(PAIRS))
+    return {
+        "pairs": [_pair(evidence, r, album) for r in shown.itertuples(index=False)],
+        "near": [_pair(evidence, r, album) for r in rest.head(NEAR).itertuples(index=False)],
+        "flagged": len(flagged),
+        "trains": int(flagged.train.nunique()),
+        "left_out": len(flagged) - len(shown),
+    }
+
+
+def _ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """Nearest first, a score that is not known last; ties by sample, so that the order is one."""
+    return table.sort_values(["score", "sample"], ascending=[False, True])
+
+
+def _spread(ranked: pd.DataFrame) -> pd.DataFrame:
+    """The nearest copy of every training image first, then the second nearest, and so on."""
+    return ranked.iloc[np.argsort(ranked.groupby("train").cumcount().to_numpy(), kind="stable")]
+
+
+def _pair(evidence: Evidence, row: Any, album: Album) -> dict[str, Any]:
+    sample = evidence.samples.get(row.sample)
+    return {
+        "made": album.uri(evidence.image, row.sample),
+        "train": album.uri(evidence.train_image, row.train),
+        "prompt": sample.text if sample else row.prompt,
+        "caption": row.train_caption,
+        "repeats": wording.repeats(row.repeats),
+        "score": float(row.score),
+        "held": float(row.held_score),
+        "arm": row.arm,
+    }

@@ -1,0 +1,96 @@
+"""What the page shows of mitigations: paired effects, their costs, the same noise in every arm."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from audit.records import BASELINE, Evidence, Finding, Sample
+from audit.report import charts, wording
+from audit.report.shares import labels, of_section
+from audit.report.thumbnails import Album
+
+STRIPS = 6
+"""Prompts with their noise that are shown under every arm."""
+
+
+def mitigations(evidence: Evidence) -> list[dict[str, Any]]:
+    """Per arm: what was done, effects by subject with a chart, and what it cost."""
+    found = of_section(evidence, "mitigation")
+    declared = {m.name: m for m in evidence.suite.mitigations}
+    names = list(dict.fromkeys([*declared, *(f.arm for f in found)]))
+    out = []
+    for i, name in enumerate(names):
+        mine = [f for f in found if f.arm == name]
+        effects = sorted(
+            (f for f in mine if "target" in f.references), key=lambda f: (_before(f), f.where)
+        )
+        out.append(
+            {
+                "name": name,
+                "made": _made(declared.get(name)),
+                "effects": effects,
+                "rest": [f for f in mine if "target" not in f.references],
+                "chart": _chart(f"effects-{i}", effects),
+                "comparisons": sum(math.isfinite(f.p) for f in effects),
+            }
+        )
+    return out
+
+
+def _before(f: Finding) -> float:
+    """Sorts by the share before the rewrite, highest first, what is not known last."""
+    share = f.references.get("before", math.nan)
+    return -round(share, 6) if math.isfinite(share) else 1.0
+
+
+def _made(arm: Any) -> str:
+    if arm is None:
+        return ""
+    options = "".join(f", {k} {v}" for k, v in sorted(arm.options.items()))
+    return wording.text("mitigation.method", method=arm.method, options=options)
+
+
+def _chart(name: str, effects: list[Finding]) -> str:
+    rows = [
+        charts.Row(f.where, f.estimate, f.low, f.high, references=f.references)
+        for f in effects
+        if math.isfinite(f.estimate)
+    ]
+    if not rows:
+        return ""
+    return charts.changes(name, effects[0].quantity.removeprefix("change in the "), rows)
+
+
+def strips(evidence: Evidence, album: Album) -> dict[str, Any]:
+    """The same prompt and noise under every arm, for a random draw that the seed decides."""
+    seed = int(evidence.facts.get("wall_seed") or 0)
+    by_key: dict[tuple[str, int], dict[str, Sample]] = {}
+    for s in evidence.samples.values():
+        by_key.setdefault((s.prompt, s.seed), {})[s.arm] = s
+    whole = sorted(k for k, arms in by_key.items() if BASELINE in arms and len(arms) > 1)
+    # As many arms as any prompt has, so that the strips compare the same things.
+    most = max((len(by_key[k]) for k in whole), default=0)
+    whole = [k for k in whole if len(by_key[k]) == most]
+    picks = np.random.default_rng(seed).permutation(len(whole))[:STRIPS]
+    words = labels(evidence.attributes, evidence.suite.subject_attribute)
+    order = [BASELINE, *(m.name for m in evidence.suite.mitigations)]
+    cells = [
+        [
+            {
+                "src": album.uri(evidence.image, s.id, 128),
+                "arm": s.arm,
+                "text": s.text,
+                "label": words.get((s.id, s.prompt), ""),
+            }
+            for s in sorted(by_key[whole[i]].values(), key=lambda s: _place(order, s.arm))
+        ]
+        for i in sorted(picks)
+    ]
+    return {"seed": seed, "strips": cells}
+
+
+def _place(order: list[str], arm: str) -> tuple[int, str]:
+    return (order.index(arm) if arm in order else len(order), arm)

@@ -1,0 +1,161 @@
+"""What the page shows of representation: a chart and a table per quantity, a wall per subject."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.records import BASELINE, Evidence, Finding, digest
+from audit.report import charts, wording
+from audit.report.thumbnails import Album
+
+WALL = 12
+"""Images in a wall: fixed before anything was seen."""
+WALL_SUBJECTS = 24
+WALL_SIDE = 128
+
+
+@dataclass(frozen=True)
+class Part:
+    """One quantity: its findings in the order of the chart, and how they are introduced."""
+
+    heading: str
+    quantity: str
+    findings: Sequence[Finding]
+    chart: str
+    references: Sequence[str]
+    primary: str
+    family: str
+    comparisons: int
+    floor: bool
+
+
+def of_section(evidence: Evidence, section: str) -> list[Finding]:
+    """The findings of a section, in their own order."""
+    return [f for f in evidence.findings if f.section == section]
+
+
+def overall(evidence: Evidence) -> list[Finding]:
+    """Baseline claims about distances over all subjects."""
+    found = of_section(evidence, "representation")
+    return [f for f in found if f.arm == BASELINE and wording.kind(f) == "distance"]
+
+
+def parts(evidence: Evidence) -> list[Part]:
+    """Per quantity the baseline's findings by subject; rewrites are shown with the mitigations."""
+    found = of_section(evidence, "representation")
+    rows = [f for f in found if f.arm == BASELINE and wording.kind(f) != "distance"]
+    sizes = _families(evidence.findings)
+    order = {r.name: i for i, r in enumerate(evidence.suite.references)}
+    return [
+        _part(i, quantity, [f for f in rows if f.quantity == quantity], sizes, order)
+        for i, quantity in enumerate(dict.fromkeys(f.quantity for f in rows))
+    ]
+
+
+def _part(
+    i: int, quantity: str, found: Sequence[Finding], sizes: Mapping[str, int],
+    order: Mapping[str, int],
+) -> Part:  # fmt: skip
+    ranked = sorted(found, key=_rank)
+    names = list(dict.fromkeys(n for f in found for n in f.references))
+    names.sort(key=lambda n: order.get(n, len(order)))
+    lines = [
+        charts.Row(f.where, f.estimate, f.low, f.high, f.naive, _in_order(f, names)) for f in ranked
+    ]
+    family = next((f.family for f in found if f.family), "")
+    return Part(
+        heading=_heading(found[0]),
+        quantity=quantity,
+        findings=ranked,
+        chart=charts.dots(f"shares-{i}", quantity, lines),
+        references=names,
+        primary=next((wording.primary(f) for f in found if f.references), ""),
+        family=family,
+        comparisons=sizes.get(family, 0),
+        floor=any(math.isfinite(f.floor) for f in found),
+    )
+
+
+def _rank(f: Finding) -> tuple[bool, float, str]:
+    """Highest first, unknown last; equal to a millionth is equal, so that rounding moves no row."""
+    known = math.isfinite(f.estimate)
+    return (not known, -round(f.estimate, 6) if known else 0.0, f.where)
+
+
+def _heading(f: Finding) -> str:
+    """`gender: share of women`; the attribute stands in the finding's id."""
+    name = re.search(r"/([^/=]+)=[^/]*$", f.id)
+    if not name:
+        return f.quantity
+    attribute = name[1].replace("_", " ")
+    return wording.text("representation.heading", attribute=attribute, quantity=f.quantity)
+
+
+def _in_order(f: Finding, names: Sequence[str]) -> dict[str, float]:
+    return {n: f.references[n] for n in names if n in f.references}
+
+
+def _families(found: Sequence[Finding]) -> dict[str, int]:
+    """How many comparisons each declared family holds."""
+    tested = [f.family for f in found if f.family and math.isfinite(f.p)]
+    return {name: tested.count(name) for name in dict.fromkeys(tested)}
+
+
+def distance(f: Finding) -> float:
+    """How far an estimate is from the reference that its verdict is about, in [0, 1], or NaN."""
+    return abs(f.estimate - f.references.get(wording.primary(f), math.nan))
+
+
+def labels(table: pd.DataFrame, hidden: str | None) -> dict[tuple[str, str], str]:
+    """(sample, prompt) to what was read from it: values, or why there are none."""
+    words: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+    for r in table.itertuples(index=False):
+        if r.attribute != hidden:
+            words.setdefault((r.sample, r.prompt), []).append((r.attribute, r.outcome, r.value))
+    return {key: _label(read) for key, read in words.items()}
+
+
+def _label(read: Sequence[tuple[str, str, Any]]) -> str:
+    outcomes = {outcome for _, outcome, _ in read}
+    if len(outcomes) == 1 and outcomes != {"label"}:
+        return outcomes.pop()
+    said = (
+        str(value) if outcome == "label" else f"{attribute.replace('_', ' ')} {outcome}"
+        for attribute, outcome, value in read
+    )
+    return ", ".join(dict.fromkeys(said))
+
+
+def walls(evidence: Evidence, album: Album) -> dict[str, Any]:
+    """Per subject a random draw of its baseline images, each with what was read from it.
+
+    A subject's draw depends on the seed and on its own images alone.
+    """
+    table = evidence.attributes
+    seed = int(evidence.facts.get("wall_seed") or 0)
+    if table.empty:
+        return {"seed": seed, "walls": [], "subjects": 0}
+    words = labels(table, evidence.suite.subject_attribute)
+    base = table[table.arm == BASELINE].drop_duplicates(["sample", "prompt"])
+    subjects = list(dict.fromkeys(base.subject))
+    made = []
+    for subject in subjects[:WALL_SUBJECTS]:
+        rows = base[base.subject == subject].sort_values(["prompt", "seed", "sample"])
+        rng = np.random.default_rng([seed, int(digest(str(subject)), 16)])
+        picks = rows.iloc[rng.permutation(len(rows))[:WALL]]
+        cells = [
+            {
+                "src": album.uri(evidence.image, r.sample, WALL_SIDE),
+                "label": words.get((r.sample, r.prompt), ""),
+            }
+            for r in picks.itertuples(index=False)
+        ]
+        made.append({"subject": subject, "cells": cells, "all": len(rows)})
+    return {"seed": seed, "walls": made, "subjects": len(subjects)}

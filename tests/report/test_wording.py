@@ -1,0 +1,109 @@
+"""Words and numbers of the page: sensible digits, units kept, strangers' text on one line."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit.records import VERDICTS, Finding
+from audit.report import page, wording
+
+SHARE = Finding(
+    id="representation/none/cook/gender=woman", section="representation", where="cook",
+    quantity="share of women", estimate=0.1, low=0.04, high=0.22, n=40, n_effective=38.0, missing=2,
+    method="Wilson", references={"uniform": 0.5, "planted": 0.2}, q=0.01, verdict="below",
+    family="gender against planted, none",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("finding", "estimate", "span"),
+    [
+        (SHARE, "10 %", "[4 %, 22 %]"),
+        (replace(SHARE, estimate=math.nan, low=math.nan), "not known", "\u2013"),
+        (replace(SHARE, quantity="change in the share", low=-0.02), "+10", "[\u22122, +22]"),
+        (replace(SHARE, quantity="change in the cosine", estimate=-0.0123), "\u22120.012",
+         "[+0.040, +0.220]"),
+        (replace(SHARE, quantity="mean distance of shares", estimate=0.066), "7", "[4, 22]"),
+        (replace(SHARE, id="replication/none/count-images", quantity="copies", estimate=1234.0,
+                 low=1000.0, high=2000.0), "1 234", "[1 000, 2 000]"),
+    ],
+)  # fmt: skip
+def test_a_finding_is_set_in_its_own_unit(finding: Finding, estimate: str, span: str) -> None:
+    """Shares in percent, changes signed in points, cosines plain, counts whole."""
+    spaces = str.maketrans("\u00a0\u202f", "  ")
+    assert wording.estimate(finding).translate(spaces) == estimate
+    assert wording.span(finding).translate(spaces) == span
+
+
+def test_verdicts_name_their_reference() -> None:
+    """The reference is the family's, not the first of a mapping; doubt is said."""
+    assert wording.verdict(SHARE) == "below the reference (planted, 20\u00a0%)"
+    assert wording.verdict(replace(SHARE, q=0.2)).endswith("but q is 0.20")
+    assert wording.short_verdict(replace(SHARE, q=0.2)) == "below (q\u00a0\u2265\u00a00.05)"
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+@pytest.mark.parametrize("quantity", ["share", "change in share", "change in cosine", "distance"])
+def test_every_verdict_has_words(verdict: str, quantity: str) -> None:
+    """No verdict of the records is without a phrase in any unit."""
+    words = wording.verdict(replace(SHARE, quantity=quantity, verdict=verdict))
+    assert len(words) > 3
+    assert "{" not in words
+
+
+def test_every_text_of_the_templates_exists_and_is_used() -> None:
+    """Names in the templates and the code are those of TEXTS, and no text is idle."""
+    folder = page.TEMPLATES.parent
+    sources = [*page.TEMPLATES.glob("*.j2"), *folder.glob("*.py")]
+    body = "\n".join(p.read_text("utf-8") for p in sources)
+    asked = set(re.findall(r'(?<![\w.])(?:t|text|wording\.text)\(\s*"([^"]+)"', body))
+    assert asked <= set(wording.TEXTS)
+    idle = {k for k in wording.TEXTS if f'"{k}"' not in body}
+    assert idle == set()
+
+
+def test_sources_of_the_methods_are_named() -> None:
+    """The papers that the page rests on are listed, without addresses."""
+    listed = "\n".join(wording.CITATIONS)
+    for paper in ("Wilson", "Rogan", "Lang", "Benjamini", "Barber", "Somepalli", "Carlini",
+                  "Luccioni", "Rombach"):  # fmt: skip
+        assert paper in listed
+    assert "://" not in listed
+
+
+@given(st.text(max_size=300), st.integers(2, 80))
+def test_clipped_text_is_one_short_line(text: str, length: int) -> None:
+    """Whatever comes, the result is short, on one line, and can be written."""
+    made = wording.clip(text, length)
+    assert len(made) <= length
+    assert not re.search(r"[\r\n\t\x00\u202e]", made)
+    made.encode()
+
+
+def test_short_text_is_left_alone_and_long_text_ends_in_an_ellipsis() -> None:
+    """Only what is cut is marked."""
+    assert wording.clip("a  b\nc") == "a b c"
+    assert wording.clip("x" * 30_000, 10) == "x" * 9 + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def test_tying_keeps_numbers_together() -> None:
+    """Units and intervals do not break over lines, hyphens in words stay hyphens."""
+    tied = wording.tie("x-ray -3 [-5, +1] points, 9 % [4 %, 22 %], n = 60")
+    assert tied == (
+        "x-ray \u22123 [\u22125,\u00a0+1] points, 9\u00a0% [4\u00a0%,\u00a022\u00a0%], "
+        "n\u00a0=\u00a060"
+    )
+
+
+@pytest.mark.parametrize(
+    ("q", "least"), [(0.1, "10"), (0.05, "20"), (0.3, "4"), (None, "not known")]
+)
+def test_how_many_must_stand_out(q: float | None, least: str) -> None:
+    """Fewer than 1 / q selections can never pass Barber and Candes' threshold."""
+    assert wording.least(q) == least
