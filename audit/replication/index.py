@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +18,8 @@ import numpy as np
 from audit.errors import UserError
 from audit.records import digest
 from audit.replication.corpus import Corpus, Entry, readable
+
+CHUNK = 256
 
 faiss.cvar.distance_compute_blas_threshold = 1  # small query sets are 8 times slower without
 
@@ -56,14 +60,17 @@ class Index:
 def _chunks(
     corpus: Corpus, entries: Sequence[Entry], encoder: Encoder, skipped: dict[str, str]
 ) -> Iterator[tuple[list[Entry], np.ndarray]]:
-    rows: list[tuple[Entry, np.ndarray]] = []
-    for pair in readable(corpus, entries, skipped):
-        rows.append(pair)
-        if len(rows) == 256:
+    """Entries and descriptors by the chunk; the next pictures are read while these are encoded."""
+    pairs = readable(corpus, entries, skipped)
+
+    def read() -> list[tuple[Entry, np.ndarray]]:
+        return list(islice(pairs, CHUNK))
+
+    with ThreadPoolExecutor(1, "corpus") as reader:
+        ahead = reader.submit(read)
+        while rows := ahead.result():
+            ahead = reader.submit(read)
             yield [e for e, _ in rows], encoder.images([p for _, p in rows])
-            rows = []
-    if rows:
-        yield [e for e, _ in rows], encoder.images([p for _, p in rows])
 
 
 def build(

@@ -50,6 +50,13 @@ def _save(path: Path, state: dict[str, object]) -> None:
     os.replace(temporary, path)
 
 
+def _match_layout(optimiser: torch.optim.Optimizer) -> None:
+    """Lay moments out as their parameters: the fused step walks both by address."""
+    for parameter, moments in optimiser.state.items():
+        for name in ("exp_avg", "exp_avg_sq"):
+            moments[name] = torch.empty_like(parameter).copy_(moments[name]).detach()
+
+
 def fit(
     model: nn.Module,
     loss: Callable[[int], tuple[torch.Tensor, dict[str, float]]],
@@ -65,8 +72,9 @@ def fit(
     """
     work.mkdir(parents=True, exist_ok=True)
     optimiser = torch.optim.AdamW(
-        model.parameters(), schedule.rate, betas=(0.9, 0.99), weight_decay=schedule.weight_decay
-    )
+        model.parameters(), schedule.rate, betas=(0.9, 0.99),
+        weight_decay=schedule.weight_decay, fused=True,
+    )  # fmt: skip
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}
     step, spent, figures = 0, 0.0, {}
     checkpoint = work / "checkpoint.pt"
@@ -74,6 +82,7 @@ def fit(
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
+        _match_layout(optimiser)
         average, step, spent = state["average"], state["step"], state["spent"]
         say(f"continuing at step {step} after {spent:.0f} s")
     model.train()

@@ -8,6 +8,7 @@ Ho 2022, app. D), cosine schedule (Nichol & Dhariwal 2021, eq. 17), 10 % empty c
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,9 @@ def train(
     noise_schedule = scheduler()
     alphas = noise_schedule.alphas_cumprod
     model = build(latents.shape[1], text)
+    model["unet"].to(memory_format=torch.channels_last)
+    # A fifth fewer seconds a step, where there is a C++ compiler to do it with.
+    denoise = torch.compile(model["unet"]) if shutil.which("g++") else model["unet"]
 
     def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         chance = torch.Generator().manual_seed(SEED * 1_000_003 + step)
@@ -149,7 +153,8 @@ def train(
         s = (1 - alphas[t]).sqrt().view(-1, 1, 1, 1)
         with torch.autocast("cpu", torch.bfloat16):
             context = model["text"](input_ids=words).last_hidden_state
-            v = model["unet"](a * x + s * noise, t, context).sample
+            noisy = (a * x + s * noise).to(memory_format=torch.channels_last)
+            v = denoise(noisy, t, context).sample
         return F.mse_loss(v.float(), a * noise - s * x), {}
 
     fit(model, loss, schedule, work)
