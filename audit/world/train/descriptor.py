@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from audit.encode.copynet import SIDE, CopyNet
 from audit.world.art import sprites
 from audit.world.render import draw_scene, render
-from audit.world.train.loop import Schedule, fit
+from audit.world.train.loop import Schedule, fit, prepared
 from audit.world.train.vae import to_tensor
 
 SEED = 53
@@ -85,6 +85,7 @@ def train(work: Path, schedule: Schedule) -> CopyNet:
     """Train from the recipe's seed."""
     torch.manual_seed(SEED)
     model = CopyNet()
+    describe = prepared(model, schedule)
     everyone = sprites()
 
     def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
@@ -95,7 +96,7 @@ def train(work: Path, schedule: Schedule) -> CopyNet:
         n = len(originals)
         views = [edit(rng, originals[i % n], originals[int(rng.integers(n))]) for i in range(2 * n)]
         with torch.autocast("cpu", torch.bfloat16):
-            z = model(to_tensor(np.stack(views)))
+            z = describe(to_tensor(np.stack(views)).to(memory_format=torch.channels_last))
         z = z.float()
         which = torch.arange(2 * n) % n
         copies = which[:, None] == which[None, :]

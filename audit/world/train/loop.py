@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -31,6 +33,14 @@ class Schedule:
     decay: float = 1.0
     """Share of the run, at its end, in which the rate falls. The state before it is kept as
     `stable.pt`, so that a longer run can go on from there."""
+    compiled: bool = True
+    """Compile the model where there is a C++ compiler: a fifth fewer seconds a step."""
+
+
+def prepared(model: nn.Module, schedule: Schedule) -> Callable[..., Any]:
+    """The model laid out channels last, as what is to be called in training."""
+    model.to(memory_format=torch.channels_last)
+    return torch.compile(model) if schedule.compiled and shutil.which("g++") else model
 
 
 def _decayed(schedule: Schedule, step: int, spent: float) -> float:
