@@ -101,12 +101,6 @@ def test_a_run_answers_both_questions(run: tuple[pipeline.Run, Path]) -> None:
     assert "<title>" in run[1].read_text("utf-8")
 
 
-EARLY = pytest.mark.xfail(
-    reason="the shipped generator is an early checkpoint of its recipe", strict=False
-)
-
-
-@EARLY
 def test_the_planted_repeats_are_found_and_ordinary_prompts_are_not(
     run: tuple[pipeline.Run, Path],
 ) -> None:
@@ -118,7 +112,6 @@ def test_the_planted_repeats_are_found_and_ordinary_prompts_are_not(
     assert findings["replication/none/repeats=1"].estimate < repeated.estimate
 
 
-@EARLY
 def test_copies_name_their_source(run: tuple[pipeline.Run, Path]) -> None:
     """A flagged image's nearest training image is the one whose caption was the prompt."""
     import pandas as pd

@@ -53,10 +53,7 @@ def test_the_classifier_reads_renders_that_it_never_saw() -> None:
         assert check.passed, check
 
 
-@pytest.mark.xfail(
-    reason="the shipped descriptor is an early checkpoint of its recipe", strict=False
-)
 def test_the_descriptor_tells_edits_from_strangers() -> None:
-    """AUC of at least 0.97 for strongly edited training images against new scenes."""
-    check = verify.descriptor_check(200)
-    assert check.passed, check
+    """Edited training images lie nearer than new scenes do, one edit or several."""
+    for check in verify.descriptor_checks(200):
+        assert check.passed, check

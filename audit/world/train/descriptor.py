@@ -8,6 +8,7 @@ person (a new scene with the same sprite is not a copy), with differential-entro
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,21 @@ def _overlay(rng: np.random.Generator, image: Image.Image, other: np.ndarray) ->
     return image
 
 
+def _recolour(rng: np.random.Generator, image: Image.Image) -> Image.Image:
+    for kind in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        image = kind(image).enhance(float(rng.uniform(0.7, 1.35)))
+    return image
+
+
+def _blur(rng: np.random.Generator, image: Image.Image) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.4, 1.4))))
+
+
+def _noise(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
+    grain = np.float32(rng.uniform(2, 16)) * rng.standard_normal(pixels.shape, np.float32)
+    return np.clip(pixels.astype(np.float32) + grain, 0, 255).astype(np.uint8)
+
+
 def edit(rng: np.random.Generator, pixels: np.ndarray, other: np.ndarray) -> np.ndarray:
     """A strong random edit of uint8[64, 64, 3]; most pictures get two or three changes."""
     image = Image.fromarray(pixels)
@@ -60,18 +76,30 @@ def edit(rng: np.random.Generator, pixels: np.ndarray, other: np.ndarray) -> np.
     if chance[1] < 0.3:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if chance[2] < 0.5:
-        for kind in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
-            image = kind(image).enhance(float(rng.uniform(0.7, 1.35)))
+        image = _recolour(rng, image)
     if chance[3] < 0.4:
-        image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.4, 1.4))))
+        image = _blur(rng, image)
     if chance[4] < 0.3:
         image = _overlay(rng, image, other)
     if chance[5] < 0.3:
         image = _recompress(rng, image)
-    out = np.asarray(image, dtype=np.float32)
-    if chance[6] < 0.3:
-        out = out + np.float32(rng.uniform(2, 16)) * rng.standard_normal(out.shape, np.float32)
-    return np.clip(out, 0, 255).astype(np.uint8)
+    out = np.asarray(image)
+    return _noise(rng, out) if chance[6] < 0.3 else out.copy()
+
+
+def _one(change: Callable[[np.random.Generator, Image.Image], Image.Image]) -> Edit:
+    return lambda rng, pixels: np.asarray(change(rng, Image.fromarray(pixels)))
+
+
+Edit = Callable[[np.random.Generator, np.ndarray], np.ndarray]
+SINGLE: dict[str, Edit] = {
+    "flip": lambda rng, pixels: np.ascontiguousarray(pixels[:, ::-1]),
+    "colour": _one(_recolour),
+    "blur": _one(_blur),
+    "JPEG": _one(_recompress),
+    "noise": _noise,
+}
+"""One edit at a time, as strong as in training, without crops."""
 
 
 def entropy_loss(z: torch.Tensor, copies: torch.Tensor) -> torch.Tensor:

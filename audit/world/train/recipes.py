@@ -22,7 +22,7 @@ SCHEDULES = {
         steps=60_000, rate=8e-4, warmup=400, decay=0.3, floor=0.01, budget_seconds=5860
     ),
     "classifier": Schedule(steps=20_000, rate=2e-3, warmup=150, average=0.995, budget_seconds=780),
-    "descriptor": Schedule(steps=20_000, rate=2e-3, warmup=100, average=0.99, budget_seconds=1500),
+    "descriptor": Schedule(steps=20_000, rate=2e-3, warmup=100, average=0.99, budget_seconds=1200),
 }
 """Seconds on two cores each; `recipe.json` beside the weights says how many steps that was."""
 
