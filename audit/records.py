@@ -133,6 +133,17 @@ class Settings:
     """Fixed micro-batch shape: part of the result, because kernels round differently by shape."""
     dtype: str = "float32"
     negative: str = ""
+    scheduler: str = ""
+    """Sampler by name; empty for the model's own."""
+    size: str = ""
+    """`WIDTHxHEIGHT` in pixels; empty for the model's own."""
+    loras: tuple[str, ...] = ()
+    """Content hash and scale of each LoRA that was laid on."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the images were made elsewhere, so that nothing is known of how."""
+        return self.steps == 0
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,12 @@ from audit.encode.copynet import DIMENSIONS, SIDE, CopyNet
 
 
 class CopyEncoder:
-    """A trained CopyNet from a safetensors file; pictures of other sizes are squashed to 64."""
+    """A trained CopyNet from a safetensors file; pictures of other sizes are squashed to 64.
 
-    def __init__(self, weights: Path, batch: int = 128) -> None:
+    Batches have one fixed shape, so that a picture's vector does not depend on its companions.
+    """
+
+    def __init__(self, weights: Path, batch: int = 16) -> None:
         self.weights = weights
         self.batch = batch
 
@@ -42,10 +45,11 @@ class CopyEncoder:
         """uint8[h, w, 3] pictures to float32[n, 128] of unit length."""
         rows = [np.empty((0, DIMENSIONS), np.float32)]
         for start in range(0, len(pictures), self.batch):
-            part = np.stack([_fit(p) for p in pictures[start : start + self.batch]])
+            some = [_fit(p) for p in pictures[start : start + self.batch]]
+            part = np.stack(some + some[-1:] * (self.batch - len(some)))
             x = torch.from_numpy(part).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
             with torch.inference_mode():
-                rows.append(self._model(x).numpy())
+                rows.append(self._model(x).numpy()[: len(some)])
         return np.concatenate(rows)
 
 

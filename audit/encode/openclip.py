@@ -18,12 +18,14 @@ from audit.errors import UserError
 class ClipEncoder:
     """An open_clip model by name (`ViT-B-32/laion2b_s34b_b79k`) or folder (`local-dir:/path`).
 
-    Loaded on first use; `key` names the model and its preprocessing in file names.
+    Loaded on first use; `key` names the model and its preprocessing in file names. Batches have
+    one fixed shape, so that a picture's vector does not depend on its companions.
     """
 
-    def __init__(self, name: str, batch: int = 64) -> None:
+    def __init__(self, name: str, batch: int = 16, device: str = "cpu") -> None:
         self.name = name
         self.batch = batch
+        self.device = device
 
     @cached_property
     def key(self) -> str:
@@ -53,7 +55,7 @@ class ClipEncoder:
                 "as `architecture/weights` or `local-dir:FOLDER`."
             ) from error
         tokenizer = open_clip.get_tokenizer(self.name if local else architecture)
-        return model.float().eval(), preprocess, tokenizer
+        return model.float().eval().to(self.device), preprocess, tokenizer
 
     @property
     def scale(self) -> float:
@@ -66,16 +68,18 @@ class ClipEncoder:
         rows = [np.empty((0, self._width), np.float32)]
         for start in range(0, len(pictures), self.batch):
             part = pictures[start : start + self.batch]
-            x = torch.stack([preprocess(Image.fromarray(p)) for p in part])
+            some = [preprocess(Image.fromarray(p)) for p in part]
+            x = torch.stack(some + some[-1:] * (self.batch - len(some))).to(self.device)
             with torch.inference_mode():
-                rows.append(model.encode_image(x, normalize=True).numpy())
+                rows.append(model.encode_image(x, normalize=True)[: len(some)].cpu().numpy())
         return np.concatenate(rows)
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """Texts to float32[n, d] of unit length."""
         model, _, tokenizer = self._parts
         with torch.inference_mode():
-            return np.asarray(model.encode_text(tokenizer(list(texts)), normalize=True).numpy())
+            tokens = tokenizer(list(texts)).to(self.device)
+            return np.asarray(model.encode_text(tokens, normalize=True).cpu().numpy())
 
     @cached_property
     def _width(self) -> int:

@@ -1,104 +1,124 @@
-"""The sampling loop: text and noise in, pictures out, in micro-batches of one fixed shape.
+"""Texts and seeds in, pictures out, in micro-batches of one fixed shape.
 
-Each image has a CPU generator of its own, seeded from its sample, so that batch, order, shard and
+The pipeline's own call does the sampling: what is audited is what its users see. Each image has a
+generator of its own on the processor, seeded from its sample, so that batch, order, shard and
 interruption never change its noise. Kernels round differently for different batch shapes, so the
-last batch is padded: an image's bits then depend on nothing but its sample and the settings.
+last batch is padded: an image's bits depend on nothing but its sample and the settings.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from audit.errors import UserError
 from audit.generate.model import Model
+from audit.generate.texts import Texts
 from audit.records import Sample, Settings
 
 
-def noise(shape: tuple[int, ...], seeds: Sequence[int]) -> torch.Tensor:
-    """Standard normal latents float32[n, *shape], one CPU generator per seed."""
-    rows = (torch.randn((1, *shape), generator=torch.Generator().manual_seed(s)) for s in seeds)
-    return torch.cat(list(rows))
+@dataclass(frozen=True)
+class Drawn:
+    """One batch: ids, pictures uint8[n, h, w, 3], and which the model's own checker blocked."""
+
+    ids: list[str]
+    pictures: np.ndarray
+    blocked: list[bool]
 
 
-def encode_text(model: Model, texts: Sequence[str]) -> torch.Tensor:
-    """The text encoder's last hidden states, float[n, tokens, width].
+def generators(seeds: Sequence[int]) -> list[torch.Generator]:
+    """One generator per image: noise, and whatever a sampler draws later, come from it alone."""
+    return [torch.Generator("cpu").manual_seed(s) for s in seeds]
 
-    One text at a time: a text's bits must not depend on its companions.
+
+def fixed(model: Model, settings: Settings) -> dict[str, Any]:
+    """Arguments of the pipeline's call that are the same for every batch.
+
+    Raises UserError for a size that the model cannot draw.
     """
-    pipeline, rows = model.pipeline, []
-    for text in texts:
-        ids = pipeline.tokenizer(
-            text, padding="max_length", truncation=True,
-            max_length=pipeline.tokenizer.model_max_length, return_tensors="pt",
-        ).input_ids  # fmt: skip
-        with torch.inference_mode():
-            rows.append(pipeline.text_encoder(ids)[0])
-    return torch.cat(rows)
-
-
-def truncated(model: Model, text: str) -> bool:
-    """Whether the text is longer than the encoder reads."""
-    tokenizer = model.pipeline.tokenizer
-    return len(tokenizer(text).input_ids) > int(tokenizer.model_max_length)
+    takes = inspect.signature(model.pipeline.__call__).parameters
+    given: dict[str, Any] = {
+        "num_inference_steps": settings.steps,
+        "guidance_scale": settings.guidance,
+        "output_type": "pt",
+    }
+    if settings.size:
+        width, _, height = settings.size.partition("x")
+        given |= {"width": int(width), "height": int(height)}
+    if "use_resolution_binning" in takes:
+        given["use_resolution_binning"] = False
+    if "clean_caption" in takes:
+        given["clean_caption"] = False
+    return {k: v for k, v in given.items() if k in takes}
 
 
 @torch.inference_mode()
-def denoise(
-    model: Model, context: torch.Tensor, nothing: torch.Tensor, latents: torch.Tensor,
-    settings: Settings, generators: list[torch.Generator] | None = None,
-) -> torch.Tensor:  # fmt: skip
-    """Classifier-free guidance (Ho & Salimans 2022) from noise to latents, float[n, c, h, w].
-
-    `context` and `nothing` are float[n, tokens, width]; guidance of 1 or less skips the empty text.
-    """
-    pipeline = model.pipeline
-    scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
-    scheduler.set_timesteps(settings.steps)
-    guided = settings.guidance > 1
-    both = torch.cat([nothing, context]) if guided else context
-    x = latents.to(model.dtype) * scheduler.init_noise_sigma
-    extra: dict[str, Any] = {}
-    if "generator" in inspect.signature(scheduler.step).parameters:
-        extra["generator"] = generators
-    for t in scheduler.timesteps:
-        doubled = scheduler.scale_model_input(torch.cat([x, x]) if guided else x, t)
-        out = pipeline.unet(doubled, t, encoder_hidden_states=both).sample
-        if guided:
-            without, with_text = out.chunk(2)
-            out = without + settings.guidance * (with_text - without)
-        x = scheduler.step(out, t, x, **extra, return_dict=False)[0]
-    return x
+def _call(model: Model, states: dict[str, Any], seeds: list[int], rest: dict[str, Any]) -> Any:
+    try:
+        out = model.pipeline(**states, generator=generators(seeds), **rest)
+    except ValueError as error:
+        first = str(error).strip().splitlines()[0][:200]
+        raise UserError(
+            f"The model {model.name} refuses these settings: {first} Change --size, --steps or "
+            "--scheduler."
+        ) from error
+    pictures = (out.images.float().clamp(0, 1) * 255).round().to(torch.uint8)
+    flags = getattr(out, "nsfw_content_detected", None) or [False] * len(seeds)
+    return pictures.permute(0, 2, 3, 1).cpu().numpy(), [bool(f) for f in flags]
 
 
-@torch.inference_mode()
-def decode(model: Model, latents: torch.Tensor) -> np.ndarray:
-    """Latents to pictures, uint8[n, h, w, 3]."""
-    vae = model.pipeline.vae
-    pictures = vae.decode(latents / vae.config.scaling_factor).sample.float()
-    scaled = (pictures / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
-    return (scaled * 255).round().to(torch.uint8).numpy()
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on an accelerator or in main memory."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in words or "can't allocate memory" in words
+    )
 
 
 def draw(
-    model: Model, samples: Sequence[Sample], settings: Settings
-) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Draw samples batch by batch: ids and uint8[n, h, w, 3].
+    model: Model,
+    samples: Sequence[Sample],
+    settings: Settings,
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator[Drawn]:
+    """Draw samples batch by batch, text by text, filling batches across prompts.
 
-    Each distinct text is encoded once; batches are filled across prompts and padded to
-    `settings.batch` with repeats that are thrown away.
+    The last batch is padded with repeats that are thrown away. Where memory runs out the batch is
+    halved for the rest of the run, and `say` is told; UserError where a single image is too much.
     """
-    texts = sorted({s.text for s in samples})
-    states = dict(zip(texts, encode_text(model, texts), strict=True))
-    empty = encode_text(model, [settings.negative]).expand(settings.batch, -1, -1)
-    for start in range(0, len(samples), settings.batch):
-        rows = list(samples[start : start + settings.batch])
-        full = rows + [rows[-1]] * (settings.batch - len(rows))
-        context = torch.stack([states[s.text] for s in full])
-        seeds = [s.seed for s in full]
-        later = [torch.Generator().manual_seed(s ^ 0x5DEECE66D) for s in seeds]
-        x = denoise(model, context, empty, noise(model.latent_shape, seeds), settings, later)
-        yield [s.id for s in rows], decode(model, x)[: len(rows)]
+    texts = Texts(model, settings.negative, settings.guidance > 1)
+    rest, size = fixed(model, settings), settings.batch
+    ordered = sorted(samples, key=lambda s: s.text)
+    start = 0
+    while start < len(ordered):
+        rows = ordered[start : start + size]
+        full = rows + [rows[-1]] * (size - len(rows))
+        try:
+            states = texts.batch([s.text for s in full])
+            pictures, blocked = _call(model, states, [s.seed for s in full], rest)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            size = _halved(size, say)
+            continue
+        yield Drawn([s.id for s in rows], pictures[: len(rows)], blocked[: len(rows)])
+        start += len(rows)
+
+
+def _halved(size: int, say: Callable[[str], None]) -> int:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if size == 1:
+        raise UserError(
+            "Memory does not suffice for a single image. Use --dtype bfloat16, --offload model, a "
+            "smaller --size, or another device."
+        )
+    say(f"Memory ran out at {size} images at once; going on with {size // 2}.")
+    return size // 2
