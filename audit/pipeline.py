@@ -3,175 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from audit import pixels, registry, suites
-from audit.errors import Incomplete, UserError, unknown
+from audit.errors import Incomplete
+from audit.planning import Options, Progress, Run, open_run, silent, versions
 from audit.records import (
     ATTRIBUTE_COLUMNS,
     Evidence,
     Finding,
     Prompt,
     Reference,
-    Sample,
-    Settings,
     Suite,
     digest,
     to_json,
 )
-from audit.store import RunFolder, run_name
 
-LIBRARIES = (
-    "t2i-audit",
-    "torch",
-    "diffusers",
-    "transformers",
-    "open_clip_torch",
-    "faiss-cpu",
-    "numpy",
-)
+__all__ = ["Options", "Progress", "Run", "execute", "generate", "open_run", "silent", "versions"]
 
 
-class Progress(Protocol):
-    """Where steps report what they do; the command line shows it, tests ignore it."""
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """`done` of `total` units of `step` are finished."""
-
-
-def silent(step: str, done: int, total: int) -> None:
-    """Report nothing."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a run is made, beside the suite."""
-
-    model: str = "embedded"
-    out: Path = Path("reports")
-    steps: int = 20
-    guidance: float = 3.0
-    batch: int = 16
-    dtype: str = "float32"
-    classifier: str = "embedded-classifier"
-    descriptor: str = "embedded-copy"
-    q: float = 0.1
-    """Nominal false discovery rate of the copies."""
-    seed: int = 0
-    """Seed of resampling and of the sample walls; never of the images."""
-    validation: int = 800
-    """Renders on which the embedded classifier's errors are measured."""
-    command: str = ""
-    corpus: Path | None = None
-    """Folder of training images, in place of the suite's corpus."""
-    held_out: Path | None = None
-
-
-@dataclass
-class Run:
-    """One run under way: what the steps share."""
-
-    suite: Suite
-    options: Options
-    settings: Settings
-    folder: RunFolder
-    samples: list[Sample]
-    corpus: Any = None
-    """Training set to search, or None."""
-    progress: Progress = silent
-    notes: list[str] = field(default_factory=list)
-
-
-def versions() -> dict[str, str]:
-    """Versions of this package and of what decides its numbers."""
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "from a checkout"
-    return found
-
-
-def _model_folder(name: str) -> Path:
-    if name in registry.MODELS or ":" in name:
-        return Path(registry.load("model", name)())
-    path = Path(name)
-    if not path.is_dir():
-        raise UserError(
-            f"{unknown('model', name, registry.MODELS)} Or give the path of a diffusers folder."
-        )
-    return path
-
-
-def _corpus(suite: Suite, options: Options) -> Any:
-    """The training set to search: opened while planning, so that a wrong folder costs no images."""
-    if options.corpus is not None:
-        from audit.replication.corpus import FolderCorpus
-
-        return FolderCorpus(options.corpus, options.held_out)
-    return registry.load("corpus", suite.corpus)() if suite.corpus else None
-
-
-def _classifier(name: str) -> Any:
+def _classifier(run: Run) -> Any:
     """An attribute encoder by registered name, `package.module:object`, or open_clip name."""
+    name = run.options.classifier
     if name.startswith("local-dir:") or "/" in name:
         from audit.encode.openclip import ClipEncoder
 
-        return ClipEncoder(name)
+        return ClipEncoder(name, device=str(run.device))
     return registry.load("encoder", name)()
 
 
-def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run:
-    """Plan a run and find its folder; nothing is written yet."""
-    from audit.generate.model import DTYPES, revision
-
-    if options.dtype not in DTYPES:
-        raise UserError(f"Unknown precision {options.dtype!r}. Use one of {', '.join(DTYPES)}.")
-    model = _model_folder(options.model)
-    settings = Settings(
-        options.model,
-        revision(model),
-        options.steps,
-        options.guidance,
-        options.batch,
-        options.dtype,
-    )
-    samples = suites.expand(
-        suite, settings, {m.name: registry.load("mitigation", m.method) for m in suite.mitigations}
-    )
-    folder = RunFolder(options.out / run_name(suite, settings))
-    return Run(suite, options, settings, folder, samples, _corpus(suite, options), progress)
+def _descriptor(run: Run) -> Any:
+    """The copy descriptor, or None where no training set is searched."""
+    return registry.load("encoder", run.options.descriptor)() if run.corpus is not None else None
 
 
-def generate(run: Run) -> None:
-    """Draw the pictures that are planned and not there."""
+def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
+    """Draw the pictures that are planned and not there; each is scored while the next is drawn."""
+    planned = {s.id: s for s in run.samples}
+    if run.pictures is not None:
+        return
     present = run.folder.present()
-    todo = list({s.id: s for s in run.samples if s.id not in present}.values())
-    total = len({s.id for s in run.samples})
-    run.progress("images", total - len(todo), total)
+    todo = [s for i, s in planned.items() if i not in present]
+    done = len(planned) - len(todo)
+    run.progress("images", done, len(planned))
     if not todo:
         return
+    from audit.behind import Behind
     from audit.generate.model import load
-    from audit.generate.sampler import draw, truncated
+    from audit.generate.sampler import draw
+    from audit.generate.texts import truncated
 
-    model = load(_model_folder(run.options.model), run.options.model, run.options.dtype)
+    assert run.source is not None  # planned for everything that is to be drawn
+    model = load(run.source, run.options.loading)
     too_long = sum(truncated(model, t) for t in {s.text for s in run.samples})
     if too_long:
         run.notes.append(f"{too_long} texts are longer than the model reads and were cut short.")
-    done = total - len(todo)
-    for ids, pictures in draw(model, todo, run.settings):
-        for id, picture in zip(ids, pictures, strict=True):
-            run.folder.write_image(id, picture)
-        done += len(ids)
-        run.progress("images", done, total)
+
+    def finished(n: int) -> None:
+        nonlocal done
+        done += n
+        run.progress("images", done, len(planned))
+
+    with Behind(run.folder, encoders, finished) as behind:
+        for batch in draw(model, todo, run.settings, run.notes.append):
+            behind.put(batch.ids, batch.pictures, batch.blocked)
 
 
 def vectors(run: Run, encoder: Any, step: str) -> dict[str, np.ndarray]:
@@ -183,7 +83,7 @@ def vectors(run: Run, encoder: Any, step: str) -> dict[str, np.ndarray]:
         ids, pictures = [], []
         for id in todo[start : start + 256]:
             try:
-                pictures.append(run.folder.read_image(id))
+                pictures.append(run.picture(id))
                 ids.append(id)
             except pixels.Unreadable:
                 continue
@@ -301,14 +201,15 @@ def _confusion(true: np.ndarray, read: list[str], classes: Sequence[str]) -> np.
     return table
 
 
-def search(run: Run) -> tuple[pd.DataFrame, dict[str, Any], Callable[[str], np.ndarray]]:
+def search(
+    run: Run, encoder: Any
+) -> tuple[pd.DataFrame, dict[str, Any], Callable[[str], np.ndarray]]:
     """Nearest training images with a calibrated decision: table, facts, the corpus's pictures."""
     from audit.findings.replication import decide
     from audit.replication.index import build
     from audit.replication.match import match, twin_evidence
 
     corpus = run.corpus
-    encoder = registry.load("encoder", run.options.descriptor)()
     index = build(
         corpus, encoder, run.options.out / "indexes", partial(run.progress, "training set")
     )
@@ -389,24 +290,24 @@ def execute(run: Run) -> Path:
     Raises Incomplete where pictures that should be there are not.
     """
     with run.folder.lock():
-        run.folder.write_manifest(run.suite, run.settings, versions())
+        run.folder.write_manifest(run.suite, run.settings, {**versions(), "device": run.device})
         run.folder.write_plan(run.samples)
-        generate(run)
-        encoder = _classifier(run.options.classifier)
+        encoder, descriptor = _classifier(run), _descriptor(run)
+        generate(run, [encoder, descriptor] if descriptor else [encoder])
         known = vectors(run, encoder, "classifier")
         table = score(run, encoder, known)
         alignment = align(run, encoder, known, table)
         errors = confusion(run, encoder)
         matches = pd.DataFrame()
         facts: dict[str, Any] = {}
-        train_image: Callable[[str], np.ndarray] = run.folder.read_image
+        train_image: Callable[[str], np.ndarray] = run.picture
         if run.corpus is not None:
-            matches, facts, train_image = search(run)
+            matches, facts, train_image = search(run, descriptor)
         found = evaluate(run, table, alignment, errors, matches)
         key = {
             "encoder": encoder.key,
             "suite": digest(repr(run.suite)),
-            "options": repr(run.options),
+            "options": [run.options.validation, run.options.seed, run.options.q],
         }
         run.folder.write_table("attributes", key, table)
         run.folder.write_table("alignment", key, alignment)
@@ -415,7 +316,7 @@ def execute(run: Run) -> Path:
         run.progress("report", 0, 1)
         report = write_report(run, found, table, matches, facts, train_image)
         run.progress("report", 1, 1)
-    gone = len({s.id for s in run.samples} - run.folder.present())
+    gone = run.pictures is None and len({s.id for s in run.samples} - run.folder.present())
     if gone:
         raise Incomplete(f"{gone} of the planned images are missing; run the same command again.")
     return report
@@ -444,6 +345,6 @@ def write_report(
         )
     evidence = Evidence(
         run.suite, run.settings, found, table, matches, {s.id: s for s in run.samples},
-        run.folder.read_image, train_image, everything,
+        run.picture, train_image, everything,
     )  # fmt: skip
     return run.folder.write_report(page(evidence))

@@ -13,6 +13,8 @@ from audit.errors import UserError, unknown
 
 MODELS = {"embedded": "audit.world.models:embedded"}
 """Functions without arguments that give a diffusers folder."""
+DEFAULTS: dict[str, dict[str, float]] = {"embedded": {"steps": 20, "guidance": 3.0}}
+"""Settings that a model of this table was made for, where its pipeline would take others."""
 ENCODERS = {
     "embedded-classifier": "audit.world.models:classifier",
     "embedded-copy": "audit.world.models:copy_descriptor",

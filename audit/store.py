@@ -14,7 +14,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,8 @@ def write_atomic(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be what is gone
+            temporary.unlink()
         raise UserError(
             f"Cannot write {path}: {error.strerror}. Free some space or choose another folder "
             "with --out; everything finished so far is kept."
@@ -96,7 +97,19 @@ class RunFolder:
 
     def present(self) -> set[str]:
         """Ids of the samples whose image, or the reason for its absence, is there."""
-        return {p.stem for p in (self.path / "images").glob("??/*") if p.suffix in (".png", ".why")}
+        return {name for name, suffix in self._images() if suffix in (".png", ".why")}
+
+    def _images(self) -> Iterator[tuple[str, str]]:
+        """Stem and suffix of every file of a picture; fast for a hundred thousand of them."""
+        try:
+            folders = sorted(f.path for f in os.scandir(self.path / "images") if f.is_dir())
+        except FileNotFoundError:
+            return
+        for folder in folders:
+            for file in os.scandir(folder):
+                if not file.name.startswith("."):
+                    stem, dot, suffix = file.name.rpartition(".")
+                    yield stem, dot + suffix
 
     def write_image(self, sample: str, image: np.ndarray) -> None:
         """Keep one generated picture, uint8[h, w, 3]."""
@@ -108,7 +121,8 @@ class RunFolder:
 
     def blocked(self) -> dict[str, str]:
         """Sample id to the outcome of samples that have no picture."""
-        return {p.stem: p.read_text() for p in sorted((self.path / "images").glob("??/*.why"))}
+        why = sorted(stem for stem, suffix in self._images() if suffix == ".why")
+        return {id: self._image(id).with_suffix(".why").read_text("utf-8") for id in why}
 
     def read_image(self, sample: str) -> np.ndarray:
         """One picture as uint8[h, w, 3]; pixels.Unreadable if it is gone or damaged."""

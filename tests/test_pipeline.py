@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from audit import pipeline, suites
-from audit.pipeline import Options
+from audit.planning import Options
 from audit.records import Finding, Suite, from_json
 from audit.world.export import render_set
 
@@ -208,3 +208,26 @@ def test_a_folder_of_training_images_can_be_searched(tmp_path: Path) -> None:
     report = pipeline.execute(one)
     assert "1 images of the training set could not be read" in report.read_text("utf-8")
     assert found(report)["replication/none/count-images"].n == 4
+
+
+def test_images_made_elsewhere_go_through_the_same_line(
+    run: tuple[pipeline.Run, Path], tmp_path: Path
+) -> None:
+    """The run's own pictures, handed in as a folder with a table, give the same shares."""
+    first, report = run
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    lines = ["file_name,text,seed"]
+    for s in first.samples:
+        if s.arm == "none":
+            shutil.copy(first.folder.image_path(s.id), folder / f"{s.id}.png")
+            lines.append(f'{s.id}.png,"{s.text}",{s.seed}')
+    (folder / "metadata.csv").write_text("\n".join(lines))
+    options = replace(first.options, images=folder, out=tmp_path / "out")
+    again = pipeline.open_run(first.suite, options)
+    page = pipeline.execute(again)
+    ours, theirs = found(report), found(page)
+    for id in ("representation/none/technologist/gender=woman", "replication/none/repeats=64"):
+        assert (ours[id].estimate, ours[id].n) == (theirs[id].estimate, theirs[id].n)
+    assert "made elsewhere" in page.read_text("utf-8")
+    assert pipeline.execute(again).read_bytes() == page.read_bytes()

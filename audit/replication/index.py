@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -107,7 +108,7 @@ def build(
             vectors = np.concatenate(parts) if parts else np.empty((0, 1), np.float32)
             index = faiss.IndexFlatIP(vectors.shape[1])
             index.add(vectors)
-            faiss.write_index(index, str(temporary / f"{side}.faiss"))
+            _write(index, temporary / f"{side}.faiss")
             meta[side] = kept
         meta["skipped"] = skipped
         (temporary / "meta.json").write_text(json.dumps(meta, ensure_ascii=False), "utf-8")
@@ -122,6 +123,13 @@ def build(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return _open(folder, key)
+
+
+def _write(index: Any, path: Path) -> None:
+    try:
+        faiss.write_index(index, str(path))
+    except RuntimeError as error:  # what faiss raises where a disk is full
+        raise OSError(errno.ENOSPC, "the disk is full or cannot be written") from error
 
 
 def _open(folder: Path, key: str) -> Index:

@@ -161,6 +161,7 @@ def generator_checks(n: int = 100, steps: int = 20, guidance: float = 3.0) -> It
     from audit.encode.openclip import ClipEncoder
     from audit.generate.model import load
     from audit.generate.sampler import draw
+    from audit.generate.source import find
     from audit.mitigate.arms import noise_seed
     from audit.records import Sample, Settings
     from audit.world.captions import article
@@ -171,9 +172,12 @@ def generator_checks(n: int = 100, steps: int = 20, guidance: float = 3.0) -> It
     repeated = [i for i in planted() if i.repeats == max(truth.REPEATS)]
     texts = [f"a photo of {article(w)}" for w in wanted] + [i.caption for i in repeated]
     samples = [Sample(str(k), "", "none", noise_seed(t, k), t) for k, t in enumerate(texts)]
-    model = load(GENERATOR, "embedded")
+    model = load(find(str(GENERATOR)))
     settings = Settings("embedded", "", steps, guidance, 16)
-    pictures = [p for _, part in draw(model, samples, settings) for p in part]
+    drawn: dict[str, np.ndarray] = {}
+    for batch in draw(model, samples, settings):
+        drawn.update(zip(batch.ids, batch.pictures, strict=True))
+    pictures = [drawn[s.id] for s in samples]
     encoder = ClipEncoder(f"local-dir:{CLASSIFIER}")
     classes = prototypes(list(zero_shot_texts("noun").values()), encoder.texts)
     read = probabilities(encoder.images(pictures[:n]), classes, encoder.scale).argmax(1)

@@ -1,0 +1,101 @@
+"""The thread behind the sampler: while a batch is drawn, the one before is written and scored.
+
+Files are written first, so that a finished picture is never lost; vectors are taken from memory,
+not from the file, and kept a chunk at a time.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+
+from audit.store import RunFolder
+
+CHUNK = 256
+"""Vectors in a file."""
+DEPTH = 2
+"""Batches that may wait: memory stays the same however long the plan is."""
+
+
+class Encoder(Protocol):
+    """What the thread needs of an encoder."""
+
+    key: str
+
+    def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """uint8 pictures to float32[n, d]."""
+
+
+class Behind:
+    """Writes and scores batches in the order in which they come.
+
+    An error of the thread is raised by the next `put`, or at the end; pictures that came before it
+    are kept.
+    """
+
+    def __init__(self, folder: RunFolder, encoders: Sequence[Any], done: Callable[[int], None]):
+        self.folder, self.encoders, self.done = folder, list(encoders), done
+        self._queue: queue.Queue[tuple[list[str], np.ndarray, list[bool]] | None]
+        self._queue = queue.Queue(DEPTH)
+        self._kept: dict[str, list[tuple[str, np.ndarray]]] = {e.key: [] for e in self.encoders}
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="behind", daemon=True)
+
+    def __enter__(self) -> Behind:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._queue.put(None)
+        self._thread.join()
+        if error is None and self._error is not None:
+            raise self._error
+
+    def put(self, ids: list[str], pictures: np.ndarray, blocked: list[bool]) -> None:
+        """Hand over a batch, uint8[n, h, w, 3]; waits while the thread is two batches behind."""
+        if self._error is not None:
+            raise self._error
+        self._queue.put((ids, pictures, blocked))
+
+    def _work(self) -> None:
+        while (batch := self._queue.get()) is not None:
+            if self._error is not None:
+                continue  # empty the queue, so that nobody waits for ever
+            try:
+                self._keep(*batch)
+            except BaseException as error:
+                self._error = error
+        if self._error is None:
+            try:
+                for encoder in self.encoders:
+                    self._flush(encoder.key)
+            except BaseException as error:
+                self._error = error
+
+    def _keep(self, ids: list[str], pictures: np.ndarray, blocked: list[bool]) -> None:
+        for id, picture, hidden in zip(ids, pictures, blocked, strict=True):
+            if hidden:
+                self.folder.write_blocked(id, "blocked")
+            else:
+                self.folder.write_image(id, picture)
+        shown = [i for i, hidden in enumerate(blocked) if not hidden]
+        for encoder in self.encoders if shown else ():
+            rows = encoder.images([pictures[i] for i in shown])
+            self._kept[encoder.key] += [(ids[i], row) for i, row in zip(shown, rows, strict=True)]
+            if len(self._kept[encoder.key]) >= CHUNK:
+                self._flush(encoder.key)
+        self.done(len(ids))
+
+    def _flush(self, key: str) -> None:
+        kept = self._kept[key]
+        if kept:
+            self.folder.add_vectors(key, [i for i, _ in kept], np.stack([v for _, v in kept]))
+        self._kept[key] = []

@@ -1,0 +1,207 @@
+"""What a run is: its options, what they name, and its samples. Nothing is drawn or written here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from audit import registry, suites
+from audit.errors import UserError, unknown
+from audit.records import Sample, Settings, Suite
+from audit.store import RunFolder, run_name
+
+LIBRARIES = (
+    "t2i-audit",
+    "torch",
+    "diffusers",
+    "transformers",
+    "open_clip_torch",
+    "faiss-cpu",
+    "numpy",
+)
+BATCHES = {"cpu": 16, "cuda": 32, "mps": 4}
+"""Images at once where nobody says how many; large pictures take fewer."""
+BATCH_PIXELS = 32 * 512 * 512
+
+
+class Progress(Protocol):
+    """Where steps report what they do; the command line shows it, tests ignore it."""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """`done` of `total` units of `step` are finished."""
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is made, beside the suite; None and 0 stand for the model's own default."""
+
+    model: str = "embedded"
+    out: Path = Path("reports")
+    steps: int | None = None
+    guidance: float | None = None
+    batch: int = 0
+    dtype: str = "auto"
+    device: str = "auto"
+    scheduler: str = ""
+    negative: str = ""
+    size: str = ""
+    """`WIDTHxHEIGHT`, or one number for a square."""
+    loras: tuple[str, ...] = ()
+    compile: bool = False
+    offload: str = "none"
+    trust: bool = False
+    revision: str = ""
+    config: Path | None = None
+    """Diffusers folder that describes a single-file checkpoint."""
+    images: Path | None = None
+    """Pictures made elsewhere, in place of a model."""
+    prompts: Path | None = None
+    """Table of their prompts."""
+    classifier: str = "embedded-classifier"
+    descriptor: str = "embedded-copy"
+    q: float = 0.1
+    """Nominal false discovery rate of the copies."""
+    seed: int = 0
+    """Seed of resampling and of the sample walls; never of the images."""
+    validation: int = 800
+    """Renders on which the embedded classifier's errors are measured."""
+    command: str = ""
+    corpus: Path | None = None
+    """Folder of training images, in place of the suite's corpus."""
+    held_out: Path | None = None
+
+    @property
+    def loading(self) -> Any:
+        """What of these the model's loader needs."""
+        from audit.generate.model import Loading
+
+        return Loading(
+            self.dtype, self.device, self.scheduler, self.loras, self.compile, self.offload,
+            self.trust, self.config,
+        )  # fmt: skip
+
+
+@dataclass
+class Run:
+    """One run under way: what the steps share."""
+
+    suite: Suite
+    options: Options
+    settings: Settings
+    folder: RunFolder
+    samples: list[Sample]
+    corpus: Any = None
+    """Training set to search, or None."""
+    progress: Progress = silent
+    notes: list[str] = field(default_factory=list)
+    source: Any = None
+    """Where the model lies; None for pictures made elsewhere."""
+    device: str = "cpu"
+    pictures: Callable[[str], np.ndarray] | None = None
+    """Sample id to picture, for pictures made elsewhere."""
+
+    def picture(self, sample: str) -> np.ndarray:
+        """One picture, uint8[h, w, 3]; pixels.Unreadable if it is gone or damaged."""
+        return self.pictures(sample) if self.pictures else self.folder.read_image(sample)
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of what decides its numbers."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "from a checkout"
+    return found
+
+
+def _corpus(suite: Suite, options: Options) -> Any:
+    """The training set to search: opened while planning, so that a wrong folder costs no images."""
+    if options.corpus is not None:
+        from audit.replication.corpus import FolderCorpus
+
+        return FolderCorpus(options.corpus, options.held_out)
+    return registry.load("corpus", suite.corpus)() if suite.corpus else None
+
+
+def _size(text: str) -> str:
+    """`512` and `512x768` as `WIDTHxHEIGHT`; UserError for anything else."""
+    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text)
+    if match is None or int(match[1]) == 0 or match[2] == "0":
+        raise UserError(f"--size {text!r} is no size. Give pixels as 512 or WIDTHxHEIGHT.")
+    return f"{match[1]}x{match[2] or match[1]}"
+
+
+def _source(options: Options) -> Any:
+    from audit.generate.source import find
+
+    name = options.model
+    if name in registry.MODELS or (":" in name and not Path(name).exists()):
+        return replace(find(str(registry.load("model", name)())), name=name)
+    return find(name, registry.MODELS, options.revision)
+
+
+def _settings(options: Options, source: Any, on: str) -> Settings:
+    from audit.generate import model
+
+    own = {**model.defaults(source, options.config), **registry.DEFAULTS.get(options.model, {})}
+    size = _size(options.size) if options.size else ""
+    batch = options.batch
+    if not batch:
+        width, height = (int(v) for v in size.split("x")) if size else own["size"]
+        batch = max(1, min(BATCHES.get(on, 1), BATCH_PIXELS // (width * height)))
+    steps = own["steps"] if options.steps is None else options.steps
+    guidance = own["guidance"] if options.guidance is None else options.guidance
+    return Settings(
+        options.model, source.revision, int(steps), float(guidance), batch,
+        model.precision(options.dtype, model.device(options.device)), options.negative,
+        options.scheduler, size, tuple(model.lora_key(lora) for lora in options.loras),
+    )  # fmt: skip
+
+
+def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run:
+    """Plan a run and find its folder; nothing is written yet.
+
+    Raises UserError for whatever the options name that is not there or does not fit.
+    """
+    if options.images is not None:
+        return _open_pictures(suite, options, progress)
+    from audit.generate.model import SCHEDULERS, device
+
+    if options.scheduler and options.scheduler not in SCHEDULERS:
+        raise unknown("scheduler", options.scheduler, SCHEDULERS)
+    on = device(options.device).type
+    source = _source(options)
+    settings = _settings(options, source, on)
+    samples = suites.expand(
+        suite, settings, {m.name: registry.load("mitigation", m.method) for m in suite.mitigations}
+    )
+    folder = RunFolder(options.out / run_name(suite, settings))
+    corpus = _corpus(suite, options)
+    return Run(suite, options, settings, folder, samples, corpus, progress, [], source, on)
+
+
+def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
+    """Plan a run over pictures made elsewhere: the rest of the line is the same."""
+    from audit.imported import plan, readers
+
+    assert options.images is not None
+    pictures = readers.read(options.images, options.prompts)
+    settings = plan.settings(pictures)
+    joined = plan.join(suite, pictures)
+    folder = RunFolder(options.out / run_name(joined.suite, settings))
+    return Run(
+        joined.suite, options, settings, folder, joined.samples, _corpus(joined.suite, options),
+        progress, joined.notes, None, "cpu", lambda id: pictures.image(joined.names[id]),
+    )  # fmt: skip

@@ -1,0 +1,91 @@
+"""The thread behind the sampler: order, blocked pictures, and errors that are not swallowed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audit.behind import CHUNK, Behind
+from audit.errors import UserError
+from audit.store import RunFolder
+
+
+class Sums:
+    """An encoder whose vector is the picture's sum."""
+
+    key = "sums"
+
+    def __init__(self, fail_at: int = -1) -> None:
+        self.calls, self.fail_at = 0, fail_at
+
+    def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """float32[n, 1]; fails at a given call."""
+        self.calls += 1
+        if self.calls == self.fail_at:
+            raise UserError("the encoder broke")
+        return np.array([[float(p.sum())] for p in pictures], np.float32)
+
+
+def batches(n: int, size: int = 4) -> list[tuple[list[str], np.ndarray, list[bool]]]:
+    """`n` batches of small pictures; every fifth is blocked."""
+    rng = np.random.default_rng(0)
+    out = []
+    for b in range(n):
+        ids = [f"{b:04d}-{i}" for i in range(size)]
+        blocked = [(b * size + i) % 5 == 0 for i in range(size)]
+        out.append((ids, rng.integers(0, 256, (size, 2, 2, 3), dtype=np.uint8), blocked))
+    return out
+
+
+def test_everything_is_written_and_scored_once(tmp_path: Path) -> None:
+    """Pictures, reasons and vectors are there; blocked pictures have no file and no vector."""
+    folder, told = RunFolder(tmp_path), []
+    todo = batches(CHUNK // 2)  # more than one file of vectors
+    with Behind(folder, [Sums()], told.append) as behind:
+        for batch in todo:
+            behind.put(*batch)
+    vectors, blocked = folder.vectors("sums"), folder.blocked()
+    for ids, pictures, hidden in todo:
+        for id, picture, hide in zip(ids, pictures, hidden, strict=True):
+            assert (id in blocked) == hide == (id not in vectors)
+            if not hide:
+                assert np.array_equal(folder.read_image(id), picture)
+                assert vectors[id][0] == picture.sum()
+    assert sum(told) == sum(len(ids) for ids, _, _ in todo)
+    assert len(list((tmp_path / "vectors" / "sums").glob("*.npz"))) > 1
+
+
+def test_an_error_behind_stops_the_sampler_and_keeps_the_pictures(tmp_path: Path) -> None:
+    """The sentence arrives where batches are put in, and nothing hangs."""
+    folder, put = RunFolder(tmp_path), 0
+
+    def draw() -> None:
+        nonlocal put
+        with Behind(folder, [Sums(fail_at=3)], lambda n: None) as behind:
+            for batch in batches(50):
+                behind.put(*batch)
+                put += 1
+
+    with pytest.raises(UserError, match="the encoder broke"):
+        draw()
+    assert put < 50
+    assert len(folder.present()) >= 8
+
+
+def test_an_interrupted_sampler_loses_no_finished_picture(tmp_path: Path) -> None:
+    """What was handed over before an interruption is written, with its vectors."""
+    folder = RunFolder(tmp_path)
+
+    def draw() -> None:
+        with Behind(folder, [Sums()], lambda n: None) as behind:
+            for batch in batches(2):
+                behind.put(*batch)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        draw()
+    assert len(folder.present()) == 8
+    assert len(folder.vectors("sums")) + len(folder.blocked()) == 8
