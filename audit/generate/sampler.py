@@ -3,7 +3,8 @@
 The pipeline's own call does the sampling: what is audited is what its users see. Each image has a
 generator of its own on the processor, seeded from its sample, so that batch, order, shard and
 interruption never change its noise. Kernels round differently for different batch shapes, so the
-last batch is padded: an image's bits depend on nothing but its sample and the settings.
+last batch is padded: an image depends on nothing but its sample and the settings, to rounding (a
+kernel that splits a batch over threads may round by the place in it; measured for Flux alone).
 """
 
 from __future__ import annotations
