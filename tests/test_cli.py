@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from audit import cli
+from audit.commands.meter import Meter
 
 HEAVY = ("torch", "diffusers", "open_clip", "faiss", "pandas", "numpy", "sklearn", "seaborn",
          "matplotlib", "jinja2", "transformers", "pydantic", "scipy")  # fmt: skip
@@ -107,11 +108,11 @@ def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Step, count and total; the last unit is always reported, a quiet meter says nothing."""
-    meter = cli.Meter(quiet=False)
+    meter = Meter(quiet=False)
     for i in range(1, 101):
         meter("images", i, 100)
     lines = capsys.readouterr().err.splitlines()
     assert 1 <= len(lines) <= 3
     assert lines[-1].startswith("images: 100 of 100")
-    cli.Meter(quiet=True)("images", 1, 1)
+    Meter(quiet=True)("images", 1, 1)
     assert capsys.readouterr().err == ""

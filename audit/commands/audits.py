@@ -1,0 +1,112 @@
+"""`demo` and `run`: a suite on a model or on images, to a report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audit.commands.shared import Json, Out, Quiet, audit, command
+
+
+def demo(
+    out: Out = Path("reports"),
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer images in fewer steps.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Audit the embedded model, whose biases and copies were planted; prints the report's path."""
+    from audit import suites
+    from audit.pipeline import Options
+
+    suite = suites.read_suite("world", quick)
+    options = Options(out=out, command=command())
+    if quick:
+        options = replace(options, steps=12, validation=300)
+    audit(suite, options, quiet, as_json)
+
+
+def run(
+    suite: Annotated[str, typer.Argument(help="A shipped suite (see `list`) or a TOML file.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            help="`embedded`, a diffusers folder, a .safetensors checkpoint, or a hub name "
+            "(`organisation/name@revision`).",
+        ),
+    ] = "embedded",
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Audit images made elsewhere: a folder, a .tar or a .parquet file."),
+    ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(help="Table of the images' prompts: file_name, text, seed, arm."),
+    ] = None,
+    out: Out = Path("reports"),
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", "-n", min=1, help="Images per prompt, for every block.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Sampling steps; else the model's own.")
+    ] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="Guidance scale, 1 turns it off; else the model's own.")
+    ] = None,
+    negative: Annotated[str, typer.Option(help="Negative prompt.")] = "",
+    scheduler: Annotated[
+        str, typer.Option(help="Sampler by name, e.g. dpm++, euler, ddim; else the model's own.")
+    ] = "",
+    size: Annotated[str, typer.Option(help="Pixels: 512 or WIDTHxHEIGHT.")] = "",
+    lora: Annotated[
+        list[str] | None, typer.Option(help="LoRA weights as FILE or FILE@SCALE; may be repeated.")
+    ] = None,
+    batch: Annotated[
+        int, typer.Option(min=0, help="Images drawn at once, part of the result; 0 chooses.")
+    ] = 0,
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the denoiser: for long runs on a GPU.")
+    ] = False,
+    offload: Annotated[
+        str, typer.Option(help="none, model or sequential: slower, with less GPU memory.")
+    ] = "none",
+    config: Annotated[
+        Path | None, typer.Option(help="Diffusers folder that describes a single checkpoint.")
+    ] = None,
+    revision: Annotated[str, typer.Option(help="Commit, tag or branch of a hub model.")] = "",
+    trust: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run code that comes with the model.")
+    ] = False,
+    classifier: Annotated[
+        str, typer.Option(help="`embedded-classifier` or an open_clip name.")
+    ] = "embedded-classifier",
+    corpus: Annotated[
+        Path | None, typer.Option(help="Folder of training images to search for copies.")
+    ] = None,
+    held_out: Annotated[
+        Path | None, typer.Option(help="Folder of held-out images, exchangeable with --corpus.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Run a suite on a model or on images, or continue it, and print the path of the report."""
+    from audit import suites
+    from audit.planning import Options
+
+    chosen = suites.read_suite(suite)
+    if seeds is not None:
+        chosen = suites.with_seeds(chosen, seeds)
+    options = Options(
+        model=model, out=out, steps=steps, guidance=guidance, batch=batch, dtype=dtype,
+        device=device, scheduler=scheduler, negative=negative, size=size, loras=tuple(lora or ()),
+        compile=compile, offload=offload, trust=trust, revision=revision, config=config,
+        images=images, prompts=prompts, classifier=classifier, corpus=corpus, held_out=held_out,
+        command=command(),
+    )  # fmt: skip
+    audit(chosen, options, quiet, as_json)
