@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -257,14 +258,43 @@ def _truth(suite: Suite) -> tuple[tuple[Reference, ...], Reference | None]:
     return (first, measured, *rest), planted
 
 
-def evaluate(
-    run: Run, table: pd.DataFrame, alignment: pd.DataFrame, errors: Mapping[str, np.ndarray],
-    matches: pd.DataFrame,
-) -> list[Finding]:  # fmt: skip
+@dataclass(frozen=True)
+class Scored:
+    """Everything that was read from the pictures, ready to be judged."""
+
+    table: pd.DataFrame
+    """Perceived attributes (ATTRIBUTE_COLUMNS)."""
+    key: Mapping[str, str]
+    """What produced the table."""
+    alignment: pd.DataFrame = field(default_factory=pd.DataFrame)
+    errors: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """The classifier's errors: attribute to int[K, K], rows true."""
+    matches: pd.DataFrame = field(default_factory=pd.DataFrame)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    train_image: Callable[[str], np.ndarray] | None = None
+
+
+def conclude(run: Run, scored: Scored) -> Path:
+    """Findings, tables and the page, from what was read."""
+    found = evaluate(run, scored)
+    options = [run.options.validation, run.options.seed, run.options.q]
+    key = {**scored.key, "suite": digest(repr(run.suite)), "options": options}
+    for name in ("table", "alignment", "matches"):
+        file = "attributes" if name == "table" else name
+        run.folder.write_table(file, key, getattr(scored, name))
+    run.folder.write_findings(to_json(found))
+    run.progress("report", 0, 1)
+    report = write_report(run, found, scored)
+    run.progress("report", 1, 1)
+    return report
+
+
+def evaluate(run: Run, scored: Scored) -> list[Finding]:
     """Tables to findings, section by section."""
     from audit.findings import mitigation, quality, replication, representation
 
     suite, seed = run.suite, run.options.seed
+    table, alignment, errors = scored.table, scored.alignment, scored.errors
     references, planted = _truth(suite)
     asked = [a for a in suite.attributes if a.name != suite.subject_attribute]
     subjects: dict[str, int] = {}
@@ -273,15 +303,15 @@ def evaluate(
             subjects[p.subject] = subjects.get(p.subject, 0) + 1
     context = representation.Context(asked, references, errors, planted, seed)
     found = representation.findings(table, context, subjects)
-    if len(matches):
-        found += replication.findings(matches, {p.id: p for p in suite.prompts}, seed)
+    if len(scored.matches):
+        found += replication.findings(scored.matches, {p.id: p for p in suite.prompts}, seed)
     for arm in suite.mitigations:
         attribute = next((a for a in asked if a.name == arm.options.get("attribute")), asked[0])
         targets = suites.targets(suite, arm, attribute)
         found += mitigation.findings(table, alignment, arm.name, attribute, targets, seed)
     source = "fresh balanced renders of the world, none of them in training"
     found += quality.classifier(errors, suite.attributes, source)
-    return found + quality.subjects(alignment, seed)
+    return found + (quality.subjects(alignment, seed) if len(alignment) else [])
 
 
 def execute(run: Run) -> Path:
@@ -292,45 +322,31 @@ def execute(run: Run) -> Path:
     with run.folder.lock():
         run.folder.write_manifest(run.suite, run.settings, {**versions(), "device": run.device})
         run.folder.write_plan(run.samples)
+        if run.labels is not None:
+            return conclude(run, Scored(run.labels.table, {"labels": run.settings.revision}))
         encoder, descriptor = _classifier(run), _descriptor(run)
         generate(run, [encoder, descriptor] if descriptor else [encoder])
         known = vectors(run, encoder, "classifier")
         table = score(run, encoder, known)
         alignment = align(run, encoder, known, table)
         errors = confusion(run, encoder)
-        matches = pd.DataFrame()
-        facts: dict[str, Any] = {}
-        train_image: Callable[[str], np.ndarray] = run.picture
+        scored = Scored(table, {"encoder": encoder.key}, alignment, errors)
         if run.corpus is not None:
             matches, facts, train_image = search(run, descriptor)
-        found = evaluate(run, table, alignment, errors, matches)
-        key = {
-            "encoder": encoder.key,
-            "suite": digest(repr(run.suite)),
-            "options": [run.options.validation, run.options.seed, run.options.q],
-        }
-        run.folder.write_table("attributes", key, table)
-        run.folder.write_table("alignment", key, alignment)
-        run.folder.write_table("matches", key, matches)
-        run.folder.write_findings(to_json(found))
-        run.progress("report", 0, 1)
-        report = write_report(run, found, table, matches, facts, train_image)
-        run.progress("report", 1, 1)
+            scored = replace(scored, matches=matches, facts=facts, train_image=train_image)
+        report = conclude(run, scored)
     gone = run.pictures is None and len({s.id for s in run.samples} - run.folder.present())
     if gone:
         raise Incomplete(f"{gone} of the planned images are missing; run the same command again.")
     return report
 
 
-def write_report(
-    run: Run, found: list[Finding], table: pd.DataFrame, matches: pd.DataFrame,
-    facts: Mapping[str, Any], train_image: Callable[[str], np.ndarray],
-) -> Path:  # fmt: skip
+def write_report(run: Run, found: list[Finding], scored: Scored) -> Path:
     """The page, from findings and tables."""
     from audit.report.page import page
 
     everything = {
-        **facts,
+        **scored.facts,
         "command": run.options.command,
         "versions": versions(),
         "suite_hash": digest(repr(run.suite)),
@@ -344,7 +360,7 @@ def write_report(
             "every repeated image is known, so each estimate can be checked against the truth."
         )
     evidence = Evidence(
-        run.suite, run.settings, found, table, matches, {s.id: s for s in run.samples},
-        run.picture, train_image, everything,
+        run.suite, run.settings, found, scored.table, scored.matches,
+        {s.id: s for s in run.samples}, run.picture, scored.train_image or run.picture, everything,
     )  # fmt: skip
     return run.folder.write_report(page(evidence))

@@ -13,6 +13,7 @@ import numpy as np
 
 from audit import registry, suites
 from audit.errors import UserError, unknown
+from audit.pixels import Unreadable
 from audit.records import Sample, Settings, Suite
 from audit.store import RunFolder, run_name
 
@@ -67,6 +68,8 @@ class Options:
     """Pictures made elsewhere, in place of a model."""
     prompts: Path | None = None
     """Table of their prompts."""
+    labels: Path | None = None
+    """Table of labels that others gave, in place of pictures."""
     classifier: str = "embedded-classifier"
     descriptor: str = "embedded-copy"
     q: float = 0.1
@@ -109,6 +112,8 @@ class Run:
     device: str = "cpu"
     pictures: Callable[[str], np.ndarray] | None = None
     """Sample id to picture, for pictures made elsewhere."""
+    labels: Any = None
+    """`imported.labels.Labels`, where there are no pictures at all."""
 
     def picture(self, sample: str) -> np.ndarray:
         """One picture, uint8[h, w, 3]; pixels.Unreadable if it is gone or damaged."""
@@ -175,6 +180,8 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
 
     Raises UserError for whatever the options name that is not there or does not fit.
     """
+    if options.labels is not None:
+        return _open_labels(suite, options, progress)
     if options.images is not None:
         return _open_pictures(suite, options, progress)
     from audit.generate.model import SCHEDULERS, device
@@ -204,4 +211,21 @@ def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
     return Run(
         joined.suite, options, settings, folder, joined.samples, _corpus(joined.suite, options),
         progress, joined.notes, None, "cpu", lambda id: pictures.image(joined.names[id]),
+    )  # fmt: skip
+
+
+def _gone(sample: str) -> np.ndarray:
+    raise Unreadable(f"There is no picture of {sample}: only labels were given.")
+
+
+def _open_labels(suite: Suite, options: Options, progress: Progress) -> Run:
+    """Plan a run over labels alone: nothing is drawn, encoded or searched."""
+    from audit.imported import labels
+
+    assert options.labels is not None
+    found = labels.load(options.labels, suite)
+    folder = RunFolder(options.out / run_name(found.suite, found.settings))
+    return Run(
+        found.suite, options, found.settings, folder, found.samples, None, progress,
+        list(found.notes), None, "cpu", _gone, found,
     )  # fmt: skip
