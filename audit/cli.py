@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from audit.commands import about, audits, score, world
+from audit.commands import about, audits, label, score, world
 from audit.commands.shared import CRASHED, INCOMPLETE, USAGE
 from audit.errors import Incomplete, UserError
 
@@ -53,7 +53,7 @@ def _root(
     """Options of the command itself."""
 
 
-for verb in (audits.demo, audits.run, score.score, about.doctor):
+for verb in (audits.demo, audits.run, score.score, label.label, about.doctor):
     app.command()(verb)
 app.command("list")(about.list_)
 app.add_typer(world.app, name="world")

@@ -279,9 +279,21 @@ def conclude(run: Run, scored: Scored) -> Path:
     found = evaluate(run, scored)
     options = [run.options.validation, run.options.seed, run.options.q]
     key = {**scored.key, "suite": digest(repr(run.suite)), "options": options}
-    for name in ("table", "alignment", "matches"):
-        file = "attributes" if name == "table" else name
-        run.folder.write_table(file, key, getattr(scored, name))
+    tables = {"attributes": scored.table, "alignment": scored.alignment, "matches": scored.matches}
+    names = {n: run.folder.write_table(n, key, table).name for n, table in tables.items()}
+    run.folder.write_results(
+        {
+            "tables": names,
+            "classes": {
+                a.name: list(a.classes)
+                for a in run.suite.attributes
+                if a.name != run.suite.subject_attribute
+            },
+            "command": run.options.command,
+            "pictures": run.names,
+            "images": str(run.options.images or ""),
+        }
+    )
     run.folder.write_findings(to_json(found))
     run.progress("report", 0, 1)
     report = write_report(run, found, scored)

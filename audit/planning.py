@@ -112,6 +112,8 @@ class Run:
     device: str = "cpu"
     pictures: Callable[[str], np.ndarray] | None = None
     """Sample id to picture, for pictures made elsewhere."""
+    names: dict[str, str] = field(default_factory=dict)
+    """Sample id to the picture's own name, for pictures made elsewhere."""
     labels: Any = None
     """`imported.labels.Labels`, where there are no pictures at all."""
 
@@ -211,6 +213,7 @@ def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
     return Run(
         joined.suite, options, settings, folder, joined.samples, _corpus(joined.suite, options),
         progress, joined.notes, None, "cpu", lambda id: pictures.image(joined.names[id]),
+        joined.names,
     )  # fmt: skip
 
 
@@ -227,5 +230,5 @@ def _open_labels(suite: Suite, options: Options, progress: Progress) -> Run:
     folder = RunFolder(options.out / run_name(found.suite, found.settings))
     return Run(
         found.suite, options, found.settings, folder, found.samples, None, progress,
-        list(found.notes), None, "cpu", _gone, found,
+        list(found.notes), None, "cpu", _gone, {}, found,
     )  # fmt: skip

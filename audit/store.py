@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -160,6 +161,42 @@ class RunFolder:
         path = self.path / "tables" / f"{name}-{digest(key, 8)}.parquet"
         write_atomic(path, buffer.getvalue())
         return path
+
+    def write_results(self, results: Mapping[str, object]) -> None:
+        """Which tables are the latest, and what is needed to read them without the suite."""
+        self._write("results.json", json.dumps(results, indent=1, sort_keys=True) + "\n")
+
+    def results(self) -> dict[str, Any]:
+        """What `write_results` kept; UserError where the run has not come that far."""
+        try:
+            found = json.loads((self.path / "results.json").read_text("utf-8"))
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{self.path} holds no finished run. Give the folder that `t2i-audit run` made."
+            ) from error
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.path} is damaged: {error}. Run the same command again.") from (
+                error
+            )
+        return dict(found)
+
+    def read_table(self, name: str) -> pd.DataFrame:
+        """A table of the latest results; UserError where it is gone."""
+        path = self.path / "tables" / str(self.results()["tables"][name])
+        try:
+            return pd.read_parquet(path)
+        except Exception as error:  # pyarrow raises many kinds for damaged files
+            raise UserError(f"{path} cannot be read. Run the same command again.") from error
+
+    # human labels
+    def write_label_file(self, name: str, data: bytes) -> Path:
+        """A file of the labelling of this run."""
+        write_atomic(self.path / "labels" / name, data)
+        return self.path / "labels" / name
+
+    def label_file(self, name: str) -> Path:
+        """Where a file of the labelling is or would be."""
+        return self.path / "labels" / name
 
     def write_findings(self, text: str) -> Path:
         """findings.json: every number of the page."""

@@ -43,8 +43,8 @@ def page(evidence: Evidence) -> str:
     copies = replication(evidence, album)
     same_noise = strips(evidence, album)
     style = (TEMPLATES / "style.css").read_text("utf-8").strip()
-    return _environment().get_template("page.html.j2").render(
-        style=style, style_hash=_hash(style), data=data, suite=evidence.suite,
+    return environment().get_template("page.html.j2").render(
+        style=style, style_hash=style_hash(style), data=data, suite=evidence.suite,
         settings=evidence.settings, facts=_Facts(evidence.facts), w=wording, t=wording.text,
         sections=SECTIONS, answers=answers(evidence), audited=audited(evidence),
         overall=shares.overall(evidence), parts=parts, walls=shares.walls(evidence, album),
@@ -69,7 +69,8 @@ class _Facts(dict[str, Any]):
         return None
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates with their filters: escaped, and strict about what is not there."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -87,7 +88,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _hash(style: str) -> str:
+def style_hash(style: str) -> str:
     """The Content-Security-Policy source that allows exactly this `<style>`."""
     return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 

@@ -1,0 +1,114 @@
+"""The labelling of a run on disk: sheet, page and draw, and the labels that came back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.errors import UserError, unknown
+from audit.labelling import sheet
+from audit.labelling.draw import Drawn, draw
+from audit.store import RunFolder
+
+SHEET, PAGE, RECORD, LABELS = "sheet.csv", "index.html", "drawn.json", "labels.csv"
+
+
+def _pictures(folder: RunFolder, results: Mapping[str, Any]) -> Callable[[str], np.ndarray]:
+    if not results.get("images"):
+        return folder.read_image
+    from audit.imported import readers
+
+    made, names = readers.read(Path(results["images"])), results["pictures"]
+    return lambda id: made.image(names[id])
+
+
+def write_sheet(folder: RunFolder, n: int, attributes: Sequence[str], seed: int) -> dict[str, Any]:
+    """Draw pictures and write the sheet with its page; says where they are and what comes next.
+
+    Raises UserError for an attribute that the run did not read, and where a sheet of another draw
+    is already there: what people filled in is never overwritten.
+    """
+    from audit.report.labels import labelling_page
+
+    results = folder.results()
+    classes: dict[str, list[str]] = results["classes"]
+    for name in attributes:
+        if name not in classes:
+            raise unknown("attribute", name, classes)
+    chosen = {a: c for a, c in classes.items() if not attributes or a in attributes}
+    drawn = draw(folder.read_table("attributes"), chosen, n, seed)
+    record = sheet.record(drawn, seed)
+    path = folder.label_file(SHEET)
+    if path.exists() and folder.label_file(RECORD).read_bytes() != record:
+        raise UserError(
+            f"{path} holds the sheet of another draw. Read it back first "
+            f"(t2i-audit label {folder.path} --read FILE), or move it away."
+        )
+    page = labelling_page(
+        drawn.rows, chosen, sheet.REASONS, _pictures(folder, results), folder.path.name
+    )
+    folder.write_label_file(RECORD, record)
+    folder.write_label_file(PAGE, page.encode())
+    if not path.exists():
+        folder.write_label_file(SHEET, sheet.blank(drawn))
+    again = f"t2i-audit label {folder.path} --read {path}"
+    return {
+        "path": str(folder.label_file(PAGE)),
+        "sheet": str(path),
+        "pictures": len(drawn.rows),
+        "next": f"Open the page, fill in {path}, and then: {again}",
+    }
+
+
+def read_back(folder: RunFolder, paths: Sequence[Path]) -> dict[str, Any]:
+    """Check filled sheets and keep their labels in the run; says how many there are."""
+    results = folder.results()
+    was = _drawn(folder)
+    parts = [sheet.read(p, was, results["classes"]) for p in paths]
+    if len(parts) > 1:  # a copy each, without initials, is still a rater each
+        parts = [p.assign(rater=p.rater.where(p.rater != "", f"sheet {i + 1}"))
+                 for i, p in enumerate(parts)]  # fmt: skip
+    judged = pd.concat(parts, ignore_index=True)
+    if judged.duplicated(["sample", "attribute", "rater"]).any():
+        raise UserError(
+            "Two of the sheets hold labels of one picture by the same rater. Give each rater their "
+            "own initials in the column `rater`."
+        )
+    data = judged.to_csv(index=False).encode()
+    path = folder.write_label_file(LABELS, data)
+    return {
+        "path": str(path),
+        "labels": len(judged),
+        "pictures": int(judged.drop_duplicates(["sample", "attribute"]).shape[0]),
+        "raters": int(judged.rater.nunique()),
+        "next": f"Run the audit again to correct by them: {results['command'] or 't2i-audit run'}",
+    }
+
+
+def _drawn(folder: RunFolder) -> Drawn:
+    try:
+        return sheet.drawn(folder.label_file(RECORD).read_bytes())
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{folder.path} has no sheet yet. Write one: t2i-audit label {folder.path}"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder.label_file(RECORD)} is damaged. Move the folder `labels` away and draw anew."
+        ) from error
+
+
+def labels(folder: RunFolder) -> tuple[pd.DataFrame, Drawn] | None:
+    """Every judgement that was read back, and what was drawn from what; None where nobody labelled.
+
+    Columns sample, attribute, rater, outcome, value.
+    """
+    path = folder.label_file(LABELS)
+    if not path.exists():
+        return None
+    judged = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    return judged.assign(value=judged.value.where(judged.value != "", None)), _drawn(folder)

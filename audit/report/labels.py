@@ -1,0 +1,40 @@
+"""The page beside a labelling sheet: numbered pictures, and nothing of what was read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from audit.report import wording
+from audit.report.page import TEMPLATES, environment, style_hash
+from audit.report.thumbnails import Album
+
+SIDE = 256
+BUDGET = 40_000_000
+"""Characters of pictures: the page is for one desk, not for the post."""
+
+
+def labelling_page(
+    rows: pd.DataFrame, classes: Mapping[str, Sequence[str]], reasons: Sequence[str],
+    image: Callable[[str], np.ndarray], run: str,
+) -> str:  # fmt: skip
+    """HTML with a numbered picture per row of a drawn sample (columns sample and attribute).
+
+    The order is the sheet's, and the class that was read is not shown: labels must be blind.
+    """
+    album = Album(BUDGET)
+    parts = []
+    numbered = rows.assign(number=range(1, len(rows) + 1))
+    for attribute, part in numbered.groupby("attribute", sort=False):
+        cells = [
+            {"number": r.number, "src": album.uri(image, r.sample, SIDE)}
+            for r in part.itertuples(index=False)
+        ]
+        parts.append({"attribute": attribute, "classes": classes[str(attribute)], "cells": cells})
+    style = (TEMPLATES / "style.css").read_text("utf-8").strip()
+    return environment().get_template("labels.html.j2").render(
+        style=style, style_hash=style_hash(style), parts=parts, reasons=reasons, run=run,
+        sheet="sheet.csv", total=len(rows), t=wording.text, left_out=album.left_out,
+    )  # fmt: skip

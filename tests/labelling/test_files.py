@@ -1,0 +1,168 @@
+"""The sheet on disk: written blind, read back checked, never overwritten."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from audit.cli import app
+from audit.errors import UserError
+from audit.labelling import files, sheet
+from audit.records import ATTRIBUTE_COLUMNS
+from audit.store import RunFolder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """A finished run in small: 30 pictures with readings of one attribute."""
+    folder = RunFolder(tmp_path / "run")
+    rng = np.random.default_rng(3)
+    rows = []
+    for i in range(30):
+        id = f"{i:020x}"
+        folder.write_image(id, rng.integers(0, 255, (16, 16, 3), dtype=np.uint8))
+        value = "woman" if i % 3 == 0 else "man"
+        rows.append((id, "p", "nurse", "none", i, "gender", "label", value, 0.9))
+    path = folder.write_table(
+        "attributes", "k", pd.DataFrame(rows, columns=list(ATTRIBUTE_COLUMNS))
+    )
+    folder.write_results(
+        {"tables": {"attributes": path.name}, "classes": {"gender": ["woman", "man"]},
+         "command": "t2i-audit run x", "pictures": {}, "images": ""}
+    )  # fmt: skip
+    return folder
+
+
+def fill(path: Path, values: list[str], rater: str = "", out: Path | None = None) -> Path:
+    """Fill the column `value` as a person would."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row, value in zip(rows, values, strict=False):
+        row["value"], row["rater"] = value, rater
+    target = out or path
+    with target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(sheet.COLUMNS))
+        writer.writeheader()
+        writer.writerows(rows)
+    return target
+
+
+def test_the_sheet_is_blind_and_the_page_shows_its_pictures(run: RunFolder) -> None:
+    """Neither file says what was read; the page holds a picture for each row."""
+    made = files.write_sheet(run, 12, [], 0)
+    page = Path(made["path"]).read_text("utf-8")
+    rows = list(csv.DictReader(Path(made["sheet"]).read_text("utf-8").splitlines()))
+    assert len(rows) == made["pictures"] == 12
+    assert page.count("<img ") == 12
+    assert {r["value"] for r in rows} == {""}
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_labels_come_back_with_their_draw(run: RunFolder) -> None:
+    """What was filled in is kept with raters and reasons; blanks are no labels."""
+    made = files.write_sheet(run, 10, [], 0)
+    fill(Path(made["sheet"]), ["Woman", "man ", "no person", "uncertain", ""], "ab")
+    said = files.read_back(run, [Path(made["sheet"])])
+    assert (said["labels"], said["raters"]) == (4, 1)
+    kept = files.labels(run)
+    assert kept is not None
+    judged, drawn = kept
+    assert list(judged.outcome) == ["label", "label", "no person", "uncertain"]
+    assert list(judged.value)[:2] == ["woman", "man"]
+    assert judged.value.isna().sum() == 2
+    assert sum(s.drawn for s in drawn.strata) == 10
+
+
+def test_a_sheet_for_each_rater(run: RunFolder, tmp_path: Path) -> None:
+    """Copies without initials are raters of their own; majority settles, a tie is uncertain."""
+    made = Path(files.write_sheet(run, 6, [], 0)["sheet"])
+    paths = [
+        fill(made, words, out=tmp_path / f"{i}.csv")
+        for i, words in enumerate((["woman", "man"], ["woman", "woman"], ["man", "uncertain"]))
+    ]
+    assert files.read_back(run, paths)["raters"] == 3
+    kept = files.labels(run)
+    assert kept is not None
+    settled = sheet.settle(kept[0]).set_index("sample")
+    order = kept[1].rows["sample"]
+    assert settled.loc[order[0], "value"] == "woman"
+    assert settled.loc[order[1], "outcome"] == "uncertain"
+
+
+def test_labels_that_people_gave_are_never_overwritten(run: RunFolder) -> None:
+    """The same draw leaves the sheet as it is; another draw is refused while it stands."""
+    made = Path(files.write_sheet(run, 6, [], 0)["sheet"])
+    fill(made, ["woman"])
+    before = made.read_bytes()
+    files.write_sheet(run, 6, [], 0)
+    assert made.read_bytes() == before
+    with pytest.raises(UserError, match="another draw"):
+        files.write_sheet(run, 6, [], 1)
+    assert made.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("wommen", "line 2.*Did you mean woman"),
+        ("", "no filled cell"),
+    ],
+)
+def test_mistakes_on_the_sheet_name_their_line(run: RunFolder, cell: str, message: str) -> None:
+    """A word that is neither class nor reason is refused with its place."""
+    made = Path(files.write_sheet(run, 6, [], 0)["sheet"])
+    fill(made, [cell])
+    with pytest.raises(UserError, match=message):
+        files.read_back(run, [made])
+
+
+def test_sheets_of_semicolons_are_read(run: RunFolder, tmp_path: Path) -> None:
+    """Spreadsheets of many countries write them, with a byte-order mark."""
+    made = Path(files.write_sheet(run, 6, [], 0)["sheet"])
+    fill(made, ["woman"])
+    other = tmp_path / "s.csv"
+    other.write_text("\ufeff" + made.read_text("utf-8").replace(",", ";"), "utf-8")
+    assert files.read_back(run, [other])["labels"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("number,sample,attribute\n1,a,gender\n", "lacks the column 'value'"),
+        ("number,sample,attribute,value\n1,zzz,gender,man\n", "not on this run's sheet"),
+    ],
+)
+def test_other_tables_are_refused(run: RunFolder, tmp_path: Path, text: str, message: str) -> None:
+    """Only the sheet of this run can be read back into it."""
+    files.write_sheet(run, 6, [], 0)
+    path = tmp_path / "other.csv"
+    path.write_text(text, "utf-8")
+    with pytest.raises(UserError, match=message):
+        files.read_back(run, [path])
+
+
+def test_the_command_goes_through_a_whole_labelling(run: RunFolder) -> None:
+    """Write, fill, read: each step says what comes next, and mistakes exit with 2."""
+    runner = CliRunner()
+    wrong = runner.invoke(app, ["label", str(run.path), "--attribute", "gendr"])
+    assert "Did you mean gender" in str(wrong.exception)
+    made = runner.invoke(app, ["label", str(run.path), "-n", "6", "--json"])
+    where = json.loads(made.stdout)
+    early = runner.invoke(app, ["label", str(run.path), "--read", "none.csv"])
+    assert "no sheet none.csv" in str(early.exception)
+    fill(Path(where["sheet"]), ["man"] * 6)
+    done = runner.invoke(app, ["label", str(run.path), "--read", where["sheet"], "--json"])
+    assert json.loads(done.stdout)["labels"] == 6
+    assert "t2i-audit run x" in json.loads(done.stdout)["next"]
+
+
+def test_a_folder_without_a_run_is_said_so(tmp_path: Path) -> None:
+    """Labelling needs a finished run."""
+    with pytest.raises(UserError, match="no finished run"):
+        files.write_sheet(RunFolder(tmp_path), 6, [], 0)
