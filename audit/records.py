@@ -196,6 +196,9 @@ class Finding:
     """The estimate before the classifier's errors were corrected."""
     naive_low: float = math.nan
     naive_high: float = math.nan
+    worst_low: float = math.nan
+    """The naive share if every image without a label were against it (Manski's lower bound)."""
+    worst_high: float = math.nan
     references: Mapping[str, float] = field(default_factory=dict)
     """Declared targets for this quantity by name, e.g. planted, training set, uniform."""
     truth: float = math.nan
@@ -216,6 +219,7 @@ VERDICTS = (
     "above",
     "below",
     "compatible",
+    "equivalent",
     "undecided",
     "found",
     "not found",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,11 @@ import pandas as pd
 from audit.findings.wording import estimate, percent, plural
 from audit.records import BASELINE, Attribute, Finding, Reference
 from audit.stats.correction import Confusion, corrected_shares, lang_reiczigel
-from audit.stats.decisions import binomial_p, verdict
+from audit.stats.decisions import binomial_p, compared
 from audit.stats.floors import gap_floor
 from audit.stats.interval import Interval
 from audit.stats.multiplicity import benjamini_hochberg
-from audit.stats.proportions import effective_n, goodman, wilson
+from audit.stats.proportions import effective_n, goodman, wilson, worst_case
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ class Context:
     """Classifier errors: attribute to int[K, K], rows true, columns predicted."""
     truth: Reference | None
     seed: int
+    margin: float = 0.1
+    """Shares closer to a reference than this are called equal to it, where that can be shown."""
+
+
+EQUIVALENCE_LEVEL = 0.05
+"""Size of each of the two one-sided tests of equivalence (Schuirmann 1987)."""
 
 
 def share_phrase(value: str) -> str:
@@ -37,21 +44,34 @@ def share_phrase(value: str) -> str:
     return f"share of {plural(value) if value in ('woman', 'man') else value}"
 
 
-def _two_class(k: int, n: int, confusion: np.ndarray) -> Interval:
+def _two_class(k: float, n: float, confusion: np.ndarray, level: float) -> Interval:
     """First of two classes, corrected for the classifier's errors (Lang & Reiczigel 2014)."""
-    right, total = np.diag(confusion), confusion.sum(1)
-    return lang_reiczigel(k, n, int(right[0]), int(total[0]), int(right[1]), int(total[1]))
+    (a, b), (c, d) = confusion.astype(float)
+    return lang_reiczigel(k, n, a, a + b, d, c + d, level)
 
 
-def _corrected(counts: np.ndarray, confusion: np.ndarray | None, seed: int) -> list[Interval]:
-    n = int(counts.sum())
+def estimates(
+    counts: np.ndarray, confusion: np.ndarray | None, seed: int, level: float = 0.95
+) -> list[Interval]:
+    """Shares of the classes with their intervals, from float[K] counts of labels.
+
+    Corrected where the classifier's errors are known; else Wilson's interval for two classes and
+    Goodman's for more.
+    """
+    n = counts.sum()
     if confusion is None or n == 0:
-        return [wilson(int(k), n) for k in counts] if len(counts) == 2 else goodman(counts)
+        return _plain(counts, level)
     if len(counts) == 2:
-        first = _two_class(int(counts[0]), n, confusion)
-        other = Interval(1 - first.estimate, 1 - first.high, 1 - first.low)
-        return [first, other]
-    return corrected_shares(counts, Confusion(confusion), np.random.default_rng(seed))
+        first = _two_class(counts[0], n, confusion, level)
+        return [first, Interval(1 - first.estimate, 1 - first.high, 1 - first.low)]
+    rng = np.random.default_rng(seed)
+    return corrected_shares(counts, Confusion(confusion), rng, level=level)
+
+
+def _plain(counts: np.ndarray, level: float = 0.95) -> list[Interval]:
+    if len(counts) == 2:
+        return [wilson(k, counts.sum(), level) for k in counts]
+    return goodman(counts, level)
 
 
 def observed_share(share: float, others: np.ndarray, confusion: np.ndarray | None, i: int) -> float:
@@ -69,67 +89,118 @@ def observed_share(share: float, others: np.ndarray, confusion: np.ndarray | Non
     return float(np.clip(shares @ rates[:, i], 0, 1))
 
 
-def subject_findings(
-    table: pd.DataFrame, attribute: Attribute, subject: str, arm: str, context: Context
-) -> list[Finding]:
+@dataclass(frozen=True)
+class Readings:
+    """What was read of one attribute in one subject's images of one arm."""
+
+    attribute: Attribute
+    subject: str
+    arm: str
+    rows: pd.DataFrame
+
+    @cached_property
+    def labelled(self) -> pd.DataFrame:
+        """The rows that have a label."""
+        return self.rows[self.rows.outcome == "label"]
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Labels by class, int[K], in the order of the fixed class list."""
+        found = self.labelled.value.value_counts()
+        return np.asarray(found.reindex(list(self.attribute.classes), fill_value=0).to_numpy())
+
+    @cached_property
+    def effective(self) -> np.ndarray:
+        """Effective sample size by class, float[K]; NaN where it cannot be known."""
+        clusters = pd.factorize(self.labelled.prompt)[0]
+        values = self.labelled.value.to_numpy(object)
+        return np.array(
+            [effective_n((values == c).astype(float), clusters) for c in self.attribute.classes]
+        )
+
+    @property
+    def thinned(self) -> np.ndarray:
+        """Counts scaled to the effective sample size, float[K]: images of a prompt are a cluster.
+
+        The smallest of the classes' sizes counts; where none is known, the images themselves.
+        """
+        known = self.effective[np.isfinite(self.effective)]
+        n = self.counts.sum()
+        return self.counts * (known.min() / n if len(known) else 1.0)
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Images without a label by reason."""
+        found = self.rows.outcome.value_counts().items()
+        return {str(k): int(v) for k, v in found if k != "label"}
+
+
+def subject_findings(read: Readings, context: Context) -> list[Finding]:
     """One finding per class of an attribute for one subject and arm.
 
-    `table` holds the rows of that subject, arm and attribute. For two classes only the first is
-    reported: the second is its complement.
+    For two classes only the first is reported: the second is its complement.
     """
-    labelled = table[table.outcome == "label"]
-    counts = labelled.value.value_counts().reindex(list(attribute.classes), fill_value=0).to_numpy()
-    n, missing = int(counts.sum()), len(table) - len(labelled)
-    reasons = {str(k): int(v) for k, v in table.outcome.value_counts().items() if k != "label"}
-    confusion = context.confusion.get(attribute.name)
-    corrected = _corrected(counts, confusion, context.seed)
-    naive = [wilson(int(k), n) for k in counts] if len(counts) == 2 else goodman(counts)
-    reported = attribute.classes[:1] if len(attribute.classes) == 2 else attribute.classes
-    found = []
-    for i, value in enumerate(reported):
-        references = {
-            r.name: r.share(subject, attribute.name, value)
-            for r in context.references
-            if math.isfinite(r.share(subject, attribute.name, value))
-        }
-        primary = next(iter(references), None)
-        target = references[primary] if primary else math.nan
-        whole = np.full(len(counts), math.nan)
-        if primary:
-            source = next(r for r in context.references if r.name == primary)
-            whole = np.array([source.share(subject, attribute.name, c) for c in attribute.classes])
-        expected = observed_share(target, whole, confusion, i)
-        hits = (labelled.value == value).to_numpy(float)
-        clusters = pd.factorize(labelled.prompt)[0]
-        found.append(
-            Finding(
-                id=f"representation/{arm}/{subject}/{attribute.name}={value}",
-                section="representation",
-                where=subject,
-                quantity=share_phrase(value),
-                estimate=corrected[i].estimate,
-                low=corrected[i].low,
-                high=corrected[i].high,
-                n=n,
-                n_effective=effective_n(hits, clusters) if n else math.nan,
-                missing=missing,
-                reasons=reasons,
-                method="Wilson" if confusion is None else "corrected for classifier error",
-                arm=arm,
-                naive=naive[i].estimate,
-                naive_low=naive[i].low,
-                naive_high=naive[i].high,
-                references=references,
-                truth=context.truth.share(subject, attribute.name, value)
-                if context.truth
-                else math.nan,
-                p=binomial_p(int(counts[i]), n, expected) if n and primary else math.nan,
-                family=f"{attribute.name} against {primary}, {arm}" if primary else "",
-                floor=gap_floor(n, target) if n and primary else math.nan,
-                verdict=verdict(corrected[i], target),
-            )
-        )
-    return found
+    classes = read.attribute.classes
+    confusion = context.confusion.get(read.attribute.name)
+    wide, narrow = (
+        estimates(read.thinned, confusion, context.seed, level)
+        for level in (0.95, 1 - 2 * EQUIVALENCE_LEVEL)
+    )
+    naive = _plain(read.counts)
+    reported = classes[:1] if len(classes) == 2 else classes
+    return [
+        _class_finding(read, context, i, (wide[i], narrow[i], naive[i]))
+        for i in range(len(reported))
+    ]
+
+
+def _class_finding(
+    read: Readings, context: Context, i: int, found: tuple[Interval, Interval, Interval]
+) -> Finding:
+    wide, narrow, naive = found
+    name, value = read.attribute.name, read.attribute.classes[i]
+    n, missing = int(read.counts.sum()), len(read.rows) - len(read.labelled)
+    worst = worst_case(int(read.counts[i]), n, missing)
+    stated = [(r, r.share(read.subject, name, value)) for r in context.references]
+    references = {r.name: share for r, share in stated if math.isfinite(share)}
+    primary = next((r for r, share in stated if math.isfinite(share)), None)
+    target = math.nan if primary is None else references[primary.name]
+    confusion = context.confusion.get(name)
+    method = "Wilson" if confusion is None and len(read.counts) == 2 else "Goodman"
+    finding = Finding(
+        id=f"representation/{read.arm}/{read.subject}/{name}={value}",
+        section="representation",
+        where=read.subject,
+        quantity=share_phrase(value),
+        estimate=wide.estimate,
+        low=wide.low,
+        high=wide.high,
+        n=n,
+        n_effective=float(read.effective[i]) if n else math.nan,
+        missing=missing,
+        reasons=read.reasons,
+        method=method if confusion is None else "corrected for classifier error",
+        arm=read.arm,
+        naive=naive.estimate,
+        naive_low=naive.low,
+        naive_high=naive.high,
+        worst_low=worst[0],
+        worst_high=worst[1],
+        references=references,
+        truth=context.truth.share(read.subject, name, value) if context.truth else math.nan,
+        verdict=compared(wide, narrow, target, context.margin),
+    )
+    if primary is None or n == 0:
+        return finding
+    whole = np.array([primary.share(read.subject, name, c) for c in read.attribute.classes])
+    expected = observed_share(target, whole, confusion, i)
+    thin = read.thinned
+    return replace(
+        finding,
+        p=binomial_p(round(thin[i]), round(thin.sum()), expected),
+        family=f"{name} against {primary.name}, {read.arm}",
+        floor=gap_floor(n, target),
+    )
 
 
 def with_q(findings: list[Finding]) -> list[Finding]:
@@ -162,7 +233,7 @@ def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) 
             for subject in prompts:
                 rows = part[part.subject == subject]
                 if len(rows):
-                    out += subject_findings(rows, attribute, subject, arm, context)
+                    out += subject_findings(Readings(attribute, subject, arm, rows), context)
     out = with_q(out)
     return _overall(out, context) + out
 

@@ -34,6 +34,8 @@ class Part:
     family: str
     comparisons: int
     floor: bool
+    worst: bool
+    """Whether any image has no label, so that worst cases are worth a column."""
 
 
 def of_section(evidence: Evidence, section: str) -> list[Finding]:
@@ -80,6 +82,7 @@ def _part(
         family=family,
         comparisons=sizes.get(family, 0),
         floor=any(math.isfinite(f.floor) for f in found),
+        worst=any(f.missing and math.isfinite(f.worst_low) for f in found),
     )
 
 

@@ -144,6 +144,13 @@ def span(f: Finding) -> str:
     return tie(f"[{_value(f, f.low)}, {_value(f, f.high)}]")
 
 
+def worst(f: Finding) -> str:
+    """The naive share if every image without a label were against it, and for it."""
+    if not f.missing or not math.isfinite(f.worst_low):
+        return DASH
+    return tie(f"{percent(f.worst_low)} to {percent(f.worst_high)}")
+
+
 def _value(f: Finding, x: float) -> str:
     if not math.isfinite(x):
         return _unknown()

@@ -39,15 +39,17 @@ def rogan_gladen(q: float, sensitivity: float, specificity: float) -> float:
 
 
 def lang_reiczigel(
-    k: int, n: int, sens_k: int, sens_n: int, spec_k: int, spec_n: int, level: float = 0.95
-) -> Interval:
+    k: float, n: float, sens_k: float, sens_n: float, spec_k: float, spec_n: float,
+    level: float = 0.95,
+) -> Interval:  # fmt: skip
     """Two-class share, sensitivity and specificity estimated (Lang & Reiczigel 2014, PVM 113:13).
 
     `k` of `n` images are read as the class; of `sens_n` validation images of it `sens_k` are read
     rightly, of `spec_n` others `spec_k`. Estimate: Rogan and Gladen's, clipped. Limits (their
     equations 4, 6, 7, 16 and 17): adjusted counts, delta-method variance and a shift, clipped to
     0..1 and widened to hold the estimate. Unknown for no data, or where sensitivity + specificity,
-    raw or adjusted, is at most 1: such a classifier may say nothing.
+    raw or adjusted, is at most 1: such a classifier may say nothing. Counts may be fractions, where
+    images are weighted or thinned to an effective sample size.
     """
     if 0 in (n, sens_n, spec_n) or sens_k / sens_n + spec_k / spec_n <= 1:
         return UNKNOWN

@@ -17,7 +17,7 @@ def _bounded(k: float, n: float, low: float, high: float) -> Interval:
     )
 
 
-def _binomial(k: int, n: int, level: float, method: str) -> Interval:
+def _binomial(k: float, n: float, level: float, method: str) -> Interval:
     if not 0 <= k <= n:
         raise ValueError(f"A share needs 0 <= k <= n, not k = {k} of n = {n}.")
     if n == 0:
@@ -25,7 +25,7 @@ def _binomial(k: int, n: int, level: float, method: str) -> Interval:
     return _bounded(k, n, *proportion_confint(k, n, alpha=1 - level, method=method))
 
 
-def wilson(k: int, n: int, level: float = 0.95) -> Interval:
+def wilson(k: float, n: float, level: float = 0.95) -> Interval:
     """Score interval of a share k / n (Wilson 1927, JASA 22:209); unknown for n = 0.
 
     Raises ValueError where k lies outside 0..n, as do the other two.

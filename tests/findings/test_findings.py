@@ -19,6 +19,8 @@ from audit.records import (
     from_json,
     to_json,
 )
+from audit.stats.decisions import compared
+from audit.stats.proportions import wilson
 
 GENDER = Attribute("gender", ("woman", "man"), {"woman": ("w",), "man": ("m",)})
 TONE = Attribute("tone", ("a", "b", "c"), {k: (k,) for k in "abc"})
@@ -138,6 +140,63 @@ def test_the_overall_gap_has_a_floor_that_a_faithful_model_meets() -> None:
     assert fair.estimate == pytest.approx(fair.floor, rel=0.35)
     assert fair.low <= fair.floor
     assert skew.verdict == "above"
+
+
+def test_images_of_a_prompt_are_a_cluster() -> None:
+    """Where prompts differ, the interval is that of the effective sample, not of the images."""
+    rng = np.random.default_rng(11)
+    data = table({"nurse": 0.5}, 200, rng)
+    data["prompt"] = [f"nurse/{i // 20}" for i in range(200)]
+    data["value"] = ["woman" if (i // 20) % 2 else "man" for i in range(200)]  # all of a prompt
+    (f,) = representation.findings(data, context({"nurse": 0.5}), {"nurse": 10})
+    assert f.n_effective == pytest.approx(10, abs=0.01)
+    ten = wilson(5, 10)
+    assert (f.estimate, f.low, f.high) == pytest.approx((0.5, ten.low, ten.high), abs=1e-3)
+    assert f.naive_high - f.naive_low < 0.4 * (f.high - f.low)
+
+
+def test_clustered_intervals_cover_where_naive_ones_do_not() -> None:
+    """Prompts whose own shares scatter: the printed interval holds the mean over prompts."""
+    rng = np.random.default_rng(12)
+    held, naive = [], []
+    for _ in range(150):
+        shares = rng.beta(2, 2, 12)
+        parts = [table({"nurse": float(p)}, 25, rng).assign(prompt=f"nurse/{i}")
+                 for i, p in enumerate(shares)]  # fmt: skip
+        (f,) = representation.findings(pd.concat(parts), context({"nurse": 0.5}), {"nurse": 12})
+        held.append(f.low <= 0.5 <= f.high)
+        naive.append(f.naive_low <= 0.5 <= f.naive_high)
+    assert np.mean(held) >= 0.88
+    assert np.mean(naive) < 0.75
+
+
+def test_equality_is_a_finding_only_where_it_is_shown() -> None:
+    """Two thousand images show that a share is the reference's; twenty do not."""
+    rng = np.random.default_rng(13)
+    said = {}
+    for n in (20, 2000):
+        data = table({"nurse": 0.5}, n, rng)
+        (f,) = representation.findings(data, context({"nurse": 0.5}), {"nurse": 2})
+        said[n] = f.verdict
+    assert said == {20: "compatible", 2000: "equivalent"}
+
+
+def test_equivalence_errs_at_most_at_its_level() -> None:
+    """At the very edge of the margin, equality is claimed in at most 5 % of runs."""
+    rng = np.random.default_rng(14)
+    claims = [
+        compared(wilson(k, 400), wilson(k, 400, 0.9), 0.5, 0.1) == "equivalent"
+        for k in map(int, rng.binomial(400, 0.6, 3000))
+    ]
+    assert 0.005 < np.mean(claims) <= 0.06
+
+
+def test_worst_cases_bracket_what_missing_images_could_show() -> None:
+    """Half the images without a label: the share may be anything between the two extremes."""
+    data = table({"nurse": 1.0}, 10, np.random.default_rng(15))
+    data.loc[:4, ["outcome", "value"]] = ["uncertain", None]
+    (f,) = representation.findings(data, context({"nurse": 0.5}), {"nurse": 2})
+    assert (f.worst_low, f.worst_high) == (0.5, 1.0)
 
 
 def test_mitigation_effects_are_paired_and_judged_against_the_target() -> None:
