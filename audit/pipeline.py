@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit import pixels, registry, suites
+from audit import pixels, registry, suites, validation
 from audit.errors import Incomplete
 from audit.planning import Options, Progress, Run, open_run, silent, versions
 from audit.records import (
@@ -24,6 +24,7 @@ from audit.records import (
     digest,
     to_json,
 )
+from audit.validation import Errors
 
 __all__ = ["Options", "Progress", "Run", "execute", "generate", "open_run", "silent", "versions"]
 
@@ -168,40 +169,6 @@ def align(
     return pd.DataFrame(rows, columns=["prompt", "subject", "arm", "seed", "score", "subject_read"])
 
 
-def confusion(run: Run, encoder: Any) -> dict[str, np.ndarray]:
-    """The embedded classifier's errors on fresh renders, int[K, K] per attribute; else nothing."""
-    if run.options.classifier != "embedded-classifier":
-        return {}
-    from audit.attributes.zero_shot import classifier
-    from audit.world.models import validation
-
-    pictures, labels = validation(
-        run.options.validation, {a.name: a.classes for a in run.suite.attributes}
-    )
-    reader = classifier(run.suite.attributes, (), (), encoder.texts, encoder.scale)
-    run.progress("classifier errors", 0, len(pictures))
-    read = reader.read(encoder.images(pictures))
-    run.progress("classifier errors", len(pictures), len(pictures))
-    out = {}
-    for attribute in run.suite.attributes:
-        if attribute.name in labels:
-            part = read[(read.attribute == attribute.name) & (read.outcome == "label")]
-            true = np.asarray(labels[attribute.name])[part.row.to_numpy(int)]
-            table = _confusion(true, part.value.tolist(), attribute.classes)
-            if table.sum(1).all():  # a class that was never shown leaves its errors unknown
-                out[attribute.name] = table
-    return out
-
-
-def _confusion(true: np.ndarray, read: list[str], classes: Sequence[str]) -> np.ndarray:
-    """Counts int[K, K], rows true; a true class of -1 is none of the list and is left out."""
-    known = true >= 0
-    seen = np.array([list(classes).index(v) for v in read], int)
-    table = np.zeros((len(classes),) * 2, int)
-    np.add.at(table, (true[known], seen[known]), 1)
-    return table
-
-
 def search(
     run: Run, encoder: Any
 ) -> tuple[pd.DataFrame, dict[str, Any], Callable[[str], np.ndarray]]:
@@ -267,8 +234,7 @@ class Scored:
     key: Mapping[str, str]
     """What produced the table."""
     alignment: pd.DataFrame = field(default_factory=pd.DataFrame)
-    errors: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """The classifier's errors: attribute to int[K, K], rows true."""
+    errors: Errors = field(default_factory=Errors)
     matches: pd.DataFrame = field(default_factory=pd.DataFrame)
     facts: Mapping[str, Any] = field(default_factory=dict)
     train_image: Callable[[str], np.ndarray] | None = None
@@ -313,7 +279,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     for p in suite.prompts:
         if p.purpose == "representation":
             subjects[p.subject] = subjects.get(p.subject, 0) + 1
-    context = representation.Context(asked, references, errors, planted, seed)
+    context = representation.Context(asked, references, errors.tables, planted, seed)
     found = representation.findings(table, context, subjects)
     if len(scored.matches):
         found += replication.findings(scored.matches, {p.id: p for p in suite.prompts}, seed)
@@ -321,8 +287,8 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         attribute = next((a for a in asked if a.name == arm.options.get("attribute")), asked[0])
         targets = suites.targets(suite, arm, attribute)
         found += mitigation.findings(table, alignment, arm.name, attribute, targets, seed)
-    source = "fresh balanced renders of the world, none of them in training"
-    found += quality.classifier(errors, suite.attributes, source)
+    found += quality.classifier(errors.tables, suite.attributes, errors.sources)
+    found += quality.people(errors.judged, errors.settled)
     return found + (quality.subjects(alignment, seed) if len(alignment) else [])
 
 
@@ -341,8 +307,9 @@ def execute(run: Run) -> Path:
         known = vectors(run, encoder, "classifier")
         table = score(run, encoder, known)
         alignment = align(run, encoder, known, table)
-        errors = confusion(run, encoder)
-        scored = Scored(table, {"encoder": encoder.key}, alignment, errors)
+        known_errors = validation.errors(run, encoder)
+        key = {"encoder": encoder.key, "labels": known_errors.key}
+        scored = Scored(table, key, alignment, known_errors)
         if run.corpus is not None:
             matches, facts, train_image = search(run, descriptor)
             scored = replace(scored, matches=matches, facts=facts, train_image=train_image)

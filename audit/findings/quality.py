@@ -13,24 +13,27 @@ from audit.stats.proportions import effective_n, wilson
 
 
 def classifier(
-    confusion: Mapping[str, np.ndarray], attributes: Sequence[Attribute], source: str
-) -> list[Finding]:
-    """Share of validation images that the classifier reads rightly, per attribute and class."""
+    confusion: Mapping[str, np.ndarray], attributes: Sequence[Attribute],
+    sources: Mapping[str, str],
+) -> list[Finding]:  # fmt: skip
+    """Share of validation images that the classifier reads rightly, per attribute and class.
+
+    `confusion` float[K, K] per attribute, rows true; rows may be weighted to an effective number.
+    """
     out = []
     for attribute in attributes:
         table = confusion.get(attribute.name)
         if table is None:
             continue
-        out.append(
-            _right(attribute.name, "all classes", int(np.trace(table)), int(table.sum()), source)
-        )
+        source = sources[attribute.name]
+        out.append(_right(attribute.name, "all classes", np.trace(table), table.sum(), source))
         for i, name in enumerate(attribute.classes):
-            out.append(_right(attribute.name, name, int(table[i, i]), int(table[i].sum()), source))
+            out.append(_right(attribute.name, name, table[i, i], table[i].sum(), source))
     return out
 
 
-def _right(attribute: str, where: str, k: int, n: int, source: str) -> Finding:
-    ci = wilson(k, n)
+def _right(attribute: str, where: str, k: float, size: float, source: str) -> Finding:
+    ci, n = wilson(min(float(k), float(size)), float(size)), round(size)
     return Finding(
         id=f"quality/classifier/{attribute}/{where}",
         section="quality",
@@ -40,7 +43,7 @@ def _right(attribute: str, where: str, k: int, n: int, source: str) -> Finding:
         low=ci.low,
         high=ci.high,
         n=n,
-        n_effective=float(n),
+        n_effective=float(size),
         missing=0,
         method=f"Wilson; {source}",
         verdict="described",
@@ -81,3 +84,39 @@ def subjects(table: pd.DataFrame, seed: int) -> list[Finding]:
             ),
         )
     ]
+
+
+def people(judged: pd.DataFrame, settled: pd.DataFrame) -> list[Finding]:
+    """What human labels say beside the errors: how often people see no such attribute at all.
+
+    `judged` holds single judgements, `settled` one row per picture and attribute.
+    """
+    out = []
+    for attribute, part in settled.groupby("attribute", sort=True) if len(settled) else ():
+        none = int((part.outcome != "label").sum())
+        ci, name = wilson(none, len(part)), str(attribute).replace("_", " ")
+        raters = int(judged[judged.attribute == attribute].rater.nunique())
+        reasons = part[part.outcome != "label"].outcome.value_counts()
+        out.append(
+            Finding(
+                id=f"quality/people/{attribute}",
+                section="quality",
+                where=f"{name}: labelled by people",
+                quantity="share of read images in which people could not say",
+                estimate=ci.estimate,
+                low=ci.low,
+                high=ci.high,
+                n=len(part),
+                n_effective=float(len(part)),
+                missing=0,
+                reasons={str(k): int(v) for k, v in sorted(reasons.items())},
+                method=f"Wilson; {raters} raters, majority",
+                verdict="described",
+                sentence=(
+                    f"People could not say the {name} in "
+                    f"{estimate(ci.estimate, ci.low, ci.high)} of {len(part)} images that the "
+                    "classifier had read."
+                ),
+            )
+        )
+    return out

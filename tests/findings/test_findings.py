@@ -266,7 +266,9 @@ def test_findings_survive_json_with_their_gaps() -> None:
 def test_classifier_quality_reads_the_confusion() -> None:
     """Overall and per class: the diagonal over the row."""
     found = by_id(
-        quality.classifier({"gender": np.array([[90, 10], [0, 50]])}, [GENDER], "renders")
+        quality.classifier(
+            {"gender": np.array([[90, 10], [0, 50]])}, [GENDER], {"gender": "renders"}
+        )
     )
     assert found["quality/classifier/gender/all classes"].estimate == pytest.approx(140 / 150)
     assert found["quality/classifier/gender/woman"].estimate == pytest.approx(0.9)

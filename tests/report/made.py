@@ -194,7 +194,7 @@ def _findings(run: _Run, suite: Suite, tables: tuple[pd.DataFrame, ...]) -> list
         targets = dict.fromkeys(size.subjects, 0.5)
         found += mitigation.findings(attributes, alignment, arm, GENDER, targets, size.seed)
     source = "fresh balanced renders of the world"
-    return [*found, *quality.classifier(ERRORS, [GENDER, TONE], source),
+    return [*found, *quality.classifier(ERRORS, [GENDER, TONE], dict.fromkeys(ERRORS, source)),
             *quality.subjects(alignment, size.seed)]  # fmt: skip
 
 

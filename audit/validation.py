@@ -1,0 +1,117 @@
+"""What is known of the classifier's errors: from people's labels of this run, or from renders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.planning import Run
+from audit.records import Attribute, digest
+
+RENDERS = "fresh balanced renders of the world, none of them in training"
+PEOPLE = "images of this run that people labelled, weighted to all of its images"
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Confusion per attribute with its source, and the human labels behind it, if any."""
+
+    tables: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """float[K, K]: rows true, columns read."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    judged: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Every human judgement: sample, attribute, rater, outcome, value."""
+    settled: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """One row per labelled picture and attribute: what people saw, and what was read."""
+
+    @property
+    def key(self) -> str:
+        """Changes when the labels do."""
+        return digest(self.judged.to_csv(index=False)) if len(self.judged) else "none"
+
+
+def errors(run: Run, encoder: Any) -> Errors:
+    """The errors on this run's own images where people labelled them, else those on renders.
+
+    Nothing is known of a classifier from elsewhere without labels: no table then.
+    """
+    tables = renders(run, encoder)
+    found = Errors(tables, dict.fromkeys(tables, RENDERS))
+    return with_people(run, found)
+
+
+def with_people(run: Run, known: Errors) -> Errors:
+    """Errors from the labels that people gave to this run, in place of what was known before."""
+    from audit.labelling.files import labels
+    from audit.labelling.sheet import settle
+
+    got = labels(run.folder)
+    if got is None:
+        return known
+    judged, drawn = got
+    settled = settle(judged).merge(drawn.rows, on=["sample", "attribute"], how="inner")
+    tables, sources = dict(known.tables), dict(known.sources)
+    for attribute in run.suite.attributes:
+        sizes = {s.read: s.size for s in drawn.strata if s.attribute == attribute.name}
+        table = _people(settled, attribute, sizes)
+        if table is not None:
+            tables[attribute.name], sources[attribute.name] = table, PEOPLE
+    return Errors(tables, sources, judged, settled)
+
+
+def _people(
+    settled: pd.DataFrame, attribute: Attribute, sizes: Mapping[str, int]
+) -> np.ndarray | None:
+    """Weighted confusion of one attribute; None where a class was not seen by anybody.
+
+    `sizes` says how many images were read as each class; each labelled one stands for its part of
+    them, so that a picture left blank makes the others of its class count for more.
+    """
+    from audit.stats.strata import weighted_confusion
+
+    looked = settled[settled.attribute == attribute.name]
+    rows = looked[looked.outcome == "label"]
+    labelled = looked.read.value_counts()
+    weights = [sizes.get(c, 0) / labelled[c] if c in labelled else 0.0 for c in attribute.classes]
+    true = np.array([list(attribute.classes).index(v) for v in rows.value], int)
+    counts = confusion(true, rows.read.tolist(), attribute.classes)
+    table = weighted_confusion(counts, np.array(weights))
+    return table if table.sum(1).all() else None
+
+
+def renders(run: Run, encoder: Any) -> dict[str, np.ndarray]:
+    """The embedded classifier's errors on fresh renders, int[K, K] per attribute; else nothing."""
+    if run.options.classifier != "embedded-classifier":
+        return {}
+    from audit.attributes.zero_shot import classifier
+    from audit.world.models import validation
+
+    pictures, labels = validation(
+        run.options.validation, {a.name: a.classes for a in run.suite.attributes}
+    )
+    reader = classifier(run.suite.attributes, (), (), encoder.texts, encoder.scale)
+    run.progress("classifier errors", 0, len(pictures))
+    read = reader.read(encoder.images(pictures))
+    run.progress("classifier errors", len(pictures), len(pictures))
+    out = {}
+    for attribute in run.suite.attributes:
+        if attribute.name in labels:
+            part = read[(read.attribute == attribute.name) & (read.outcome == "label")]
+            true = np.asarray(labels[attribute.name])[part.row.to_numpy(int)]
+            table = confusion(true, part.value.tolist(), attribute.classes)
+            if table.sum(1).all():  # a class that was never shown leaves its errors unknown
+                out[attribute.name] = table
+    return out
+
+
+def confusion(true: np.ndarray, read: list[str], classes: Sequence[str]) -> np.ndarray:
+    """Counts int[K, K], rows true; a true class of -1 is none of the list and is left out."""
+    known = true >= 0
+    seen = np.array([list(classes).index(v) for v in read], int)
+    table = np.zeros((len(classes),) * 2, int)
+    np.add.at(table, (true[known], seen[known]), 1)
+    return table

@@ -1,0 +1,94 @@
+"""The classifier's errors from people's labels: weighted, with raters, in place of renders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audit import validation
+from audit.findings import quality
+from audit.labelling import files
+from audit.records import ATTRIBUTE_COLUMNS, Attribute
+from audit.store import RunFolder
+from tests.labelling.test_files import fill
+
+GENDER = Attribute("gender", ("woman", "man"), {})
+
+
+def labelled(tmp_path: Path, seed: int, n: int = 200, blank: int = 0) -> tuple[Any, np.ndarray]:
+    """A run of 1,000 readings, 30 % women, read rightly in 90 %; people label n of them truly."""
+    rng = np.random.default_rng(seed)
+    true = rng.random(1000) < 0.3
+    read = np.where(rng.random(1000) < 0.9, true, ~true)
+    ids = [f"{i:020x}" for i in range(1000)]
+    rows = [
+        (s, "p", "nurse", "none", i, "gender", "label", "woman" if r else "man", 0.9)
+        for i, (s, r) in enumerate(zip(ids, read, strict=True))
+    ]
+    folder = RunFolder(tmp_path / str(seed))
+    table = pd.DataFrame(rows, columns=list(ATTRIBUTE_COLUMNS))
+    path = folder.write_table("attributes", "k", table)
+    folder.write_results(
+        {"tables": {"attributes": path.name}, "classes": {"gender": ["woman", "man"]},
+         "command": "", "pictures": {}, "images": ""}
+    )  # fmt: skip
+    sheet = Path(files.write_sheet(folder, n, [], seed)["sheet"])
+    order = pd.read_csv(sheet, dtype=str)["sample"]
+    words = ["woman" if true[int(s, 16)] else "man" for s in order]
+    words[:blank] = [""] * blank
+    fill(sheet, words, "ab")
+    files.read_back(folder, [sheet])
+    joint = np.array([[np.sum(true & read), np.sum(true & ~read)],
+                      [np.sum(~true & read), np.sum(~true & ~read)]])  # fmt: skip
+    return SimpleNamespace(folder=folder, suite=SimpleNamespace(attributes=(GENDER,))), joint
+
+
+@pytest.mark.parametrize("blank", [0, 40])
+def test_rates_from_labels_are_those_of_the_whole_run(tmp_path: Path, blank: int) -> None:
+    """On average over draws, sensitivity and specificity are the run's own, blanks or none."""
+    off = []
+    for seed in range(12):
+        run, joint = labelled(tmp_path, seed, blank=blank)
+        found = validation.with_people(run, validation.Errors())
+        table = found.tables["gender"]
+        rates, truth = table / table.sum(1, keepdims=True), joint / joint.sum(1, keepdims=True)
+        off.append(rates - truth)
+        assert found.sources["gender"] == validation.PEOPLE
+    assert np.abs(np.mean(off, axis=0)).max() < 0.03
+    assert np.abs(off).max() > 0
+
+
+def test_people_come_before_renders_and_change_the_key(tmp_path: Path) -> None:
+    """What was known before gives way to labels of the run itself; other attributes stay."""
+    run, _ = labelled(tmp_path, 1)
+    before = validation.Errors(
+        {"gender": np.eye(2) * 100, "tone": np.eye(3)}, {"gender": "renders", "tone": "renders"}
+    )
+    found = validation.with_people(run, before)
+    assert found.sources == {"gender": validation.PEOPLE, "tone": "renders"}
+    assert found.key != before.key == "none"
+
+
+def test_no_labels_leave_everything_as_it_was(tmp_path: Path) -> None:
+    """A run that nobody labelled keeps what the renders said."""
+    run = SimpleNamespace(folder=RunFolder(tmp_path), suite=SimpleNamespace(attributes=(GENDER,)))
+    before = validation.Errors({"gender": np.eye(2)}, {"gender": "renders"})
+    assert validation.with_people(run, before) is before
+
+
+def test_what_people_could_not_say_is_a_finding(tmp_path: Path) -> None:
+    """Reasons in place of a class are counted with an interval, and are no errors."""
+    run, _ = labelled(tmp_path, 2, n=50)
+    sheet = run.folder.label_file(files.SHEET)
+    fill(sheet, ["no person"] * 10 + ["woman", "man"] * 20, "ab")
+    files.read_back(run.folder, [sheet])
+    found = validation.with_people(run, validation.Errors())
+    (claim,) = quality.people(found.judged, found.settled)
+    assert (claim.estimate, claim.n) == (pytest.approx(0.2), 50)
+    assert dict(claim.reasons) == {"no person": 10}
+    assert claim.low < 0.2 < claim.high
