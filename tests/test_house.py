@@ -174,7 +174,7 @@ def test_the_world_is_imported_late_and_by_few() -> None:
         for i in imports(p)
         if i.name.startswith("audit.world") and room(p) != "world"
     ]
-    assert {r for r, _ in found} <= {"commands", "doctor", "labelling", "pipeline", "registry"}
+    assert {r for r, _ in found} <= {"commands", "doctor", "pipeline", "registry", "validation"}
     assert not any(top for _, top in found)
 
 
