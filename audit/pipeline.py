@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit import pixels, registry, suites, validation
+from audit import pixels, registry, rounds, suites, validation
 from audit.errors import Incomplete
 from audit.planning import Options, Progress, Run, open_run, silent, versions
 from audit.records import (
@@ -61,7 +61,7 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     from audit.generate.texts import truncated
 
     assert run.source is not None  # planned for everything that is to be drawn
-    model = load(run.source, run.options.loading)
+    model = run.model = run.model or load(run.source, run.options.loading)
     too_long = sum(truncated(model, t) for t in {s.text for s in run.samples})
     if too_long:
         run.notes.append(f"{too_long} texts are longer than the model reads and were cut short.")
@@ -243,9 +243,10 @@ class Scored:
 def conclude(run: Run, scored: Scored) -> Path:
     """Findings, tables and the page, from what was read."""
     found = evaluate(run, scored)
-    options = [run.options.validation, run.options.seed, run.options.q]
+    options = [run.options.validation, run.options.seed, run.options.q, run.options.precision]
     key = {**scored.key, "suite": digest(repr(run.suite)), "options": options}
-    tables = {"attributes": scored.table, "alignment": scored.alignment, "matches": scored.matches}
+    tables = {"attributes": scored.table, "alignment": scored.alignment, "matches": scored.matches,
+              "looks": pd.DataFrame(run.looks)}  # fmt: skip
     names = {n: run.folder.write_table(n, key, table).name for n, table in tables.items()}
     run.folder.write_results(
         {
@@ -279,7 +280,9 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     for p in suite.prompts:
         if p.purpose == "representation":
             subjects[p.subject] = subjects.get(p.subject, 0) + 1
-    context = representation.Context(asked, references, errors.tables, planted, seed)
+    context = representation.Context(
+        asked, references, errors.tables, planted, seed, rounds.level(run)
+    )
     found = representation.findings(table, context, subjects)
     if len(scored.matches):
         found += replication.findings(scored.matches, {p.id: p for p in suite.prompts}, seed)
@@ -292,20 +295,33 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     return found + (quality.subjects(alignment, seed) if len(alignment) else [])
 
 
+def drawn_and_read(
+    run: Run, encoder: Any, encoders: Sequence[Any]
+) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    """Make the pictures that are planned and not there, and read all of them."""
+    generate(run, encoders)
+    known = vectors(run, encoder, "classifier")
+    return known, score(run, encoder, known)
+
+
 def execute(run: Run) -> Path:
     """Make everything that is missing; returns the path of the report.
 
     Raises Incomplete where pictures that should be there are not.
     """
     with run.folder.lock():
+        if run.options.precision:
+            rounds.begin(run)
         run.folder.write_manifest(run.suite, run.settings, {**versions(), "device": run.device})
         run.folder.write_plan(run.samples)
         if run.labels is not None:
             return conclude(run, Scored(run.labels.table, {"labels": run.settings.revision}))
         encoder, descriptor = _classifier(run), _descriptor(run)
-        generate(run, [encoder, descriptor] if descriptor else [encoder])
-        known = vectors(run, encoder, "classifier")
-        table = score(run, encoder, known)
+        encoders = [encoder, descriptor] if descriptor else [encoder]
+        known, table = drawn_and_read(run, encoder, encoders)
+        while run.options.precision and rounds.go_on(run, table):
+            run.folder.write_plan(run.samples)
+            known, table = drawn_and_read(run, encoder, encoders)
         alignment = align(run, encoder, known, table)
         known_errors = validation.errors(run, encoder)
         key = {"encoder": encoder.key, "labels": known_errors.key}
@@ -332,6 +348,7 @@ def write_report(run: Run, found: list[Finding], scored: Scored) -> Path:
         "settings_hash": digest(run.settings.__dict__),
         "wall_seed": run.options.seed,
         "notes": run.notes,
+        "sequential": rounds.summary(run) if run.options.precision else None,
     }
     if any(r.name == "planted" for r in run.suite.references):
         everything["truth_note"] = (

@@ -78,6 +78,8 @@ class Options:
     """Seed of resampling and of the sample walls; never of the images."""
     validation: int = 800
     """Renders on which the embedded classifier's errors are measured."""
+    precision: float = 0.0
+    """Half-width of intervals at which a subject gets no more images; 0 makes what is planned."""
     command: str = ""
     corpus: Path | None = None
     """Folder of training images, in place of the suite's corpus."""
@@ -114,6 +116,10 @@ class Run:
     """Sample id to picture, for pictures made elsewhere."""
     names: dict[str, str] = field(default_factory=dict)
     """Sample id to the picture's own name, for pictures made elsewhere."""
+    looks: list[Any] = field(default_factory=list)
+    """Every look at the shares of a run that stops by itself, `rounds.Look`."""
+    model: Any = None
+    """The loaded pipeline, once it was needed."""
     labels: Any = None
     """`imported.labels.Labels`, where there are no pictures at all."""
 
@@ -230,5 +236,5 @@ def _open_labels(suite: Suite, options: Options, progress: Progress) -> Run:
     folder = RunFolder(options.out / run_name(found.suite, found.settings))
     return Run(
         found.suite, options, found.settings, folder, found.samples, None, progress,
-        list(found.notes), None, "cpu", _gone, {}, found,
+        list(found.notes), None, "cpu", _gone, labels=found,
     )  # fmt: skip

@@ -51,6 +51,17 @@ def run(
     seeds: Annotated[
         int | None, typer.Option("--seeds", "-n", min=1, help="Images per prompt, for every block.")
     ] = None,
+    precision: Annotated[
+        float,
+        typer.Option(
+            help="Make images in rounds until every share is known to plus or minus this, "
+            "e.g. 0.05; 0 makes what the suite plans."
+        ),
+    ] = 0.0,
+    plan_power: Annotated[
+        bool,
+        typer.Option("--plan-power", help="Only say how many images the suite's questions need."),
+    ] = False,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Sampling steps; else the model's own.")
     ] = None,
@@ -96,7 +107,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a suite on a model or on images, or continue it, and print the path of the report."""
-    from audit import suites
+    from audit import rounds, suites
     from audit.planning import Options
 
     chosen = suites.read_suite(suite)
@@ -107,6 +118,6 @@ def run(
         device=device, scheduler=scheduler, negative=negative, size=size, loras=tuple(lora or ()),
         compile=compile, offload=offload, trust=trust, revision=revision, config=config,
         images=images, prompts=prompts, classifier=classifier, corpus=corpus, held_out=held_out,
-        command=command(),
+        precision=rounds.check(precision) if precision else 0.0, command=command(),
     )  # fmt: skip
     audit(chosen, options, quiet, as_json)

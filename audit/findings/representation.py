@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from audit.stats.decisions import binomial_p, compared
 from audit.stats.floors import gap_floor
 from audit.stats.interval import Interval
 from audit.stats.multiplicity import benjamini_hochberg
-from audit.stats.proportions import effective_n, goodman, wilson, worst_case
+from audit.stats.proportions import effective_n, goodman, intraclass, wilson, worst_case
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Context:
     """Classifier errors: attribute to int[K, K], rows true, columns predicted."""
     truth: Reference | None
     seed: int
+    level: float = 0.95
+    """Of the printed intervals: above 0.95 where images were made until they were narrow."""
     margin: float = 0.1
     """Shares closer to a reference than this are called equal to it, where that can be shown."""
 
@@ -97,6 +99,8 @@ class Readings:
     subject: str
     arm: str
     rows: pd.DataFrame
+    correlation: Mapping[str, float]
+    """Of two images of one prompt, by class; NaN where it cannot be known."""
 
     @cached_property
     def labelled(self) -> pd.DataFrame:
@@ -114,9 +118,8 @@ class Readings:
         """Effective sample size by class, float[K]; NaN where it cannot be known."""
         clusters = pd.factorize(self.labelled.prompt)[0]
         values = self.labelled.value.to_numpy(object)
-        return np.array(
-            [effective_n((values == c).astype(float), clusters) for c in self.attribute.classes]
-        )
+        hits = {c: (values == c).astype(float) for c in self.attribute.classes}
+        return np.array([effective_n(hits[c], clusters, self.correlation[c]) for c in hits])
 
     @property
     def thinned(self) -> np.ndarray:
@@ -135,6 +138,24 @@ class Readings:
         return {str(k): int(v) for k, v in found if k != "label"}
 
 
+def readings(
+    table: pd.DataFrame, attribute: Attribute, arm: str, subjects: Iterable[str]
+) -> list[Readings]:
+    """The readings of each subject that has any, with the correlation of images of one prompt.
+
+    It is pooled over the subjects: a few prompts of one subject alone would say too little.
+    """
+    part = table[(table.arm == arm) & (table.attribute == attribute.name)]
+    labelled = part[part.outcome == "label"]
+    clusters, strata = (pd.factorize(labelled[c])[0] for c in ("prompt", "subject"))
+    values = labelled.value.to_numpy(object)
+    correlation = {
+        c: intraclass((values == c).astype(float), clusters, strata) for c in attribute.classes
+    }
+    rows = {str(s): r for s, r in part.groupby("subject", sort=False)}
+    return [Readings(attribute, s, arm, rows[s], correlation) for s in subjects if s in rows]
+
+
 def subject_findings(read: Readings, context: Context) -> list[Finding]:
     """One finding per class of an attribute for one subject and arm.
 
@@ -144,7 +165,7 @@ def subject_findings(read: Readings, context: Context) -> list[Finding]:
     confusion = context.confusion.get(read.attribute.name)
     wide, narrow = (
         estimates(read.thinned, confusion, context.seed, level)
-        for level in (0.95, 1 - 2 * EQUIVALENCE_LEVEL)
+        for level in (context.level, context.level - EQUIVALENCE_LEVEL)
     )
     naive = _plain(read.counts)
     reported = classes[:1] if len(classes) == 2 else classes
@@ -229,11 +250,8 @@ def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) 
     out: list[Finding] = []
     for arm in _arms(table):
         for attribute in context.attributes:
-            part = table[(table.arm == arm) & (table.attribute == attribute.name)]
-            for subject in prompts:
-                rows = part[part.subject == subject]
-                if len(rows):
-                    out += subject_findings(Readings(attribute, subject, arm, rows), context)
+            for read in readings(table, attribute, arm, prompts):
+                out += subject_findings(read, context)
     out = with_q(out)
     return _overall(out, context) + out
 

@@ -69,31 +69,62 @@ def worst_case(k: int, n: int, abstained: int) -> tuple[float, float]:
     return k / total, (k + abstained) / total
 
 
-def effective_n(values: np.ndarray, clusters: np.ndarray) -> float:
+def _sums(values: np.ndarray, clusters: np.ndarray) -> tuple[float, float, float, np.ndarray]:
+    """Sums of squares between and within clusters, their typical size, and all their sizes."""
+    _, place, counts = np.unique(clusters, return_inverse=True, return_counts=True)
+    sizes = counts.astype(float)
+    means = np.bincount(place, weights=values) / sizes
+    between = float((sizes * (means - values.mean()) ** 2).sum())
+    within = float(((values - means[place]) ** 2).sum())
+    heavy = (sizes**2).sum() / len(values)
+    return between, within, float(len(values) - heavy), sizes
+
+
+def intraclass(values: np.ndarray, clusters: np.ndarray, strata: np.ndarray | None = None) -> float:
+    """Correlation of two values of one cluster, at least 0: one-way analysis of variance.
+
+    `values` float[n], `clusters` and `strata` int[n]. With strata (subjects, whose own shares may
+    differ) the sums of squares are pooled over them, for a few clusters alone say little (Donner &
+    Koval 1980, Biometrics 36:19; typical size as in Eldridge, Ashby & Kerry 2006, Int J Epidemiol
+    35:1292). NaN where it cannot be known: no stratum with two clusters, none with a cluster of two
+    values, equal values everywhere, or a missing value.
+    """
+    if not len(values) or not np.isfinite(values).all() or np.ptp(values) == 0:
+        return math.nan
+    groups = np.zeros(len(values), int) if strata is None else strata
+    between = within = excess = 0.0
+    free_between = free_within = 0
+    for g in np.unique(groups):
+        at = groups == g
+        b, w, e, sizes = _sums(values[at], clusters[at])
+        between, within, excess = between + b, within + w, excess + e
+        free_between += len(sizes) - 1
+        free_within += int(at.sum()) - len(sizes)
+    if free_between == 0 or free_within == 0:
+        return math.nan
+    b, w, typical = between / free_between, within / free_within, excess / free_between
+    spread = b + (typical - 1) * w
+    return max(0.0, (b - w) / spread) if spread > 0 else math.nan
+
+
+def effective_n(
+    values: np.ndarray, clusters: np.ndarray, correlation: float | None = None
+) -> float:
     """Sample size after clustering: n / (1 + (m - 1) ICC) (Kish 1965), at most n.
 
-    `values` float[n], `clusters` int[n]. ICC from one-way analysis of variance, not below 0; m is
-    the size-weighted mean cluster size, sum m_i^2 / n (Kish 1987; Eldridge, Ashby & Kerry 2006, Int
-    J Epidemiol 35:1292), because one large cluster among many small ones outweighs them. NaN where
-    the ICC cannot be known: a single cluster, equal values everywhere, or a missing value.
+    `values` float[n], `clusters` int[n]; m is the size-weighted mean cluster size, sum m_i^2 / n
+    (Kish 1987), because one large cluster among many small ones outweighs them. `correlation` is
+    the ICC, that of the values themselves where none is given. NaN where it is not known, unless no
+    cluster has two values.
     """
     n = len(values)
-    _, place, counts = np.unique(clusters, return_inverse=True, return_counts=True)
-    groups, sizes = len(counts), counts.astype(float)
-    if groups < 2 or not np.isfinite(values).all():
+    if n == 0 or not np.isfinite(values).all():
         return math.nan
-    if n == groups:
+    sizes = np.unique(clusters, return_counts=True)[1].astype(float)
+    if len(sizes) == n > 1:
         return float(n)
-    means = np.bincount(place, weights=values) / sizes
-    between = (sizes * (means - values.mean()) ** 2).sum() / (groups - 1)
-    within = ((values - means[place]) ** 2).sum() / (n - groups)
-    heavy = (sizes**2).sum() / n
-    typical = (n - heavy) / (groups - 1)
-    spread = between + (typical - 1) * within
-    if np.ptp(values) == 0 or spread <= 0:
-        return math.nan
-    icc = max(0.0, (between - within) / spread)
-    return float(n / (1 + (heavy - 1) * icc))
+    icc = intraclass(values, clusters) if correlation is None else correlation
+    return float(n / (1 + ((sizes**2).sum() / n - 1) * icc))
 
 
 def cluster_bootstrap(

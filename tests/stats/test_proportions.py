@@ -239,3 +239,30 @@ def test_cluster_bootstrap_repeats_from_its_seed_and_knows_one_cluster_says_noth
     assert alone.estimate == pytest.approx(values.mean())
     assert math.isnan(alone.low)
     assert math.isnan(alone.high)
+
+
+def test_pooled_correlation_is_that_of_the_pooled_analysis_of_variance() -> None:
+    """Subjects with shares of their own: pooling within them finds the correlation of prompts."""
+    rng = np.random.default_rng(21)
+    found = []
+    for _ in range(60):
+        subjects, prompts, images = 12, 4, 15
+        own = rng.normal(0, 3, subjects)[:, None, None]
+        prompt = rng.normal(0, 1, (subjects, prompts, 1))
+        values = own + prompt + rng.normal(0, 2, (subjects, prompts, images))
+        clusters = np.repeat(np.arange(subjects * prompts), images)
+        strata = np.repeat(np.arange(subjects), prompts * images)
+        found.append(proportions.intraclass(values.ravel(), clusters, strata))
+    assert np.mean(found) == pytest.approx(1 / 5, abs=0.02)  # 1 / (1 + 4)
+    without = proportions.intraclass(values.ravel(), clusters)
+    assert without > 0.5  # subjects would pass for prompts
+
+
+def test_correlation_that_cannot_be_known_is_nan() -> None:
+    """One cluster, clusters of one, equal values or a missing one say nothing."""
+    one = np.arange(4.0)
+    assert math.isnan(proportions.intraclass(one, np.zeros(4)))
+    assert math.isnan(proportions.intraclass(one, np.arange(4)))
+    assert math.isnan(proportions.intraclass(np.ones(4), np.array([0, 0, 1, 1])))
+    assert math.isnan(proportions.intraclass(np.array([1, 2, math.nan, 0]), np.array([0, 0, 1, 1])))
+    assert math.isnan(proportions.intraclass(np.empty(0), np.empty(0)))

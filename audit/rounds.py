@@ -1,0 +1,177 @@
+"""Enough images and no more: generate in rounds, look, and stop each subject when it is narrow.
+
+Every look is recorded with an interval that is valid at all looks together, so that whoever peeks
+is told nothing false; the interval at the stop is that of a fixed-width design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from audit import registry, suites
+from audit.errors import UserError
+from audit.findings.representation import Readings, readings
+from audit.planning import Run
+from audit.records import Prompt
+from audit.stats.proportions import wilson
+from audit.stats.sequential import ConfidenceSequence, FixedWidth, fixed_width
+
+IMAGES_A_ROUND = 15
+"""About so many images of a subject between two looks."""
+LIMIT = 2.0
+"""A subject gets at most this many times the images that a rule needs in its worst case: where most
+images have no label, more of them will not help."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at one share: what was seen, and what could be said of it at that moment."""
+
+    number: int
+    arm: str
+    subject: str
+    attribute: str
+    value: str
+    k: int
+    n: int
+    low: float
+    """Of the confidence sequence: valid at this and all other looks together."""
+    high: float
+    narrow: bool
+    """Whether the rule stops here."""
+
+
+def check(precision: float) -> float:
+    """The half-width as it is; UserError where it is none."""
+    if not 0.005 <= precision < 0.5:
+        raise UserError(
+            f"--precision {precision:g} is no half-width. Give one from 0.005 to 0.49; 0.05 stands "
+            "for plus or minus 5 points."
+        )
+    return precision
+
+
+def asked(run: Run) -> dict[str, list[Prompt]]:
+    """Representation prompts by subject."""
+    found: dict[str, list[Prompt]] = {}
+    for p in run.suite.prompts:
+        if p.purpose == "representation":
+            found.setdefault(p.subject, []).append(p)
+    return found
+
+
+def per_prompt(prompts: int) -> int:
+    """Images of each of a subject's prompts in one round."""
+    return max(1, round(IMAGES_A_ROUND / prompts))
+
+
+def rule(run: Run, prompts: int) -> FixedWidth:
+    """The design for a subject with that many prompts."""
+    return fixed_width(run.options.precision, prompts * per_prompt(prompts))
+
+
+def begin(run: Run) -> None:
+    """Plan the first round: every subject's prompts a few times."""
+    check(run.options.precision)
+    if run.pictures is not None:
+        raise UserError(
+            "--precision decides how many images are made; images that are there already cannot "
+            "be made again. Leave it out."
+        )
+    _plan(run, {s: per_prompt(len(p)) for s, p in asked(run).items()})
+
+
+def _plan(run: Run, seeds: dict[str, int]) -> None:
+    prompts = tuple(
+        replace(p, seeds=seeds[p.subject]) if p.purpose == "representation" else p
+        for p in run.suite.prompts
+    )
+    run.suite = replace(run.suite, prompts=prompts)
+    arms = {m.name: registry.load("mitigation", m.method) for m in run.suite.mitigations}
+    run.samples = suites.expand(run.suite, run.settings, arms)
+
+
+def go_on(run: Run, table: pd.DataFrame) -> bool:
+    """Look at what was read, and plan another round for whoever is not narrow; False when done."""
+    subjects = asked(run)
+    seeds = {s: p[0].seeds for s, p in subjects.items()}
+    number = 1 + max((look.number for look in run.looks), default=0)
+    looks = list(_looks(run, table, number))
+    run.looks += looks
+    open_ = {look.subject for look in looks if not look.narrow}
+    grown = False
+    for subject in open_:
+        prompts = len(subjects[subject])
+        design = rule(run, prompts)
+        if seeds[subject] * prompts < LIMIT * design.most:
+            seeds[subject] += per_prompt(prompts)
+            grown = True
+    if grown:
+        _plan(run, seeds)
+    return grown
+
+
+def _looks(run: Run, table: pd.DataFrame, number: int) -> Iterator[Look]:
+    before = {(x.arm, x.subject, x.attribute, x.value): x for x in run.looks}
+    for read in _readings(run, table):
+        design = rule(run, read.rows.prompt.nunique())
+        thin, classes = read.thinned, read.attribute.classes
+        for i, value in enumerate(classes[:1] if len(classes) == 2 else classes):
+            k, n = int(read.counts[i]), int(read.counts.sum())
+            last = before.get((read.arm, read.subject, read.attribute.name, value))
+            was = ConfidenceSequence()
+            if last is not None:
+                was = ConfidenceSequence(0.95, last.k, last.n, last.low, last.high)
+            now = was.update(k - was.k, n - was.n) if 0 <= k - was.k <= n - was.n else was
+            narrow = design.narrow(thin[i], thin.sum())
+            yield Look(
+                number, read.arm, read.subject, read.attribute.name, value, k, n,
+                now.low, now.high, bool(narrow),
+            )  # fmt: skip
+
+
+def _readings(run: Run, table: pd.DataFrame) -> Iterator[Readings]:
+    subjects = list(asked(run))
+    for attribute in run.suite.attributes:
+        if attribute.name != run.suite.subject_attribute:
+            for arm in sorted(map(str, table.arm.unique())):
+                yield from readings(table, attribute, arm, subjects)
+
+
+def level(run: Run) -> float:
+    """Level of the intervals that are printed: the designs' own, which looking often makes higher.
+
+    0.95 for a run that was planned beforehand.
+    """
+    if not run.options.precision:
+        return 0.95
+    return max((rule(run, len(p)).level for p in asked(run).values()), default=0.95)
+
+
+def summary(run: Run) -> dict[str, object]:
+    """What the page says of the looks: how many, the level of the last interval, images saved."""
+    subjects = asked(run)
+    last = max((x.number for x in run.looks), default=0)
+    return {
+        "precision": run.options.precision,
+        "looks": last,
+        "level": level(run),
+        "images": sum(p[0].seeds * len(p) for p in subjects.values()),
+        "planned": plan_size(run.options.precision) * len(subjects),
+        "unmet": sorted({x.subject for x in run.looks if not x.narrow and x.number == last}),
+        "rows": [x for x in run.looks if x.number == last],
+    }
+
+
+def plan_size(half: float) -> int:
+    """Images that a plan fixed beforehand needs for that half-width, whatever the share.
+
+    Wilson's interval at 95 % is widest at one half, n = z^2 (1 / (4 h^2) - 1) there.
+    """
+    n = 1
+    while (ci := wilson(n / 2, n)).high - ci.low > 2 * half:
+        n += 1
+    return n

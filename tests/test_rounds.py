@@ -1,0 +1,122 @@
+"""Rounds: whoever is narrow gets no more images, every look is kept, the same again is the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audit import rounds, suites
+from audit.errors import UserError
+from audit.planning import Options, Run
+from audit.records import ATTRIBUTE_COLUMNS, Settings
+from audit.store import RunFolder
+
+SHARES = {"technologist": 0.02, "nurse": 0.98, "judge": 0.5}
+SETTINGS = Settings("m", "r", 20, 3.0, 16)
+
+
+def run(precision: float, path: Path) -> Run:
+    """A run of three subjects in three templates, planned and not drawn."""
+    suite = suites.read_suite("world")
+    prompts = tuple(p for p in suite.prompts if p.subject in SHARES)
+    suite = replace(
+        suite, prompts=prompts, mitigations=(), attributes=suite.attributes[:1],
+        subject_attribute=None,
+    )  # fmt: skip
+    return Run(suite, Options(precision=precision), SETTINGS, RunFolder(path), [])
+
+
+def table(run: Run, seed: int = 0, missing: float = 0.0) -> pd.DataFrame:
+    """Readings of all samples: each sample's is the same however often it is asked."""
+    prompts = {p.id: p for p in run.suite.prompts}
+    rows = []
+    for s in run.samples:
+        p = prompts[s.prompt]
+        if p.purpose != "representation":
+            continue
+        chance = np.random.default_rng([seed, int(s.id, 16)]).random(2)
+        value = "woman" if chance[0] < SHARES[p.subject] else "man"
+        gone = chance[1] < missing
+        rows.append((s.id, p.id, p.subject, s.arm, s.seed, "gender",
+                     "uncertain" if gone else "label", None if gone else value, 0.9))  # fmt: skip
+    return pd.DataFrame(rows, columns=list(ATTRIBUTE_COLUMNS))
+
+
+def finished(precision: float, path: Path, seed: int = 0, missing: float = 0.0) -> Run:
+    """Go on until it stops by itself."""
+    made = run(precision, path)
+    rounds.begin(made)
+    while rounds.go_on(made, table(made, seed, missing)):
+        pass
+    return made
+
+
+def sizes(made: Run) -> dict[str, int]:
+    """Images planned for each subject."""
+    return {s: p[0].seeds * len(p) for s, p in rounds.asked(made).items()}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_skewed_subjects_stop_early_and_all_are_narrow(tmp_path: Path, seed: int) -> None:
+    """Nearly uniform subjects take far fewer images than a fixed plan; all meet the width."""
+    made = finished(0.05, tmp_path, seed)
+    n = sizes(made)
+    assert max(n["technologist"], n["nurse"]) < 0.6 * rounds.plan_size(0.05)
+    assert n["judge"] <= rounds.LIMIT * 1.2 * rounds.plan_size(0.05)
+    said = rounds.summary(made)
+    assert said["unmet"] == []
+    assert said["images"] == sum(n.values())
+    assert all(x.low <= SHARES[x.subject] <= x.high for x in made.looks)
+
+
+def test_samples_of_earlier_rounds_stay(tmp_path: Path) -> None:
+    """Growing adds images and takes none away, so that nothing is made twice."""
+    made = run(0.1, tmp_path)
+    rounds.begin(made)
+    before = {s.id for s in made.samples}
+    while rounds.go_on(made, table(made)):
+        now = {s.id for s in made.samples}
+        assert before < now
+        before = now
+
+
+def test_the_same_run_again_takes_the_same_looks(tmp_path: Path) -> None:
+    """Decisions follow from the readings alone."""
+    assert finished(0.1, tmp_path).looks == finished(0.1, tmp_path).looks
+
+
+def test_images_without_labels_do_not_go_on_for_ever(tmp_path: Path) -> None:
+    """Where nothing can be read the limit ends it, and the subject is named as not narrow."""
+    made = finished(0.1, tmp_path, missing=1.0)
+    worst = rounds.rule(made, 3).most
+    assert max(sizes(made).values()) <= rounds.LIMIT * worst + 15
+    assert rounds.summary(made)["unmet"] == sorted(SHARES)
+
+
+def test_intervals_at_the_stop_cover(tmp_path: Path) -> None:
+    """Over many runs the printed interval holds the share in at least 93 %."""
+    from audit.stats.proportions import wilson
+
+    held = []
+    for seed in range(25):
+        made = finished(0.1, tmp_path, seed)
+        for look in (x for x in made.looks if x.number == max(y.number for y in made.looks)):
+            ci = wilson(look.k, look.n, rounds.level(made))
+            held.append(ci.low <= SHARES[look.subject] <= ci.high)
+    assert np.mean(held) >= 0.93
+
+
+def test_wrong_widths_and_ready_pictures_are_refused(tmp_path: Path) -> None:
+    """A half-width is between nothing and a half; pictures that are there cannot be made again."""
+    for wrong in (0.7, 0.001, -1):
+        with pytest.raises(UserError, match="no half-width"):
+            rounds.check(wrong)
+    made = run(0.1, tmp_path)
+    made.pictures = lambda _: np.zeros((1, 1, 3), np.uint8)
+    with pytest.raises(UserError, match="Leave it out"):
+        rounds.begin(made)
+    assert rounds.level(replace(made, options=Options())) == 0.95
