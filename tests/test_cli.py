@@ -116,3 +116,22 @@ def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(
     assert lines[-1].startswith("images: 100 of 100")
     Meter(quiet=True)("images", 1, 1)
     assert capsys.readouterr().err == ""
+
+
+def test_plan_power_says_what_images_can_tell_and_makes_none(tmp_path: Path) -> None:
+    """Every subject has a row whose figures are those of the exact test; no folder appears."""
+    from audit.stats import power
+
+    done = call("run", "world", "--plan-power", "--json", cwd=tmp_path)
+    rows = json.loads(done.stdout)
+    row = next(r for r in rows if r["subject"] == "nurse" and r["attribute"] == "gender: woman")
+    assert row["images"] == 24
+    assert row["reference"] == pytest.approx(0.879)
+    low, high = row["apart"]
+    assert power.power(24, 0.879, low) == pytest.approx(0.8, abs=0.01)
+    assert high is None
+    assert row["images_for"] == {"0.1": 93, "0.05": 381}
+    assert row["apart_family"][0] < low
+    shown = call("run", "world", "--plan-power", cwd=tmp_path)
+    assert "technologist" in shown.stdout
+    assert not list(tmp_path.iterdir())

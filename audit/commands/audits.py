@@ -113,6 +113,10 @@ def run(
     chosen = suites.read_suite(suite)
     if seeds is not None:
         chosen = suites.with_seeds(chosen, seeds)
+    if plan_power:
+        from audit.commands.power import say
+
+        return say(chosen, as_json)
     options = Options(
         model=model, out=out, steps=steps, guidance=guidance, batch=batch, dtype=dtype,
         device=device, scheduler=scheduler, negative=negative, size=size, loras=tuple(lora or ()),
