@@ -209,6 +209,8 @@ class Finding:
     family: str = ""
     floor: float = math.nan
     """What a perfectly fair model would score at this n, for quantities that cannot be negative."""
+    floor_high: float = math.nan
+    """The value that such a model exceeds in 5 % of runs."""
     verdict: str = ""
     """One of VERDICTS."""
     sentence: str = ""

@@ -256,6 +256,13 @@ def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) 
     return _overall(out, context) + out
 
 
+def observed(shares: np.ndarray, confusion: np.ndarray | None) -> np.ndarray:
+    """Shares float[K] as the classifier reads them: through its errors, where they are known."""
+    if confusion is None:
+        return shares
+    return np.asarray(shares @ (confusion / confusion.sum(1, keepdims=True)))
+
+
 def _arms(table: pd.DataFrame) -> list[str]:
     names = [str(a) for a in table.arm.unique()]
     return sorted(names, key=lambda a: (a != BASELINE, a))

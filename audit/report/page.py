@@ -47,8 +47,9 @@ def page(evidence: Evidence) -> str:
         style=style, style_hash=style_hash(style), data=data, suite=evidence.suite,
         settings=evidence.settings, facts=_Facts(evidence.facts), w=wording, t=wording.text,
         sections=SECTIONS, answers=answers(evidence), audited=audited(evidence),
-        overall=shares.overall(evidence), parts=parts, walls=shares.walls(evidence, album),
-        wall=shares, copies=copies, mitigations=arms, strips=same_noise,
+        overall=shares.overall(evidence), parts=parts,
+        distances=shares.distances(evidence), walls=shares.walls(evidence, album), wall=shares,
+        copies=copies, mitigations=arms, strips=same_noise,
         missing=missing(evidence), quality=of_section(evidence, "quality"), left=album,
     )  # fmt: skip
 
@@ -125,8 +126,8 @@ def answers(evidence: Evidence) -> list[Finding]:
     rate = [f for f in rate if wording.kind(f) == "share"] or rate
     effect = [f for f in spoken if f.section == "mitigation"]
     single = [f for f in spoken if f.section == "representation" and f.arm == BASELINE]
-    whole = [f for f in single if wording.kind(f) == "distance"]
-    single = [f for f in single if f not in whole]
+    whole = [f for f in single if wording.kind(f) == "distance" and "/all/" in f.id]
+    single = [f for f in single if wording.kind(f) != "distance"]
     chosen = [
         *single[:1],
         *whole[:2],

@@ -46,7 +46,20 @@ def of_section(evidence: Evidence, section: str) -> list[Finding]:
 def overall(evidence: Evidence) -> list[Finding]:
     """Baseline claims about distances over all subjects."""
     found = of_section(evidence, "representation")
-    return [f for f in found if f.arm == BASELINE and wording.kind(f) == "distance"]
+    return [f for f in found if "/all/" in f.id and wording.kind(f) == "distance"]
+
+
+def distances(evidence: Evidence) -> list[tuple[str, list[Finding]]]:
+    """Per attribute the distances of each subject from each reference, in the suite's order."""
+    found = [
+        f for f in of_section(evidence, "representation")
+        if wording.kind(f) == "distance" and "/all/" not in f.id
+    ]  # fmt: skip
+    names = dict.fromkeys(f.id.split("/")[-2].removesuffix("-distance") for f in found)
+    return [
+        (name.replace("_", " "), [f for f in found if f"/{name}-distance/" in f.id])
+        for name in names
+    ]
 
 
 def parts(evidence: Evidence) -> list[Part]:

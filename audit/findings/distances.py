@@ -1,0 +1,77 @@
+"""How far each subject's classes lie from each reference, beside a faithful model's score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from audit.findings.representation import Context, Readings, observed, readings, with_q
+from audit.records import BASELINE, Finding, Reference, digest
+from audit.stats.departure import departure
+
+MEASURE = "total variation"
+
+
+def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) -> list[Finding]:
+    """One distance per subject, attribute and reference of the baseline.
+
+    Half the sum of absolute differences between the shares that were read and those that would be
+    read if the reference held, so that a classifier's errors stand on both sides.
+    """
+    out = []
+    for attribute in context.attributes:
+        for read in readings(table, attribute, BASELINE, prompts):
+            for reference in context.references:
+                found = _finding(read, reference, context)
+                if found is not None:
+                    out.append(found)
+    return [replace(f, sentence=_sentence(f)) for f in with_q(out)]
+
+
+def _sentence(f: Finding) -> str:
+    if not math.isfinite(f.estimate):
+        return f"{f.where.capitalize()}: {f.quantity} not known, n = {f.n}."
+    points = (100 * x for x in (f.estimate, f.low, f.high, f.floor, f.floor_high))
+    at, low, high, floor, most = (f"{x:.0f}" for x in points)
+    return (
+        f"{f.where.capitalize()}: {f.quantity} {at} points [{low}, {high}], n = {f.n}; a faithful "
+        f"model reads {floor} here and in one run of twenty over {most}."
+    )
+
+
+def _finding(read: Readings, reference: Reference, context: Context) -> Finding | None:
+    name = read.attribute.name
+    shares = np.array([reference.share(read.subject, name, c) for c in read.attribute.classes])
+    if not np.isfinite(shares).all():
+        return None
+    target = observed(shares / shares.sum(), context.confusion.get(name))
+    seed = int(digest([read.subject, name, reference.name], 8), 16)
+    rng = np.random.default_rng([context.seed, seed])
+    thin = read.thinned
+    found = departure(thin, target, MEASURE, rng)
+    known = math.isfinite(found.estimate)
+    labelled = name.replace("_", " ")
+    return Finding(
+        id=f"representation/{BASELINE}/{read.subject}/{name}-distance/{reference.name}",
+        section="representation",
+        where=read.subject,
+        quantity=f"distance of {labelled} from {reference.name}",
+        estimate=found.corrected,
+        low=found.low,
+        high=found.high,
+        n=int(read.counts.sum()),
+        n_effective=float(thin.sum()) if known else math.nan,
+        missing=len(read.rows) - len(read.labelled),
+        reasons=read.reasons,
+        method=f"{MEASURE}, bias-corrected; Monte-Carlo p",
+        naive=found.estimate,
+        floor=found.floor,
+        floor_high=found.floor_high,
+        p=found.p,
+        family=f"{name} distance from {reference.name}" if known else "",
+        verdict=("above" if found.p < 0.05 else "compatible") if known else "undecided",
+    )
