@@ -270,7 +270,14 @@ def conclude(run: Run, scored: Scored) -> Path:
 
 def evaluate(run: Run, scored: Scored) -> list[Finding]:
     """Tables to findings, section by section."""
-    from audit.findings import distances, mitigation, quality, replication, representation
+    from audit.findings import (
+        distances,
+        intersections,
+        mitigation,
+        quality,
+        replication,
+        representation,
+    )
 
     suite, seed = run.suite, run.options.seed
     table, alignment, errors = scored.table, scored.alignment, scored.errors
@@ -285,6 +292,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     )
     found = representation.findings(table, context, subjects)
     found += distances.findings(table, context, subjects)
+    found += intersections.findings(table, context)
     if len(scored.matches):
         found += replication.findings(scored.matches, {p.id: p for p in suite.prompts}, seed)
     for arm in suite.mitigations:

@@ -57,3 +57,8 @@ def plural(noun: str) -> str:
     if noun in special:
         return special[noun]
     return noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+
+
+def p_value(x: float) -> str:
+    """A p-value with sensible digits: `0.03`, `< 0.001`."""
+    return "< 0.001" if x < 0.001 else f"{x:.3f}" if x < 0.1 else f"{x:.2f}"

@@ -48,7 +48,8 @@ def page(evidence: Evidence) -> str:
         settings=evidence.settings, facts=_Facts(evidence.facts), w=wording, t=wording.text,
         sections=SECTIONS, answers=answers(evidence), audited=audited(evidence),
         overall=shares.overall(evidence), parts=parts,
-        distances=shares.distances(evidence), walls=shares.walls(evidence, album), wall=shares,
+        distances=shares.distances(evidence), joints=shares.joints(evidence),
+        walls=shares.walls(evidence, album), wall=shares,
         copies=copies, mitigations=arms, strips=same_noise,
         missing=missing(evidence), quality=of_section(evidence, "quality"), left=album,
     )  # fmt: skip
@@ -127,7 +128,7 @@ def answers(evidence: Evidence) -> list[Finding]:
     effect = [f for f in spoken if f.section == "mitigation"]
     single = [f for f in spoken if f.section == "representation" and f.arm == BASELINE]
     whole = [f for f in single if wording.kind(f) == "distance" and "/all/" in f.id]
-    single = [f for f in single if wording.kind(f) != "distance"]
+    single = [f for f in single if wording.kind(f) != "distance" and "/all/" not in f.id]
     chosen = [
         *single[:1],
         *whole[:2],

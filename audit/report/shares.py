@@ -49,6 +49,41 @@ def overall(evidence: Evidence) -> list[Finding]:
     return [f for f in found if "/all/" in f.id and wording.kind(f) == "distance"]
 
 
+@dataclass(frozen=True)
+class Joint:
+    """Two attributes at once: a table of findings, and the one that says if they go together."""
+
+    heading: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Finding]]]
+    together: Finding
+
+
+def joints(evidence: Evidence) -> list[Joint]:
+    """For each pair of attributes the joint shares, rows by the first, columns by the second."""
+    found = of_section(evidence, "representation")
+    out = []
+    for claim in (f for f in found if f.id.endswith("-together")):
+        stem = claim.id.removesuffix("-together")
+        cells = [f for f in found if f.id.startswith(f"{stem}=")]
+        pairs = [f.id.removeprefix(f"{stem}=").split("&", 1) for f in cells]
+        names = (
+            stem.rpartition("/")[2].replace("_", " ").replace("x", " \N{MULTIPLICATION SIGN} ", 1)
+        )
+        rows: dict[str, list[Finding]] = {}
+        for (one, _), f in zip(pairs, cells, strict=True):
+            rows.setdefault(one, []).append(f)
+        out.append(
+            Joint(names, list(dict.fromkeys(p[1] for p in pairs)), list(rows.items()), claim)
+        )
+    return out
+
+
+def heat(f: Finding) -> int:
+    """How strongly a cell is tinted, 0 to 4: a joint share in steps of 10 points."""
+    return min(4, int(10 * f.estimate)) if f.verdict != "undecided" else 0
+
+
 def distances(evidence: Evidence) -> list[tuple[str, list[Finding]]]:
     """Per attribute the distances of each subject from each reference, in the suite's order."""
     found = [
@@ -65,7 +100,8 @@ def distances(evidence: Evidence) -> list[tuple[str, list[Finding]]]:
 def parts(evidence: Evidence) -> list[Part]:
     """Per quantity the baseline's findings by subject; rewrites are shown with the mitigations."""
     found = of_section(evidence, "representation")
-    rows = [f for f in found if f.arm == BASELINE and wording.kind(f) != "distance"]
+    rows = [f for f in found if f.arm == BASELINE and "/all/" not in f.id]
+    rows = [f for f in rows if wording.kind(f) != "distance"]
     sizes = _families(evidence.findings)
     order = {r.name: i for i, r in enumerate(evidence.suite.references)}
     return [

@@ -116,15 +116,15 @@ def _unknown() -> str:
 
 def p_value(x: float) -> str:
     """A p- or q-value: `0.03`, `< 0.001`, or a dash where there was no test."""
-    if not math.isfinite(x):
-        return DASH
-    return "< 0.001" if x < 0.001 else f"{x:.3f}" if x < 0.1 else f"{x:.2f}"
+    return said.p_value(x) if math.isfinite(x) else DASH
 
 
 def kind(f: Finding) -> str:
-    """What the numbers of a finding are: `share`, `distance`, `change`, `cosine` or `count`."""
+    """What a finding's numbers are: `share`, `distance`, `change`, `cosine`, `bits` or `count`."""
     if "cosine" in f.quantity:
         return "cosine"
+    if f.quantity.startswith("bits"):
+        return "bits"
     if f.quantity.startswith("change"):
         return "change"
     if "distance" in f.quantity or "gap" in f.quantity:
@@ -164,6 +164,8 @@ def _value(f: Finding, x: float) -> str:
             return tie(shown if float(shown) else "0.000")
         case "distance":
             return distance(x)
+        case "bits":
+            return f"{x:.3f}"
         case _:
             return count(x)
 
