@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit import pixels, registry, rounds, suites, validation
+from audit import pixels, registry, rounds, suites, training, validation
 from audit.errors import Incomplete
 from audit.planning import Options, Progress, Run, open_run, silent, versions
 from audit.records import (
@@ -236,6 +236,8 @@ class Scored:
     alignment: pd.DataFrame = field(default_factory=pd.DataFrame)
     errors: Errors = field(default_factory=Errors)
     matches: pd.DataFrame = field(default_factory=pd.DataFrame)
+    training: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Readings of training images (`training.read`), where there is a training set."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     train_image: Callable[[str], np.ndarray] | None = None
 
@@ -271,6 +273,7 @@ def conclude(run: Run, scored: Scored) -> Path:
 def evaluate(run: Run, scored: Scored) -> list[Finding]:
     """Tables to findings, section by section."""
     from audit.findings import (
+        amplification,
         distances,
         intersections,
         mitigation,
@@ -292,6 +295,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     )
     found = representation.findings(table, context, subjects)
     found += distances.findings(table, context, subjects)
+    found += amplification.findings(table, scored.training, context, subjects)
     found += intersections.findings(table, context)
     if len(scored.matches):
         found += replication.findings(scored.matches, {p.id: p for p in suite.prompts}, seed)
@@ -337,7 +341,10 @@ def execute(run: Run) -> Path:
         scored = Scored(table, key, alignment, known_errors)
         if run.corpus is not None:
             matches, facts, train_image = search(run, descriptor)
-            scored = replace(scored, matches=matches, facts=facts, train_image=train_image)
+            scored = replace(
+                scored, matches=matches, facts=facts, train_image=train_image,
+                training=training.read(run, encoder),
+            )  # fmt: skip
         report = conclude(run, scored)
     gone = run.pictures is None and len({s.id for s in run.samples} - run.folder.present())
     if gone:

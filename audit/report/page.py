@@ -49,6 +49,7 @@ def page(evidence: Evidence) -> str:
         sections=SECTIONS, answers=answers(evidence), audited=audited(evidence),
         overall=shares.overall(evidence), parts=parts,
         distances=shares.distances(evidence), joints=shares.joints(evidence),
+        amplified=shares.amplified(evidence),
         walls=shares.walls(evidence, album), wall=shares,
         copies=copies, mitigations=arms, strips=same_noise,
         missing=missing(evidence), quality=of_section(evidence, "quality"), left=album,
@@ -128,10 +129,12 @@ def answers(evidence: Evidence) -> list[Finding]:
     effect = [f for f in spoken if f.section == "mitigation"]
     single = [f for f in spoken if f.section == "representation" and f.arm == BASELINE]
     whole = [f for f in single if wording.kind(f) == "distance" and "/all/" in f.id]
-    single = [f for f in single if wording.kind(f) != "distance" and "/all/" not in f.id]
+    learned = [f for f in single if wording.kind(f) == "change" and "/all/" in f.id]
+    single = [f for f in single if wording.kind(f) == "share" and "/all/" not in f.id]
     chosen = [
         *single[:1],
         *whole[:2],
+        *learned[:1],
         *[f for f in rate if "repeats=" in f.id][-1:],
         *[f for f in rate if "repeats=" not in f.id][:1],
         *[f for f in effect if "cost" not in f.id][:1],

@@ -49,6 +49,12 @@ def overall(evidence: Evidence) -> list[Finding]:
     return [f for f in found if "/all/" in f.id and wording.kind(f) == "distance"]
 
 
+def amplified(evidence: Evidence) -> tuple[list[Finding], list[Finding]]:
+    """Amplification of the training set's skew: over all subjects, and for each."""
+    found = [f for f in of_section(evidence, "representation") if "-amplification/" in f.id]
+    return [f for f in found if "/all/" in f.id], [f for f in found if "/all/" not in f.id]
+
+
 @dataclass(frozen=True)
 class Joint:
     """Two attributes at once: a table of findings, and the one that says if they go together."""
@@ -101,7 +107,7 @@ def parts(evidence: Evidence) -> list[Part]:
     """Per quantity the baseline's findings by subject; rewrites are shown with the mitigations."""
     found = of_section(evidence, "representation")
     rows = [f for f in found if f.arm == BASELINE and "/all/" not in f.id]
-    rows = [f for f in rows if wording.kind(f) != "distance"]
+    rows = [f for f in rows if wording.kind(f) == "share"]
     sizes = _families(evidence.findings)
     order = {r.name: i for i, r in enumerate(evidence.suite.references)}
     return [

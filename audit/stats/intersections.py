@@ -21,7 +21,8 @@ def cells(counts: np.ndarray, level: float = 0.95) -> list[list[Interval]]:
     """Share of each joint cell with an interval, smoothed by 1/2 in every cell.
 
     Posterior mean and equal-tailed limits under Jeffreys' Dirichlet prior (Gelman et al. 2013,
-    Bayesian Data Analysis, sec. 3.4): a cell that nobody fell into is rare, not impossible. Unknown for no images.
+    Bayesian Data Analysis, sec. 3.4): a cell that nobody fell into is rare, not impossible.
+    Unknown for no images.
     """
     n, size = int(counts.sum()), counts.size
     if n == 0:

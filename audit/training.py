@@ -1,0 +1,139 @@
+"""What the training set shows of each subject, read as the model's own images are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit import pixels
+from audit.planning import Run
+from audit.records import Attribute, Prompt, digest
+
+KINDS = ("all captions", "captions that leave it open", "captions nearest the prompt")
+LIMIT = 120
+"""Training images of a subject that are read, for each kind of caption."""
+NEAREST = 0.25
+"""Share of a subject's captions that count as nearest to its prompts."""
+
+
+def stated_words(attribute: Attribute) -> set[str]:
+    """Words of one class's texts alone: a caption with one of them states that class."""
+    words = [{w for t in attribute.texts.get(c, ()) for w in _words(t)} for c in attribute.classes]
+    return {w for i, own in enumerate(words) for w in own
+            if not any(w in other for j, other in enumerate(words) if j != i)}  # fmt: skip
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[\w-]+", text.casefold())
+
+
+def _mentions(caption: str, subject: str) -> bool:
+    return re.search(rf"\b{re.escape(subject.casefold())}\b", caption.casefold()) is not None
+
+
+def read(run: Run, encoder: Any, limit: int = LIMIT) -> pd.DataFrame:
+    """Readings of training images by subject: subject, attribute, kind, outcome, value.
+
+    A picture that stands in the set several times may be drawn several times. Only attributes of
+    two classes are read: amplification is defined for these. Empty without captions that name a
+    subject.
+    """
+    attributes = [
+        a for a in run.suite.attributes
+        if len(a.classes) == 2 and a.name != run.suite.subject_attribute
+    ]  # fmt: skip
+    subjects: dict[str, list[Prompt]] = {}
+    for p in run.suite.prompts:
+        if p.purpose == "representation" and any(a.name in p.attributes for a in attributes):
+            subjects.setdefault(p.subject, []).append(p)
+    entries = [e for e in run.corpus.entries() if e.caption]
+    columns = ["subject", "attribute", "kind", "outcome", "value"]
+    if not entries:
+        return pd.DataFrame(columns=columns)
+    places = np.repeat(np.arange(len(entries)), [e.repeats for e in entries])
+    chosen = {
+        (subject, a.name, kind): ids
+        for subject, prompts in subjects.items()
+        for a in attributes
+        for kind, ids in _chosen(entries, places, prompts, a, encoder, limit).items()
+    }
+    labels = _labels(run, encoder, attributes, sorted({i for ids in chosen.values() for i in ids}))
+    rows = [
+        (subject, attribute, kind, *labels[attribute, id])
+        for (subject, attribute, kind), ids in chosen.items()
+        for id in ids
+        if (attribute, id) in labels
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _chosen(
+    entries: Sequence[Any], places: np.ndarray, prompts: Sequence[Prompt], attribute: Attribute,
+    encoder: Any, limit: int,
+) -> dict[str, list[str]]:  # fmt: skip
+    """Ids of the training images to read for one subject, by kind of caption."""
+    subject = prompts[0].subject
+    named = np.array([_mentions(e.caption, subject) for e in entries])
+    words = stated_words(attribute)
+    silent = np.array([n and not words & set(_words(e.caption))
+                       for n, e in zip(named, entries, strict=True)])  # fmt: skip
+    near = _nearest(entries, np.flatnonzero(named), prompts, encoder)
+    found = {}
+    for kind, at in zip(KINDS, (named, silent, near), strict=True):
+        pool = places[at[places]]
+        seed = int(digest([subject, attribute.name, kind], 8), 16)
+        pick = np.random.default_rng(seed).permutation(len(pool))[:limit]
+        found[kind] = [entries[i].id for i in pool[pick]]
+    return found
+
+
+def _nearest(
+    entries: Sequence[Any], named: np.ndarray, prompts: Sequence[Prompt], encoder: Any
+) -> np.ndarray:
+    """Which captions are nearest to the prompts in the classifier's text space, bool[n]."""
+    near = np.zeros(len(entries), bool)
+    if len(named):
+        texts = sorted({entries[i].caption for i in named})
+        place = {t: i for i, t in enumerate(texts)}
+        close = (encoder.texts(texts) @ encoder.texts([p.text for p in prompts]).T).max(1)
+        score = close[[place[entries[i].caption] for i in named]]
+        order = np.argsort(-score, kind="stable")
+        near[named[order[: max(1, round(NEAREST * len(named)))]]] = True
+    return near
+
+
+def _labels(
+    run: Run, encoder: Any, attributes: Sequence[Attribute], ids: Sequence[str]
+) -> Mapping[tuple[str, str], tuple[str, str | None]]:
+    """(attribute, training id) to outcome and value; vectors are kept in the run folder."""
+    from audit.attributes.zero_shot import classifier
+
+    key = f"{encoder.key}-training"
+    known = run.folder.vectors(key)
+    todo = [i for i in ids if i not in known]
+    for start in range(0, len(todo), 256):
+        part, pictures = [], []
+        for id in todo[start : start + 256]:
+            try:
+                pictures.append(run.corpus.image(id))
+                part.append(id)
+            except pixels.Unreadable:
+                continue
+        if part:
+            rows = encoder.images(pictures)
+            run.folder.add_vectors(key, part, rows)
+            known.update(zip(part, rows, strict=True))
+        run.progress("training images", len(ids) - len(todo) + start + len(part), len(ids))
+    there = [i for i in ids if i in known]
+    if not there:
+        return {}
+    reader = classifier(
+        tuple(attributes), run.suite.person_texts, run.suite.empty_texts, encoder.texts,
+        encoder.scale,
+    )  # fmt: skip
+    read_ = reader.read(np.stack([known[i] for i in there]))
+    return {(r.attribute, there[int(r.row)]): (str(r.outcome), r.value) for r in read_.itertuples()}
