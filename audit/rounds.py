@@ -16,8 +16,11 @@ from audit.errors import UserError
 from audit.findings.representation import Readings, readings
 from audit.planning import Run
 from audit.records import Prompt
+from audit.stats.betting import Betting
+from audit.stats.betting import begin as begin_sequence
+from audit.stats.fixed_width import FixedWidth, fixed_width
+from audit.stats.interval import Interval
 from audit.stats.proportions import wilson
-from audit.stats.sequential import ConfidenceSequence, FixedWidth, fixed_width
 
 IMAGES_A_ROUND = 15
 """About so many images of a subject between two looks."""
@@ -115,22 +118,23 @@ def go_on(run: Run, table: pd.DataFrame) -> bool:
 
 
 def _looks(run: Run, table: pd.DataFrame, number: int) -> Iterator[Look]:
-    before = {(x.arm, x.subject, x.attribute, x.value): x for x in run.looks}
     for read in _readings(run, table):
         design = rule(run, read.rows.prompt.nunique())
         thin, classes = read.thinned, read.attribute.classes
         for i, value in enumerate(classes[:1] if len(classes) == 2 else classes):
-            k, n = int(read.counts[i]), int(read.counts.sum())
-            last = before.get((read.arm, read.subject, read.attribute.name, value))
-            was = ConfidenceSequence()
-            if last is not None:
-                was = ConfidenceSequence(0.95, last.k, last.n, last.low, last.high)
-            now = was.update(k - was.k, n - was.n) if 0 <= k - was.k <= n - was.n else was
-            narrow = design.narrow(thin[i], thin.sum())
+            anytime = _anytime(run, read, value)
             yield Look(
-                number, read.arm, read.subject, read.attribute.name, value, k, n,
-                now.low, now.high, bool(narrow),
+                number, read.arm, read.subject, read.attribute.name, value, int(read.counts[i]),
+                int(read.counts.sum()), anytime.low, anytime.high,
+                bool(design.narrow(thin[i], thin.sum())),
             )  # fmt: skip
+
+
+def _anytime(run: Run, read: Readings, value: str) -> Interval:
+    """The interval that holds at this and all other looks: images in the order of their rounds."""
+    plan = Betting(precision=run.options.precision)
+    rows = read.labelled.sort_values(["seed", "prompt", "sample"])
+    return begin_sequence(plan).update((rows.value == value).to_numpy(float)).interval
 
 
 def _readings(run: Run, table: pd.DataFrame) -> Iterator[Readings]:

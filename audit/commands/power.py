@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-POWER, ALPHA = 0.8, 0.05
+POWER = 0.8
 HALVES = (0.1, 0.05)
 
 
@@ -59,15 +59,17 @@ def table(suite: Any) -> list[dict[str, Any]]:
         known = math.isfinite(reference)
         centre = reference if known else 0.5
         apart, family_apart = (
-            [_null(x) for x in power.least_difference(n, centre, POWER, alpha)] if known else None
-            for alpha in (ALPHA, ALPHA / family)
+            [_null(x) for x in power.least_difference(n, centre, power.Wanted(POWER, 0.95, m))]
+            if known
+            else None
+            for m in (1, family)
         )
         rows.append(
             {
                 "subject": subject, "attribute": f"{attribute}: {first[attribute]}", "images": n,
                 "reference": _null(reference), "half_width": power.half_width(n, centre),
                 "apart": apart, "apart_family": family_apart,
-                "images_for": {str(h): power.images_for_width(h) for h in HALVES},
+                "images_for": {str(h): power.images_for_precision(0.5, h) for h in HALVES},
             }
         )  # fmt: skip
     return rows

@@ -1,93 +1,267 @@
-"""How many images a question needs, before any is made."""
+"""How many images a question needs, before any are drawn.
+
+Numbers are of independent images (one prompt, many seeds): images of one prompt among many are
+worth less, see `proportions.effective_n`. Infinity where no number of images would do.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from audit.stats.proportions import wilson
+
+EXACT = 20_000
+"""Images up to which a test's power is computed from the binomial distribution."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a test must do: its power against what is expected, at a level, as one of so many.
+
+    Raises ValueError for power or level outside 0..1, or fewer comparisons than one.
+    """
+
+    power: float = 0.8
+    level: float = 0.95
+    comparisons: int = 1
+    """Comparisons in the family, planned as if Bonferroni's correction were applied."""
+
+    def __post_init__(self) -> None:
+        if not (0 < self.power < 1 and 0 < self.level < 1 and self.comparisons >= 1):
+            raise ValueError("Power and level must lie inside 0..1, with at least one comparison.")
+
+    @property
+    def alpha(self) -> float:
+        """Two-sided probability of error that each comparison may have."""
+        return (1 - self.level) / self.comparisons
+
+    @property
+    def quantiles(self) -> tuple[float, float]:
+        """Standard normal quantiles of alpha / 2 and of the power."""
+        return float(norm.isf(self.alpha / 2)), float(norm.ppf(self.power))
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """The reader's error rates and on how many labels of either class they rest.
+
+    Raises ValueError for rates outside 0..1, or where sensitivity + specificity is at most 1: such
+    a classifier says nothing.
+    """
+
+    sensitivity: float = 1.0
+    specificity: float = 1.0
+    sens_n: float = math.inf
+    spec_n: float = math.inf
+
+    def __post_init__(self) -> None:
+        rates = self.sensitivity, self.specificity
+        if not all(0 <= r <= 1 for r in rates) or sum(rates) <= 1:
+            raise ValueError(f"Rates must lie in 0..1 and exceed 1 in sum, not {rates}.")
+
+    @property
+    def youden(self) -> float:
+        """Change of the share that is read per change of the true one."""
+        return self.sensitivity + self.specificity - 1
+
+    def read(self, share: float) -> float:
+        """The share that is read where the true one is `share`."""
+        return share * self.sensitivity + (1 - share) * (1 - self.specificity)
+
+    def doubt(self, share: float) -> float:
+        """Variance of what is read, from labels alone: no number of images makes it smaller.
+
+        The last two terms of Rogan and Gladen's variance (1978, AJE 107:71), times Youden's index
+        squared.
+        """
+        se, sp = self.sensitivity, self.specificity
+        return share**2 * se * (1 - se) / self.sens_n + (1 - share) ** 2 * sp * (1 - sp) / (
+            self.spec_n
+        )
+
+
+PERFECT = Classifier()
+
+
+def _check(*shares: float) -> None:
+    if not all(0 <= s <= 1 for s in shares):
+        raise ValueError(f"Shares must lie in 0..1, not {shares}.")
+
+
+def images_for_precision(
+    share: float, precision: float, level: float = 0.95, classifier: Classifier = PERFECT
+) -> float:
+    """Images until the interval of a share is `precision` wide to either side.
+
+    Wilson's half-width solved for n: h^2 (n + z^2)^2 = z^2 (n q (1 - q) + z^2 / 4) (Wilson 1927) at
+    the share q that the classifier reads, for h = precision times Youden's index, less what doubt
+    about its rates takes. `share` 0.5 is the worst case of a perfect reader. Infinite where too few
+    labels leave too much doubt. Raises ValueError for a share outside 0..1 or a precision outside
+    0..1/2.
+    """
+    _check(share)
+    if not 0 < precision < 0.5:
+        raise ValueError(f"The precision must lie inside 0..1/2, not {precision}.")
+    z2 = float(norm.ppf((1 + level) / 2)) ** 2
+    h2 = (precision * classifier.youden) ** 2 - z2 * classifier.doubt(share)
+    if h2 <= 0:
+        return math.inf
+    q = classifier.read(share)
+    middle = 2 * h2 * z2 - z2 * q * (1 - q)
+    root = math.sqrt(max(middle**2 - 4 * h2 * (h2 * z2**2 - z2**2 / 4), 0))
+    return max(1, math.ceil((-middle + root) / (2 * h2) - 1e-9))
+
+
+def _first_rejected(n: np.ndarray, share: float, alpha: float) -> np.ndarray:
+    """Smallest k with P(X >= k) <= alpha for X ~ Binomial(n, share); n + 1 where there is none."""
+    return np.asarray(binom.isf(alpha, n, share) + 1)
+
+
+def power_of_share(
+    n: np.ndarray, share: float, reference: float, wanted: Wanted | None = None
+) -> np.ndarray:
+    """Power float[m] of the exact test of a share against a reference with n int[m] images.
+
+    Two-sided with alpha / 2 in either tail: the test that Clopper and Pearson's interval inverts.
+    """
+    _check(share, reference)
+    tail = (wanted or Wanted()).alpha / 2
+    above = binom.sf(_first_rejected(n, reference, tail) - 1, n, share)
+    below = binom.sf(_first_rejected(n, 1 - reference, tail) - 1, n, 1 - share)
+    return np.asarray(above + below)
+
+
+def images_for_share(
+    share: float, reference: float, wanted: Wanted | None = None,
+    classifier: Classifier = PERFECT,
+) -> float:  # fmt: skip
+    """Images to tell an expected share from a reference.
+
+    With known error rates the smallest n from which on the exact test (`power_of_share`, on what
+    the classifier reads) keeps its power, up to 20,000 images. Beyond those, and with rates from
+    labels, the normal approximation n with |p1 - p0| J = z_a sqrt(V0) + z_b sqrt(V1), where V is
+    q (1 - q) / n plus the labels' doubt at either share (Fleiss, Levin & Paik 2003, sec. 2.2,
+    without continuity correction). Infinite for equal shares or too few labels.
+    """
+    _check(share, reference)
+    wanted = wanted or Wanted()
+    q1, q0 = classifier.read(share), classifier.read(reference)
+    if q1 == q0:
+        return math.inf
+    rough = _normal_n(
+        (q0 * (1 - q0), q1 * (1 - q1)),
+        (classifier.doubt(reference), classifier.doubt(share)), abs(q1 - q0), wanted,
+    )  # fmt: skip
+    labelled = min(classifier.sens_n, classifier.spec_n) < math.inf
+    if labelled or rough > EXACT:
+        return rough
+    n = np.arange(1, int(1.5 * rough) + 100)
+    weak = np.flatnonzero(power_of_share(n, q1, q0, wanted) < wanted.power)
+    return int(n[weak[-1]]) + 1 if len(weak) else 1
+
+
+def _normal_n(
+    spread: tuple[float, float], doubt: tuple[float, float], gap: float, wanted: Wanted
+) -> float:
+    """Smallest n with z_a sqrt(s0 / n + d0) + z_b sqrt(s1 / n + d1) <= gap, by bisection."""
+    z = wanted.quantiles
+
+    def enough(n: float) -> bool:
+        parts = (q * math.sqrt(s / n + d) for q, s, d in zip(z, spread, doubt, strict=True))
+        return sum(parts) <= gap
+
+    if not enough(1e15):
+        return math.inf
+    return _first(enough)
+
+
+def _first(enough: Callable[[int], bool]) -> int:
+    """Smallest n >= 1 that is enough, where more are enough too: doubling, then bisection."""
+    low, high = 0, 1
+    while not enough(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def half_width(n: int, share: float, level: float = 0.95) -> float:
     """Half the width of Wilson's interval of n images at a share; NaN for n = 0."""
     if n == 0:
         return math.nan
-    ci = wilson(share * n, n, level)
-    return (ci.high - ci.low) / 2
+    found = wilson(share * n, n, level)
+    return (found.high - found.low) / 2
 
 
-def images_for_width(half: float, share: float = 0.5, level: float = 0.95) -> int:
-    """The fewest images whose Wilson interval is at most `half` either way at that share.
+def least_difference(n: int, reference: float, wanted: Wanted | None = None) -> tuple[float, float]:
+    """The nearest shares below and above a reference that n images tell from it, each or NaN.
 
-    The worst share is 0.5. ValueError unless 0 < half < 0.5.
+    By the exact test of `power_of_share`, whose power rises with the distance.
     """
-    if not 0 < half < 0.5:
-        raise ValueError(f"A half-width lies between 0 and 0.5, not at {half}.")
-    high = 1
-    while half_width(high, share, level) > half:
-        high *= 2
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if half_width(middle, share, level) <= half else (middle, high)
-    return high
+    goal = wanted or Wanted()
 
+    def power(share: float) -> float:
+        return float(power_of_share(np.array([n]), share, reference, goal)[0]) if n else 0.0
 
-def rejected(n: int, reference: float, alpha: float = 0.05) -> np.ndarray:
-    """Which counts 0..n the exact two-sided binomial test rejects at alpha, bool[n + 1]."""
-    if not 0 < reference < 1:
-        return np.arange(n + 1) != round(n * reference)
-    ps = binom.pmf(np.arange(n + 1), n, reference)
-    order = np.argsort(ps, kind="stable")
-    tail = np.cumsum(ps[order])
-    # Counts as likely as the one that was seen belong to its tail, as in scipy's binomtest.
-    place = np.searchsorted(ps[order], ps[order] * (1 + 1e-7), side="right") - 1
-    out = np.empty(n + 1, bool)
-    out[order] = tail[place] <= alpha
-    return out
-
-
-def power(n: int, reference: float, share: float, alpha: float = 0.05) -> float:
-    """Exact chance that n images of a share are told from a reference at alpha; NaN for n = 0."""
-    if n == 0:
-        return math.nan
-    return float(binom.pmf(np.arange(n + 1), n, share)[rejected(n, reference, alpha)].sum())
-
-
-def images_for_power(
-    reference: float, share: float, wanted: float = 0.8, alpha: float = 0.05, most: int = 20_000
-) -> int | None:
-    """Images from which on the exact test keeps the wanted power; None if `most` do not suffice.
-
-    Power saws up and down with n, so the answer is the last n below it plus one, sought among
-    twice the first n that reaches it.
-    """
-    if reference == share:
-        return None
-    first = 1
-    while first <= most and power(first, reference, share, alpha) < wanted:
-        first = max(first + 1, int(first * 1.2))
-    if first > most:
-        return None
-    below = [n for n in range(1, 2 * first + 10) if power(n, reference, share, alpha) < wanted]
-    return max(below) + 1
-
-
-def least_difference(
-    n: int, reference: float, wanted: float = 0.8, alpha: float = 0.05
-) -> tuple[float, float]:
-    """The nearest shares below and above a reference that n images tell from it, each or NaN."""
-
-    def seek(towards: float) -> float:
-        if n == 0 or power(n, reference, towards, alpha) < wanted:
+    def seek(far: float) -> float:
+        if power(far) < goal.power:
             return math.nan
-        near, far = reference, towards
-        for _ in range(30):
+        near = reference
+        for _ in range(40):
             middle = (near + far) / 2
-            enough = power(n, reference, middle, alpha) >= wanted
-            near, far = (near, middle) if enough else (middle, far)
+            near, far = (near, middle) if power(middle) >= goal.power else (middle, far)
         return far
 
     return seek(0.0), seek(1.0)
+
+
+def images_per_arm(share: float, other: float, wanted: Wanted | None = None) -> float:
+    """Images in each of two unpaired arms to tell their shares apart.
+
+    n = 2 ((z_a + z_b) / h)^2 with h = 2 asin sqrt(p1) - 2 asin sqrt(p2) (Cohen 1988, eq. 6.4.1 with
+    his effect size h of sec. 6.2). Infinite for equal shares.
+    """
+    _check(share, other)
+    effect = 2 * (math.asin(math.sqrt(share)) - math.asin(math.sqrt(other)))
+    if effect == 0:
+        return math.inf
+    return math.ceil(2 * (sum((wanted or Wanted()).quantiles) / effect) ** 2 - 1e-9)
+
+
+def power_of_change(n: int, gained: float, lost: float, wanted: Wanted | None = None) -> float:
+    """Power of McNemar's exact test on n pairs, of which shares `gained` and `lost` change.
+
+    Summed over the number of changed pairs and, given it, of gains. Raises ValueError where the
+    shares are negative or exceed 1 in sum.
+    """
+    changed = gained + lost
+    if min(gained, lost) < 0 or changed > 1:
+        raise ValueError(f"Shares of pairs must be >= 0 and at most 1 in sum, not {changed}.")
+    if changed == 0:
+        return 0.0
+    low, high = binom.ppf([1e-12, 1 - 1e-12], n, changed)
+    d = np.arange(int(low), int(high) + 1)
+    first = _first_rejected(d, 0.5, (wanted or Wanted()).alpha / 2)
+    share = gained / changed
+    rejected = binom.sf(first - 1, d, share) + binom.sf(first - 1, d, 1 - share)
+    return float((binom.pmf(d, n, changed) * rejected).sum())
+
+
+def pairs_for_change(gained: float, lost: float, wanted: Wanted | None = None) -> float:
+    """Pairs of images, same noise before and after, to see a change by McNemar's exact test.
+
+    `gained` is the share of pairs in which only the second shows the class, `lost` that in which
+    only the first does. The smallest n with the power summed exactly, by doubling and bisection.
+    Infinite for equal shares.
+    """
+    wanted = wanted or Wanted()
+    power_of_change(1, gained, lost, wanted)  # refuses impossible shares
+    if gained == lost:
+        return math.inf
+    return _first(lambda n: power_of_change(n, gained, lost, wanted) >= wanted.power)

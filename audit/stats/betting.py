@@ -1,0 +1,193 @@
+"""Intervals that may be looked at after every image, so that drawing can stop when enough is known.
+
+An ordinary interval is wrong more often than it says once somebody looks while images are drawn and
+stops when they like what they see. A confidence sequence holds at all times at once. It is about
+the mean of the values that it is given: the share of images that a classifier reads as a class,
+before its errors are corrected.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from audit.stats.interval import UNKNOWN, Interval
+
+BLOCK = 512
+"""Values that are bet on at a time: at most 16 MiB for the usual candidates."""
+
+
+@dataclass(frozen=True)
+class Betting:
+    """How to bet against each candidate mean; what is chosen must not depend on the values.
+
+    Raises ValueError for a level or cap outside 0..1, a precision outside 0..1/2, fewer than two
+    candidates, or bets of another name.
+    """
+
+    level: float = 0.95
+    precision: float = 0.05
+    """Half-width at which to stop."""
+    bets: str = "tuned"
+    """`tuned` to be narrowest near the precision, or `plug-in`: good at all times, best at none."""
+    cap: float = 0.75
+    """Largest share of the capital that a single value can cost."""
+    candidates: int = 2001
+    """Candidate means from 0 to 1; limits are rounded outwards to the next one."""
+
+    def __post_init__(self) -> None:
+        if not (0 < self.level < 1 and 0 < self.cap < 1 and 0 < self.precision < 0.5):
+            raise ValueError("Level and cap must lie inside 0..1, the precision inside 0..1/2.")
+        if self.candidates < 2 or self.bets not in ("tuned", "plug-in"):
+            raise ValueError("There are `tuned` and `plug-in` bets on at least two candidates.")
+
+    @property
+    def grid(self) -> np.ndarray:
+        """Candidate means float[G]."""
+        return np.linspace(0, 1, self.candidates)
+
+    @property
+    def ruin(self) -> float:
+        """Log capital that excludes a candidate: log(2 / alpha), a half for either side."""
+        return math.log(2 / (1 - self.level))
+
+    def stakes(self, variance: np.ndarray, time: np.ndarray) -> np.ndarray:
+        """Bets float[n] from the variance float[n] before each value and its number from 1.
+
+        `plug-in` is Waudby-Smith & Ramdas' lambda of the PrPl-EB sequence, `tuned` their aGRAPA bet
+        against the candidates that lie one precision from the mean: where limits are at the stop.
+        """
+        if self.bets == "tuned":
+            return self.precision / (variance + self.precision**2)
+        return np.sqrt(2 * self.ruin / (variance * time * np.log(time + 1)))
+
+
+@dataclass(frozen=True)
+class MeanSequence:
+    """Confidence sequence of the mean of values in 0..1 by betting (hedged capital process).
+
+    Waudby-Smith & Ramdas 2024, JRSSB 86:1, theorem 3, with equal halves of the capital on either
+    side and the running intersection. It covers the mean at all times at once with probability
+    `level` for values whose mean, given the earlier ones, stays the same; they need not be
+    independent, nor 0 and 1. Start with `begin`. How values are split into rounds does not matter.
+    """
+
+    plan: Betting
+    n: int
+    total: float
+    squares: float
+    """Sum of squared distances of the values from the running mean."""
+    capital: np.ndarray
+    """Log capital float[2, G] of the bets that the mean lies above, and below, a candidate."""
+    peak: np.ndarray
+    """Largest log capital so far, float[2, G]."""
+
+    def update(self, values: np.ndarray) -> MeanSequence:
+        """The sequence after further values float[n], in the order in which they were drawn.
+
+        Raises ValueError for a value outside 0..1 or a missing one: leave those out and count them.
+        """
+        x = np.asarray(values, float)
+        if not ((x >= 0) & (x <= 1)).all():
+            raise ValueError("Values must lie in 0..1; missing ones must be left out and counted.")
+        state = self
+        for start in range(0, len(x), BLOCK):
+            state = state._block(x[start : start + BLOCK])
+        return state
+
+    def _block(self, x: np.ndarray) -> MeanSequence:
+        time = self.n + 1 + np.arange(len(x))
+        means = (0.5 + self.total + np.cumsum(x)) / (time + 1)
+        squares = self.squares + np.cumsum((x - means) ** 2)
+        before = np.append(self.squares, squares[:-1])
+        stakes = self.plan.stakes((0.25 + before) / time, time)[:, None]
+        m = self.plan.grid
+        with np.errstate(divide="ignore"):
+            above = np.minimum(stakes, self.plan.cap / m) * (x[:, None] - m)
+            below = np.minimum(stakes, self.plan.cap / (1 - m)) * (m - x[:, None])
+        gains = np.cumsum(np.log1p(np.stack([above, below], axis=1)), axis=0)
+        capital = self.capital + gains
+        return replace(
+            self, n=int(time[-1]), total=self.total + float(x.sum()), squares=float(squares[-1]),
+            capital=capital[-1], peak=np.maximum(self.peak, capital.max(0)),
+        )  # fmt: skip
+
+    @cached_property
+    def interval(self) -> Interval:
+        """Mean of the values and its limits; 0..1 around no estimate before the first value.
+
+        Where the limits have left the mean behind, the estimate is the nearest limit. Unknown
+        where no candidate is left: the values cannot all have been drawn from the same mean.
+        """
+        # With bets that do not look at the candidate, the capital above falls with it and the one
+        # below rises, so what is excluded is the two ends of the grid.
+        grid, out = self.plan.grid, self.peak >= self.plan.ruin
+        if out.any(0).all():
+            return UNKNOWN
+        lows, highs = grid[out[0]], grid[out[1]]
+        low, high = float(lows.max(initial=0.0)), float(highs.min(initial=1.0))
+        mean = self.total / self.n if self.n else math.nan
+        return Interval(min(max(mean, low), high) if self.n else math.nan, low, high)
+
+    @property
+    def half_width(self) -> float:
+        """Half the distance of the limits, 1/2 before the first value."""
+        return (self.interval.high - self.interval.low) / 2
+
+    @property
+    def stop(self) -> bool:
+        """Whether the precision is reached; no rule of stopping harms the interval."""
+        # The limits lie on a grid, and rounding must not cost a round at exact multiples of it.
+        return self.half_width <= self.plan.precision + 1e-12
+
+
+def begin(plan: Betting | None = None) -> MeanSequence:
+    """A confidence sequence without values: its limits are 0 and 1."""
+    plan = plan or Betting()
+    nothing = np.zeros((2, plan.candidates))
+    return MeanSequence(plan, 0, 0.0, 0.0, nothing, nothing)
+
+
+@dataclass(frozen=True)
+class ShareSequences:
+    """One confidence sequence per class of a fixed list. Start with `begin_shares`."""
+
+    classes: tuple[MeanSequence, ...]
+
+    def update(self, labels: np.ndarray) -> ShareSequences:
+        """The sequences after further labels int[n], each the place of its class in the list.
+
+        Raises ValueError for a label that is none: leave missing ones out and count them.
+        """
+        labels = np.asarray(labels)
+        if not np.isin(labels, np.arange(len(self.classes))).all():
+            raise ValueError(f"Labels must be 0..{len(self.classes) - 1}; leave missing ones out.")
+        return ShareSequences(tuple(c.update(labels == k) for k, c in enumerate(self.classes)))
+
+    @property
+    def intervals(self) -> list[Interval]:
+        """Share of each class with its limits."""
+        return [c.interval for c in self.classes]
+
+    @property
+    def stop(self) -> bool:
+        """Whether every class has reached the precision."""
+        return all(c.stop for c in self.classes)
+
+
+def begin_shares(
+    classes: int, plan: Betting | None = None, simultaneous: bool = True
+) -> ShareSequences:
+    """Sequences of `classes` shares, without labels.
+
+    `simultaneous`: all hold at once with probability `level` (union bound: each errs with
+    probability (1 - level) / classes); otherwise each by itself. Two classes are mirror images and
+    need no bound.
+    """
+    plan = plan or Betting()
+    if simultaneous and classes > 2:
+        plan = replace(plan, level=1 - (1 - plan.level) / classes)
+    return ShareSequences((begin(plan),) * classes)
