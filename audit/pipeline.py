@@ -275,6 +275,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     from audit.findings import (
         amplification,
         distances,
+        following,
         intersections,
         mitigation,
         quality,
@@ -290,15 +291,18 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     for p in suite.prompts:
         if p.purpose == "representation":
             subjects[p.subject] = subjects.get(p.subject, 0) + 1
+    prompts = {p.id: p for p in suite.prompts}
+    everything, table = table, following.open_questions(table, prompts)
     context = representation.Context(
         asked, references, errors.tables, planted, seed, rounds.level(run)
     )
     found = representation.findings(table, context, subjects)
+    found += following.findings(everything, context, prompts)
     found += distances.findings(table, context, subjects)
     found += amplification.findings(table, scored.training, context, subjects)
     found += intersections.findings(table, context)
     if len(scored.matches):
-        found += replication.findings(scored.matches, {p.id: p for p in suite.prompts}, seed)
+        found += replication.findings(scored.matches, prompts, seed)
     for arm in suite.mitigations:
         attribute = next((a for a in asked if a.name == arm.options.get("attribute")), asked[0])
         targets = suites.targets(suite, arm, attribute)

@@ -71,7 +71,9 @@ class Prompt:
     seeds: int
     attributes: tuple[str, ...] = ()
     states: Mapping[str, str] = field(default_factory=dict)
-    """Attribute values that the text states."""
+    """Attribute values that the text states, or that history has fixed."""
+    expects: str = ""
+    """"nobody" where the text asks for no person; else empty."""
     repeats: int | None = None
     """How often the caption's image stands in the training set, where that is known."""
 

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from audit.errors import UserError, unknown
 from audit.mitigate import arms
@@ -30,111 +30,9 @@ from audit.records import (
     Settings,
     Suite,
 )
+from audit.schema import RawAttribute, RawBlock, RawReference, RawSuite, first
 
 __all__ = ["Rewriter", "expand", "noise_seed", "read_suite", "targets"]
-
-Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
-Seeds = Annotated[int, Field(ge=1)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Block(_Strict):
-    id: Text
-    purpose: Literal["representation", "replication"]
-    templates: list[Text] = []
-    subjects: list[Text] = []
-    file: Text | None = None
-    seeds: Seeds
-    attributes: list[str] = []
-    states: dict[str, str] = {}
-
-    @model_validator(mode="after")
-    def _one_source(self) -> _Block:
-        if bool(self.file) == bool(self.templates):
-            raise ValueError("give either `file`, or `templates` with `subjects`")
-        if bool(self.templates) != bool(self.subjects):
-            raise ValueError("`templates` need `subjects`, and `subjects` need `templates`")
-        if self.purpose == "representation" and not self.attributes:
-            raise ValueError("a representation block needs `attributes` to read")
-        return self
-
-
-class _Attribute(_Strict):
-    classes: list[Text] = Field(min_length=2)
-    threshold: float = Field(0.0, ge=0, le=1)
-    texts: dict[str, list[Text]] = {}
-    templates: list[Text] = []
-
-    @model_validator(mode="after")
-    def _classes_have_texts(self) -> _Attribute:
-        if len(set(self.classes)) < len(self.classes):
-            raise ValueError("a class stands in `classes` twice")
-        if bool(self.texts) == bool(self.templates):
-            raise ValueError("give either `texts` or `templates`")
-        for name in (*self.texts, *self.classes) if self.texts else ():
-            if name not in self.classes:
-                raise ValueError(str(unknown("class", name, self.classes)))
-            if not self.texts.get(name):
-                raise ValueError(f"the class {name!r} has no texts")
-        return self
-
-
-class _Reference(_Strict):
-    name: Text
-    label: Text
-    file: Text | None = None
-    uniform: bool = False
-
-    @model_validator(mode="after")
-    def _one_source(self) -> _Reference:
-        if bool(self.file) == self.uniform:
-            raise ValueError("give either `file` or `uniform = true`")
-        return self
-
-
-class _Mitigation(_Strict):
-    name: Text
-    method: Text
-    blocks: list[str] = Field(min_length=1)
-    options: dict[str, Any] = {}
-
-    @model_validator(mode="after")
-    def _options_fit(self) -> _Mitigation:
-        model = arms.METHODS.get(self.method)
-        if model is not None:
-            try:
-                model.model_validate(self.options)
-            except ValidationError as error:
-                raise ValueError(f"options.{_first(error, model)}") from error
-        return self
-
-
-class _Person(_Strict):
-    person: list[Text] = Field(min_length=1)
-    empty: list[Text] = Field(min_length=1)
-
-
-class _Suite(_Strict):
-    name: str = Field(pattern=r"^[a-z0-9_-]+$")
-    title: Text
-    question: Text
-    corpus: Text | None = None
-    subject_attribute: str | None = None
-    gate: _Person | None = None
-    blocks: list[_Block] = Field(min_length=1)
-    attributes: dict[str, _Attribute] = {}
-    references: list[_Reference] = []
-    mitigations: list[_Mitigation] = []
-    quick: dict[str, Seeds] = {}
-
-
-_PARTS: dict[str, type[BaseModel]] = {
-    "blocks": _Block, "attributes": _Attribute, "references": _Reference,
-    "mitigations": _Mitigation, "gate": _Person,
-}  # fmt: skip
 
 
 def folder() -> Path:
@@ -170,26 +68,15 @@ def read_suite(name: str, quick: bool = False) -> Suite:
     return with_seeds(suite, raw.quick) if quick else suite
 
 
-def _parse(path: Path) -> _Suite:
+def _parse(path: Path) -> RawSuite:
     try:
-        return _Suite.model_validate(tomllib.loads(path.read_text("utf-8")))
+        return RawSuite.model_validate(tomllib.loads(path.read_text("utf-8")))
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not valid TOML: {error}. Correct that line.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}. Save it as UTF-8 text.") from error
     except ValidationError as error:
-        raise UserError(f"{path}: {_first(error, _Suite)} Correct that entry.") from error
-
-
-def _first(error: ValidationError, model: type[BaseModel]) -> str:
-    """One sentence for pydantic's errors: an unknown key first, for it explains a lacking one."""
-    found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]
-    where = ".".join(str(x) for x in found["loc"]) or "the file"
-    what = found["msg"].removeprefix("Value error, ")
-    if found["type"] == "extra_forbidden":
-        part = model if len(found["loc"]) == 1 else _PARTS.get(str(found["loc"][0]), model)
-        what = str(unknown("key", str(found["loc"][-1]), part.model_fields))
-    return f"{where}: {what}{'' if what[-1] in '.?' else '.'}"
+        raise UserError(f"{path}: {first(error, RawSuite)} Correct that entry.") from error
 
 
 def _unique(what: str, values: Iterable[str]) -> None:
@@ -198,14 +85,14 @@ def _unique(what: str, values: Iterable[str]) -> None:
         raise UserError(f"two {what} {twice[0]!r}. Give each its own, or take one out.")
 
 
-def _build(raw: _Suite, beside: Path) -> Suite:
+def _build(raw: RawSuite, beside: Path) -> Suite:
     attributes = {n: _attribute(n, a) for n, a in raw.attributes.items()}
     for b in raw.blocks:
         for a in (*b.attributes, *b.states):
             known("attribute", a, attributes, f"block {b.id}")
         for a, value in b.states.items():
             known(a, value, attributes[a].classes, f"block {b.id}, states")
-    prompts = tuple(p for b in raw.blocks for p in _prompts(b, beside))
+    prompts = tuple(p for b in raw.blocks for p in _prompts(b, beside, attributes))
     _unique("blocks have the id", (b.id for b in raw.blocks))
     _unique("prompts have the id", (p.id for p in prompts))
     for kind in ("representation", "replication"):
@@ -242,10 +129,10 @@ def _fill(template: str, where: str, **values: str) -> str:
     return text
 
 
-def _prompts(block: _Block, beside: Path) -> list[Prompt]:
+def _prompts(block: RawBlock, beside: Path, attributes: Mapping[str, Attribute]) -> list[Prompt]:
     common: dict[str, Any] = {
         "block": block.id, "purpose": block.purpose, "seeds": block.seeds,
-        "attributes": tuple(block.attributes), "states": block.states,
+        "attributes": tuple(block.attributes), "states": block.states, "expects": block.expects,
     }  # fmt: skip
     if block.file is None:
         return [
@@ -265,10 +152,20 @@ def _prompts(block: _Block, beside: Path) -> list[Prompt]:
             text=row["text"],
             subject=row.get("subject", ""),
             repeats=int(_number(row["repeats"], where, whole=True)) if row.get("repeats") else None,
-            **common,
+            **{**common, "states": {**block.states, **_stated(row, where, attributes)}},
         )
         for where, row in _table(beside / block.file, needed)
     ]
+
+
+def _stated(
+    row: Mapping[str, str], where: str, attributes: Mapping[str, Attribute]
+) -> dict[str, str]:
+    """What a row says its text states: columns that are named after an attribute."""
+    found = {a: row[a].strip() for a in attributes if row.get(a, "").strip()}
+    for a, value in found.items():
+        known(a, value, attributes[a].classes, where)
+    return found
 
 
 def _table(path: Path, needed: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
@@ -309,7 +206,7 @@ def _number(cell: str, where: str, whole: bool = False) -> float:
     return value
 
 
-def _attribute(name: str, raw: _Attribute) -> Attribute:
+def _attribute(name: str, raw: RawAttribute) -> Attribute:
     texts = {
         c: tuple(raw.texts.get(c, ()))
         or tuple(_fill(t, f"attribute {name}", value=c, a_value=article(c)) for t in raw.templates)
@@ -319,7 +216,10 @@ def _attribute(name: str, raw: _Attribute) -> Attribute:
 
 
 def _reference(
-    raw: _Reference, attributes: Mapping[str, Attribute], asked: set[tuple[str, str]], beside: Path
+    raw: RawReference,
+    attributes: Mapping[str, Attribute],
+    asked: set[tuple[str, str]],
+    beside: Path,
 ) -> Reference:
     if raw.file is None:
         of = {a: attributes[a].classes for _, a in asked}
@@ -348,6 +248,22 @@ def _reference(
         raise UserError(f"{path} says nothing about this suite. Check its subjects and attributes.")
     sources = dict.fromkeys(row["source"].split(": ")[0] for _, row in rows)
     return Reference(raw.name, raw.label, shares, "; ".join(sorted(sources)))
+
+
+def with_reference(suite: Suite, name: str, path: Path) -> Suite:
+    """The suite with a person's own table of shares as its first reference.
+
+    Columns subject, attribute, value, share, source; what it says is what verdicts are about.
+    Raises UserError for a name that is taken and a table that does not fit the suite.
+    """
+    _unique("references have the name", [name, *(r.name for r in suite.references)])
+    attributes = {a.name: a for a in suite.attributes}
+    asked = {
+        (p.subject, a) for p in suite.prompts if p.purpose == "representation" for a in p.attributes
+    }
+    raw = RawReference(name=name, label=f"declared in {path.name}", file=str(path.resolve()))
+    own = _reference(raw, attributes, asked, path.parent)
+    return replace(suite, references=(own, *suite.references))
 
 
 def with_seeds(suite: Suite, seeds: int | Mapping[str, int]) -> Suite:

@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": SHARED | {"report", "findings"},
     "imported": SHARED | {"imported"},
     "store": SHARED,
-    "suites": SHARED | {"mitigate"},
+    "suites": SHARED | {"mitigate", "schema"},
+    "schema": {"errors", "mitigate"},
     "registry": SHARED,
 }
 """Rooms of the package that a room may import; the line, the command line and the world may all."""

@@ -248,7 +248,7 @@ def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) 
     `prompts` maps subject to its number of prompts; subjects are reported in that order.
     """
     out: list[Finding] = []
-    for arm in _arms(table):
+    for arm in arms(table):
         for attribute in context.attributes:
             for read in readings(table, attribute, arm, prompts):
                 out += subject_findings(read, context)
@@ -263,7 +263,8 @@ def observed(shares: np.ndarray, confusion: np.ndarray | None) -> np.ndarray:
     return np.asarray(shares @ (confusion / confusion.sum(1, keepdims=True)))
 
 
-def _arms(table: pd.DataFrame) -> list[str]:
+def arms(table: pd.DataFrame) -> list[str]:
+    """Names of the arms, the baseline first."""
     names = [str(a) for a in table.arm.unique()]
     return sorted(names, key=lambda a: (a != BASELINE, a))
 
