@@ -309,6 +309,8 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         found += mitigation.findings(table, alignment, arm.name, attribute, targets, seed)
     found += quality.classifier(errors.tables, suite.attributes, errors.sources)
     found += quality.people(errors.judged, errors.settled)
+    if len(errors.settled):
+        found += quality.labelled_shares(errors.settled, errors.sizes, suite.attributes)
     return found + (quality.subjects(alignment, seed) if len(alignment) else [])
 
 

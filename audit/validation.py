@@ -27,6 +27,8 @@ class Errors:
     """Every human judgement: sample, attribute, rater, outcome, value."""
     settled: pd.DataFrame = field(default_factory=pd.DataFrame)
     """One row per labelled picture and attribute: what people saw, and what was read."""
+    sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(attribute, class) to the number of images that were read as it when the sheet was drawn."""
 
     @property
     def key(self) -> str:
@@ -60,7 +62,8 @@ def with_people(run: Run, known: Errors) -> Errors:
         table = _people(settled, attribute, sizes)
         if table is not None:
             tables[attribute.name], sources[attribute.name] = table, PEOPLE
-    return Errors(tables, sources, judged, settled)
+    strata = {(s.attribute, s.read): s.size for s in drawn.strata}
+    return Errors(tables, sources, judged, settled, strata)
 
 
 def _people(
@@ -71,15 +74,12 @@ def _people(
     `sizes` says how many images were read as each class; each labelled one stands for its part of
     them, so that a picture left blank makes the others of its class count for more.
     """
-    from audit.stats.strata import weighted_confusion
+    from audit.stats.labels import weighted_confusion
 
-    looked = settled[settled.attribute == attribute.name]
-    rows = looked[looked.outcome == "label"]
-    labelled = looked.read.value_counts()
-    weights = [sizes.get(c, 0) / labelled[c] if c in labelled else 0.0 for c in attribute.classes]
-    true = np.array([list(attribute.classes).index(v) for v in rows.value], int)
-    counts = confusion(true, rows.read.tolist(), attribute.classes)
-    table = weighted_confusion(counts, np.array(weights))
+    rows = settled[(settled.attribute == attribute.name) & (settled.outcome == "label")]
+    place = {c: i for i, c in enumerate(attribute.classes)}
+    true, read = (rows[c].map(place).to_numpy(int) for c in ("value", "read"))
+    table = weighted_confusion(true, read, np.array([sizes.get(c, 0) for c in place])).counts
     return table if table.sum(1).all() else None
 
 

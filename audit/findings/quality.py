@@ -9,6 +9,7 @@ import pandas as pd
 
 from audit.findings.wording import estimate
 from audit.records import BASELINE, Attribute, Finding
+from audit.stats.labels import stratified_share
 from audit.stats.proportions import effective_n, wilson
 
 
@@ -119,4 +120,45 @@ def people(judged: pd.DataFrame, settled: pd.DataFrame) -> list[Finding]:
                 ),
             )
         )
+    return out
+
+
+def labelled_shares(
+    settled: pd.DataFrame, sizes: Mapping[tuple[str, str], int], attributes: Sequence[Attribute]
+) -> list[Finding]:
+    """Shares over all read images by people's labels alone, which no classifier error can touch.
+
+    `settled` as in `people`; `sizes` says how many images were read as each (attribute, class).
+    """
+    out = []
+    for attribute in attributes:
+        rows = settled[(settled.attribute == attribute.name) & (settled.outcome == "label")]
+        if rows.empty:
+            continue
+        place = {c: i for i, c in enumerate(attribute.classes)}
+        true, read = (rows[c].map(place).to_numpy(int) for c in ("value", "read"))
+        counts = np.array([sizes.get((attribute.name, c), 0) for c in place])
+        for c in attribute.classes[:1] if len(place) == 2 else attribute.classes:
+            ci = stratified_share(true, read, counts, place[c]).interval
+            known = np.isfinite(ci.estimate)
+            out.append(
+                Finding(
+                    id=f"quality/people-share/{attribute.name}={c}",
+                    section="quality",
+                    where=f"{attribute.name.replace('_', ' ')}: all read images",
+                    quantity=f"share of {c}, by people's labels alone",
+                    estimate=ci.estimate,
+                    low=ci.low,
+                    high=ci.high,
+                    n=len(rows),
+                    n_effective=float(len(rows)),
+                    missing=0,
+                    method="stratified by what was read (Cochran 1977, sec. 12.2)",
+                    verdict="described" if known else "undecided",
+                    sentence=(
+                        f"By {len(rows)} human labels alone, {c} is shown in "
+                        f"{estimate(ci.estimate, ci.low, ci.high)} of all read images."
+                    ),
+                )
+            )
     return out

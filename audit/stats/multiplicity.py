@@ -35,7 +35,7 @@ def holm(p: np.ndarray) -> np.ndarray:
     out = np.full(len(p), np.nan)
     known = np.isfinite(p)
     if known.any():
-        # Written out: statsmodels collects all garbage at each call, 0.05 s in a full process.
+        # Written out: statsmodels' collects all garbage each time, 0.05 s in a full process.
         order = np.argsort(p[known])
         steps = np.maximum.accumulate(p[known][order] * np.arange(len(order), 0, -1))
         out[np.flatnonzero(known)[order]] = np.minimum(steps, 1)
