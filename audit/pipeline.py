@@ -108,9 +108,7 @@ def score(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> pd.DataFra
     from audit.attributes.zero_shot import classifier
 
     suite = run.suite
-    reader = classifier(
-        suite.attributes, suite.person_texts, suite.empty_texts, encoder.texts, encoder.scale
-    )
+    reader = classifier(suite.attributes, suite.gates, encoder.texts, encoder.scale)
     ids = sorted(known)
     stack = np.stack([known[i] for i in ids]) if ids else np.empty((0, 1), np.float32)
     read = (

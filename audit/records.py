@@ -116,10 +116,17 @@ class Suite:
     person_texts: tuple[str, ...] = ()
     """Texts for "somebody is there"; empty: no person gate."""
     empty_texts: tuple[str, ...] = ()
+    several_texts: tuple[str, ...] = ()
+    """Texts for several people, whose images get no label; empty: they are not told apart."""
     corpus: str | None = None
     """Training set to search for copies, by registry name."""
     subject_attribute: str | None = None
     """Attribute that reads the subject itself, e.g. occupation; never a finding of its own."""
+
+    @property
+    def gates(self) -> tuple[tuple[str, ...], ...]:
+        """Texts for somebody, nobody and several people."""
+        return self.person_texts, self.empty_texts, self.several_texts
 
 
 @dataclass(frozen=True)

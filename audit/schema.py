@@ -102,10 +102,11 @@ class RawMitigation(Strict):
 
 
 class RawGate(Strict):
-    """Texts for somebody, and for nobody."""
+    """Texts for somebody, for nobody, and, where it matters, for several people."""
 
     person: list[Text] = Field(min_length=1)
     empty: list[Text] = Field(min_length=1)
+    several: list[Text] = []
 
 
 class RawSuite(Strict):

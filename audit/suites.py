@@ -111,6 +111,7 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
         ),
         person_texts=tuple(raw.gate.person) if raw.gate else (),
         empty_texts=tuple(raw.gate.empty) if raw.gate else (),
+        several_texts=tuple(raw.gate.several) if raw.gate else (),
         corpus=raw.corpus, subject_attribute=raw.subject_attribute,
     )  # fmt: skip
     for m in suite.mitigations:

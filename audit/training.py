@@ -131,9 +131,6 @@ def _labels(
     there = [i for i in ids if i in known]
     if not there:
         return {}
-    reader = classifier(
-        tuple(attributes), run.suite.person_texts, run.suite.empty_texts, encoder.texts,
-        encoder.scale,
-    )  # fmt: skip
+    reader = classifier(tuple(attributes), run.suite.gates, encoder.texts, encoder.scale)
     read_ = reader.read(np.stack([known[i] for i in there]))
     return {(r.attribute, there[int(r.row)]): (str(r.outcome), r.value) for r in read_.itertuples()}

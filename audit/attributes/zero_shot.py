@@ -1,7 +1,8 @@
 """Perceived attributes by zero-shot classification (Radford et al. 2021), with abstention.
 
 Outcomes per image and attribute: a label, "uncertain" below the attribute's threshold, or
-"no person" where the person gate finds nobody. Nothing missing ever counts as a class.
+"no person" and "several people" where the gate finds nobody or more than one. Nothing missing ever
+counts as a class.
 """
 
 from __future__ import annotations
@@ -38,23 +39,24 @@ class Classifier:
     attributes: tuple[Attribute, ...]
     classes: Mapping[str, np.ndarray]
     gate: np.ndarray | None
+    """Prototypes of somebody, nobody and, where told apart, several people."""
     scale: float
 
     def read(self, vectors: np.ndarray) -> pd.DataFrame:
         """float32[n, d] to a table: row (index of the vector), attribute, outcome, value, score."""
-        nobody = np.zeros(len(vectors), bool)
+        passed = np.zeros(len(vectors), int)
         if self.gate is not None and len(vectors):
-            nobody = probabilities(vectors, self.gate, self.scale)[:, 0] < 0.5
-        parts = [self._read(attribute, vectors, nobody) for attribute in self.attributes]
+            passed = probabilities(vectors, self.gate, self.scale).argmax(1)
+        shut = np.array(["", "no person", "several people"], object)[passed]
+        parts = [self._read(attribute, vectors, shut) for attribute in self.attributes]
         empty = pd.DataFrame(columns=["row", "attribute", "outcome", "value", "score"])
         return pd.concat(parts, ignore_index=True) if parts else empty
 
-    def _read(self, attribute: Attribute, vectors: np.ndarray, nobody: np.ndarray) -> pd.DataFrame:
+    def _read(self, attribute: Attribute, vectors: np.ndarray, shut: np.ndarray) -> pd.DataFrame:
         p = probabilities(vectors, self.classes[attribute.name], self.scale)
         best, score = p.argmax(1), p.max(1)
-        outcome = np.where(
-            nobody, "no person", np.where(score < attribute.threshold, "uncertain", "label")
-        )
+        read = np.where(score < attribute.threshold, "uncertain", "label")
+        outcome = np.where(shut == "", read, shut)
         names = np.asarray(attribute.classes, dtype=object)[best]
         return pd.DataFrame(
             {
@@ -68,10 +70,14 @@ class Classifier:
 
 
 def classifier(
-    attributes: tuple[Attribute, ...], person: Sequence[str], nobody: Sequence[str],
-    encode: Texts, scale: float,
-) -> Classifier:  # fmt: skip
-    """Prepare prototypes once; without gate texts every image counts as showing a person."""
+    attributes: tuple[Attribute, ...], gates: Sequence[Sequence[str]], encode: Texts, scale: float
+) -> Classifier:
+    """Prepare prototypes once.
+
+    `gates` are texts for somebody, nobody and, optionally, several people: the nearest group
+    decides. Without the first two every image counts as showing one person.
+    """
     classes = {a.name: prototypes([a.texts[c] for c in a.classes], encode) for a in attributes}
-    gate = prototypes([person, nobody], encode) if person and nobody else None
+    told = [g for g in gates if g]
+    gate = prototypes(told, encode) if len(told) > 1 and gates[0] and gates[1] else None
     return Classifier(attributes, classes, gate, scale)

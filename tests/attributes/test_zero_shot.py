@@ -41,7 +41,7 @@ def test_prototypes_are_unit_means() -> None:
 def test_outcomes_are_never_forced(threshold: float) -> None:
     """Clear images get labels, unclear ones abstain under a threshold, empty ones have nobody."""
     attribute = Attribute("gender", GENDER.classes, GENDER.texts, threshold)
-    reader = classifier((attribute,), ["person"], ["nobody"], encode, 10.0)
+    reader = classifier((attribute,), (["person"], ["nobody"]), encode, 10.0)
     vectors = np.array([[1, 0, 1, 0], [0, 1, 1, 0], [0.71, 0.7, 1, 0], [0, 1, 0, 1]], np.float32)
     table = reader.read(vectors)
     assert table.outcome.tolist()[:2] == ["label", "label"]
@@ -51,9 +51,25 @@ def test_outcomes_are_never_forced(threshold: float) -> None:
     assert pd.isna(table.value[3])
 
 
+def test_several_people_are_told_apart_where_texts_say_how() -> None:
+    """A third group of gate texts opens a third outcome; without it nothing changes."""
+    axes = {**AXES, "several": 4}
+
+    def wide(texts: Sequence[str]) -> np.ndarray:
+        return np.eye(5, dtype=np.float32)[[axes[t] for t in texts]]
+
+    vectors = np.array([[1, 0, 1, 0, 0], [1, 0, 0.2, 0, 1], [1, 0, 0, 1, 0.2]], np.float32)
+    gates = (["person"], ["nobody"], ["several"])
+    told = classifier((GENDER,), gates, wide, 10.0).read(vectors)
+    assert told.outcome.tolist() == ["label", "several people", "no person"]
+    assert told.value.isna().tolist() == [False, True, True]
+    plain = classifier((GENDER,), gates[:2], wide, 10.0).read(vectors)
+    assert plain.outcome.tolist() == ["label", "label", "no person"]
+
+
 def test_no_images_give_an_empty_table() -> None:
     """Zero vectors are zero rows with the same columns."""
-    reader = classifier((GENDER,), ["person"], ["nobody"], encode, 10.0)
+    reader = classifier((GENDER,), (["person"], ["nobody"]), encode, 10.0)
     table = reader.read(np.empty((0, 4), np.float32))
     assert len(table) == 0
     assert list(table.columns) == ["row", "attribute", "outcome", "value", "score"]
