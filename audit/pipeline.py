@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit import pixels, registry, rounds, suites, training, validation
+from audit import pixels, reading, registry, rounds, suites, training, validation
 from audit.errors import Incomplete
 from audit.planning import Options, Progress, Run, open_run, silent, versions
 from audit.records import (
-    ATTRIBUTE_COLUMNS,
     Evidence,
     Finding,
-    Prompt,
     Reference,
     Suite,
     digest,
@@ -97,47 +95,6 @@ def vectors(run: Run, encoder: Any, step: str) -> dict[str, np.ndarray]:
     return {i: found[i] for i in wanted if i in found}
 
 
-def missing_outcomes(run: Run, known: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Why samples have no vector: blocked by the model, or unreadable."""
-    blocked = run.folder.blocked()
-    return {s.id: blocked.get(s.id, "unreadable") for s in run.samples if s.id not in known}
-
-
-def score(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Perceived attributes of every sample (ATTRIBUTE_COLUMNS), missing ones with their reason."""
-    from audit.attributes.zero_shot import classifier
-
-    suite = run.suite
-    reader = classifier(suite.attributes, suite.gates, encoder.texts, encoder.scale)
-    ids = sorted(known)
-    stack = np.stack([known[i] for i in ids]) if ids else np.empty((0, 1), np.float32)
-    read = (
-        reader.read(stack)
-        if ids
-        else pd.DataFrame(columns=["row", "attribute", "outcome", "value", "score"])
-    )
-    read["sample"] = [ids[int(r)] for r in read.row]
-    by_key = {(r.sample, r.attribute): r for r in read.itertuples()}
-    outcomes = missing_outcomes(run, known)
-    prompts = {p.id: p for p in suite.prompts}
-    rows = []
-    for s in run.samples:
-        prompt = prompts[s.prompt]
-        if prompt.purpose != "representation":
-            continue
-        for name in _asked(suite, prompt):
-            r = by_key.get((s.id, name))
-            got = (r.outcome, r.value, r.score) if r else (outcomes[s.id], None, np.nan)
-            rows.append((s.id, s.prompt, prompt.subject, s.arm, s.seed, name, *got))
-    return pd.DataFrame(rows, columns=list(ATTRIBUTE_COLUMNS))
-
-
-def _asked(suite: Suite, prompt: Prompt) -> list[str]:
-    """The attributes that are read from a prompt's images, with the one that reads its subject."""
-    extra = [suite.subject_attribute] if suite.subject_attribute else []
-    return list(dict.fromkeys([*prompt.attributes, *extra]))
-
-
 def align(
     run: Run, encoder: Any, known: Mapping[str, np.ndarray], table: pd.DataFrame
 ) -> pd.DataFrame:
@@ -180,7 +137,7 @@ def search(
         corpus, encoder, run.options.out / "indexes", partial(run.progress, "training set")
     )
     known = vectors(run, encoder, "copy descriptors")
-    table = match(run.samples, known, missing_outcomes(run, known), index)
+    table = match(run.samples, known, reading.missing_outcomes(run, known), index)
     evidence = twin_evidence(table.score.to_numpy(float), table.held_score.to_numpy(float))
     decision = decide(
         evidence, table.train.to_numpy(object), table.held.to_numpy(object), run.options.q
@@ -318,7 +275,7 @@ def drawn_and_read(
     """Make the pictures that are planned and not there, and read all of them."""
     generate(run, encoders)
     known = vectors(run, encoder, "classifier")
-    return known, score(run, encoder, known)
+    return known, reading.score(run, encoder, known)
 
 
 def execute(run: Run) -> Path:

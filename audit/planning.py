@@ -68,6 +68,8 @@ class Options:
     """Pictures made elsewhere, in place of a model."""
     prompts: Path | None = None
     """Table of their prompts."""
+    references: tuple[str, ...] = ()
+    """Tables of a person's own targets, as NAME=FILE; the first is what verdicts are about."""
     labels: Path | None = None
     """Table of labels that others gave, in place of pictures."""
     classifier: str = "embedded-classifier"
@@ -188,6 +190,16 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
 
     Raises UserError for whatever the options name that is not there or does not fit.
     """
+    run = _open(suite, options, progress)
+    for text in reversed(options.references):
+        name, _, file = text.partition("=")
+        if not name or not file:
+            raise UserError(f"--reference {text!r} is no target. Write NAME=FILE.csv.")
+        run.suite = suites.with_reference(run.suite, name, Path(file))
+    return run
+
+
+def _open(suite: Suite, options: Options, progress: Progress) -> Run:
     if options.labels is not None:
         return _open_labels(suite, options, progress)
     if options.images is not None:

@@ -56,6 +56,8 @@ class Attribute:
     texts: Mapping[str, tuple[str, ...]]
     threshold: float = 0.0
     """Probability of the best class below which the outcome is "uncertain"; 0 never abstains."""
+    reader: str = "clip"
+    """`clip`, a registered reader of pixels, or `package.module:function`."""
 
 
 @dataclass(frozen=True)

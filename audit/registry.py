@@ -29,7 +29,14 @@ MITIGATIONS = {
 }
 """Rewriters: functions of text, prompt, drawn values and options to the final text."""
 
-TABLES = {"model": MODELS, "encoder": ENCODERS, "corpus": CORPORA, "mitigation": MITIGATIONS}
+READERS = {
+    "monk": "audit.attributes.pictures:monk",
+    "skin-type": "audit.attributes.pictures:tone_type",
+}
+"""Readers of an attribute from pixels: functions of a picture to a class name, or None."""
+
+TABLES = {"model": MODELS, "encoder": ENCODERS, "corpus": CORPORA, "mitigation": MITIGATIONS,
+          "reader": READERS}  # fmt: skip
 
 
 def load(kind: str, name: str) -> Any:

@@ -52,11 +52,16 @@ class RawAttribute(Strict):
     threshold: float = Field(0.0, ge=0, le=1)
     texts: dict[str, list[Text]] = {}
     templates: list[Text] = []
+    reader: Text = "clip"
 
     @model_validator(mode="after")
     def _classes_have_texts(self) -> RawAttribute:
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("a class stands in `classes` twice")
+        if self.reader != "clip":
+            if self.texts or self.templates or self.threshold:
+                raise ValueError("a reader of pixels takes no `texts`, `templates` or `threshold`")
+            return self
         if bool(self.texts) == bool(self.templates):
             raise ValueError("give either `texts` or `templates`")
         for name in (*self.texts, *self.classes) if self.texts else ():

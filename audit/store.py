@@ -153,6 +153,23 @@ class RunFolder:
             found.update(zip(ids, rows, strict=True))
         return found
 
+    # readings of pixels
+    def add_readings(self, reader: str, readings: Mapping[str, tuple[str, str | None]]) -> None:
+        """Keep sample ids with outcome and value of a reader, a chunk at a time."""
+        body = json.dumps(readings, sort_keys=True).encode()
+        write_atomic(self.path / "readings" / reader / f"{digest(sorted(readings))}.json", body)
+
+    def readings(self, reader: str) -> dict[str, tuple[str, str | None]]:
+        """Sample id to outcome and value; a damaged chunk counts as absent and is made again."""
+        found: dict[str, tuple[str, str | None]] = {}
+        for path in sorted((self.path / "readings" / reader).glob("*.json")):
+            try:
+                rows = json.loads(path.read_bytes())
+                found.update({k: (str(o), v) for k, (o, v) in rows.items()})
+            except (OSError, ValueError, AttributeError, TypeError):
+                path.unlink(missing_ok=True)
+        return found
+
     # results
     def write_table(self, name: str, key: object, table: pd.DataFrame) -> Path:
         """Keep a table under a name that holds the hash of what produced it."""

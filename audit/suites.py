@@ -208,12 +208,14 @@ def _number(cell: str, where: str, whole: bool = False) -> float:
 
 
 def _attribute(name: str, raw: RawAttribute) -> Attribute:
+    if raw.reader != "clip":
+        return Attribute(name, tuple(raw.classes), {}, reader=raw.reader)
     texts = {
         c: tuple(raw.texts.get(c, ()))
         or tuple(_fill(t, f"attribute {name}", value=c, a_value=article(c)) for t in raw.templates)
         for c in raw.classes
     }
-    return Attribute(name, tuple(raw.classes), texts, raw.threshold)
+    return Attribute(name, tuple(raw.classes), texts, raw.threshold, raw.reader)
 
 
 def _reference(

@@ -44,7 +44,7 @@ def read(run: Run, encoder: Any, limit: int = LIMIT) -> pd.DataFrame:
     """
     attributes = [
         a for a in run.suite.attributes
-        if len(a.classes) == 2 and a.name != run.suite.subject_attribute
+        if len(a.classes) == 2 and a.name != run.suite.subject_attribute and a.reader == "clip"
     ]  # fmt: skip
     subjects: dict[str, list[Prompt]] = {}
     for p in run.suite.prompts:

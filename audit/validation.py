@@ -93,7 +93,8 @@ def renders(run: Run, encoder: Any) -> dict[str, np.ndarray]:
     pictures, labels = validation(
         run.options.validation, {a.name: a.classes for a in run.suite.attributes}
     )
-    reader = classifier(run.suite.attributes, (), encoder.texts, encoder.scale)
+    zero_shot = tuple(a for a in run.suite.attributes if a.reader == "clip")
+    reader = classifier(zero_shot, (), encoder.texts, encoder.scale)
     run.progress("classifier errors", 0, len(pictures))
     read = reader.read(encoder.images(pictures))
     run.progress("classifier errors", len(pictures), len(pictures))

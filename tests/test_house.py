@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Rooms of the package that a room may import; the line, the command line and the world may all."""
 EVERYWHERE = {"__init__", "__main__", "behind", "cli", "commands", "doctor", "labelling",
-              "pipeline", "planning", "rounds", "training",
+              "pipeline", "planning", "reading", "rounds", "training",
               "validation", "world"}  # fmt: skip
 HEAVY = {"torch", "diffusers", "open_clip", "faiss", "transformers", "pandas", "numpy", "sklearn",
          "seaborn", "matplotlib", "jinja2", "pydantic", "scipy", "statsmodels"}  # fmt: skip

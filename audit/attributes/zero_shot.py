@@ -42,12 +42,16 @@ class Classifier:
     """Prototypes of somebody, nobody and, where told apart, several people."""
     scale: float
 
-    def read(self, vectors: np.ndarray) -> pd.DataFrame:
-        """float32[n, d] to a table: row (index of the vector), attribute, outcome, value, score."""
+    def shut(self, vectors: np.ndarray) -> np.ndarray:
+        """Why the gate lets no label be given, object[n]: an outcome, or "" where it is open."""
         passed = np.zeros(len(vectors), int)
         if self.gate is not None and len(vectors):
             passed = probabilities(vectors, self.gate, self.scale).argmax(1)
-        shut = np.array(["", "no person", "several people"], object)[passed]
+        return np.array(["", "no person", "several people"], object)[passed]
+
+    def read(self, vectors: np.ndarray) -> pd.DataFrame:
+        """float32[n, d] to a table: row (index of the vector), attribute, outcome, value, score."""
+        shut = self.shut(vectors)
         parts = [self._read(attribute, vectors, shut) for attribute in self.attributes]
         empty = pd.DataFrame(columns=["row", "attribute", "outcome", "value", "score"])
         return pd.concat(parts, ignore_index=True) if parts else empty

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from audit.commands.shared import Json, Out, Quiet, audit, command
+from audit.commands.shared import Json, Out, Quiet, References, audit, command
 
 
 def demo(
@@ -47,6 +47,7 @@ def run(
         Path | None,
         typer.Option(help="Table of the images' prompts: file_name, text, seed, arm."),
     ] = None,
+    reference: References = None,
     out: Out = Path("reports"),
     seeds: Annotated[
         int | None, typer.Option("--seeds", "-n", min=1, help="Images per prompt, for every block.")
@@ -122,6 +123,7 @@ def run(
         device=device, scheduler=scheduler, negative=negative, size=size, loras=tuple(lora or ()),
         compile=compile, offload=offload, trust=trust, revision=revision, config=config,
         images=images, prompts=prompts, classifier=classifier, corpus=corpus, held_out=held_out,
-        precision=rounds.check(precision) if precision else 0.0, command=command(),
+        references=tuple(reference or ()), command=command(),
+        precision=rounds.check(precision) if precision else 0.0,
     )  # fmt: skip
     audit(chosen, options, quiet, as_json)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from audit.commands.shared import Json, Out, Quiet, audit, command
+from audit.commands.shared import Json, Out, Quiet, References, audit, command
 from audit.errors import UserError
 
 
@@ -23,6 +23,7 @@ def score(
         list[str] | None,
         typer.Option(help="Class list of an attribute, as NAME=one,two; may be repeated."),
     ] = None,
+    reference: References = None,
     out: Out = Path("reports"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -34,7 +35,9 @@ def score(
     if labels is None:
         raise UserError("Nothing to score: give a table of labels with --labels FILE.")
     chosen = declared(suites.read_suite(suite), classes or [])
-    audit(chosen, Options(labels=labels, out=out, command=command()), quiet, as_json)
+    own = tuple(reference or ())
+    options = Options(labels=labels, references=own, out=out, command=command())
+    audit(chosen, options, quiet, as_json)
 
 
 def declared(suite: Any, classes: list[str]) -> Any:

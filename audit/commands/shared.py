@@ -16,6 +16,14 @@ DONE, GATE_FAILED, USAGE, INCOMPLETE, CRASHED, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder in which run folders are made.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+References = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reference",
+        help="Your own target as NAME=FILE.csv (subject, attribute, value, share, source); may be "
+        "repeated.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 

@@ -170,3 +170,29 @@ def test_hostile_words_are_text(tmp_path: Path) -> None:
     page = Path(done.stdout.strip()).read_text("utf-8")
     assert "<img src=x" not in page.split("<script")[0]
     assert "&lt;img src=x" in page
+
+
+def test_a_target_of_one_s_own_comes_first(tmp_path: Path) -> None:
+    """A table given by --reference stands beside the others, and verdicts are about it."""
+    raw = table(np.random.default_rng(9), 60)
+    raw.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "mine.csv").write_text(
+        "subject,attribute,value,share,source\n"
+        "nurse,gender,woman,0.2,declared\nnurse,gender,man,0.8,declared\n",
+        "utf-8",
+    )
+    arguments = ["score", "--labels", str(tmp_path / "t.csv"), "-o", str(tmp_path), "-q", "--json"]
+    mine = f"mine={tmp_path / 'mine.csv'}"
+    done = CliRunner().invoke(app, [*arguments, "--reference", mine])
+    assert done.exit_code == 0, done.output
+    text = Path(json.loads(done.stdout)["findings"]).read_text("utf-8")
+    found = {f.id: f for f in from_json(text)}
+    claim = found["representation/none/nurse/gender=woman"]
+    assert "against mine" in claim.family
+    assert claim.references["mine"] == 0.2
+    assert claim.verdict == "above"
+    assert "labour" in found["representation/none/pilot/gender=woman"].references
+    wrong = CliRunner().invoke(app, [*arguments, "--reference", "mine"])
+    assert "NAME=FILE" in str(wrong.exception)
+    taken = CliRunner().invoke(app, [*arguments, "--reference", mine.replace("mine=", "labour=")])
+    assert "references have the name" in str(taken.exception)

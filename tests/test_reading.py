@@ -1,0 +1,150 @@
+"""Attributes from pixels beside those of the classifier: one function is enough, work is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from audit import reading, registry, suites
+from audit.attributes import pictures
+from audit.attributes.colour import swatches
+from audit.errors import UserError
+from audit.planning import silent
+from audit.records import Attribute, Sample
+from audit.store import RunFolder
+from audit.world import models
+from audit.world.dataset import balanced
+
+CALLS: list[int] = []
+
+
+def brightness(picture: np.ndarray) -> str | None:
+    """A reader as anybody may write it."""
+    CALLS.append(1)
+    mean = float(picture.mean())
+    picture[:] = 0  # a careless reader must not harm the picture
+    return None if 120 < mean < 130 else ("bright" if mean >= 130 else "dim")
+
+
+def broken(picture: np.ndarray) -> str | None:
+    """A reader that fails."""
+    raise ZeroDivisionError("no light")
+
+
+def stray(picture: np.ndarray) -> str | None:
+    """A reader that answers what is no class."""
+    return "brihgt"
+
+
+def run(path: Path, reader: str) -> Any:
+    """A run of forty renders, with gender by the classifier and light by a reader."""
+    suite = suites.read_suite("world")
+    light = Attribute("light", ("bright", "dim"), {}, reader=reader)
+    gender = next(a for a in suite.attributes if a.name == "gender")
+    prompt = replace(suite.prompts[0], attributes=("gender", "light"), seeds=40)
+    suite = replace(suite, prompts=(prompt,), attributes=(gender, light), subject_attribute=None)
+    folder = RunFolder(path)
+    items = balanced((41,), 39)
+    samples = [Sample(f"{i:020x}", prompt.id, "none", i, prompt.text) for i in range(40)]
+    for s, item in zip(samples, items, strict=False):
+        folder.write_image(s.id, item.pixels())
+    folder.write_image(samples[39].id, np.full((64, 64, 3), (30, 90, 200), np.uint8))
+    return SimpleNamespace(
+        suite=suite, folder=folder, samples=samples, progress=silent,
+        picture=lambda id: folder.read_image(id),
+    )  # fmt: skip
+
+
+def known(made: Any) -> dict[str, np.ndarray]:
+    """Vectors of all pictures by the embedded classifier."""
+    rows = models.classifier().images([made.picture(s.id) for s in made.samples])
+    return dict(zip([s.id for s in made.samples], rows, strict=True))
+
+
+def test_one_function_is_an_attribute(tmp_path: Path) -> None:
+    """Its answers stand beside the classifier's; None is uncertain; the gate comes first."""
+    made = run(tmp_path, "tests.test_reading:brightness")
+    table = reading.score(made, models.classifier(), known(made))
+    light = table[table.attribute == "light"].set_index("sample")
+    gender = table[table.attribute == "gender"].set_index("sample")
+    assert len(light) == len(gender) == 40
+    empty = made.samples[39].id
+    assert light.loc[empty, "outcome"] == gender.loc[empty, "outcome"] == "no person"
+    for s in made.samples[:39]:
+        if gender.loc[s.id, "outcome"] == "no person":
+            continue
+        mean = made.picture(s.id).mean()
+        wanted = None if 120 < mean < 130 else ("bright" if mean >= 130 else "dim")
+        assert light.loc[s.id, "outcome"] == ("label" if wanted else "uncertain")
+        assert wanted is None or light.loc[s.id, "value"] == wanted
+
+
+def test_pictures_are_read_once(tmp_path: Path) -> None:
+    """A second scoring asks the reader nothing; a damaged note of it is made again."""
+    made = run(tmp_path, "tests.test_reading:brightness")
+    vectors = known(made)
+    first = reading.score(made, models.classifier(), vectors)
+    CALLS.clear()
+    again = reading.score(made, models.classifier(), vectors)
+    assert not CALLS
+    assert first.equals(again)
+    for chunk in (tmp_path / "readings").rglob("*.json"):
+        chunk.write_bytes(chunk.read_bytes()[:20])
+    assert first.equals(reading.score(made, models.classifier(), vectors))
+    assert CALLS
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("broken", "ZeroDivisionError: no light"), ("stray", "Did you mean bright")],
+)
+def test_mistakes_of_a_reader_name_it(tmp_path: Path, name: str, message: str) -> None:
+    """One sentence, with the reader and what it did."""
+    made = run(tmp_path, f"tests.test_reading:{name}")
+    with pytest.raises(UserError, match=message) as said:
+        reading.score(made, models.classifier(), known(made))
+    assert f"tests.test_reading:{name}" in str(said.value)
+
+
+def test_shipped_readers_answer_in_their_classes() -> None:
+    """Monk classes of the swatches are their own; blue is uncertain."""
+    monk = registry.load("reader", "monk")
+    attribute = Attribute("monk", tuple(f"monk {i}" for i in range(1, 11)), {}, reader="monk")
+    for i, colour in enumerate(swatches(), 1):
+        face = np.tile(colour, (32, 32, 1))
+        assert pictures.read(attribute, monk, face) == ("label", f"monk {i}")
+    blue = np.full((32, 32, 3), (20, 60, 200), np.uint8)
+    assert pictures.read(attribute, monk, blue) == ("uncertain", None)
+    kind = registry.load("reader", "skin-type")(np.tile(swatches()[0], (32, 32, 1)))
+    assert kind == "very light"
+
+
+def test_a_suite_names_readers(tmp_path: Path) -> None:
+    """`reader` in a suite takes the place of texts; both together are a mistake."""
+    text = """
+name = "mine"
+title = "t"
+question = "q"
+[[blocks]]
+id = "b"
+purpose = "representation"
+templates = ["a photo of {a_subject}"]
+subjects = ["nurse"]
+seeds = 1
+attributes = ["tone"]
+[attributes.tone]
+classes = ["monk 1", "monk 2"]
+reader = "monk"
+"""
+    path = tmp_path / "mine.toml"
+    path.write_text(text, "utf-8")
+    (attribute,) = suites.read_suite(str(path)).attributes
+    assert attribute.reader == "monk"
+    path.write_text(text + 'templates = ["{value}"]\n', "utf-8")
+    with pytest.raises(UserError, match="reader of pixels takes no"):
+        suites.read_suite(str(path))
