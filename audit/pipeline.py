@@ -200,7 +200,8 @@ class Scored:
 def conclude(run: Run, scored: Scored) -> Path:
     """Findings, tables and the page, from what was read."""
     found = evaluate(run, scored)
-    options = [run.options.validation, run.options.seed, run.options.q, run.options.precision]
+    chosen = run.options
+    options = [chosen.validation, chosen.seed, chosen.q, chosen.precision, chosen.training]
     key = {**scored.key, "suite": digest(repr(run.suite)), "options": options}
     tables = {"attributes": scored.table, "alignment": scored.alignment, "matches": scored.matches,
               "looks": pd.DataFrame(run.looks)}  # fmt: skip
@@ -304,7 +305,7 @@ def execute(run: Run) -> Path:
             matches, facts, train_image = search(run, descriptor)
             scored = replace(
                 scored, matches=matches, facts=facts, train_image=train_image,
-                training=training.read(run, encoder),
+                training=training.read(run, encoder, run.options.training),
             )  # fmt: skip
         report = conclude(run, scored)
     gone = run.pictures is None and len({s.id for s in run.samples} - run.folder.present())

@@ -80,6 +80,8 @@ class Options:
     """Seed of resampling and of the sample walls; never of the images."""
     validation: int = 800
     """Renders on which the embedded classifier's errors are measured."""
+    training: int = 120
+    """Training images of a subject that are read, for each kind of caption."""
     precision: float = 0.0
     """Half-width of intervals at which a subject gets no more images; 0 makes what is planned."""
     command: str = ""

@@ -14,8 +14,6 @@ from audit.planning import Run
 from audit.records import Attribute, Prompt, digest
 
 KINDS = ("all captions", "captions that leave it open", "captions nearest the prompt")
-LIMIT = 120
-"""Training images of a subject that are read, for each kind of caption."""
 NEAREST = 0.25
 """Share of a subject's captions that count as nearest to its prompts."""
 
@@ -35,7 +33,7 @@ def _mentions(caption: str, subject: str) -> bool:
     return re.search(rf"\b{re.escape(subject.casefold())}\b", caption.casefold()) is not None
 
 
-def read(run: Run, encoder: Any, limit: int = LIMIT) -> pd.DataFrame:
+def read(run: Run, encoder: Any, limit: int) -> pd.DataFrame:
     """Readings of training images by subject: subject, attribute, kind, outcome, value.
 
     A picture that stands in the set several times may be drawn several times. Only attributes of

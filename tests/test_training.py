@@ -88,11 +88,12 @@ def test_nothing_without_captions(tmp_path: Path) -> None:
     """A corpus whose captions are not known gives no comparison, and no claim."""
     made = run(tmp_path)
     made.corpus = SimpleNamespace(entries=lambda: [Entry("a", "", 1)])
-    assert training.read(made, models.classifier()).empty
+    assert training.read(made, models.classifier(), 60).empty
     context = Context([GENDER], [], {}, None, 0)
     empty = pd.DataFrame(columns=list(ATTRIBUTE_COLUMNS))
     assert (
-        amplification.findings(empty, training.read(made, models.classifier()), context, {}) == []
+        amplification.findings(empty, training.read(made, models.classifier(), 60), context, {})
+        == []
     )
 
 
