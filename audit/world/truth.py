@@ -83,7 +83,7 @@ PLANTED_PER_LEVEL = 16
 EMPTY_SHARE = 0.05
 """Share of the unplanted images that show a background and nobody."""
 
-P_STATED_GENDER = 0.35
+P_STATED_GENDER = 0.60
 P_STATED_TONE = 0.30
 P_STATED_SCENE = 0.35
 P_STATED_ARTIST = 0.20

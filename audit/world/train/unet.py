@@ -121,6 +121,16 @@ def token_ids(tokenizer: CLIPTokenizer, texts: list[str]) -> torch.Tensor:
     return torch.tensor(padded["input_ids"])
 
 
+def times(chance: torch.Generator) -> torch.Tensor:
+    """Noise levels of one batch, int64[BATCH] in 0 to 999: half of them among the noisiest 400.
+
+    Who is drawn is settled there, and it weighs little in a loss over all levels: drawn evenly, a
+    stated gender was followed in two of five pictures of a woman.
+    """
+    t = torch.randint(1000, (BATCH,), generator=chance)
+    return torch.where(torch.arange(BATCH) % 2 == 0, t, 600 + t * 2 // 5)
+
+
 def train(
     vae: AutoencoderKL,
     tokenizer: CLIPTokenizer,
@@ -144,7 +154,7 @@ def train(
         pick = places[torch.randint(len(places), (BATCH,), generator=chance)]
         x, words = latents[pick], ids[pick].clone()
         words[torch.rand(BATCH, generator=chance) < 0.1] = nothing
-        t = torch.randint(1000, (BATCH,), generator=chance)
+        t = times(chance)
         noise = torch.randn(x.shape, generator=chance)
         a = alphas[t].sqrt().view(-1, 1, 1, 1)
         s = (1 - alphas[t]).sqrt().view(-1, 1, 1, 1)
