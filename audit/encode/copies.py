@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cached_property
 from pathlib import Path
 
@@ -43,14 +45,26 @@ class CopyEncoder:
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         """uint8[h, w, 3] pictures to float32[n, 128] of unit length."""
-        rows = [np.empty((0, DIMENSIONS), np.float32)]
-        for start in range(0, len(pictures), self.batch):
-            some = [_fit(p) for p in pictures[start : start + self.batch]]
-            part = np.stack(some + some[-1:] * (self.batch - len(some)))
-            x = torch.from_numpy(part).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
-            with torch.inference_mode():
-                rows.append(self._model(x).numpy()[: len(some)])
-        return np.concatenate(rows)
+        starts = range(0, len(pictures), self.batch)
+        rows = self._workers.map(lambda s: self._batch(pictures[s : s + self.batch]), starts)
+        return np.concatenate([np.empty((0, DIMENSIONS), np.float32), *rows])
+
+    @cached_property
+    def _workers(self) -> ThreadPoolExecutor:
+        """A thread for each core, a batch for each thread: small layers share a batch poorly."""
+        self._model  # noqa: B018 - read once, before two threads ask for it
+        count = torch.get_num_threads()
+        pool = ThreadPoolExecutor(count, "copies", torch.set_num_threads, (1,))
+        wait([pool.submit(time.sleep, 0.05) for _ in range(count)])  # each thread has begun
+        torch.set_num_threads(count)  # of every thread that begins later
+        return pool
+
+    def _batch(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        some = [_fit(p) for p in pictures]
+        part = np.stack(some + some[-1:] * (self.batch - len(some)))
+        x = torch.from_numpy(part).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+        with torch.inference_mode():
+            return np.asarray(self._model(x).numpy()[: len(some)])
 
 
 def _fit(picture: np.ndarray) -> np.ndarray:
