@@ -24,7 +24,7 @@ def demo(
     suite = suites.read_suite("world", quick)
     options = Options(out=out, command=command())
     if quick:
-        options = replace(options, steps=12, validation=300, training=30)
+        options = replace(options, steps=10, validation=300, training=30)
     audit(suite, options, quiet, as_json)
 
 
