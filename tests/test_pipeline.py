@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import random
 import shutil
@@ -15,9 +16,11 @@ from pathlib import Path
 import pytest
 
 from audit import pipeline, suites
+from audit.labelling import files
 from audit.planning import Options
 from audit.records import Finding, Suite, from_json
 from audit.world.export import render_set
+from tests.labelling.test_files import fill
 
 TOML = """
 name = "small"
@@ -231,3 +234,42 @@ def test_images_made_elsewhere_go_through_the_same_line(
         assert (ours[id].estimate, ours[id].n) == (theirs[id].estimate, theirs[id].n)
     assert "made elsewhere" in page.read_text("utf-8")
     assert pipeline.execute(again).read_bytes() == page.read_bytes()
+
+
+def test_rounds_stop_by_themselves_and_the_same_again_draws_nothing(tmp_path: Path) -> None:
+    """Images come in rounds until shares are narrow; looks are on the page; a rerun adds none."""
+    suite = suites.read_suite(str(small(tmp_path)))
+    options = Options(out=tmp_path / "out", steps=2, validation=60, precision=0.2)
+    first = pipeline.open_run(suite, options)
+    report = pipeline.execute(first)
+    made = first.folder.present()
+    assert len({look.number for look in first.looks}) >= 2
+    assert max(p.seeds for p in first.suite.prompts) > 4
+    assert "How many images were enough" in report.read_text("utf-8")
+    before = (report.read_bytes(), first.folder.path.joinpath("findings.json").read_bytes())
+    again = pipeline.open_run(suite, options)
+    assert pipeline.execute(again) == report
+    assert again.folder.present() == made
+    assert before == (
+        report.read_bytes(), again.folder.path.joinpath("findings.json").read_bytes(),
+    )  # fmt: skip
+
+
+def test_what_people_saw_corrects_the_next_run(tmp_path: Path) -> None:
+    """A sheet filled by people changes the errors and is named as their source."""
+    suite = suites.read_suite(str(small(tmp_path)))
+    options = Options(out=tmp_path / "out", steps=2, validation=60)
+    run = pipeline.open_run(suite, options)
+    pipeline.execute(run)
+    made = run.folder.present()
+    sheet = Path(files.write_sheet(run.folder, 12, [], 0)["sheet"])
+    rows = list(csv.DictReader(sheet.read_text("utf-8").splitlines()))
+    words = ["woman" if i % 2 else "man" for i in range(len(rows))]
+    fill(sheet, words, "ab")
+    files.read_back(run.folder, [sheet])
+    pipeline.execute(pipeline.open_run(suite, options))
+    found = {f.id: f for f in from_json((run.folder.path / "findings.json").read_text("utf-8"))}
+    assert "people labelled" in found["quality/classifier/gender/all classes"].method
+    assert found["quality/people/gender"].n == len(rows)
+    assert found["quality/people-share/gender=woman"].n == len(rows)
+    assert run.folder.present() == made

@@ -73,9 +73,7 @@ def joints(evidence: Evidence) -> list[Joint]:
         stem = claim.id.removesuffix("-together")
         cells = [f for f in found if f.id.startswith(f"{stem}=")]
         pairs = [f.id.removeprefix(f"{stem}=").split("&", 1) for f in cells]
-        names = (
-            stem.rpartition("/")[2].replace("_", " ").replace("x", " \N{MULTIPLICATION SIGN} ", 1)
-        )
+        names = stem.rpartition("/")[2].replace("_", " ").replace("+", " and ")
         rows: dict[str, list[Finding]] = {}
         for (one, _), f in zip(pairs, cells, strict=True):
             rows.setdefault(one, []).append(f)

@@ -97,6 +97,8 @@ def intraclass(values: np.ndarray, clusters: np.ndarray, strata: np.ndarray | No
     for g in np.unique(groups):
         at = groups == g
         b, w, e, sizes = _sums(values[at], clusters[at])
+        if at.sum() == len(sizes):  # no cluster of two: nothing is said of what is within
+            continue
         between, within, excess = between + b, within + w, excess + e
         free_between += len(sizes) - 1
         free_within += int(at.sum()) - len(sizes)

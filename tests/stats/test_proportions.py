@@ -258,6 +258,14 @@ def test_pooled_correlation_is_that_of_the_pooled_analysis_of_variance() -> None
     assert without > 0.5  # subjects would pass for prompts
 
 
+def test_subjects_without_two_images_of_a_prompt_say_nothing_of_correlation() -> None:
+    """A subject with one image a prompt must not pass its spread off as between prompts."""
+    many, one = np.zeros(12), np.array([0.0, 1.0, 1.0])
+    clusters = np.r_[np.repeat([0, 1, 2], 4), [3, 4, 5]]
+    strata = np.r_[np.zeros(12), np.ones(3)].astype(int)
+    assert math.isnan(proportions.intraclass(np.r_[many, one], clusters, strata))
+
+
 def test_correlation_that_cannot_be_known_is_nan() -> None:
     """One cluster, clusters of one, equal values or a missing one say nothing."""
     one = np.arange(4.0)
