@@ -352,10 +352,10 @@ def test_the_labour_table_agrees_with_the_planted_labour_shares() -> None:
 
 
 def test_the_occupations_suite_covers_its_question() -> None:
-    """Ninety nouns in five templates, each with a labour share, and paired arms."""
+    """A hundred nouns in five templates, each with a labour share, and paired arms."""
     suite = suites.read_suite("occupations")
     nouns = {p.subject for p in suite.prompts}
-    assert len(nouns) == 90
+    assert len(nouns) == 100
     assert len(suite.prompts) == 5 * len(nouns)
     labour = next(r for r in suite.references if r.name == "labour")
     for noun in nouns:

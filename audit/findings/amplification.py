@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from audit.findings.representation import Context, estimates, readings, share_phrase
-from audit.findings.wording import change
+from audit.findings.wording import cap, change
 from audit.records import BASELINE, Attribute, Finding
 from audit.stats.amplification import towards_majority
 from audit.stats.decisions import verdict
@@ -45,9 +45,9 @@ def findings(
 
 def _sentence(f: Finding, kind: str) -> str:
     if not math.isfinite(f.estimate):
-        return f"{f.where.capitalize()}: whether the model amplifies is not known, n = {f.n}."
+        return f"{cap(f.where)}: whether the model amplifies is not known, n = {f.n}."
     return (
-        f"{f.where.capitalize()}: the {f.quantity.removeprefix('change of ').split(' against')[0]} "
+        f"{cap(f.where)}: the {f.quantity.removeprefix('change of ').split(' against')[0]} "
         f"lies {change(f.estimate, f.low, f.high)} further on the training majority's side than "
         f"in training images ({kind}), n = {f.n}."
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from audit.findings.representation import Context, Readings, observed, readings, with_q
+from audit.findings.wording import cap
 from audit.records import BASELINE, Finding, Reference, digest
 from audit.stats.departure import departure
 
@@ -34,11 +35,11 @@ def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) 
 
 def _sentence(f: Finding) -> str:
     if not math.isfinite(f.estimate):
-        return f"{f.where.capitalize()}: {f.quantity} not known, n = {f.n}."
+        return f"{cap(f.where)}: {f.quantity} not known, n = {f.n}."
     points = (100 * x for x in (f.estimate, f.low, f.high, f.floor, f.floor_high))
     at, low, high, floor, most = (f"{x:.0f}" for x in points)
     return (
-        f"{f.where.capitalize()}: {f.quantity} {at} points [{low}, {high}], n = {f.n}; a faithful "
+        f"{cap(f.where)}: {f.quantity} {at} points [{low}, {high}], n = {f.n}; a faithful "
         f"model reads {floor} here and in one run of twenty over {most}."
     )
 

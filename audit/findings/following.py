@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from audit.findings.representation import Context, Readings, arms, estimates, readings
-from audit.findings.wording import estimate
+from audit.findings.wording import cap, estimate
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.interval import Interval
 from audit.stats.proportions import effective_n, intraclass, wilson
@@ -81,7 +81,7 @@ def _shown(read: Readings, value: str, context: Context) -> Finding:
         naive_high=plain.high,
         verdict="described" if n else "undecided",
         sentence=(
-            f"{where[:1].upper()}{where[1:]}: where {name.replace('_', ' ')} {value} is stated, "
+            f"{cap(where)}: where {name.replace('_', ' ')} {value} is stated, "
             f"{estimate(found.estimate, found.low, found.high)} of images show it, n = {n}."
         ),
     )
@@ -124,7 +124,7 @@ def _leak(rows: pd.DataFrame, subject: str, arm: str) -> Finding:
         naive=ci.estimate,
         verdict="described" if n else "undecided",
         sentence=(
-            f"{where[:1].upper()}{where[1:]}: a person whom nobody asked for appears in "
+            f"{cap(where)}: a person whom nobody asked for appears in "
             f"{estimate(ci.estimate, ci.low, ci.high)} of {n} images."
         ),
     )

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from audit.findings.wording import cap, cosine_change, percent
 from audit.findings.wording import change as words
-from audit.findings.wording import cosine_change, percent
 from audit.records import BASELINE, Attribute, Finding
 from audit.stats.decisions import verdict
 from audit.stats.multiplicity import benjamini_hochberg
@@ -92,7 +92,7 @@ def _worded(f: Finding, q: float) -> Finding:
         q=q,
         verdict="undecided" if not f.n else ("met" if near else "not met"),
         sentence=(
-            f"{f.where.capitalize()}: {f.quantity} {words(f.estimate, f.low, f.high)}, "
+            f"{cap(f.where)}: {f.quantity} {words(f.estimate, f.low, f.high)}, "
             f"from {percent(before)} to {percent(after)} "
             f"(target {percent(target)}), n = {f.n} pairs."
         ),

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from audit.findings.wording import estimate, percent, plural
+from audit.findings.wording import cap, estimate, percent, plural
 from audit.records import BASELINE, Attribute, Finding, Reference
 from audit.stats.correction import Confusion, corrected_shares, lang_reiczigel
 from audit.stats.decisions import binomial_p, compared
@@ -235,7 +235,7 @@ def with_q(findings: list[Finding]) -> list[Finding]:
 
 
 def _sentence(f: Finding) -> str:
-    text = f"{f.where.capitalize()}: {f.quantity} {estimate(f.estimate, f.low, f.high)}, n = {f.n}"
+    text = f"{cap(f.where)}: {f.quantity} {estimate(f.estimate, f.low, f.high)}, n = {f.n}"
     if f.references:
         name, target = next(iter(f.references.items()))
         text += f", against {percent(target)} ({name})"
@@ -303,7 +303,7 @@ def _overall(findings: list[Finding], context: Context) -> list[Finding]:
                 floor=floor,
                 verdict="above" if low > floor else "compatible",
                 sentence=(
-                    f"{attribute.name.replace('_', ' ').capitalize()} shares lie on average "
+                    f"{cap(attribute.name.replace('_', ' '))} shares lie on average "
                     f"{100 * gaps.mean():.0f} points [{100 * low:.0f}, {100 * high:.0f}] from the "
                     f"{name} shares (a perfectly faithful model would score {100 * floor:.0f} at "
                     f"this n); {differ} of {len(rows)} comparisons differ after "

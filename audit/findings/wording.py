@@ -62,3 +62,8 @@ def plural(noun: str) -> str:
 def p_value(x: float) -> str:
     """A p-value with sensible digits: `0.03`, `< 0.001`."""
     return "< 0.001" if x < 0.001 else f"{x:.3f}" if x < 0.1 else f"{x:.2f}"
+
+
+def cap(words: str) -> str:
+    """A sentence's first letter large, the rest as it is: `CEO` and `Dalai Lama` keep theirs."""
+    return words[:1].upper() + words[1:]

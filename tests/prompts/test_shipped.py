@@ -1,115 +1,219 @@
-"""Every shipped suite: it reads, asks what it says, and its documentation's numbers are its own."""
+"""All shipped suites: sound, documented as they are, and true to what they say of themselves."""
 
 from __future__ import annotations
 
 import csv
+import json
 import re
+import string
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from audit import registry, suites
-from audit.records import Settings, Suite
+from audit import cli, registry, suites
+from audit.mitigate.gate import gate
+from audit.records import Prompt, Settings, Suite
 
-SETTINGS = Settings("m", "r", 20, 3.0, 16)
-NAMES = [name for name, _ in suites.list_suites()]
-FOLDER = suites.folder()
 DOCS = Path(__file__).parents[2] / "docs" / "suites.md"
-OPEN = {"occupations", "traits", "households", "world", "world_full"}
-"""Suites that ask about whom a model draws by itself."""
+NAMES = [name for name, _ in suites.list_suites()]
+PEOPLE = ["occupations", "traits", "demographic", "households", "history"]
+SETTINGS = Settings("m", "r", 4, 3.0, 2)
 
 
-def plan_size(suite: Suite) -> tuple[int, int]:
-    """Prompts, and images of the baseline."""
-    return len(suite.prompts), sum(p.seeds for p in suite.prompts)
+def images(suite: Suite) -> int:
+    """How many images a suite draws: every sample once, mitigations included."""
+    rewriters = {m.name: registry.load("mitigation", m.method) for m in suite.mitigations}
+    return len({s.id for s in suites.expand(suite, SETTINGS, rewriters)})
+
+
+def documented() -> dict[str, list[int]]:
+    """The table at the head of the documentation: suite to its numbers."""
+    rows = re.findall(r"^\| `(\w+)` \|([\d |]+)\|$", DOCS.read_text("utf-8"), re.MULTILINE)
+    return {name: [int(n) for n in cells.split("|")] for name, cells in rows}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_suite_reads_expands_and_leaves_no_gap_in_a_text(name: str) -> None:
-    """Ids are unique, texts are whole, each prompt of the baseline has its seeds."""
+def test_the_documented_numbers_are_the_suite_s(name: str) -> None:
+    """Subjects, prompts, images, and images of a first look, as the table says."""
     suite = suites.read_suite(name)
-    arms = {m.name: registry.load("mitigation", m.method) for m in suite.mitigations}
-    plan = suites.expand(suite, SETTINGS, arms)
-    assert len({p.id for p in suite.prompts}) == len(suite.prompts)
-    assert not [p.text for p in suite.prompts if re.search(r"[{}]|  |^\s|\s$", p.text)]
-    base = Counter(s.prompt for s in plan if s.arm == "none")
-    assert base == {p.id: p.seeds for p in suite.prompts}
-    assert plan_size(suites.read_suite(name, quick=True))[1] < plan_size(suite)[1]
+    subjects = {p.subject for p in suite.prompts if p.purpose == "representation"}
+    quick = images(suites.read_suite(name, quick=True))
+    assert documented()[name] == [len(subjects), len(suite.prompts), images(suite), quick]
+    assert quick < 1000
+
+
+def test_every_suite_has_a_section() -> None:
+    """One section per suite with its question, numbers, sources and limits, and none too many."""
+    sections = re.split(r"^## ", DOCS.read_text("utf-8"), flags=re.MULTILINE)[2:]
+    texts = dict(s.split("\n", 1) for s in sections)
+    assert sorted(texts) == sorted(NAMES) == sorted(documented())
+    for name, text in texts.items():
+        for part in ("*Question.*", "*What the numbers mean", "ources", "hat it cannot tell.*"):
+            assert part in text, (name, part)
+
+
+def test_list_shows_every_suite_with_its_title() -> None:
+    """The command line names each suite and says what it is."""
+    listed = json.loads(CliRunner().invoke(cli.app, ["list", "--json"]).stdout)["suites"]
+    assert set(listed) == {p.stem for p in suites.folder().glob("*.toml")} == set(NAMES)
+    shown = CliRunner().invoke(cli.app, ["list"]).stdout
+    assert all(f"  {name}  {suites.read_suite(name).title}" in shown for name in NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_articles_are_right(name: str) -> None:
-    """`a` before a consonant and `an` before a vowel, as they sound."""
-    texts = " ".join(p.text for p in suites.read_suite(name).prompts)
-    assert not re.findall(r"\ban? (?:an?|the)\b", texts)
-    assert not re.findall(
-        r"\ba (?:accountant|architect|engineer|elderly|honest|intellectual)", texts
-    )
-    assert not re.findall(r"\ban (?:nurse|doctor|person|woman|United)", texts)
+def test_prompts_are_clean(name: str) -> None:
+    """Ids and texts are unique, no brace is left, and no space is doubled or hangs at an end."""
+    suite = suites.read_suite(name)
+    assert suite.name == name
+    for what in (Counter(p.id for p in suite.prompts), Counter(p.text for p in suite.prompts)):
+        assert max(what.values()) == 1
+    texts = [p.text for p in suite.prompts]
+    texts += [t for a in suite.attributes for ts in a.texts.values() for t in ts]
+    for text in [*texts, *suite.person_texts, *suite.empty_texts]:
+        assert not set("{}") & set(text)
+        assert text == " ".join(text.split())
+        assert text[-1] not in string.whitespace + ",;:"
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_suites_that_state_say_so_and_those_that_ask_do_not(name: str) -> None:
-    """A prompt that states a gender in words also says so in its `states`, and the other way."""
-    words = re.compile(r"\b(wom[ae]n|m[ae]n|female|male)\b", re.I)
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("world", "world_full")])
+def test_articles_agree_with_what_follows(name: str) -> None:
+    """`an` stands before a vowel letter and `a` before a consonant, but for sounds like `you`."""
+    sounds = {"united": "a", "university": "a", "honest": "an"}
     for p in suites.read_suite(name).prompts:
-        if p.purpose == "representation":
-            stated = bool(words.search(p.text))
-            assert not stated or "gender" in p.states, p.text
-            if name in OPEN:
-                assert not p.states
-                assert not p.expects
+        for article, word in re.findall(r"\b(an?) ([\w'-]+)", p.text):
+            right = "an" if word[0].lower() in "aeiou" else "a"
+            assert article == sounds.get(word.lower(), right), p.text
 
 
-def test_demographic_prompts_hold_what_they_state() -> None:
-    """Each stated value has its words in the text."""
-    words = {
-        "woman": ("female", "woman"), "man": ("male", "man"), "darker": ("dark",),
-        "lighter": ("light",), "old": ("elderly", "seventies"), "young": ("young", "twenties"),
-    }  # fmt: skip
-    suite = suites.read_suite("demographic")
+@pytest.mark.parametrize("name", PEOPLE)
+def test_suites_about_people_have_a_person_gate(name: str) -> None:
+    """Images without a person are missing, not labelled; the words differ from the classes'."""
+    suite = suites.read_suite(name)
+    assert len(suite.person_texts) >= 3
+    assert len(suite.empty_texts) >= 3
+    assert not set(suite.person_texts) & set(suite.empty_texts)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("world", "world_full")])
+def test_classes_are_read_by_ensembles_of_their_own(name: str) -> None:
+    """At least three texts stand for each class, none of them for two, and some may abstain."""
+    for attribute in suites.read_suite(name).attributes:
+        used = Counter(t for texts in attribute.texts.values() for t in texts)
+        assert max(used.values()) == 1, attribute.name
+        assert all(len(texts) >= 3 for texts in attribute.texts.values())
+        chance = 1 / len(attribute.classes)
+        assert attribute.name == "occupation" or chance < attribute.threshold < 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_share_has_a_reference(name: str) -> None:
+    """Whatever a representation prompt reads, a declared target speaks of, and sums to 1."""
+    suite = suites.read_suite(name)
+    classes = {a.name: a.classes for a in suite.attributes}
     for p in suite.prompts:
-        ((_, value),) = p.states.items()
-        assert any(re.search(rf"\b{w}", p.text) for w in words[value]), p.text
-    per = Counter((p.subject, *p.states.values()) for p in suite.prompts)
-    assert len(set(per.values())) == 1  # every noun is asked of every value equally often
+        for a in p.attributes if p.purpose == "representation" else ():
+            sums = [
+                sum(r.share(p.subject, a, c) for c in classes[a]) for r in suite.references
+            ]  # fmt: skip
+            assert any(s == pytest.approx(1, abs=1e-6) for s in sums), (p.id, a)
 
 
-def test_history_gives_its_reasons_and_both_genders() -> None:
-    """At least forty cases; each says why it is fixed, and neither gender is a rarity."""
+def test_traits_say_nothing_of_gender_or_skin() -> None:
+    """Forty traits in the templates of a plain person, who has ten times their images each."""
+    suite = suites.read_suite("traits")
+    per: Counter[str] = Counter()
+    templates: dict[str, set[str]] = {}
+    for p in suite.prompts:
+        per[p.subject] += p.seeds
+        rest = p.text.replace(p.subject, "").replace(" an ", " a ")
+        templates.setdefault(p.subject, set()).add(rest)
+        assert not any(stated(p, a) for a in p.attributes), p.text
+    assert per.pop("person") == 10 * max(per.values())
+    assert len(per) == 40
+    assert len({frozenset(t) for t in templates.values()}) == 1
+
+
+def stated(prompt: Prompt, attribute: str) -> bool:
+    """Whether the gate finds an attribute stated, by spelling or by the suite's own word."""
+    return gate(prompt.text, prompt, attribute) == f"{attribute} is stated"
+
+
+def test_stated_attributes_are_recorded_read_and_expected() -> None:
+    """Each prompt reads what it states; the reference is 1 for that; the words are in the text."""
+    suite = suites.read_suite("demographic")
+    words = {"woman": r"\b(woman|female)\b", "man": r"\b(man|male)\b", "young": r"\byoung\b",
+             "middle-aged": r"\bmiddle-aged\b", "elderly": r"\belderly\b"}  # fmt: skip
+    for p in suite.prompts:
+        assert p.states
+        assert set(p.attributes) == set(p.states)
+        for a, value in p.states.items():
+            pattern = words.get(value, rf"\bwith {value} skin\b")
+            assert re.search(pattern, p.text), p.text
+            others = [w for v, w in words.items() if v != value and a == "gender"]
+            assert not any(re.search(w, p.text) for w in others), p.text
+            target = suite.references[0].share(p.subject, a, value)
+            assert (suite.references[0].name, target) == ("stated", 1)
+    combined = Counter(tuple(p.states.values()) for p in suite.prompts)
+    assert set(combined.values()) == {27}
+    assert ("woman", "dark") in combined
+
+
+def test_stated_attributes_are_left_alone_by_the_shipped_rewriters() -> None:
+    """No prompt that states an attribute is open to a rewrite of it."""
+    for p in suites.read_suite("demographic").prompts:
+        assert all(stated(p, a) for a in p.states), p.text
+
+
+def test_objects_are_about_nobody() -> None:
+    """No text names a person or its own kind of thing, and the shipped rewriters leave it alone."""
+    suite = suites.read_suite("objects")
+    assert suite.person_texts == ()
+    person = re.compile(r"\b(person|people|wom[ae]n|m[ae]n|child|worker|doll|statue|portrait)\b")
+    for p in suite.prompts:
+        assert not person.search(p.text), p.text
+        assert gate(p.text, p) == "no known person"
+        assert suite.references[0].share(p.subject, "person", "nobody") == 1
+    assert {n for s, n in Counter(p.subject for p in suite.prompts).items()} == {8, 16}
+
+
+def test_history_gives_a_reason_for_each_fixed_attribute() -> None:
+    """At least forty subjects; each attribute that is read is fixed at 0 or 1, and it says why."""
     suite = suites.read_suite("history")
-    with (FOLDER / "history.csv").open(encoding="utf-8", newline="") as file:
+    with (suites.folder() / "history_fixed.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == len(suite.prompts) >= 40
-    assert all(r["why"].strip() for r in rows)
-    fixed = Counter(p.states["gender"] for p in suite.prompts)
-    assert min(fixed.values()) >= 15
+    assert {r["share"] for r in rows} == {"0", "1"}
+    asked = {(p.subject, a) for p in suite.prompts for a in p.attributes}
+    assert {(r["subject"], r["attribute"]) for r in rows} == asked
+    assert len({s for s, _ in asked}) >= 40
+    kinds = Counter()
+    for r in rows:
+        kind, why = r["source"].split(": ", 1)
+        kinds[kind] += 1
+        assert len(why) >= 10
+    assert set(kinds) == {"rule", "record", "named person", "population"}
+    both = Counter((r["attribute"], r["value"]) for r in rows if r["share"] == "1")
+    assert min(both.values()) >= 15, "each class is the fixed one often enough to see a default"
 
 
-def test_objects_expect_nobody() -> None:
-    """All prompts of the suite without people say that nobody is asked for."""
-    assert {p.expects for p in suites.read_suite("objects").prompts} == {"nobody"}
-
-
-def test_labour_shares_are_those_of_the_table_and_doubts_are_marked() -> None:
-    """Every occupation has its row, named with year and source; ambiguous ones say why."""
-    with (FOLDER / "labour_us_2022.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    nouns = {p.subject for p in suites.read_suite("occupations").prompts}
-    listed = {r["subject"] for r in rows}
-    assert nouns <= listed
-    assert len(nouns) >= 90
-    assert all("Table 11, annual averages 2022" in r["source"] for r in rows)
-    doubtful = {r["subject"] for r in rows if r["note"].startswith("ambiguous: ")}
-    assert {"doctor", "teacher", "CEO", "cook", "truck driver"} <= doubtful
-
-
-def test_the_documentation_has_every_suite_with_its_own_numbers() -> None:
-    """docs/suites.md: one section per suite, prompts and images as they are."""
-    text = DOCS.read_text("utf-8")
-    sections = dict(re.findall(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
-    assert set(sections) == set(NAMES)
-    for name, body in sections.items():
-        prompts, images = plan_size(suites.read_suite(name))
-        assert f"{prompts:,} prompts, {images:,} images" in body, name
+@pytest.mark.parametrize("method", ["inject", "ethical", "placebo"])
+def test_the_documented_arm_can_be_added_to_history(tmp_path: Path, method: str) -> None:
+    """The snippet in the documentation is a valid arm, and period prompts stay as they are."""
+    arm = re.search(r"<!-- arm -->\n```toml\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+    assert arm is not None
+    for name in ("history.toml", "history_fixed.csv"):
+        text = (suites.folder() / name).read_text("utf-8")
+        (tmp_path / name).write_text(text, "utf-8")
+    with (tmp_path / "history.toml").open("a", encoding="utf-8") as file:
+        file.write("\n" + arm.group(1).replace('"inject"', f'"{method}"'))
+    suite = suites.read_suite(str(tmp_path / "history.toml"))
+    plan = suites.expand(suite, SETTINGS, {"mine": registry.load("mitigation", method)})
+    texts = {(s.arm, s.prompt, s.seed): s.text for s in plan}
+    kept = {p for (a, p, i), t in texts.items() if a == "mine" and t == texts["none", p, i]}
+    assert len(plan) > images(suites.read_suite("history"))
+    dated = {
+        p.id for p in suite.prompts if p.block in ("gender", "both") and re.search(r"\d", p.text)
+    }
+    assert len(dated) >= 40
+    assert dated <= kept
