@@ -32,6 +32,9 @@ MITIGATIONS = {
 READERS = {
     "monk": "audit.attributes.pictures:monk",
     "skin-type": "audit.attributes.pictures:tone_type",
+    "face-gender": "audit.attributes.faces:gender",
+    "face-age": "audit.attributes.faces:age",
+    "face-monk": "audit.attributes.faces:monk",
 }
 """Readers of an attribute from pixels: functions of a picture to a class name, or None."""
 
