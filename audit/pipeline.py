@@ -22,6 +22,7 @@ from audit.records import (
     digest,
     to_json,
 )
+from audit.store import RunFolder
 from audit.validation import Errors
 
 __all__ = ["Options", "Progress", "Run", "execute", "generate", "open_run", "silent", "versions"]
@@ -38,8 +39,13 @@ def _classifier(run: Run) -> Any:
 
 
 def _descriptor(run: Run) -> Any:
-    """The copy descriptor, or None where no training set is searched."""
-    return registry.load("encoder", run.options.descriptor)() if run.corpus is not None else None
+    """The copy descriptor, or None where no training set is searched.
+
+    A finished index is searched with what it was made by.
+    """
+    if run.corpus is None:
+        return None
+    return registry.load("encoder", run.corpus.descriptor or run.options.descriptor)()
 
 
 def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
@@ -124,18 +130,16 @@ def align(
     return pd.DataFrame(rows, columns=["prompt", "subject", "arm", "seed", "score", "subject_read"])
 
 
-def search(
-    run: Run, encoder: Any
-) -> tuple[pd.DataFrame, dict[str, Any], Callable[[str], np.ndarray]]:
-    """Nearest training images with a calibrated decision: table, facts, the corpus's pictures."""
+def search(run: Run, encoder: Any) -> tuple[pd.DataFrame, dict[str, Any], Any]:
+    """Nearest training images with a calibrated decision: table, facts, the index."""
     from audit.findings.replication import decide
-    from audit.replication.index import build
     from audit.replication.match import match, twin_evidence
 
     corpus = run.corpus
-    index = build(
-        corpus, encoder, run.options.out / "indexes", partial(run.progress, "training set")
-    )
+    with RunFolder(run.options.out / "indexes").lock(wait=True):
+        index = corpus.index(
+            encoder, run.options.out / "indexes", partial(run.progress, "training set")
+        )
     known = vectors(run, encoder, "copy descriptors")
     table = match(run.samples, known, reading.missing_outcomes(run, known), index)
     evidence = twin_evidence(table.score.to_numpy(float), table.held_score.to_numpy(float))
@@ -147,10 +151,11 @@ def search(
     facts = {
         "corpus": {
             "name": corpus.name,
-            "images": sum(e.repeats for e in index.train_entries),
-            "distinct": len(index.train_entries),
-            "held_out": len(index.held_entries),
+            "images": index.train.images,
+            "distinct": len(index.train),
+            "held_out": len(index.held),
             "descriptor": encoder.key,
+            "coverage": index.coverage,
             "skipped": len(index.skipped),
         },
         "threshold": float(flagged.score.min()) if len(flagged) else float("nan"),
@@ -160,7 +165,7 @@ def search(
     }
     if index.skipped:
         run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
-    return table, facts, corpus.image
+    return table, facts, index
 
 
 def _truth(suite: Suite) -> tuple[tuple[Reference, ...], Reference | None]:
@@ -302,10 +307,10 @@ def execute(run: Run) -> Path:
         key = {"encoder": encoder.key, "labels": known_errors.key}
         scored = Scored(table, key, alignment, known_errors)
         if run.corpus is not None:
-            matches, facts, train_image = search(run, descriptor)
+            matches, facts, index = search(run, descriptor)
             scored = replace(
-                scored, matches=matches, facts=facts, train_image=train_image,
-                training=training.read(run, encoder, run.options.training),
+                scored, matches=matches, facts=facts, train_image=run.corpus.image,
+                training=training.read(run, encoder, index.train.entries, run.options.training),
             )  # fmt: skip
         report = conclude(run, scored)
     gone = run.pictures is None and len({s.id for s in run.samples} - run.folder.present())

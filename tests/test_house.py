@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generate": SHARED | {"generate"},
     "encode": SHARED | {"encode"},
     "attributes": SHARED | {"attributes"},
-    "replication": SHARED | {"replication", "sidecars"},
+    "replication": SHARED | {"replication", "sidecars", "store"},
     "mitigate": SHARED | {"mitigate"},
     "findings": SHARED | {"findings", "stats"},
     "report": SHARED | {"report", "findings"},

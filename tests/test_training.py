@@ -65,7 +65,7 @@ def test_a_subject_is_a_word_and_not_a_part_of_one() -> None:
 def test_training_shares_are_those_that_were_planted(tmp_path: Path) -> None:
     """Read by the embedded classifier, nurses are mostly women and builders men; read once."""
     made = run(tmp_path)
-    found = training.read(made, models.classifier(), limit=60)
+    found = training.read(made, models.classifier(), made.corpus.entries(), limit=60)
     shares = {
         s: float((part.value == "woman").mean())
         for s, part in found[found.kind == "all captions"].groupby("subject")
@@ -80,21 +80,18 @@ def test_training_shares_are_those_that_were_planted(tmp_path: Path) -> None:
         raise AssertionError("pictures are read once")
 
     counted.images = refuse
-    again = training.read(made, counted, limit=60)
+    again = training.read(made, counted, made.corpus.entries(), limit=60)
     pd.testing.assert_frame_equal(found, again)
 
 
 def test_nothing_without_captions(tmp_path: Path) -> None:
     """A corpus whose captions are not known gives no comparison, and no claim."""
     made = run(tmp_path)
-    made.corpus = SimpleNamespace(entries=lambda: [Entry("a", "", 1)])
-    assert training.read(made, models.classifier(), 60).empty
+    nothing = training.read(made, models.classifier(), [Entry("a", "", 1)], 60)
+    assert nothing.empty
     context = Context([GENDER], [], {}, None, 0)
     empty = pd.DataFrame(columns=list(ATTRIBUTE_COLUMNS))
-    assert (
-        amplification.findings(empty, training.read(made, models.classifier(), 60), context, {})
-        == []
-    )
+    assert amplification.findings(empty, nothing, context, {}) == []
 
 
 def table(shares: dict[str, float], n: int, rng: np.random.Generator) -> pd.DataFrame:
