@@ -233,7 +233,9 @@ def test_onnx_of_floats_equals_torchscript(seed: int, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     some = pictures(seed, 5)
     ours = Sscd(onnx_means(tmp_path / "m.onnx", False)).images(some)
-    np.testing.assert_allclose(ours, Sscd(saved(Means(), tmp_path / "m.pt")).images(some), atol=1e-5)
+    np.testing.assert_allclose(
+        ours, Sscd(saved(Means(), tmp_path / "m.pt")).images(some), atol=1e-5
+    )
 
 
 def test_onnx_of_bytes_normalises_by_itself(tmp_path: Path) -> None:
