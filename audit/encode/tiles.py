@@ -1,9 +1,9 @@
 """Local similarity: crops of a picture against crops of another, by any descriptor.
 
 A copied object in another scene, or a scene with one part replaced, is not near to its source as a
-whole; most of the published prompts that are known to be copied are of this kind. Comparing crops
-finds them (the patch products of Somepalli et al. 2023a, sec. 3). A largest value of c x c cosines
-is higher by chance than one cosine is: what counts as a copy must be calibrated on local
+whole; many of the published prompts that are known to be copied are of this kind. Comparing crops
+finds them, as the split products in the code of Somepalli et al. 2023a do. A largest value of c x c
+cosines is higher by chance than one cosine is: what counts as a copy must be calibrated on local
 similarities of pictures that do not match, never on global ones.
 """
 
