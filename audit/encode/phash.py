@@ -3,9 +3,9 @@
 The DCT-based hash of Zauner 2010 ("Implementation and Benchmarking of Perceptual Image Hash
 Functions"): the picture's luma at 32 x 32, its discrete cosine transform, the 8 x 8 lowest
 frequencies, one bit for each: above their median or not. The constant term is left out of the
-median; wherever it is the largest, as in photographs, the bits are those of `imagehash.phash`. It
-finds pictures that were compressed, resized or brightened; a crop, a mirror or a rotation is
-another picture.
+median; luma is never negative, so that term is the largest, and the bits are those of
+`imagehash.phash`, which leaves it in. It finds pictures that were compressed, resized or
+brightened; a crop, a mirror or a rotation is another picture.
 """
 
 from __future__ import annotations
