@@ -1,10 +1,10 @@
 """Self-supervised descriptors: DINO and DINOv2 by transformers, and timm's models.
 
-Caron et al. 2021 and Oquab et al. 2023: the class token after the last normalisation. It was trained
-to describe what a picture shows, so that two pictures of one kind are near without being copies: its
-threshold is its own. Weights are read from safetensors alone, which hold numbers and no code, no
-code from a repository is run, and a checkpoint with holes, which both libraries would fill with
-random numbers, is refused.
+Caron et al. 2021 and Oquab et al. 2023: the class token after the last normalisation. It describes
+what a picture shows, so that two pictures of one kind are near without being copies: its threshold
+is its own. Weights are read from safetensors alone, which hold numbers and no code; no code from a
+repository is run; and a checkpoint with holes, which both libraries would fill with random numbers,
+is refused.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """A 64-bit perceptual hash as a descriptor: near-exact copies, without any weights.
 
-Zauner 2010 ("Implementation and Benchmarking of Perceptual Image Hash Functions"), DCT-based: the
-picture's luma at 32 x 32, its discrete cosine transform, the 8 x 8 lowest frequencies, one bit for
-each: above their median or not. The constant term is left out of the median,
-which where it is the largest, in every natural picture, gives the bits of `imagehash.phash`. It finds pictures
-that were compressed, resized or brightened; a crop, a mirror or a rotation is another picture.
+The DCT-based hash of Zauner 2010 ("Implementation and Benchmarking of Perceptual Image Hash
+Functions"): the picture's luma at 32 x 32, its discrete cosine transform, the 8 x 8 lowest
+frequencies, one bit for each: above their median or not. The constant term is left out of the
+median; luma is never negative, so that term is the largest, and the bits are those of
+`imagehash.phash`, which leaves it in. It finds pictures that were compressed, resized or
+brightened; a crop, a mirror or a rotation is another picture.
 """
 
 from __future__ import annotations

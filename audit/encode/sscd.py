@@ -35,7 +35,7 @@ LONGEST = 8 * SHORT_SIDE
 """Cap of the long side, so that one thin banner in a training set does not take all memory."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, as in torchvision."""
-REACHES_OUT = re.compile(r"\b(save|from_file|rpc_\w+|dist_\w+|distributed)\b")
+REACHES_OUT = re.compile(r"\b(save|from_file|rpc_sync|rpc_async|rpc_remote)\b")
 OFFICIAL = "Take sscd_disc_mixup.torchscript.pt from SSCD's authors, or an ONNX file of it."
 
 
@@ -64,7 +64,10 @@ class Sscd:
     @cached_property
     def key(self) -> str:
         """Hash of the weights and of the preprocessing."""
-        digest = hashlib.sha256(self.weights.read_bytes())
+        digest = hashlib.sha256()
+        for path in sorted(self.weights.parent.iterdir()) if self.onnx else [self.weights]:
+            if path.name.startswith(self.weights.name):  # ONNX may keep numbers in FILE.onnx.data
+                digest.update(path.read_bytes())
         how = f"{SQUARE} square" if self.squash else f"{SHORT_SIDE} short side, to {LONGEST}"
         digest.update(f"{how}, bilinear, {MEAN}, {STD}".encode())
         return f"sscd-{digest.hexdigest()[:12]}"

@@ -124,6 +124,10 @@ def test_the_key_names_weights_and_preprocessing(tmp_path: Path) -> None:
     keys = [Sscd(one).key, Sscd(one, squash=True).key, Sscd(two).key]
     assert len(set(keys)) == 3
     assert Sscd(one).key == keys[0]
+    onnx = onnx_means(tmp_path / "m.onnx", True)
+    before = Sscd(onnx).key
+    (tmp_path / "m.onnx.data").write_bytes(b"numbers kept beside the graph")
+    assert Sscd(onnx).key != before
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", pickle.dumps({"a": 1}), b"\x80\x02x"])
