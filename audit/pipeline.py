@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit import pixels, reading, registry, rounds, suites, training, validation
+from audit import encoders, pixels, reading, rounds, suites, training, validation
 from audit.errors import Incomplete
 from audit.planning import Options, Progress, Run, open_run, silent, versions
 from audit.records import (
@@ -29,13 +29,7 @@ __all__ = ["Options", "Progress", "Run", "execute", "generate", "open_run", "sil
 
 
 def _classifier(run: Run) -> Any:
-    """An attribute encoder by registered name, `package.module:object`, or open_clip name."""
-    name = run.options.classifier
-    if name.startswith("local-dir:") or "/" in name:
-        from audit.encode.openclip import ClipEncoder
-
-        return ClipEncoder(name, device=str(run.device))
-    return registry.load("encoder", name)()
+    return encoders.named(run.options.classifier, str(run.device))
 
 
 def _descriptor(run: Run) -> Any:
@@ -45,7 +39,7 @@ def _descriptor(run: Run) -> Any:
     """
     if run.corpus is None:
         return None
-    return registry.load("encoder", run.corpus.descriptor or run.options.descriptor)()
+    return encoders.named(run.corpus.descriptor or run.options.descriptor, str(run.device))
 
 
 def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
