@@ -224,5 +224,9 @@ def test_nothing_known_says_nothing_and_why() -> None:
     two = assoc.differential_association(np.arange(2.0), np.arange(2), np.arange(2) < 1, how(0))
     assert math.isnan(two.effect.low)
     assert math.isnan(two.difference.high)
+    apart = assoc.differential_association(of_x * 0.7 + 0.1, prompts, of_x, how(0))
+    assert apart.p_greater == pytest.approx(1 / 20)
+    assert math.isnan(apart.effect.low)
+    assert math.isnan(apart.difference.low)
     with pytest.raises(ValueError, match="one concept"):
         assoc.differential_association(np.ones(6), np.zeros(6), of_x, how(0))
