@@ -163,9 +163,10 @@ def cohen_kappa(ratings: np.ndarray, how: Resampling) -> Agreement:
 def fleiss_kappa(ratings: np.ndarray, how: Resampling) -> Agreement:
     """Fleiss' kappa of any raters, the same number for each unit.
 
-    After Fleiss (1971, Psychol Bull 76:378, eqs. 1 to 7). `ratings` int[units, raters], -1 where another rater was asked: each unit has the same number of
-    ratings, whoever gave them. Limits as in `percent_agreement`. Unknown where all ratings are of
-    one class. Raises ValueError where units differ in their number of ratings.
+    `ratings` int[units, raters], -1 where another rater was asked: each unit has the same number of
+    ratings, whoever gave them (Fleiss 1971, Psychol Bull 76:378). Limits as in `percent_agreement`.
+    Unknown where all ratings are of one class. Raises ValueError where units differ in their number
+    of ratings.
     """
     if len(np.unique((np.asarray(ratings) >= 0).sum(1))) > 1:
         raise ValueError("Units differ in ratings: Fleiss' kappa needs as many for each of them.")
