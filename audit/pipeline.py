@@ -192,6 +192,8 @@ class Scored:
     matches: pd.DataFrame = field(default_factory=pd.DataFrame)
     training: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Readings of training images (`training.read`), where there is a training set."""
+    nearness: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Nearness of images to one class rather than another (`reading.associate`)."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     train_image: Callable[[str], np.ndarray] | None = None
 
@@ -229,6 +231,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     """Tables to findings, section by section."""
     from audit.findings import (
         amplification,
+        associations,
         distances,
         following,
         intersections,
@@ -236,6 +239,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         quality,
         replication,
         representation,
+        templates,
     )
 
     suite, seed = run.suite, run.options.seed
@@ -256,6 +260,9 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     found += distances.findings(table, context, subjects)
     found += amplification.findings(table, scored.training, context, subjects)
     found += intersections.findings(table, context)
+    found += templates.findings(table, context, prompts)
+    if len(scored.nearness):
+        found += associations.findings(scored.nearness, suite.associations, seed)
     if len(scored.matches):
         found += replication.findings(scored.matches, prompts, seed)
     for arm in suite.mitigations:
@@ -264,6 +271,8 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         found += mitigation.findings(table, alignment, arm.name, attribute, targets, seed)
     found += quality.classifier(errors.tables, suite.attributes, errors.sources)
     found += quality.people(errors.judged, errors.settled)
+    judged = run.labels.raters if run.labels is not None else errors.judged
+    found += quality.agreement(judged, suite.attributes, seed)
     if len(errors.settled):
         found += quality.labelled_shares(errors.settled, errors.sizes, suite.attributes)
     return found + (quality.subjects(alignment, seed) if len(alignment) else [])
@@ -299,7 +308,8 @@ def execute(run: Run) -> Path:
         alignment = align(run, encoder, known, table)
         known_errors = validation.errors(run, encoder)
         key = {"encoder": encoder.key, "labels": known_errors.key}
-        scored = Scored(table, key, alignment, known_errors)
+        nearness = reading.associate(run, encoder, known)
+        scored = Scored(table, key, alignment, known_errors, nearness=nearness)
         if run.corpus is not None:
             matches, facts, index = search(run, descriptor)
             scored = replace(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from audit.findings.wording import estimate
 from audit.records import BASELINE, Attribute, Finding
+from audit.stats.agreement import Resampling, krippendorff_alpha
 from audit.stats.labels import stratified_share
 from audit.stats.proportions import effective_n, wilson
 
@@ -117,6 +118,50 @@ def people(judged: pd.DataFrame, settled: pd.DataFrame) -> list[Finding]:
                     f"People could not say the {name} in "
                     f"{estimate(ci.estimate, ci.low, ci.high)} of {len(part)} images that the "
                     "classifier had read."
+                ),
+            )
+        )
+    return out
+
+
+def agreement(judged: pd.DataFrame, attributes: Sequence[Attribute], seed: int) -> list[Finding]:
+    """Whether raters agree beyond chance, per attribute that several people labelled.
+
+    `judged` has sample, attribute, rater and value, one row per judgement; no value is no label.
+    """
+    out = []
+    for attribute in attributes:
+        rows = judged[judged.attribute == attribute.name] if len(judged) else judged
+        if not len(rows) or rows.rater.nunique() < 2:
+            continue
+        place = {c: i for i, c in enumerate(attribute.classes)}
+        known = rows.assign(code=rows.value.map(place))
+        table = known.pivot_table("code", "sample", "rater", dropna=False)
+        ratings = table.fillna(-1).to_numpy(int)
+        found = krippendorff_alpha(ratings, Resampling(np.random.default_rng(seed)))
+        ci, name = found.interval, attribute.name.replace("_", " ")
+        good = np.isfinite(ci.estimate)
+        out.append(
+            Finding(
+                id=f"quality/agreement/{attribute.name}",
+                section="quality",
+                where=f"{name}: {rows.rater.nunique()} raters",
+                quantity="coefficient of agreement beyond chance, Krippendorff's alpha",
+                estimate=ci.estimate,
+                low=ci.low,
+                high=ci.high,
+                n=found.units,
+                n_effective=float(found.units),
+                missing=found.left_out,
+                reasons={"fewer than two labels": found.left_out} if found.left_out else {},
+                method="Krippendorff's alpha, nominal; percentile bootstrap over images",
+                verdict="described" if good else "undecided",
+                sentence=(
+                    f"{rows.rater.nunique()} raters of {name} agree beyond chance with alpha = "
+                    f"{ci.estimate:.2f} [{ci.low:.2f}, {ci.high:.2f}] on {found.units} images "
+                    "(1 is always, 0 is chance)."
+                    if good
+                    else f"Agreement of raters on {name} is not known: {found.reason}."
                 ),
             )
         )

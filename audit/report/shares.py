@@ -44,9 +44,11 @@ def of_section(evidence: Evidence, section: str) -> list[Finding]:
 
 
 def overall(evidence: Evidence) -> list[Finding]:
-    """Baseline claims about distances over all subjects."""
-    found = of_section(evidence, "representation")
-    return [f for f in found if "/all/" in f.id and wording.kind(f) == "distance"]
+    """Baseline claims about all subjects: distances, what templates do, associations."""
+    found = [f for f in of_section(evidence, "representation") if "/all/" in f.id]
+    return [
+        f for f in found if wording.kind(f) in ("distance", "number") or f.id.endswith("template")
+    ]
 
 
 def amplified(evidence: Evidence) -> tuple[list[Finding], list[Finding]]:
