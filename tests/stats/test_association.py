@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test, ttest_ind
 from statsmodels.stats.effect_size import _noncentrality_t
+from statsmodels.stats.weightstats import CompareMeans
 
 from audit.stats import association as assoc
 
@@ -188,6 +189,17 @@ def test_effect_s_limits_are_statsmodels_noncentral_t_s(seed: int) -> None:
     assert [ours.low, ours.high] == pytest.approx(theirs, abs=1e-5)
     turned = assoc.effect_limits(y, x)
     assert (turned.low, turned.high) == pytest.approx((-ours.high, -ours.low))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_difference_s_limits_are_statsmodels_for_unequal_deviations(seed: int) -> None:
+    """One image a prompt, six prompts against fifteen that spread far less: Welch's limits."""
+    rng = np.random.default_rng(seed)
+    scores = np.concatenate([rng.normal(1, 2, 6), rng.normal(0, 0.3, 15)])
+    of_x = np.arange(21) < 6
+    found = assoc.differential_association(scores, np.arange(21), of_x, how(0, 9)).difference
+    theirs = CompareMeans.from_data(scores[of_x], scores[~of_x]).tconfint_diff(usevar="unequal")
+    assert (found.low, found.high) == pytest.approx(theirs)
 
 
 @pytest.mark.parametrize(("n", "shift"), [(4, 0.8), (5, 2.0), (10, 0.0), (20, 2.0)])

@@ -203,6 +203,9 @@ def test_a_verdict_that_hangs_on_one_template_is_found() -> None:
     carried = vc.template_verdicts(*many, prompts, 0.55)
     assert carried.verdict == "above"
     assert carried.templates[4].change == "lost"
+    y, templates = labels_of([(200, 200), (30, 100), (30, 100)])
+    turned = vc.template_verdicts(y, templates, np.arange(400), 0.5)
+    assert [t.change for t in turned.templates] == ["reversed", "none", "none"]
 
 
 def two(pair: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
