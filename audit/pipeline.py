@@ -270,6 +270,8 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         targets = suites.targets(suite, arm, attribute)
         found += mitigation.findings(table, alignment, arm.name, attribute, targets, seed)
     found += quality.classifier(errors.tables, suite.attributes, errors.sources)
+    found += quality.abstention(errors.calibration, asked)
+    found += quality.missing_by_subject(table, asked, seed)
     found += quality.people(errors.judged, errors.settled)
     judged = run.labels.raters if run.labels is not None else errors.judged
     found += quality.agreement(judged, suite.attributes, seed)

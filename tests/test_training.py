@@ -97,7 +97,7 @@ def test_nothing_without_captions(tmp_path: Path) -> None:
 def table(shares: dict[str, float], n: int, rng: np.random.Generator) -> pd.DataFrame:
     """Model readings with these shares of women."""
     rows = [
-        (f"{s}{i}", f"{s}/0", s, "none", i, "gender", "label",
+        (f"{s}{i}", f"{s}/{i % 20}", s, "none", i, "gender", "label",
          "woman" if rng.random() < p else "man", 0.9)
         for s, p in shares.items()
         for i in range(n)
@@ -117,8 +117,13 @@ def test_amplification_is_found_where_it_was_planted() -> None:
     subjects = dict.fromkeys(learned, 1)
     more = amplification.findings(table(twice, 200, rng), seen, context, subjects)
     same = amplification.findings(table(learned, 200, rng), seen, context, subjects)
-    assert [f.verdict for f in more] == ["above"] * 5
+    assert [f.verdict for f in more] == ["above"] * 6
+    directional = more[1]
+    assert directional.id.endswith("gender-amplification/directional, all captions")
+    # By definition: signs of the planted shares against their mean, times what was added.
+    assert directional.estimate == pytest.approx(np.mean([0.18, 0.18, 0.25, 0.22]), abs=0.05)
+    assert same[1].verdict == "compatible"
     assert more[0].estimate == pytest.approx(np.mean([0.18, 0.18, 0.25, 0.22]), abs=0.04)
     assert more[0].where == "all 4 subjects"
-    assert "further on the training majority's side" in more[1].sentence
+    assert "further on the training majority's side" in more[2].sentence
     assert [f.verdict for f in same].count("compatible") >= 4

@@ -304,3 +304,47 @@ def test_one_rater_says_nothing_of_agreement() -> None:
     (found,) = quality.agreement(judged, [GENDER], 0)
     assert math.isnan(found.estimate)
     assert "one class" in found.sentence
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_threshold_says_what_it_costs_and_what_would_promise_more(seed: int) -> None:
+    """Confidences that are right: risk at the threshold, and a lowest one that promises 5 %."""
+    rng = np.random.default_rng(seed)
+    score = rng.uniform(0.5, 1, 30_000)
+    wrong = rng.random(30_000) > score
+    attribute = Attribute("gender", ("woman", "man"), {}, threshold=0.6)
+    (found,) = quality.abstention({"gender": (score, wrong)}, [attribute, TONE])
+    kept = score >= 0.6
+    assert found.estimate == pytest.approx(wrong[kept].mean())
+    assert found.estimate == pytest.approx(0.2, abs=0.01)  # the mean of 1 - score above .6
+    assert found.missing == (~kept).sum()
+    lowest = float(found.sentence.split("is shown to err in at most 5 % is ")[1][:4])
+    assert 0.9 < lowest < 0.99  # from .9 on the true risk is 5 %, and that must be shown
+    assert wrong[score >= lowest].mean() < 0.05
+
+
+def test_no_threshold_is_promised_from_few_images() -> None:
+    """The sentence says how many images without an error it would take."""
+    (found,) = quality.abstention({"gender": (np.full(10, 0.99), np.zeros(10, bool))}, [GENDER])
+    assert "without errors 149 images would" in found.sentence
+    nothing = quality.abstention(
+        {"gender": (np.full(10, 0.2), np.zeros(10, bool))},
+        [Attribute("gender", ("woman", "man"), {}, threshold=0.9)],
+    )[0]
+    assert math.isnan(nothing.estimate)
+    assert nothing.verdict == "undecided"
+
+
+def test_labels_missing_more_often_for_some_subjects_are_said() -> None:
+    """Half of one subject's images without a label are found; evenly missing ones are not."""
+    data = table({"nurse": 0.5, "cook": 0.5, "guard": 0.5}, 80, np.random.default_rng(3))
+    odd, even = data.copy(), data.copy()
+    odd.loc[odd[odd.subject == "guard"].index[:40], ["outcome", "value"]] = ["uncertain", None]
+    even.loc[even.index[::10], ["outcome", "value"]] = ["uncertain", None]
+    (said,) = quality.missing_by_subject(odd, [GENDER], 0)
+    assert said.verdict == "above"
+    assert said.estimate == pytest.approx(0.5)
+    assert "50 % of guard" in said.sentence
+    assert said.estimate > said.floor_high
+    assert quality.missing_by_subject(even, [GENDER], 0)[0].verdict == "compatible"
+    assert quality.missing_by_subject(data, [GENDER], 0) == []
