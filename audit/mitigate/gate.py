@@ -38,7 +38,8 @@ REASONS = {
 _PUNCTUATION = str.maketrans(
     {
         **dict.fromkeys("\u2018\u2019\u02bc\u00b4`\u2032\uff07", "'"),
-        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02\u300c\u300d\u300e\u300f", '"'),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02", '"'),
+        **dict.fromkeys("\u300c\u300d\u300e\u300f", '"'),
         **dict.fromkeys("\u2010\u2011\u2012\u2013", "-"),
         **dict.fromkeys("\u2014\u2015", ","),
         **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
@@ -99,8 +100,8 @@ def _skin_stated(text: str, subject: str) -> bool:
 
 
 _OLD_THINGS = re.compile(
-    r"\b(?:old|aged|young adult)[- ](?:\w+ )?(?:houses?|cars?|books?|buildings?|towns?|ships?|clocks?"
-    r"|castles?|trucks?|fiction|growth|school|trees?|maps?|furniture|records?|cheese|wine|church"
+    r"\b(?:old|aged|young adult)[- ](?:\w+ )?(?:houses?|cars?|books?|buildings?|towns?|ships?"
+    r"|clocks?|castles?|trucks?|fiction|growth|school|trees?|maps?|furniture|records?|cheese|wine|church"
     r"|homes?|bridge|factory|city)\b"
 )
 
@@ -177,7 +178,7 @@ def gate(
         return REASONS["nobody" if noun or not _several(lower, subject) else "group"]
     if attribute in prompt.states or states(text, attribute, prompt.subject, phrases):
         return f"{attribute} {REASONS['stated']}"
-    if _QUOTED.search(plain):
+    if _QUOTED.search(lower):
         return REASONS["quoted"]
     if named(plain, tidy(prompt.subject)):
         return REASONS["named"]

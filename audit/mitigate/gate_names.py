@@ -40,7 +40,8 @@ FAMOUS_PHRASES = (
     "|mickey mouse|donald duck|iron man|captain (?:america|marvel|hook|nemo|ahab)|black panther"
     "|black widow|darth vader|han solo|obi-wan|robin hood|king arthur|peter pan|snow white"
     "|sleeping beauty|red riding hood|indiana jones|lara croft|james bond|mary poppins"
-    "|willy wonka|winnie the pooh|doctor (?:who|strange|doom|watson)|baba yaga|sun wukong"
+    "|willy wonka|winnie the pooh|baba yaga|sun wukong"
+    "|doctor (?:who(?= as\\b|,|$)|strange|doom|watson)"
     "|the (?:beatles|supremes|rolling stones|spice girls|avengers|prophet)|wright brothers"
     "|marx brothers|bronte sisters|kardashians?|kennedys|rockefellers|virgin mary|mother teresa"
     "|mother nature|uncle sam|bonnie and clyde|lady gaga|che guevara|malcolm x|fidel castro"
@@ -99,13 +100,15 @@ GIVEN = frozenset(
 )
 """Given names that are hardly anything else, from many languages."""
 
-PARTICLES = frozenset("van von der den de da di du del della dos la le bin ibn al el y ter ten".split())
+PARTICLES = frozenset(
+    "van von der den de da di du del della dos la le bin ibn al el y ter ten".split()
+)
 """Small words inside a name."""
 
 ELSEWHERE = frozenset(
     """
     aboard across along around at beyond from in inside into near off on onto opposite outside
-    through throughout toward towards via within
+    through throughout toward towards via within for
     """.split()
 )
 """Prepositions after which capitals are a place, a firm or a date."""
@@ -174,6 +177,7 @@ BRANDS = (
     r"|jimmy john's|victoria's secret|tim hortons|calvin klein|ralph lauren|tommy hilfiger"
     r"|louis vuitton|john deere|jp morgan|morgan stanley|charles schwab|johnson (?:&|and) johnson"
     r"|ernst (?:&|and) young|mercedes(?:-benz)?|harley-davidson|rolls-royce|st\.? jude"
+    r"|caesar salad|bloody mary|eggs benedict|beef wellington|christmas carol|vera wang gown"
     r"|bed bath (?:&|and) beyond|peter pan bus|phillips curve|johns hopkins|mary kay"
 )
 """Firms and products that are called as people are."""

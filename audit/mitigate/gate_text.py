@@ -42,8 +42,21 @@ _STYLE = re.compile(
     re.IGNORECASE,
 )
 """Who made it, or in whose manner: not who is shown."""
+_OBJECT = re.compile(
+    r"\b(?:(?:making|preparing|cooking|baking|serving|pouring|mixing|reading|explaining|teaching"
+    r"|studying|translating|quoting|selling|driving|repairing|restoring|wearing)(?: about)?"
+    r"|(?:writing|talking|lecturing) about|listening to"
+    r"|(?:pianist|violinist|cellist|organist|guitarist|musician|conductor|orchestra) (?:playing"
+    r"|conducting|rehearsing)|(?:with|holding|near|beside|under|in front of|carrying|painting) "
+    r"(?:an?|the) (?:portrait|poster|bust|statue|book|picture|photo|biography|painting|poem"
+    rf"|quote|sonata|novel|map) (?:of|by|about|from))(?: (?:a|an|the))?"
+    rf" (?:{_NOT_STOP}[\w.'-]+ ?){{1,3}}",
+    re.IGNORECASE,
+)
+"""What somebody reads, plays, cooks or holds, and not who is shown."""
 _TITLE = re.compile(
-    rf"\b(?:(?:mrs?|ms|mx|dr|prof|sir|dame)\b\.?|(?:rev|sgt|capt|lt|gen|col|sen|gov)\.) {_NOT_STOP}[^\W\d]"
+    rf"\b(?:(?:mrs?|ms|mx|dr|prof|sir|dame)\b\.?|(?:rev|sgt|capt|lt|gen|col|sen|gov)\.) "
+    rf"{_NOT_STOP}[^\W\d]"
 )
 _INITIALS = re.compile(
     r"(?:^|[\s,])(?!(?:u\. ?[sk]|e\. ?g|i\. ?e|[ap]\. ?m|d\. ?c|b\. ?c|a\. ?d)\.)"
@@ -69,7 +82,9 @@ class _Token:
 
     @property
     def capital(self) -> bool:
-        return len(self.text) > 1 and self.text[0].isupper() and self.text[1:] != self.text[1:].upper()
+        return (
+            len(self.text) > 1 and self.text[0].isupper() and self.text[1:] != self.text[1:].upper()
+        )
 
 
 def _tokens(text: str, subject: str) -> list[_Token]:
@@ -119,11 +134,17 @@ def _listed(rows: list[_Token], given: bool) -> bool:
 def _grammar(lower: str, subject: str) -> bool:
     """Names that their place in the sentence shows: `nurse named X`, `X as a nurse`, `Dr. X`."""
     noun = re.escape(subject.lower())
-    called = rf"\b(?:{noun}|person|people)(?:,? who is|,? also|,)? (?:named|called|nicknamed|dubbed) "
+    called = (
+        rf"\b(?:{noun}|person|people)(?:,? who is|,? also|,)? (?:named|called|nicknamed|dubbed) "
+    )
     called += rf"{_NOT_STOP}(?!(?:out|away|up|in|on|back)\b)[^\W\d]"
-    common = "|".join(sorted(_DEPICTS | {"person", "people", "someone", "somebody", "anyone", "same"}))
+    common = "|".join(
+        sorted(_DEPICTS | {"person", "people", "someone", "somebody", "anyone", "same"})
+    )
     bare = rf"(?:{_NOT_STOP}(?!(?:{common}|working|dressed|such|well|\w+ly)\b)[\w.'-]+ ){{1,4}}"
-    doing = "(?:working |dressed |posing |depicted |portrayed |acting |shown |imagined |dressed up )?"
+    doing = (
+        "(?:working |dressed |posing |depicted |portrayed |acting |shown |imagined |dressed up )?"
+    )
     acting = rf"(?:^|\bof ){bare}{doing}as (?:an?|the) (?:[\w-]+ )?{noun}(?![\w-])"
     return bool(
         re.search(called, lower)
@@ -133,13 +154,16 @@ def _grammar(lower: str, subject: str) -> bool:
     )
 
 
-def _tells(rows: list[_Token]) -> bool:
-    """Whether capitals outside the subject mean anything: not in headlines or upper case."""
+def _tells(rows: list[_Token], noun: str) -> bool:
+    """Whether capitals outside the subject mean anything: not in headlines or upper case.
+
+    `noun` is the subject as the text has it.
+    """
     own = [r for r in rows if not r.about and r.text[0].isalpha()]
     if len(own) < 3:
         return True
     if not any(r.text[0].islower() for r in own):
-        return False
+        return noun.islower()
     content = [r for r in own if r.low not in _STOP | PARTICLES]
     plain = [r for r in content if r.low in _DEPICTS or r.low.endswith("ing")]
     return not (len(content) > 2 and plain and all(r.text[0].isupper() for r in content))
@@ -152,7 +176,8 @@ def _runs(rows: list[_Token], tells: bool) -> list[tuple[int, int]]:
     small = 0
     for i, row in enumerate(rows):
         initial = len(row.text) == 1 and row.text.isupper() and row.text not in ("A", "I")
-        if (row.capital or initial) and (row.about or tells) and row.low not in ("a", "an", "the"):
+        counts = (row.about or tells) and row.low not in _STOP
+        if (row.capital or initial) and counts:
             if first < 0 or (not row.about and rows[last].about and not rows[last].capital):
                 first = i
             last, small = i, 0
@@ -175,15 +200,23 @@ def _modifier(rows: list[_Token], first: int, last: int) -> bool:
 
 def _names(rows: list[_Token], first: int, last: int) -> bool:
     """Whether a run of capitals is somebody's name."""
-    words = [r for r in rows[first : last + 1] if r.text[0].isalpha() and r.low not in PARTICLES]
+    run = [r for r in rows[first : last + 1] if r.text[0].isalpha()]
+    words = [r for r in run if r.low not in PARTICLES or r.text[0].isupper()]
     own = [r for r in words if r.low not in NO_NAMES and not (r.start and r.low.endswith("ing"))]
     before = rows[first - 1].low if first else ""
     if not own or words[-1].low in PLACE_LAST or words[0].low in PLACE_FIRST:
         return False
-    if any(_is_place(rows, i) for i in range(first, last + 1) if rows[i].text[0].isalpha()):
+    far = rows[first - 2] if first > 1 else None
+    if _is_place(rows, last) or before in ELSEWHERE:
         return False
-    if before in ELSEWHERE or (before == "the" and first > 1 and rows[first - 2].low in ELSEWHERE):
-        return False
+    if far is not None and (
+        (before == "the" and far.low in ELSEWHERE)
+        or (before == "of" and far.low not in _DEPICTS)
+        or (
+            before == "," and not far.about and [r.low for r in rows[last + 1 : last + 2]] != ["as"]
+        )
+    ):
+        return bool(own[0].low in GIVEN)
     if before in ("a", "an") or (before == "the" and not own[0].about):
         return bool(own[0].low in GIVEN and len(own) > 1)
     if all(r.about for r in own) and re.search(AGENT, own[-1].low) and own[0].low not in GIVEN:
@@ -199,12 +232,14 @@ def _one(rows: list[_Token], first: int, last: int, row: _Token) -> bool:
     after = rows[last + 1] if last + 1 < len(rows) else None
     ends = after is None or after.text in (",", ".") or after.low in _STOP
     if before is not None and before.about and not row.about:
-        return not row.low.endswith(("ing", "ed"))
+        return not row.low.endswith("ing")
     if before is not None and before.low == "of" and first > 1 and ends:
         return rows[first - 2].low in _DEPICTS
     opens = row.start or row.about or (before is not None and before.text == ",")
     then = [r.low for r in rows[last + 1 : last + 3]]
-    return bool(opens and (after is None or then[:1] == ["as"] or then in ([",", "a"], [",", "an"])))
+    return bool(
+        opens and (after is None or then[:1] == ["as"] or then in ([",", "a"], [",", "an"]))
+    )
 
 
 def named(text: str, subject: str) -> bool:
@@ -213,10 +248,11 @@ def named(text: str, subject: str) -> bool:
     Lists and grammar hold in any case of letters; other names need capitals, and capitals count
     where the rest of the text is not all in capitals. The subject's capitals are the suite's.
     """
-    plain = _STYLE.sub(" | ", _BRANDS.sub("Brand", text))
+    plain = _OBJECT.sub(" | ", _STYLE.sub(" | ", _BRANDS.sub("Brand", text)))
     lower = plain.lower()
     rows = _tokens(plain, subject)
     if _FAMOUS.search(lower) or _listed(rows, given=True) or _grammar(lower, subject):
         return True
-    tells = _tells(rows)
+    at = max(lower.find(subject.lower()), 0)
+    tells = _tells(rows, plain[at : at + len(subject)])
     return any(_names(rows, first, last) for first, last in _runs(rows, tells))

@@ -94,7 +94,8 @@ NO_DESCENT = re.compile(
     r"|hair|haired|eyes|eyed|tea|bread|rice|rhino|horse|horses|cat|car|cars|van|truck|friday"
     r"|county|forest|clouds?|sky|board|hat|hats|cap|gown|robes?|tie|apron|uniform|glasses|jacket"
     r"|boots|shoes|and white|light|lights|chocolate|blue|green|red|gray|grey|brown hair|glove"
-    r"|gloves|noise|paint|marble|background|energy|beer|swan|sheep)\b"
+    r"|gloves|noise|leather|silk|denim|cotton|fabric|clay|wood|stone|ink|thread|beans?|coffee"
+    r"|cheese|gold|iron|economy|comedy|humou?r|mold|paint|marble|background|energy|beer|swan|sheep)\b"
     r"|\b(?:indian|chinese|japanese|korean|mexican|african|asian|european|arab|arabic|nigerian)"
     r" (?:\w+ )?(?:restaurants?|food|cuisine|ocean|medicine|gardens?|language|literature|history"
     r"|studies|art|tea|elephants?|barbecue|union|space|parliament|violets?|bazaar|grocery|horse"
@@ -161,7 +162,8 @@ _REALMS = (
     r"|german|spanish|portuguese|holy roman|frankish|ashanti|asante|khmer) empire"
     r"|romans?(?! (?:catholics?|numerals?|blinds?|candles?|font))|kingdom of (?:benin|kongo|kush"
     r"|dahomey|judah|hawaii|israel|prussia|aksum)|dahomey|raj|new kingdom|old kingdom"
-    r"|east germany|stasi|nazis?|third reich|gestapo|wehrmacht|luftwaffe|waffen-ss|ss officers?"
+    r"|east germany|stasi|nazis?|third reich|gestapo|wehrmacht|luftwaffe|waffen-ss"
+    r"|ss (?:officers?|guards?|soldiers?|ministers?|generals?|men|troops?|doctors?)"
     r"|hitler youth|red guards?|khmer rouge|vichy|apartheid|colonial(?!ism)|colonists?|bolsheviks?"
     r"|jacobins?|kgb|fascist italy|thirteen colonies|plantation owners?|enslaved|slaves?|slavery"
     r"|slave traders?|serfs?|vassals?"
@@ -183,6 +185,8 @@ _STATIONS = (
     r"|hoplites?|spartans?|praetorians?|pharaohs?|viziers?|crusaders?|templars?|knights?|squires?"
     r"|janissar(?:y|ies)|mam(?:e)?luks?|musketeers?|conquistadors?|privateers?|redcoats?|minutem[ae]n"
     r"|founding fathers?|founding mothers?|suffragettes?|suffragists?|druids?|troubadours?|vestal"
+    r"|kamikazes?|union (?:soldiers?|army|generals?|officers?)|quattrocento|cinquecento|trecento"
+    r"|hanseatic|silk road|first (?:\w+ )?(?:on|to (?:walk|land|set foot) on) the moon"
     r"|buffalo soldiers?|tuskegee airm[ae]n|pullman porters?|puritans?|burgomasters?|town criers?"
     r"|alchemists?|cavaliers? of|roundheads?|ninjas? of|agojie|zulu impi|pony express"
 )
@@ -199,11 +203,29 @@ _SCHOLARS = (
     "historians?|professors?|scholars?|experts?|curators?|collectors?|enthusiasts?|lecturers?"
     "|museum|books?|novels?|films?|documentary|lecture|history|restorer|restoration"
 )
+_VISITS = (
+    "in front of|near|outside|visiting|photographing|cleaning|restoring|inspecting|exploring"
+    "|painting|touring|guarding|climbing"
+)
+_SITES = (
+    "houses?|temples?|castles?|cathedrals?|church|churches|buildings?|mansions?|fortress|walls?"
+    "|ruins|bridges?|cit(?:y|ies)|towns?|villages?|sites?|monuments?|towers?|pyramids?|palaces?"
+    "|mosques?|tombs?|trees?|statues?|theat(?:er|re)s?|amphitheat(?:er|re)s?|aqueducts?|roads?"
+)
+_VINTAGE = (
+    "ford|chevrolet|chevy|mustang|cadillac|corvette|porsche|ferrari|volkswagen|beetle|mercedes"
+    "|jaguar|harley|vespa|car|motorcycle|tractor|guitar|stratocaster|telecaster|gibson|fender"
+    "|radio|jukebox|camera|wine|bordeaux|typewriter|locomotive|house|building"
+)
 NOT_PERIOD = re.compile(
-    r"\b[\w-]+(?: age)?[- ](?:style|styled|inspired|themed|revival|looking)\b"
+    r"\bchess knights?\b|\b[\w-]+(?: age)?[- ](?:style|styled|inspired|themed|revival|looking)\b"
     rf"|\b(?:{_ERAS}|{_REALMS}|{_WARS}|{_STATIONS}) (?:[\w-]+ )?(?:{_FIELDS})\b"
     rf"|\b(?:{_SCHOLARS}) (?:of|on|about|in|from) (?:the )?(?:[\w'-]+ ){{0,1}}"
     rf"(?:{_ERAS}|{_REALMS}|{_WARS}|{_STATIONS})(?![\w])"
+    rf"|\b(?:{_VISITS}) (?:an?|the|some) (?:[\w-]+ )?(?:{_ERAS}|{_REALMS}) "
+    rf"(?:[\w-]+ )?(?:{_SITES})\b"
+    rf"|\bat (?:an?|the) (?:{_ERAS}|{_REALMS}) (?:house|hotel|museum|mansion|ruin|site)s?\b"
+    rf"|\b1[0-9]{{3}}s? (?:[\w-]+ )?(?:{_VINTAGE})s?\b"
 )
 """A period that is a field, a style or a show of today."""
 
@@ -221,16 +243,23 @@ _LEAGUES = (
     "|major league baseball|national football league|national basketball association"
     "|national hockey league|negro leagues?|ipl|six nations"
 )
+_TEAMS = (
+    "lakers|celtics|knicks|chicago bulls|golden state warriors|spurs|miami heat|nuggets|raptors"
+    "|yankees|red sox|dodgers|cubs|mets|white sox|orioles|phillies|dallas cowboys|patriots|packers"
+    "|steelers|49ers|kansas city chiefs|philadelphia eagles|broncos|seahawks|chicago bears"
+    "|maple leafs|bruins|canadiens|red wings|penguins|blackhawks|oilers"
+)
 _CLERICS = "priests?|bishops?|archbishops?|cardinals?|deacons?|clergy|rabbis?|patriarchs?"
 FIXED_GENDER = re.compile(
-    rf"\b(?:(?:{_LEAGUES}) (?:[\w-]+ ){{0,2}}(?:{_PLAYER})"
+    rf"\b(?:(?:{_LEAGUES}|{_TEAMS}) (?:[\w-]+ ){{0,2}}(?:{_PLAYER})"
     rf"|(?:{_PLAYER}) (?:of|in|from|for) the (?:{_LEAGUES})"
     r"|(?:players?|members?) (?:of|on) the (?:\w+ )?men's team"
     r"|popes?|pontiffs?|dalai lamas?|panchen lamas?|ayatollahs?|imams?|mullahs?|muftis?|caliphs?"
     r"|(?:catholic|(?:greek |russian |eastern |coptic )?orthodox|hasidic|haredi|vatican|maronite)"
     rf" (?:{_CLERICS})|(?:{_CLERICS}) of the (?:\w+ )?(?:catholic|orthodox) church"
     r"|ecumenical patriarchs?|patriarchs? of|archimandrites?|college of cardinals|jesuits?"
-    r"|sumo(?: wrestlers?| champions?| grand champions?)?|yokozunas?|ozekis?|rikishis?|swiss guards?"
+    r"|sumo(?: wrestlers?| champions?| grand champions?)?|yokozunas?|ozekis?|rikishis?"
+    r"|swiss guards?"
     r"|kabuki (?:actors?|performers?)|onnagata|freemasons?|eunuchs?|castrat[oi]|altar servers? of"
     r"|fraternity (?:members?|pledges?|presidents?)|sorority (?:members?|pledges?|presidents?)"
     r"|barbershop quartet|chippendales?|maasai moran|gurkhas?|trappists?"
@@ -246,7 +275,7 @@ FIXED_SUBJECT = re.compile(r"^(?:cardinals?|friars?|abbots?|patriarchs?|quarterb
 
 _NUMBERS = (
     "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|fifty|a hundred|both"
-    "|several|many|a few|some|dozens of|hundreds of|a dozen|[2-9]|[1-9][0-9]+"
+    "|several|many|a few|dozens of|hundreds of|a dozen|[2-9]|[1-9][0-9]+"
 )
 _MEMBERS = (
     "friends|students|pupils|children|kids|tourists|workers|soldiers|colleagues|patients|players"
