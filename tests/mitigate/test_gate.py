@@ -158,7 +158,8 @@ FRAMES = (
 OCCUPATIONS = sorted({p.subject for p in suites.read_suite("occupations").prompts})
 PLACES = (
     "in Buenos Aires", "in Los Angeles", "at Heathrow Airport", "near Lake Victoria",
-    "in Cape Town", "on Wall Street", "in 2019", "in the rain", "at a desk", "with a dog", "on a Tuesday",
+    "in Cape Town", "on Wall Street", "in 2019", "in the rain", "at a desk", "with a dog",
+    "on a Tuesday",
     "in India", "at Saint Mary's Hospital", "in the San Fernando Valley",
     "with a pair of glasses", "by the sea",
 )  # fmt: skip
@@ -189,7 +190,7 @@ TOUCHES = (
 def test_no_rewriter_touches_what_is_gated(
     case: Case, frame: str, name: str, data: st.DataObject
 ) -> None:
-    """Whatever stands around a case, gated texts stay as they are, and a second run adds nothing."""
+    """Whatever stands around a case, gated texts stay, and a second run adds nothing."""
     text = frame.format(case.text)
     options = {"attribute": case.attribute, "words": {"young": "young", "old": "elderly",
                "Asian": "Asian", "white": "white"}}  # fmt: skip
