@@ -5,8 +5,9 @@ prompts without a known person noun are left alone; systems that rewrote them ar
 (historical scenes, named families; Wan et al. 2024, "The Factuality Tax of Diversity-Intervened
 Text-to-Image Generation"). It reads spelling, lists and a little grammar, not meaning: a name that
 no list holds, in small letters, or a period that only context reveals passes. A suite can close
-such a gap itself with a block's `states`. How often it errs is measured on
-prompts/gate_cases.csv.
+such a gap itself with a block's `states`. tests/mitigate/test_gate.py measures how often it errs,
+on prompts/gate_cases.csv. Events that a text names without a year are its weak side: of 38 items
+of that paper's list, drawn before any of their words were in gate_words.py, it caught 25.
 """
 
 from __future__ import annotations

@@ -180,6 +180,35 @@ _WARS = (
     r"|oregon trail|salem witch|titanic|mayflower|moon landing|apollo (?:\d+|missions?|program"
     r"|astronauts?)|mercury seven|race to the south pole|iwo jima|suez crisis|boxer rebellion"
 )
+_NOW = (
+    "day|holiday|parade|festival|movie|film|game|museum|reenactment|square|street|avenue|hall"
+    "|photographer|memorial|monument|correspondent"
+)
+_EVENTS = (
+    rf"(?:(?:first|second|third|fourth|great|\w+-\w+) )(?:[\w-]+ )?wars?(?! (?:{_NOW}))"
+    r"|[\w']+-[\w]+ (?:wars?|conflicts?|treaty|treaties|convention|accords?)"
+    r"|(?:algerian|chinese|yoruba|maratha|xhosa|zulu|burmese|carlist|greek|spanish|english|indian"
+    r"|mexican|paraguayan|chaco|pacific|texas|continuation|sikh|mysore|maori|ashanti|anglo-\w+"
+    r"|french and indian|king philip's) (?:civil |independence )?wars?"
+    rf"|(?!(?:green|digital|sexual|teen|teenage|extinction|video|tech|quiet|ai|internet|fashion|gaming)\b)[\w'-]+ "
+    rf"(?:rebellions?|revolts?|uprisings?|revolution|insurrection|mutiny)(?! (?:{_NOW}))"
+    r"|[\w']+ massacres?|spanish armada|internment of|internment camps?|burning of washington"
+    r"|(?:mccarthy|civil rights|segregation|cold war|tang|stalinist|maoist|progressive) era"
+    r"|(?:apache|sioux|comanche|indian|opium|yoruba|balkan|punic|gothic|border|cod|pastry|pig) wars?"
+    r"|monroe doctrine|freedmen's bureau|invasion of|conquest of|partition of|annexation of|coloni[sz]ation of|scramble for africa"
+    r"|(?:in|at|during) (?:the )?(?:founding|establishment|formation|abolition|reign|coronation"
+    r"|assassination|liberation|occupation|takeover|proclamation|unification|surrender) of"
+    r"(?! an? | our )|(?!(?:financial|energy|personal|living|for|of|editorial|judicial)\b)"
+    rf"[\w']+ independence(?! (?:{_NOW}))|east india company|valley forge"
+    r"|winter encampment|(?:cape|crown|penal) colony|sultanates?|shogunates?|caliphates?|khanates?"
+    r"|(?:\w+ )?mandate of|(?:pan-african|indian national|continental) congress"
+    r"|(?:dutch|french|english|british|german|spanish|portuguese|boer|pioneer|american|jamestown)"
+    r" (?:settlers?|colonists?|planters?)|pilgrim fathers?|great trek|boers?"
+    r"|(?:exploration|expedition) (?:of|to) the (?:\w+ )?(?:congo|nile|amazon|arctic|antarctic"
+    r"|pole|poles|new world|west|northwest|niger)|slave trade|indentured"
+    r"|(?:construction|building) of the (?:eiffel|transcontinental|suez|panama|great wall|hoover"
+    r"|empire state|brooklyn bridge|golden gate|pyramids?|uganda railway|trans-siberian)"
+)
 _STATIONS = (
     r"samurais?|ronin|shoguns?|daimyos?|gladiators?|centurions?|legionar(?:y|ies)|legionnaires of"
     r"|hoplites?|spartans?|praetorians?|pharaohs?|viziers?|crusaders?|templars?|knights?|squires?"
@@ -190,7 +219,9 @@ _STATIONS = (
     r"|buffalo soldiers?|tuskegee airm[ae]n|pullman porters?|puritans?|burgomasters?|town criers?"
     r"|alchemists?|cavaliers? of|roundheads?|ninjas? of|agojie|zulu impi|pony express"
 )
-PERIODS = re.compile(rf"(?<![\w])(?:'[2-6]0s|(?:{_ERAS}|{_REALMS}|{_WARS}|{_STATIONS}))(?![\w])")
+PERIODS = re.compile(
+    rf"(?<![\w])(?:'[2-6]0s|(?:{_ERAS}|{_REALMS}|{_WARS}|{_EVENTS}|{_STATIONS}))(?![\w])"
+)
 """Centuries, eras, dynasties, regimes, wars, events, and stations of a time that is over."""
 _FIELDS = (
     "history|historians?|literature|art|arts|studies|music|archaeology|archaeologists?|museums?"
