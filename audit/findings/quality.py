@@ -147,7 +147,9 @@ def abstention(
         ci, name = wilson(int(wrong[kept].sum()), int(kept.sum())), attribute.name.replace("_", " ")
         best = guaranteed_threshold(score, wrong, GRID, RISK)
         promise = (
-            f"the lowest threshold that is shown to err in at most {percent(RISK)} is "
+            f"no threshold is needed for at most {percent(RISK)}"
+            if best.threshold == 0
+            else f"the lowest threshold that is shown to err in at most {percent(RISK)} is "
             f"{best.threshold:.2f}, which keeps {percent(best.coverage.estimate)}"
             if np.isfinite(best.threshold)
             else f"for a promise of at most {percent(RISK)}, {best.reason}"
@@ -214,8 +216,9 @@ def missing_by_subject(
                 floor_high=got.floor_high,
                 verdict=("above" if differ else "compatible") if known else "undecided",
                 sentence=(
-                    f"Images without a {name} label are {'not ' if not differ else ''}unevenly "
-                    f"spread over subjects (largest: {shares}; p = {p_value(got.p)})."
+                    f"{'Some' if differ else 'No'} subjects' images "
+                    f"{'' if differ else 'are shown to '}lack a {name} label more often than "
+                    f"others' ({shares}; p = {p_value(got.p)}, n = {int(totals.sum())})."
                     if known
                     else f"Whether {name} labels are missing unevenly is not known."
                 ),

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from audit.findings.representation import Context
-from audit.findings.wording import estimate, percent
+from audit.findings.wording import estimate
 from audit.records import BASELINE, Attribute, Finding, Prompt
 from audit.stats.components import crossed, template_verdicts, variance_components
+from audit.stats.interval import UNKNOWN
 from audit.stats.proportions import wilson
 
 
@@ -54,9 +55,9 @@ def _variance(part: pd.DataFrame, hits: np.ndarray, attribute: Attribute, value:
         factors = {"template": templates}
     found = variance_components(hits, factors, subjects)
     share = found["template"].share
-    rest = [f"{percent(p.share.estimate)} {_names(p.name)}" for p in found.parts
-            if p.name != "template"]  # fmt: skip
-    known = math.isfinite(share.estimate)
+    known = math.isfinite(share.estimate) and math.isfinite(share.low)
+    if not known:
+        share = UNKNOWN
     return Finding(
         id=f"representation/{BASELINE}/all/{attribute.name}={value}-template",
         section="representation",
@@ -72,17 +73,12 @@ def _variance(part: pd.DataFrame, hits: np.ndarray, attribute: Attribute, value:
         verdict="described" if known else "undecided",
         sentence=(
             f"Of the variance of {value} among images, "
-            f"{estimate(share.estimate, share.low, share.high)} is the template's doing; "
-            f"{', '.join(rest)}."
+            f"{estimate(share.estimate, share.low, share.high)} is the template's doing, n = "
+            f"{found.n}."
             if known
-            else f"What the template does to {value} is not known: {found.reason}."
+            else f"How much of {value} is the template's doing is not known: {found.reason}."
         ),
     )
-
-
-def _names(part: str) -> str:
-    return {"subject": "the subject's", "prompt": "that of template and subject together",
-            "rest": "chance's, by seed"}[part]  # fmt: skip
 
 
 def _decided(

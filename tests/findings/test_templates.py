@@ -53,7 +53,7 @@ def test_a_template_that_moves_shares_is_seen(seed: int) -> None:
     assert moved.estimate > 0.15
     assert moved.low <= moved.estimate <= moved.high
     assert still.estimate < 0.03
-    assert "is the template's doing" in moved.sentence
+    assert "is the template's doing, n = " in moved.sentence
 
 
 def test_verdicts_that_hang_on_one_template_are_counted_and_named() -> None:
