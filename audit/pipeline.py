@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from audit import encoders, pixels, reading, rounds, suites, training, validation
+from audit import copying, encoders, pixels, reading, rounds, suites, training, validation
 from audit.errors import Incomplete
 from audit.planning import Options, Progress, Run, open_run, silent, versions
 from audit.records import (
@@ -22,7 +21,6 @@ from audit.records import (
     digest,
     to_json,
 )
-from audit.store import RunFolder
 from audit.validation import Errors
 
 __all__ = ["Options", "Progress", "Run", "execute", "generate", "open_run", "silent", "versions"]
@@ -124,44 +122,6 @@ def align(
     return pd.DataFrame(rows, columns=["prompt", "subject", "arm", "seed", "score", "subject_read"])
 
 
-def search(run: Run, encoder: Any) -> tuple[pd.DataFrame, dict[str, Any], Any]:
-    """Nearest training images with a calibrated decision: table, facts, the index."""
-    from audit.findings.replication import decide
-    from audit.replication.match import match, twin_evidence
-
-    corpus = run.corpus
-    with RunFolder(run.options.out / "indexes").lock(wait=True):
-        index = corpus.index(
-            encoder, run.options.out / "indexes", partial(run.progress, "training set")
-        )
-    known = vectors(run, encoder, "copy descriptors")
-    table = match(run.samples, known, reading.missing_outcomes(run, known), index)
-    evidence = twin_evidence(table.score.to_numpy(float), table.held_score.to_numpy(float))
-    decision = decide(
-        evidence, table.train.to_numpy(object), table.held.to_numpy(object), run.options.q
-    )
-    table["copy"] = [bool(w >= decision.threshold) if np.isfinite(w) else None for w in evidence]
-    flagged = table[table["copy"] == True]  # noqa: E712 - None is neither
-    facts = {
-        "corpus": {
-            "name": corpus.name,
-            "images": index.train.images,
-            "distinct": len(index.train),
-            "held_out": len(index.held),
-            "descriptor": encoder.key,
-            "coverage": index.coverage,
-            "skipped": len(index.skipped),
-        },
-        "threshold": float(flagged.score.min()) if len(flagged) else float("nan"),
-        "threshold_w": decision.threshold,
-        "threshold_method": decision.method,
-        "q": decision.q,
-    }
-    if index.skipped:
-        run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
-    return table, facts, index
-
-
 def _truth(suite: Suite) -> tuple[tuple[Reference, ...], Reference | None]:
     """References with the embedded world's training shares added, and the planted truth."""
     planted = next((r for r in suite.references if r.name == "planted"), None)
@@ -202,7 +162,8 @@ def conclude(run: Run, scored: Scored) -> Path:
     """Findings, tables and the page, from what was read."""
     found = evaluate(run, scored)
     chosen = run.options
-    options = [chosen.validation, chosen.seed, chosen.q, chosen.precision, chosen.training]
+    options = [chosen.validation, chosen.seed, chosen.q, chosen.copies, chosen.precision,
+               chosen.training]  # fmt: skip
     key = {**scored.key, "suite": digest(repr(run.suite)), "options": options}
     tables = {"attributes": scored.table, "alignment": scored.alignment, "matches": scored.matches,
               "looks": pd.DataFrame(run.looks)}  # fmt: skip
@@ -313,7 +274,7 @@ def execute(run: Run) -> Path:
         nearness = reading.associate(run, encoder, known)
         scored = Scored(table, key, alignment, known_errors, nearness=nearness)
         if run.corpus is not None:
-            matches, facts, index = search(run, descriptor)
+            matches, facts, index = copying.search(run, descriptor, vectors)
             scored = replace(
                 scored, matches=matches, facts=facts, train_image=run.corpus.image,
                 training=training.read(run, encoder, index.train.entries, run.options.training),

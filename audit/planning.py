@@ -74,6 +74,8 @@ class Options:
     """Table of labels that others gave, in place of pictures."""
     classifier: str = "embedded-classifier"
     descriptor: str = "embedded-copy"
+    copies: str = "twin"
+    """Rule that calls copies: `twin`, `conformal`, or `fixed:COSINE`."""
     q: float = 0.1
     """Nominal false discovery rate of the copies."""
     seed: int = 0

@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "registry": SHARED,
 }
 """Rooms of the package that a room may import; the line, the command line and the world may all."""
-EVERYWHERE = {"__init__", "__main__", "behind", "cli", "commands", "doctor", "encoders",
+EVERYWHERE = {"__init__", "__main__", "behind", "cli", "commands", "copying", "doctor", "encoders",
               "labelling", "pipeline", "planning", "reading", "rounds", "searching", "training",
               "validation", "world"}  # fmt: skip
 HEAVY = {"torch", "diffusers", "open_clip", "faiss", "transformers", "pandas", "numpy", "sklearn",
@@ -51,7 +51,7 @@ FORBIDDEN = {
 STATS_ALONE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math",
                "typing", "numpy", "scipy", "statsmodels", "audit"}  # fmt: skip
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
-LONGER = {"run": 115, "fit": 70}
+LONGER = {"run": 120, "fit": 70}
 """What has outgrown the limits, each with its own: a command is as long as its options are
 many; the rest is to be taken apart, and never to be added to."""
 

@@ -111,11 +111,15 @@ def run(
     held_out: Annotated[
         Path | None, typer.Option(help="Held-out images, exchangeable with --corpus.")
     ] = None,
+    copies: Annotated[
+        str,
+        typer.Option(help="How copies are called: twin, conformal, or fixed:0.75 (uncalibrated)."),
+    ] = "twin",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Run a suite on a model or on images, or continue it, and print the path of the report."""
-    from audit import rounds, suites
+    from audit import copying, rounds, suites
     from audit.planning import Options
 
     chosen = suites.read_suite(suite)
@@ -130,7 +134,7 @@ def run(
         device=device, scheduler=scheduler, negative=negative, size=size, loras=tuple(lora or ()),
         compile=compile, offload=offload, trust=trust, revision=revision, config=config,
         images=images, prompts=prompts, classifier=classifier, corpus=corpus, held_out=held_out,
-        descriptor=descriptor,
+        descriptor=descriptor, copies=copying.check(copies),
         references=tuple(reference or ()), command=command(),
         precision=rounds.check(precision) if precision else 0.0,
     )  # fmt: skip

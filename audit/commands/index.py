@@ -68,6 +68,8 @@ def index(
     if held_out is not None or source == "world":
         sides["held"] = _source(held_out or source, held_out=held_out is None)
     encoder = encoders.named(descriptor, str(found_device(device)))
+    if coverage is None and source == "world":
+        coverage = 1.0  # the embedded model was trained on it, and on nothing else
     how = {"descriptor": descriptor, "dtype": "float16" if half else "float32",
            "coverage": coverage}  # fmt: skip
     made = _build(sides, encoder, out, how, Meter(quiet))

@@ -1,4 +1,4 @@
-"""Which images copy the training set: a calibrated decision per image, and rates per unit.
+"""How many images copy the training set: rates per unit, from a decision on each image.
 
 Three units are always counted, because they differ: images, prompts and training images.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,38 +14,6 @@ import pandas as pd
 from audit.findings.wording import estimate as worded
 from audit.records import BASELINE, Finding, Prompt
 from audit.stats.proportions import cluster_bootstrap, effective_n, wilson
-from audit.stats.selection import barber_candes, collapse
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Where the line between copy and no copy was drawn, and how."""
-
-    threshold: float
-    """Smallest W that is called a copy; infinite where nothing can be."""
-    q: float
-    evidence: np.ndarray
-    """W per row of the table, float64[n]; NaN for missing images."""
-    method: str
-
-
-def decide(evidence: np.ndarray, train: np.ndarray, held: np.ndarray, q: float) -> Decision:
-    """Barber-Candes selection on W, one W per matched reference image (twin design).
-
-    `train` and `held` name each row's nearest image on either side; the nearer of the two is its
-    match. Images that share their match are one piece of evidence: the strongest decides the
-    threshold, which then holds for all of them. Both sides are treated alike, as symmetry demands.
-    """
-    known = np.isfinite(evidence)
-    keep = np.zeros(len(evidence), bool)
-    match = np.where(evidence > 0, train, held)
-    keep[known] = collapse(evidence[known], pd.factorize(match[known])[0])
-    threshold = barber_candes(evidence[keep], q)
-    method = (
-        f"Barber-Candes selection at q = {q:g} on W = log(d_held / d_train), one W per matched "
-        f"reference image ({int(keep.sum())} of {int(known.sum())} images)"
-    )
-    return Decision(threshold, q, evidence, method)
 
 
 def findings(table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int) -> list[Finding]:

@@ -22,6 +22,8 @@ class Corpus(Protocol):
     """A training set whose pictures can be had in any order, with its held-out twin, if any."""
 
     name: str
+    coverage: float
+    """Share of what the model was trained on that is here, 0 to 1; NaN where nobody knows."""
 
     @property
     def key(self) -> str:

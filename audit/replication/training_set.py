@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ class TrainingSet:
     """`train`, and `held` where there is a twin; empty where the sources are gone."""
     made: Path | None = None
     """Folder of an index that was made before."""
+    coverage: float | None = None
+    """Share of what the model was trained on that is here; None where nobody has said."""
 
     def image(self, id: str) -> np.ndarray:
         """A training image by its entry's id; pixels.Unreadable where it cannot be had."""
@@ -49,7 +52,8 @@ class TrainingSet:
             found.check(encoder)
             return found
         key = digest([{s: sources.key(v) for s, v in self.sides.items()}, encoder.key])
-        return build(self.sides, encoder, root / f"{self.name}-{key[:8]}", advance)
+        return build(self.sides, encoder, root / f"{self.name}-{key[:8]}", advance,
+                     {"coverage": self.coverage})  # fmt: skip
 
 
 def of_corpus(corpus: Corpus) -> TrainingSet:
@@ -57,7 +61,8 @@ def of_corpus(corpus: Corpus) -> TrainingSet:
     sides: dict[str, Source] = {"train": Listed(corpus)}
     if len(corpus.entries(held_out=True)):
         sides["held"] = Listed(corpus, held_out=True)
-    return TrainingSet(corpus.name, sides)
+    share = None if math.isnan(corpus.coverage) else corpus.coverage
+    return TrainingSet(corpus.name, sides, coverage=share)
 
 
 def at(path: Path, held_out: Path | None, corpora: Callable[[str], Corpus]) -> TrainingSet:

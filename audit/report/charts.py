@@ -222,15 +222,38 @@ def distribution(
         axes.text(0.01, 0.02, wording.text("chart.held"), va="bottom", color=SECOND, **place)
         if math.isfinite(threshold):
             axes.axvline(threshold, color=INK, lw=0.9, ls=(0, (1, 2)))
+            right = threshold < bins[0] + 0.6 * (bins[-1] - bins[0])  # clear of the words at left
             axes.annotate(
-                label, (threshold, 1.28 * top), xytext=(-4, 0), textcoords="offset points",
-                va="top", ha="right", fontsize=9,
+                label, (threshold, 1.28 * top), xytext=(4 if right else -4, 0),
+                textcoords="offset points", va="top", ha="left" if right else "right", fontsize=9,
             )  # fmt: skip
         axes.set_xlabel(wording.text("chart.cosine"))
         words = wording.text(
             "chart.distribution", n=len(score),
             score=_middle(score), held=_middle(held), top=_top(score), held_top=_top(held),
         )  # fmt: skip
+        return inline(figure, name, words)
+
+
+def edited(name: str, edits: Sequence[Mapping[str, Any]], threshold: float, label: str) -> str:
+    """Cosines of edited copies (CURVE_COLUMNS) beside the nearest other image, edit by edit."""
+    with _figure(_height(len(edits), 2)) as (figure, axes):
+        y = _rows(axes, [str(r["edit"]) for r in edits])
+        _lines(axes, y, *([r[k] for r in edits] for k in ("low", "high")), color=ACCENT, lw=2.0,
+               zorder=3)  # fmt: skip
+        _dot(axes, [r["median"] for r in edits], y, wording.text("chart.copies"))
+        strangers = [float(r["null_max"]) for r in edits]
+        _mark(axes, strangers, y, "x", wording.text("chart.strangers"))
+        _guides(axes, y)
+        if math.isfinite(threshold):
+            axes.axvline(threshold, color=INK, lw=0.9, ls=(0, (1, 2)), label=label)
+        lowest = min([0.0, *strangers, *(float(r["low"]) for r in edits)])
+        axes.set_xlim(lowest - 0.03, 1.03)
+        axes.set_xlabel(wording.text("chart.cosine"))
+        _legend(figure, axes)
+        worst = min(edits, key=lambda r: float(r["median"]))
+        low = wording.number(float(worst["median"]))
+        words = wording.text("chart.edited", n=len(edits), low=low, edit=worst["edit"])
         return inline(figure, name, words)
 
 

@@ -34,6 +34,7 @@ def replication(evidence: Evidence, album: Album) -> dict[str, Any] | None:
         "counts": [f for f in found if wording.kind(f) != "share"],
         "rates_chart": _rates_chart(rates),
         **_likeness(evidence, known),
+        **_edited(evidence),
         **_pairs(evidence, known, album),
     }
 
@@ -56,9 +57,7 @@ def _likeness(evidence: Evidence, known: pd.DataFrame) -> dict[str, Any]:
         return {"chart": "", "levels": [], "images": 0}
     score, held = (base[c].to_numpy(float) for c in ("score", "held_score"))
     threshold = wording.as_number(evidence.facts.get("threshold"))
-    # Where the selection is made on W, the cosine is what the weakest copy happened to have.
-    key = "chart.threshold" if evidence.facts.get("threshold_w") is None else "chart.lowest"
-    label = wording.text(key, x=wording.number(threshold))
+    label = _threshold_label(evidence, threshold)
     marks = sorted({*LEVELS, *([threshold] if math.isfinite(threshold) else [])})
     levels = [
         {
@@ -71,6 +70,22 @@ def _likeness(evidence: Evidence, known: pd.DataFrame) -> dict[str, Any]:
     ]
     chart = charts.distribution("likeness", score, held, threshold, label)
     return {"chart": chart, "levels": levels, "images": int(np.isfinite(score).sum())}
+
+
+def _edited(evidence: Evidence) -> dict[str, Any]:
+    """How near edited copies come, as a chart and in rows; nothing where it was not measured."""
+    rows = list(evidence.facts.get("edits") or ())
+    if not rows:
+        return {"edits": [], "edits_chart": "", "edited": 0}
+    threshold = wording.as_number(evidence.facts.get("threshold"))
+    chart = charts.edited("edits", rows, threshold, _threshold_label(evidence, threshold))
+    return {"edits": rows, "edits_chart": chart, "edited": int(rows[0]["n"])}
+
+
+def _threshold_label(evidence: Evidence, threshold: float) -> str:
+    """Where the selection is made on W, the cosine is what the weakest copy happened to have."""
+    key = "chart.threshold" if evidence.facts.get("threshold_w") is None else "chart.lowest"
+    return wording.text(key, x=wording.number(threshold))
 
 
 def _pairs(evidence: Evidence, known: pd.DataFrame, album: Album) -> dict[str, Any]:

@@ -93,15 +93,6 @@ def as_number(x: object) -> float:
     return float(x) if math.isfinite(x) else math.nan
 
 
-def least(q: object) -> str:
-    """How many images must stand out before any can be selected at a rate q: 1 / q, rounded up.
-
-    Barber & Candes 2015, eq. 1.9: (1 + below) / above <= q needs above >= 1 / q.
-    """
-    rate = as_number(q)
-    return count(math.ceil(round(1 / rate, 9))) if rate > 0 else _unknown()
-
-
 def repeats(n: Any) -> str:
     """How often the training set holds an image: `held once`, `held 16 times`, or a dash."""
     times = as_number(n)

@@ -17,7 +17,7 @@ from audit.world.render import Scene, draw_scene, render
 from audit.world.truth import ARTISTS, GENDERS, OCCUPATIONS, TONES
 
 SEED = 20_221
-TRAIN, TWIN, PLANTED, BALANCED = 0, 1, 2, 3
+TRAIN, TWIN, PLANTED, BALANCED, FRESH = 0, 1, 2, 3, 4
 """Streams of the seed, so that no two sets ever share a draw."""
 
 
@@ -75,8 +75,8 @@ def planted() -> list[Item]:
     return items
 
 
-def _drawn(stream: int, prefix: str, n: int) -> list[Item]:
-    rng = np.random.default_rng((SEED, stream))
+def _drawn(stream: int | tuple[int, ...], prefix: str, n: int) -> list[Item]:
+    rng = np.random.default_rng((SEED, *np.atleast_1d(stream).tolist()))
     nobody = round(truth.EMPTY_SHARE * n)
     persons: list[Sprite | None] = [*people(rng, n - nobody), *[None] * nobody]
     items = []
@@ -98,6 +98,11 @@ def training_set() -> tuple[Item, ...]:
 def twin_set() -> tuple[Item, ...]:
     """Held-out images, as many as distinct training images and exchangeable with them."""
     return tuple(_drawn(TWIN, "twin", len(training_set())))
+
+
+def fresh(seed: int, n: int) -> list[Item]:
+    """`n` images exchangeable with the training set's own, and in neither it nor its twin."""
+    return _drawn((FRESH, seed), f"fresh-{seed}", n)
 
 
 def balanced(seed: tuple[int, ...], n: int) -> list[Item]:

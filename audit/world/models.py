@@ -50,6 +50,7 @@ class WorldCorpus:
     """The generator's training set with its held-out twin, rendered when asked for."""
 
     name = "world"
+    coverage = 1.0
 
     @cached_property
     def _items(self) -> dict[str, Item]:

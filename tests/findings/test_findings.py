@@ -240,18 +240,6 @@ def test_copy_rates_count_images_prompts_and_training_images() -> None:
     assert counts == [4, 2, 2]
 
 
-def test_decisions_need_evidence() -> None:
-    """Noise alone selects next to nothing; twenty strong copies among it are found."""
-    rng = np.random.default_rng(7)
-    noise = rng.normal(0, 0.1, 200)
-    names = np.array([f"t{i}" for i in range(220)], dtype=object)
-    assert replication.decide(noise, names[:200], names[:200], 0.1).threshold > 0.2
-    both = np.concatenate([rng.normal(1.5, 0.1, 20), noise])
-    both[-1] = np.nan
-    decision = replication.decide(both, names, names, 0.1)
-    assert 0.1 < decision.threshold < 1.2
-
-
 def test_findings_survive_json_with_their_gaps() -> None:
     """NaN becomes null and comes back as NaN; equal findings are equal bytes."""
     data = table({"nurse": 0.9}, 5, np.random.default_rng(8))

@@ -459,10 +459,36 @@ def test_any_fact_may_be_absent_or_unknown(key: str) -> None:
 def test_a_threshold_that_does_not_exist(w: float) -> None:
     """Where no threshold would do, the method says so and how many images it would take."""
     small = evidence(SMALL)
-    made = page.page(replace(small, facts={**small.facts, "threshold_w": w, "threshold": math.nan}))
+    nothing = {"threshold_w": w, "threshold": math.nan, "threshold_need": "ten <must> stand out"}
+    made = page.page(replace(small, facts={**small.facts, **nothing}))
     read(made)
     assert "no threshold would do" in made
-    assert "at least 10 images must stand out" in made
+    assert "ten &lt;must&gt; stand out" in made
+
+
+@pytest.mark.parametrize(("share", "words"), [(1.0, "is 100"), (0.25, "lower bound"),
+                                              (math.nan, "Nobody has said")])  # fmt: skip
+def test_how_much_of_the_training_set_was_searched(share: float, words: str) -> None:
+    """Rates from a part of the training data are called lower bounds, and so are unknown parts."""
+    small = evidence(SMALL)
+    corpus = {**small.facts["corpus"], "coverage": share}
+    made = page.page(replace(small, facts={**small.facts, "corpus": corpus}))
+    read(made)
+    assert words in made
+
+
+def test_edited_copies_stand_in_rows() -> None:
+    """The curve is a chart and a table with the same figures; without it there is neither."""
+    small = evidence(SMALL)
+    row = {"edit": "<crop> 50 %", "n": 40, "low": 0.41, "median": 0.57, "high": 0.83,
+           "null_n": 1560, "null_median": 0.02, "null_high": 0.1, "null_max": 0.29}  # fmt: skip
+    whole = {**row, "edit": "none", "low": 1.0, "median": 1.0, "high": 1.0}
+    made = page.page(replace(small, facts={**small.facts, "edits": [whole, row]}))
+    read(made)
+    assert "&lt;crop&gt; 50 %" in made
+    assert re.search(r"\[0\.41\d*, 0\.83\d*\]", made)
+    without = page.page(replace(small, facts={**small.facts, "edits": []}))
+    assert "sees of edited copies" not in without
 
 
 def unknown(f: Finding) -> Finding:

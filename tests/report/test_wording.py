@@ -99,11 +99,3 @@ def test_tying_keeps_numbers_together() -> None:
         "x-ray \u22123 [\u22125,\u00a0+1] points, 9\u00a0% [4\u00a0%,\u00a022\u00a0%], "
         "n\u00a0=\u00a060"
     )
-
-
-@pytest.mark.parametrize(
-    ("q", "least"), [(0.1, "10"), (0.05, "20"), (0.3, "4"), (None, "not known")]
-)
-def test_how_many_must_stand_out(q: float | None, least: str) -> None:
-    """Fewer than 1 / q selections can never pass Barber and Candes' threshold."""
-    assert wording.least(q) == least

@@ -1,0 +1,137 @@
+"""Which images are copies: search of the training set, a rule with an error rate, and what it sees.
+
+The rule is the twin's where there is a held-out set: it holds whatever the generator's quality. A
+null needs the same set and an assumption more; a fixed line needs nothing and promises nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit import pixels, reading, searching
+from audit.errors import UserError
+from audit.planning import Run
+from audit.stats.error_control import Selection, conformal, fixed, twin
+from audit.store import RunFolder
+
+PICTURES = 40
+"""Training images on which edits are tried."""
+
+
+def check(rule: str) -> str:
+    """The rule as it is; UserError for what is none."""
+    name, _, line = rule.partition(":")
+    try:
+        good = rule in ("twin", "conformal") or (name == "fixed" and -1 <= float(line) <= 1)
+    except ValueError:
+        good = False
+    if not good:
+        raise UserError(
+            f"--copies {rule!r} is no rule. Give twin, conformal, or fixed:0.75 for a line at that "
+            "cosine, whose error rate nobody knows."
+        )
+    return rule
+
+
+def search(run: Run, encoder: Any, vectors: Any) -> tuple[pd.DataFrame, dict[str, Any], Any]:
+    """Nearest training images with a decision on each: table (MATCH_COLUMNS), facts, the index.
+
+    `vectors(run, encoder, step)` gives the descriptors of the run's pictures.
+    """
+    from audit.replication.match import match
+
+    corpus, options = run.corpus, run.options
+    with RunFolder(options.out / "indexes").lock(wait=True):
+        index = corpus.index(
+            encoder, options.out / "indexes", partial(run.progress, "training set")
+        )
+    known = vectors(run, encoder, "copy descriptors")
+    table = match(run.samples, known, reading.missing_outcomes(run, known), index)
+    rule, got = decide(table, index, options.copies, options.q, options.seed)
+    missing = table.score.isna().to_numpy()
+    table["copy"] = [None if m else bool(c) for m, c in zip(missing, got.selected, strict=True)]
+    flagged = table[table["copy"] == True]  # noqa: E712 - None is neither
+    facts = {
+        "corpus": {
+            "name": corpus.name,
+            "images": index.train.images,
+            "distinct": len(index.train),
+            "held_out": len(index.held),
+            "descriptor": encoder.key,
+            "coverage": index.coverage,
+            "skipped": len(index.skipped),
+        },
+        "threshold": float(flagged.score.min()) if len(flagged) else float("nan"),
+        "threshold_w": got.threshold if options.copies == "twin" else None,
+        "threshold_method": rule,
+        "threshold_need": got.need,
+        "q": None if options.copies.startswith("fixed") else options.q,
+        "edits": edits(run, encoder, index),
+    }
+    if got.need:
+        run.notes.append(f"No image can be called a copy: {got.need}.")
+    if index.skipped:
+        run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
+    return table, facts, index
+
+
+def decide(
+    table: pd.DataFrame, index: Any, rule: str, q: float, seed: int
+) -> tuple[str, Selection]:
+    """What is called a copy by a rule, and the rule in words."""
+    from audit.replication.match import twin_evidence
+
+    score, held = table.score.to_numpy(float), table.held_score.to_numpy(float)
+    if rule.startswith("fixed"):
+        line = float(rule.partition(":")[2])
+        return f"a line at the cosine {line:g}: its error rate is not known", fixed(score, line)
+    if not len(index.held):
+        nothing = Selection(
+            np.zeros(len(table), bool), math.inf, 0, "there are no held-out images (--held-out)"
+        )
+        return "none: there are no held-out images", nothing
+    if rule == "conformal":
+        null = searching.null(index, seed)
+        words = (
+            f"conformal p-values against {len(null)} held-out images and Benjamini-Hochberg at q = "
+            f"{q:g}; it takes images that are not copies to lie as near as held-out images do"
+        )
+        return words, conformal(score, null, q)
+    w = twin_evidence(score, held)
+    matched = np.where(w > 0, "train/" + table.train.astype(str), "held/" + table.held.astype(str))
+    got = twin(w, matched, q)
+    words = (
+        f"Barber-Candes selection at q = {q:g} on W = log(d_held / d_train), one W per matched "
+        f"reference image ({got.evidence} of {int(np.isfinite(w).sum())} images)"
+    )
+    return words, got
+
+
+def edits(run: Run, encoder: Any, index: Any) -> list[Mapping[str, Any]]:
+    """How near edited copies of training images come by this descriptor: rows of the curve.
+
+    A random draw of the set's own pictures. Empty where they cannot be had.
+    """
+    from audit.replication.edits import EDITS, curve
+
+    rng = np.random.default_rng(run.options.seed)
+    pictures: list[np.ndarray] = []
+    for position in rng.permutation(len(index.train))[: 2 * PICTURES]:
+        try:
+            pictures.append(run.corpus.image(index.train.entry(int(position)).id))
+        except pixels.Unreadable:
+            continue
+        if len(pictures) == PICTURES:
+            break
+    if len(pictures) < 2:
+        return []
+    run.progress("edited copies", 0, 1)
+    found = curve(encoder, pictures, EDITS, rng)
+    run.progress("edited copies", 1, 1)
+    return [{str(k): v for k, v in row.items()} for row in found.to_dict("records")]

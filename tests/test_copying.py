@@ -1,0 +1,106 @@
+"""The rule that calls copies: twin, conformal and fixed, on an index with planted copies."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audit import copying, searching
+from audit.errors import UserError
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    """Rows of length one."""
+    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), np.float32)
+
+
+class _Side:
+    """A side of an index that holds vectors, and searches them by brute force."""
+
+    def __init__(self, vectors: np.ndarray) -> None:
+        self.vectors = vectors
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def blocks(self) -> list[np.ndarray]:
+        return [self.vectors]
+
+
+def planted(seed: int, copies: int, made: int = 500) -> tuple[pd.DataFrame, SimpleNamespace]:
+    """A table of matches with that many noisy copies in front, and its index."""
+    rng = np.random.default_rng(seed)
+    train, held = (_Side(unit(rng.standard_normal((600, 64)))) for _ in range(2))
+    made_ = unit(rng.standard_normal((made, 64)))
+    made_[:copies] = unit(train.vectors[:copies] + 0.05 * rng.standard_normal((copies, 64)))
+
+    def nearest(v: np.ndarray, held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        cosine = v @ (held if held_out else train).vectors.T
+        return cosine.max(axis=1), cosine.argmax(axis=1)
+
+    (score, where), (chance, there) = nearest(made_), nearest(made_, True)
+    table = pd.DataFrame({"score": score, "held_score": chance, "train": where, "held": there})
+    return table, SimpleNamespace(train=train, held=held, nearest=nearest)
+
+
+@pytest.mark.parametrize("rule", ["twin", "conformal"])
+@pytest.mark.parametrize("seed", range(3))
+def test_planted_copies_are_found(rule: str, seed: int) -> None:
+    """Every noisy copy, and few others."""
+    table, index = planted(seed, 30)
+    table.loc[499, ["score", "held_score"]] = np.nan
+    words, got = copying.decide(table, index, rule, 0.1, seed)
+    assert got.selected[:30].all()
+    assert got.selected[30:].sum() <= 8
+    assert not got.selected[499]
+    assert "q = 0.1" in words
+    assert not got.need
+
+
+def test_too_few_to_stand_out() -> None:
+    """A handful of copies cannot pass the twin at one in ten; what it would take is said."""
+    table, index = planted(1, 4)
+    _, got = copying.decide(table, index, "twin", 0.1, 0)
+    assert not got.selected.any()
+    assert "at least 10" in got.need
+
+
+@pytest.mark.parametrize("rule", ["twin", "conformal"])
+def test_nothing_is_called_without_a_held_out_set(rule: str) -> None:
+    """No held-out images, no error rate, no copies: only a fixed line goes without."""
+    table, index = planted(2, 30)
+    index.held = _Side(np.empty((0, 64), np.float32))
+    words, got = copying.decide(table, index, rule, 0.1, 0)
+    assert not got.selected.any()
+    assert "--held-out" in got.need
+    assert words.startswith("none")
+    words, got = copying.decide(table, index, "fixed:0.7", 0.1, 0)
+    assert got.selected[:30].all()
+    assert "not known" in words
+
+
+def test_the_null_is_drawn_from_the_held_out_images() -> None:
+    """Nearest training image of each held-out image, drawn by seed where there are many."""
+    _, index = planted(3, 0)
+    every = searching.null(index, 0)
+    assert np.allclose(np.sort(every), np.sort(index.nearest(index.held.vectors)[0]))
+    assert np.array_equal(searching.null(index, 5, 50), searching.null(index, 5, 50))
+    assert len(searching.null(index, 5, 50)) == 50
+
+
+@pytest.mark.parametrize("rule", ["twin", "conformal", "fixed:0.5", "fixed:-1"])
+def test_rules_are_known(rule: str) -> None:
+    """A rule comes back as it was given."""
+    assert copying.check(rule) == rule
+
+
+@pytest.mark.parametrize("rule", ["", "twins", "fixed", "fixed:", "fixed:two", "fixed:1.5",
+                                  f"fixed:{math.nan}"])  # fmt: skip
+def test_what_is_no_rule(rule: str) -> None:
+    """One sentence that gives the rules."""
+    with pytest.raises(UserError, match="twin, conformal, or fixed"):
+        copying.check(rule)
