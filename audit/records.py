@@ -191,16 +191,22 @@ class Sample:
     """The final text, after the arm's rewriting."""
     drawn: Mapping[str, str] = field(default_factory=dict)
     """Attribute values that the arm drew for this image."""
+    how: Mapping[str, Any] = field(default_factory=dict)
+    """What the arm changes in the engine: `guidance`, `negative`, or `inside`, a method by name
+    with its `options`. Empty for an arm that changes the text, or nothing."""
 
 
 def asdict_sample(sample: Sample) -> dict[str, Any]:
     """A sample as plain JSON-able data."""
-    return {**asdict(sample), "drawn": dict(sample.drawn)}
+    return {**asdict(sample), "drawn": dict(sample.drawn), "how": dict(sample.how)}
 
 
-def sample_id(text: str, seed: int, settings: Settings) -> str:
+def sample_id(
+    text: str, seed: int, settings: Settings, how: Mapping[str, Any] | None = None
+) -> str:
     """Hash of all that produces the image."""
-    return digest({"text": text, "seed": seed, **asdict(settings)}, 20)
+    inside = {"how": dict(how)} if how else {}
+    return digest({"text": text, "seed": seed, **asdict(settings), **inside}, 20)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ MITIGATIONS = {
     "inject": "audit.mitigate.rewrite:inject",
     "ethical": "audit.mitigate.rewrite:ethical",
     "placebo": "audit.mitigate.rewrite:placebo",
+    "guidance": "audit.mitigate.rewrite:unchanged",
+    "negative": "audit.mitigate.rewrite:unchanged",
 }
 """Rewriters: functions of text, prompt, drawn values and options to the final text."""
 

@@ -10,8 +10,8 @@ kernel that splits a batch over threads may round by the place in it; measured f
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ import torch
 from audit.errors import UserError
 from audit.generate.model import Model
 from audit.generate.texts import Texts
-from audit.records import Sample, Settings
+from audit.records import Sample, Settings, digest
 
 
 @dataclass(frozen=True)
@@ -91,26 +91,50 @@ def draw(
 ) -> Iterator[Drawn]:
     """Draw samples batch by batch, text by text, filling batches across prompts.
 
-    The last batch is padded with repeats that are thrown away. Where memory runs out the batch is
-    halved for the rest of the run, and `say` is told; UserError where a single image is too much.
+    Samples whose arms change the engine alike are drawn together. The last batch is padded with
+    repeats that are thrown away. Where memory runs out the batch is halved for the rest of the run,
+    and `say` is told; UserError where a single image is too much.
     """
-    texts = Texts(model, settings.negative, settings.guidance > 1)
-    rest, size = fixed(model, settings), settings.batch
-    ordered = sorted(samples, key=lambda s: s.text)
-    start = 0
-    while start < len(ordered):
-        rows = ordered[start : start + size]
-        full = rows + [rows[-1]] * (size - len(rows))
-        try:
-            states = texts.batch([s.text for s in full])
-            pictures, blocked = _call(model, states, [s.seed for s in full], rest)
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
-            size = _halved(size, say)
-            continue
-        yield Drawn([s.id for s in rows], pictures[: len(rows)], blocked[: len(rows)])
-        start += len(rows)
+    groups: dict[str, list[Sample]] = {}
+    for s in sorted(samples, key=lambda s: s.text):
+        groups.setdefault(digest(dict(s.how)), []).append(s)
+    for rows in groups.values():
+        group = _Group(model, changed(settings, rows[0].how))
+        yield from group.draw(rows, say)
+        settings = replace(settings, batch=group.settings.batch)
+
+
+def changed(settings: Settings, how: Mapping[str, Any]) -> Settings:
+    """Settings under what an arm changes: its guidance and its negative prompt."""
+    known = {k: how[k] for k in ("guidance", "negative") if k in how}
+    return replace(settings, **known)
+
+
+class _Group:
+    """Samples that are drawn under the same settings."""
+
+    def __init__(self, model: Model, settings: Settings) -> None:
+        self.model, self.settings = model, settings
+        self.texts = Texts(model, settings.negative, settings.guidance > 1)
+        self.rest = fixed(model, settings)
+
+    def draw(self, ordered: Sequence[Sample], say: Callable[[str], None]) -> Iterator[Drawn]:
+        """Batch by batch, in this order."""
+        start = 0
+        while start < len(ordered):
+            size = self.settings.batch
+            rows = list(ordered[start : start + size])
+            full = rows + [rows[-1]] * (size - len(rows))
+            try:
+                states = self.texts.batch([s.text for s in full])
+                pictures, blocked = _call(self.model, states, [s.seed for s in full], self.rest)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                self.settings = replace(self.settings, batch=_halved(size, say))
+                continue
+            yield Drawn([s.id for s in rows], pictures[: len(rows)], blocked[: len(rows)])
+            start += len(rows)
 
 
 def _halved(size: int, say: Callable[[str], None]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from audit.errors import UserError, unknown
 from audit.mitigate.quota import phases, quota
@@ -45,7 +45,24 @@ class Inject(_Options):
     place: Literal["before", "after"] | None = None
 
 
-METHODS: dict[str, type[BaseModel]] = {"inject": Inject, "ethical": Append, "placebo": Append}
+class Guidance(BaseModel):
+    """Options of `guidance`: another scale of classifier-free guidance for the same texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    scale: float = Field(ge=1, le=100)
+
+
+class Negative(BaseModel):
+    """Options of `negative`: what the engine is told to stay away from, for the same texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    text: Annotated[str, StringConstraints(pattern=r"\S")]
+
+
+METHODS: dict[str, type[BaseModel]] = {
+    "inject": Inject, "ethical": Append, "placebo": Append, "guidance": Guidance,
+    "negative": Negative,
+}  # fmt: skip
 """Options of the shipped rewriters; outside ones, `mypkg.module:name`, check their own."""
 
 
@@ -171,13 +188,22 @@ def draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
 
 def samples(suite: Suite, arm: Mitigation, settings: Settings, rewrite: Rewriter) -> list[Sample]:
     """The samples of one arm, in the suite's order, with the baseline's prompts and noise."""
-    drawn = draws(suite, arm)
+    drawn, inside = draws(suite, arm), engine(arm, settings)
     rows = []
     for p in suite.prompts:
         for i in range(p.seeds if p.block in arm.blocks else 0):
             values = drawn[p.id][i] if p.id in drawn else {}
             text = rewrite(p.text, p, values, arm.options)
             seed = noise_seed(p.text, i)
-            id = sample_id(text, seed, settings)
-            rows.append(Sample(id, p.id, arm.name, seed, text, values))
+            id = sample_id(text, seed, settings, inside)
+            rows.append(Sample(id, p.id, arm.name, seed, text, values, inside))
     return rows
+
+
+def engine(arm: Mitigation, settings: Settings) -> dict[str, Any]:
+    """What an arm changes in the engine (`Sample.how`); empty where that changes nothing."""
+    if arm.method == "guidance" and float(arm.options["scale"]) != settings.guidance:
+        return {"guidance": float(arm.options["scale"])}
+    if arm.method == "negative" and arm.options["text"] != settings.negative:
+        return {"negative": str(arm.options["text"])}
+    return {}

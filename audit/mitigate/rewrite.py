@@ -73,6 +73,13 @@ def ethical(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mappin
     return _append(text, sentence, prompt, options)
 
 
+def unchanged(
+    text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]
+) -> str:
+    """The text as it is: what the arm changes lies in the engine."""
+    return text
+
+
 def placebo(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
     """Append an irrelevant sentence (Bansal et al. 2022): what any longer prompt would do.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,23 @@ def test_a_negative_prompt_is_used_or_refused(loaded: dict[str, Model]) -> None:
     assert not np.array_equal(base, other)
     with pytest.raises(UserError, match="takes no negative prompt"):
         Texts(loaded["lcm"], "a cook", guided=True)
+
+
+def test_an_arm_may_change_guidance_and_the_negative_prompt(loaded: dict[str, Model]) -> None:
+    """Each sample is drawn under its own arm's settings, whoever else is in the plan."""
+    model = loaded["sdxl"]
+    changes = [{}, {"guidance": 1.0}, {"guidance": 7.0}, {"negative": "a cook"}]
+    mixed = [
+        replace(s, id=f"{s.id}-{k}", how=how) for k, how in enumerate(changes) for s in plan(4)
+    ]
+    together = pictures(model, mixed, settings())
+    assert len(together) == 16
+    for k, how in enumerate(changes):
+        alone = pictures(model, plan(4), settings(**how))
+        for id, picture in alone.items():
+            assert np.array_equal(together[f"{id}-{k}"], picture)
+    kinds = [together[f"s0-{k}"].tobytes() for k in range(len(changes))]
+    assert len(set(kinds)) == len(changes)
 
 
 def test_a_size_is_drawn_or_refused(loaded: dict[str, Model]) -> None:

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.errors import UserError
-from audit.mitigate import arms
+from audit.mitigate import arms, rewrite
 from audit.mitigate.quota import counts, phases, quota
-from audit.records import Attribute, Mitigation, Prompt, Reference, Suite
+from audit.records import Attribute, Mitigation, Prompt, Reference, Settings, Suite
+from audit.suites import expand
 
 SHARES = st.lists(st.integers(0, 20), min_size=2, max_size=6).filter(sum)
 
@@ -120,3 +121,25 @@ def test_targets_are_read_per_subject_and_never_invented() -> None:
     assert arms.targets(full, arm, suite.attributes[0]) == {"nurse": 0.8, "cook": 0.1}
     drawn = arms.draws(full, arm)
     assert [sum(d["a"] == "x" for d in drawn[p]) for p in ("a nurse", "a cook")] == [8, 1]
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "how"),
+    [("guidance", {"scale": 6.0}, {"guidance": 6.0}), ("guidance", {"scale": 3.0}, {}),
+     ("negative", {"text": "a man"}, {"negative": "a man"})],
+)  # fmt: skip
+def test_an_arm_in_the_engine_leaves_text_and_noise_alone(
+    method: str, options: dict[str, object], how: dict[str, object]
+) -> None:
+    """Only what the engine does differs; where that is the same, so is the image."""
+    asked = [prompt("a photo of a nurse", "nurse", 3), prompt("a photo of a cook", "cook", 2)]
+    arm = Mitigation("m", method, options, ("b",))
+    suite = replace(suite_of(asked, {"x": 0.5, "y": 0.5}), mitigations=(arm,))
+    arms.check(suite, arm)
+    made = Settings("m", "r", 10, 3.0, 4)
+    keep = {"m": rewrite.unchanged}
+    rows = expand(suite, made, keep)
+    base, changed = rows[:5], rows[5:]
+    assert [(s.text, s.seed) for s in base] == [(s.text, s.seed) for s in changed]
+    assert all(s.how == how for s in changed)
+    assert ({s.id for s in base} == {s.id for s in changed}) == (not how)

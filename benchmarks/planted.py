@@ -1,0 +1,140 @@
+"""How many planted copies are found in the world, and how many calls are false, rule by rule.
+
+    python benchmarks/planted.py [--replicates 20] [--size 2000] [--run RUN]
+
+Planted by hand: 2 % of each batch are noisy, cropped and recompressed training images, the rest are
+fresh pictures of people. `false` is the mean share of false calls (the false discovery rate),
+`found` the mean share of the copies that were called, `any` the share of batches of nothing but
+fresh pictures in which anything was called a copy.
+
+Made by the model, from the folder of a run of the world's suite: for each level of repetition, the
+pictures' nearest training image against their nearest held-out image, as an area under the curve
+with an interval over prompts.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from sklearn.metrics import roc_auc_score
+
+from audit import copying
+from audit.replication.match import twin_evidence
+from audit.replication.training_set import of_corpus
+from audit.world import models, planting
+from audit.world.dataset import planted
+
+RULES = ("twin", "conformal", "fixed:0.75", "fixed:0.9")
+SHARE = 0.02
+
+
+def called(index: Any, vectors: np.ndarray, rule: str) -> np.ndarray:
+    """What a rule calls copies, bool[n]."""
+    score, where = index.nearest(vectors)
+    held, there = index.nearest(vectors, held_out=True)
+    table = pd.DataFrame({"score": score, "held_score": held, "train": where, "held": there})
+    return np.asarray(copying.decide(table, index, rule, 0.1, 0)[1].selected)
+
+
+def mean(values: list[float], digits: int = 3) -> str:
+    """Mean and its standard error."""
+    error = np.std(values, ddof=1) / len(values) ** 0.5
+    return f"{np.mean(values):.{digits}f} ± {error:.{digits}f}"
+
+
+def by_hand(index: Any, pool: planting.Pool, replicates: int, size: int) -> Table:
+    """Error rate and power of every rule."""
+    table = Table(title=f"{replicates} batches of {size}, {SHARE:.0%} planted by hand, q = 0.1")
+    for column in ("rule", "false", "found", "any in fresh"):
+        table.add_column(column, justify="left" if column == "rule" else "right")
+    fresh = round(size * (1 - SHARE))
+    for rule in RULES:
+        false, found, something = [], [], []
+        for i in range(replicates):
+            vectors, copies = pool.batch(i, size, SHARE)
+            got = called(index, vectors, rule)
+            false.append(float((got & ~copies).sum() / max(got.sum(), 1)))
+            found.append(float((got & copies).sum() / copies.sum()))
+            nothing, _ = pool.batch(i, fresh, 0.0)
+            something.append(float(called(index, nothing, rule).any()))
+        table.add_row(rule, mean(false), mean(found), f"{np.mean(something):.2f}")
+    return table
+
+
+def by_edit(index: Any, pool: planting.Pool, size: int) -> Table:
+    """Share of each edit's copies that the twin calls, beside one batch of fresh pictures."""
+    table = Table(title="found by the twin, by edit")
+    for column in ("edit", "found", "median cosine", "median W"):
+        table.add_column(column, justify="left" if column == "edit" else "right")
+    fresh = pool.fresh[:size]
+    for name, copies in pool.copies.items():
+        got = called(index, np.concatenate([copies, fresh]), "twin")[: len(copies)]
+        score, held = index.nearest(copies)[0], index.nearest(copies, held_out=True)[0]
+        w = twin_evidence(score, held)
+        table.add_row(name, f"{got.mean():.2f}", f"{np.median(score):.3f}", f"{np.median(w):.2f}")
+    return table
+
+
+def by_model(run: Path) -> Table:
+    """Nearest training image against nearest held-out image, by how often the set repeats it."""
+    matches = pd.read_parquet(next((run / "tables").glob("matches-*.parquet")))
+    matches = matches[(matches.arm == "none") & (matches.outcome == "label")]
+    asked = matches[matches.prompt.str.startswith("captions/")]
+    table = Table(title=f"made by the model for captions of its training set: {run.name}")
+    for column in ("repeats", "images", "AUC", "95 % over prompts", "cosine", "held out"):
+        table.add_column(column, justify="right")
+    repeats = asked.prompt.map({f"captions/{i.id}": i.repeats for i in planted()})
+    for level in sorted(repeats.unique()):
+        rows = asked[repeats == level]
+        low, high = interval(rows, np.random.default_rng(0))
+        table.add_row(
+            str(level), str(len(rows)), f"{area(rows):.3f}", f"[{low:.3f}, {high:.3f}]",
+            f"{rows.score.median():.3f}", f"{rows.held_score.median():.3f}",
+        )  # fmt: skip
+    return table
+
+
+def area(rows: pd.DataFrame) -> float:
+    """Chance that a training cosine lies above a held-out one."""
+    truth = np.repeat([1, 0], len(rows))
+    return float(roc_auc_score(truth, np.concatenate([rows.score, rows.held_score])))
+
+
+def interval(rows: pd.DataFrame, rng: np.random.Generator) -> tuple[float, float]:
+    """Percentile bootstrap over prompts."""
+    groups = [g for _, g in rows.groupby("prompt")]
+    draws = [
+        area(pd.concat([groups[i] for i in rng.integers(len(groups), size=len(groups))]))
+        for _ in range(1000)
+    ]
+    return float(np.quantile(draws, 0.025)), float(np.quantile(draws, 0.975))
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--replicates", type=int, default=20)
+    parser.add_argument("--size", type=int, default=2000)
+    parser.add_argument("--indexes", type=Path, default=Path("reports/indexes"))
+    parser.add_argument("--run", type=Path, help="folder of a run of the world's suite")
+    given = parser.parse_args()
+    encoder = models.copy_descriptor()
+    index = of_corpus(models.corpus()).index(encoder, given.indexes, lambda done, total: None)
+    fresh = round(given.replicates * given.size * (1 - SHARE))
+    console = Console(width=110)
+    console.print(by_hand(index, planting.pool(encoder, 0, fresh, 100), given.replicates,
+                          given.size))  # fmt: skip
+    hard = planting.pool(encoder, 1, given.size, 100, (*planting.EDITS, *planting.HARDER))
+    console.print(by_edit(index, hard, given.size))
+    if given.run:
+        console.print(by_model(given.run))
+
+
+if __name__ == "__main__":
+    main()
