@@ -224,6 +224,14 @@ class RunFolder:
             )
         return dict(found)
 
+    def stamp(self) -> str:
+        """Changes when the results do; empty where there are none."""
+        try:
+            stat = (self.path / "results.json").stat()
+        except OSError:
+            return ""
+        return f"{stat.st_mtime_ns}-{stat.st_ino}"
+
     def read_table(self, name: str) -> pd.DataFrame:
         """A table of the latest results; UserError where it is gone."""
         path = self.path / "tables" / str(self.results()["tables"][name])
