@@ -17,14 +17,15 @@ from starlette.routing import Route
 
 from audit import pixels
 from audit.errors import UserError
-from audit.view import pages, query, queue
+from audit.report import wording
+from audit.view import images, pages, query, queue, walls
 from audit.view.desk import Desk
 from audit.view.guard import Guard
-from audit.view.journal import QUEUE
+from audit.view.journal import QUEUE, rater
 from audit.view.pictures import FORMS
 
 STATIC = Path(__file__).parent / "static"
-REPORT_STYLE = Path(pages.wording.__file__).parent / "templates" / "style.css"
+REPORT_STYLE = Path(wording.__file__).with_name("templates") / "style.css"
 FILES = {
     "report.css": (REPORT_STYLE, "text/css"),
     "view.css": (STATIC / "view.css", "text/css"),
@@ -70,7 +71,7 @@ class Site:
         """The images that were asked for, a page of them."""
         opened = self.desk.open()
         asked = query.read(request.query_params)
-        return self._page("wall.html.j2", here="wall", opened=opened, **pages.wall(opened, asked))
+        return self._page("wall.html.j2", here="wall", opened=opened, **walls.wall(opened, asked))
 
     def image(self, request: Request) -> Response:
         """An image with all that is known of it."""
@@ -78,7 +79,7 @@ class Site:
         if id not in opened.table.rows:
             raise HTTPException(404, "This run has no such image.")
         asked = query.read(request.query_params)
-        values = pages.image(self.desk, opened, id, asked, request.query_params)
+        values = images.image(self.desk, opened, id, asked, request.query_params)
         return self._page("image.html.j2", here="image", **values)
 
     def thumb(self, request: Request) -> Response:
@@ -97,7 +98,7 @@ class Site:
         """The labelling queue: first who is asking, then the pictures."""
         folder = self.desk.folder
         draw, said = queue.drawn(folder), request.query_params.get("rater", "")
-        name = queue.rater(said) if said.strip() else ""
+        name = rater(said) if said.strip() else ""
         asked = draw.asked if draw else ()
         return self._page(
             "label.html.j2", here="label", draw=draw, rater=name, total=len(asked),
