@@ -51,6 +51,8 @@ def _elsewhere(place: Path, names: Mapping[str, str]) -> Source:
     made, lock = readers.read(place), threading.Lock()
 
     def file(id: str) -> Path:
+        if id not in names:
+            raise pixels.Unreadable("has no file in this run")
         if not place.is_dir():
             return place
         inside = (place / names[id]).resolve()
