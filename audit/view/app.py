@@ -30,6 +30,7 @@ FILES = {
     "report.css": (REPORT_STYLE, "text/css"),
     "view.css": (STATIC / "view.css", "text/css"),
     "view.js": (STATIC / "view.js", "text/javascript"),
+    "icon.svg": (STATIC / "icon.svg", "image/svg+xml"),
     "label.js": (STATIC / "label.js", "text/javascript"),
 }
 """Every file that is served as it is; the report's own style gives both their tokens."""
