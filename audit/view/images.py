@@ -69,7 +69,7 @@ def _match(table: Table, row: int) -> dict[str, Any] | None:
         return None
     return {
         "score": float(match.score[row]), "held": float(match.held[row]),
-        "copy": int(match.copy[row]), "train": match.train[row], "caption": match.caption[row],
+        "called": int(match.copy[row]), "train": match.train[row], "caption": match.caption[row],
         "repeats": wording.repeats(float(match.repeats[row])),
     }  # fmt: skip
 

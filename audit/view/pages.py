@@ -77,12 +77,12 @@ def gone(opened: Opened, id: str) -> str:
 
 
 def card(opened: Opened, row: int, href: str) -> dict[str, Any]:
-    """One image on a wall."""
+    """One image on a wall; no key is a method of dict, which a template would find first."""
     table, match = opened.table, opened.table.match
     id = table.samples[row].id
     return {
         "id": id, "href": href, "text": table.text[row], "tags": tags(table, row),
         "gone": gone(opened, id), "arm": table.arm[row],
         "score": float(match.score[row]) if match else math.nan,
-        "copy": bool(match is not None and match.copy[row] == 1),
+        "called": bool(match is not None and match.copy[row] == 1),
     }  # fmt: skip

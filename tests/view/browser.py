@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -128,6 +129,7 @@ class Browser:
     def __init__(self, port: int) -> None:
         self._port = port
         self._tabs = ExitStack()
+        self._last: Tab | None = None
 
     def tab(self, address: str) -> Tab:
         """A new tab at an address."""
@@ -137,11 +139,15 @@ class Browser:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             where = json.load(answer)["webSocketDebuggerUrl"]
         made = Tab(self._tabs.enter_context(connect(where, max_size=None)))
+        self._last = made
         made.go(address)
         return made
 
     def close(self) -> None:
-        """Let go of all tabs."""
+        """End the browser, and let go of all tabs."""
+        if self._last is not None:
+            with suppress(ConnectionClosed):  # it goes before it answers
+                self._last.call("Browser.close")
         self._tabs.close()
 
 
@@ -154,8 +160,11 @@ def chromium(profile: Path) -> Iterator[Browser]:
     )
     try:
         made = Browser(_port(profile / "DevToolsActivePort", process))
-        yield made
-        made.close()
+        try:
+            yield made
+        finally:
+            made.close()
+            process.wait(10)
     finally:
         process.terminate()
         try:

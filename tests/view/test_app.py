@@ -138,6 +138,25 @@ def test_the_wall_shows_what_was_asked_for_page_by_page(run: made.Made) -> None:
     assert cells(browser.get("/").text) == [s.id for s in run.samples]
 
 
+def test_copies_are_called_where_they_were(run: made.Made) -> None:
+    """The wall marks exactly the copies; each image's page says yes, no, or not decided."""
+    browser = client(run)
+    marked = re.findall(
+        r'<a href="/image/([^?"]+)(?:(?!</a>).)*?<b class="copy">', browser.get("/").text, re.DOTALL
+    )
+    called = run.matches.set_index("sample")["copy"]
+    assert marked == [s.id for s in run.samples if called.loc[[s.id]].iloc[0] is True]
+    assert marked
+    words = {True: "of a training image", False: "Not called a copy", None: "was not decided"}
+    seen = set()
+    for r in run.matches[run.matches.outcome == "label"].itertuples():
+        page = browser.get(f"/image/{r.sample}").text
+        for answer, said in words.items():
+            assert (said in page) == (answer is r.copy), r.sample
+        seen.add(r.copy)
+    assert seen == set(words)
+
+
 def test_pages_turn_without_losing_the_filter(tmp_path: Path) -> None:
     """The next link leads through all that fit; beyond the end the last page is shown."""
     big = made.run(tmp_path, n=50, seed=2, images=False)

@@ -6,8 +6,8 @@ const KEPT = "focused";
 
 if (filters) {
   // A choice applies at once; the control that was used has the focus again afterwards.
-  filters.addEventListener("change", (event) => {
-    if (event.target.tagName !== "SELECT") return;
+  document.addEventListener("change", (event) => {
+    if (event.target.tagName !== "SELECT" || event.target.form !== filters) return;
     sessionStorage.setItem(KEPT, event.target.id);
     filters.requestSubmit();
   });
