@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,10 +102,11 @@ class Site:
         draw, said = queue.drawn(folder), request.query_params.get("rater", "")
         name = rater(said) if said.strip() else ""
         asked = draw.asked if draw else ()
+        command = ["t2i-audit", "label", str(folder.path)]
         return self._page(
             "label.html.j2", here="label", draw=draw, rater=name, total=len(asked),
-            raters=self.desk.journal.raters(asked), folder=str(folder.path),
-            sheet=str(folder.label_file(QUEUE)),
+            raters=self.desk.journal.raters(asked), draw_command=shlex.join(command),
+            read_command=shlex.join([*command, "--read", str(folder.label_file(QUEUE))]),
         )  # fmt: skip
 
     def labels(self, request: Request) -> Response:

@@ -138,7 +138,9 @@ class Browser:
         )
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             where = json.load(answer)["webSocketDebuggerUrl"]
-        made = Tab(self._tabs.enter_context(connect(where, max_size=None)))
+        made = Tab(
+            self._tabs.enter_context(connect(where, max_size=None, max_queue=None, close_timeout=1))
+        )
         self._last = made
         made.go(address)
         return made

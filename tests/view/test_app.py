@@ -441,3 +441,10 @@ def test_without_a_draw_the_page_says_how_to_make_one(run: made.Made) -> None:
     browser = client(run)
     assert f"t2i-audit label {run.folder.path}" in browser.get("/label").text
     assert browser.get("/labels?rater=ab").status_code == 400
+
+
+def test_commands_to_be_copied_are_quoted(tmp_path: Path) -> None:
+    """A folder whose name a shell would run stands in quotes."""
+    bad = made.run(tmp_path / "$(touch x); a", n=4, images=False)
+    page = html.unescape(client(bad).get("/label").text)
+    assert f"t2i-audit label '{bad.folder.path}'" in page

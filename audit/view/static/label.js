@@ -80,7 +80,7 @@ function show(place) {
   tally();
   here = place;
   ready = false;
-  if (finished) { at("again").focus(); return; }
+  if (finished) { at("every").focus(); return; }
   const [number, sample, attribute] = items[place];
   at("number").textContent = `Picture ${number}`;
   at("question").textContent = `Perceived ${attribute.replaceAll("_", " ")}`;
