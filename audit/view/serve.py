@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -44,7 +45,6 @@ def serve(desk: Desk, port: int, ready: Callable[[str], None]) -> None:
     )  # fmt: skip
     made.listen()
     ready(f"http://{ADDRESS}:{number}/?token={key}")
-    try:
+    # Interrupting is how it ends, not a failure.
+    with made, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[made])
-    finally:
-        made.close()
