@@ -16,9 +16,8 @@ import uvicorn
 from audit.labelling.files import write_sheet
 from audit.view import app, serve
 from audit.view.desk import Desk
-from tests.view import made
+from tests.view import browser, made
 
-browser = pytest.importorskip("tests.view.browser", reason="websockets is not installed")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not browser.CHROMIUM.exists(), reason="Chromium is not installed"),
