@@ -92,6 +92,24 @@ class RunFolder:
         lines = (json.dumps(asdict_sample(s), sort_keys=True, ensure_ascii=False) for s in samples)
         self._write("plan.jsonl", "".join(line + "\n" for line in lines))
 
+    def manifest(self) -> dict[str, Any]:
+        """What `write_manifest` kept; UserError where it is gone or damaged."""
+        try:
+            return dict(json.loads((self.path / "run.json").read_text("utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(
+                f"{self.path / 'run.json'} cannot be read. Run the same command again."
+            ) from error
+
+    def plan(self) -> list[Sample]:
+        """What `write_plan` kept, in its order; UserError where it is gone or damaged."""
+        path = self.path / "plan.jsonl"
+        try:
+            with path.open(encoding="utf-8") as file:
+                return [Sample(**json.loads(line)) for line in file]
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(f"{path} cannot be read. Run the same command again.") from error
+
     # images
     def _image(self, sample: str) -> Path:
         return self.path / "images" / sample[:2] / f"{sample}.png"
@@ -140,15 +158,24 @@ class RunFolder:
         np.savez(buffer, ids=np.asarray(ids), vectors=vectors.astype(np.float32))
         write_atomic(self.path / "vectors" / encoder / f"{digest(ids)}.npz", buffer.getvalue())
 
-    def vectors(self, encoder: str) -> dict[str, np.ndarray]:
-        """Sample id to float32[d]; a damaged chunk counts as absent and is made again."""
+    def encoders(self) -> list[str]:
+        """Keys of the encoders that left vectors here, sorted."""
+        folder = self.path / "vectors"
+        return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+
+    def vectors(self, encoder: str, mend: bool = True) -> dict[str, np.ndarray]:
+        """Sample id to float32[d]; a damaged chunk counts as absent and is made again.
+
+        Without `mend` it is left where it is: for those who only look.
+        """
         found: dict[str, np.ndarray] = {}
         for path in sorted((self.path / "vectors" / encoder).glob("*.npz")):
             try:
                 with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as chunk:
                     ids, rows = [str(i) for i in chunk["ids"]], chunk["vectors"]
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-                path.unlink(missing_ok=True)
+                if mend:
+                    path.unlink(missing_ok=True)
                 continue
             found.update(zip(ids, rows, strict=True))
         return found
@@ -196,6 +223,14 @@ class RunFolder:
                 error
             )
         return dict(found)
+
+    def stamp(self) -> str:
+        """Changes when the results do; empty where there are none."""
+        try:
+            stat = (self.path / "results.json").stat()
+        except OSError:
+            return ""
+        return f"{stat.st_mtime_ns}-{stat.st_ino}"
 
     def read_table(self, name: str) -> pd.DataFrame:
         """A table of the latest results; UserError where it is gone."""

@@ -1,0 +1,168 @@
+"""The addresses: each a function from a request to an answer. Ids are looked up, never paths."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from audit import pixels
+from audit.errors import UserError
+from audit.report import wording
+from audit.view import images, pages, query, queue, walls
+from audit.view.desk import Desk
+from audit.view.guard import Guard
+from audit.view.journal import QUEUE, rater
+from audit.view.pictures import FORMS
+
+STATIC = Path(__file__).parent / "static"
+REPORT_STYLE = Path(wording.__file__).with_name("templates") / "style.css"
+FILES = {
+    "report.css": (REPORT_STYLE, "text/css"),
+    "view.css": (STATIC / "view.css", "text/css"),
+    "view.js": (STATIC / "view.js", "text/javascript"),
+    "icon.svg": (STATIC / "icon.svg", "image/svg+xml"),
+    "label.js": (STATIC / "label.js", "text/javascript"),
+}
+"""Every file that is served as it is; the report's own style gives both their tokens."""
+
+
+def build(desk: Desk, port: int, key: str) -> Guard:
+    """The whole server as an ASGI application behind its guard."""
+    site = Site(desk)
+    routes = [
+        Route("/", site.wall),
+        Route("/image/{id}", site.image),
+        Route("/thumb/{id}", site.thumb),
+        Route("/picture/{id}", site.picture),
+        Route("/train/{id}", site.train),
+        Route("/label", site.label),
+        Route("/labels", site.labels),
+        Route("/labels", site.put, methods=["POST"]),
+        Route("/static/{name}", site.static),
+    ]
+    handlers: dict[Any, Any] = {
+        UserError: site.mistake, HTTPException: site.lost, pixels.Unreadable: site.unreadable,
+    }  # fmt: skip
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), port, key)
+
+
+class Site:
+    """The pages of one run. Functions without `async` run in threads: they read files."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._templates: Environment = pages.environment()
+
+    def _page(self, name: str, status: int = 200, **values: Any) -> Response:
+        template = self._templates.get_template(name)
+        html = template.render(run=self.desk.folder.path.resolve().name, **values)
+        return HTMLResponse(html.encode("utf-8", "replace"), status)
+
+    def wall(self, request: Request) -> Response:
+        """The images that were asked for, a page of them."""
+        opened = self.desk.open()
+        asked = query.read(request.query_params)
+        return self._page("wall.html.j2", here="wall", opened=opened, **walls.wall(opened, asked))
+
+    def image(self, request: Request) -> Response:
+        """An image with all that is known of it."""
+        opened, id = self.desk.open(), request.path_params["id"]
+        if id not in opened.table.rows:
+            raise HTTPException(404, "This run has no such image.")
+        asked = query.read(request.query_params)
+        values = images.image(self.desk, opened, id, asked, request.query_params)
+        return self._page("image.html.j2", here="image", **values)
+
+    def thumb(self, request: Request) -> Response:
+        """A small picture."""
+        return _sent(request, self.desk.picture, "small")
+
+    def picture(self, request: Request) -> Response:
+        """A picture at its own size, or scaled down to a screen's."""
+        return _sent(request, self.desk.picture, "large")
+
+    def train(self, request: Request) -> Response:
+        """The training image that is nearest to a sample."""
+        return _sent(request, lambda id, _: self.desk.training(id), "large")
+
+    def label(self, request: Request) -> Response:
+        """The labelling queue: first who is asking, then the pictures."""
+        folder = self.desk.folder
+        draw, said = queue.drawn(folder), request.query_params.get("rater", "")
+        name = rater(said) if said.strip() else ""
+        asked = draw.asked if draw else ()
+        command = ["t2i-audit", "label", str(folder.path)]
+        return self._page(
+            "label.html.j2", here="label", draw=draw, rater=name, total=len(asked),
+            raters=self.desk.journal.raters(asked), draw_command=shlex.join(command),
+            read_command=shlex.join([*command, "--read", str(folder.label_file(QUEUE))]),
+        )  # fmt: skip
+
+    def labels(self, request: Request) -> Response:
+        """A rater's queue as JSON: pictures, words, and what this rater said."""
+        draw = queue.drawn(self.desk.folder)
+        if draw is None:
+            raise UserError("Nothing was drawn to be labelled. Run `t2i-audit label` first.")
+        name = request.query_params.get("rater", "")
+        return JSONResponse(queue.state(draw, self.desk.journal, name))
+
+    async def put(self, request: Request) -> Response:
+        """Keep one label."""
+        body = await request.body()
+
+        def keep() -> dict[str, Any]:
+            draw = queue.drawn(self.desk.folder)
+            if draw is None:
+                raise UserError("The draw is gone. Run `t2i-audit label` again.")
+            try:
+                return queue.put(draw, self.desk.journal, json.loads(body))
+            except (ValueError, RecursionError):
+                raise UserError("This is no label in JSON. Load the page again.") from None
+
+        return JSONResponse(await run_in_threadpool(keep))
+
+    def static(self, request: Request) -> Response:
+        """One of FILES."""
+        name = request.path_params["name"]
+        if name not in FILES:
+            raise HTTPException(404, "There is no such file.")
+        path, kind = FILES[name]
+        return Response(path.read_bytes(), media_type=f"{kind}; charset=utf-8",
+                        headers={"Cache-Control": "private, no-cache"})  # fmt: skip
+
+    def mistake(self, request: Request, error: Exception) -> Response:
+        """A sentence for what cannot be done, as the asker reads: JSON for labels, else a page."""
+        if request.url.path == "/labels":
+            return JSONResponse({"error": str(error)}, 400)
+        return self._page("error.html.j2", 400, here="", words=str(error))
+
+    def lost(self, request: Request, error: Exception) -> Response:
+        """A page for an address that is not there."""
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        return self._page("error.html.j2", status, here="", words="There is nothing here.")
+
+    def unreadable(self, request: Request, error: Exception) -> Response:
+        """A picture that cannot be had."""
+        return Response(f"This picture {error}.\n", 404, media_type="text/plain")
+
+
+def _sent(
+    request: Request, find: Callable[[str, str], tuple[str, Callable[[], bytes]]], form: str
+) -> Response:
+    """A picture, or word that the browser's own is still good."""
+    tag, data = find(request.path_params["id"], form)
+    headers = {"ETag": f'"{tag}"', "Cache-Control": "private, no-cache"}
+    if f'"{tag}"' in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(data(), media_type=FORMS[form][1], headers=headers)

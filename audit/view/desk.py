@@ -1,0 +1,80 @@
+"""What the pages read: the tables, pictures and vectors of a run, read anew where they changed."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from audit import pixels
+from audit.store import RunFolder
+from audit.view import pictures, table
+from audit.view.journal import Journal
+from audit.view.neighbours import Neighbours
+from audit.view.pictures import Shelf, Source
+from audit.view.table import Table
+
+TrainImage = Callable[[str], np.ndarray]
+"""Training image id to uint8[h, w, 3]; pixels.Unreadable where it cannot be had."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One state of a run's results."""
+
+    stamp: str
+    suite: str
+    model: str
+    table: Table
+    source: Source
+    neighbours: Neighbours
+
+
+class Desk:
+    """A run as it is now: a run that grew since is read again at the next page."""
+
+    def __init__(self, folder: RunFolder, train_image: TrainImage | None = None) -> None:
+        self.folder, self.journal, self.shelf = folder, Journal(folder), Shelf()
+        self._train_image, self._lock = train_image, threading.Lock()
+        self._opened: Opened | None = None
+        self._session = secrets.token_hex(8)
+
+    def open(self) -> Opened:
+        """The run's present state; UserError where it has no results or they are damaged."""
+        with self._lock:
+            stamp = self.folder.stamp()
+            if self._opened is None or self._opened.stamp != stamp:
+                results, manifest = self.folder.results(), self.folder.manifest()
+                found = table.gather(self.folder)
+                settings = manifest.get("settings", {})
+                self._opened = Opened(
+                    stamp, str(manifest.get("suite", "")), str(settings.get("model", "")), found,
+                    pictures.of_run(self.folder, results), Neighbours(self.folder, found.rows),
+                )  # fmt: skip
+            return self._opened
+
+    @property
+    def shows_training(self) -> bool:
+        """Whether training images can be shown beside what is near to them."""
+        return self._train_image is not None
+
+    def picture(self, id: str, form: str) -> tuple[str, Callable[[], bytes]]:
+        """Tag and bytes of a sample's picture; pixels.Unreadable for an id that is not planned."""
+        opened = self.open()
+        if id not in opened.table.rows:
+            raise pixels.Unreadable("is not in this run")
+        return self.shelf.encoded(opened.source, id, form)
+
+    def training(self, id: str) -> tuple[str, Callable[[], bytes]]:
+        """Tag and bytes of the training image nearest to a sample; pixels.Unreadable likewise."""
+        opened = self.open()
+        rows, match = opened.table.rows.get(id), opened.table.match
+        name = match.train[rows[0]] if rows and match else ""
+        if not name or self._train_image is None:
+            raise pixels.Unreadable("cannot be shown")
+        # Its source is not the run's to watch: kept for as long as this server runs.
+        source = Source(self._train_image, lambda _: self._session)
+        return self.shelf.encoded(source, name, "large")

@@ -1,0 +1,148 @@
+"""Labels that people give in the browser: every one kept in order, and the sheet that they make.
+
+`journal.jsonl` holds each label as one line, in the order of writing, and is only ever added to;
+`queue.csv` holds the last one per rater and picture, as `t2i-audit label --read` takes it.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import BinaryIO
+
+from audit.errors import UserError
+from audit.labelling import sheet
+from audit.store import RunFolder
+
+JOURNAL, QUEUE = "journal.jsonl", "queue.csv"
+NAME = re.compile(r"[^\W_][\w .'\u2019-]{0,39}")
+"""A rater's name: it stands in a sheet, where a leading sign would make it a formula."""
+
+Asked = tuple[int, str, str]
+"""A picture of the draw: number, sample, attribute."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """What one rater said of one picture; an empty value takes the label back."""
+
+    rater: str
+    sample: str
+    attribute: str
+    value: str
+
+
+def rater(name: str) -> str:
+    """A rater's name as it is kept; UserError for one that a sheet could not hold."""
+    plain = " ".join(name.split())
+    if not NAME.fullmatch(plain):
+        raise UserError(
+            f"{plain[:40]!r} is no name for a rater. Give initials or a name: letters, figures, "
+            "spaces, dots and hyphens, at most 40, a letter or figure first."
+        )
+    return plain
+
+
+class Journal:
+    """The labels of a run's queue, safe for several tabs, raters and processes at once."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._read_to = self._file = 0
+        self._last: dict[str, dict[tuple[str, str], str]] = {}
+
+    @contextmanager
+    def _held(self) -> Iterator[BinaryIO]:
+        """The journal open for appending, alone among threads and processes."""
+        path = self._folder.label_file(JOURNAL)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self._lock, path.open("a+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield file
+        except OSError as error:
+            raise UserError(
+                f"The label was not kept: {path}: {error.strerror}. Free some space or mend the "
+                "folder's rights, and press the key again."
+            ) from error
+
+    def _catch_up(self, file: BinaryIO) -> None:
+        """Read what was added since; start over where another file lies in its place."""
+        stat = os.fstat(file.fileno())
+        if stat.st_ino != self._file or stat.st_size < self._read_to:
+            self._file, self._read_to, self._last = stat.st_ino, 0, {}
+        file.seek(self._read_to)
+        data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._read_to += len(whole)
+        for line in whole.splitlines():
+            try:
+                label = Label(**json.loads(line))
+            except (ValueError, TypeError):
+                continue  # torn by a crash; what came after it stands on its own line
+            self._last.setdefault(label.rater, {})[label.sample, label.attribute] = label.value
+
+    def put(self, label: Label, asked: Sequence[Asked]) -> int:
+        """Keep one label and write the sheet anew; the caller has checked it against the draw.
+
+        Gives how many of the draw the rater has labelled, in this tab or any other.
+
+        Raises UserError where it cannot be written: then it is to be given again, which does no
+        harm where only the sheet had failed.
+        """
+        with self._held() as file:
+            self._catch_up(file)
+            torn = b"" if file.tell() == 0 or self._ends(file) else b"\n"
+            line = json.dumps(asdict(label), ensure_ascii=False, sort_keys=True)
+            file.write(torn + line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+            self._catch_up(file)
+            self._write(asked)
+            mine = self._last[label.rater]
+            return sum(bool(mine.get((s, a))) for _, s, a in asked)
+
+    @staticmethod
+    def _ends(file: BinaryIO) -> bool:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+    def of(self, name: str, asked: Sequence[Asked]) -> dict[int, str]:
+        """What a rater said last, by number; a sheet that a crash left behind is written anew."""
+        if not self._folder.label_file(JOURNAL).exists():
+            return {}
+        with self._held() as file:
+            self._catch_up(file)
+            self._write(asked)
+            mine = self._last.get(name, {})
+            return {n: mine[s, a] for n, s, a in asked if mine.get((s, a))}
+
+    def raters(self, asked: Sequence[Asked]) -> dict[str, int]:
+        """Each rater with the number of labels, in the order of their first."""
+        if not self._folder.label_file(JOURNAL).exists():
+            return {}
+        with self._held() as file:
+            self._catch_up(file)
+            return {r: sum(bool(said.get((s, a))) for _, s, a in asked)
+                    for r, said in self._last.items()}  # fmt: skip
+
+    def _write(self, asked: Sequence[Asked]) -> None:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(sheet.COLUMNS)
+        for name, said in self._last.items():
+            for number, sample, attribute in asked:
+                if value := said.get((sample, attribute)):
+                    writer.writerow([number, sample, attribute, value, name])
+        data, path = text.getvalue().encode(), self._folder.label_file(QUEUE)
+        if not path.exists() or path.read_bytes() != data:
+            self._folder.write_label_file(QUEUE, data)

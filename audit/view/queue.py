@@ -1,0 +1,75 @@
+"""The labelling queue: the pictures that `t2i-audit label` drew, and nothing that was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from audit.errors import UserError, unknown
+from audit.labelling import sheet
+from audit.labelling.files import RECORD
+from audit.store import RunFolder
+from audit.view.journal import Asked, Journal, Label, rater
+
+KEYS: Mapping[str, str] = {"u": "uncertain", "n": "no person", "s": "several people",
+                           "x": "unreadable"}  # fmt: skip
+"""Keys of the reasons; classes have the digits, the tenth has 0."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The draw as raters see it: pictures by number, and the words that may be said."""
+
+    asked: tuple[Asked, ...]
+    classes: Mapping[str, Sequence[str]]
+
+    def check(self, sample: str, attribute: str, value: str) -> None:
+        """UserError for a picture that was not drawn and for a word that may not be said."""
+        if not any((s, a) == (sample, attribute) for _, s, a in self.asked):
+            raise UserError("This picture is not in the draw. Load the page again.")
+        allowed = [*self.classes[attribute], *sheet.REASONS]
+        if value and value not in allowed:
+            raise unknown(f"value of {attribute}", value[:60], allowed)
+
+
+def drawn(folder: RunFolder) -> Drawn | None:
+    """What `t2i-audit label` drew, as it is now; None where nothing was drawn."""
+    path = folder.label_file(RECORD)
+    try:
+        rows = sheet.drawn(path.read_bytes()).rows
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged. Move the folder `labels` away and draw anew.") from (
+            error
+        )
+    classes = folder.results()["classes"]
+    numbered = enumerate(zip(rows["sample"], rows["attribute"], strict=True), 1)
+    asked = tuple((i, str(s), str(a)) for i, (s, a) in numbered if a in classes)
+    return Drawn(asked, {a: classes[a] for a in dict.fromkeys(a for _, _, a in asked)})
+
+
+def state(draw: Drawn, journal: Journal, name: str) -> dict[str, Any]:
+    """All that a rater's page needs: pictures by number, words with keys, and what was said."""
+    who = rater(name)
+    reasons = [{"key": k, "value": v} for k, v in KEYS.items()]
+    return {
+        "rater": who,
+        "items": [list(a) for a in draw.asked],
+        "classes": {a: list(c) for a, c in draw.classes.items()},
+        "reasons": reasons,
+        "said": {str(n): v for n, v in journal.of(who, draw.asked).items()},
+    }
+
+
+def put(draw: Drawn, journal: Journal, body: object) -> dict[str, Any]:
+    """Keep a label that came as JSON; UserError where it is not one of this draw."""
+    fields = ("rater", "sample", "attribute", "value")
+    if not isinstance(body, dict) or set(body) != set(fields):
+        raise UserError("A label has rater, sample, attribute and value. Load the page again.")
+    if not all(isinstance(body[f], str) for f in fields):
+        raise UserError("A label's parts are words. Load the page again.")
+    label = Label(rater(body["rater"]), body["sample"], body["attribute"], body["value"])
+    draw.check(label.sample, label.attribute, label.value)
+    return {"saved": asdict(label), "done": journal.put(label, draw.asked)}

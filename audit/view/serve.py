@@ -1,0 +1,50 @@
+"""The server: on this machine alone, at a free port, with a key of its own."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvicorn
+
+from audit.errors import UserError
+from audit.view.app import build
+from audit.view.desk import Desk
+
+ADDRESS = "127.0.0.1"
+
+
+def bind(port: int) -> socket.socket:
+    """A socket on this machine alone, 0 for a free port; UserError where the port is taken."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((ADDRESS, port))
+    except OSError as error:
+        made.close()
+        raise UserError(
+            f"Port {port} cannot be had: {error.strerror}. Choose another with --port, or 0."
+        ) from error
+    return made
+
+
+def serve(desk: Desk, port: int, ready: Callable[[str], None]) -> None:
+    """Serve until interrupted; `ready` gets the address with the key before the first request.
+
+    Raises UserError where the run cannot be read or the port is taken.
+    """
+    desk.open()
+    made, key = bind(port), secrets.token_urlsafe(32)
+    number = int(made.getsockname()[1])
+    # No access log: its first line would hold the key.
+    config = uvicorn.Config(
+        build(desk, number, key), log_level="warning", access_log=False, server_header=False,
+        lifespan="off", proxy_headers=False, ws="none",
+    )  # fmt: skip
+    made.listen()
+    ready(f"http://{ADDRESS}:{number}/?token={key}")
+    # Interrupting is how it ends, not a failure.
+    with made, suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[made])

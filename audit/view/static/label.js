@@ -1,0 +1,179 @@
+"use strict";
+// One picture at a time. A key counts only while its picture is on the screen, and the next
+// picture comes only when the label is on disk: nothing is said of what was not seen, or lost.
+
+const at = (id) => document.getElementById(id);
+const root = at("queue");
+const rater = root.dataset.rater;
+const picture = at("picture");
+
+let items = []; // [number, sample, attribute]
+let classes = {};
+let reasons = [];
+let said = {}; // number to word
+let here = -1; // place in `items`
+let ready = false; // the picture is on the screen and nothing is being saved
+let past = []; // places that were visited before
+
+async function ask(address, options) {
+  const response = await fetch(address, { credentials: "same-origin", ...options });
+  const text = await response.text();
+  let body = null;
+  try { body = JSON.parse(text); } catch { /* a refusal is a plain sentence */ }
+  if (!response.ok || body === null) throw new Error((body && body.error) || text.trim());
+  return body;
+}
+
+async function refresh() {
+  const state = await ask(`/labels?rater=${encodeURIComponent(rater)}`);
+  ({ items, classes, reasons, said } = state);
+}
+
+function trouble(error) {
+  const lost = error instanceof TypeError; // fetch: no answer at all
+  at("trouble").textContent = error
+    ? `Not saved. ${lost ? "The server does not answer: start t2i-audit view again." : error.message}`
+    : "";
+}
+
+/** The next place without a label after `from`, around the end; -1 where there is none. */
+function open(from) {
+  for (let step = 1; step <= items.length; step += 1) {
+    const place = (from + step + items.length) % items.length;
+    if (!said[items[place][0]]) return place;
+  }
+  return -1;
+}
+
+function button(value, key, chosen) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.setAttribute("aria-pressed", String(chosen));
+  const hint = document.createElement("kbd");
+  hint.textContent = key;
+  made.append(hint, ` ${value}`);
+  if (!key) hint.remove();
+  made.addEventListener("click", () => say(value));
+  return made;
+}
+
+const digit = (i) => (i < 9 ? String(i + 1) : i === 9 ? "0" : "");
+
+function words(attribute) {
+  const chosen = said[items[here][0]];
+  at("classes").replaceChildren(
+    ...classes[attribute].map((c, i) => button(c, digit(i), c === chosen)));
+  at("reasons").replaceChildren(
+    ...reasons.map((r) => button(r.value, r.key.toUpperCase(), r.value === chosen)));
+}
+
+function tally() {
+  const done = items.filter((item) => said[item[0]]).length;
+  at("progress").value = done;
+  at("done").textContent = `${done} of ${items.length} labelled`;
+}
+
+function show(place) {
+  const finished = place < 0;
+  at("finished").hidden = !finished;
+  for (const part of root.querySelectorAll(".stage, .panel")) part.hidden = finished;
+  tally();
+  here = place;
+  ready = false;
+  if (finished) { at("every").focus(); return; }
+  const [number, sample, attribute] = items[place];
+  at("number").textContent = `Picture ${number}`;
+  at("question").textContent = `Perceived ${attribute.replaceAll("_", " ")}`;
+  words(attribute);
+  picture.hidden = true;
+  at("absent").hidden = true;
+  picture.alt = `Picture ${number}, to be labelled`;
+  picture.src = `/picture/${encodeURIComponent(sample)}`;
+  picture.decode().then(() => appear(place, picture), () => appear(place, at("absent")));
+  for (const next of items.slice(place + 1, place + 4)) {
+    new Image().src = `/picture/${encodeURIComponent(next[1])}`;
+  }
+}
+
+function appear(place, what) {
+  if (place !== here) return;
+  what.hidden = false;
+  ready = true;
+  root.dataset.ready = items[place][0];
+}
+
+function go(place) {
+  delete root.dataset.ready;
+  if (here >= 0) past.push(here);
+  show(place);
+}
+
+async function say(value) {
+  if (!ready) return;
+  ready = false;
+  delete root.dataset.ready;
+  const [number, sample, attribute] = items[here];
+  try {
+    const answer = await ask("/labels", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ rater, sample, attribute, value }),
+    });
+    if (value) said[number] = value; else delete said[number];
+    trouble(null);
+    at("status").textContent = value ? `Saved: ${number} is ${value}.` : `${number} is open again.`;
+    const known = items.filter((item) => said[item[0]]).length;
+    if (answer.done !== known) await refresh(); // another tab labels, too
+    if (value) go(open(here)); else show(here);
+  } catch (error) {
+    trouble(error);
+    ready = true;
+    root.dataset.ready = number;
+  }
+}
+
+function back() {
+  const place = past.length ? past.pop() : here - 1;
+  if (place >= 0) { delete root.dataset.ready; show(place); }
+}
+
+function skip() {
+  if (here >= 0) go((here + 1) % items.length);
+}
+
+function pressed(key) {
+  if (key === "Backspace" || key === "ArrowLeft") return back;
+  if (here < 0) return null;
+  if (key === "ArrowRight") return skip;
+  if (key === "Delete") return () => say("");
+  const reason = reasons.find((r) => r.key === key.toLowerCase());
+  if (reason) return () => say(reason.value);
+  const names = classes[items[here][2]];
+  const i = names.findIndex((_, k) => digit(k) === key);
+  return i < 0 ? null : () => say(names[i]);
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey || !items.length) return;
+  const act = pressed(event.key);
+  if (!act) return;
+  event.preventDefault();
+  if (!event.repeat) act(); // a key that is held down is one key
+});
+
+at("back").addEventListener("click", back);
+at("skip").addEventListener("click", skip);
+at("clear").addEventListener("click", () => say(""));
+at("again").addEventListener("click", () => { past = []; here = -1; show(0); });
+
+// Another tab may have labelled meanwhile.
+document.addEventListener("visibilitychange", async () => {
+  if (document.hidden || !ready) return;
+  try {
+    await refresh();
+    tally();
+    if (here >= 0) words(items[here][2]);
+  } catch (error) { trouble(error); }
+});
+
+refresh().then(() => show(open(-1)), trouble);

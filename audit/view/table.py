@@ -1,0 +1,238 @@
+"""A run's tables as one: a row per planned image, words by code, so that filters are fast."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.errors import UserError
+from audit.records import BASELINE, OUTCOMES, Sample
+from audit.store import RunFolder
+
+ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+"""What a sample id may look like: it becomes a file name."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """Words by code: row i has `names[codes[i]]`, and none where the code is -1."""
+
+    names: tuple[str, ...]
+    codes: np.ndarray
+
+    @classmethod
+    def of(cls, words: Iterable[object], first: Sequence[str] = ()) -> Column:
+        """Codes for words, None and NaN as -1; the names of `first` lead and are always there."""
+        plain = [None if w is None or w != w else str(w) for w in words]
+        names = dict.fromkeys([*first, *(w for w in plain if w is not None)])
+        code = {w: i for i, w in enumerate(names)}
+        return cls(tuple(names), np.array([-1 if w is None else code[w] for w in plain], np.int32))
+
+    def __getitem__(self, row: int) -> str:
+        code = int(self.codes[row])
+        return self.names[code] if code >= 0 else ""
+
+    def equals(self, name: str) -> np.ndarray:
+        """bool[n]: the rows with that word; none for a word that no row has."""
+        return self.codes == (self.names.index(name) if name in self.names else -2)
+
+    @cached_property
+    def counts(self) -> tuple[tuple[str, int], ...]:
+        """Each word with the number of its rows, in the order of the names."""
+        found = np.bincount(self.codes[self.codes >= 0], minlength=len(self.names))
+        return tuple(zip(self.names, map(int, found), strict=True))
+
+    @cached_property
+    def _folded(self) -> tuple[str, ...]:
+        return tuple(n.casefold() for n in self.names)
+
+    def contains(self, words: Sequence[str]) -> np.ndarray:
+        """bool[n]: the rows whose text holds every one of `words`, which are in folded case."""
+        hit = np.array([all(w in n for w in words) for n in self._folded] + [False])
+        return hit[self.codes]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of one attribute, per row; outcome -1 where it was not asked."""
+
+    name: str
+    outcome: Column
+    value: Column
+    score: np.ndarray
+    """float64[n]; NaN where there is none."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """The nearest training image per row; NaN scores and `copy` -1 where nothing is known."""
+
+    score: np.ndarray
+    held: np.ndarray
+    copy: np.ndarray
+    """int8[n]: 1 a copy, 0 none, -1 undecided."""
+    train: Column
+    caption: Column
+    repeats: np.ndarray
+
+
+@dataclass(frozen=True)
+class Table:
+    """Every planned image of a run with all that is known of it, in the plan's order."""
+
+    samples: tuple[Sample, ...]
+    prompt: Column
+    text: Column
+    original: Column
+    """The prompt's text before an arm rewrote it, where the baseline was planned."""
+    subject: Column
+    arm: Column
+    readings: tuple[Reading, ...]
+    match: Match | None
+    fit: np.ndarray
+    """float64[n]: cosine of image and original prompt; NaN where it was not measured."""
+    blocked: Mapping[str, str]
+    """Sample id to the reason why there is no picture."""
+    missing: Mapping[str, np.ndarray]
+    """Reason to bool[n]: rows of which something is missing for that reason."""
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @cached_property
+    def rows(self) -> Mapping[str, tuple[int, ...]]:
+        """Sample id to its rows: arms that leave a text alone share the image."""
+        found: dict[str, list[int]] = {}
+        for i, s in enumerate(self.samples):
+            found.setdefault(s.id, []).append(i)
+        return {k: tuple(v) for k, v in found.items()}
+
+    @cached_property
+    def pairs(self) -> Mapping[tuple[str, int], tuple[int, ...]]:
+        """Prompt and seed to the rows that share them: the same noise in every arm."""
+        found: dict[tuple[str, int], list[int]] = {}
+        for i, s in enumerate(self.samples):
+            found.setdefault((s.prompt, s.seed), []).append(i)
+        return {k: tuple(v) for k, v in found.items()}
+
+    @cached_property
+    def orders(self) -> Mapping[str, tuple[str, np.ndarray]]:
+        """Orders by name: words for people, and float64[n] of which the lowest comes first."""
+        found = {"": ("As planned", np.arange(len(self), dtype=float))}
+        if self.match is not None:
+            found["near"] = ("Nearest to a training image", -self.match.score)
+            found["far"] = ("Farthest from training images", self.match.score)
+        if np.isfinite(self.fit).any():
+            found["unfit"] = ("Least like the prompt", self.fit)
+            found["fit"] = ("Most like the prompt", -self.fit)
+        for r in self.readings:
+            if np.isfinite(r.score).any():
+                title = r.name.replace("_", " ")
+                found[f"least.{r.name}"] = (f"Least certain {title}", r.score)
+                found[f"most.{r.name}"] = (f"Most certain {title}", -r.score)
+        folded = [n.casefold() for n in self.text.names]
+        rank = np.empty(len(folded))
+        rank[sorted(range(len(folded)), key=folded.__getitem__)] = np.arange(len(folded))
+        found["text"] = ("Text, A to Z", rank[self.text.codes])
+        return found
+
+
+def gather(folder: RunFolder) -> Table:
+    """Read the tables of a finished run once; UserError where one is gone, damaged or no run's."""
+    results = folder.results()
+    tables, samples = results["tables"], tuple(folder.plan())
+    wrong = next((s.id for s in samples if not ID.fullmatch(s.id)), None)
+    if wrong is not None:
+        raise UserError(f"The plan of {folder.path} names an image {wrong[:60]!r}. Make it anew.")
+    read = {n: folder.read_table(n) for n in ("attributes", "matches", "alignment") if n in tables}
+    empty = pd.DataFrame()
+    attributes, matches = read.get("attributes", empty), read.get("matches", empty)
+    readings = _readings(samples, attributes, results["classes"])
+    base = {s.prompt: s.text for s in reversed(samples) if s.arm == BASELINE}
+    subject = {
+        str(p): str(w)
+        for t in read.values()
+        if "subject" in t
+        for p, w in t[["prompt", "subject"]].drop_duplicates("prompt").itertuples(index=False)
+    }
+    blocked = folder.blocked()
+    return Table(
+        samples, Column.of(s.prompt for s in samples), Column.of(s.text for s in samples),
+        Column.of(base.get(s.prompt) for s in samples),
+        Column.of(subject.get(s.prompt) for s in samples), Column.of(s.arm for s in samples),
+        readings, _match(samples, matches) if len(matches) else None,
+        _fit(samples, read.get("alignment", empty)), blocked,
+        _missing(samples, readings, matches, blocked),
+    )  # fmt: skip
+
+
+def _place(samples: Sequence[Sample], part: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+    """A table with one row per sample, and where each planned row finds its own, or -1."""
+    once = part.drop_duplicates("sample")
+    index = pd.Index(once["sample"].astype(object))
+    return once, index.get_indexer(pd.Index([s.id for s in samples], dtype=object))
+
+
+def _words(values: Any, at: np.ndarray, first: Sequence[str] = ()) -> Column:
+    """A table's column of words, at the planned rows."""
+    column = Column.of(values, first)
+    return Column(column.names, np.append(column.codes, -1)[at])
+
+
+def _numbers(values: Any, at: np.ndarray) -> np.ndarray:
+    return np.append(np.asarray(values, np.float64), np.nan)[at]
+
+
+def _readings(
+    samples: Sequence[Sample], table: pd.DataFrame, classes: Mapping[str, Sequence[str]]
+) -> tuple[Reading, ...]:
+    if table.empty:
+        return ()
+    names = [n for n in dict.fromkeys([*classes, *map(str, table.attribute.unique())])]
+    found = []
+    for name in names:
+        once, at = _place(samples, table[table.attribute == name])
+        found.append(
+            Reading(name, _words(once.outcome, at, OUTCOMES),
+                    _words(once.value, at, classes.get(name, ())), _numbers(once.score, at))
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _match(samples: Sequence[Sample], table: pd.DataFrame) -> Match:
+    once, at = _place(samples, table)
+    called = [-1 if c is None or c != c else int(bool(c)) for c in once["copy"]]
+    return Match(
+        _numbers(once.score, at), _numbers(once.held_score, at),
+        np.append(np.array(called, np.int8), np.int8(-1))[at], _words(once.train, at),
+        _words(once.train_caption, at), _numbers(once.repeats, at),
+    )  # fmt: skip
+
+
+def _fit(samples: Sequence[Sample], table: pd.DataFrame) -> np.ndarray:
+    if table.empty:
+        return np.full(len(samples), np.nan)
+    rows = zip(table.prompt, table.arm, table.seed, table.score, strict=True)
+    known = {(p, a, int(s)): float(x) for p, a, s, x in rows}
+    return np.array([known.get((s.prompt, s.arm, s.seed), np.nan) for s in samples], float)
+
+
+def _missing(
+    samples: Sequence[Sample], readings: Sequence[Reading], matches: pd.DataFrame,
+    blocked: Mapping[str, str],
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Rows by reason: of a reading, of a match, or of the picture itself."""
+    columns = [r.outcome for r in readings]
+    if len(matches):
+        once, at = _place(samples, matches)
+        columns.append(_words(once.outcome, at, OUTCOMES))
+    columns.append(Column.of(blocked.get(s.id) for s in samples))
+    reasons = dict.fromkeys(n for n in (*OUTCOMES, *(n for c in columns for n in c.names)))
+    found = {r: np.any([c.equals(r) for c in columns], axis=0) for r in reasons if r != "label"}
+    return {r: rows for r, rows in found.items() if rows.any()}
