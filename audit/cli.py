@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from audit.commands import about, audits, index, label, score, world
+from audit.commands import about, audits, index, label, score, view, world
 from audit.commands.shared import CRASHED, INCOMPLETE, USAGE
 from audit.errors import Incomplete, UserError
 
@@ -58,6 +58,7 @@ for verb in (
     audits.run,
     score.score,
     label.label,
+    view.view,
     index.index,
     index.search,
     about.doctor,

@@ -179,6 +179,7 @@ def conclude(run: Run, scored: Scored) -> Path:
             "command": run.options.command,
             "pictures": run.names,
             "images": str(run.options.images or ""),
+            "corpus": str(run.options.corpus or ""),
         }
     )
     run.folder.write_findings(to_json(found))

@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "findings": SHARED | {"findings", "stats"},
     "report": SHARED | {"report", "findings"},
     "imported": SHARED | {"imported", "sidecars"},
+    "view": SHARED | {"view", "store", "labelling", "report", "imported"},
     "sidecars": {"errors"},
     "store": SHARED,
     "suites": SHARED | {"mitigate", "schema"},
@@ -41,6 +42,7 @@ HEAVY = {"torch", "diffusers", "open_clip", "faiss", "transformers", "pandas", "
 MODELS = {"torch", "torchvision", "diffusers", "open_clip", "faiss", "transformers"}
 FORBIDDEN = {
     "report": MODELS,
+    "view": MODELS,
     "findings": MODELS | {"matplotlib"},
     "suites": MODELS,
     "mitigate": MODELS,
