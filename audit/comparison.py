@@ -218,8 +218,8 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
 def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
     """What a reader must know of the pairs, and of what has none."""
     notes = []
-    lost = [len(set(s.tables["attributes"].prompt) - set(t.prompt)) for s, t in
-            ((a, attributes.a), (b, attributes.b))]  # fmt: skip
+    texts = [set(s.tables["attributes"].prompt) for s in (a, b)]
+    lost = [len(texts[0] - texts[1]), len(texts[1] - texts[0])]
     if any(lost):
         notes.append(f"{lost[0]} prompts of A and {lost[1]} of B are not in the other run.")
     if len(attributes.pairs):
