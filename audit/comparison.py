@@ -162,7 +162,10 @@ def _differences(a: Side, b: Side, anyway: bool) -> list[str]:
     for name in a.classes:
         if name in b.classes and a.classes[name] != b.classes[name]:
             out.append(f"the classes of {name} differ")
-    both = [n for n in a.instruments if n in b.instruments and n != "copies"]
+    used = [n for n in a.instruments if n in a.classes]
+    if not (a.tables["alignment"].empty or b.tables["alignment"].empty):
+        used.append("alignment")
+    both = [n for n in used if n in b.instruments]
     for name in both:
         if a.instruments[name] != b.instruments[name]:
             out.append(f"{name} was read by {a.instruments[name]} and by {b.instruments[name]}")
