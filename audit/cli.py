@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from audit.commands import about, audits, index, label, score, view, world
+from audit.commands import about, audits, check, compare, export, index, label, score, view, world
 from audit.commands.shared import CRASHED, INCOMPLETE, USAGE
 from audit.errors import Incomplete, UserError
 
@@ -59,6 +59,9 @@ for verb in (
     score.score,
     label.label,
     view.view,
+    compare.compare,
+    check.check,
+    export.export,
     index.index,
     index.search,
     about.doctor,

@@ -66,6 +66,7 @@ def search(run: Run, encoder: Any, vectors: Any) -> tuple[pd.DataFrame, dict[str
             "descriptor": encoder.key,
             "coverage": index.coverage,
             "skipped": len(index.skipped),
+            "rule": options.copies,
         },
         "threshold": float(flagged.score.min()) if len(flagged) else float("nan"),
         "threshold_w": got.threshold if options.copies == "twin" else None,
@@ -85,9 +86,7 @@ def decide(
     table: pd.DataFrame, index: Any, rule: str, q: float, seed: int
 ) -> tuple[str, Selection]:
     """What is called a copy by a rule, and the rule in words."""
-    from audit.replication.match import twin_evidence
-
-    score, held = table.score.to_numpy(float), table.held_score.to_numpy(float)
+    score = table.score.to_numpy(float)
     if rule.startswith("fixed"):
         line = float(rule.partition(":")[2])
         return f"a line at the cosine {line:g}: its error rate is not known", fixed(score, line)
@@ -103,7 +102,14 @@ def decide(
             f"{q:g}; it takes images that are not copies to lie as near as held-out images do"
         )
         return words, conformal(score, null, q)
-    w = twin_evidence(score, held)
+    return by_twin(table, q)
+
+
+def by_twin(table: pd.DataFrame, q: float) -> tuple[str, Selection]:
+    """The twin's selection on a table of matches, and the rule in words."""
+    from audit.replication.match import twin_evidence
+
+    w = twin_evidence(table.score.to_numpy(float), table.held_score.to_numpy(float))
     matched = np.where(w > 0, "train/" + table.train.astype(str), "held/" + table.held.astype(str))
     got = twin(w, matched, q)
     words = (

@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit import copying, encoders, pixels, reading, rounds, suites, training, validation
+from audit import (
+    comparison,
+    copying,
+    encoders,
+    pixels,
+    reading,
+    rounds,
+    suites,
+    training,
+    validation,
+)
 from audit.errors import Incomplete
 from audit.planning import Options, Progress, Run, open_run, silent, versions
 from audit.records import (
@@ -180,6 +190,12 @@ def conclude(run: Run, scored: Scored) -> Path:
             "pictures": run.names,
             "images": str(run.options.images or ""),
             "corpus": str(run.options.corpus or ""),
+            "instruments": comparison.instruments(
+                run.suite,
+                scored.key.get("encoder", f"labels {scored.key.get('labels')}"),
+                scored.facts.get("corpus"),
+            ),
+            "checks": list(run.suite.checks),
         }
     )
     run.folder.write_findings(to_json(found))

@@ -146,6 +146,8 @@ class Suite:
     subject_attribute: str | None = None
     """Attribute that reads the subject itself, e.g. occupation; never a finding of its own."""
     associations: tuple[Association, ...] = ()
+    checks: tuple[str, ...] = ()
+    """Gates that `check` holds a run to, such as `replication.rate <= 1 %`."""
 
     @property
     def gates(self) -> tuple[tuple[str, ...], ...]:
@@ -216,7 +218,7 @@ class Finding:
     id: str
     """Unique and stable: `representation/technologist/gender=woman`."""
     section: str
-    """"representation", "replication", "mitigation" or "quality"."""
+    """"representation", "replication", "mitigation", "quality" or "comparison"."""
     where: str
     """What the claim is about: a subject, a prompt, a level of repetition."""
     quantity: str

@@ -156,6 +156,7 @@ class RawSuite(Strict):
     references: list[RawReference] = []
     mitigations: list[RawMitigation] = []
     associations: list[RawAssociation] = []
+    checks: list[Text] = []
     quick: dict[str, Seeds] = {}
 
 

@@ -13,17 +13,19 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from audit import pixels
 from audit.errors import UserError
-from audit.records import Sample, Settings, Suite, asdict_sample, digest
+from audit.records import Finding, Sample, Settings, Suite, asdict_sample, digest, from_json
+
+_T = TypeVar("_T")
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -93,22 +95,16 @@ class RunFolder:
         self._write("plan.jsonl", "".join(line + "\n" for line in lines))
 
     def manifest(self) -> dict[str, Any]:
-        """What `write_manifest` kept; UserError where it is gone or damaged."""
-        try:
-            return dict(json.loads((self.path / "run.json").read_text("utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(
-                f"{self.path / 'run.json'} cannot be read. Run the same command again."
-            ) from error
+        """What `write_manifest` kept; UserError where the folder holds no run."""
+        return dict(self._read("run.json", json.loads))
 
     def plan(self) -> list[Sample]:
-        """What `write_plan` kept, in its order; UserError where it is gone or damaged."""
-        path = self.path / "plan.jsonl"
-        try:
-            with path.open(encoding="utf-8") as file:
-                return [Sample(**json.loads(line)) for line in file]
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(f"{path} cannot be read. Run the same command again.") from error
+        """What `write_plan` kept, in its order; UserError where the folder holds no run."""
+
+        def samples(text: str) -> list[Sample]:
+            return [Sample(**json.loads(line)) for line in text.split("\n") if line]
+
+        return self._read("plan.jsonl", samples)
 
     # images
     def _image(self, sample: str) -> Path:
@@ -210,6 +206,11 @@ class RunFolder:
         """Which tables are the latest, and what is needed to read them without the suite."""
         self._write("results.json", json.dumps(results, indent=1, sort_keys=True) + "\n")
 
+    @property
+    def finished(self) -> bool:
+        """Whether `write_results` has been here."""
+        return (self.path / "results.json").exists()
+
     def results(self) -> dict[str, Any]:
         """What `write_results` kept; UserError where the run has not come that far."""
         try:
@@ -254,6 +255,10 @@ class RunFolder:
         """findings.json: every number of the page."""
         return self._write("findings.json", text)
 
+    def findings(self) -> list[Finding]:
+        """Every number of the page; UserError where the run has not come that far."""
+        return self._read("findings.json", from_json)
+
     def write_report(self, html: str) -> Path:
         """report.html: the page."""
         return self._write("report.html", html)
@@ -261,6 +266,17 @@ class RunFolder:
     def log_path(self) -> Path:
         """Where tracebacks go."""
         return self.path / "run.log"
+
+    def _read(self, name: str, parse: Callable[[str], _T]) -> _T:
+        path = self.path / name
+        try:
+            return parse(path.read_text("utf-8"))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise UserError(
+                f"There is no {path}. Give the folder that `t2i-audit run` made."
+            ) from error
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(f"{path} is damaged: {error}. Run the same command again.") from error
 
     def _write(self, name: str, text: str) -> Path:
         write_atomic(self.path / name, text.encode("utf-8"))

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from audit import gates
 from audit.errors import UserError, unknown
 from audit.mitigate import arms
 from audit.mitigate.arms import Rewriter, known, noise_seed, targets
@@ -114,10 +115,12 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
         empty_texts=tuple(raw.gate.empty) if raw.gate else (),
         several_texts=tuple(raw.gate.several) if raw.gate else (),
         corpus=raw.corpus, subject_attribute=raw.subject_attribute,
-        associations=_associations(raw, prompts, attributes),
+        associations=_associations(raw, prompts, attributes), checks=tuple(raw.checks),
     )  # fmt: skip
     for m in suite.mitigations:
         arms.check(suite, m)
+    for text in suite.checks:
+        gates.parse(text)
     return suite
 
 

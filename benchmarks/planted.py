@@ -5,7 +5,8 @@
 Planted by hand: 2 % of each batch are noisy, cropped and recompressed training images, the rest are
 fresh pictures of people. `false` is the mean share of false calls (the false discovery rate),
 `found` the mean share of the copies that were called, `any` the share of batches of nothing but
-fresh pictures in which anything was called a copy.
+fresh pictures in which anything was called a copy. Every replicate splits the world's pictures into
+a training set and its twin anew.
 
 Made by the model, from the folder of a run of the world's suite: for each level of repetition, the
 pictures' nearest training image against their nearest held-out image, as an area under the curve
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,22 +24,25 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
-from audit import copying
 from audit.replication.match import twin_evidence
 from audit.replication.training_set import of_corpus
+from audit.stats.error_control import conformal, fixed, twin
 from audit.world import models, planting
 from audit.world.dataset import planted
 
 RULES = ("twin", "conformal", "fixed:0.75", "fixed:0.9")
-SHARE = 0.02
+SHARE, Q = 0.02, 0.1
 
 
-def called(index: Any, vectors: np.ndarray, rule: str) -> np.ndarray:
+def called(made: planting.Replicate, rule: str, null: np.ndarray) -> np.ndarray:
     """What a rule calls copies, bool[n]."""
-    score, where = index.nearest(vectors)
-    held, there = index.nearest(vectors, held_out=True)
-    table = pd.DataFrame({"score": score, "held_score": held, "train": where, "held": there})
-    return np.asarray(copying.decide(table, index, rule, 0.1, 0)[1].selected)
+    score = made.table.score.to_numpy(float)
+    if rule == "twin":
+        w = twin_evidence(score, made.table.held_score.to_numpy(float))
+        return twin(w, np.where(w > 0, made.table.train, made.table.held), Q).selected
+    if rule == "conformal":
+        return conformal(score, null, Q).selected
+    return fixed(score, float(rule.partition(":")[2])).selected
 
 
 def mean(values: list[float], digits: int = 3) -> str:
@@ -48,36 +51,40 @@ def mean(values: list[float], digits: int = 3) -> str:
     return f"{np.mean(values):.{digits}f} ± {error:.{digits}f}"
 
 
-def by_hand(index: Any, pool: planting.Pool, replicates: int, size: int) -> Table:
+def by_hand(pool: planting.Pool, null: np.ndarray, replicates: int, size: int) -> Table:
     """Error rate and power of every rule."""
-    table = Table(title=f"{replicates} batches of {size}, {SHARE:.0%} planted by hand, q = 0.1")
+    table = Table(title=f"{replicates} replicates of {size}, {SHARE:.0%} planted by hand, q = {Q}")
     for column in ("rule", "false", "found", "any in fresh"):
         table.add_column(column, justify="left" if column == "rule" else "right")
-    fresh = round(size * (1 - SHARE))
+    plain = round(size * (1 - SHARE))
     for rule in RULES:
         false, found, something = [], [], []
         for i in range(replicates):
-            vectors, copies = pool.batch(i, size, SHARE)
-            got = called(index, vectors, rule)
-            false.append(float((got & ~copies).sum() / max(got.sum(), 1)))
-            found.append(float((got & copies).sum() / copies.sum()))
-            nothing, _ = pool.batch(i, fresh, 0.0)
-            something.append(float(called(index, nothing, rule).any()))
+            made = pool.replicate(i, size, SHARE)
+            got = called(made, rule, null)
+            false.append(float((got & ~made.copies).sum() / max(got.sum(), 1)))
+            found.append(float((got & made.copies).sum() / made.copies.sum()))
+            something.append(float(called(pool.replicate(i, plain, 0.0), rule, null).any()))
         table.add_row(rule, mean(false), mean(found), f"{np.mean(something):.2f}")
     return table
 
 
-def by_edit(index: Any, pool: planting.Pool, size: int) -> Table:
-    """Share of each edit's copies that the twin calls, beside one batch of fresh pictures."""
+def by_edit(pool: planting.Pool, replicates: int, size: int) -> Table:
+    """Share of each edit's copies that the twin calls."""
     table = Table(title="found by the twin, by edit")
-    for column in ("edit", "found", "median cosine", "median W"):
+    for column in ("edit", "copies", "found", "median cosine", "median W"):
         table.add_column(column, justify="left" if column == "edit" else "right")
-    fresh = pool.fresh[:size]
-    for name, copies in pool.copies.items():
-        got = called(index, np.concatenate([copies, fresh]), "twin")[: len(copies)]
-        score, held = index.nearest(copies)[0], index.nearest(copies, held_out=True)[0]
-        w = twin_evidence(score, held)
-        table.add_row(name, f"{got.mean():.2f}", f"{np.median(score):.3f}", f"{np.median(w):.2f}")
+    rows = []
+    for i in range(replicates):
+        made = pool.replicate(i, size, 3 * SHARE)
+        got, seen = called(made, "twin", np.empty(0)), made.table[made.copies]
+        w = twin_evidence(seen.score.to_numpy(float), seen.held_score.to_numpy(float))
+        edits = [pool.edits[k] for k in made.chosen]
+        rows.append(pd.DataFrame({"edit": edits, "found": got[made.copies], "score": seen.score,
+                                  "w": w}))  # fmt: skip
+    for name, part in pd.concat(rows).groupby("edit", sort=False):
+        table.add_row(str(name), str(len(part)), f"{part.found.mean():.2f}",
+                      f"{part.score.median():.3f}", f"{part.w.median():.2f}")  # fmt: skip
     return table
 
 
@@ -127,11 +134,14 @@ def main() -> None:
     encoder = models.copy_descriptor()
     index = of_corpus(models.corpus()).index(encoder, given.indexes, lambda done, total: None)
     fresh = round(given.replicates * given.size * (1 - SHARE))
+    references = planting.references(index)
+    null = index.nearest(references[len(index.train) :])[0]
     console = Console(width=110)
-    console.print(by_hand(index, planting.pool(encoder, 0, fresh, 100), given.replicates,
-                          given.size))  # fmt: skip
-    hard = planting.pool(encoder, 1, given.size, 100, (*planting.EDITS, *planting.HARDER))
-    console.print(by_edit(index, hard, given.size))
+    pool = planting.pool(encoder, references, 0, fresh, 1000)
+    console.print(by_hand(pool, null, given.replicates, given.size))
+    hard = planting.pool(encoder, references, 1, 3 * given.size, 1600,
+                         (*planting.EDITS, *planting.HARDER))  # fmt: skip
+    console.print(by_edit(hard, 3, given.size))
     if given.run:
         console.print(by_model(given.run))
 

@@ -425,3 +425,14 @@ def test_a_wrong_association_is_one_sentence(old: str, new: str, said: str, tmp_
 def test_templates_travel_with_their_prompts(tmp_path: Path) -> None:
     """The same words around two subjects are one template."""
     assert {p.template for p in read(tmp_path, GOOD).prompts} == {"a photo of {a_subject}"}
+
+
+def test_a_suite_may_hold_runs_to_gates(tmp_path: Path) -> None:
+    """They are kept as they were written; one that is no gate is refused with the file's name."""
+    from tests.test_pipeline import TOML
+
+    (tmp_path / "s.toml").write_text('checks = ["replication.rate <= 1 %"]\n' + TOML)
+    assert suites.read_suite(str(tmp_path / "s.toml")).checks == ("replication.rate <= 1 %",)
+    (tmp_path / "s.toml").write_text('checks = ["replication.rate about 1 %"]\n' + TOML)
+    with pytest.raises(UserError, match="about 1"):
+        suites.read_suite(str(tmp_path / "s.toml"))

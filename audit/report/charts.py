@@ -163,10 +163,16 @@ def _in_words(title: str, rows: Sequence[Row]) -> str:
     return wording.text("chart.dots", title=wording.clip(title, 60), n=len(rows), ends=ends)
 
 
-def changes(name: str, title: str, rows: Sequence[Row]) -> str:
+def changes(
+    name: str,
+    title: str,
+    rows: Sequence[Row],
+    ends: tuple[str, str] = ("chart.before", "chart.after"),
+) -> str:
     """Left: before, after and target in percent; right: the change with its interval, in points.
 
-    `references` of a row hold `before`, `after` and `target`; its estimate is the change.
+    `references` of a row hold `before`, `after` and, where there is one, `target`; its estimate is
+    the change. `ends` names the texts that the legend gives to before and after.
     """
     panels = {"ncols": 2, "sharey": True, "width_ratios": [1.45, 1]}
     with _figure(_height(len(rows), 3), **panels) as (figure, (left, right)):
@@ -175,9 +181,10 @@ def changes(name: str, title: str, rows: Sequence[Row]) -> str:
             [r.references.get(k, math.nan) for r in rows] for k in ("before", "after", "target")
         )
         _lines(left, y, before, after, color=ACCENT, lw=1.2, zorder=3)
-        _dot(left, before, y, wording.text("chart.before"), hollow=True)
-        _dot(left, after, y, wording.text("chart.after"))
-        _mark(left, target, y, "D", wording.text("chart.target"))
+        _dot(left, before, y, wording.text(ends[0]), hollow=True)
+        _dot(left, after, y, wording.text(ends[1]))
+        if np.isfinite(target).any():
+            _mark(left, target, y, "D", wording.text("chart.target"))
         _percent_axis(left, title, step=25)
         _guides(left, y)
         right.tick_params(axis="y", length=0)

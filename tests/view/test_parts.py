@@ -76,7 +76,7 @@ def test_the_store_gives_back_what_it_kept(tmp_path: Path) -> None:
     assert run.folder.encoders() == ["clip-aa", "clip-aa-training"]
     (tmp_path / "plan.jsonl").write_text('{"id": 1', "utf-8")
     (tmp_path / "run.json").unlink()
-    with pytest.raises(UserError, match=r"plan\.jsonl cannot be read"):
+    with pytest.raises(UserError, match=r"plan\.jsonl is damaged"):
         run.folder.plan()
     with pytest.raises(UserError, match=r"run\.json"):
         run.folder.manifest()

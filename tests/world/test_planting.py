@@ -5,69 +5,81 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from audit import copying
 from audit.replication.edits import EDITS as ALL
+from audit.replication.match import twin_evidence
 from audit.replication.training_set import of_corpus
+from audit.stats.error_control import twin
 from audit.world import models, planting
 
-REPLICATES, SIZE, SHARE, Q = 20, 2000, 0.02, 0.1
+REPLICATES, SIZE, SHARE, Q = 20, 1000, 0.02, 0.1
 
 
 @pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, planting.Pool]:
-    """The world's index, and pictures for all replicates."""
+def pool(tmp_path_factory: pytest.TempPathFactory) -> planting.Pool:
+    """Pictures for all replicates."""
     encoder = models.copy_descriptor()
     root: Path = tmp_path_factory.mktemp("indexes")
     index = of_corpus(models.corpus()).index(encoder, root, lambda done, total: None)
     fresh = round(REPLICATES * SIZE * (1 - SHARE))
-    return index, planting.pool(encoder, 11, fresh, 60)
+    return planting.pool(encoder, planting.references(index), 11, fresh, 500)
 
 
-def selected(index: object, vectors: np.ndarray, rule: str) -> np.ndarray:
-    """What a rule calls copies."""
-    score, where = index.nearest(vectors)  # type: ignore[attr-defined]
-    held, there = index.nearest(vectors, held_out=True)  # type: ignore[attr-defined]
-    table = pd.DataFrame({"score": score, "held_score": held, "train": where, "held": there})
-    return copying.decide(table, index, rule, Q, 0)[1].selected
+def called(made: planting.Replicate) -> np.ndarray:
+    """What the twin calls copies."""
+    table = made.table
+    w = twin_evidence(table.score.to_numpy(), table.held_score.to_numpy())
+    return twin(w, np.where(w > 0, table.train, table.held), Q).selected
 
 
-def test_error_rate_and_power_where_copies_are_known(
-    planted: tuple[object, planting.Pool],
-) -> None:
+def test_error_rate_and_power_where_copies_are_known(pool: planting.Pool) -> None:
     """At 2 % noisy, cropped and recompressed copies: false discoveries <= .13, power >= .9."""
-    index, pool = planted
     false, found = [], []
     for i in range(REPLICATES):
-        vectors, copies = pool.batch(i, SIZE, SHARE)
-        called = selected(index, vectors, "twin")
-        false.append((called & ~copies).sum() / max(called.sum(), 1))
-        found.append((called & copies).sum() / copies.sum())
+        made = pool.replicate(i, SIZE, SHARE)
+        got = called(made)
+        false.append((got & ~made.copies).sum() / max(got.sum(), 1))
+        found.append((got & made.copies).sum() / made.copies.sum())
     assert np.mean(false) <= 0.13
     assert np.mean(found) >= 0.9
 
 
-def test_nothing_is_found_where_nothing_was_copied(planted: tuple[object, planting.Pool]) -> None:
+def test_nothing_is_found_where_nothing_was_copied(pool: planting.Pool) -> None:
     """Batches of fresh pictures alone: at most one in ten has anything called a copy."""
-    index, pool = planted
-    batches = [pool.batch(i, 900, 0.0) for i in range(20)]
-    assert not any(copies.any() for _, copies in batches)
-    assert np.mean([selected(index, v, "twin").any() for v, _ in batches]) <= 0.1
+    batches = [pool.replicate(i, 900, 0.0) for i in range(20)]
+    assert not any(made.copies.any() for made in batches)
+    assert np.mean([called(made).any() for made in batches]) <= 0.1
 
 
-def test_a_pool_has_its_batches_and_no_more() -> None:
-    """Batches are disjoint in their fresh pictures; one too many is refused."""
-    pool = planting.Pool(
-        np.arange(40.0)[:, None], {"a": -np.ones((2, 1)), "b": -2 * np.ones((2, 1))}
-    )
-    (one, copies), (two, _) = pool.batch(0, 20, 0.1), pool.batch(1, 20, 0.1)
-    assert copies.sum() == 2
-    assert one[:2, 0].tolist() == [-1, -2]
-    assert not set(one[2:, 0]) & set(two[2:, 0])
-    with pytest.raises(ValueError, match="no batch 2"):
-        pool.batch(2, 20, 0.1)
+def small() -> planting.Pool:
+    """Forty fresh vectors, ten references and copies of all of them."""
+    rng = np.random.default_rng(0)
+    made = [rng.standard_normal((n, 5)).astype(np.float32) for n in (10, 40)]
+    one, two = (m / np.linalg.norm(m, axis=1, keepdims=True) for m in made)
+    return planting.Pool(one, two, one, np.arange(10), ("none",) * 10)
+
+
+def test_copies_are_of_the_training_half() -> None:
+    """An unedited copy has a cosine of 1 with its source, which is never in the twin."""
+    pool = small()
+    made = pool.replicate(1, 20, 0.1)
+    assert made.copies.sum() == 2
+    rows = made.table[made.copies]
+    assert rows.score.to_numpy() == pytest.approx(1, abs=1e-6)
+    assert rows.train.tolist() == pool.sources[made.chosen].tolist()
+    assert not set(made.table.train) & set(made.table.held)
+
+
+def test_replicates_share_no_fresh_picture() -> None:
+    """One too many is refused."""
+    pool = small()
+    one, two = (pool.replicate(i, 20, 0.0).table.score for i in (0, 1))
+    best = (pool.fresh @ pool.references.T).max(axis=1)
+    assert (one <= best[:20] + 1e-6).all()
+    assert (two <= best[20:] + 1e-6).all()
+    with pytest.raises(ValueError, match="too small"):
+        pool.replicate(2, 20, 0.0)
 
 
 def test_the_edits_are_known() -> None:

@@ -1,0 +1,248 @@
+"""Two finished runs joined on what they have in common, read from their folders alone.
+
+Prompts are the same where their texts are; pairs share text, arm and seed. What read the images
+must be the same, or a change of readers would be taken for one of models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.errors import UserError
+from audit.findings import comparison
+from audit.findings.comparison import Common, Context
+from audit.records import BASELINE, Finding, Suite, digest
+from audit.stats.change import youden
+from audit.stats.interval import Interval
+from audit.store import RunFolder
+
+KEYS = ["prompt", "arm", "seed"]
+EMPTY = pd.DataFrame(columns=[*KEYS, "subject", "outcome", "attribute", "group"])
+
+
+def instruments(
+    suite: Suite, classifier: str, corpus: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """What read the images of a run, to be kept beside its tables: attribute to reader and words.
+
+    `alignment` is the encoder of the cosines; `copies` the descriptor and the training set that
+    was searched. Equal texts mean equal errors, so that two runs can be compared.
+    """
+    found = {"alignment": classifier}
+    for a in suite.attributes:
+        texts = {k: list(v) for k, v in a.texts.items()}
+        asked = digest([list(a.classes), texts, a.threshold, [list(g) for g in suite.gates]], 8)
+        found[a.name] = f"{classifier if a.reader == 'clip' else a.reader}, words {asked}"
+    if corpus:
+        keys = ("name", "distinct", "held_out", "descriptor", "rule")
+        found["copies"] = ", ".join(f"{k} {corpus.get(k)}" for k in keys)
+    return found
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two runs, as its folder tells."""
+
+    name: str
+    """A or B."""
+    path: Path
+    settings: Mapping[str, Any]
+    suite: str
+    classes: Mapping[str, tuple[str, ...]]
+    instruments: Mapping[str, str]
+    findings: Mapping[str, Finding]
+    tables: Mapping[str, pd.DataFrame]
+    """`attributes`, `alignment` and `matches`, whose `prompt` is the prompt's text."""
+
+    @property
+    def model(self) -> str:
+        """Name of its model, or of the folder its images came from."""
+        return str(self.settings.get("model", self.path.name))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What changes from A to B, and what could not be compared."""
+
+    a: Side
+    b: Side
+    findings: list[Finding]
+    notes: list[str] = field(default_factory=list)
+
+
+def read(path: Path, name: str) -> Side:
+    """A finished run from its folder; UserError where it is none, or is damaged."""
+    folder = RunFolder(path)
+    results, manifest = folder.results(), folder.manifest()
+    texts = {s.prompt: s.text for s in folder.plan() if s.arm == BASELINE}
+    tables = {}
+    for table in ("attributes", "alignment", "matches"):
+        rows = folder.read_table(table) if table in results["tables"] else pd.DataFrame()
+        if len(rows):
+            rows = rows.assign(prompt=[texts.get(p, p) for p in rows.prompt])
+            rows = rows.drop_duplicates([*KEYS, *(["attribute"] if table == "attributes" else [])])
+        tables[table] = rows if len(rows) else EMPTY
+    return Side(
+        name, path, manifest["settings"], str(manifest["suite"]),
+        {a: tuple(c) for a, c in results.get("classes", {}).items()},
+        {str(k): str(v) for k, v in results.get("instruments", {}).items()},
+        {f.id: f for f in folder.findings()}, tables,
+    )  # fmt: skip
+
+
+def compare(a: Side, b: Side, anyway: bool = False, margin: float = 0.1) -> Comparison:
+    """What changes from A to B on what they have in common.
+
+    Raises UserError where nothing is common, and where what read the images differs, or is not
+    recorded, unless `anyway`; for a margin outside 0..1 too.
+    """
+    if not 0 < margin < 1:
+        raise UserError(f"--margin {margin:g} is no margin of shares. Give 0 < margin < 1.")
+    shared = {n: c for n, c in a.classes.items() if b.classes.get(n) == c}
+    notes = _differences(a, b, anyway)
+    attributes = join(a.tables["attributes"], b.tables["attributes"], ["attribute", "subject"])
+    alignment = join(a.tables["alignment"], b.tables["alignment"], ["subject"])
+    copies, more = _copies(a, b, anyway)
+    context = Context(shared, _errors(a, b, shared), margin)
+    found = comparison.findings(attributes, alignment, copies, context)
+    if not found:
+        raise UserError(
+            f"{a.path} and {b.path} have no subject, attribute and arm in common. Give two runs of "
+            "the same suite."
+        )
+    return Comparison(a, b, found, [*notes, *more, *_pairing(a, b, attributes)])
+
+
+def join(a: pd.DataFrame, b: pd.DataFrame, also: list[str]) -> Common:
+    """Rows of both runs on the prompts that both have, where there are any, with their pairs.
+
+    Subjects without a common prompt keep all their rows: their groups are compared as a whole.
+    """
+    if a.empty or b.empty:
+        return Common(EMPTY, EMPTY, EMPTY)
+    if "subject" in also:
+        both = set(zip(a.subject, a.prompt, strict=True)) & set(
+            zip(b.subject, b.prompt, strict=True)
+        )
+        subjects = {s for s, _ in both}
+        a, b = (
+            t[
+                [
+                    s not in subjects or (s, p) in both
+                    for s, p in zip(t.subject, t.prompt, strict=True)
+                ]
+            ]
+            for t in (a, b)
+        )
+    else:
+        prompts = set(a.prompt) & set(b.prompt)
+        a, b = (t[t.prompt.isin(prompts)] for t in (a, b))
+    pairs = a.merge(b, on=[*KEYS, *also], suffixes=("_a", "_b"), validate="one_to_one")
+    return Common(a, b, pairs)
+
+
+def _differences(a: Side, b: Side, anyway: bool) -> list[str]:
+    """What reads the images in another way in B; UserError, unless it is wanted anyway."""
+    unknown = [s for s in (a, b) if not s.instruments]
+    if unknown:
+        said = f"{unknown[0].path} does not record what read its images"
+        if not anyway:
+            raise UserError(
+                f"{said}: run the same command again, which adds it, or compare --anyway."
+            )
+        return [f"{said}: a change of readers would look like one of models."]
+    out = []
+    for name in a.classes:
+        if name in b.classes and a.classes[name] != b.classes[name]:
+            out.append(f"the classes of {name} differ")
+    used = [n for n in a.instruments if n in a.classes]
+    if not (a.tables["alignment"].empty or b.tables["alignment"].empty):
+        used.append("alignment")
+    both = [n for n in used if n in b.instruments]
+    for name in both:
+        if a.instruments[name] != b.instruments[name]:
+            out.append(f"{name} was read by {a.instruments[name]} and by {b.instruments[name]}")
+    if out and not anyway:
+        raise UserError(
+            f"{'; '.join(out)}: different readers make different errors. Run both with the same "
+            "classifier and suite, or compare --anyway."
+        )
+    return [f"{o[:1].upper()}{o[1:]}: changes may be the readers' doing." for o in out]
+
+
+def _errors(a: Side, b: Side, shared: Mapping[str, tuple[str, ...]]) -> dict[str, Interval]:
+    """Youden's index per attribute of two classes whose errors both runs know alike."""
+    out = {}
+    for name, classes in shared.items():
+        ids = [f"quality/classifier/{name}/{c}" for c in classes]
+        found = [[s.findings.get(i) for i in ids] for s in (a, b)]
+        if len(classes) != 2 or a.instruments.get(name) != b.instruments.get(name):
+            continue
+        known = [(f.estimate, f.n_effective) for side in found for f in side if f is not None]
+        if len(known) == 4 and known[:2] == known[2:]:
+            (p, m), (q, n) = known[:2]
+            out[name] = youden(p * m, m, q * n, n)
+    return {n: i for n, i in out.items() if math.isfinite(i.estimate) and i.low > 0}
+
+
+def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
+    """Matches of both runs, decided at one line drawn from the evidence of both."""
+    from audit import copying
+
+    tables = [s.tables["matches"] for s in (a, b)]
+    if any(t.empty for t in tables):
+        return Common(EMPTY, EMPTY, EMPTY), []
+    used = [s.instruments.get("copies") for s in (a, b)]
+    if used[0] != used[1] and not anyway:
+        said = f"Copies are not compared: A was searched with {used[0]}, B with {used[1]}."
+        return Common(EMPTY, EMPTY, EMPTY), [said]
+    whole = pd.concat(tables, ignore_index=True)
+    calibrated = bool(whole.held_score.notna().any())
+    if calibrated:
+        method, line = copying.by_twin(whole, 0.1)
+        marks = np.where(whole.score.isna(), np.nan, line.selected)
+        says = (
+            f"W >= {line.threshold:.3f}" if math.isfinite(line.threshold) else "nothing is a copy"
+        )
+        said = f"Copies were decided at one line for both runs ({says}). {method}."
+    else:
+        marks = whole["copy"].map({True: 1.0, False: 0.0}).to_numpy(float)
+        said = "Copies are those that each run called by its own rule: there is no held-out set."
+    ordinary = set().union(*(s.tables["attributes"].prompt for s in (a, b)))
+    groups = ["ordinary prompts" if p in ordinary else "captions of training images" for p in
+              whole.prompt]  # fmt: skip
+    whole = whole.assign(copy=marks, group=groups)
+    first, second = whole[: len(tables[0])], whole[len(tables[0]) :]
+    found = join(first, second, ["group"])
+    return found, [said]
+
+
+def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
+    """What a reader must know of the pairs, and of what has none."""
+    notes = []
+    texts = [set(s.tables["attributes"].prompt) for s in (a, b)]
+    lost = [len(texts[0] - texts[1]), len(texts[1] - texts[0])]
+    if any(lost):
+        notes.append(f"{lost[0]} prompts of A and {lost[1]} of B are not in the other run.")
+    if len(attributes.pairs):
+        if a.settings.get("steps") == 0 or b.settings.get("steps") == 0:
+            notes.append("Images made elsewhere are paired by the seeds that were given with them.")
+        elif a.settings.get("revision") != b.settings.get("revision"):
+            notes.append(
+                "Pairs share prompt and seed; two models start from the same noise only where they "
+                "draw it in the same shape."
+            )
+    uncorrected = [n for n in a.classes if n in b.classes and n not in _errors(a, b, a.classes)]
+    if uncorrected:
+        notes.append(
+            f"As read, without a correction for the classifier's errors: {', '.join(uncorrected)}. "
+            "Errors make every change look smaller."
+        )
+    return notes

@@ -1,0 +1,85 @@
+"""Findings and tables as CSV and Parquet, for other programs."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from audit.errors import UserError
+from audit.records import Finding
+from audit.store import RunFolder, write_atomic
+
+TABLES = ("attributes", "alignment", "matches")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def frame(findings: Sequence[Finding]) -> pd.DataFrame:
+    """One row per finding, one column per field; mappings are JSON, missing numbers NaN."""
+
+    def cell(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            value = json.dumps(dict(value), ensure_ascii=False, sort_keys=True)
+        return writable(value)
+
+    rows = [{k: cell(v) for k, v in asdict(f).items()} for f in findings]
+    return pd.DataFrame(rows, columns=[f.name for f in fields(Finding)])
+
+
+def writable(value: Any) -> Any:
+    """A text that UTF-8 can hold, a lone surrogate as a question mark; anything else as it is."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def csv(table: pd.DataFrame) -> bytes:
+    """UTF-8 with a head; missing cells are empty.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe before it (OWASP, CSV
+    injection); numbers are left alone.
+    """
+
+    def inert(value: Any) -> Any:
+        return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+    texts = [c for c in table.columns if not pd.api.types.is_numeric_dtype(table[c])]
+    safe = table.assign(**{c: table[c].map(inert, na_action="ignore") for c in texts})
+    return str(safe.to_csv(index=False, lineterminator="\n")).encode("utf-8")
+
+
+def parquet(table: pd.DataFrame) -> bytes:
+    """Parquet as pyarrow writes it, without the index."""
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+FORMATS = {"csv": csv, "parquet": parquet}
+
+
+def write(folder: RunFolder, form: str, out: Path) -> list[Path]:
+    """Findings to the file `out`; or with the run's tables into it, where it has no ending.
+
+    Returns what was written. Raises UserError for an ending of another format.
+    """
+    found = frame(folder.findings())
+    if out.suffix:
+        if out.suffix != f".{form}":
+            raise UserError(
+                f"{out} does not end in .{form}. Give it that ending, or none for a folder."
+            )
+        write_atomic(out, FORMATS[form](found))
+        return [out]
+    parts = {"findings": found}
+    if folder.finished:
+        there = folder.results()["tables"]
+        parts |= {n: folder.read_table(n) for n in TABLES if n in there}
+    paths = []
+    for name, table in parts.items():
+        paths.append(out / f"{name}.{form}")
+        write_atomic(paths[-1], FORMATS[form](table))
+    return paths

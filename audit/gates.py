@@ -1,0 +1,358 @@
+"""Gates: conditions on findings, judged by intervals, for builds that must not pass by luck.
+
+A gate is `SELECTOR OP NUMBER`, such as `replication.rate.ordinary <= 1 %`. It passes where the
+whole interval satisfies it, fails where none of it does, and is undecided otherwise: few images
+never pass, and never fail, what they cannot show.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from audit.errors import UserError, unknown
+from audit.records import BASELINE, Finding
+from audit.stats.proportions import wilson
+
+PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
+OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
+    "<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt,
+}  # fmt: skip
+_GATE = re.compile(
+    r"(?P<selector>.*\S)\s*(?P<op><=|>=|<|>)\s*"
+    r"(?P<number>[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<percent>%?)",
+    re.DOTALL,
+)
+MOST = 10**9
+"""Images beyond which a number of them is called out of reach."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A condition: which findings, how they must lie, and to what."""
+
+    text: str
+    selector: str
+    op: str
+    bound: float
+    """In the finding's own unit: shares, and changes of shares, in 0..1 (1 % is 0.01)."""
+
+    def holds(self, value: float) -> bool:
+        """Whether one value satisfies the condition."""
+        return OPERATORS[self.op](value, self.bound)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What one gate says of one finding, and why."""
+
+    gate: Gate
+    finding: Finding
+    verdict: str
+    """`pass`, `fail` or `undecided`."""
+    reason: str
+    n_decides: float
+    """How many of `unit` would decide at this estimate; infinite where none would, NaN where it is
+    decided or not known."""
+    unit: str
+
+
+def parse(text: str) -> Gate:
+    """A gate from its text; UserError for anything else."""
+    found = _GATE.fullmatch(text.strip())
+    if found is None:
+        raise UserError(
+            f"{text!r} is no gate. Write SELECTOR, one of <= < >= >, and a number, such as "
+            "'replication.rate.ordinary <= 1 %'."
+        )
+    bound = float(found["number"]) / (100 if found["percent"] else 1)
+    if not math.isfinite(bound):
+        raise UserError(f"{text!r}: {found['number']} is no finite number. Give one.")
+    return Gate(text.strip(), found["selector"], found["op"], bound)
+
+
+def alias(f: Finding) -> tuple[str, ...]:
+    """The dotted name of a finding, in parts: section, subject, attribute, quantity, detail.
+
+    `representation/none/nurse/gender=woman` is `representation.nurse.gender.share.woman`. The
+    baseline is not named; another arm stands after the section, `representation@inject-gender`. A
+    dot or a slash inside a name becomes `_`.
+    """
+    section, *rest = f.id.split("/")
+    if section in ("representation", "replication"):
+        arm, *rest = rest or [BASELINE]
+        section += "" if arm == BASELINE else f"@{arm}"
+    split = _PARTS.get(section.split("@")[0])
+    parts = split(rest) if split else rest
+    return tuple(re.sub(r"[./]", "_", p) for p in (section, *parts) if p)
+
+
+_KINDS = (
+    (r"([^=]+)-distance", "distance"), (r"([^=]+)-gap", "gap"),
+    (r"([^=]+)-amplification", "amplification"), (r"([^=]+)-together", "together"),
+    (r"([^=]+)-stated=(.+)", "stated"), (r"([^=]+)=(.+)-one-template", "one-template"),
+    (r"([^=]+)=(.+)-template", "template"), (r"([^=]+)=(.+)", "share"),
+)  # fmt: skip
+
+
+def _representation(rest: list[str]) -> list[str]:
+    """Subject, attribute, kind of quantity, and what else the id says."""
+    for at, part in enumerate(rest):
+        for pattern, kind in _KINDS if at else ():
+            if found := re.fullmatch(pattern, part):
+                name, *detail = found.groups()
+                return ["_".join(rest[:at]), name, kind, *detail, *rest[at + 1 :]]
+    if len(rest) > 1 and rest[-1].startswith("association-"):
+        return [*rest[:-1], "association", rest[-1].removeprefix("association-")]
+    return rest
+
+
+def _replication(rest: list[str]) -> list[str]:
+    last = "_".join(rest)
+    return ["count", last[6:]] if last.startswith("count-") else ["rate", last]
+
+
+def _mitigation(rest: list[str]) -> list[str]:
+    if rest and rest[-1].startswith("cost-"):
+        return [*rest[:-1], "cost", rest[-1].removeprefix("cost-")]
+    if len(rest) < 3 or rest[1] == "all":
+        return rest
+    return [rest[0], "_".join(rest[1:-1]), rest[-1], "change"]
+
+
+_PARTS: Mapping[str, Callable[[list[str]], list[str]]] = {
+    "representation": _representation, "replication": _replication, "mitigation": _mitigation,
+}  # fmt: skip
+
+
+def select(selector: str, findings: Sequence[Finding]) -> list[Finding]:
+    """The findings that a selector names: an id, or a dotted alias or its beginning.
+
+    `*` stands for any one part, or a piece of it. `replication.rate` is every rate of copying;
+    `representation.*.gender.distance` the distance of every subject from every reference. Raises
+    UserError, with near names, where it names none.
+    """
+    exact = [f for f in findings if f.id == selector]
+    if exact:
+        return exact
+    if "/" in selector:
+        wanted = selector.split("/")
+        found = [f for f in findings if _matches(wanted, f.id.split("/"), whole=True)]
+    else:
+        wanted = selector.split(".")
+        found = [f for f in findings if _matches(wanted, alias(f), whole=False)]
+    if not found:
+        raise unknown("finding", selector, _names(findings, selector))
+    return found
+
+
+def _matches(wanted: Sequence[str], parts: Sequence[str], whole: bool) -> bool:
+    if len(wanted) > len(parts) or (whole and len(wanted) < len(parts)):
+        return False
+    return all(
+        re.fullmatch(".*".join(map(re.escape, w.split("*"))), p, re.DOTALL)
+        for w, p in zip(wanted, parts, strict=False)
+    )
+
+
+def _names(findings: Iterable[Finding], selector: str) -> set[str]:
+    """Names like the one that was asked for: ids, or aliases no longer than it, `*` kept."""
+    if "/" in selector:
+        return {f.id for f in findings}
+    wanted = selector.split(".")
+    starred = {i for i, w in enumerate(wanted) if w == "*"}
+    return {
+        ".".join("*" if i in starred else p for i, p in enumerate(alias(f)[: len(wanted)]))
+        for f in findings
+    }
+
+
+def check(gates: Sequence[Gate], findings: Sequence[Finding]) -> list[Check]:
+    """Every gate on every finding that it names, in the order of both.
+
+    Raises UserError for no gates, and for a gate that names no finding.
+    """
+    if not gates:
+        raise UserError(
+            "There is nothing to check: give a --gate such as 'replication.rate <= 1 %', or "
+            "`checks` in the suite."
+        )
+    return [judge(g, f) for g in gates for f in select(g.selector, findings)]
+
+
+def judge(gate: Gate, f: Finding) -> Check:
+    """One gate on one finding, by its interval."""
+    why = _nothing_known(f)
+    unit = _unit(f)
+    if why:
+        return Check(gate, f, UNDECIDED, why, math.nan, unit)
+    low, high = gate.holds(f.low), gate.holds(f.high)
+    if low and high:
+        return Check(gate, f, PASS, "all of the interval satisfies it", math.nan, unit)
+    if not low and not high:
+        return Check(gate, f, FAIL, "none of the interval satisfies it", math.nan, unit)
+    needed = n_decides(gate, f)
+    return Check(gate, f, UNDECIDED, _say(gate, needed, unit), needed, unit)
+
+
+def _nothing_known(f: Finding) -> str:
+    """Why a finding decides nothing, or nothing."""
+    if not math.isfinite(f.estimate):
+        missing = ", ".join(f"{k} {n}" for k, n in f.reasons.items())
+        return "the estimate is not known" + (f" (missing: {missing})" if missing else "")
+    if not (math.isfinite(f.low) and math.isfinite(f.high)):
+        return "the finding has no interval"
+    if f.low == f.high:
+        return "the interval has no width, which is no evidence of certainty"
+    return ""
+
+
+def _unit(f: Finding) -> str:
+    """What more of would narrow the interval."""
+    if "over subjects" in f.method:
+        return "subjects"
+    return "pairs" if "paired" in f.method else "images"
+
+
+def _base(f: Finding) -> float:
+    """How many `_unit`s the interval rests on now."""
+    subjects = _unit(f) == "subjects" and math.isfinite(f.n_effective)
+    return f.n_effective if subjects else float(f.n)
+
+
+def _say(gate: Gate, needed: float, unit: str) -> str:
+    reason = f"the interval holds values on both sides of {gate.bound:g}"
+    if math.isnan(needed):
+        return f"{reason}; a count grows with the images, so gate the rate instead"
+    if math.isinf(needed):
+        return f"{reason}; the estimate lies so near that no number of {unit} would decide"
+    return f"{reason}; about {needed:.0f} {unit} would decide, were the estimate to stay"
+
+
+def n_decides(gate: Gate, f: Finding) -> float:
+    """How many `_unit`s would decide a gate, were the estimate to stay as it is.
+
+    Shares: Wilson's interval (1927) at the effective size that gives the finding's own width, grown
+    until it lies on one side; exact where the finding's interval is Wilson's. Anything else: the
+    limit's distance from the estimate shrinks with the square root of n. Where a classifier's
+    errors were corrected it is too low: they would have to be known better, too. NaN for counts,
+    infinite where the estimate is the bound, and beyond MOST.
+    """
+    if "/count-" in f.id or f.n == 0:
+        return math.nan
+    base = _base(f)
+    if _is_share(f):
+        scale = _share_growth(f, gate)
+    else:
+        gap = gate.bound - f.estimate
+        reach = f.high - f.estimate if gap > 0 else f.estimate - f.low
+        scale = (reach / gap) ** 2 if gap else math.inf
+    if not math.isfinite(scale):
+        return math.inf
+    needed = max(base + 1, math.ceil(base * scale * (1 - 1e-9)))
+    return needed if needed <= MOST else math.inf
+
+
+def _is_share(f: Finding) -> bool:
+    plain = f.quantity.startswith("share") and 0 <= f.estimate <= 1
+    return plain and 0 <= f.low <= f.estimate <= f.high <= 1
+
+
+def _share_growth(f: Finding, gate: Gate) -> float:
+    """By what factor the effective size of a share must grow; infinite beyond MOST."""
+    width = f.high - f.low
+    now = _bisect(lambda m: _width(f.estimate, m) <= width)
+
+    def decided(m: float) -> bool:
+        ci = wilson(f.estimate * m, m)
+        return gate.holds(ci.low) == gate.holds(ci.high)
+
+    needed = _bisect(decided)
+    return needed / now if math.isfinite(needed) else math.inf
+
+
+def _width(share: float, m: float) -> float:
+    ci = wilson(share * m, m)
+    return ci.high - ci.low
+
+
+def _bisect(enough: Callable[[float], bool]) -> float:
+    """The least size at which `enough`, which never becomes false again; infinite beyond MOST."""
+    low, high = 1e-3, 1.0
+    while not enough(high):
+        low, high = high, 2 * high
+        if high > MOST:
+            return math.inf
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def overall(checks: Iterable[Check]) -> str:
+    """`fail` where any check fails, else `undecided` where any is, else `pass`."""
+    found = {c.verdict for c in checks}
+    return next((v for v in (FAIL, UNDECIDED) if v in found), PASS)
+
+
+def to_json(checks: Sequence[Check]) -> str:
+    """The checks as strict JSON, gate by gate: null for what is not known or infinite."""
+
+    def number(x: float) -> float | None:
+        return x if math.isfinite(x) else None
+
+    rows = [
+        {
+            "gate": c.gate.text, "finding": c.finding.id, "verdict": c.verdict, "reason": c.reason,
+            "estimate": number(c.finding.estimate), "low": number(c.finding.low),
+            "high": number(c.finding.high), "n": c.finding.n, "missing": c.finding.missing,
+            "bound": c.gate.bound, "op": c.gate.op, "n_decides": number(c.n_decides),
+            "unit": c.unit, "method": c.finding.method, "sentence": c.finding.sentence,
+        }
+        for c in checks
+    ]  # fmt: skip
+    gates = {
+        g: overall(c for c in checks if c.gate.text == g)
+        for g in dict.fromkeys(c.gate.text for c in checks)
+    }
+    body = {"verdict": overall(checks), "gates": gates, "checks": rows}
+    return json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(checks: Sequence[Check], name: str) -> bytes:
+    """The checks as JUnit's XML, as pytest writes and Jenkins reads it: one test case per check.
+
+    A gate that fails is a `failure`; one that is undecided is `skipped`, and its message says what
+    would decide. The exit code tells the two from a pass. Without a clock, so that equal checks
+    are equal bytes.
+    """
+    count = {v: str(sum(c.verdict == v for c in checks)) for v in (FAIL, UNDECIDED)}
+    totals = {"tests": str(len(checks)), "failures": count[FAIL], "errors": "0"}
+    top = ET.Element("testsuites", {"name": "t2i-audit check", **totals})
+    suite = ET.SubElement(
+        top, "testsuite", {"name": _xml(name), **totals, "skipped": count[UNDECIDED], "time": "0"}
+    )
+    for c in checks:
+        case = ET.SubElement(
+            suite, "testcase",
+            {"classname": _xml(c.gate.text), "name": _xml(c.finding.id), "time": "0"},
+        )  # fmt: skip
+        tag = {FAIL: "failure", UNDECIDED: "skipped"}.get(c.verdict)
+        if tag:
+            said = {"type": f"gate.{c.verdict}", "message": _xml(f"{c.gate.text}: {c.reason}")}
+            ET.SubElement(case, tag, said).text = _xml(c.finding.sentence or c.finding.id)
+    ET.indent(top, " ")
+    return bytes(ET.tostring(top, "utf-8", xml_declaration=True)) + b"\n"
+
+
+def _xml(text: str) -> str:
+    """The text without characters that XML 1.0 forbids."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

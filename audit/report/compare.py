@@ -1,0 +1,101 @@
+"""The page of a comparison: one HTML file, no requests, the same bytes for the same findings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audit.records import Finding
+from audit.report import charts, wording
+from audit.report.page import TEMPLATES, embedded, environment, style_hash
+
+ROWS = 60
+"""Subjects in one chart; a longer one would be no picture."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the page shows of two runs; it computes no estimate of its own."""
+
+    names: tuple[str, str]
+    """The models of A and B."""
+    runs: tuple[Mapping[str, Any], Mapping[str, Any]]
+    """Settings and suite of either."""
+    findings: Sequence[Finding]
+    notes: Sequence[str]
+    margin: float
+
+
+def page(pair: Pair) -> str:
+    """The whole comparison as HTML text."""
+    style = (TEMPLATES / "style.css").read_text("utf-8").strip()
+    return environment().get_template("compare.html.j2").render(
+        style=style, style_hash=style_hash(style), data=embedded(pair.findings), w=wording,
+        t=wording.text, pair=pair, settings=settings(pair), answers=answers(pair.findings),
+        parts=parts(pair.findings), rest=[f for f in pair.findings if not _share(f)],
+    )  # fmt: skip
+
+
+def _share(f: Finding) -> bool:
+    """Whether a finding is of an attribute's class: `comparison/<arm>/<subject>/<name>=<class>`."""
+    last = f.id.rsplit("/", 1)[-1]
+    return "=" in last and "/copies/" not in f.id
+
+
+def _whole(f: Finding) -> bool:
+    return _share(f) and f.family.startswith("all subjects")
+
+
+def answers(findings: Sequence[Finding]) -> list[Finding]:
+    """At most eight findings by a fixed rule that does not look at their estimates."""
+    whole = [f for f in findings if _whole(f)]
+    rest = [f for f in findings if not _share(f)]
+    single = [f for f in findings if _share(f) and f not in whole]
+    return [*whole[:4], *rest[:4], *([] if whole else single[:2])]
+
+
+def settings(pair: Pair) -> list[tuple[str, str, str]]:
+    """What of the two runs differs, and what is the same, a row each."""
+    keys = dict.fromkeys([*pair.runs[0], *pair.runs[1]])
+    rows = [(k, *(_said(r.get(k, "")) for r in pair.runs)) for k in keys]
+    return [(k, a, b) for k, a, b in rows if a or b]
+
+
+def _said(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def parts(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Per arm, attribute and class: subjects with a chart, the total before them."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for f in findings:
+        if _share(f):
+            groups.setdefault((f.arm, f.id.rsplit("/", 1)[-1]), []).append(f)
+    out = []
+    for i, ((arm, what), rows) in enumerate(groups.items()):
+        attribute, _, value = what.partition("=")
+        single = [f for f in rows if not _whole(f)]
+        out.append(
+            {
+                "arm": arm, "attribute": attribute.replace("_", " "), "value": value, "rows": rows,
+                "chart": _chart(f"changes-{i}", single), "quantity": rows[0].quantity,
+                "comparisons": sum(math.isfinite(f.p) for f in single),
+            }
+        )  # fmt: skip
+    return out
+
+
+def _chart(name: str, found: Sequence[Finding]) -> str:
+    rows = [
+        charts.Row(f.where, f.estimate, f.low, f.high, references=f.references)
+        for f in found
+        if math.isfinite(f.estimate)
+    ][:ROWS]
+    if not rows:
+        return ""
+    title = found[0].quantity.removeprefix("change in the ")
+    return charts.changes(name, title, rows, ("chart.first", "chart.second"))

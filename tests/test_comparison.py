@@ -1,0 +1,189 @@
+"""Two run folders compared: joined on texts and seeds, refused where readers differ."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from audit import comparison, gates
+from audit.commands.compare import compare as verb
+from audit.errors import UserError
+from audit.records import Attribute, from_json
+from audit.store import RunFolder
+from tests.report.test_page import read as parsed
+from tests.runs import Plan, suite, write
+
+PLANTED = {"nurse": 0.8, "cook": 0.4}
+OTHER = {"nurse": 0.3, "cook": 0.45}
+
+
+def both(folder: Path, b: Plan, a: Plan | None = None, **more: bool) -> comparison.Comparison:
+    """Two runs written and compared."""
+    first = comparison.read(write(folder / "a", a or Plan()), "A")
+    return comparison.compare(first, comparison.read(write(folder / "b", b), "B"), **more)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_planted_changes_are_found_in_pairs(seed: int, tmp_path: Path) -> None:
+    """What was planted lies in the intervals; the large changes are seen, the small one is not."""
+    found = both(tmp_path, Plan("two", OTHER, copies=0.6, seed=seed), Plan(seed=10 + seed))
+    by_id = {f.id: f for f in found.findings}
+    nurse = by_id["comparison/none/nurse/gender=woman"]
+    assert nurse.low < -0.5 < nurse.high < 0
+    assert nurse.verdict == "below"
+    assert nurse.n > 50
+    assert abs(nurse.naive) < abs(nurse.estimate)
+    assert by_id["comparison/none/cook/gender=woman"].verdict != "below"
+    copied = by_id["comparison/none/copies/captions of training images"]
+    assert copied.low < 0.4 < copied.high
+    assert copied.verdict == "above"
+    assert by_id["comparison/none/copies/ordinary prompts"].verdict != "above"
+    tones = [f for f in found.findings if "/tone=" in f.id]
+    assert {f.where for f in tones} == {"all 2 subjects", "nurse", "cook"}
+    assert all(abs(f.estimate) < 0.25 for f in tones)
+    assert any("tone" in n and "Errors" in n for n in found.notes)
+    assert any("one line" in n for n in found.notes)
+
+
+def test_a_run_beside_itself_changes_nothing(tmp_path: Path) -> None:
+    """The same folder twice: every change is 0 and none is called one."""
+    side = comparison.read(write(tmp_path, Plan()), "A")
+    found = comparison.compare(side, replace(side, name="B"))
+    assert all(f.estimate == 0 for f in found.findings)
+    assert not {f.verdict for f in found.findings} & {"above", "below"}
+
+
+@pytest.mark.parametrize("seeds", [10, 40])
+def test_more_seeds_still_pair_those_that_both_have(seeds: int, tmp_path: Path) -> None:
+    """A run with more or fewer seeds is paired on the common ones."""
+    found = both(tmp_path, Plan("two", OTHER, seeds=seeds))
+    f = next(f for f in found.findings if f.where == "nurse")
+    assert f.n + f.missing == 3 * min(seeds, 20)
+    assert "paired by prompt and seed" in f.method
+
+
+def test_other_seeds_and_other_prompts_are_compared_as_groups(tmp_path: Path) -> None:
+    """Without pairs the groups are compared, with the reason, and the change is still found."""
+    for name, plan, why in (
+        ("seeds", Plan("two", OTHER, first=100), "the seeds differ"),
+        ("prompts", Plan("two", OTHER, templates=("one {}", "the {}")), "the prompts differ"),
+    ):
+        found = both(tmp_path / name, plan)
+        f = next(f for f in found.findings if f.where == "nurse")
+        assert why in f.method
+        assert f.verdict == "below"
+        assert f.low < -0.5 < f.high
+    assert any("6 prompts of A and 4 of B are not in the other run" in n for n in found.notes)
+
+
+def test_prompts_are_the_same_by_text_not_by_name(tmp_path: Path) -> None:
+    """One template of three is common: only its images are compared, whatever its number is."""
+    found = both(tmp_path, Plan("two", templates=("x {}", "a {} at work")))
+    f = next(f for f in found.findings if f.where == "nurse")
+    assert f.n + f.missing == 20
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (Plan("two", classifier="reader-2"), r"reader-1.*reader-2.*different errors"),
+        (Plan("two", gender=Attribute("gender", ("woman", "man"), {"woman": ("w",)})), "words"),
+        (Plan("two", gender=Attribute("gender", ("man", "woman"), {})), "classes of gender differ"),
+        (Plan("two", record=False), "does not record"),
+        (Plan("two", {"judge": 0.5}, copies=0.0, descriptor="other"), "in common"),
+        (Plan("two", {"judge": 0.5}, descriptor="other"), "in common"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_one_sentence(
+    plan: Plan, message: str, tmp_path: Path
+) -> None:
+    """Other readers, other words, other classes, no record, nothing in common."""
+    with pytest.raises(UserError, match=message):
+        both(tmp_path, plan)
+
+
+def test_other_readers_are_compared_anyway_if_asked(tmp_path: Path) -> None:
+    """With --anyway there are findings, uncorrected, and a note that says why to doubt them."""
+    found = both(tmp_path, Plan("two", OTHER, classifier="reader-2"), anyway=True)
+    f = next(f for f in found.findings if f.where == "nurse")
+    assert f.estimate != f.estimate or "corrected" not in f.method
+    assert any("readers' doing" in n for n in found.notes)
+
+
+def test_copies_of_another_search_are_left_out(tmp_path: Path) -> None:
+    """Another descriptor: shares are compared, copies are not, and the note says so."""
+    found = both(tmp_path, Plan("two", descriptor="sscd"))
+    assert not any("/copies/" in f.id for f in found.findings)
+    assert any("Copies are not compared" in n and "sscd" in n for n in found.notes)
+
+
+def test_an_unfinished_run_is_a_mistake(tmp_path: Path) -> None:
+    """A folder without results is one sentence."""
+    with pytest.raises(UserError, match="finished run"):
+        comparison.read(tmp_path, "A")
+
+
+def call(*arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the verb alone; errors are not hidden."""
+    app = typer.Typer()
+    app.command()(verb)
+    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_the_page_shows_the_findings_and_asks_nobody(tmp_path: Path) -> None:
+    """One well-formed page, no address, hostile names inert, every finding in it, same bytes."""
+    hostile = 'two"><script>alert(1)</script>{{ 7 * 7 }}'
+    shares = {**OTHER, "judge <b>&": 0.5, "x" * 90: 0.2}
+    a = write(tmp_path / "a", Plan(shares={s: 0.5 for s in shares}))
+    b = write(tmp_path / "b", Plan(hostile, shares, seed=3))
+    code, out, err = call(str(a), str(b), "--out", str(tmp_path / "out"), "--json")
+    assert code == 0
+    paths = json.loads(out)
+    text = Path(paths["report"]).read_text("utf-8")
+    page = parsed(text)
+    assert not page.stack
+    assert not page.odd
+    assert all(u.startswith("#") for u in page.urls)
+    assert len(set(page.ids)) == len(page.ids)
+    assert page.tags.count("script") == 1
+    assert "<script>alert" not in text
+    words = " ".join(page.words)
+    assert "{{ 7 * 7 }}" in words
+    found = from_json(Path(paths["findings"]).read_text("utf-8"))
+    shown = {html.unescape(i) for i in re.findall(r'data-finding="([^"]*)"', text)}
+    assert {f.id for f in found if len(f.id) < 200} <= shown
+    assert page.tags.count("svg") == 4
+    assert len(text) < 400_000
+    assert paths["notes"][0] in err
+    assert call(str(a), str(b), "--out", str(tmp_path / "out"))[1].strip() == paths["report"]
+    assert Path(paths["report"]).read_text("utf-8") == text
+
+
+def test_a_comparison_can_be_held_against_gates(tmp_path: Path) -> None:
+    """Its folder is read like a run's: no worse than the last release is a gate."""
+    a, b = write(tmp_path / "a", Plan()), write(tmp_path / "b", Plan("two", OTHER, copies=0.6))
+    report = Path(call(str(a), str(b), "--out", str(tmp_path / "out"))[1].strip())
+    found = RunFolder(report.parent).findings()
+    gate = gates.parse("comparison.none.copies.captions* <= 5 %")
+    assert gates.overall(gates.check([gate], found)) == "fail"
+
+
+def test_readers_are_told_apart_by_what_they_were_asked() -> None:
+    """Another text, class, threshold or gate is another reader; another title is not."""
+    base = suite(Plan())
+    same = comparison.instruments(replace(base, title="Other"), "r")
+    assert same == comparison.instruments(base, "r")
+    for other in (
+        replace(base, person_texts=("somebody",)),
+        replace(base, attributes=(replace(base.attributes[0], threshold=0.7), base.attributes[1])),
+        replace(base, attributes=(replace(base.attributes[0], reader="pixels"),)),
+    ):
+        assert comparison.instruments(other, "r")["gender"] != same["gender"]
