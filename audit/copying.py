@@ -7,9 +7,10 @@ null needs the same set and an assumption more; a fixed line needs nothing and p
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,16 @@ from audit.planning import Run
 from audit.stats.error_control import Selection, conformal, fixed, twin
 from audit.store import RunFolder
 
+if TYPE_CHECKING:
+    from audit.replication.index import Index
+
 PICTURES = 40
 """Training images on which edits are tried."""
+SAME, SAME_AT_LEAST = "jpeg 50", 0.9
+"""Two pictures are the same where they lie as near as a picture and its recompression do, in 19 of
+20; never further than that cosine."""
+COMPARED = 4e9
+"""Pairs of held-out and training images up to which one is looked for in the other."""
 
 
 def check(rule: str) -> str:
@@ -51,6 +60,8 @@ def search(run: Run, encoder: Any, vectors: Any) -> tuple[pd.DataFrame, dict[str
         index = corpus.index(
             encoder, options.out / "indexes", partial(run.progress, "training set")
         )
+    seen = edits(run, encoder, index)
+    index, shared = apart(index, seen)
     known = vectors(run, encoder, "copy descriptors")
     table = match(run.samples, known, reading.missing_outcomes(run, known), index)
     rule, got = decide(table, index, options.copies, options.q, options.seed)
@@ -67,19 +78,38 @@ def search(run: Run, encoder: Any, vectors: Any) -> tuple[pd.DataFrame, dict[str
             "coverage": index.coverage,
             "skipped": len(index.skipped),
             "rule": options.copies,
+            **shared,
         },
         "threshold": float(flagged.score.min()) if len(flagged) else float("nan"),
         "threshold_w": got.threshold if options.copies == "twin" else None,
         "threshold_method": rule,
         "threshold_need": got.need,
         "q": None if options.copies.startswith("fixed") else options.q,
-        "edits": edits(run, encoder, index),
+        "edits": seen,
     }
     if got.need:
         run.notes.append(f"No image can be called a copy: {got.need}.")
     if index.skipped:
         run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
     return table, facts, index
+
+
+def apart(index: Index, seen: Sequence[Mapping[str, Any]]) -> tuple[Index, dict[str, Any]]:
+    """The index without held-out images that are in the training set too, and facts on them.
+
+    A copy of such an image is as near to its twin as to its source, so that it could never be told
+    from chance. `same` is the cosine from which two images are one, by this descriptor on this set.
+    """
+    from audit.replication.near_duplicates import across
+
+    row = next((r for r in seen if r["edit"] == SAME), None)
+    if row is None or len(index.train) * len(index.held) > COMPARED:
+        return index, {"same": None, "shared": None}
+    same = max(float(row["low"]), SAME_AT_LEAST)
+    shared = across(index.train, index.held, same)
+    return replace(index, held=index.held.without(shared)), {
+        "same": same, "shared": int(shared.sum()),
+    }  # fmt: skip
 
 
 def decide(

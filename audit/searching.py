@@ -55,8 +55,8 @@ def ask(paths: Sequence[Path]) -> Question:
 
 def null(index: Index, seed: int, most: int = NULL) -> np.ndarray:
     """Nearest scores, float32[m], of held-out images: what an image scores that was not copied."""
-    held = len(index.held)
-    if not held:
+    held = np.flatnonzero(~index.held.left_out)
+    if not len(held):
         return np.empty(0, np.float32)
     chosen = np.sort(np.random.default_rng(seed).permutation(held)[:most])
     rows, start = [], 0

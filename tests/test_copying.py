@@ -23,6 +23,7 @@ class _Side:
 
     def __init__(self, vectors: np.ndarray) -> None:
         self.vectors = vectors
+        self.left_out = np.zeros(len(vectors), bool)
 
     def __len__(self) -> int:
         return len(self.vectors)

@@ -13,7 +13,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from audit import pipeline, suites
 from audit.labelling import files
@@ -113,6 +116,19 @@ def test_the_planted_repeats_are_found_and_ordinary_prompts_are_not(
     assert repeated.estimate >= 0.5
     assert findings["replication/none/ordinary"].estimate <= 0.2
     assert findings["replication/none/repeats=1"].estimate < repeated.estimate
+
+
+def test_reproduced_images_lie_nearer_than_held_out_twins(
+    run: tuple[pipeline.Run, Path],
+) -> None:
+    """Images for captions repeated 64 times: nearest training against nearest held-out image."""
+    done, _ = run
+    table = pd.read_parquet(next((done.folder.path / "tables").glob("matches-*.parquet")))
+    often = {p.id for p in done.suite.prompts if p.repeats == 64}
+    rows = table[table.prompt.isin(often) & (table.arm == "none")]
+    truth = np.repeat([1, 0], len(rows))
+    assert len(rows) >= 8
+    assert roc_auc_score(truth, np.concatenate([rows.score, rows.held_score])) >= 0.97
 
 
 def test_copies_name_their_source(run: tuple[pipeline.Run, Path]) -> None:

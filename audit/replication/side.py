@@ -26,9 +26,13 @@ faiss.cvar.distance_compute_blas_threshold = 1  # small query sets are 8 times s
 class Side:
     """The training set, or its held-out twin, as an index has it."""
 
-    def __init__(self, parts: Sequence[Shard], dimensions: int) -> None:
+    def __init__(
+        self, parts: Sequence[Shard], dimensions: int, left_out: np.ndarray | None = None
+    ) -> None:
         self.parts = tuple(parts)
         self.dimensions = dimensions
+        self.left_out = np.zeros(len(self), bool) if left_out is None else left_out
+        """bool[n]: positions that are never found."""
 
     def __len__(self) -> int:
         return sum(p.rows for p in self.parts)
@@ -72,10 +76,26 @@ class Side:
             for start in range(0, len(stored), rows):
                 yield np.asarray(stored[start : start + rows], np.float32)
 
+    def without(self, left_out: np.ndarray) -> Side:
+        """This side, with the same positions, in which those of bool[n] are never found."""
+        return Side(self.parts, self.dimensions, self.left_out | left_out)
+
+    @cached_property
+    def _kept(self) -> np.ndarray:
+        return np.flatnonzero(~self.left_out)
+
+    def _searched(self) -> Iterator[np.ndarray]:
+        """The blocks without what is left out."""
+        start = 0
+        for block in self.blocks():
+            kept = ~self.left_out[start : start + len(block)]
+            yield block if kept.all() else block[kept]
+            start += len(block)
+
     @cached_property
     def _flat(self) -> Any:
         index = faiss.IndexFlatIP(self.dimensions)
-        for block in self.blocks():
+        for block in self._searched():
             index.add(block)
         return index
 
@@ -84,7 +104,7 @@ class Side:
 
         Equal cosines are in the order of their positions where a side is larger than memory allows.
         """
-        if not len(self) or not len(vectors):
+        if not len(self._kept) or not len(vectors):
             return np.full((len(vectors), k), np.nan, np.float32), np.full((len(vectors), k), -1)
         queries = np.ascontiguousarray(vectors, np.float32)
         if queries.shape[1] != self.dimensions:
@@ -93,12 +113,15 @@ class Side:
             scores, where = self._flat.search(queries, k)
         else:
             scores, where = self._stream(queries, k)
-        return np.where(where < 0, np.nan, scores).astype(np.float32), where
+        scores = np.where(where < 0, np.nan, scores).astype(np.float32)
+        return scores, np.where(where < 0, -1, self._kept[where])
 
     def _stream(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         best = np.full((len(queries), k), -np.inf, np.float32)
         where, start = np.full((len(queries), k), -1), 0
-        for block in self.blocks():
+        for block in self._searched():
+            if not len(block):
+                continue
             scores, at = faiss.knn(queries, block, min(k, len(block)), faiss.METRIC_INNER_PRODUCT)
             both = np.concatenate([best, scores], 1)
             places = np.concatenate([where, at + start], 1)

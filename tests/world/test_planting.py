@@ -13,7 +13,7 @@ from audit.replication.training_set import of_corpus
 from audit.stats.error_control import twin
 from audit.world import models, planting
 
-REPLICATES, SIZE, SHARE, Q = 20, 1000, 0.02, 0.1
+REPLICATES, SIZE, SHARE, Q = 20, 2000, 0.02, 0.1
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> planting.Pool:
     root: Path = tmp_path_factory.mktemp("indexes")
     index = of_corpus(models.corpus()).index(encoder, root, lambda done, total: None)
     fresh = round(REPLICATES * SIZE * (1 - SHARE))
-    return planting.pool(encoder, planting.references(index), 11, fresh, 500)
+    return planting.pool(encoder, planting.references(index), 0, fresh, 1000)
 
 
 def called(made: planting.Replicate) -> np.ndarray:
