@@ -1,9 +1,9 @@
 """From what a denoiser predicts to the noise that it sees: one factor per step of the schedule.
 
-A noisy latent is x = a x0 + s e. Models predict e ("epsilon"), v = a e - s x0 (Salimans and Ho 2022,
-eq. 13 and app. D), x0 ("sample"), or the flow e - x0 with a = 1 - s (Lipman et al. 2023). Two
+A noisy latent is x = a x0 + s e. Models predict e ("epsilon"), v = a e - s x0 (Salimans and Ho
+2022, app. D), x0 ("sample"), or the flow e - x0 with a = 1 - s (Lipman et al. 2023). Two
 predictions for the same x therefore differ in e by a fixed multiple of their difference in output:
-1, a, a / s and 1 - s. (A constant factor of x itself cancels.)
+1, a, a / s and 1 - s. (What depends on x alone cancels.)
 """
 
 from __future__ import annotations

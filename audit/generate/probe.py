@@ -50,8 +50,12 @@ class Call:
         return len(self.output) == 2 * self.n
 
     def prediction(self, output: torch.Tensor) -> torch.Tensor:
-        """An output [m, ...] in float32 without the variance that some models predict with it."""
-        return (output[:, : self.sample.shape[1]] if output.ndim == 4 else output).float()
+        """An output [m, ...] without the variance that some models predict with it.
+
+        float32 at least, so that small differences survive.
+        """
+        mean = output[:, : self.sample.shape[1]] if output.ndim == 4 else output
+        return mean.to(torch.promote_types(mean.dtype, torch.float32))
 
     def halved(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments of the text half alone."""
@@ -125,7 +129,7 @@ class Probe:
         return found
 
     def repeat(self, call: Call, states: States) -> torch.Tensor:
-        """The prediction [n, ...] for the same noisy latents under other text states, float32.
+        """The prediction [n, ...] for the same noisy latents under other text states.
 
         Gradients flow to `states` where they ask for them.
         """
@@ -134,14 +138,14 @@ class Probe:
         return call.prediction(out[0] if isinstance(out, tuple) else out.sample)
 
     def without_text(self, call: Call) -> torch.Tensor:
-        """The prediction [n, ...] for no text, float32."""
+        """The prediction [n, ...] for no text."""
         if call.doubled:
             return call.prediction(call.output[: call.n])
         with torch.no_grad():
             return self.repeat(call, self.nothing(call.n))
 
     def difference(self, call: Call) -> torch.Tensor:
-        """Prediction with the text minus prediction without, [n, ...], float32."""
+        """Prediction with the text minus prediction without, [n, ...]."""
         return call.prediction(call.output[-call.n :]) - self.without_text(call)
 
     def batches(self, n: int) -> Iterator[tuple[list[int], int]]:

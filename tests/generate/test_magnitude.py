@@ -114,9 +114,9 @@ def test_the_first_step_is_the_denoisers_own(
 def test_values_do_not_depend_on_the_batch(models: dict[str, Model], name: str) -> None:
     """Batches of one, of many and of other companions give the same numbers, to rounding."""
     model = models[name]
-    whole = magnitude(model, TEXTS, settings(batch=8), (1, 2), 3)
-    for batch, order in ((1, (0, 1, 2)), (5, (2, 0, 1))):
-        part = magnitude(model, [TEXTS[i] for i in order], settings(batch=batch), (1, 2), 3)
+    whole = magnitude(model, TEXTS[:2], settings(batch=4), (1, 2), 2)
+    for batch, order in ((1, (0, 1)), (3, (1, 0))):
+        part = magnitude(model, [TEXTS[i] for i in order], settings(batch=batch), (1, 2), 2)
         np.testing.assert_allclose(part.output, whole.output[list(order)], rtol=2e-3)
         assert part.reasons == whole.reasons
     assert whole.output.min() > 0
