@@ -37,9 +37,9 @@ def gaussian(
 ) -> dict[str, Any]:
     """States with `level` times standard normal noise on every number of `prompt_embeds`.
 
-    "GNI" of Somepalli et al. 2023b ("Understanding and mitigating copying in diffusion models",
-    sec. 6), whose code also moves the states of no text. Raises ValueError where generators and
-    images differ in number.
+    "GNI" of Somepalli et al. 2023 ("Understanding and mitigating copying in diffusion models"),
+    whose code also moves the states of no text. Raises ValueError where generators and images
+    differ in number.
     """
     e = states["prompt_embeds"]
     return {**states, "prompt_embeds": e + level * _normal(e, generators)}

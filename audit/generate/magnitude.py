@@ -1,7 +1,7 @@
 """The text-conditional noise magnitude: how far a text moves the predicted noise.
 
 Texts of memorised pictures steer every seed strongly from the first steps on. (Wen et al. 2024,
-"Detecting, explaining, and mitigating memorization in diffusion models", ICLR, sec. 3 eq. 3.)
+"Detecting, explaining, and mitigating memorization in diffusion models", ICLR.)
 """
 
 from __future__ import annotations
@@ -51,6 +51,15 @@ class Magnitudes:
         if not known:
             return np.full(len(self.texts), np.nan)
         return np.asarray(self.noise[:, :, known].mean((1, 2)))
+
+    @property
+    def output_score(self) -> np.ndarray:
+        """float64[texts]: `output` over all steps and seeds.
+
+        Equal to `score` for models that predict noise. For others the first steps, which tell most,
+        count in full here, where conversion to noise all but silences them.
+        """
+        return np.asarray(self.output.mean((1, 2)))
 
 
 def norms(rows: torch.Tensor) -> np.ndarray:

@@ -80,6 +80,7 @@ def test_a_known_difference_scores_its_norm(
         np.testing.assert_allclose(found.noise, wanted, rtol=1e-12)
         np.testing.assert_allclose(found.transferable, wanted / 16, rtol=1e-12)
         np.testing.assert_allclose(found.score, wanted, rtol=1e-12)
+        np.testing.assert_allclose(found.output_score, wanted, rtol=1e-12)
 
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
