@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from audit.commands import about, audits, label, score, world
+from audit.commands import about, audits, index, label, score, world
 from audit.commands.shared import CRASHED, INCOMPLETE, USAGE
 from audit.errors import Incomplete, UserError
 
@@ -53,7 +53,15 @@ def _root(
     """Options of the command itself."""
 
 
-for verb in (audits.demo, audits.run, score.score, label.label, about.doctor):
+for verb in (
+    audits.demo,
+    audits.run,
+    score.score,
+    label.label,
+    index.index,
+    index.search,
+    about.doctor,
+):
     app.command()(verb)
 app.command("list")(about.list_)
 app.add_typer(world.app, name="world")

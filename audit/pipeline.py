@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit import pixels, reading, registry, rounds, suites, training, validation
+from audit import encoders, pixels, reading, rounds, suites, training, validation
 from audit.errors import Incomplete
 from audit.planning import Options, Progress, Run, open_run, silent, versions
 from audit.records import (
@@ -22,24 +22,24 @@ from audit.records import (
     digest,
     to_json,
 )
+from audit.store import RunFolder
 from audit.validation import Errors
 
 __all__ = ["Options", "Progress", "Run", "execute", "generate", "open_run", "silent", "versions"]
 
 
 def _classifier(run: Run) -> Any:
-    """An attribute encoder by registered name, `package.module:object`, or open_clip name."""
-    name = run.options.classifier
-    if name.startswith("local-dir:") or "/" in name:
-        from audit.encode.openclip import ClipEncoder
-
-        return ClipEncoder(name, device=str(run.device))
-    return registry.load("encoder", name)()
+    return encoders.named(run.options.classifier, str(run.device))
 
 
 def _descriptor(run: Run) -> Any:
-    """The copy descriptor, or None where no training set is searched."""
-    return registry.load("encoder", run.options.descriptor)() if run.corpus is not None else None
+    """The copy descriptor, or None where no training set is searched.
+
+    A finished index is searched with what it was made by.
+    """
+    if run.corpus is None:
+        return None
+    return encoders.named(run.corpus.descriptor or run.options.descriptor, str(run.device))
 
 
 def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
@@ -124,18 +124,16 @@ def align(
     return pd.DataFrame(rows, columns=["prompt", "subject", "arm", "seed", "score", "subject_read"])
 
 
-def search(
-    run: Run, encoder: Any
-) -> tuple[pd.DataFrame, dict[str, Any], Callable[[str], np.ndarray]]:
-    """Nearest training images with a calibrated decision: table, facts, the corpus's pictures."""
+def search(run: Run, encoder: Any) -> tuple[pd.DataFrame, dict[str, Any], Any]:
+    """Nearest training images with a calibrated decision: table, facts, the index."""
     from audit.findings.replication import decide
-    from audit.replication.index import build
     from audit.replication.match import match, twin_evidence
 
     corpus = run.corpus
-    index = build(
-        corpus, encoder, run.options.out / "indexes", partial(run.progress, "training set")
-    )
+    with RunFolder(run.options.out / "indexes").lock(wait=True):
+        index = corpus.index(
+            encoder, run.options.out / "indexes", partial(run.progress, "training set")
+        )
     known = vectors(run, encoder, "copy descriptors")
     table = match(run.samples, known, reading.missing_outcomes(run, known), index)
     evidence = twin_evidence(table.score.to_numpy(float), table.held_score.to_numpy(float))
@@ -147,10 +145,11 @@ def search(
     facts = {
         "corpus": {
             "name": corpus.name,
-            "images": sum(e.repeats for e in index.train_entries),
-            "distinct": len(index.train_entries),
-            "held_out": len(index.held_entries),
+            "images": index.train.images,
+            "distinct": len(index.train),
+            "held_out": len(index.held),
             "descriptor": encoder.key,
+            "coverage": index.coverage,
             "skipped": len(index.skipped),
         },
         "threshold": float(flagged.score.min()) if len(flagged) else float("nan"),
@@ -160,7 +159,7 @@ def search(
     }
     if index.skipped:
         run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
-    return table, facts, corpus.image
+    return table, facts, index
 
 
 def _truth(suite: Suite) -> tuple[tuple[Reference, ...], Reference | None]:
@@ -193,6 +192,8 @@ class Scored:
     matches: pd.DataFrame = field(default_factory=pd.DataFrame)
     training: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Readings of training images (`training.read`), where there is a training set."""
+    nearness: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Nearness of images to one class rather than another (`reading.associate`)."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     train_image: Callable[[str], np.ndarray] | None = None
 
@@ -230,6 +231,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     """Tables to findings, section by section."""
     from audit.findings import (
         amplification,
+        associations,
         distances,
         following,
         intersections,
@@ -237,6 +239,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         quality,
         replication,
         representation,
+        templates,
     )
 
     suite, seed = run.suite, run.options.seed
@@ -257,6 +260,9 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     found += distances.findings(table, context, subjects)
     found += amplification.findings(table, scored.training, context, subjects)
     found += intersections.findings(table, context)
+    found += templates.findings(table, context, prompts)
+    if len(scored.nearness):
+        found += associations.findings(scored.nearness, suite.associations, seed)
     if len(scored.matches):
         found += replication.findings(scored.matches, prompts, seed)
     for arm in suite.mitigations:
@@ -264,7 +270,11 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         targets = suites.targets(suite, arm, attribute)
         found += mitigation.findings(table, alignment, arm.name, attribute, targets, seed)
     found += quality.classifier(errors.tables, suite.attributes, errors.sources)
+    found += quality.abstention(errors.calibration, asked)
+    found += quality.missing_by_subject(table, asked, seed)
     found += quality.people(errors.judged, errors.settled)
+    judged = run.labels.raters if run.labels is not None else errors.judged
+    found += quality.agreement(judged, suite.attributes, seed)
     if len(errors.settled):
         found += quality.labelled_shares(errors.settled, errors.sizes, suite.attributes)
     return found + (quality.subjects(alignment, seed) if len(alignment) else [])
@@ -300,12 +310,13 @@ def execute(run: Run) -> Path:
         alignment = align(run, encoder, known, table)
         known_errors = validation.errors(run, encoder)
         key = {"encoder": encoder.key, "labels": known_errors.key}
-        scored = Scored(table, key, alignment, known_errors)
+        nearness = reading.associate(run, encoder, known)
+        scored = Scored(table, key, alignment, known_errors, nearness=nearness)
         if run.corpus is not None:
-            matches, facts, train_image = search(run, descriptor)
+            matches, facts, index = search(run, descriptor)
             scored = replace(
-                scored, matches=matches, facts=facts, train_image=train_image,
-                training=training.read(run, encoder, run.options.training),
+                scored, matches=matches, facts=facts, train_image=run.corpus.image,
+                training=training.read(run, encoder, index.train.entries, run.options.training),
             )  # fmt: skip
         report = conclude(run, scored)
     gone = run.pictures is None and len({s.id for s in run.samples} - run.folder.present())

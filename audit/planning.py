@@ -145,11 +145,14 @@ def versions() -> dict[str, str]:
 
 def _corpus(suite: Suite, options: Options) -> Any:
     """The training set to search: opened while planning, so that a wrong folder costs no images."""
-    if options.corpus is not None:
-        from audit.replication.corpus import FolderCorpus
+    from audit.replication import training_set
 
-        return FolderCorpus(options.corpus, options.held_out)
-    return registry.load("corpus", suite.corpus)() if suite.corpus else None
+    def registered(name: str) -> Any:
+        return registry.load("corpus", name)()
+
+    if options.corpus is not None:
+        return training_set.at(options.corpus, options.held_out, registered)
+    return training_set.of_corpus(registered(suite.corpus)) if suite.corpus else None
 
 
 def _size(text: str) -> str:

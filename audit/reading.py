@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,15 @@ import pandas as pd
 
 from audit import pixels, registry
 from audit.planning import Run
-from audit.records import ATTRIBUTE_COLUMNS, Attribute, Prompt, Suite
+from audit.records import (
+    ATTRIBUTE_COLUMNS,
+    BASELINE,
+    Association,
+    Attribute,
+    Prompt,
+    Sample,
+    Suite,
+)
 
 Reading = tuple[str, str | None, float]
 """Outcome, value, score."""
@@ -93,3 +101,44 @@ def _from_pictures(
         (i, attribute.name): (*known[i], np.nan) for i in wanted
     }
     return found | {(i, attribute.name): (why, None, np.nan) for i, why in shut.items() if why}
+
+
+def associate(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Nearness of every baseline image of an association to A rather than B.
+
+    Columns association, prompt, of_x and score, NaN for a missing image. A and B are the images of
+    prompts that state the class, where the suite has such for both, else the classes' texts.
+    """
+    from audit.stats.association import associations
+
+    columns = ["association", "prompt", "of_x", "score"]
+    rows: list[tuple[str, str, bool, float]] = []
+    prompts = {p.id: p for p in run.suite.prompts if p.purpose == "representation"}
+    base = [s for s in run.samples if s.arm == BASELINE and s.prompt in prompts]
+    for declared in run.suite.associations:
+        a, b = poles(run.suite, declared, base, encoder, known)
+        direction = {True: set(declared.x), False: set(declared.y)}
+        for s in base:
+            for of_x, subjects in direction.items():
+                prompt = prompts[s.prompt]
+                if prompt.subject in subjects and declared.attribute not in prompt.states:
+                    vector = known.get(s.id)
+                    score = np.nan if vector is None else float(associations(vector[None], a, b)[0])
+                    rows.append((declared.name, s.prompt, of_x, score))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def poles(
+    suite: Suite, declared: Association, samples: Sequence[Sample], encoder: Any,
+    known: Mapping[str, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """The vectors of A and of B, float32[n, d] each."""
+    states = {p.id: p.states.get(declared.attribute) for p in suite.prompts}
+    pictures = [
+        [known[s.id] for s in samples if states[s.prompt] == c and s.id in known]
+        for c in (declared.a, declared.b)
+    ]
+    if all(pictures):
+        return np.stack(pictures[0]), np.stack(pictures[1])
+    attribute = next(x for x in suite.attributes if x.name == declared.attribute)
+    return encoder.texts(attribute.texts[declared.a]), encoder.texts(attribute.texts[declared.b])

@@ -78,6 +78,8 @@ class Prompt:
     """"nobody" where the text asks for no person; else empty."""
     repeats: int | None = None
     """How often the caption's image stands in the training set, where that is known."""
+    template: str = ""
+    """The words around the subject, where the text was made from a template."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,25 @@ class Mitigation:
 
 
 @dataclass(frozen=True)
+class Association:
+    """Two concepts, X and Y, and two classes of an attribute: which is drawn nearer to which?"""
+
+    name: str
+    title: str
+    x: tuple[str, ...]
+    """Subjects of concept X."""
+    y: tuple[str, ...]
+    x_label: str
+    y_label: str
+    attribute: str
+    a: str
+    """Class that X is asked to be nearer to."""
+    b: str
+    source: str = "the classes' texts"
+    """What stands for A and B: texts, or images of prompts that state the class."""
+
+
+@dataclass(frozen=True)
 class Suite:
     """A question with everything that is needed to ask a model."""
 
@@ -124,6 +145,7 @@ class Suite:
     """Training set to search for copies, by registry name."""
     subject_attribute: str | None = None
     """Attribute that reads the subject itself, e.g. occupation; never a finding of its own."""
+    associations: tuple[Association, ...] = ()
 
     @property
     def gates(self) -> tuple[tuple[str, ...], ...]:

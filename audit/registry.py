@@ -18,6 +18,10 @@ DEFAULTS: dict[str, dict[str, float]] = {"embedded": {"steps": 20, "guidance": 3
 ENCODERS = {
     "embedded-classifier": "audit.world.models:classifier",
     "embedded-copy": "audit.world.models:copy_descriptor",
+    "phash": "audit.encode.phash:PerceptualHash",
+    "pixels": "audit.encode.pixel_space:Pixels",
+    "sscd": "audit.encode.sscd:immaculate",
+    "dinov2": "audit.encode.dino:dinov2",
 }
 """Functions without arguments that give an image encoder."""
 CORPORA = {"world": "audit.world.models:corpus"}
@@ -32,6 +36,9 @@ MITIGATIONS = {
 READERS = {
     "monk": "audit.attributes.pictures:monk",
     "skin-type": "audit.attributes.pictures:tone_type",
+    "face-gender": "audit.attributes.faces:gender",
+    "face-age": "audit.attributes.faces:age",
+    "face-monk": "audit.attributes.faces:monk",
 }
 """Readers of an attribute from pixels: functions of a picture to a class name, or None."""
 

@@ -6,6 +6,7 @@ is told nothing false; the interval at the stop is that of a fixed-width design.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,8 @@ from audit.stats.proportions import wilson
 
 IMAGES_A_ROUND = 15
 """About so many images of a subject between two looks."""
+EARLY = 5
+"""Rounds before which nothing is called hopeless: how alike a prompt's images are is not known."""
 LIMIT = 2.0
 """A subject gets at most this many times the images that a rule needs in its worst case: where most
 images have no label, more of them will not help."""
@@ -45,6 +48,8 @@ class Look:
     high: float
     narrow: bool
     """Whether the rule stops here."""
+    hopeless: bool = False
+    """Whether images of these prompts will not do it within the limit: prompts are clusters."""
 
 
 def check(precision: float) -> float:
@@ -104,7 +109,7 @@ def go_on(run: Run, table: pd.DataFrame) -> bool:
     number = 1 + max((look.number for look in run.looks), default=0)
     looks = list(_looks(run, table, number))
     run.looks += looks
-    open_ = {look.subject for look in looks if not look.narrow}
+    open_ = {look.subject for look in looks if not look.narrow and not look.hopeless}
     grown = False
     for subject in open_:
         prompts = len(subjects[subject])
@@ -118,16 +123,51 @@ def go_on(run: Run, table: pd.DataFrame) -> bool:
 
 
 def _looks(run: Run, table: pd.DataFrame, number: int) -> Iterator[Look]:
+    subjects = len(asked(run))
     for read in _readings(run, table):
         design = rule(run, read.rows.prompt.nunique())
         thin, classes = read.thinned, read.attribute.classes
         for i, value in enumerate(classes[:1] if len(classes) == 2 else classes):
             anytime = _anytime(run, read, value)
+            narrow = bool(design.narrow(thin[i], thin.sum()))
             yield Look(
                 number, read.arm, read.subject, read.attribute.name, value, int(read.counts[i]),
-                int(read.counts.sum()), anytime.low, anytime.high,
-                bool(design.narrow(thin[i], thin.sum())),
+                int(read.counts.sum()), anytime.low, anytime.high, narrow,
+                not narrow and number >= EARLY
+                and _needed(read, i, design, subjects) > LIMIT * design.most,
             )  # fmt: skip
+
+
+def _at_least(correlation: float, size: float, free: int) -> float:
+    """Two standard errors below an intraclass correlation, at least 0 (Donner & Koval 1980).
+
+    Of `size` images a prompt and `free` prompts that may differ: a first impression of how alike a
+    prompt's images are is often wrong, and must not end anything.
+    """
+    if size <= 1 or free < 1:
+        return 0.0
+    spread = (1 - correlation) * (1 + (size - 1) * correlation)
+    return max(0.0, correlation - 2 * spread * math.sqrt(2 / (size * (size - 1) * free)))
+
+
+def _needed(read: Readings, i: int, design: FixedWidth, subjects: int) -> float:
+    """Images of the same prompts after which a share would be narrow; infinite where none are.
+
+    With m prompts whose images have the correlation r, n images are worth n / (1 + (n / m - 1) r)
+    (Kish 1965, sec. 5.4), never more than m / r. r is the least that is credible, pooled over
+    `subjects`. Images without a label count too.
+    """
+    n = int(read.counts.sum())
+    if not n:
+        return math.inf
+    share, known = read.counts[i] / n, [r for r in read.correlation.values() if math.isfinite(r)]
+    worth = next(w for w in range(1, design.most + 1) if design.narrow(share * w, w))
+    prompts = read.labelled.prompt.nunique()
+    alike = _at_least(max(known, default=0.0), n / prompts, (prompts - 1) * subjects)
+    if worth * alike >= prompts:
+        return math.inf
+    labelled = worth * (1 - alike) / (1 - worth * alike / prompts)
+    return float(labelled * len(read.rows) / n)
 
 
 def _anytime(run: Run, read: Readings, value: str) -> Interval:

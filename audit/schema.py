@@ -106,6 +106,34 @@ class RawMitigation(Strict):
         return self
 
 
+class RawConcept(Strict):
+    """Subjects that stand for a concept."""
+
+    label: Text
+    subjects: list[Text] = Field(min_length=1)
+
+
+class RawAssociation(Strict):
+    """Two concepts, and the two classes of an attribute that they may be nearer to."""
+
+    name: str = Field(pattern=r"^[a-z0-9_-]+$")
+    title: Text
+    x: RawConcept
+    y: RawConcept
+    attribute: Text
+    a: Text
+    b: Text
+
+    @model_validator(mode="after")
+    def _apart(self) -> RawAssociation:
+        both = set(self.x.subjects) & set(self.y.subjects)
+        if both:
+            raise ValueError(f"{sorted(both)[0]!r} stands in `x` and in `y`")
+        if self.a == self.b:
+            raise ValueError("`a` and `b` are the same class")
+        return self
+
+
 class RawGate(Strict):
     """Texts for somebody, for nobody, and, where it matters, for several people."""
 
@@ -127,12 +155,13 @@ class RawSuite(Strict):
     attributes: dict[str, RawAttribute] = {}
     references: list[RawReference] = []
     mitigations: list[RawMitigation] = []
+    associations: list[RawAssociation] = []
     quick: dict[str, Seeds] = {}
 
 
 PARTS: dict[str, type[BaseModel]] = {
     "blocks": RawBlock, "attributes": RawAttribute, "references": RawReference,
-    "mitigations": RawMitigation, "gate": RawGate,
+    "mitigations": RawMitigation, "gate": RawGate, "associations": RawAssociation,
 }  # fmt: skip
 
 

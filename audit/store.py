@@ -62,8 +62,8 @@ class RunFolder:
         self.path = path
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the folder for one writer; UserError where another process has it."""
+    def lock(self, wait: bool = False) -> Iterator[None]:
+        """Hold the folder for one writer; `wait`, or UserError where another process has it."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             handle = (self.path / ".lock").open("w")
@@ -73,7 +73,7 @@ class RunFolder:
             ) from error
         with handle:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
                 raise UserError(
                     f"Another process is working on {self.path}. Wait for it to end, or choose "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from audit.mitigate.arms import Rewriter, known, noise_seed, targets
 from audit.mitigate.grammar import article
 from audit.records import (
     BASELINE,
+    Association,
     Attribute,
     Mitigation,
     Prompt,
@@ -113,10 +114,35 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
         empty_texts=tuple(raw.gate.empty) if raw.gate else (),
         several_texts=tuple(raw.gate.several) if raw.gate else (),
         corpus=raw.corpus, subject_attribute=raw.subject_attribute,
+        associations=_associations(raw, prompts, attributes),
     )  # fmt: skip
     for m in suite.mitigations:
         arms.check(suite, m)
     return suite
+
+
+def _associations(
+    raw: RawSuite, prompts: Sequence[Prompt], attributes: Mapping[str, Attribute]
+) -> tuple[Association, ...]:
+    """Declared associations, each of subjects, attributes and classes that the suite has."""
+    _unique("associations have the name", (a.name for a in raw.associations))
+    subjects = {p.subject for p in prompts if p.purpose == "representation"}
+    for a in raw.associations:
+        where = f"association {a.name}"
+        for subject in (*a.x.subjects, *a.y.subjects):
+            known("subject", subject, subjects, where)
+        known("attribute", a.attribute, attributes, where)
+        for value in (a.a, a.b):
+            known(a.attribute, value, attributes[a.attribute].classes, where)
+        if attributes[a.attribute].reader != "clip":
+            raise UserError(f"{where}: {a.attribute} is read from pixels and has no vectors.")
+    return tuple(
+        Association(
+            a.name, a.title, tuple(a.x.subjects), tuple(a.y.subjects), a.x.label, a.y.label,
+            a.attribute, a.a, a.b,
+        )
+        for a in raw.associations
+    )  # fmt: skip
 
 
 def _fill(template: str, where: str, **values: str) -> str:
@@ -141,6 +167,7 @@ def _prompts(block: RawBlock, beside: Path, attributes: Mapping[str, Attribute])
                 id=f"{block.id}/{subject}/{i}",
                 text=_fill(t, f"block {block.id}", subject=subject, a_subject=article(subject)),
                 subject=subject,
+                template=t,
                 **common,
             )
             for subject in block.subjects

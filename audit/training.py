@@ -12,6 +12,7 @@ import pandas as pd
 from audit import pixels
 from audit.planning import Run
 from audit.records import Attribute, Prompt, digest
+from audit.replication.corpus import Entry
 
 KINDS = ("all captions", "captions that leave it open", "captions nearest the prompt")
 NEAREST = 0.25
@@ -33,8 +34,8 @@ def _mentions(caption: str, subject: str) -> bool:
     return re.search(rf"\b{re.escape(subject.casefold())}\b", caption.casefold()) is not None
 
 
-def read(run: Run, encoder: Any, limit: int) -> pd.DataFrame:
-    """Readings of training images by subject: subject, attribute, kind, outcome, value.
+def read(run: Run, encoder: Any, known: Sequence[Entry], limit: int) -> pd.DataFrame:
+    """Readings of the `known` training images by subject, attribute, kind, outcome, value.
 
     A picture that stands in the set several times may be drawn several times. Only attributes of
     two classes are read: amplification is defined for these. Empty without captions that name a
@@ -48,7 +49,7 @@ def read(run: Run, encoder: Any, limit: int) -> pd.DataFrame:
     for p in run.suite.prompts:
         if p.purpose == "representation" and any(a.name in p.attributes for a in attributes):
             subjects.setdefault(p.subject, []).append(p)
-    entries = [e for e in run.corpus.entries() if e.caption]
+    entries = [e for e in known if e.caption]
     columns = ["subject", "attribute", "kind", "outcome", "value"]
     if not entries:
         return pd.DataFrame(columns=columns)

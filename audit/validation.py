@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,10 @@ from audit.records import Attribute, digest
 
 RENDERS = "fresh balanced renders of the world, none of them in training"
 PEOPLE = "images of this run that people labelled, weighted to all of its images"
+
+
+Calibration = tuple[np.ndarray, np.ndarray]
+"""Confidence float[n], and whether the reading was wrong, bool[n]."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Errors:
     """One row per labelled picture and attribute: what people saw, and what was read."""
     sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(attribute, class) to the number of images that were read as it when the sheet was drawn."""
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
+    """By attribute: how sure the reader was of images whose class is known, and where it erred."""
 
     @property
     def key(self) -> str:
@@ -41,8 +47,8 @@ def errors(run: Run, encoder: Any) -> Errors:
 
     Nothing is known of a classifier from elsewhere without labels: no table then.
     """
-    tables = renders(run, encoder)
-    found = Errors(tables, dict.fromkeys(tables, RENDERS))
+    tables, calibration = renders(run, encoder)
+    found = Errors(tables, dict.fromkeys(tables, RENDERS), calibration=calibration)
     return with_people(run, found)
 
 
@@ -63,7 +69,7 @@ def with_people(run: Run, known: Errors) -> Errors:
         if table is not None:
             tables[attribute.name], sources[attribute.name] = table, PEOPLE
     strata = {(s.attribute, s.read): s.size for s in drawn.strata}
-    return Errors(tables, sources, judged, settled, strata)
+    return Errors(tables, sources, judged, settled, strata, known.calibration)
 
 
 def _people(
@@ -83,30 +89,38 @@ def _people(
     return table if table.sum(1).all() else None
 
 
-def renders(run: Run, encoder: Any) -> dict[str, np.ndarray]:
-    """The embedded classifier's errors on fresh renders, int[K, K] per attribute; else nothing."""
+def renders(run: Run, encoder: Any) -> tuple[dict[str, np.ndarray], dict[str, Calibration]]:
+    """The embedded classifier's errors on fresh renders; nothing for any other classifier.
+
+    int[K, K] per attribute, of the readings that its threshold keeps, and the calibration of all.
+    """
     if run.options.classifier != "embedded-classifier":
-        return {}
+        return {}, {}
     from audit.attributes.zero_shot import classifier
     from audit.world.models import validation
 
     pictures, labels = validation(
         run.options.validation, {a.name: a.classes for a in run.suite.attributes}
     )
-    zero_shot = tuple(a for a in run.suite.attributes if a.reader == "clip")
+    zero_shot = tuple(replace(a, threshold=0.0) for a in run.suite.attributes if a.reader == "clip")
     reader = classifier(zero_shot, (), encoder.texts, encoder.scale)
     run.progress("classifier errors", 0, len(pictures))
     read = reader.read(encoder.images(pictures))
     run.progress("classifier errors", len(pictures), len(pictures))
-    out = {}
+    tables, calibration = {}, {}
     for attribute in run.suite.attributes:
         if attribute.name in labels:
-            part = read[(read.attribute == attribute.name) & (read.outcome == "label")]
+            part = read[read.attribute == attribute.name]
             true = np.asarray(labels[attribute.name])[part.row.to_numpy(int)]
-            table = confusion(true, part.value.tolist(), attribute.classes)
+            score, value = part.score.to_numpy(float), part.value.to_numpy(object)
+            kept = score >= attribute.threshold
+            table = confusion(true[kept], value[kept].tolist(), attribute.classes)
             if table.sum(1).all():  # a class that was never shown leaves its errors unknown
-                out[attribute.name] = table
-    return out
+                tables[attribute.name] = table
+                known = true >= 0
+                names = np.asarray(attribute.classes, object)
+                calibration[attribute.name] = score[known], names[true[known]] != value[known]
+    return tables, calibration
 
 
 def confusion(true: np.ndarray, read: list[str], classes: Sequence[str]) -> np.ndarray:

@@ -34,6 +34,7 @@ from audit.generate import sampler
 from audit.generate.model import Loading, Model
 from audit.generate.source import find
 from audit.mitigate.arms import noise_seed
+from audit.mitigate.grammar import article
 from audit.records import Sample, Settings, sample_id
 from audit.store import RunFolder
 
@@ -48,7 +49,7 @@ def source(name: str) -> Any:
 
 def plan(prompts: int, seeds: int, settings: Settings) -> list[Sample]:
     """`prompts` distinct texts with `seeds` pictures each."""
-    texts = [f"a photo of a {JOBS[i % 16]}" + ", again" * (i // 16) for i in range(prompts)]
+    texts = [f"a photo of {article(JOBS[i % 16])}" + ", again" * (i // 16) for i in range(prompts)]
     return [
         Sample(sample_id(t, noise_seed(t, k), settings), t, "none", noise_seed(t, k), t)
         for t in texts

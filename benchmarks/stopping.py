@@ -5,6 +5,10 @@
 The fixed plan must be enough for the worst case, a share of one half. `wilson` is what somebody
 would need who knew the share before. Both bets hold at all times; width is theirs over Wilson's at
 the images of the fixed plan.
+
+A second table says what `--precision` needs for the shares that the world plants, exactly: its own
+rule (looks at every 15 images, covers 95 % at the stop), somebody who knew every share beforehand
+and needs no look, and the plan that must be enough for any share.
 """
 
 from __future__ import annotations
@@ -17,8 +21,11 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import norm
 
+from audit.rounds import IMAGES_A_ROUND, plan_size
 from audit.stats.betting import Betting, begin
+from audit.stats.fixed_width import coverage, fixed_width
 from audit.stats.proportions import wilson
+from audit.world import truth
 
 SHARES = (0.0, 0.02, 0.1, 0.5)
 
@@ -39,8 +46,24 @@ def known(p: float, precision: float) -> int:
     return n
 
 
+def world(precision: float) -> Table:
+    """Mean images over the world's occupations: the rule, the all-knowing, and the fixed plan."""
+    shares = np.array([o.p_woman for o in truth.OCCUPATIONS])
+    table = Table(title="the world's 20 planted shares of women, images an occupation")
+    for column in ("half-width", "fixed", "rule", "saved", "knew all shares", "saved "):
+        table.add_column(column, justify="right")
+    for half in (precision, 2 * precision):
+        rule = fixed_width(half, IMAGES_A_ROUND)
+        mean = float(coverage(rule, np.minimum(shares, 1 - shares))[1].mean())
+        best = float(np.mean([known(min(p, 1 - p), half) for p in shares]))
+        plan = plan_size(half)
+        table.add_row(f"{half:g}", str(plan), f"{mean:.0f}", f"{1 - mean / plan:+.0%}",
+                      f"{best:.0f}", f"{1 - best / plan:+.0%}")  # fmt: skip
+    return table
+
+
 def main() -> None:
-    """Print a table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--precision", type=float, default=0.05)
@@ -64,6 +87,7 @@ def main() -> None:
                 f"{(i.high - i.low) / (w.high - w.low):.2f}",
             )  # fmt: skip
     Console(width=100).print(table)
+    Console(width=100).print(world(options.precision))
 
 
 if __name__ == "__main__":

@@ -21,19 +21,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generate": SHARED | {"generate"},
     "encode": SHARED | {"encode"},
     "attributes": SHARED | {"attributes"},
-    "replication": SHARED | {"replication"},
+    "replication": SHARED | {"replication", "sidecars", "store"},
     "mitigate": SHARED | {"mitigate"},
     "findings": SHARED | {"findings", "stats"},
     "report": SHARED | {"report", "findings"},
-    "imported": SHARED | {"imported"},
+    "imported": SHARED | {"imported", "sidecars"},
+    "sidecars": {"errors"},
     "store": SHARED,
     "suites": SHARED | {"mitigate", "schema"},
     "schema": {"errors", "mitigate"},
     "registry": SHARED,
 }
 """Rooms of the package that a room may import; the line, the command line and the world may all."""
-EVERYWHERE = {"__init__", "__main__", "behind", "cli", "commands", "doctor", "labelling",
-              "pipeline", "planning", "reading", "rounds", "training",
+EVERYWHERE = {"__init__", "__main__", "behind", "cli", "commands", "doctor", "encoders",
+              "labelling", "pipeline", "planning", "reading", "rounds", "searching", "training",
               "validation", "world"}  # fmt: skip
 HEAVY = {"torch", "diffusers", "open_clip", "faiss", "transformers", "pandas", "numpy", "sklearn",
          "seaborn", "matplotlib", "jinja2", "pydantic", "scipy", "statsmodels"}  # fmt: skip
@@ -50,7 +51,7 @@ FORBIDDEN = {
 STATS_ALONE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math",
                "typing", "numpy", "scipy", "statsmodels", "audit"}  # fmt: skip
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
-LONGER = {"run": 105, "fit": 70}
+LONGER = {"run": 115, "fit": 70}
 """What has outgrown the limits, each with its own: a command is as long as its options are
 many; the rest is to be taken apart, and never to be added to."""
 

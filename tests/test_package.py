@@ -29,7 +29,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 HEAVY = {"torch", "torchvision", "diffusers", "transformers", "open_clip", "faiss", "pandas",
          "sklearn", "seaborn", "matplotlib", "jinja2", "scipy", "statsmodels"}  # fmt: skip
 DISTRIBUTION = {"PIL": "pillow", "faiss": "faiss-cpu", "open_clip": "open-clip-torch",
-                "sklearn": "scikit-learn"}  # fmt: skip
+                "sklearn": "scikit-learn", "dlib": "dlib-bin"}  # fmt: skip
 """Where a distribution is not called as its module is."""
 
 
@@ -293,12 +293,13 @@ def test_no_registry_host_or_place_of_a_machine_is_named() -> None:
     assert found == []
 
 
-def imported() -> Iterator[tuple[str, str]]:
+def imported(top_level: bool = False) -> Iterator[tuple[str, str]]:
     """Each module of `audit/` with the first part of each name it imports from elsewhere."""
     for name in below("audit"):
         if not name.endswith(".py"):
             continue
-        for node in ast.walk(ast.parse((ROOT / name).read_text("utf-8"))):
+        tree = ast.parse((ROOT / name).read_text("utf-8"))
+        for node in tree.body if top_level else ast.walk(tree):
             if isinstance(node, ast.Import):
                 yield from ((name, alias.name.split(".")[0]) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -306,8 +307,21 @@ def imported() -> Iterator[tuple[str, str]]:
 
 
 def test_everything_imported_is_a_declared_dependency() -> None:
-    """No module leans on a package that happens to come with another one."""
+    """No module leans on a package that happens to come with another one.
+
+    What only an extra brings is imported where it is used, and said to be optional by `doctor`.
+    """
     declared = {canonicalize_name(Requirement(d).name) for d in PROJECT["dependencies"]}
+    extras = {
+        canonicalize_name(Requirement(d).name)
+        for name, needs in PROJECT["optional-dependencies"].items()
+        if name != "dev"
+        for d in needs
+    }
+    assert not extras & {
+        canonicalize_name(DISTRIBUTION.get(m, m)) for _, m in imported(top_level=True)
+    }
+    declared |= extras
     standard = sys.stdlib_module_names | {"audit"}
     missing = {
         (where, module)

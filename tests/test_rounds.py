@@ -98,6 +98,23 @@ def test_images_without_labels_do_not_go_on_for_ever(tmp_path: Path) -> None:
     assert rounds.summary(made)["unmet"] == sorted(SHARES)
 
 
+def test_prompts_that_decide_the_answer_are_found_out_early(tmp_path: Path) -> None:
+    """Where one of three templates shows women alone, more images of the same three are no help."""
+    made = run(0.05, tmp_path)
+    rounds.begin(made)
+
+    def by_template(run: Run) -> pd.DataFrame:
+        found = table(run)
+        odd = found.prompt.str.endswith("/1")
+        return found.assign(value=found.value.where(~odd, "woman"))
+
+    while rounds.go_on(made, by_template(made)):
+        pass
+    assert max(sizes(made).values()) <= 6 * 15
+    assert rounds.summary(made)["unmet"] == sorted(SHARES)
+    assert all(x.hopeless != x.narrow for x in made.looks if x.number == rounds.EARLY)
+
+
 def test_intervals_at_the_stop_cover(tmp_path: Path) -> None:
     """Over many runs the printed interval holds the share in at least 93 %."""
     from audit.stats.proportions import wilson

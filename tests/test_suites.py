@@ -384,3 +384,44 @@ def test_a_suite_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_bytes(b"name = '\xff'")
     with pytest.raises(UserError, match=r"mine\.toml cannot be read.*UTF-8"):
         suites.read_suite(str(tmp_path / "mine.toml"))
+
+
+ASSOCIATION = """
+[[associations]]
+name = "n"
+title = "T"
+x = { label = "care", subjects = ["nurse"] }
+y = { label = "space", subjects = ["astronaut"] }
+attribute = "gender"
+a = "woman"
+b = "man"
+"""
+
+
+def test_associations_are_read(tmp_path: Path) -> None:
+    """Concepts, classes and labels travel as they were written."""
+    (found,) = read(tmp_path, GOOD + ASSOCIATION).associations
+    assert (found.x, found.y, found.a, found.b) == (("nurse",), ("astronaut",), "woman", "man")
+    assert (found.x_label, found.y_label) == ("care", "space")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('["nurse"]', '["nurze"]', r"association n: .*nurse"),
+        ('["astronaut"]', '["nurse"]', "stands in `x` and in `y`"),
+        ('attribute = "gender"\na = "woman"', 'attribute = "gende"\na = "woman"', "gender"),
+        ('b = "man"', 'b = "woman"', "same class"),
+        ('b = "man"', 'b = "men"', "man"),
+        ('name = "n"', 'name = "N n"', "associations"),
+    ],
+)
+def test_a_wrong_association_is_one_sentence(old: str, new: str, said: str, tmp_path: Path) -> None:
+    """Unknown subjects, attributes and classes, and concepts that are not two."""
+    with pytest.raises(UserError, match=said):
+        read(tmp_path, GOOD + ASSOCIATION.replace(old, new))
+
+
+def test_templates_travel_with_their_prompts(tmp_path: Path) -> None:
+    """The same words around two subjects are one template."""
+    assert {p.template for p in read(tmp_path, GOOD).prompts} == {"a photo of {a_subject}"}

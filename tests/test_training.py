@@ -65,7 +65,7 @@ def test_a_subject_is_a_word_and_not_a_part_of_one() -> None:
 def test_training_shares_are_those_that_were_planted(tmp_path: Path) -> None:
     """Read by the embedded classifier, nurses are mostly women and builders men; read once."""
     made = run(tmp_path)
-    found = training.read(made, models.classifier(), limit=60)
+    found = training.read(made, models.classifier(), made.corpus.entries(), limit=60)
     shares = {
         s: float((part.value == "woman").mean())
         for s, part in found[found.kind == "all captions"].groupby("subject")
@@ -80,27 +80,24 @@ def test_training_shares_are_those_that_were_planted(tmp_path: Path) -> None:
         raise AssertionError("pictures are read once")
 
     counted.images = refuse
-    again = training.read(made, counted, limit=60)
+    again = training.read(made, counted, made.corpus.entries(), limit=60)
     pd.testing.assert_frame_equal(found, again)
 
 
 def test_nothing_without_captions(tmp_path: Path) -> None:
     """A corpus whose captions are not known gives no comparison, and no claim."""
     made = run(tmp_path)
-    made.corpus = SimpleNamespace(entries=lambda: [Entry("a", "", 1)])
-    assert training.read(made, models.classifier(), 60).empty
+    nothing = training.read(made, models.classifier(), [Entry("a", "", 1)], 60)
+    assert nothing.empty
     context = Context([GENDER], [], {}, None, 0)
     empty = pd.DataFrame(columns=list(ATTRIBUTE_COLUMNS))
-    assert (
-        amplification.findings(empty, training.read(made, models.classifier(), 60), context, {})
-        == []
-    )
+    assert amplification.findings(empty, nothing, context, {}) == []
 
 
 def table(shares: dict[str, float], n: int, rng: np.random.Generator) -> pd.DataFrame:
     """Model readings with these shares of women."""
     rows = [
-        (f"{s}{i}", f"{s}/0", s, "none", i, "gender", "label",
+        (f"{s}{i}", f"{s}/{i % 20}", s, "none", i, "gender", "label",
          "woman" if rng.random() < p else "man", 0.9)
         for s, p in shares.items()
         for i in range(n)
@@ -120,8 +117,13 @@ def test_amplification_is_found_where_it_was_planted() -> None:
     subjects = dict.fromkeys(learned, 1)
     more = amplification.findings(table(twice, 200, rng), seen, context, subjects)
     same = amplification.findings(table(learned, 200, rng), seen, context, subjects)
-    assert [f.verdict for f in more] == ["above"] * 5
+    assert [f.verdict for f in more] == ["above"] * 6
+    directional = more[1]
+    assert directional.id.endswith("gender-amplification/directional, all captions")
+    # By definition: signs of the planted shares against their mean, times what was added.
+    assert directional.estimate == pytest.approx(np.mean([0.18, 0.18, 0.25, 0.22]), abs=0.05)
+    assert same[1].verdict == "compatible"
     assert more[0].estimate == pytest.approx(np.mean([0.18, 0.18, 0.25, 0.22]), abs=0.04)
     assert more[0].where == "all 4 subjects"
-    assert "further on the training majority's side" in more[1].sentence
+    assert "further on the training majority's side" in more[2].sentence
     assert [f.verdict for f in same].count("compatible") >= 4

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-WHITE = np.array([0.95047, 1.0, 1.08883])
-"""D65, 2 degree observer."""
+from audit.attributes.difference import difference
+
 TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375],
      [0.2126729, 0.7151522, 0.0721750],
      [0.0193339, 0.1191920, 0.9503041]]
 )  # fmt: skip
 """Linear sRGB to XYZ (IEC 61966-2-1; matrix to seven digits)."""
+WHITE = TO_XYZ.sum(1)
+"""D65 as the primaries add up to it, so that greys have a* = b* = 0 to the last digit."""
 MONK = (
     "#f6ede4", "#f3e7db", "#f7ead0", "#eadaba", "#d7bd96",
     "#a07e56", "#825c43", "#604134", "#3a312a", "#292420",
@@ -55,8 +57,8 @@ def swatches() -> np.ndarray:
 
 
 def nearest_monk(colour: np.ndarray) -> np.ndarray:
-    """Monk class int[...] in 1..10 of CIELAB float[..., 3]: the least CIE76 distance."""
-    return np.linalg.norm(colour[..., None, :] - lab(swatches()), axis=-1).argmin(-1) + 1
+    """Monk class int[...] in 1..10 of CIELAB float[..., 3]: the least CIEDE2000 difference."""
+    return difference(colour[..., None, :], lab(swatches())).argmin(-1) + 1
 
 
 def skin_pixels(picture: np.ndarray) -> np.ndarray:

@@ -38,11 +38,16 @@ def tone_type(picture: np.ndarray) -> str | None:
 
 
 def key(attribute: Attribute, reader: Any) -> str:
-    """Changes with the reader's name, the class list and, where it can be had, the source."""
+    """Changes with the reader's name, the class list and, where they can be had, what it runs.
+
+    That is the source of its module, and what the module's function `stamp` says of its libraries.
+    """
+    module = inspect.getmodule(reader)
     try:
-        source = inspect.getsource(inspect.getmodule(reader) or reader)
+        source = inspect.getsource(module or reader)
     except (OSError, TypeError):
         source = ""
+    source += str(getattr(module, "stamp", str)())
     return f"{attribute.name}-{digest([attribute.reader, attribute.classes, source], 8)}"
 
 

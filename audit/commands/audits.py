@@ -99,10 +99,17 @@ def run(
         str, typer.Option(help="`embedded-classifier` or an open_clip name.")
     ] = "embedded-classifier",
     corpus: Annotated[
-        Path | None, typer.Option(help="Folder of training images to search for copies.")
+        Path | None,
+        typer.Option(
+            help="Training images to search for copies: a folder, tars, tables, or an index made "
+            "by `t2i-audit index`."
+        ),
     ] = None,
+    descriptor: Annotated[
+        str, typer.Option(help="Copy descriptor, as `index` takes it; an index has its own.")
+    ] = "embedded-copy",
     held_out: Annotated[
-        Path | None, typer.Option(help="Folder of held-out images, exchangeable with --corpus.")
+        Path | None, typer.Option(help="Held-out images, exchangeable with --corpus.")
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -123,6 +130,7 @@ def run(
         device=device, scheduler=scheduler, negative=negative, size=size, loras=tuple(lora or ()),
         compile=compile, offload=offload, trust=trust, revision=revision, config=config,
         images=images, prompts=prompts, classifier=classifier, corpus=corpus, held_out=held_out,
+        descriptor=descriptor,
         references=tuple(reference or ()), command=command(),
         precision=rounds.check(precision) if precision else 0.0,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from audit.findings.wording import cap, change
 from audit.records import BASELINE, Attribute, Finding
 from audit.stats.amplification import towards_majority
 from audit.stats.decisions import verdict
+from audit.stats.directional_amplification import Resampling, task_to_attribute
 from audit.stats.interval import Interval
 
 
@@ -40,7 +41,72 @@ def findings(
                 stem = f"representation/{BASELINE}/{read.subject}/{attribute.name}"
                 f = replace(f, id=f"{stem}-amplification/{kind}")
                 out.append(replace(f, sentence=_sentence(f, str(kind))))
-    return _overall(out, context) + out
+    return _overall(out, context) + _directional(table, training, context) + out
+
+
+def _directional(table: pd.DataFrame, training: pd.DataFrame, context: Context) -> list[Finding]:
+    """BiasAmp from subject to attribute, over all subjects, by attribute and kind of caption.
+
+    Labels as they were read on both sides: the measure is of tables of counts.
+    """
+    out = []
+    for attribute in context.attributes:
+        model = _labelled(table[table.arm == BASELINE], attribute)
+        for kind, rows in training.groupby("kind", sort=False) if len(training) else ():
+            learned = _labelled(rows, attribute)
+            subjects = [s for s in dict.fromkeys(model.subject) if s in set(learned.subject)]
+            if len(subjects) < 2:
+                continue
+            place = {c: i for i, c in enumerate(attribute.classes)}
+            shape = (len(place), len(subjects))
+            got = task_to_attribute(
+                _counts(learned, place, subjects, shape)[0],
+                _counts(model, place, subjects, shape, "prompt"),
+                Resampling(np.random.default_rng(context.seed)),
+            )
+            ci, name = got.interval, attribute.name.replace("_", " ")
+            out.append(
+                Finding(
+                    id=f"representation/{BASELINE}/all/{attribute.name}-amplification/"
+                    f"directional, {kind}",
+                    section="representation",
+                    where=f"all {len(subjects)} subjects",
+                    quantity=f"change by directional amplification of {name}, {kind}",
+                    estimate=ci.estimate,
+                    low=ci.low,
+                    high=ci.high,
+                    n=len(model),
+                    n_effective=float(len(learned)),
+                    missing=0,
+                    method="BiasAmp from subject to attribute (Wang & Russakovsky 2021); Bayesian "
+                    "bootstrap of prompts; labels as read",
+                    verdict=verdict(ci, 0.0),
+                    sentence=(
+                        f"Directional bias amplification, from subject to {name} ({kind}): "
+                        f"{change(ci.estimate, ci.low, ci.high)} over {len(subjects)} subjects; "
+                        "above 0 goes further than the training set."
+                    ),
+                )
+            )
+    return out
+
+
+def _labelled(rows: pd.DataFrame, attribute: Attribute) -> pd.DataFrame:
+    return rows[(rows.attribute == attribute.name) & (rows.outcome == "label")]
+
+
+def _counts(
+    rows: pd.DataFrame, place: Mapping[str, int], subjects: Sequence[str], shape: tuple[int, int],
+    clusters: str = "",
+) -> np.ndarray:  # fmt: skip
+    """Counts int[clusters, classes, subjects] of labelled rows; one cluster where none is named."""
+    rows = rows[rows.subject.isin(subjects)]
+    group = pd.factorize(rows[clusters])[0] if clusters else np.zeros(len(rows), int)
+    table = np.zeros((int(group.max(initial=0)) + 1, *shape), int)
+    at = {s: i for i, s in enumerate(subjects)}
+    np.add.at(table, (group, rows.value.map(place).to_numpy(int),
+                      rows.subject.map(at).to_numpy(int)), 1)  # fmt: skip
+    return table
 
 
 def _sentence(f: Finding, kind: str) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from audit.findings.wording import estimate
+from audit.findings.wording import estimate, p_value, percent
 from audit.records import BASELINE, Attribute, Finding
+from audit.stats.agreement import Resampling, krippendorff_alpha
 from audit.stats.labels import stratified_share
 from audit.stats.proportions import effective_n, wilson
+from audit.stats.risk_coverage import differential_missingness, guaranteed_threshold
 
 
 def classifier(
@@ -117,6 +119,152 @@ def people(judged: pd.DataFrame, settled: pd.DataFrame) -> list[Finding]:
                     f"People could not say the {name} in "
                     f"{estimate(ci.estimate, ci.low, ci.high)} of {len(part)} images that the "
                     "classifier had read."
+                ),
+            )
+        )
+    return out
+
+
+GRID = np.linspace(0.0, 0.99, 100)
+"""Thresholds among which one is sought, fixed before anything is seen."""
+RISK = 0.05
+"""Share of wrong labels that a threshold is asked to promise."""
+
+
+def abstention(
+    calibration: Mapping[str, tuple[np.ndarray, np.ndarray]], attributes: Sequence[Attribute]
+) -> list[Finding]:
+    """What the threshold of each attribute costs and buys, and the lowest that promises RISK.
+
+    `calibration` has confidence float[n] and wrong bool[n] of images whose class is known.
+    """
+    out = []
+    for attribute in attributes:
+        if attribute.name not in calibration:
+            continue
+        score, wrong = calibration[attribute.name]
+        kept = score >= attribute.threshold
+        ci, name = wilson(int(wrong[kept].sum()), int(kept.sum())), attribute.name.replace("_", " ")
+        best = guaranteed_threshold(score, wrong, GRID, RISK)
+        promise = (
+            f"no threshold is needed for at most {percent(RISK)}"
+            if best.threshold == 0
+            else f"the lowest threshold that is shown to err in at most {percent(RISK)} is "
+            f"{best.threshold:.2f}, which keeps {percent(best.coverage.estimate)}"
+            if np.isfinite(best.threshold)
+            else f"for a promise of at most {percent(RISK)}, {best.reason}"
+        )
+        out.append(
+            Finding(
+                id=f"quality/abstention/{attribute.name}",
+                section="quality",
+                where=f"{name}: labels at its threshold {attribute.threshold:g}",
+                quantity="share of kept labels that are wrong, on images whose class is known",
+                estimate=ci.estimate,
+                low=ci.low,
+                high=ci.high,
+                n=int(kept.sum()),
+                n_effective=float(kept.sum()),
+                missing=int((~kept).sum()),
+                reasons={"uncertain": int((~kept).sum())} if (~kept).any() else {},
+                method="risk and coverage; Clopper-Pearson over a fixed grid, Bonferroni",
+                verdict="described" if kept.any() else "undecided",
+                sentence=(
+                    f"At its threshold of {attribute.threshold:g}, the reader of {name} keeps "
+                    f"{percent(float(kept.mean()))} of {len(kept)} images whose class is known and "
+                    f"errs in {estimate(ci.estimate, ci.low, ci.high)} of them; {promise}."
+                ),
+            )
+        )
+    return out
+
+
+def missing_by_subject(
+    table: pd.DataFrame, attributes: Sequence[Attribute], seed: int
+) -> list[Finding]:
+    """Whether some subjects' baseline images lack a label more often than others'."""
+    out = []
+    for attribute in attributes:
+        rows = table[(table.arm == BASELINE) & (table.attribute == attribute.name)]
+        subjects = list(dict.fromkeys(rows.subject))
+        lost = (rows.outcome != "label").groupby(rows.subject).sum().reindex(subjects)
+        if len(subjects) < 2 or not lost.any():
+            continue
+        totals = rows.subject.value_counts().reindex(subjects).to_numpy(int)
+        got = differential_missingness(lost.to_numpy(int), totals, np.random.default_rng(seed))
+        most, least = (subjects[i] for i in got.pair)
+        ci, name = got.difference, attribute.name.replace("_", " ")
+        known = np.isfinite(got.p)
+        differ = known and got.p < 0.05
+        shares = f"{percent(got.shares[got.pair[0]].estimate)} of {most}, "
+        shares += f"{percent(got.shares[got.pair[1]].estimate)} of {least}"
+        out.append(
+            Finding(
+                id=f"quality/missing-by-subject/{attribute.name}",
+                section="quality",
+                where=f"{name}: images without a label, {len(subjects)} subjects",
+                quantity="largest gap between subjects in images without a label",
+                estimate=ci.estimate,
+                low=ci.low,
+                high=ci.high,
+                n=int(totals.sum()),
+                n_effective=float(totals.sum()),
+                missing=int(lost.sum()),
+                method=f"{got.method}; Newcombe's limits for all pairs at once",
+                p=got.p,
+                floor=got.floor,
+                floor_high=got.floor_high,
+                verdict=("above" if differ else "compatible") if known else "undecided",
+                sentence=(
+                    f"{'Some' if differ else 'No'} subjects' images "
+                    f"{'' if differ else 'are shown to '}lack a {name} label more often than "
+                    f"others' ({shares}; p = {p_value(got.p)}, n = {int(totals.sum())})."
+                    if known
+                    else f"Whether {name} labels are missing unevenly is not known."
+                ),
+            )
+        )
+    return out
+
+
+def agreement(judged: pd.DataFrame, attributes: Sequence[Attribute], seed: int) -> list[Finding]:
+    """Whether raters agree beyond chance, per attribute that several people labelled.
+
+    `judged` has sample, attribute, rater and value, one row per judgement; no value is no label.
+    """
+    out = []
+    for attribute in attributes:
+        rows = judged[judged.attribute == attribute.name] if len(judged) else judged
+        if not len(rows) or rows.rater.nunique() < 2:
+            continue
+        place = {c: i for i, c in enumerate(attribute.classes)}
+        known = rows.assign(code=rows.value.map(place))
+        table = known.pivot_table("code", "sample", "rater", dropna=False)
+        ratings = table.fillna(-1).to_numpy(int)
+        found = krippendorff_alpha(ratings, Resampling(np.random.default_rng(seed)))
+        ci, name = found.interval, attribute.name.replace("_", " ")
+        good = np.isfinite(ci.estimate)
+        out.append(
+            Finding(
+                id=f"quality/agreement/{attribute.name}",
+                section="quality",
+                where=f"{name}: {rows.rater.nunique()} raters",
+                quantity="coefficient of agreement beyond chance, Krippendorff's alpha",
+                estimate=ci.estimate,
+                low=ci.low,
+                high=ci.high,
+                n=found.units,
+                n_effective=float(found.units),
+                missing=found.left_out,
+                reasons={"fewer than two labels": found.left_out} if found.left_out else {},
+                method="Krippendorff's alpha, nominal; percentile bootstrap over images",
+                verdict="described" if good else "undecided",
+                sentence=(
+                    f"{rows.rater.nunique()} raters of {name} agree beyond chance with alpha = "
+                    f"{ci.estimate:.2f} [{ci.low:.2f}, {ci.high:.2f}] on {found.units} images "
+                    "(1 is always, 0 is chance)."
+                    if good
+                    else f"Agreement of raters on {name} is not known: {found.reason}."
                 ),
             )
         )

@@ -5,10 +5,8 @@ Nothing is unpacked to disk, and a name inside an archive is never used as a pat
 
 from __future__ import annotations
 
-import csv
-import json
 import tarfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -20,12 +18,10 @@ from audit import pixels
 from audit.errors import UserError
 from audit.imported import prompts
 from audit.records import digest
+from audit.sidecars import SIDECARS, TABLES, TEXT_COLUMNS, Row, row_of, rows, sidecar_text
 
 MAX_BYTES = 200_000_000
 """Files larger than this are not read as pictures."""
-TEXT_COLUMNS = ("text", "prompt", "caption")
-NAME_COLUMNS = ("file_name", "filename", "file", "image", "path", "key")
-TABLES = ("metadata.csv", "metadata.jsonl", "prompts.csv", "prompts.jsonl")
 
 
 @dataclass(frozen=True)
@@ -70,59 +66,6 @@ def read(path: Path, table: Path | None = None) -> Pictures:
     raise UserError(f"{path} is no folder, tar or Parquet file. Give one of these.")
 
 
-@dataclass(frozen=True)
-class Row:
-    """What a table says of one picture."""
-
-    text: str | None
-    seed: int | None = None
-    arm: str | None = None
-
-
-def rows(path: Path) -> dict[str, Row]:
-    """A CSV or JSON lines table by file name; UserError says which line is wrong."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file) if path.suffix == ".csv" else _lines(path, file)
-            found = {}
-            for number, record in enumerate(reader, 2 if path.suffix == ".csv" else 1):
-                name = _first(record, NAME_COLUMNS)
-                if name is None:
-                    raise UserError(
-                        f"{path}, line {number}: no file name. Name it in one of the columns "
-                        f"{', '.join(NAME_COLUMNS)}."
-                    )
-                found[PurePosixPath(name).as_posix()] = _row(record, path, number)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read: {error}. Save it as UTF-8 text.") from error
-    return found
-
-
-def _lines(path: Path, file: Any) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(file, 1):
-        if line.strip():
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise UserError(f"{path}, line {number} is no JSON: {error}. Correct it.") from None
-            if not isinstance(record, dict):
-                raise UserError(f"{path}, line {number} is no JSON object. Correct it.")
-            yield record
-
-
-def _first(record: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    return next((str(record[n]) for n in names if record.get(n) not in (None, "")), None)
-
-
-def _row(record: Mapping[str, Any], path: Path, number: int) -> Row:
-    seed = record.get("seed")
-    try:
-        whole = int(seed) if seed not in (None, "") else None
-    except (TypeError, ValueError):
-        raise UserError(f"{path}, line {number}: {seed!r} is no whole seed. Correct it.") from None
-    return Row(_first(record, TEXT_COLUMNS), whole, _first(record, ("arm", "mitigation")))
-
-
 def _item(
     name: str, stamp: str, row: Row | None, sidecar: str | None, data: Callable[[], bytes]
 ) -> Item:
@@ -139,18 +82,6 @@ def _item(
         return Item(name, inside, "metadata", stamp)
     named = prompts.from_name(name)
     return Item(name, named, "name" if named else "nowhere", stamp)
-
-
-def sidecar_text(suffix: str, data: bytes) -> str | None:
-    """The prompt in a `.txt`, `.caption` or `.json` that lies beside a picture."""
-    text = data[: prompts.MAX_TEXT].decode("utf-8", "replace").strip()
-    if suffix == ".json":
-        try:
-            record = json.loads(text)
-        except ValueError:
-            return None
-        text = (_first(record, TEXT_COLUMNS) or "") if isinstance(record, dict) else ""
-    return " ".join(text.split()) or None
 
 
 class Folder:
@@ -181,7 +112,7 @@ class Folder:
 
     @staticmethod
     def _sidecar(file: Path) -> str | None:
-        for suffix in (".txt", ".caption", ".json"):
+        for suffix in SIDECARS:
             beside = file.with_suffix(suffix)
             if beside.is_file() and (found := sidecar_text(suffix, beside.read_bytes())):
                 return found
@@ -218,7 +149,7 @@ class Tar:
             raise UserError(f"{self.path} holds no images. Give a tar that does.")
         for name in self._members:
             place = PurePosixPath(name)
-            if place.suffix in (".txt", ".caption", ".json"):
+            if place.suffix in SIDECARS:
                 beside.setdefault(place.with_suffix("").as_posix(), {})[place.suffix] = name
         changed = self.path.stat().st_mtime_ns
         return [
@@ -231,7 +162,7 @@ class Tar:
         ]  # fmt: skip
 
     def _sidecar(self, beside: Mapping[str, str]) -> str | None:
-        for suffix in (".txt", ".caption", ".json"):
+        for suffix in SIDECARS:
             if suffix in beside and (found := sidecar_text(suffix, self._bytes(beside[suffix]))):
                 return found
         return None
@@ -285,7 +216,7 @@ class Table:
         changed = self.path.stat().st_mtime_ns
         items = []
         for i, record in enumerate(self._file.read(columns=rest).to_pylist() if rest else []):
-            row = _row(record, self.path, i + 1)
+            row = row_of(record, self.path, i + 1)
             items.append(_item(str(i), f"{i}-{changed}", row, None, lambda i=i: self._bytes(i)))  # type: ignore[misc]
         if not rest:
             count = self._file.metadata.num_rows

@@ -1,99 +1,166 @@
 """The do-not-rewrite gate: prompts that a diversity rewrite would falsify stay untouched.
 
-Named people, periods, quoted text, stated attributes, counted groups and prompts without a known
-person noun are left alone; systems that rewrote them are the reason why (historical scenes, named
-families). It reads spelling, not meaning: a single name, a fictional character or a period that
-only context reveals passes. A suite can close such a gap itself with a block's `states`.
+Named people, periods, roles with one gender, quoted text, stated attributes, counted groups and
+prompts without a known person noun are left alone; systems that rewrote them are the reason why
+(historical scenes, named families; Wan et al. 2024, "The Factuality Tax of Diversity-Intervened
+Text-to-Image Generation"). It reads spelling, lists and a little grammar, not meaning: a name that
+no list holds, in small letters, or a period that only context reveals passes. A suite can close
+such a gap itself with a block's `states`. tests/mitigate/test_gate.py measures how often it errs,
+on prompts/gate_cases.csv. Events that a text names without a year are its weak side: of 38 items
+of that paper's list, drawn before any of their words were in gate_words.py, it caught 25.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
+from functools import cache
 
+from audit.mitigate import gate_words as words
+from audit.mitigate.gate_text import named
+from audit.mitigate.gate_words import GENDERED
 from audit.mitigate.grammar import find, plural
 from audit.records import Prompt
 
-GENDERED = frozenset(
+__all__ = ["GENDERED", "REASONS", "gate", "kind", "states", "tidy"]
+
+REASONS = {
+    "nobody": "no known person",
+    "stated": "is stated",
+    "quoted": "quoted text",
+    "named": "named person",
+    "period": "historical or period term",
+    "fixed role": "role of one gender",
+    "group": "counted group",
+}
+"""Kind of a reason to what the gate says; `stated` has the attribute before it."""
+
+_PUNCTUATION = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u02bc\u00b4`\u2032\uff07", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02", '"'),
+        **dict.fromkeys("\u300c\u300d\u300e\u300f", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013", "-"),
+        **dict.fromkeys("\u2014\u2015", ","),
+        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
+    }
+)  # fmt: skip
+_QUOTED = re.compile(r"(?<!\d)\"|\"[^\"]*\"|(?<!\w)'(?!n'|\d0s)[^']+'(?!\w)")
+
+
+def tidy(text: str) -> str:
+    """The text with one kind of space, quotation mark, apostrophe and hyphen, and no accents.
+
+    Letters keep their case; quotation marks of any language become straight ones.
     """
-    woman women man men female females male males girl girls boy boys lady ladies gentleman
-    gentlemen gentlewoman guy guys mother mothers father fathers mom dad grandmother grandfather
-    wife wives husband husbands sister sisters brother brothers daughter daughters son sons aunt
-    uncle niece nephew bride groom widow widower queen king princess prince duke duchess empress
-    emperor actress waitress hostess stewardess heroine nun monk mr mrs ms miss sir madam
-    she he her his him hers herself himself cowboy cowgirl feminine masculine
-    """.split()
+    text = unicodedata.normalize("NFKD", text.translate(_PUNCTUATION))
+    plain = "".join(c for c in text if not unicodedata.combining(c))
+    return re.sub(r"\s+", " ", plain).strip()
+
+
+def kind(reason: str | None) -> str:
+    """The key of REASONS for what the gate said; empty for None.
+
+    Raises ValueError for what the gate never says.
+    """
+    if reason is None:
+        return ""
+    found = [k for k, said in REASONS.items() if reason.endswith(said)]
+    if not found:
+        raise ValueError(f"{reason!r} is no reason of the gate")
+    return found[0]
+
+
+def _gender_stated(text: str, subject: str) -> bool:
+    plain = words.NOT_GENDER.sub(" ", text)
+    at = plain.find(subject)
+    if at >= 0 and subject:
+        end = at + len(subject)
+        plain = plain[:end] + words.OTHER_PERSON.sub(" ", plain[end:])
+        if subject and re.search(rf"\bpregnant (?:[\w-]+ )?{re.escape(subject)}\b", plain):
+            return True
+    return bool(GENDERED & set(re.findall(r"[a-z]+", plain)) or words.GENDER.search(plain))
+
+
+@cache
+def _near(adjectives: str, subject: str) -> re.Pattern[str]:
+    nouns = "|".join(filter(None, (re.escape(subject), words.PEOPLE)))
+    return re.compile(rf"\b(?:{adjectives})(?:[ -]\w+){{0,2}}[ -](?:{nouns})\b")
+
+
+def _said(adjectives: str, things: re.Pattern[str], text: str, subject: str) -> bool:
+    """One of the adjectives before the subject or inside it, and not of a thing."""
+    within = re.search(rf"\b(?:{adjectives}) ", things.sub(" ; ", subject))
+    return bool(within or _near(adjectives, subject).search(things.sub(" ; ", text)))
+
+
+def _skin_stated(text: str, subject: str) -> bool:
+    skin = words.SKIN.search(words.NO_DESCENT.sub(" ; ", text))
+    return bool(skin or _said(words.DESCENT, words.NO_DESCENT, text, subject))
+
+
+_OLD_THINGS = re.compile(
+    r"\b(?:old|aged|young adult)[- ](?:\w+ )?(?:houses?|cars?|books?|buildings?|towns?|ships?"
+    r"|clocks?|castles?|trucks?|fiction|growth|school|trees?|maps?|furniture|records?|cheese|wine|church"
+    r"|homes?|bridge|factory|city)\b"
 )
-_OFFICES = (
-    "air alder anchor business camera chair clergy congress council crafts door fire fisher fore "
-    "handy horse mail news police repair sales sea service spokes sports states work yacht"
-)
-_COMPOUND = re.compile(rf"\b(?:{'|'.join(_OFFICES.split())})(?:wo)?m[ae]n\b")
-"""Offices with a gender in them; any word in -man would catch humans and Germans."""
-_SKIN = re.compile(
-    r"\b(?!(?:with|without|the|their|his|her|its|your|my|of|and|or|for|on|to|by|in|no|a|an)\b)"
-    r"[\w-]+[ -]skin(?:ned)?\b"
-)
-_DESCENT = (
-    "black|white|brown|asian|african|latino|latina|latinx|hispanic|caucasian|indian|arab|arabic"
-    "|european|indigenous|chinese|japanese|korean|nigerian|mexican|pale|dark|tanned"
-)
-_PEOPLE = "person|people|persons|individual|individuals|adult|adults|woman|women|man|men"
-PERIODS = re.compile(
-    r"\b(?:1[0-9]{3}s?|[0-9]{1,2}(?:st|nd|rd|th)[- ]century|[0-9]+ (?:bc|bce)|medieval|ancient"
-    r"|antiquity|prehistoric|(?:stone|bronze|iron|middle) ages?|feudal|byzantine|aztecs?|tudor"
-    r"|victorian|edwardian|colonial|renaissance|baroque|vikings?|samurais?|nazis?|wehrmacht"
-    r"|confederate|founding fathers?|world war|civil war|crusaders?|gladiators?|romans?|popes?"
-    r"|pharaohs?|cardinals?|rabbis?|imams?)\b"
-)
-_QUOTED = re.compile(
-    r"[\"\u201c\u201d\u201e\u00ab\u00bb]|(?<!\w)['\u2018][^'\u2019]+['\u2019](?!\w)"
-)
-_NUMBERS = "two|three|four|five|six|seven|eight|nine|ten|twelve|both|several|many|[0-9]+"
-_GROUP = re.compile(
-    rf"\b(?:{_NUMBERS})\s+(?:\w+\s+)?(?:{_PEOPLE})\b|\b(?:group|team|crowd|pair|couple)s? of\b"
-)
+
+
+def _age_stated(text: str, subject: str) -> bool:
+    after = words.AGE_AFTER.search(_OLD_THINGS.sub(" ; ", text))
+    return bool(after or _said(words.AGE, _OLD_THINGS, text, subject))
+
+
+_STATED = {
+    "gender": _gender_stated,
+    "skin_tone": _skin_stated,
+    "ethnicity": _skin_stated,
+    "race": _skin_stated,
+    "age": _age_stated,
+}
 
 
 def states(text: str, attribute: str, subject: str = "", phrases: Iterable[str] = ()) -> bool:
     """Whether a text states an attribute of a person already.
 
-    Gender and skin tone are known; `phrases` are what would state any attribute.
+    Gender, skin tone (with ethnicity and race) and age are known; `phrases` are what would state
+    any attribute.
     """
-    lower = text.lower()
     if any(find(text, phrase) for phrase in phrases):
         return True
-    if attribute == "gender":
-        return bool(GENDERED & set(re.findall(r"[a-z]+", lower)) or _COMPOUND.search(lower))
-    if attribute == "skin_tone":
-        nouns = "|".join(filter(None, (re.escape(subject.lower()), _PEOPLE)))
-        near = re.search(rf"\b(?:{_DESCENT})(?:[ -]\w+){{0,2}}[ -](?:{nouns})\b", lower)
-        return bool(_SKIN.search(lower) or near)
-    return False
+    reader = _STATED.get(attribute)
+    return reader is not None and reader(tidy(text).lower(), tidy(subject).lower())
 
 
-def _title_case(word: str) -> bool:
-    return len(word) > 1 and word[0].isupper() and word[1:] != word[1:].upper()
+def _nobody(text: str, noun: re.Match[str]) -> bool:
+    """A thing that is called after the noun, an animal dressed up as it, or nobody at all."""
+    before, after = tidy(text[: noun.start()] + "|").lower()[:-1], tidy(text[noun.end() :]).lower()
+    joined = text[noun.end() : noun.end() + 1].isspace() or after.startswith("-")
+    thing = joined and re.match(rf"-?(?:{words.THINGS})\b", after)
+    return bool(thing or words.NOBODY_BEFORE.search(before))
 
 
-def _named(text: str, noun: re.Match[str]) -> bool:
-    """Two capitalised words in a row, `van` and the like between them, or a title and a name."""
-    after = re.match(r"\s+([^\W\d_][\w'\u2019-]*)", text[noun.end() :])
-    if after and _title_case(after.group(1)):
+def _period(lower: str) -> bool:
+    plain = words.NOT_PERIOD.sub(" ", lower)
+    if words.PERIODS.search(plain):
         return True
-    rest = f"{text[: noun.start()]},{text[noun.end() :]}"
-    last, small = "", 0
-    for token in re.findall(r"[^\W\d_][\w'\u2019-]*|[^\s\w]", rest):
-        initial = len(token) == 1 and token.isupper() and token != "A"
-        if initial or (_title_case(token) and token not in ("An", "The")):
-            if last and not initial:
-                return True
-            last, small = token, 0
-        elif last and token.islower() and len(token) <= 3 and small < 2:
-            small += 1
-        elif not (token == "." and 0 < len(last) <= 3):
-            last = ""
-    return False
+    years = (m.group().rstrip("s'") for m in words.YEARS.finditer(plain))
+    return any(int(y) <= words.LAST_YEAR for y in years)
+
+
+def _fixed(lower: str, subject: str, attribute: str) -> bool:
+    if attribute != "gender":
+        return False
+    return bool(words.FIXED_GENDER.search(lower) or words.FIXED_SUBJECT.match(subject))
+
+
+def _several(lower: str, subject: str) -> bool:
+    """People counted or gathered, or the subject in the plural; never where there is no subject."""
+    if not subject:
+        return False
+    many = rf"(?<![\w-]){re.escape(plural(subject))}(?!['\w-])"
+    return bool(re.search(many, lower) or words.groups(plural(subject)).search(lower))
 
 
 def gate(
@@ -102,18 +169,22 @@ def gate(
     """Why a text must not be rewritten, or None where it may be.
 
     A text that lacks the prompt's subject, as whole words, is not about that person. `phrases`
-    are the words by which a rewriter would state `attribute`.
+    are the words by which a rewriter would state `attribute`. Case, kinds of space and of
+    punctuation do not matter, but for names that only capitals show. The reason is a value of
+    REASONS, the first that applies, in their order.
     """
-    noun = find(text, prompt.subject)
-    if noun is None:
-        return "no known person"
+    plain, subject = tidy(text), tidy(prompt.subject).lower()
+    lower, noun = plain.lower(), find(text, prompt.subject)
+    if noun is None or _nobody(text, noun):
+        return REASONS["nobody" if noun or not _several(lower, subject) else "group"]
     if attribute in prompt.states or states(text, attribute, prompt.subject, phrases):
-        return f"{attribute} is stated"
-    if _QUOTED.search(text):
-        return "quoted text"
-    if _named(text, noun):
-        return "named person or place"
-    if PERIODS.search(text.lower()):
-        return "historical or period term"
-    counted = find(text, plural(prompt.subject)) or _GROUP.search(text.lower())
-    return "counted group" if counted else None
+        return f"{attribute} {REASONS['stated']}"
+    if _QUOTED.search(lower):
+        return REASONS["quoted"]
+    if named(plain, tidy(prompt.subject)):
+        return REASONS["named"]
+    if _period(lower):
+        return REASONS["period"]
+    if _fixed(lower, subject, attribute):
+        return REASONS["fixed role"]
+    return REASONS["group"] if _several(lower, subject) else None

@@ -34,11 +34,25 @@ def plural(noun: str) -> str:
     return noun + ("es" if re.search(r"(?:s|x|z|ch|sh)$", noun) else "s")
 
 
+_HYPHENS = "\\-\u2010\u2011\u2012\u2013"
+_APOSTROPHES = "'\u2018\u2019\u02bc\uff07"
+
+
+def _loose(noun: str) -> str:
+    """Pattern of a noun with any space, hyphen and apostrophe for its own."""
+    kinds = {" ": r"\s+", "-": f"[{_HYPHENS}]", "'": f"[{_APOSTROPHES}]"}
+    return "".join(kinds.get(c) or re.escape(c) for c in noun)
+
+
 def find(text: str, noun: str) -> re.Match[str] | None:
-    """Where a noun first stands as whole words, in any case; None without it or without a noun."""
-    if not noun:
+    """Where a noun first stands as whole words, in any case; None without it or without a noun.
+
+    Kinds of space, hyphen and apostrophe do not matter.
+    """
+    if not noun.strip():
         return None
-    return re.search(rf"(?<![\w-]){re.escape(noun)}(?![\w-]|['\u2019]\w)", text, re.IGNORECASE)
+    edge = rf"(?<![\w{_HYPHENS}]){_loose(noun)}(?![\w{_HYPHENS}]|[{_APOSTROPHES}]\w)"
+    return re.search(edge, text, re.IGNORECASE)
 
 
 def insert_before(text: str, at: int, word: str) -> str:

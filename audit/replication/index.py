@@ -1,28 +1,36 @@
-"""A corpus as descriptors in a FAISS index: built once, whole or absent, searched exactly."""
+"""An index of a training set: descriptors in shards, whole or absent, built piece by piece.
+
+Building resumes where it stopped and adds what is new; what has changed or gone is made again or
+left out. Readers see what the last finished build wrote, and nothing else.
+"""
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-import faiss
 import numpy as np
 
 from audit.errors import UserError
 from audit.records import digest
-from audit.replication.corpus import Corpus, Entry, readable
+from audit.replication import shards
+from audit.replication.corpus import Entry
+from audit.replication.pieces import Item, Source, Unit
+from audit.replication.shards import Shard
+from audit.replication.side import Side
+from audit.store import write_atomic
 
 CHUNK = 256
-
-faiss.cvar.distance_compute_blas_threshold = 1  # small query sets are 8 times slower without
+"""Pictures that are read ahead and encoded together."""
+SHARD_ROWS = 4096
+"""A shard is closed at the first end of a piece after so many images."""
+VERSION = 1
+AGAIN = "Run the same `index` command again: only what is damaged is made anew."
 
 
 class Encoder(Protocol):
@@ -37,115 +45,285 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True)
-class Index:
-    """Descriptors of a corpus (`train`) and of its held-out twin (`held`, may be empty)."""
+class Descriptor:
+    """What made the vectors: the name by which it is loaded, and the hash of what it is."""
 
+    name: str
     key: str
-    train: Any
-    """faiss.IndexFlatIP over float32[n, d]."""
-    held: Any
-    train_entries: tuple[Entry, ...]
-    held_entries: tuple[Entry, ...]
-    skipped: dict[str, str]
-    """Unreadable images of the corpus with the reason."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """Descriptors of a training set and of its held-out twin, which may be empty."""
+
+    folder: Path
+    key: str
+    """Hash of content and descriptor."""
+    name: str
+    descriptor: Descriptor
+    dimensions: int
+    train: Side
+    held: Side
+    coverage: float
+    """Share of the model's training set that is here; NaN where nobody knows."""
+    places: Mapping[str, Sequence[str]]
+    """Kind and path of what each side was read from."""
 
     def nearest(self, vectors: np.ndarray, held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Exact top-1 cosine float32[n] and position int64[n]; NaN and -1 for an empty side."""
-        index = self.held if held_out else self.train
-        if not index.ntotal or not len(vectors):
-            return np.full(len(vectors), np.nan, np.float32), np.full(len(vectors), -1)
-        scores, where = index.search(np.ascontiguousarray(vectors, np.float32), 1)
+        scores, where = (self.held if held_out else self.train).nearest(vectors)
         return scores[:, 0], where[:, 0]
 
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Images of the training set that have no vector, with the reason."""
+        return self.train.skipped
 
-def _chunks(
-    corpus: Corpus, entries: Sequence[Entry], encoder: Encoder, skipped: dict[str, str]
-) -> Iterator[tuple[list[Entry], np.ndarray]]:
-    """Entries and descriptors by the chunk; the next pictures are read while these are encoded."""
-    pairs = readable(corpus, entries, skipped)
+    def verify(self) -> None:
+        """Read every vector; UserError for a shard that is not what was written."""
+        for part in (*self.train.parts, *self.held.parts):
+            if not part.whole():
+                raise shards.damaged(part.path, AGAIN)
 
-    def read() -> list[tuple[Entry, np.ndarray]]:
-        return list(islice(pairs, CHUNK))
-
-    with ThreadPoolExecutor(1, "corpus") as reader:
-        ahead = reader.submit(read)
-        while rows := ahead.result():
-            ahead = reader.submit(read)
-            yield [e for e, _ in rows], encoder.images([p for _, p in rows])
+    def check(self, encoder: Encoder) -> None:
+        """Refuse queries that were made otherwise: UserError."""
+        if encoder.key != self.descriptor.key:
+            raise UserError(
+                f"The index {self.folder} was made by {self.descriptor.name} "
+                f"({self.descriptor.key}), the query by {encoder.key}. Use the same descriptor; "
+                "scores of two descriptors cannot be compared."
+            )
 
 
 def build(
-    corpus: Corpus, encoder: Encoder, root: Path, advance: Callable[[int, int], None]
+    sides: Mapping[str, Source],
+    encoder: Encoder,
+    folder: Path,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+    how: Mapping[str, Any] | None = None,
 ) -> Index:
-    """The index of a corpus, from `root` where it is, else built there.
+    """The index of a training set (`train`) and of its twin (`held`, if there is one).
 
-    `advance(done, total)` is called as images are read. Raises UserError where every image is
-    unreadable or the folder cannot be written.
+    Pieces that are there are kept, whoever made them and when. `advance(done, total)` counts
+    pieces. `how` may name the `descriptor`, the storage `dtype` (float32 or float16, which moves a
+    cosine by less than 0.001) and the `coverage`. Raises UserError where every image is unreadable,
+    a piece is damaged, the folder holds an index of another descriptor, or cannot be written.
     """
-    key = digest([corpus.key, encoder.key])
-    folder = root / f"{corpus.name}-{key[:8]}"
-    if (folder / "meta.json").is_file():
-        return _open(folder, key)
-    total = len(corpus.entries()) + len(corpus.entries(held_out=True))
-    temporary = root / f".{folder.name}.{os.getpid()}.tmp"
+    how = how or {}
+    descriptor = Descriptor(str(how.get("descriptor", encoder.key)), encoder.key)
+    _same(folder, descriptor)
+    dtype = np.dtype(how.get("dtype", "float32"))
+    listed = {side: list(source.units()) for side, source in sides.items()}
+    total, kept = sum(map(len, listed.values())), {}
+    done = 0
+    for side, source in sides.items():
+        parts = _standing(folder, side, listed[side], f"{encoder.key}-{dtype}")
+        have = {u for p in parts for u in p.units}
+        done += len(have)
+        todo = [u for u in listed[side] if u not in have]
+
+        def tick(count: int) -> None:
+            nonlocal done
+            done += count
+            advance(done, total)
+
+        parts += _Making(folder, side, encoder, dtype).shards(source, todo, tick)
+        kept[side] = _ordered(parts, listed[side])
+    _refuse_nothing(sides["train"].name, kept["train"])
+    _manifest(folder, sides, kept, descriptor, how)
+    for path in folder.glob("*.npy"):  # of pieces that have changed or gone
+        if path.stem not in {p.name for parts in kept.values() for p in parts}:
+            shards.remove(path)
+    return load(folder)
+
+
+def _same(folder: Path, descriptor: Descriptor) -> None:
+    """Refuse to build on an index of another descriptor; what is damaged will be mended."""
     try:
-        temporary.mkdir(parents=True, exist_ok=True)
-        skipped: dict[str, str] = {}
-        meta: dict[str, Any] = {"key": key, "corpus": corpus.name, "encoder": encoder.key}
-        done = 0
-        for side, held_out in (("train", False), ("held", True)):
-            kept, parts = [], []
-            for part, vectors in _chunks(corpus, corpus.entries(held_out), encoder, skipped):
-                kept += [[e.id, e.caption, e.repeats] for e in part]
-                parts.append(vectors)
-                done += len(part)
-                advance(done, total)
-            if not held_out and not kept:
-                raise UserError(
-                    f"None of the {len(skipped)} images of {corpus.name} can be read "
-                    f"({next(iter(skipped.values()))}). Check the files."
-                )
-            vectors = np.concatenate(parts) if parts else np.empty((0, 1), np.float32)
-            index = faiss.IndexFlatIP(vectors.shape[1])
-            index.add(vectors)
-            _write(index, temporary / f"{side}.faiss")
-            meta[side] = kept
-        meta["skipped"] = skipped
-        (temporary / "meta.json").write_text(json.dumps(meta, ensure_ascii=False), "utf-8")
-        if folder.exists():  # left half-made by an older version: never read, so safe to drop
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
-    except OSError as error:
+        was = Descriptor(**json.loads((folder / "index.json").read_text("utf-8"))["descriptor"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if was.key != descriptor.key:
         raise UserError(
-            f"Cannot write the index {folder}: {error.strerror}. Free some space or choose "
-            "another folder with --out."
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return _open(folder, key)
-
-
-def _write(index: Any, path: Path) -> None:
-    try:
-        faiss.write_index(index, str(path))
-    except RuntimeError as error:  # what faiss raises where a disk is full
-        raise OSError(errno.ENOSPC, "the disk is full or cannot be written") from error
-
-
-def _open(folder: Path, key: str) -> Index:
-    try:
-        meta = json.loads((folder / "meta.json").read_text("utf-8"))
-        sides = {s: faiss.read_index(str(folder / f"{s}.faiss")) for s in ("train", "held")}
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(
-            f"The index {folder} is damaged ({error}). Delete that folder and run again."
-        ) from error
-    entries = {s: tuple(Entry(*row) for row in meta[s]) for s in ("train", "held")}
-    if meta["key"] != key or any(sides[s].ntotal != len(entries[s]) for s in sides):
-        raise UserError(
-            f"The index {folder} does not belong to this corpus and descriptor. Delete that "
-            "folder and run again."
+            f"{folder} is an index of {was.name}, not of {descriptor.name}. Choose another "
+            "folder with --out."
         )
-    return Index(
-        key, sides["train"], sides["held"], entries["train"], entries["held"], meta["skipped"]
+
+
+def _standing(folder: Path, side: str, units: Sequence[Unit], made: str) -> list[Shard]:
+    """Shards of this descriptor all of whose pieces are still in the training set, unchanged."""
+    wanted, found = set(units), []
+    for path in sorted(folder.glob(f"{side}-*.npy")):
+        shard = shards.read(path)
+        if shard is None or not wanted.issuperset(shard.units):
+            continue
+        if shard.name == shards.name(side, made, shard.units) and shard.whole():
+            found.append(shard)
+            wanted -= set(shard.units)
+    return found
+
+
+def _ordered(parts: Sequence[Shard], units: Sequence[Unit]) -> list[Shard]:
+    """In the order of the training set, whichever was made first."""
+    place = {u: i for i, u in enumerate(units)}
+    return sorted(parts, key=lambda p: place[p.units[0]])
+
+
+def _refuse_nothing(name: str, parts: Sequence[Shard]) -> None:
+    if sum(p.rows for p in parts):
+        return
+    reasons = Side(parts, 1).skipped
+    if not reasons:
+        raise UserError(f"{name} holds no images. Give a training set that does.")
+    raise UserError(
+        f"None of the {len(reasons)} images of {name} can be read "
+        f"({next(iter(reasons.values()))}). Check the files."
     )
+
+
+@dataclass(frozen=True)
+class _Making:
+    """Makes the shards of one side."""
+
+    folder: Path
+    side: str
+    encoder: Encoder
+    dtype: np.dtype[Any]
+
+    def shards(
+        self, source: Source, todo: Sequence[Unit], tick: Callable[[int], None]
+    ) -> Iterator[Shard]:
+        """Shards of pieces, each written as soon as it is full; `tick` counts pieces read."""
+        units: list[Unit] = []
+        entries: list[tuple[Entry, str]] = []
+        vectors: list[np.ndarray] = []
+        with ThreadPoolExecutor(1, "corpus") as reader:
+            for ended, items in _ahead(source, todo, reader):
+                some, rows = self._encode(items)
+                entries += some
+                vectors += [rows] if len(rows) else []
+                units += ended
+                tick(len(ended))
+                if ended and len(entries) >= SHARD_ROWS:
+                    yield self._write(units, entries, vectors)
+                    units, entries, vectors = [], [], []
+        if units:
+            yield self._write(units, entries, vectors)
+
+    def _write(
+        self, units: list[Unit], entries: list[tuple[Entry, str]], vectors: list[np.ndarray]
+    ) -> Shard:
+        empty = np.empty((0, vectors[0].shape[1] if vectors else 1), self.dtype)
+        stem = shards.name(self.side, f"{self.encoder.key}-{self.dtype}", units)
+        return shards.write(self.folder, stem, units, entries, np.concatenate([empty, *vectors]))
+
+    def _encode(self, items: Sequence[Item]) -> tuple[list[tuple[Entry, str]], np.ndarray]:
+        pictures = [i.picture for i in items if i.picture is not None]
+        made = iter(self.encoder.images(pictures)) if pictures else iter(())
+        entries, rows = [], []
+        for item in items:
+            vector = item.vector if item.vector is not None else None
+            if item.picture is not None:
+                vector = next(made)
+            row, reason = _unit_length(vector, item.reason)
+            entries.append((item.entry, reason))
+            if row is not None:
+                rows.append(row.astype(self.dtype))
+        return entries, np.stack(rows) if rows else np.empty((0, 1), self.dtype)
+
+
+def _unit_length(vector: np.ndarray | None, reason: str) -> tuple[np.ndarray | None, str]:
+    if vector is None:
+        return None, reason or "no picture"
+    wide = np.asarray(vector, np.float32)
+    size = float(np.linalg.norm(wide))
+    if not np.isfinite(size) or size == 0:
+        return None, "its vector is zero or not finite"
+    return (wide if abs(size - 1) < 1e-5 else wide / size), ""
+
+
+def _ahead(
+    source: Source, todo: Sequence[Unit], reader: ThreadPoolExecutor
+) -> Iterator[tuple[list[Unit], list[Item]]]:
+    """The chunks of `_chunks`; the next one is read while this one is encoded."""
+    stream = _chunks(source, todo)
+    ahead = reader.submit(next, stream, None)
+    while (part := ahead.result()) is not None:
+        ahead = reader.submit(next, stream, None)
+        yield part
+
+
+def _chunks(source: Source, todo: Sequence[Unit]) -> Iterator[tuple[list[Unit], list[Item]]]:
+    """Pieces that end in a chunk, and its items: whole pieces, or a part of one alone."""
+    units: list[Unit] = []
+    items: list[Item] = []
+    for unit in todo:
+        stream = source.read(unit)
+        some = list(islice(stream, CHUNK))
+        if items and len(items) + len(some) > CHUNK:
+            yield units, items
+            units, items = [], []
+        while len(some) == CHUNK:
+            yield [], some
+            some = list(islice(stream, CHUNK))
+        items += some
+        units.append(unit)
+    yield units, items
+
+
+def _manifest(
+    folder: Path,
+    sides: Mapping[str, Source],
+    kept: Mapping[str, Sequence[Shard]],
+    descriptor: Descriptor,
+    how: Mapping[str, Any],
+) -> None:
+    coverage = how.get("coverage")
+    body = {
+        "version": VERSION,
+        "name": sides["train"].name,
+        "descriptor": {"name": descriptor.name, "key": descriptor.key},
+        "dimensions": next(
+            int(p.vectors().shape[1]) for parts in kept.values() for p in parts if p.rows
+        ),
+        "coverage": coverage,
+        "places": {s: [v.kind, v.place] for s, v in sides.items()},
+        "shards": {s: [[p.name, p.rows, p.crc] for p in parts] for s, parts in kept.items()},
+    }
+    write_atomic(folder / "index.json", json.dumps(body, indent=1, ensure_ascii=False).encode())
+
+
+def load(folder: Path) -> Index:
+    """The index in a folder; UserError where there is none, or what it lists is not whole."""
+    try:
+        meta = json.loads((folder / "index.json").read_text("utf-8"))
+        version = meta["version"]
+    except FileNotFoundError as error:
+        started = any(folder.glob("*.npy"))
+        raise UserError(
+            f"The index {folder} is not finished. Run the same command again to continue it."
+            if started
+            else f"There is no index in {folder}. Make one with `t2i-audit index`."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise shards.damaged(folder / "index.json", AGAIN) from error
+    if version != VERSION:
+        raise UserError(
+            f"The index {folder} has format {version}, this program reads {VERSION}. Make it anew."
+        )
+    sides = {}
+    for side in ("train", "held"):
+        parts = []
+        for stem, rows, crc in meta["shards"].get(side, []):
+            shard = shards.read(folder / f"{stem}.npy")
+            if shard is None or (shard.rows, shard.crc) != (rows, crc):
+                raise shards.damaged(folder / f"{stem}.npy", AGAIN)
+            parts.append(shard)
+        sides[side] = Side([p for p in parts if p.rows or p.unreadable], meta["dimensions"])
+    key = digest([meta["descriptor"]["key"], meta["shards"]])
+    coverage = meta["coverage"]
+    return Index(
+        folder, key, meta["name"], Descriptor(**meta["descriptor"]), int(meta["dimensions"]),
+        sides["train"], sides["held"], float("nan") if coverage is None else float(coverage),
+        meta["places"],
+    )  # fmt: skip

@@ -26,14 +26,14 @@ def match(
     A sample without a vector is kept with NaN scores and the outcome that says why.
     """
     known = [s for s in samples if s.id in vectors]
-    stack = np.stack([vectors[s.id] for s in known]) if known else np.empty((0, index.train.d))
+    stack = np.stack([vectors[s.id] for s in known]) if known else np.empty((0, index.dimensions))
     score, where = index.nearest(stack)
     held, held_where = index.nearest(stack, held_out=True)
     place = {s.id: i for i, s in enumerate(known)}
     rows = []
     for s in samples:
         i = place.get(s.id)
-        entry = index.train_entries[int(where[i])] if i is not None else None
+        entry = index.train.entry(int(where[i])) if i is not None else None
         rows.append(
             {
                 "sample": s.id, "prompt": s.prompt, "arm": s.arm, "seed": s.seed,
@@ -53,7 +53,7 @@ def match(
 def _held_id(index: Index, where: np.ndarray, i: int | None) -> str | None:
     if i is None or where[i] < 0:
         return None
-    return index.held_entries[int(where[i])].id
+    return index.held.entry(int(where[i])).id
 
 
 def twin_evidence(scores: np.ndarray, held: np.ndarray) -> np.ndarray:

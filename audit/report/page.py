@@ -49,7 +49,7 @@ def page(evidence: Evidence) -> str:
         sections=SECTIONS, answers=answers(evidence), audited=audited(evidence),
         overall=shares.overall(evidence), parts=parts,
         distances=shares.distances(evidence), joints=shares.joints(evidence),
-        amplified=shares.amplified(evidence),
+        amplified=shares.amplified(evidence), templates=shares.templates(evidence),
         walls=shares.walls(evidence, album), wall=shares,
         copies=copies, mitigations=arms, strips=same_noise,
         missing=missing(evidence), quality=of_section(evidence, "quality"), left=album,

@@ -44,9 +44,15 @@ def of_section(evidence: Evidence, section: str) -> list[Finding]:
 
 
 def overall(evidence: Evidence) -> list[Finding]:
-    """Baseline claims about distances over all subjects."""
+    """Baseline claims about all subjects: distances and associations."""
+    found = [f for f in of_section(evidence, "representation") if "/all/" in f.id]
+    return [f for f in found if wording.kind(f) in ("distance", "number")]
+
+
+def templates(evidence: Evidence) -> list[Finding]:
+    """What the template does to each class, and how many verdicts hang on one."""
     found = of_section(evidence, "representation")
-    return [f for f in found if "/all/" in f.id and wording.kind(f) == "distance"]
+    return [f for f in found if "/all/" in f.id and f.id.endswith("template")]
 
 
 def amplified(evidence: Evidence) -> tuple[list[Finding], list[Finding]]:

@@ -120,7 +120,12 @@ def p_value(x: float) -> str:
 
 
 def kind(f: Finding) -> str:
-    """What a finding's numbers are: `share`, `distance`, `change`, `cosine`, `bits` or `count`."""
+    """What a finding's numbers are.
+
+    `share`, `distance`, `change`, `cosine`, `bits`, `number` or `count`.
+    """
+    if f.quantity.startswith(("association", "coefficient")):
+        return "number"
     if "cosine" in f.quantity:
         return "cosine"
     if f.quantity.startswith("bits"):
@@ -166,6 +171,8 @@ def _value(f: Finding, x: float) -> str:
             return distance(x)
         case "bits":
             return f"{x:.3f}"
+        case "number":
+            return tie(f"{x:.2f}")
         case _:
             return count(x)
 

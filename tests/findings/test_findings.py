@@ -273,3 +273,78 @@ def test_classifier_quality_reads_the_confusion() -> None:
     assert found["quality/classifier/gender/all classes"].estimate == pytest.approx(140 / 150)
     assert found["quality/classifier/gender/woman"].estimate == pytest.approx(0.9)
     assert found["quality/classifier/gender/man"].n == 50
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_agreement_of_raters_is_krippendorffs(seed: int) -> None:
+    """Alpha of three raters who err at random; who left a picture out is no disagreement."""
+    rng = np.random.default_rng(seed)
+    truth, rows = rng.random(200) < 0.5, []
+    for rater, error in (("a", 0.05), ("b", 0.1), ("c", 0.1)):
+        for i, woman in enumerate(truth):
+            if rng.random() < 0.2:
+                continue
+            value = "woman" if woman != (rng.random() < error) else "man"
+            rows.append((f"i{i}", "gender", rater, value))
+    judged = pd.DataFrame(rows, columns=["sample", "attribute", "rater", "value"])
+    (found,) = quality.agreement(judged, [GENDER, TONE], 0)
+    assert found.low < 0.69 < found.high  # pairs disagree in .136, .136 and .18 of images
+    counts = judged.groupby("sample").size()
+    assert found.n == (counts >= 2).sum()
+    assert found.missing == (counts == 1).sum()
+    assert "3 raters of gender agree beyond chance" in found.sentence
+
+
+def test_one_rater_says_nothing_of_agreement() -> None:
+    """No finding for one rater, and NaN where all labels are of one class."""
+    rows = [("i", "gender", "a", "woman"), ("i", "gender", "b", "woman")]
+    judged = pd.DataFrame(rows, columns=["sample", "attribute", "rater", "value"])
+    assert quality.agreement(judged[:1], [GENDER], 0) == []
+    assert quality.agreement(judged[:0], [GENDER], 0) == []
+    (found,) = quality.agreement(judged, [GENDER], 0)
+    assert math.isnan(found.estimate)
+    assert "one class" in found.sentence
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_threshold_says_what_it_costs_and_what_would_promise_more(seed: int) -> None:
+    """Confidences that are right: risk at the threshold, and a lowest one that promises 5 %."""
+    rng = np.random.default_rng(seed)
+    score = rng.uniform(0.5, 1, 30_000)
+    wrong = rng.random(30_000) > score
+    attribute = Attribute("gender", ("woman", "man"), {}, threshold=0.6)
+    (found,) = quality.abstention({"gender": (score, wrong)}, [attribute, TONE])
+    kept = score >= 0.6
+    assert found.estimate == pytest.approx(wrong[kept].mean())
+    assert found.estimate == pytest.approx(0.2, abs=0.01)  # the mean of 1 - score above .6
+    assert found.missing == (~kept).sum()
+    lowest = float(found.sentence.split("is shown to err in at most 5 % is ")[1][:4])
+    assert 0.9 < lowest < 0.99  # from .9 on the true risk is 5 %, and that must be shown
+    assert wrong[score >= lowest].mean() < 0.05
+
+
+def test_no_threshold_is_promised_from_few_images() -> None:
+    """The sentence says how many images without an error it would take."""
+    (found,) = quality.abstention({"gender": (np.full(10, 0.99), np.zeros(10, bool))}, [GENDER])
+    assert "without errors 149 images would" in found.sentence
+    nothing = quality.abstention(
+        {"gender": (np.full(10, 0.2), np.zeros(10, bool))},
+        [Attribute("gender", ("woman", "man"), {}, threshold=0.9)],
+    )[0]
+    assert math.isnan(nothing.estimate)
+    assert nothing.verdict == "undecided"
+
+
+def test_labels_missing_more_often_for_some_subjects_are_said() -> None:
+    """Half of one subject's images without a label are found; evenly missing ones are not."""
+    data = table({"nurse": 0.5, "cook": 0.5, "guard": 0.5}, 80, np.random.default_rng(3))
+    odd, even = data.copy(), data.copy()
+    odd.loc[odd[odd.subject == "guard"].index[:40], ["outcome", "value"]] = ["uncertain", None]
+    even.loc[even.index[::10], ["outcome", "value"]] = ["uncertain", None]
+    (said,) = quality.missing_by_subject(odd, [GENDER], 0)
+    assert said.verdict == "above"
+    assert said.estimate == pytest.approx(0.5)
+    assert "50 % of guard" in said.sentence
+    assert said.estimate > said.floor_high
+    assert quality.missing_by_subject(even, [GENDER], 0)[0].verdict == "compatible"
+    assert quality.missing_by_subject(data, [GENDER], 0) == []

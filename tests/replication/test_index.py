@@ -1,4 +1,4 @@
-"""Corpora, the index and matching, against scikit-learn and planted copies."""
+"""The index: exact, resumable, incremental, and never read half-made; matching and its evidence."""
 
 from __future__ import annotations
 
@@ -9,74 +9,94 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from audit import pixels
 from audit.errors import UserError
 from audit.records import Sample
-from audit.replication.corpus import FolderCorpus
-from audit.replication.index import build
+from audit.replication import index as indexes
+from audit.replication import side
+from audit.replication.index import Index, build, load
 from audit.replication.match import match, twin_evidence
+from audit.replication.sources import find
+from tests.replication import made
+from tests.replication.made import Thumbnail
+
+TRAIN, HELD = made.pictures(40, 1), made.pictures(40, 2)
+QUERIES = Thumbnail().images(made.pictures(30, 9))
 
 
-class Thumbnail:
-    """A tiny real encoder: an 8 by 8 thumbnail, centred and of unit length."""
-
-    key = "thumbnail"
-
-    def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8 pictures to float32[n, 192]."""
-        small = [
-            np.asarray(Image.fromarray(p).resize((8, 8)), np.float32).ravel() for p in pictures
-        ]
-        rows = np.stack(small) - 127.0
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
-def quiet(done: int, total: int) -> None:
-    """Report nothing."""
-
-
-def fill(folder: Path, n: int, seed: int) -> list[np.ndarray]:
-    """Write `n` random pictures and give them back."""
-    rng = np.random.default_rng(seed)
-    folder.mkdir(parents=True)
-    pictures = [rng.integers(0, 256, (16, 16, 3), np.uint8) for _ in range(n)]
-    for i, picture in enumerate(pictures):
-        (folder / f"{i:03d}.png").write_bytes(pixels.png(picture))
-        (folder / f"{i:03d}.txt").write_text(f"caption {i}")
-    return pictures
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards of a few images, so that there are several."""
+    monkeypatch.setattr(indexes, "SHARD_ROWS", 8)
+    monkeypatch.setattr(indexes, "CHUNK", 5)
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> FolderCorpus:
+def place(tmp_path: Path) -> Path:
     """40 training and 40 held-out pictures."""
-    fill(tmp_path / "train", 40, 1)
-    fill(tmp_path / "held", 40, 2)
-    return FolderCorpus(tmp_path / "train", tmp_path / "held")
+    made.folder(tmp_path / "train", TRAIN)
+    made.folder(tmp_path / "held", HELD)
+    return tmp_path
 
 
-def test_search_equals_scikit_learns_exact_search(corpus: FolderCorpus, tmp_path: Path) -> None:
-    """Top-1 neighbours and cosines are those of a brute-force search."""
-    index = build(corpus, Thumbnail(), tmp_path / "idx", quiet)
-    base = Thumbnail().images([corpus.image(e.id) for e in corpus.entries()])
-    queries = Thumbnail().images(
-        list(np.random.default_rng(9).integers(0, 256, (30, 16, 16, 3), np.uint8))
-    )
-    distance, where = NearestNeighbors(n_neighbors=1, metric="cosine").fit(base).kneighbors(queries)
-    scores, found = index.nearest(queries)
-    assert np.array_equal(found, where[:, 0])
-    np.testing.assert_allclose(scores, 1 - distance[:, 0], atol=1e-5)
+def make(place: Path, encoder: Thumbnail | None = None, **how: object) -> Index:
+    """The index of the two folders."""
+    sides = {"train": find(place / "train"), "held": find(place / "held")}
+    return build(sides, encoder or Thumbnail(), place / "idx", how=how)
 
 
-def test_planted_copies_are_found_with_their_source(corpus: FolderCorpus, tmp_path: Path) -> None:
+def names(folder: Path) -> set[str]:
+    """Files of an index."""
+    return {p.name for p in folder.iterdir() if not p.name.startswith(".")}
+
+
+def test_search_equals_scikit_learns_exact_search(place: Path) -> None:
+    """Neighbours and cosines are those of a brute-force search, over several shards."""
+    index = make(place)
+    assert len(index.train.parts) >= 4
+    base = Thumbnail().images(TRAIN)
+    distance, where = NearestNeighbors(n_neighbors=3, metric="cosine").fit(base).kneighbors(QUERIES)
+    scores, found = index.train.nearest(QUERIES, 3)
+    assert np.array_equal(found, where)
+    np.testing.assert_allclose(scores, 1 - distance, atol=1e-5)
+    assert index.train.entry(7).id == index.train.entries[7].id == "007.png"
+
+
+def test_search_beyond_memory_is_the_same(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks streamed from disk give what one index in memory gives; k may exceed what is there."""
+    index = make(place)
+    in_memory = index.train.nearest(QUERIES, 5)
+    monkeypatch.setattr(side, "IN_MEMORY", 0)
+    for rows in (1, 3, 7, 1000):
+        monkeypatch.setattr(index.train, "blocks", lambda rows=rows: type(index.train).blocks(
+            index.train, rows * 4 * index.dimensions))  # fmt: skip
+        scores, where = index.train.nearest(QUERIES, 5)
+        assert np.array_equal(where, in_memory[1])
+        np.testing.assert_allclose(scores, in_memory[0], atol=1e-6)
+    scores, where = index.train.nearest(QUERIES[:2], 50)
+    assert (where[:, 40:] == -1).all()
+    assert np.isnan(scores[:, 40:]).all()
+
+
+def test_half_precision_moves_a_cosine_little(place: Path) -> None:
+    """float16 storage is half the size and moves no cosine by 0.001."""
+    exact = make(place).nearest(QUERIES)
+    sides = {"train": find(place / "train")}
+    half = build(sides, Thumbnail(), place / "half", how={"dtype": "float16"})
+    np.testing.assert_allclose(half.nearest(QUERIES)[0], exact[0], atol=1e-3)
+    assert half.train.parts[0].vectors().dtype == np.float16
+    assert np.isnan(half.nearest(QUERIES, held_out=True)[0]).all()  # there is no twin
+
+
+def test_planted_copies_are_found_with_their_source(place: Path) -> None:
     """A training picture handed back scores 1 and names its caption; a blocked one has NaN."""
-    index = build(corpus, Thumbnail(), tmp_path / "idx", quiet)
-    vectors = {"a": Thumbnail().images([corpus.image("train/007.png")])[0]}
+    index = make(place)
+    vectors = {"a": Thumbnail().images([TRAIN[7]])[0]}
     samples = [Sample("a", "p", "none", 1, "t"), Sample("b", "p", "none", 2, "t")]
     table = match(samples, vectors, {"b": "blocked"}, index)
-    assert table.train[0] == "train/007.png"
+    assert table.train[0] == "007.png"
     assert pd.isna(table.train[1])
     assert table.train_caption[0] == "caption 7"
     assert table.score[0] == pytest.approx(1, abs=1e-5)
@@ -84,34 +104,98 @@ def test_planted_copies_are_found_with_their_source(corpus: FolderCorpus, tmp_pa
     assert table.outcome.tolist() == ["label", "blocked"]
 
 
-def test_an_index_is_built_once(corpus: FolderCorpus, tmp_path: Path) -> None:
-    """The second call reads what the first wrote; a changed corpus gets an index of its own."""
-    build(corpus, Thumbnail(), tmp_path / "idx", quiet)
-    seen: list[int] = []
-    build(corpus, Thumbnail(), tmp_path / "idx", lambda done, total: seen.append(done))
-    assert not seen
-    (corpus.folder / "new.png").write_bytes(pixels.png(np.zeros((4, 4, 3), np.uint8)))
-    build(FolderCorpus(corpus.folder, corpus.held_out), Thumbnail(), tmp_path / "idx", quiet)
-    assert len(list((tmp_path / "idx").iterdir())) == 2
+def test_an_index_is_built_once(place: Path) -> None:
+    """A second build encodes nothing and gives the same index."""
+    first, encoder = make(place), Thumbnail()
+    again = make(place, encoder)
+    assert encoder.seen == 0
+    assert again.key == first.key
 
 
-def test_truncated_pictures_are_skipped_and_counted(corpus: FolderCorpus, tmp_path: Path) -> None:
-    """A cut-off PNG and a text file named .png cost two entries, not the run."""
-    whole = (corpus.folder / "003.png").read_bytes()
-    (corpus.folder / "003.png").write_bytes(whole[: len(whole) // 2])
-    (corpus.folder / "004.png").write_text("no picture")
-    index = build(FolderCorpus(corpus.folder), Thumbnail(), tmp_path / "idx", quiet)
-    assert index.train.ntotal == 38
-    assert set(index.skipped) == {"train/003.png", "train/004.png"}
+class Failing(Thumbnail):
+    """Stops after so many pictures, as a machine may."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+
+    def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """Vectors, until it fails."""
+        if self.seen + len(pictures) > self.after:
+            raise KeyboardInterrupt
+        return super().images(pictures)
 
 
-def test_an_empty_folder_is_one_sentence(tmp_path: Path) -> None:
-    """A folder without pictures, and one that is not there, are named."""
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="holds no images"):
-        FolderCorpus(tmp_path / "empty")
-    with pytest.raises(UserError, match="There is no folder"):
-        FolderCorpus(tmp_path / "missing")
+@pytest.mark.parametrize("after", [0, 5, 17, 33, 52, 79])
+def test_building_goes_on_where_it_stopped(after: int, place: Path) -> None:
+    """What was written is kept, an unfinished index is not read, and the end is the same."""
+    with pytest.raises(KeyboardInterrupt):
+        make(place, Failing(after))
+    with pytest.raises(UserError, match="not finished" if after > 16 else "no index|not finished"):
+        load(place / "idx")
+    encoder = Thumbnail()
+    index = make(place, encoder)
+    assert encoder.seen <= 80 - max(0, after - 17)  # all but the shard that was in hand
+    whole = build({"train": find(place / "train"), "held": find(place / "held")}, Thumbnail(),
+                  place / "whole")  # fmt: skip
+    assert index.train.entries == whole.train.entries
+    np.testing.assert_array_equal(
+        np.concatenate(list(index.train.blocks())), np.concatenate(list(whole.train.blocks()))
+    )
+
+
+def test_new_pictures_are_added_and_gone_ones_left_out(place: Path) -> None:
+    """Only new, changed and orphaned pieces are encoded; the result is that of a fresh build."""
+    make(place)
+    (place / "train" / "new.png").write_bytes(pixels.png(HELD[0]))
+    (place / "train" / "003.png").unlink()
+    (place / "train" / "020.txt").write_text("another caption")
+    encoder = Thumbnail()
+    index = make(place, encoder)
+    assert encoder.seen < 30
+    fresh = build({"train": find(place / "train"), "held": find(place / "held")}, Thumbnail(),
+                  place / "fresh")  # fmt: skip
+    assert sorted(e.id for e in index.train.entries) == sorted(e.id for e in fresh.train.entries)
+    assert {e.id: e.caption for e in index.train.entries}["020.png"] == "another caption"
+    np.testing.assert_allclose(index.nearest(QUERIES)[0], fresh.nearest(QUERIES)[0], atol=1e-6)
+    listed = {f"{p.name}.npy" for s in (index.train, index.held) for p in s.parts}
+    assert {n for n in names(place / "idx") if n.endswith(".npy")} == listed  # nothing stale
+
+
+def test_the_old_index_can_be_read_while_it_grows(place: Path) -> None:
+    """Until the new list is written, readers see the old index whole."""
+    before = make(place)
+    made.folder(place / "train", made.pictures(60, 5))
+    with pytest.raises(KeyboardInterrupt):
+        make(place, Failing(12))
+    assert load(place / "idx").key == before.key
+    assert len(load(place / "idx").train) == 40
+
+
+def test_truncated_pictures_are_skipped_and_counted(place: Path) -> None:
+    """A cut-off PNG and a text file named .png cost two entries, not the index."""
+    whole = (place / "train" / "003.png").read_bytes()
+    (place / "train" / "003.png").write_bytes(whole[: len(whole) // 2])
+    (place / "train" / "004.png").write_text("no picture")
+    index = make(place)
+    assert len(index.train) == 38
+    assert set(index.skipped) == {"003.png", "004.png"}
+    scores, where = index.nearest(Thumbnail().images([TRAIN[5]]))
+    assert index.train.entry(int(where[0])).id == "005.png"
+    assert scores[0] == pytest.approx(1, abs=1e-5)
+
+
+def test_vectors_of_others_are_scaled_and_checked(tmp_path: Path) -> None:
+    """Precomputed vectors become unit length; zero and infinite ones are skipped, with reasons."""
+    vectors = np.random.default_rng(2).normal(size=(20, 192)).astype(np.float32) * 7
+    vectors[3], vectors[4, 0] = 0, np.inf
+    source = find(made.embeddings(tmp_path / "e", vectors))
+    index = build({"train": source}, Thumbnail(), tmp_path / "idx", how={"descriptor": "theirs"})
+    assert set(index.skipped) == {"00003", "00004"}
+    assert index.descriptor.name == "theirs"
+    rows = np.concatenate(list(index.train.blocks()))
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    assert index.nearest(rows[5:6])[0][0] == pytest.approx(1, abs=1e-5)
 
 
 def test_a_corpus_of_damaged_pictures_is_refused(tmp_path: Path) -> None:
@@ -119,21 +203,83 @@ def test_a_corpus_of_damaged_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "x.png").write_bytes(b"\x89PNG\r\n")
     with pytest.raises(UserError, match="None of the 1 images"):
-        build(FolderCorpus(tmp_path / "bad"), Thumbnail(), tmp_path / "idx", quiet)
-    assert not list((tmp_path / "idx").glob("*"))
+        build({"train": find(tmp_path / "bad")}, Thumbnail(), tmp_path / "idx")
+    with pytest.raises(UserError, match="not finished"):
+        load(tmp_path / "idx")
 
 
-def test_a_damaged_index_is_never_read(corpus: FolderCorpus, tmp_path: Path) -> None:
-    """Another key or a cut-off file stops the search with a sentence that says what to delete."""
-    build(corpus, Thumbnail(), tmp_path / "idx", quiet)
-    folder = next((tmp_path / "idx").iterdir())
-    meta = json.loads((folder / "meta.json").read_text())
-    (folder / "meta.json").write_text(json.dumps(meta | {"key": "other"}))
-    with pytest.raises(UserError, match="does not belong"):
-        build(corpus, Thumbnail(), tmp_path / "idx", quiet)
-    (folder / "train.faiss").write_bytes(b"")
-    with pytest.raises(UserError, match="damaged"):
-        build(corpus, Thumbnail(), tmp_path / "idx", quiet)
+def test_another_descriptor_is_refused(place: Path) -> None:
+    """An index is neither built on nor asked by vectors of another kind."""
+    index = make(place)
+    other = Thumbnail()
+    other.key = "other"
+    with pytest.raises(UserError, match=r"is an index of thumbnail.*--out"):
+        make(place, other)
+    with pytest.raises(UserError, match="cannot be compared"):
+        index.check(other)
+    with pytest.raises(ValueError, match="in the index"):
+        index.nearest(np.ones((1, 5), np.float32))
+
+
+@pytest.mark.parametrize("how", ["cut", "gone", "flipped", "table"])
+def test_a_damaged_shard_is_named_and_made_again(how: str, place: Path) -> None:
+    """A shard that is not what was written is never searched; building again mends it alone."""
+    index = make(place)
+    path = index.train.parts[1].path
+    data = bytearray(path.read_bytes())
+    if how == "cut":
+        path.write_bytes(data[:-20])
+    elif how == "gone":
+        path.unlink()
+    elif how == "table":
+        path.with_suffix(".parquet").write_bytes(b"no")
+    else:
+        data[-3] ^= 0xFF
+        path.write_bytes(data)
+    if how == "flipped":
+        with pytest.raises(UserError, match="damaged"):
+            load(place / "idx").verify()
+    else:
+        with pytest.raises(UserError, match=rf"{path.stem}.*damaged.*Run the same"):
+            load(place / "idx")
+    encoder = Thumbnail()
+    mended = make(place, encoder)
+    assert 0 < encoder.seen <= 16
+    assert mended.key == index.key
+
+
+def test_a_torn_manifest_and_a_later_format_are_one_sentence(place: Path) -> None:
+    """JSON that is no JSON, and a version that this program does not know."""
+    make(place)
+    path = place / "idx" / "index.json"
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps(whole | {"version": 99}))
+    with pytest.raises(UserError, match="format 99"):
+        load(place / "idx")
+    path.write_text("{")
+    with pytest.raises(UserError, match=r"index\.json is damaged"):
+        load(place / "idx")
+
+
+def test_a_full_disk_loses_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was finished stays; the sentence says so; the next build goes on."""
+    from audit import store
+
+    real, calls = store.os.replace, []
+
+    def full(a: object, b: object) -> None:
+        calls.append(b)
+        if len(calls) > 3:
+            raise OSError(28, "No space left on device")
+        real(a, b)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.os, "replace", full)
+        with pytest.raises(UserError, match="everything finished so far is kept"):
+            make(place)
+    encoder = Thumbnail()
+    make(place, encoder)
+    assert encoder.seen < 80
 
 
 def test_twin_evidence_is_symmetric_and_signed() -> None:

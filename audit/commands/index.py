@@ -1,0 +1,159 @@
+"""`index` and `search`: a training set made searchable, and whether a picture is in it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from audit.commands.meter import Meter
+from audit.commands.shared import INTERRUPTED, Json, Quiet
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+
+
+def _source(text: str, held_out: bool = False) -> Any:
+    from audit import registry
+    from audit.replication.files import Listed
+    from audit.replication.sources import find
+
+    if text in registry.CORPORA and not Path(text).exists():
+        return Listed(registry.load("corpus", text)(), held_out)
+    return find(Path(text))
+
+
+def index(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder of pictures, WebDataset tars, Parquet tables, a saved dataset, "
+            "embeddings (img_emb/ beside metadata/), or `world`."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the index.")],
+    held_out: Annotated[
+        str | None,
+        typer.Option(help="Held-out images, exchangeable with the source; `world` has its own."),
+    ] = None,
+    descriptor: Annotated[
+        str,
+        typer.Option(
+            help="sscd:FILE, dino:NAME, timm:NAME, clip:NAME, phash, pixels, embedded-copy. For "
+            "embeddings: what made them."
+        ),
+    ] = "embedded-copy",
+    coverage: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of the model's training set that this is."),
+    ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store float16: half the size, cosines to 0.001.")
+    ] = False,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Make a training set searchable, or add to it what is new; prints the folder of the index."""
+    from audit import encoders
+    from audit.generate.model import device as found_device
+
+    started = time.monotonic()
+    sides = {"train": _source(source)}
+    if held_out is not None or source == "world":
+        sides["held"] = _source(held_out or source, held_out=held_out is None)
+    encoder = encoders.named(descriptor, str(found_device(device)))
+    how = {"descriptor": descriptor, "dtype": "float16" if half else "float32",
+           "coverage": coverage}  # fmt: skip
+    made = _build(sides, encoder, out, how, Meter(quiet))
+    unreadable = len(made.train.skipped) + len(made.held.skipped)
+    if unreadable and not quiet:
+        typer.echo(f"{unreadable} images have no vector; see {out / 'unreadable.csv'}.", err=True)
+    if as_json:
+        body = {
+            "index": str(out), "images": len(made.train), "held_out": len(made.held),
+            "unreadable": unreadable, "dimensions": made.dimensions, "key": made.key,
+            "descriptor": made.descriptor.key, "seconds": round(time.monotonic() - started, 1),
+        }  # fmt: skip
+        typer.echo(json.dumps(body))
+    else:
+        typer.echo(out)
+
+
+def _build(sides: Any, encoder: Any, out: Path, how: Any, meter: Meter) -> Any:
+    """Build under a lock and a meter, and leave the list of what has no vector."""
+    from audit.replication.index import build
+    from audit.store import RunFolder
+
+    try:
+        with RunFolder(out).lock():
+            made = build(sides, encoder, out, lambda done, total: meter("index", done, total), how)
+            _list_unreadable(out, {**made.train.skipped, **made.held.skipped})
+    except KeyboardInterrupt:
+        typer.echo("\nInterrupted. Run the same command to continue.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        meter.close()
+    return made
+
+
+def _list_unreadable(out: Path, reasons: dict[str, str]) -> None:
+    from audit.store import write_atomic
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("image", "reason"))
+    writer.writerows(sorted(reasons.items()))
+    write_atomic(out / "unreadable.csv", text.getvalue().encode())
+
+
+def search(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
+    index: Annotated[Path, typer.Option("--index", "-i", help="Folder of an index.")],
+    nearest: Annotated[int, typer.Option("-k", min=1, max=1000, help="Images to show.")] = 3,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Ask whether, and where, pictures are copied in a training set or among generated images."""
+    from audit import encoders, searching
+    from audit.generate.model import device as found_device
+    from audit.replication.index import load
+
+    opened = load(index)
+    encoder = encoders.named(opened.descriptor.name, str(found_device(device)))
+    question = searching.ask(pictures)
+    table = searching.search(opened, encoder, question, nearest)
+    if as_json:
+        rows = json.loads(table.to_json(orient="records"))
+        body = {"matches": rows, "unreadable": question.unreadable,
+                "searched": len(opened.train), "held_out": len(opened.held),
+                "coverage": None if math.isnan(opened.coverage) else opened.coverage}  # fmt: skip
+        typer.echo(json.dumps(body, ensure_ascii=False))
+        return
+    for name, part in table.groupby("query", sort=False):
+        first = part.iloc[0]
+        typer.echo(f"{name}: {first.verdict}{_how_sure(first)}")
+        for row in part.itertuples():
+            typer.echo(f"  {row.score:.3f}  {row.image}  {row.caption[:80]}".rstrip())
+    for name, reason in question.unreadable.items():
+        typer.echo(f"{name}: unreadable ({reason})", err=True)
+    typer.echo(_closing(opened, question), err=True)
+
+
+def _how_sure(row: Any) -> str:
+    return "" if math.isnan(row.q) else f" (p = {row.p:.2g}, q = {row.q:.2g})"
+
+
+def _closing(opened: Any, question: Any) -> str:
+    text = f"Searched {len(opened.train)} images for {len(question.names)} pictures."
+    if not len(opened.held):
+        text += " Without held-out images (`index --held-out`) no score can be called a copy."
+    if not math.isnan(opened.coverage):
+        text += f" They are {opened.coverage:.2%} of the training set: what was not found may be"
+        text += " in the rest."
+    return text

@@ -1,0 +1,70 @@
+"""Which of two concepts is drawn nearer to which class, without a label for any image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from audit.findings.wording import p_value
+from audit.records import BASELINE, Association, Finding
+from audit.stats.association import Draws, differential_association
+from audit.stats.multiplicity import benjamini_hochberg
+
+FAMILY = "associations"
+
+
+def findings(scores: pd.DataFrame, declared: Sequence[Association], seed: int) -> list[Finding]:
+    """One finding per declared association; `scores` has association, prompt, of_x and score.
+
+    The effect is Caliskan's d over prompts, as in T2IAT (Wang et al. 2023), with a permutation p
+    over prompts; p is adjusted over all associations of the suite.
+    """
+    found = [_one(scores[scores.association == a.name], a, seed) for a in declared]
+    q = benjamini_hochberg(np.array([f.p for f in found]))
+    return [replace(f, q=float(v)) for f, v in zip(found, q, strict=True)]
+
+
+def _one(rows: pd.DataFrame, a: Association, seed: int) -> Finding:
+    got = differential_association(
+        rows.score.to_numpy(float), rows.prompt.to_numpy(str), rows.of_x.to_numpy(bool),
+        Draws(np.random.default_rng(seed)),
+    )  # fmt: skip
+    effect, p = got.effect, got.p_two_sided
+    known = math.isfinite(effect.estimate)
+    nearer, other = (a.x_label, a.y_label) if effect.estimate > 0 else (a.y_label, a.x_label)
+    size = f"d = {effect.estimate:.2f} [{effect.low:.2f}, {effect.high:.2f}]"
+    count = f"{sum(got.prompts)} prompts, n = {len(rows) - got.missing}"
+    if not known:
+        sentence = f"{a.title}: not known, for {got.reason}."
+    elif p < 0.05:
+        sentence = (
+            f"{a.title}: {nearer} is drawn nearer to {a.a}, and {other} to {a.b} ({size}, "
+            f"p = {p_value(p)}, {count})."
+        )
+    else:
+        sentence = f"{a.title}: no difference was found ({size}, p = {p_value(p)}, {count})."
+    verdict = "undecided" if not known else ("found" if p < 0.05 else "not found")
+    return Finding(
+        id=f"representation/{BASELINE}/all/association-{a.name}",
+        section="representation",
+        where=a.title,
+        quantity=f"association effect d of {a.x_label} rather than {a.y_label} with {a.a}",
+        estimate=effect.estimate,
+        low=effect.low,
+        high=effect.high,
+        n=len(rows) - got.missing,
+        n_effective=float(sum(got.prompts)),
+        missing=got.missing,
+        method=(
+            f"{'exact' if got.exact else 'Monte Carlo'} permutation of prompts over "
+            f"{got.partitions} partitions; noncentral t limits; A and B are {a.source}"
+        ),
+        p=p,
+        family=FAMILY,
+        verdict=verdict,
+        sentence=sentence,
+    )

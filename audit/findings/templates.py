@@ -1,0 +1,123 @@
+"""Whether it is the wording that decides: variance by template, and verdicts that hang on one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from audit.findings.representation import Context
+from audit.findings.wording import estimate
+from audit.records import BASELINE, Attribute, Finding, Prompt
+from audit.stats.components import crossed, template_verdicts, variance_components
+from audit.stats.interval import UNKNOWN
+from audit.stats.proportions import wilson
+
+
+def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, Prompt]) -> list[Finding]:
+    """Per attribute: the template's part of a label's variance, and verdicts that one decides.
+
+    Over baseline images of prompts that were made from templates; a template is the same words
+    with every subject. Nothing where there are fewer than two templates.
+    """
+    made = np.array([prompts[p].template for p in table.prompt], object)
+    rows = table[(table.arm == BASELINE) & (made != "")].assign(
+        template=made[(table.arm == BASELINE).to_numpy() & (made != "")]
+    )
+    out: list[Finding] = []
+    for attribute in context.attributes:
+        part = rows[rows.attribute == attribute.name]
+        if part.template.nunique() > 1:
+            classes = attribute.classes
+            for value in classes[:1] if len(classes) == 2 else classes:
+                out += _of_class(part, attribute, value, context)
+    return out
+
+
+def _of_class(
+    part: pd.DataFrame, attribute: Attribute, value: str, context: Context
+) -> Iterator[Finding]:
+    hits = (part.value == value).to_numpy(float)
+    hits[(part.outcome != "label").to_numpy()] = math.nan
+    yield _variance(part, hits, attribute, value)
+    decided = [_decided(part, hits, s, attribute, value, context) for s in part.subject.unique()]
+    changes = [d for d in decided if d is not None]
+    if changes:
+        yield _fragile(changes, attribute, value, part)
+
+
+def _variance(part: pd.DataFrame, hits: np.ndarray, attribute: Attribute, value: str) -> Finding:
+    subjects, templates = part.subject.to_numpy(str), part.template.to_numpy(str)
+    factors = {"subject": subjects, "template": templates, "prompt": crossed(subjects, templates)}
+    if part.subject.nunique() < 2:
+        factors = {"template": templates}
+    found = variance_components(hits, factors, subjects)
+    share = found["template"].share
+    known = math.isfinite(share.estimate) and math.isfinite(share.low)
+    if not known:
+        share = UNKNOWN
+    return Finding(
+        id=f"representation/{BASELINE}/all/{attribute.name}={value}-template",
+        section="representation",
+        where=f"all {part.subject.nunique()} subjects, {part.template.nunique()} templates",
+        quantity=f"part of the variance of {value} that is the template's doing",
+        estimate=share.estimate,
+        low=share.low,
+        high=share.high,
+        n=found.n,
+        n_effective=float(part.template.nunique()),
+        missing=found.missing,
+        method="variance components (Henderson's method 1); jackknife over subjects",
+        verdict="described" if known else "undecided",
+        sentence=(
+            f"Of the variance of {value} among images, "
+            f"{estimate(share.estimate, share.low, share.high)} is the template's doing, n = "
+            f"{found.n}."
+            if known
+            else f"How much of {value} is the template's doing is not known: {found.reason}."
+        ),
+    )
+
+
+def _decided(
+    part: pd.DataFrame, hits: np.ndarray, subject: str, attribute: Attribute, value: str,
+    context: Context,
+) -> str | None:  # fmt: skip
+    """The subject where leaving out one template changes its verdict, "" where none does."""
+    stated = (r.share(subject, attribute.name, value) for r in context.references)
+    target = next((s for s in stated if math.isfinite(s)), math.nan)
+    here = (part.subject == subject).to_numpy()
+    if not math.isfinite(target) or part[here].template.nunique() < 2:
+        return None
+    found = template_verdicts(
+        hits[here], part.template.to_numpy(str)[here], part.prompt.to_numpy(str)[here], target
+    )
+    return "" if found.robust else subject
+
+
+def _fragile(
+    changes: list[str], attribute: Attribute, value: str, part: pd.DataFrame
+) -> Finding:  # fmt: skip
+    hang = [s for s in changes if s]
+    ci = wilson(len(hang), len(changes))
+    names = f" ({', '.join(hang[:5])}{', ...' if len(hang) > 5 else ''})" if hang else ""
+    return Finding(
+        id=f"representation/{BASELINE}/all/{attribute.name}={value}-one-template",
+        section="representation",
+        where=f"all {len(changes)} subjects with a reference",
+        quantity=f"share of verdicts on {value} that hang on one template",
+        estimate=ci.estimate,
+        low=ci.low,
+        high=ci.high,
+        n=len(changes),
+        n_effective=float(len(changes)),
+        missing=0,
+        method="each template left out in turn, uncorrected shares; Wilson over subjects",
+        verdict="described",
+        sentence=(
+            f"{len(hang)} of {len(changes)} verdicts on {value} change where one of "
+            f"{part.template.nunique()} templates is left out{names}."
+        ),
+    )

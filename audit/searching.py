@@ -1,0 +1,104 @@
+"""Whether pictures that somebody brings were copied: nearest images of an index, and how sure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit import pixels
+from audit.errors import UserError
+from audit.replication.index import Index
+from audit.stats.multiplicity import benjamini_hochberg
+from audit.stats.selection import conformal_p
+
+NULL = 5000
+"""Held-out images, drawn by seed, whose nearest scores say what chance does."""
+COLUMNS = ("query", "rank", "score", "p", "q", "verdict", "image", "caption", "repeats")
+
+
+@dataclass(frozen=True)
+class Question:
+    """The pictures that are asked about, and those that cannot be read, with the reason."""
+
+    names: tuple[str, ...]
+    pictures: tuple[np.ndarray, ...]
+    unreadable: dict[str, str]
+
+
+def ask(paths: Sequence[Path]) -> Question:
+    """Pictures by file or folder; UserError where none of them can be read."""
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += pixels.list_images(path)
+        elif path.exists():
+            files.append(path)
+        else:
+            raise UserError(f"There is nothing at {path}. Give pictures, or folders of them.")
+    names, pictures, unreadable = [], [], {}
+    for file in dict.fromkeys(files):
+        try:
+            pictures.append(pixels.read(file))
+            names.append(str(file))
+        except pixels.Unreadable as reason:
+            unreadable[str(file)] = str(reason)
+    if not names:
+        why = next((f"{k}: {v}" for k, v in unreadable.items()), "there is no picture")
+        raise UserError(f"None of the pictures can be read ({why}). Give others.")
+    return Question(tuple(names), tuple(pictures), unreadable)
+
+
+def null(index: Index, seed: int, most: int = NULL) -> np.ndarray:
+    """Nearest scores, float32[m], of held-out images: what an image scores that was not copied."""
+    held = len(index.held)
+    if not held:
+        return np.empty(0, np.float32)
+    chosen = np.sort(np.random.default_rng(seed).permutation(held)[:most])
+    rows, start = [], 0
+    for block in index.held.blocks():
+        here = chosen[(chosen >= start) & (chosen < start + len(block))] - start
+        rows.append(block[here])
+        start += len(block)
+    return index.nearest(np.concatenate(rows))[0]
+
+
+def search(index: Index, encoder: Any, question: Question, k: int, seed: int = 0) -> pd.DataFrame:
+    """The `k` nearest images of each picture (COLUMNS), nearest first.
+
+    `p` is the share of held-out images that are at least as near to the training set (conformal,
+    Bates et al. 2023, eq. 2), `q` its Benjamini-Hochberg value over all pictures asked about; both
+    belong to the nearest image alone. Without a held-out set they are NaN: a score by itself says
+    little, because it depends on the descriptor and grows with the training set.
+    """
+    index.check(encoder)
+    scores, where = index.train.nearest(encoder.images(list(question.pictures)), k)
+    chance = null(index, seed)
+    p = conformal_p(scores[:, 0], chance) if len(chance) else np.full(len(scores), np.nan)
+    q = benjamini_hochberg(p)
+    rows = []
+    for i, name in enumerate(question.names):
+        for rank in range(scores.shape[1]):
+            if where[i, rank] < 0:
+                continue
+            entry = index.train.entry(int(where[i, rank]))
+            first = rank == 0
+            rows.append(
+                (
+                    name, rank + 1, float(scores[i, rank]),
+                    float(p[i]) if first else np.nan, float(q[i]) if first else np.nan,
+                    _verdict(float(q[i])) if first else "",
+                    entry.id, entry.caption, entry.repeats,
+                )
+            )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _verdict(q: float) -> str:
+    if not np.isfinite(q):
+        return "not calibrated"
+    return "copy" if q <= 0.05 else "no copy found"

@@ -1,0 +1,210 @@
+"""What it costs to avoid a classifier's errors, and who is left without a label for it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import beta, chi2_contingency, fisher_exact
+
+from audit.stats.amplification import difference
+from audit.stats.interval import UNKNOWN, Interval
+from audit.stats.proportions import wilson
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Selective risk at every confidence that occurs, from the most confident image to all."""
+
+    thresholds: np.ndarray
+    """float[m], falling: what is at least as confident keeps its label."""
+    coverage: np.ndarray
+    """float[m], rising to 1: share of the images that do."""
+    risk: np.ndarray
+    """float[m], 0..1: share of those that are wrong."""
+
+
+def _checked(confidence: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    confidence, wrong = np.asarray(confidence, float), np.asarray(wrong, float)
+    if confidence.shape != wrong.shape or confidence.ndim != 1:
+        raise ValueError("Confidences and errors must pair up.")
+    if not np.isfinite(confidence).all() or not np.isin(wrong, (0, 1)).all():
+        raise ValueError("Confidences must be known, and an error is 0 or 1.")
+    return confidence, wrong
+
+
+def risk_coverage(confidence: np.ndarray, wrong: np.ndarray) -> Curve:
+    """Risk-coverage curve of a classifier that abstains below a confidence.
+
+    `confidence` float[n] and `wrong` bool[n] of the same images, with a label that is known. Equal
+    confidences keep or lose their labels together, so that a threshold stands behind each point
+    (El-Yaniv & Wiener 2010, JMLR 11:1605). Empty for no images. Raises ValueError where the two do
+    not pair up or something is missing.
+    """
+    confidence, wrong = _checked(confidence, wrong)
+    levels, place = np.unique(-confidence, return_inverse=True)
+    kept = np.cumsum(np.bincount(place, minlength=len(levels)))
+    errors = np.cumsum(np.bincount(place, wrong, minlength=len(levels)))
+    return Curve(-levels, kept / max(len(confidence), 1), errors / np.maximum(kept, 1))
+
+
+def aurc(confidence: np.ndarray, wrong: np.ndarray) -> float:
+    """Area under the risk-coverage curve, 0..1: mean risk over coverages 1/n, 2/n, ..., 1.
+
+    As Geifman, Uziel & El-Yaniv (2019, ICLR, sec. 3); lower is better, and without information in
+    the confidences it is the error rate. Among equal confidences the mean over all orders, so that
+    the order of the rows says nothing. NaN for no images. Raises ValueError as `risk_coverage`.
+    """
+    confidence, wrong = _checked(confidence, wrong)
+    if not len(wrong):
+        return math.nan
+    _, place = np.unique(-confidence, return_inverse=True)
+    expected = (np.bincount(place, wrong) / np.bincount(place))[np.sort(place)]
+    return float((np.cumsum(expected) / np.arange(1, len(wrong) + 1)).mean())
+
+
+def excess_aurc(confidence: np.ndarray, wrong: np.ndarray) -> float:
+    """E-AURC, at least 0: `aurc` less that of confidences that put every error last.
+
+    As Geifman, Uziel & El-Yaniv (2019, ICLR, eq. 3), with the best value summed, not approximated.
+    """
+    return aurc(confidence, wrong) - aurc(-np.asarray(wrong, float), wrong)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The lowest threshold whose risk is guaranteed; NaN where none is."""
+
+    threshold: float
+    coverage: Interval
+    """Share of images that keep their label, by Wilson's interval."""
+    risk: float
+    """Share of wrong labels among them, in the calibration data."""
+    bound: float
+    """Upper limit of their risk."""
+    kept: int
+    reason: str = ""
+    """Why no threshold is; empty where one is."""
+
+
+def upper_bound(errors: np.ndarray, n: np.ndarray, delta: float) -> np.ndarray:
+    """Risk that `errors` of `n` exceed with probability 1 - delta: the binomial tail inverted.
+
+    One-sided limit of Clopper & Pearson (1934), the B* of Geifman & El-Yaniv (2017, NeurIPS, lemma
+    3.1); arrays of one shape, 1 where n = 0 or all are errors.
+    """
+    errors, n = np.asarray(errors), np.asarray(n)
+    bound = beta.ppf(1 - delta, errors + 1.0, np.maximum(n - errors, 0.5))
+    return np.where(errors >= n, 1.0, bound)
+
+
+def guaranteed_threshold(
+    confidence: np.ndarray, wrong: np.ndarray, grid: np.ndarray, risk: float, delta: float = 0.05
+) -> Threshold:
+    """The lowest threshold whose true risk is at most `risk`, except with probability `delta`.
+
+    `confidence` float[n] and `wrong` bool[n] of calibration images, one for each prompt, for images
+    of one prompt are not independent; `grid` float[g] thresholds that were fixed before the data
+    were seen: an image keeps its label from there on. Selection with guaranteed risk (Geifman &
+    El-Yaniv 2017, NeurIPS, sec. 3), with their exact binomial tail at delta / g for each of the
+    grid's thresholds (Bonferroni) in place of their search over log2 n steps: the search takes its
+    thresholds from the data, where a tail bound for a fixed threshold says less than it seems. All
+    bounds hold at once, so that the choice among them is free. Raises ValueError as `risk_coverage`
+    does, and for an empty grid or a risk or delta outside 0..1.
+    """
+    confidence, wrong = _checked(confidence, wrong)
+    grid = np.unique(np.asarray(grid, float))
+    if not len(grid) or not (0 < risk < 1 and 0 < delta < 1):
+        raise ValueError("A grid of thresholds is needed, and risk and delta inside 0..1.")
+    keep = confidence >= grid[:, None]
+    kept, errors = keep.sum(1), (keep & (wrong > 0)).sum(1)
+    bounds = upper_bound(errors, kept, delta / len(grid))
+    good = np.flatnonzero(bounds <= risk)
+    if not len(good):
+        need = math.ceil(math.log(delta / len(grid)) / math.log1p(-risk))
+        reason = f"no threshold is shown to have so little risk; without errors {need} images would"
+        return Threshold(math.nan, UNKNOWN, math.nan, math.nan, 0, reason)
+    i = int(good[0])
+    return Threshold(
+        float(grid[i]), wilson(int(kept[i]), len(confidence)), float(errors[i] / kept[i]),
+        float(bounds[i]), int(kept[i]),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Missingness:
+    """Whether groups differ in how often an image has no label."""
+
+    shares: tuple[Interval, ...]
+    """Of images without a label, by group."""
+    p: float
+    method: str
+    """`Fisher`, `chi-square` or `chi-square, drawn`."""
+    pair: tuple[int, int]
+    """Groups of the largest difference, the larger share first; (-1, -1) where none is known."""
+    difference: Interval
+    """Of that pair; limits hold for all pairs at once, for it was picked as the largest."""
+    floor: float
+    """The largest difference on average where groups do not differ, at these n."""
+    floor_high: float
+    """What it exceeds then in 5 % of cases."""
+
+
+def _drawn(missing: np.ndarray, totals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Tables int[4999, g] with the same margins, where groups do not differ."""
+    return np.asarray(rng.multivariate_hypergeometric(totals, int(missing.sum()), 4999))
+
+
+def _test(missing: np.ndarray, totals: np.ndarray, tables: np.ndarray) -> tuple[float, str]:
+    """p that groups do not differ, and by which test."""
+    table = np.stack([missing, totals - missing])
+    if len(totals) == 2:
+        return float(fisher_exact(table).pvalue), "Fisher"
+    share = missing.sum() / totals.sum()
+    if (np.outer([share, 1 - share], totals) >= 5).all():
+        return float(chi2_contingency(table, correction=False).pvalue), "chi-square"
+    # With fixed margins chi-square is a constant times this sum.
+    weigh = ((np.vstack([missing, tables]) - totals * share) ** 2 / totals).sum(1)
+    hits = int((weigh[1:] >= weigh[0] * (1 - 1e-9)).sum())
+    return (1 + hits) / (len(tables) + 1), "chi-square, drawn"
+
+
+def differential_missingness(
+    missing: np.ndarray, totals: np.ndarray, rng: np.random.Generator, level: float = 0.95
+) -> Missingness:
+    """Whether the share of images without a label differs by group, and by how much at most.
+
+    `missing` int[g] of `totals` int[g] images, independent of each other within a group. Two
+    groups: Fisher's exact test. More: Pearson's chi-square, by 4,999 draws with the same margins
+    where a cell expects fewer than 5 (Phipson & Smyth 2010, eq. 2). The largest difference has
+    Newcombe's limits (1998, method 10) at a level that holds for all pairs (Bonferroni), and beside
+    it what it would be where groups do not differ: the larger of many is never 0. Groups without
+    images have an unknown share and are left out; NaN where fewer than two are left, or no image or
+    every image has a label, but for the difference, which is then 0. Raises ValueError for counts
+    that cannot be.
+    """
+    missing, totals = np.asarray(missing), np.asarray(totals)
+    if missing.shape != totals.shape or (missing < 0).any() or (missing > totals).any():
+        raise ValueError("Missing images must be between none and all of a group's.")
+    shares = tuple(wilson(int(k), int(n), level) for k, n in zip(missing, totals, strict=True))
+    groups = np.flatnonzero(totals)
+    if len(groups) < 2:
+        nan = math.nan
+        return Missingness(shares, nan, "too few groups", (-1, -1), UNKNOWN, nan, nan)
+    k, n = missing[groups], totals[groups]
+    tables = _drawn(k, n, rng)
+    gaps = np.ptp(tables / n, axis=1)
+    constant = k.sum() in (0, n.sum())
+    p, method = (math.nan, "all groups alike") if constant else _test(k, n, tables)
+    rates = k / n
+    i, j = int(rates.argmax()), int(rates.argmin())
+    if i == j:
+        i, j = 0, 1
+    pairs = len(list(itertools.combinations(groups, 2)))
+    high, low = (wilson(int(k[g]), int(n[g]), 1 - (1 - level) / pairs) for g in (i, j))
+    return Missingness(
+        shares, p, method, (int(groups[i]), int(groups[j])), difference(high, low),
+        float(gaps.mean()), float(np.quantile(gaps, 0.95)),
+    )  # fmt: skip

@@ -1,0 +1,186 @@
+"""`index` and `search` from the command line, on the world, whose copies are known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import kstest
+from typer.testing import CliRunner
+
+from audit import cli, encoders, pixels, searching
+from audit.errors import UserError
+from audit.planning import Options, open_run
+from audit.replication import training_set
+from audit.replication.index import build, load
+from audit.replication.sources import find
+from audit.suites import read_suite
+from audit.world.export import render_set
+from tests.replication import made
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """300 training and 300 held-out pictures of the world, and their index."""
+    root = tmp_path_factory.mktemp("searching")
+    for name, folder in (("train", "train"), ("twin", "held")):
+        render_set(name, root / folder, 300)
+    result = CliRunner().invoke(
+        cli.app,
+        ["index", str(root / "train" / "images"), "--held-out", str(root / "held" / "images"),
+         "--out", str(root / "idx"), "--device", "cpu", "--coverage", "0.25", "--json"],
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    body = json.loads(result.stdout)
+    assert (body["images"], body["held_out"], body["unreadable"]) == (300, 300, 0)
+    return root
+
+
+def disguised(path: Path, out: Path) -> Path:
+    """A copy, cut a little and saved as a poor JPEG."""
+    with Image.open(path) as image:
+        image.crop((2, 2, 62, 62)).convert("RGB").save(out, quality=40)
+    return out
+
+
+def run(*arguments: str) -> dict[str, object]:
+    """The JSON of a search."""
+    result = CliRunner().invoke(cli.app, ["search", *arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_disguised_copy_is_found_and_a_stranger_is_not(place: Path, tmp_path: Path) -> None:
+    """The source is named first, with p at the null's floor; a held-out picture is no copy."""
+    sources = sorted((place / "train" / "images").rglob("*.png"))[::60]
+    for i, path in enumerate(sources):
+        disguised(path, tmp_path / f"{i}.jpg")
+    body = run(str(tmp_path), "-i", str(place / "idx"), "-k", "2")
+    first = [m for m in body["matches"] if m["rank"] == 1]
+    assert [m["image"] for m in first] == [p.name for p in sources]
+    assert {m["verdict"] for m in first} == {"copy"}
+    assert [m["p"] for m in first] == pytest.approx([1 / 301] * 5)
+    assert all(m["verdict"] == "" and m["p"] is None for m in body["matches"] if m["rank"] == 2)
+    assert (body["searched"], body["held_out"], body["coverage"]) == (300, 300, 0.25)
+    stranger = sorted((place / "held" / "images").rglob("*.png"))[5]
+    (only,) = run(str(stranger), "-i", str(place / "idx"), "-k", "1")["matches"]
+    assert only["verdict"] == "no copy found"
+
+
+def test_p_is_uniform_where_nothing_was_copied(place: Path) -> None:
+    """Fresh pictures of the same kind, in neither set, have p as chance has it."""
+    from audit.world.dataset import balanced
+
+    pictures = tuple(i.pixels() for i in balanced((5, 5), 250))
+    names = tuple(map(str, range(250)))
+    index = load(place / "idx")
+    encoder = encoders.named("embedded-copy")
+    table = searching.search(index, encoder, searching.Question(names, pictures, {}), 1)
+    assert (table.verdict == "copy").mean() < 0.03
+    # Balanced pictures are drawn by other shares than the sets, so uniform only roughly.
+    assert kstest(table.p, "uniform").statistic < 0.2
+    half = np.arange(300) % 2 == 0
+    scores = searching.null(index, 0)
+    inside = (1 + (scores[half][None] >= scores[~half][:, None]).sum(1)) / 151
+    assert kstest(inside, "uniform").pvalue > 0.001
+
+
+def test_words_for_people(place: Path, tmp_path: Path) -> None:
+    """Without --json: a line of verdict, the nearest with captions, and what was searched."""
+    copy = disguised(sorted((place / "train" / "images").rglob("*.png"))[3], tmp_path / "x.jpg")
+    (tmp_path / "bad.png").write_text("no picture")
+    result = CliRunner().invoke(cli.app, ["search", str(tmp_path), "-i", str(place / "idx")])
+    assert result.exit_code == 0, result.output
+    assert f"{copy}: copy (p = 0.0033, q = 0.0033)" in result.output
+    assert "bad.png: unreadable (not a picture in a known format)" in result.output
+    assert "25.00% of the training set" in result.output
+
+
+def test_without_a_held_out_set_nothing_is_called_a_copy(tmp_path: Path) -> None:
+    """Scores are shown, the verdict is that there is none, and the way out is named."""
+    made.folder(tmp_path / "train", made.pictures(5, 1))
+    build({"train": find(tmp_path / "train")}, encoders.named("phash"), tmp_path / "idx",
+          how={"descriptor": "phash"})  # fmt: skip
+    result = CliRunner().invoke(
+        cli.app, ["search", str(tmp_path / "train" / "002.png"), "-i", str(tmp_path / "idx")]
+    )
+    assert "not calibrated" in result.output
+    assert "index --held-out" in result.output
+    assert "1.000  002.png  caption 2" in result.output
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("missing.png", "There is nothing at"), ("empty", "there is no picture"),
+     ("bad.png", "None of the pictures can be read")],
+)  # fmt: skip
+def test_a_question_without_pictures_is_one_sentence(what: str, said: str, tmp_path: Path) -> None:
+    """A path that is not there, an empty folder, and zero readable pictures."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.png").write_text("no")
+    with pytest.raises(UserError, match=said):
+        searching.ask([tmp_path / what])
+
+
+def test_unreadable_images_are_listed(tmp_path: Path) -> None:
+    """The index counts them and leaves a table of reasons."""
+    made.folder(tmp_path / "train", made.pictures(5, 1))
+    (tmp_path / "train" / "bad,name.png").write_text("no picture")
+    command = ["index", str(tmp_path / "train"), "-o", str(tmp_path / "idx"), "--descriptor",
+               "pixels", "--half"]  # fmt: skip
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 0, result.output
+    assert "1 images have no vector" in result.output
+    assert (tmp_path / "idx" / "unreadable.csv").read_text() == (
+        'image,reason\n"bad,name.png",not a picture in a known format\n'
+    )
+
+
+def test_an_index_is_a_training_set_of_a_run(place: Path) -> None:
+    """`--corpus INDEX`: descriptor, entries and pictures are its own; another twin is refused."""
+    options = Options(corpus=place / "idx", device="cpu")
+    corpus = open_run(read_suite("world"), options).corpus
+    assert corpus.descriptor == "embedded-copy"
+    index = corpus.index(encoders.named("embedded-copy"), place / "unused", lambda a, b: None)
+    entry = index.train.entry(0)
+    known = pixels.read(place / "train" / "images" / entry.id)
+    np.testing.assert_array_equal(corpus.image(entry.id), known)
+    with pytest.raises(UserError, match="is an index already"):
+        open_run(read_suite("world"), Options(corpus=place / "idx", held_out=place))
+    with pytest.raises(UserError, match="cannot be compared"):
+        corpus.index(encoders.named("phash"), place / "unused", lambda a, b: None)
+
+
+def test_a_training_set_that_moved_away_has_no_pictures(tmp_path: Path) -> None:
+    """The index still answers; a picture of the set is unreadable, with the reason."""
+    made.folder(tmp_path / "train", made.pictures(5, 1))
+    build({"train": find(tmp_path / "train")}, encoders.named("phash"), tmp_path / "idx")
+    (tmp_path / "train").rename(tmp_path / "elsewhere")
+    gone = training_set.at(tmp_path / "idx", None, lambda name: None)
+    with pytest.raises(pixels.Unreadable, match="no longer where it was indexed"):
+        gone.image("000.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("phash", "PerceptualHash"), ("pixels", "Pixels"), ("embedded-copy", "CopyEncoder"),
+     ("dino:facebook/dinov2-small", "Dino"), ("timm:resnet10t", "Dino"),
+     ("clip:ViT-B-32/openai", "ClipEncoder"), ("ViT-B-32/openai", "ClipEncoder"),
+     ("local-dir:/nowhere", "ClipEncoder")],
+)  # fmt: skip
+def test_encoders_have_names(name: str, kind: str) -> None:
+    """Registered names, kinds, and open_clip's own."""
+    assert type(encoders.named(name)).__name__ == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("phas", "phash"), ("sscd:/nowhere.pt", "There is no SSCD file"), ("no.module:x", "imported")],
+)
+def test_a_wrong_encoder_is_one_sentence(name: str, said: str) -> None:
+    """Near names, missing files, and modules that are not there."""
+    with pytest.raises(UserError, match=said):
+        encoders.named(name)
