@@ -30,8 +30,17 @@ MITIGATIONS = {
     "inject": "audit.mitigate.rewrite:inject",
     "ethical": "audit.mitigate.rewrite:ethical",
     "placebo": "audit.mitigate.rewrite:placebo",
+    "neutral": "audit.mitigate.wording:neutral",
+    "indirect": "audit.mitigate.wording:indirect",
     "guidance": "audit.mitigate.rewrite:unchanged",
     "negative": "audit.mitigate.rewrite:unchanged",
+    "repeat-words": "audit.mitigate.rewrite:repeat_words",
+    "add-words": "audit.mitigate.rewrite:add_words",
+    "add-numbers": "audit.mitigate.rewrite:add_numbers",
+    "noise": "audit.mitigate.rewrite:unchanged",
+    "token-noise": "audit.mitigate.rewrite:unchanged",
+    "rescale-attention": "audit.mitigate.rewrite:unchanged",
+    "optimise-states": "audit.mitigate.rewrite:unchanged",
 }
 """Rewriters: functions of text, prompt, drawn values and options to the final text."""
 

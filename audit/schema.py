@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from audit.errors import unknown
-from audit.mitigate import arms
+from audit.mitigate import methods
 
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Seeds = Annotated[int, Field(ge=1)]
@@ -97,7 +97,7 @@ class RawMitigation(Strict):
 
     @model_validator(mode="after")
     def _options_fit(self) -> RawMitigation:
-        model = arms.METHODS.get(self.method)
+        model = methods.METHODS.get(self.method)
         if model is not None:
             try:
                 model.model_validate(self.options)

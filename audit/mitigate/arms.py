@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import math
 from collections.abc import Callable, Collection, Mapping
-from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from audit.errors import UserError, unknown
+from audit.mitigate.methods import METHODS, engine
 from audit.mitigate.quota import phases, quota
 from audit.mitigate.rewrite import phrase, why_not
 from audit.records import (
@@ -24,46 +24,9 @@ from audit.records import (
     sample_id,
 )
 
-Rewriter = Callable[[str, Prompt, Mapping[str, str], Mapping[str, Any]], str]
-"""Text, prompt, drawn values and options to the final text."""
-
-
-class _Options(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    attribute: str
-
-
-class Append(_Options):
-    """Options of `ethical` and `placebo`: the attribute whose gate they obey."""
-
-
-class Inject(_Options):
-    """Options of `inject`: attribute, target (a reference), phrases, and their place."""
-
-    target: str = "uniform"
-    words: dict[str, Annotated[str, StringConstraints(pattern=r"\S")]] = {}
-    place: Literal["before", "after"] | None = None
-
-
-class Guidance(BaseModel):
-    """Options of `guidance`: another scale of classifier-free guidance for the same texts."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    scale: float = Field(ge=1, le=100)
-
-
-class Negative(BaseModel):
-    """Options of `negative`: what the engine is told to stay away from, for the same texts."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    text: Annotated[str, StringConstraints(pattern=r"\S")]
-
-
-METHODS: dict[str, type[BaseModel]] = {
-    "inject": Inject, "ethical": Append, "placebo": Append, "guidance": Guidance,
-    "negative": Negative,
-}  # fmt: skip
-"""Options of the shipped rewriters; outside ones, `mypkg.module:name`, check their own."""
+Rewriter = Callable[..., str]
+"""Text, prompt, drawn values and options to the final text; one that has a parameter `rng` is given
+a generator too, which depends on arm, text and image alone."""
 
 
 def known(kind: str, name: str, names: Collection[str], where: str) -> None:
@@ -189,21 +152,16 @@ def draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
 def samples(suite: Suite, arm: Mitigation, settings: Settings, rewrite: Rewriter) -> list[Sample]:
     """The samples of one arm, in the suite's order, with the baseline's prompts and noise."""
     drawn, inside = draws(suite, arm), engine(arm, settings)
+    draws_words = "rng" in inspect.signature(rewrite).parameters
     rows = []
     for p in suite.prompts:
         for i in range(p.seeds if p.block in arm.blocks else 0):
             values = drawn[p.id][i] if p.id in drawn else {}
-            text = rewrite(p.text, p, values, arm.options)
+            more = {}
+            if draws_words:
+                more["rng"] = np.random.default_rng(noise_seed(f"{arm.name}\0{p.text}\0words", i))
+            text = rewrite(p.text, p, values, arm.options, **more)
             seed = noise_seed(p.text, i)
             id = sample_id(text, seed, settings, inside)
             rows.append(Sample(id, p.id, arm.name, seed, text, values, inside))
     return rows
-
-
-def engine(arm: Mitigation, settings: Settings) -> dict[str, Any]:
-    """What an arm changes in the engine (`Sample.how`); empty where that changes nothing."""
-    if arm.method == "guidance" and float(arm.options["scale"]) != settings.guidance:
-        return {"guidance": float(arm.options["scale"])}
-    if arm.method == "negative" and arm.options["text"] != settings.negative:
-        return {"negative": str(arm.options["text"])}
-    return {}

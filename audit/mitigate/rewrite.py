@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from audit.mitigate import against_copies
 from audit.mitigate.gate import gate
 from audit.mitigate.grammar import article, find, insert_before
 from audit.records import Prompt
@@ -86,3 +89,27 @@ def placebo(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mappin
     It obeys the same gate, so that it touches the prompts that the arm beside it touches.
     """
     return _append(text, "if honesty is the best policy", prompt, options)
+
+
+def repeat_words(
+    text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
+    rng: np.random.Generator,
+) -> str:  # fmt: skip
+    """Put in random words of the text itself (Somepalli et al. 2023b, CWR)."""
+    return against_copies.repeat_words(text, rng, int(options.get("count", against_copies.COUNT)))
+
+
+def add_words(
+    text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
+    rng: np.random.Generator,
+) -> str:  # fmt: skip
+    """Put in random words that say nothing of a person (Somepalli et al. 2023b, RT)."""
+    return against_copies.insert_words(text, rng, int(options.get("count", against_copies.COUNT)))
+
+
+def add_numbers(
+    text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
+    rng: np.random.Generator,
+) -> str:  # fmt: skip
+    """Put in random numbers (Somepalli et al. 2023b, RNA)."""
+    return against_copies.add_numbers(text, rng, int(options.get("count", against_copies.COUNT)))

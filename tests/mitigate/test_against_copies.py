@@ -21,7 +21,8 @@ from audit.mitigate.against_copies import (
     vocabulary,
     word_scores,
 )
-from audit.mitigate.gate import GENDERED, PERIODS, gate, states
+from audit.mitigate.gate import gate, states
+from audit.mitigate.gate_words import GENDERED, PERIODS
 from audit.records import Prompt
 
 WALL = "a red bicycle leaning on a stone wall"
@@ -187,6 +188,7 @@ def test_the_highest_scores_are_replaced_or_taken_out(
 @given(WORDS, st.data())
 def test_only_the_highest_scores_are_touched(words: list[str], data: st.DataObject) -> None:
     """The other words stay in order, and never fewer than one word is left."""
+    words = [w for w in words if w.lower() not in ("a", "an")] or ["dog"]  # these follow others
     scores = data.draw(st.permutations([float(i) for i in range(len(words))]))
     count = data.draw(st.integers(0, len(words)))
     text = " ".join(words)

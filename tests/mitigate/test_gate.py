@@ -22,8 +22,11 @@ from audit.records import Prompt
 
 HELD_OUT = Path(__file__).parent / "gate_heldout.csv"
 REWRITERS: dict[str, Rewriter] = {
-    name: registry.load("mitigation", name) for name in sorted(registry.MITIGATIONS)
+    name: registry.load("mitigation", name)
+    for name in ("inject", "ethical", "placebo", "neutral", "indirect")
 }
+ALWAYS = ("inject", "ethical", "placebo")
+"""Rewriters that change every text that the gate lets through."""
 DRAWS = {"gender": ("woman", "man"), "skin_tone": ("light", "dark"), "age": ("young", "old"),
          "ethnicity": ("Asian", "white")}  # fmt: skip
 
@@ -198,7 +201,7 @@ def test_no_rewriter_touches_what_is_gated(
     once = REWRITERS[name](text, case.prompt, drawn, options)
     if why_not(text, case.prompt, options):
         assert once == text
-    else:
+    elif name in ALWAYS:
         assert once != text
     assert REWRITERS[name](once, case.prompt, drawn, options) == once
 
