@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from audit.generate.attribution import attribute, gradients
+from audit.errors import UserError
+from audit.generate.attribution import attribute, carried, gradients, single
 from audit.generate.levels import noise_factor
-from audit.generate.model import Model
+from audit.generate.model import Loading, Model, load
 from audit.generate.probe import Probe
+from audit.generate.source import find
 from audit.generate.tokens import length, tokens
 from audit.records import Settings
+from audit.world.dataset import planted
+from audit.world.models import embedded
 from tests.generate import small
 
 TEXT = "a photo of a nurse"
@@ -65,10 +69,61 @@ def test_gradients_are_what_finite_differences_say(
     assert float(wanted.abs().max()) > 0
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_carried_gradients_are_what_finite_differences_say(double: Model, seed: int) -> None:
+    """Along a random change of the words' embeddings the magnitude changes as the gradient says."""
+    probe = Probe(double, settings())
+    states = probe.states([TEXT])
+    call = probe.record(states, [seed], 2)[1]
+    by_state = gradients(probe, call, states)
+    if not single(probe):
+        with pytest.raises(UserError, match="several encoders"):
+            carried(probe, TEXT, by_state)
+        assert attribute(double, TEXT, settings(), (0,), 2).by == "states"
+        return
+    found = carried(probe, TEXT, by_state)
+    u = torch.randn(found.shape, generator=torch.Generator().manual_seed(seed), dtype=found.dtype)
+    factor = noise_factor(double.pipeline.scheduler, call.index)
+    base = probe.without_text(call)
+
+    def moved(h: float) -> float:
+        encoder = double.pipeline.text_encoder
+        words = (
+            encoder.encoder.embed_tokens
+            if double.name == "pixart"
+            else (encoder.get_input_embeddings())
+        )
+        handle = words.register_forward_hook(lambda _, __, out: out + h * u)
+        with torch.no_grad():
+            e = double.pipeline.encode_prompt(
+                TEXT, device="cpu", num_images_per_prompt=1, do_classifier_free_guidance=False
+            )[0]
+            handle.remove()
+            return float((probe.repeat(call, {"prompt_embeds": e}) - base).norm()) * factor
+
+    wanted = (moved(1e-4) - moved(-1e-4)) / 2e-4
+    assert float((found * u).sum()) == pytest.approx(wanted, rel=2e-3)
+    scores = attribute(double, TEXT, settings(), (seed,), 2)
+    assert scores.by == "words"
+    if double.name == "sd2":  # its first step is left out, so that this step is all there is
+        np.testing.assert_allclose(scores.scores, found[0].norm(dim=-1).numpy(), rtol=1e-6)
+
+
+def test_titles_come_first_in_the_embedded_world() -> None:
+    """Each repeated picture hangs on its title: that word has the highest score of its caption."""
+    model = load(find(str(embedded())), Loading(dtype="float32", device="cpu"))
+    items = [i for i in planted() if i.repeats == 64]
+    picks = np.random.default_rng(0).choice(len(items), 4, replace=False)
+    for item in (items[int(i)] for i in picks):
+        how = settings(steps=20, batch=1)
+        found = attribute(model, item.caption, how, (0,), 2)
+        assert found.top(1)[0][0] == item.title
+
+
 def test_scores_are_the_norms_of_the_gradients(double: Model) -> None:
     """A score is the mean, over seeds and known steps, of the norm of the token's gradient."""
     how = settings()
-    found = attribute(double, TEXT, how, (3, 4, 5), 2)
+    found = attribute(double, TEXT, how, (3, 4, 5), 2, "states")
     probe = Probe(double, how)
     each = []
     for seed in (3, 4, 5):
@@ -96,7 +151,7 @@ def test_a_denoiser_that_reads_one_row_gives_all_to_it(
         return (sample + word[:, :, None, None],)
 
     monkeypatch.setattr(pipeline.unet, "forward", forward)
-    found = attribute(model, TEXT, settings(), (0, 1), 2)
+    found = attribute(model, TEXT, settings(), (0, 1), 2, "states")
     assert found.scores[row] == pytest.approx(scale, rel=1e-4)  # 64 equal pixels: |.| is 8 |word|
     assert np.delete(found.scores, row).max() == 0
     assert found.tokens[row].text == "a"
