@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from audit.errors import UserError
+from audit.generate.inside import Inside, unchanged
 from audit.generate.model import Model
 from audit.generate.texts import Texts
 from audit.records import Sample, Settings, digest
@@ -59,7 +60,7 @@ def fixed(model: Model, settings: Settings) -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def _call(model: Model, states: dict[str, Any], seeds: list[int], rest: dict[str, Any]) -> Any:
+def _call(model: Model, states: Mapping[str, Any], seeds: list[int], rest: dict[str, Any]) -> Any:
     try:
         out = model.pipeline(**states, generator=generators(seeds), **rest)
     except ValueError as error:
@@ -99,7 +100,7 @@ def draw(
     for s in sorted(samples, key=lambda s: s.text):
         groups.setdefault(digest(dict(s.how)), []).append(s)
     for rows in groups.values():
-        group = _Group(model, changed(settings, rows[0].how))
+        group = _Group(model, changed(settings, rows[0].how), rows[0].how)
         yield from group.draw(rows, say)
         settings = replace(settings, batch=group.settings.batch)
 
@@ -113,8 +114,11 @@ def changed(settings: Settings, how: Mapping[str, Any]) -> Settings:
 class _Group:
     """Samples that are drawn under the same settings."""
 
-    def __init__(self, model: Model, settings: Settings) -> None:
+    def __init__(self, model: Model, settings: Settings, how: Mapping[str, Any]) -> None:
         self.model, self.settings = model, settings
+        self.change = unchanged
+        if "inside" in how:
+            self.change = Inside(model, settings, how["inside"], how["options"]).changed
         self.texts = Texts(model, settings.negative, settings.guidance > 1)
         self.rest = fixed(model, settings)
 
@@ -126,8 +130,9 @@ class _Group:
             rows = list(ordered[start : start + size])
             full = rows + [rows[-1]] * (size - len(rows))
             try:
-                states = self.texts.batch([s.text for s in full])
-                pictures, blocked = _call(self.model, states, [s.seed for s in full], self.rest)
+                texts, seeds = [s.text for s in full], [s.seed for s in full]
+                with self.change(self.texts.batch(texts), texts, seeds) as states:
+                    pictures, blocked = _call(self.model, states, seeds, self.rest)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise

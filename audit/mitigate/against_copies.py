@@ -38,7 +38,7 @@ NEUTRAL_WORDS = tuple(
     oyster paddle palm panel paper parsley pasture peach pearl pebble pepper petal pillow pine plank
     plateau plum pond poplar poppy porcelain prairie prism pulley pumpkin quartz quilt rain raisin
     ravine reef ribbon ridge river rocket rope rose ruby saddle saffron sail salt sand sapphire
-    shelf shell shore silk silver slate snow spruce stone straw stream sugar sunset swamp table
+    shelf shell shore silk silver slate snow spruce stone straw stream sugar sunset swamp
     teapot thistle thunder tide timber tin topaz torch trellis tulip tundra tunnel turquoise valley
     velvet violet volcano wagon walnut waterfall wave wheat wheel willow window wool zinc zipper
     """.split()

@@ -167,6 +167,38 @@ def test_an_arm_may_change_guidance_and_the_negative_prompt(loaded: dict[str, Mo
     assert len(set(kinds)) == len(changes)
 
 
+INSIDE = {
+    "noise": {"level": 0.5}, "token-noise": {"probability": 0.6, "width": 1.7},
+    "rescale-attention": {"factor": 2.0},
+    "optimise-states": {"target": 1e-6, "rate": 0.05, "iterations": 3},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", INSIDE)
+def test_an_arm_may_change_states_or_attention(loaded: dict[str, Model], method: str) -> None:
+    """It changes the picture, by the image's own text and seed: the batch makes no difference."""
+    model, how = loaded["sd1"], {"inside": method, "options": INSIDE[method]}
+    samples = [replace(s, how=how) for s in plan(5)]
+    base = pictures(model, plan(5), settings())
+    together = pictures(model, samples, settings(batch=5))
+    assert all(not np.array_equal(base[i], together[i]) for i in base)
+    for s in samples:
+        alone = pictures(model, [s], settings(batch=1))[s.id]
+        assert np.abs(alone.astype(int) - together[s.id].astype(int)).max() <= 2
+    again = pictures(model, plan(5), settings())
+    assert all(np.array_equal(base[i], again[i]) for i in base)
+
+
+def test_a_method_that_a_model_has_no_place_for(loaded: dict[str, Model]) -> None:
+    """Flux has no cross-attention to a text encoder of its own: one sentence."""
+    how = {"inside": "rescale-attention", "options": {"factor": 1.25}}
+    with pytest.raises(UserError, match="no cross-attention"):
+        pictures(loaded["flux"], [replace(s, how=how) for s in plan(1)], settings())
+    with pytest.raises(UserError, match="knows no"):
+        pictures(loaded["sd1"], [replace(s, how={**how, "inside": "x"}) for s in plan(1)],
+                 settings())  # fmt: skip
+
+
 def test_a_size_is_drawn_or_refused(loaded: dict[str, Model]) -> None:
     """Pictures come in the size that was asked for; a size that does not fit is one sentence."""
     wide = pictures(loaded["sd1"], plan(1), settings(size="32x16"))["s0"]

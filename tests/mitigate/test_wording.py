@@ -41,7 +41,8 @@ def test_gendered_nouns_become_neutral(text: str, subject: str, wanted: str) -> 
 @pytest.mark.parametrize(
     ("text", "subject"),
     [("a photo of Mary Jones, a waitress", "waitress"),
-     ('a waitress called "policeman"', "waitress"), ("a medieval milkmaid", "milkmaid"), ("a female waitress", "waitress")],
+     ('a waitress called "policeman"', "waitress"), ("a medieval milkmaid", "milkmaid"),
+     ("a female waitress", "waitress")],
 )  # fmt: skip
 def test_what_the_gate_keeps_stays(text: str, subject: str) -> None:
     """Names, quotes, history and stated genders are left alone."""

@@ -1,0 +1,78 @@
+"""What an arm changes inside the engine, batch by batch: text states, or attention.
+
+`Sample.how` names the method and its options; the methods are those of `mitigate.methods`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from audit.errors import UserError
+from audit.generate.model import Model
+from audit.records import Settings
+
+STATES = ("noise", "token-noise", "optimise-states")
+ATTENTION = ("rescale-attention",)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A method on a model, under the settings that the batch is drawn with."""
+
+    model: Model
+    settings: Settings
+    method: str
+    options: Mapping[str, Any]
+
+    @contextmanager
+    def changed(
+        self, states: Mapping[str, Any], texts: Sequence[str], seeds: Sequence[int]
+    ) -> Iterator[Mapping[str, Any]]:
+        """The states to draw with while the block lasts, one text and seed per image.
+
+        An image's change depends on its own text and seed alone. Raises UserError for a method that
+        is not known, or that the model has no place for.
+        """
+        if self.method in ATTENTION:
+            from audit.generate.rescaling import rescaled
+
+            with rescaled(self.model, texts, float(self.options["factor"])):
+                yield states
+        elif self.method in STATES:
+            if "prompt_embeds" not in states:
+                raise UserError(
+                    f"A {self.model.kind} is given texts, not states, so that {self.method} has "
+                    "nothing to change. Leave this mitigation out."
+                )
+            yield self._moved(states, seeds)
+        else:
+            raise UserError(f"The engine knows no {self.method!r}.")
+
+    def _moved(self, states: Mapping[str, Any], seeds: Sequence[int]) -> Mapping[str, Any]:
+        from audit.generate import embedding_noise as noise
+        from audit.generate.embedding_optimisation import Optimisation, optimise
+        from audit.generate.probe import Probe
+
+        own = {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in states.items()}
+        if self.method == "optimise-states":
+            how = Optimisation(**self.options)
+            return optimise(Probe(self.model, self.settings), own, seeds, how).states
+        drawn = noise.noise_generators(seeds)
+        if self.method == "noise":
+            return noise.gaussian(own, drawn, float(self.options["level"]))
+        return noise.fine_grained(
+            own, drawn, float(self.options["probability"]), float(self.options["width"])
+        )
+
+
+@contextmanager
+def unchanged(
+    states: Mapping[str, Any], texts: Sequence[str], seeds: Sequence[int]
+) -> Iterator[Mapping[str, Any]]:
+    """The states as they are."""
+    yield states
