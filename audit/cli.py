@@ -12,7 +12,19 @@ from typing import Annotated
 
 import typer
 
-from audit.commands import about, audits, check, compare, export, index, label, score, view, world
+from audit.commands import (
+    about,
+    audits,
+    check,
+    compare,
+    export,
+    index,
+    label,
+    rewrite,
+    score,
+    view,
+    world,
+)
 from audit.commands.shared import CRASHED, INCOMPLETE, USAGE
 from audit.errors import Incomplete, UserError
 
@@ -53,11 +65,16 @@ def _root(
     """Options of the command itself."""
 
 
+MITIGATE = """Try mitigations (-t A -t B ...) on a suite: paired effects, costs and a verdict each.
+
+It is `run` with mitigations: the same options, the same folder, the images of both are shared."""
+
 for verb in (
     audits.demo,
     audits.run,
     score.score,
     label.label,
+    rewrite.rewrite,
     view.view,
     compare.compare,
     check.check,
@@ -67,6 +84,7 @@ for verb in (
     about.doctor,
 ):
     app.command()(verb)
+app.command("mitigate", help=MITIGATE)(audits.run)
 app.command("list")(about.list_)
 app.add_typer(world.app, name="world")
 

@@ -24,6 +24,7 @@ from audit import (
 from audit.errors import Incomplete
 from audit.planning import Options, Progress, Run, open_run, silent, versions
 from audit.records import (
+    ALIGNMENT_COLUMNS,
     Evidence,
     Finding,
     Reference,
@@ -106,14 +107,11 @@ def vectors(run: Run, encoder: Any, step: str) -> dict[str, np.ndarray]:
 def align(
     run: Run, encoder: Any, known: Mapping[str, np.ndarray], table: pd.DataFrame
 ) -> pd.DataFrame:
-    """Cosine of image and ORIGINAL prompt, and whether the subject is read, per sample."""
-    prompts = {p.id: p for p in run.suite.prompts if p.purpose == "representation"}
+    """How well images fit their ORIGINAL prompts: ALIGNMENT_COLUMNS."""
+    prompts = {p.id: p for p in run.suite.prompts}
     names = sorted(prompts)
-    texts = (
-        dict(zip(names, encoder.texts([prompts[n].text for n in names]), strict=True))
-        if names
-        else {}
-    )
+    encoded = encoder.texts([prompts[n].text for n in names]) if names else np.empty((0, 1))
+    texts, middle = dict(zip(names, encoded, strict=True)), encoded.mean(axis=0) if names else None
     subject = table[table.attribute == run.suite.subject_attribute]
     read = {
         (r.sample, r.prompt): (r.value == r.subject if r.outcome == "label" else False)
@@ -124,12 +122,13 @@ def align(
         (
             s.prompt, prompts[s.prompt].subject, s.arm, s.seed,
             float(known[s.id] @ texts[s.prompt]) if s.id in known else np.nan,
-            read.get((s.id, s.prompt)),
+            float(known[s.id] @ middle) if s.id in known else np.nan,
+            read.get((s.id, s.prompt)) if prompts[s.prompt].purpose == "representation" else None,
         )
         for s in run.samples
         if s.prompt in prompts
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["prompt", "subject", "arm", "seed", "score", "subject_read"])
+    return pd.DataFrame(rows, columns=list(ALIGNMENT_COLUMNS))
 
 
 def _truth(suite: Suite) -> tuple[tuple[Reference, ...], Reference | None]:
@@ -210,6 +209,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     from audit.findings import (
         amplification,
         associations,
+        copying_effect,
         distances,
         following,
         intersections,
@@ -247,6 +247,8 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         attribute = next((a for a in asked if a.name == arm.options.get("attribute")), asked[0])
         targets = suites.targets(suite, arm, attribute)
         found += mitigation.findings(table, alignment, arm.name, attribute, targets, seed)
+        if len(scored.matches):
+            found += copying_effect.findings(scored.matches, arm.name, prompts, seed)
     found += quality.classifier(errors.tables, suite.attributes, errors.sources)
     found += quality.abstention(errors.calibration, asked)
     found += quality.missing_by_subject(table, asked, seed)

@@ -40,6 +40,10 @@ MATCH_COLUMNS = (
 )  # fmt: skip
 """One row per sample: exact cosines to the nearest training and held-out image, and their ids."""
 
+ALIGNMENT_COLUMNS = ("prompt", "subject", "arm", "seed", "score", "chance", "subject_read")
+"""One row per sample: cosine to its ORIGINAL prompt and, on average, to all prompts; whether the
+subject was recognised, or None where none was asked for."""
+
 
 def digest(value: object, length: int = 16) -> str:
     """Hex digest of a JSON-able value that does not depend on the order of its keys."""
@@ -266,6 +270,8 @@ VERDICTS = (
     "undecided",
     "found",
     "not found",
+    "kept",
+    "lost",
     "met",
     "not met",
     "described",

@@ -93,6 +93,7 @@ def write(path: Path, plan: Plan) -> Path:
     alignment = pd.DataFrame(
         rows.alignment, columns=["prompt", "subject", "arm", "seed", "score", "subject_read"]
     )
+    alignment["chance"] = alignment.score - 0.1
     matches = pd.DataFrame(rows.matches, columns=list(MATCH_COLUMNS))
     context = representation.Context([plan.gender, TONE], asked.references, ERRORS, None, 0)
     found = representation.findings(attributes, context, dict.fromkeys(plan.shares, 3))

@@ -115,14 +115,26 @@ def run(
         str,
         typer.Option(help="How copies are called: twin, conformal, or fixed:0.75 (uncalibrated)."),
     ] = "twin",
+    mitigation: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mitigation", "-t",
+            help="Mitigations to try in place of the suite's: inject:gender, placebo:gender, "
+            "guidance:6, add-words:4, noise:0.5, ...; may be repeated.",
+        ),
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
-) -> None:
+) -> None:  # fmt: skip
     """Run a suite on a model or on images, or continue it, and print the path of the report."""
     from audit import copying, rounds, suites
     from audit.planning import Options
 
     chosen = suites.read_suite(suite)
+    if mitigation:
+        from audit.rewriting import with_arms
+
+        chosen = with_arms(chosen, mitigation)
     if seeds is not None:
         chosen = suites.with_seeds(chosen, seeds)
     if plan_power:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,14 @@ import pandas as pd
 from audit.findings.wording import cap, cosine_change, percent
 from audit.findings.wording import change as words
 from audit.records import BASELINE, Attribute, Finding
-from audit.stats.decisions import verdict
+from audit.stats.decisions import noninferior, verdict
 from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.paired import mcnemar, paired_bootstrap, paired_difference
 
 KEYS = ["prompt", "seed"]
+MARGIN = 0.1
+"""Alignment that an arm may cost, as a share of what sets a prompt's own images apart: their mean
+cosine to it less their mean cosine to all prompts. Cosines of two encoders have no common scale."""
 
 
 def _pairs(table: pd.DataFrame, arm: str) -> pd.DataFrame:
@@ -65,9 +69,8 @@ def findings(
 ) -> list[Finding]:  # fmt: skip
     """All effects and costs of one arm.
 
-    `attributes` has ATTRIBUTE_COLUMNS; `alignment` has prompt, arm, seed, score (cosine of image
-    and ORIGINAL prompt) and subject_read (whether the subject was recognised, or None). `targets`
-    gives, per subject, the declared share of the attribute's first class.
+    `attributes` has ATTRIBUTE_COLUMNS, `alignment` ALIGNMENT_COLUMNS. `targets` gives, per subject,
+    the declared share of the attribute's first class.
     """
     part = attributes[attributes.attribute == attribute.name]
     pairs = _pairs(part, arm)
@@ -82,8 +85,6 @@ def findings(
 
 
 def _worded(f: Finding, q: float) -> Finding:
-    from dataclasses import replace
-
     before, after, target = f.references["before"], f.references["after"], f.references["target"]
     half = (f.high - f.low) / 2
     near = abs(after - target) <= max(half, 0.5 / max(f.n, 1)) if f.n else False
@@ -140,15 +141,15 @@ def _costs(pairs: pd.DataFrame, arm: str, seed: int) -> list[Finding]:
     known = np.isfinite(score)
     if known.any():
         change = paired_bootstrap(score[known], clusters[known], np.random.default_rng(seed))
-        out.append(
-            _cost(
-                arm, "alignment", "change in the cosine to the original prompt", change,
-                int(known.sum()), int((~known).sum()), len(set(clusters[known])),
-                f"{arm}: similarity to the original prompt changes by "
-                f"{cosine_change(change.estimate, change.low, change.high)} (cosine), "
-                f"n = {int(known.sum())} pairs.",
-            )
+        margin = MARGIN * float((pairs.score_base - pairs.chance_base)[known].mean())
+        cost = _cost(
+            arm, "alignment", "change in the cosine to the original prompt", change,
+            int(known.sum()), int((~known).sum()), len(set(clusters[known])),
+            f"{arm}: similarity to the original prompt changes by "
+            f"{cosine_change(change.estimate, change.low, change.high)} (cosine; a tenth of what "
+            f"sets a prompt's own images apart is {margin:.3f}), n = {int(known.sum())} pairs.",
         )  # fmt: skip
+        out.append(replace(cost, verdict=noninferior(change, margin)))
     read = pairs.dropna(subset=["subject_read_base", "subject_read_arm"])
     if len(read):
         before, after = (read[f"subject_read_{s}"].to_numpy(float) for s in ("base", "arm"))

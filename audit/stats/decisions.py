@@ -35,3 +35,16 @@ def compared(wide: Interval, narrow: Interval, reference: float, margin: float) 
     found = verdict(wide, reference)
     inside = reference - margin < narrow.low and narrow.high < reference + margin
     return "equivalent" if found == "compatible" and inside else found
+
+
+def noninferior(change: Interval, margin: float) -> str:
+    """`kept` where a loss of `margin` is excluded, `lost` where one is shown; else `undecided`.
+
+    `change` is after less before, where more is better; its interval decides (non-inferiority,
+    Piaggio et al. 2012, JAMA 308:2594, figure 1). A margin that is not positive decides nothing.
+    """
+    if not (math.isfinite(change.low) and math.isfinite(change.high) and margin > 0):
+        return "undecided"
+    if change.low > -margin:
+        return "kept"
+    return "lost" if change.high < -margin else "undecided"

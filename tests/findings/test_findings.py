@@ -203,7 +203,9 @@ def test_mitigation_effects_are_paired_and_judged_against_the_target() -> None:
     """From 10 % to 50 % on the same seeds: met, with the change and its interval."""
     rng = np.random.default_rng(6)
     data = pd.concat([table({"cook": 0.1}, 80, rng), table({"cook": 0.5}, 80, rng, "inject")])
-    align = data[["prompt", "subject", "arm", "seed"]].assign(score=0.3, subject_read=True)
+    align = data[["prompt", "subject", "arm", "seed"]].assign(
+        score=0.3, chance=0.1, subject_read=True
+    )
     found = by_id(mitigation.findings(data, align, "inject", GENDER, {"cook": 0.5}, 0))
     effect = found["mitigation/inject/cook/gender"]
     women = {a: (data[data.arm == a].value == "woman").mean() for a in ("none", "inject")}
@@ -212,6 +214,7 @@ def test_mitigation_effects_are_paired_and_judged_against_the_target() -> None:
     assert effect.verdict == "met"
     assert effect.q < 0.001
     assert found["mitigation/inject/cost-alignment"].estimate == 0
+    assert found["mitigation/inject/cost-alignment"].verdict == "kept"
     assert found["mitigation/inject/cost-subject"].estimate == 0
 
 

@@ -225,6 +225,7 @@ def evidence(size: Size = USUAL) -> Evidence:
     alignment = pd.DataFrame(
         run.aligned, columns=["prompt", "subject", "arm", "seed", "score", "subject_read"]
     )
+    alignment["chance"] = alignment.score - 0.1
     mitigations = tuple(
         Mitigation(a, a.split("-")[0], {"attribute": "gender"}, ("b",)) for a in ARMS[1:]
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from audit.records import VERDICTS
-from audit.stats.decisions import binomial_p, verdict
+from audit.stats.decisions import binomial_p, noninferior, verdict
 from audit.stats.interval import UNKNOWN, Interval
 
 NUMBERS = st.floats(0, 1) | st.just(math.nan)
@@ -59,3 +59,14 @@ def test_what_is_unknown_is_undecided() -> None:
 def test_every_verdict_is_a_word_of_the_report(low: float, high: float, reference: float) -> None:
     """Whatever comes in, one of the declared verdicts comes out."""
     assert verdict(Interval(0.5, low, high), reference) in VERDICTS
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "margin", "wanted"),
+    [(-0.01, 0.02, 0.02, "kept"), (-0.02, 0.02, 0.02, "undecided"), (-0.05, -0.03, 0.02, "lost"),
+     (-0.05, -0.01, 0.02, "undecided"), (math.nan, 0.1, 0.02, "undecided"),
+     (0.1, 0.2, 0.0, "undecided"), (0.1, 0.2, 0.01, "kept"), (-1, 1, math.nan, "undecided")],
+)  # fmt: skip
+def test_a_loss_is_excluded_or_shown(low: float, high: float, margin: float, wanted: str) -> None:
+    """The interval against the margin; a margin of nothing decides nothing."""
+    assert noninferior(Interval((low + high) / 2, low, high), margin) == wanted

@@ -1,0 +1,75 @@
+"""What an arm does to copying: planted removals are found, and nothing where nothing is planted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audit.findings import copying_effect
+from audit.records import MATCH_COLUMNS, Prompt
+
+
+def prompts(n: int) -> dict[str, Prompt]:
+    """Half captions, half ordinary prompts."""
+    kinds = ("replication", "representation")
+    return {f"p{i}": Prompt(f"p{i}", "t", "s", "b", kinds[i % 2], 4) for i in range(n)}
+
+
+def matches(n: int, keep: float, seed: int, changed: bool = True) -> pd.DataFrame:
+    """Copies by prompt; an arm that keeps that share of the captions' copies, and no other."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for p, prompt in prompts(n).items():
+        often = rng.beta(2, 2) if prompt.purpose == "replication" else 0.0
+        for s in range(4):
+            copy = bool(rng.random() < often)
+            after = copy and bool(rng.random() < keep)
+            for arm, c in (("none", copy), ("m", after)):
+                sample = f"{p}-{s}" + ("-m" if arm == "m" and changed else "")
+                score = 0.9 if c else 0.5
+                rows.append((sample, p, arm, s, score, 0.5, "h", "t", "c", 1, c, "label"))
+    return pd.DataFrame(rows, columns=list(MATCH_COLUMNS))
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5])
+def test_planted_removals_lie_in_their_intervals(keep: float) -> None:
+    """The share that is removed, in at least 88 of 100 draws; and copies become fewer."""
+    held, fewer = 0, 0
+    for seed in range(100):
+        found = {f.id: f for f in copying_effect.findings(matches(60, keep, seed), "m",
+                                                          prompts(60), seed)}  # fmt: skip
+        f = found["mitigation/m/removed-captions"]
+        held += f.low <= 1 - keep <= f.high
+        fewer += found["mitigation/m/copies-captions"].verdict == "below"
+    assert held >= 88
+    assert fewer >= 99
+
+
+def test_an_arm_that_does_nothing_changes_nothing() -> None:
+    """Other images, as many copies: no change that can be seen; the same images: no claim."""
+    table = matches(40, 1.0, 3)
+    found = {f.id: f for f in copying_effect.findings(table, "m", prompts(40), 0)}
+    assert found["mitigation/m/copies-captions"].estimate == 0
+    assert found["mitigation/m/removed-captions"].estimate == 0
+    assert found["mitigation/m/copies-ordinary"].verdict != "below"
+    assert copying_effect.findings(matches(40, 1.0, 3, changed=False), "m", prompts(40), 0) == []
+
+
+def test_all_gone_has_limits_all_the_same() -> None:
+    """A bootstrap of equal values has no width; prompts with copies are the sample size."""
+    before, clusters = np.ones(12), np.arange(12) // 2
+    got = copying_effect.removed(before, np.zeros(12), clusters, np.random.default_rng(0))
+    assert (got.estimate, got.high) == (1, 1)
+    assert got.low == pytest.approx(0.025 ** (1 / 6))
+    more = copying_effect.removed(np.eye(12)[0], before, clusters, np.random.default_rng(0))
+    assert more.estimate == -11
+
+
+def test_missing_sides_are_counted_and_not_compared() -> None:
+    """A blocked side leaves its pair out; without pairs the change is not known."""
+    table = matches(20, 0.5, 1)
+    table.loc[table.arm == "m", "outcome"] = "blocked"
+    found = copying_effect.findings(table, "m", prompts(20), 0)
+    assert {f.missing for f in found} == {40}
+    assert all(np.isnan(f.estimate) and f.verdict == "undecided" for f in found)
