@@ -145,7 +145,7 @@ def test_no_fixed_attribute_of_history_is_open_to_a_rewrite() -> None:
     assert [(p.text, a) for p in prompts for a in p.attributes if gate(p.text, p, a) is None] == []
 
 
-@pytest.mark.parametrize("name", ["occupations", "traits", "world", "world_full"])
+@pytest.mark.parametrize("name", ["occupations", "traits", "world", "world_full", "world_lab"])
 def test_ordinary_prompts_raise_no_alarm(name: str) -> None:
     """Nothing of the suites that mitigations are for is gated, for gender or skin tone."""
     prompts = suites.read_suite(name).prompts

@@ -18,6 +18,7 @@ from audit.records import Prompt, Settings, Suite
 
 DOCS = Path(__file__).parents[2] / "docs" / "suites.md"
 NAMES = [name for name, _ in suites.list_suites()]
+WORLDS = ("world", "world_full", "world_lab")
 PEOPLE = ["occupations", "traits", "demographic", "households", "history"]
 SETTINGS = Settings("m", "r", 4, 3.0, 2)
 
@@ -77,7 +78,7 @@ def test_prompts_are_clean(name: str) -> None:
         assert text[-1] not in string.whitespace + ",;:"
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("world", "world_full")])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in WORLDS])
 def test_articles_agree_with_what_follows(name: str) -> None:
     """`an` stands before a vowel letter and `a` before a consonant, but for sounds like `you`."""
     sounds = {"united": "a", "university": "a", "honest": "an"}
@@ -96,7 +97,7 @@ def test_suites_about_people_have_a_person_gate(name: str) -> None:
     assert not set(suite.person_texts) & set(suite.empty_texts)
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("world", "world_full")])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in WORLDS])
 def test_classes_are_read_by_ensembles_of_their_own(name: str) -> None:
     """At least three texts stand for each class, none of them for two, and some may abstain."""
     for attribute in suites.read_suite(name).attributes:
