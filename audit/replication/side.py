@@ -96,7 +96,7 @@ class Side:
 
     def rows(self, positions: np.ndarray) -> np.ndarray:
         """float32[m, d] at int64[m] positions, in any order, without reading the others."""
-        if self._small:
+        if "_memory" in vars(self):
             return self._memory[positions]
         order = np.argsort(positions, kind="stable")
         edges = np.cumsum([0, *(p.rows for p in self.parts)])
@@ -106,6 +106,10 @@ class Side:
             here = order[cuts[i] : cuts[i + 1]]
             out[here] = self.parts[i].vectors()[positions[here] - edges[i]]
         return out
+
+    def score(self, queries: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Exact cosines float32[n, m] of float32[n, d] with what stands at int64[n, m]."""
+        return merge.scored(np.ascontiguousarray(queries, np.float32), positions, self.rows)
 
     @property
     def _small(self) -> bool:
@@ -146,4 +150,4 @@ class Side:
             return merge.nearest(queries, self._searched, self.rows, k)
         kept = ~self.left_out if self.left_out.any() else None
         where = self.finder.candidates(queries, k, kept)
-        return merge.best(merge.scored(queries, where, self.rows), where, k)
+        return merge.best(self.score(queries, where), where, k)
