@@ -7,14 +7,13 @@ where to look: positions leave this module, never a score.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
-from faiss.contrib.ondisk import merge_ondisk
 
 from audit.errors import UserError
 from audit.records import digest
@@ -29,17 +28,16 @@ LEAST = 100
 PIECE = 1 << 30
 """Bytes of codes that are held in memory while lists are filled."""
 FORMAT = 1
-MAPPED = faiss.IO_FLAG_MMAP | faiss.IO_FLAG_ONDISK_SAME_DIR | faiss.IO_FLAG_READ_ONLY
 
 
 @dataclass(frozen=True)
 class Lists:
     """Where to look for the neighbours of a vector: lists of codes, read from disk as needed."""
 
-    path: Path
+    paths: tuple[Path, ...]
     choice: Choice
-    index: Any
-    """The faiss index; its lists are memory-mapped."""
+    pieces: tuple[Any, ...]
+    """faiss indexes of disjoint vectors with the same centroids; their lists are memory-mapped."""
 
     def candidates(self, queries: np.ndarray, k: int, kept: np.ndarray | None = None) -> np.ndarray:
         """Positions int64[n, m] that may be nearest to float32[n, d], in no order; -1 for none.
@@ -48,10 +46,13 @@ class Lists:
         """
         given: dict[str, Any] = {"nprobe": self.choice.nprobe}
         if kept is not None:
-            bits: Any = np.packbits(kept, bitorder="little")
-            given["sel"] = faiss.IDSelectorBitmap(bits)
-        how = faiss.SearchParametersIVF(**given)
-        return np.asarray(self.index.search(queries, max(LEAST, 4 * k), params=how)[1])
+            selector: Any = faiss.IDSelectorBitmap  # whose stub is that of the C++ constructor
+            given["sel"] = selector(np.packbits(kept, bitorder="little"))
+        how, most = faiss.SearchParametersIVF(**given), max(LEAST, 4 * k)
+        found = [piece.search(queries, most, params=how) for piece in self.pieces]
+        rough, where = (np.concatenate(part, axis=1) for part in zip(*found, strict=True))
+        order = np.argsort(np.where(where < 0, np.inf, -rough), axis=1)[:, :most]
+        return np.asarray(np.take_along_axis(where, order, 1))
 
 
 def prepared(index: Index, asked: str = "auto", memory: int | None = None) -> Index:
@@ -77,10 +78,14 @@ def spare() -> int:
 
 
 def name(side: Side, choice: Choice, seed: int = 0) -> str:
-    """File name of the lists: side, and hash of the vectors and of how the lists are made."""
+    """First part of the lists' file names: side, and hash of the vectors and of the recipe."""
     vectors = [(p.name, p.rows, p.crc) for p in side.parts]
     key = digest([FORMAT, choice.factory, chooser.POINTS, seed, vectors])
-    return f"{side.parts[0].name.rpartition('-')[0]}-{key}.lists"
+    return f"{_stem(side)}-{key}"
+
+
+def _stem(side: Side) -> str:
+    return side.parts[0].name.rpartition("-")[0]
 
 
 def build(side: Side, folder: Path, choice: Choice, seed: int = 0) -> Lists:
@@ -92,79 +97,61 @@ def build(side: Side, folder: Path, choice: Choice, seed: int = 0) -> Lists:
     """
     if not choice.factory or not len(side):
         raise ValueError("Lists need vectors, and a choice that has lists.")
-    path = folder / name(side, choice, seed)
     with RunFolder(folder).lock(wait=True):
-        found = _read(path, side)
+        own = name(side, choice, seed)
+        found = _read(folder, own, side, choice)
         if found is None:
-            _write(path, side, choice, seed)
-            found = _read(path, side)
+            for old in folder.glob(f"{_stem(side)}-*.lists*"):
+                old.unlink()
+            _write(folder / own, side, choice, seed)
+            found = _read(folder, own, side, choice)
     if found is None:
-        raise UserError(f"{path} cannot be read back. Remove it and run the same command again.")
-    return Lists(path, choice, found)
+        raise UserError(f"{folder / own} cannot be read back. Run the same command again.")
+    return found
 
 
-def _read(path: Path, side: Side) -> Any:
-    """The index at `path` with its lists on disk, or None where it is not there or damaged."""
-    if not path.exists():
-        return None
+def _read(folder: Path, own: str, side: Side, choice: Choice) -> Lists | None:
+    """The lists of that name, or None where they are not there, not all there, or damaged."""
+    paths = tuple(sorted(folder.glob(f"{own}-*.lists")))
     try:
-        index = faiss.read_index(str(path), MAPPED)
+        pieces = tuple(faiss.read_index(str(p), faiss.IO_FLAG_MMAP) for p in paths)
     except RuntimeError:  # faiss has no other
         return None
-    fits = index.ntotal == len(side) and index.d == side.dimensions
-    return index if fits else None
+    whole = sum(p.ntotal for p in pieces) == len(side)
+    return Lists(paths, choice, pieces) if whole else None
 
 
 def _write(path: Path, side: Side, choice: Choice, seed: int) -> None:
-    """Make the lists; the file appears when all is written."""
-    stem = path.name.rpartition("-")[0]
+    """Make the lists. All files are written before the first gets its name."""
     pieces: list[Path] = []
-    temporary = path.with_suffix(".making")
     try:
-        index = _trained(side, choice, seed)
-        pieces = _pieces(index, side, path)
-        if len(pieces) == 1:
-            pieces[0].rename(temporary)
-        else:
-            codes = path.with_suffix(".codes")
-            merge_ondisk(index, [str(p) for p in pieces], str(codes))
-            faiss.write_index(index, str(temporary))
-            del index
-            _flush(codes)
-        _flush(temporary)
-        os.replace(temporary, path)
+        for index in _filled(_trained(side, choice, seed), side):
+            pieces.append(path.with_name(f"{path.name}-{len(pieces):03d}.lists.tmp"))
+            faiss.write_index(index, str(pieces[-1]))
+            _flush(pieces[-1])
+        for piece in pieces:
+            os.replace(piece, piece.with_suffix(""))
     except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
         raise UserError(
-            f"Cannot write the search lists of {path.parent} "
-            f"({str(error).strip().splitlines()[-1]}). Free some space; the index is kept."
+            f"Cannot write the search lists in {path.parent}: {why}. Free some space; the index "
+            "itself is kept."
         ) from error
     finally:
-        for left in (*pieces, temporary):
-            with suppress(FileNotFoundError):
-                left.unlink()
-    for old in (*path.parent.glob(f"{stem}-*.lists"), *path.parent.glob(f"{stem}-*.codes")):
-        if old.stem != path.stem:
-            old.unlink()
+        for piece in pieces:
+            piece.unlink(missing_ok=True)
 
 
-def _pieces(index: Any, side: Side, path: Path) -> list[Path]:
-    """All vectors in lists, in files of at most about PIECE bytes each; `index` is left empty."""
-    most = max(PIECE // (index.code_size + 8), 1)
-    pieces: list[Path] = []
-    start = 0
-
-    def close() -> None:
-        pieces.append(path.with_suffix(f".piece{len(pieces)}"))
-        faiss.write_index(index, str(pieces[-1]))
-        index.reset()
-
+def _filled(index: Any, side: Side) -> Iterator[Any]:
+    """The same index again and again, with the next vectors: at most PIECE bytes, or a block."""
+    most, start = PIECE // (index.code_size + 8), 0
     for block in side.blocks():
         if index.ntotal and index.ntotal + len(block) > most:
-            close()
+            yield index
+            index.reset()
         index.add_with_ids(block, np.arange(start, start + len(block)))
         start += len(block)
-    close()
-    return pieces
+    yield index
 
 
 def _trained(side: Side, choice: Choice, seed: int) -> Any:

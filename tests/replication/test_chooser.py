@@ -31,9 +31,7 @@ def test_the_rule(images: int, memory: int, asked: str, kind: str) -> None:
 
 @given(images=st.integers(0, 10**10), d=st.integers(1, 4096), memory=st.integers(0, 10**13),
        asked=st.sampled_from(("auto", "ivf-sq8", "ivf-rabitq")))  # fmt: skip
-def test_every_choice_is_one_that_can_be_made(
-    images: int, d: int, memory: int, asked: str
-) -> None:
+def test_every_choice_is_one_that_can_be_made(images: int, d: int, memory: int, asked: str) -> None:
     """Lists can be trained, probes are lists, one byte is never chosen beyond memory, never OPQ."""
     choice = choose(images, d, memory, asked)
     assert choice.reason.endswith(".")
