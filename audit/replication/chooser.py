@@ -79,9 +79,9 @@ def _lists(images: int, dimensions: int, memory: int, asked: str) -> Choice:
     sizes = {k: images * (code + 8) + 4 * nlist * dimensions for k, code in codes.items()}
     kind = asked if asked in sizes else SQ8 if sizes[SQ8] <= memory else RABITQ
     fits = sizes[kind] <= memory
-    room = f"{sizes[kind] / 1e9:.3g} GB of them {'fit' if fits else 'do not fit'} into memory"
+    room = f"{_size(sizes[kind])} of them {'fit' if fits else 'do not fit'} into memory"
     if asked == "auto" and kind == RABITQ:
-        room += f", where one byte a number would take {sizes[SQ8] / 1e9:.3g} GB"
+        room += f", where one byte a number would take {_size(sizes[SQ8])}"
     if not fits:
         room += ", so that each search reads from disk"
     width = "one byte" if kind == SQ8 else "one bit"
@@ -99,3 +99,8 @@ def lists(images: int) -> int:
     wanted = 2 ** round(math.log2(4 * math.sqrt(max(images, 1))))
     trainable = 2 ** int(math.log2(max(images // POINTS, 1)))
     return min(wanted, trainable, MOST_LISTS)
+
+
+def _size(count: int) -> str:
+    """Bytes as people say them."""
+    return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
