@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Protocol
 
-import faiss
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from audit.replication import shards
+from audit.replication import merge, shards
 from audit.replication.corpus import Entry
 from audit.replication.shards import Shard
 
@@ -20,19 +19,30 @@ IN_MEMORY = 2 << 30
 BLOCK = 1 << 26
 """Bytes of descriptors, as float32, that are searched at once where a side is larger."""
 
-faiss.cvar.distance_compute_blas_threshold = 1  # small query sets are 8 times slower without
+
+class Finder(Protocol):
+    """Guesses where the nearest vectors stand; it has no scores to give."""
+
+    def candidates(self, queries: np.ndarray, k: int, kept: np.ndarray | None) -> np.ndarray:
+        """Positions int64[n, m], m >= k, of candidates for float32[n, d], -1 where there are fewer.
+
+        Only positions that bool[N] `kept` allows; None allows all.
+        """
 
 
 class Side:
     """The training set, or its held-out twin, as an index has it."""
 
     def __init__(
-        self, parts: Sequence[Shard], dimensions: int, left_out: np.ndarray | None = None
-    ) -> None:
+        self, parts: Sequence[Shard], dimensions: int, left_out: np.ndarray | None = None,
+        finder: Finder | None = None,
+    ) -> None:  # fmt: skip
         self.parts = tuple(parts)
         self.dimensions = dimensions
         self.left_out = np.zeros(len(self), bool) if left_out is None else left_out
         """bool[n]: positions that are never found."""
+        self.finder = finder
+        """What chooses the vectors that are compared exactly; None compares all."""
 
     def __len__(self) -> int:
         return sum(p.rows for p in self.parts)
@@ -78,54 +88,66 @@ class Side:
 
     def without(self, left_out: np.ndarray) -> Side:
         """This side, with the same positions, in which those of bool[n] are never found."""
-        return Side(self.parts, self.dimensions, self.left_out | left_out)
+        return Side(self.parts, self.dimensions, self.left_out | left_out, self.finder)
+
+    def through(self, finder: Finder | None) -> Side:
+        """This side, searched among candidates alone; with None, exactly."""
+        return Side(self.parts, self.dimensions, self.left_out, finder)
+
+    def rows(self, positions: np.ndarray) -> np.ndarray:
+        """float32[m, d] at int64[m] positions, in any order, without reading the others."""
+        if "_memory" in vars(self):
+            return self._memory[positions]
+        order = np.argsort(positions, kind="stable")
+        edges = np.cumsum([0, *(p.rows for p in self.parts)])
+        cuts = np.searchsorted(positions[order], edges)
+        out = np.empty((len(positions), self.dimensions), np.float32)
+        for i in np.flatnonzero(np.diff(cuts)):
+            here = order[cuts[i] : cuts[i + 1]]
+            out[here] = self.parts[i].vectors()[positions[here] - edges[i]]
+        return out
+
+    def score(self, queries: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Exact cosines float32[n, m] of float32[n, d] with what stands at int64[n, m]."""
+        return merge.scored(np.ascontiguousarray(queries, np.float32), positions, self.rows)
+
+    @property
+    def _small(self) -> bool:
+        return self.finder is None and len(self) * self.dimensions * 4 <= IN_MEMORY
 
     @cached_property
-    def _kept(self) -> np.ndarray:
-        return np.flatnonzero(~self.left_out)
-
-    def _searched(self) -> Iterator[np.ndarray]:
-        """The blocks without what is left out."""
-        start = 0
+    def _memory(self) -> np.ndarray:
+        """float32[n, d]: all vectors, filled block by block so that they are there once."""
+        out, start = np.empty((len(self), self.dimensions), np.float32), 0
         for block in self.blocks():
+            out[start : start + len(block)] = block
+            start += len(block)
+        return out
+
+    def _searched(self) -> merge.Blocks:
+        """The blocks with their positions, without what is left out."""
+        step, start = max(1, BLOCK // (4 * self.dimensions)), 0
+        small = (self._memory[i : i + step] for i in range(0, len(self), step))
+        for block in small if self._small else self.blocks():
             kept = ~self.left_out[start : start + len(block)]
-            yield block if kept.all() else block[kept]
+            places = start + np.flatnonzero(kept)
+            yield places, block if kept.all() else block[kept]
             start += len(block)
 
-    @cached_property
-    def _flat(self) -> Any:
-        index = faiss.IndexFlatIP(self.dimensions)
-        for block in self._searched():
-            index.add(block)
-        return index
-
     def nearest(self, vectors: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Exact top-k cosines float32[n, k] and positions int64[n, k]; NaN and -1 beyond the end.
+        """Top-k cosines float32[n, k] and positions int64[n, k]; NaN and -1 beyond the end.
 
-        Equal cosines are in the order of their positions where a side is larger than memory allows.
+        Every cosine is computed from the stored vectors, each pair alone, so that it is the same
+        wherever and however it was found; equal ones are in the order of their positions. Without
+        a finder no vector is left uncompared.
         """
-        if not len(self._kept) or not len(vectors):
+        if self.left_out.all() or not len(vectors):
             return np.full((len(vectors), k), np.nan, np.float32), np.full((len(vectors), k), -1)
         queries = np.ascontiguousarray(vectors, np.float32)
         if queries.shape[1] != self.dimensions:
             raise ValueError(f"{queries.shape[1]} numbers a query, {self.dimensions} in the index.")
-        if len(self) * self.dimensions * 4 <= IN_MEMORY:
-            scores, where = self._flat.search(queries, k)
-        else:
-            scores, where = self._stream(queries, k)
-        scores = np.where(where < 0, np.nan, scores).astype(np.float32)
-        return scores, np.where(where < 0, -1, self._kept[where])
-
-    def _stream(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        best = np.full((len(queries), k), -np.inf, np.float32)
-        where, start = np.full((len(queries), k), -1), 0
-        for block in self._searched():
-            if not len(block):
-                continue
-            scores, at = faiss.knn(queries, block, min(k, len(block)), faiss.METRIC_INNER_PRODUCT)
-            both = np.concatenate([best, scores], 1)
-            places = np.concatenate([where, at + start], 1)
-            order = np.argsort(-both, axis=1, kind="stable")[:, :k]
-            best, where = (np.take_along_axis(a, order, 1) for a in (both, places))
-            start += len(block)
-        return best, where
+        if self.finder is None:
+            return merge.nearest(queries, self._searched, self.rows, k)
+        kept = ~self.left_out if self.left_out.any() else None
+        where = self.finder.candidates(queries, k, kept)
+        return merge.best(self.score(queries, where), where, k)
