@@ -19,6 +19,7 @@ from audit import pixels, reading, searching
 from audit.errors import UserError
 from audit.planning import Run
 from audit.stats.error_control import Selection, conformal, fixed, twin
+from audit.stats.proportions import wilson
 from audit.store import RunFolder
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def search(run: Run, encoder: Any, vectors: Any) -> tuple[pd.DataFrame, dict[str
         index = corpus.index(
             encoder, options.out / "indexes", partial(run.progress, "training set")
         )
+    index, how = searched(index, options.search, options.seed)
     seen = edits(run, encoder, index)
     index, shared = apart(index, seen)
     known = vectors(run, encoder, "copy descriptors")
@@ -79,6 +81,7 @@ def search(run: Run, encoder: Any, vectors: Any) -> tuple[pd.DataFrame, dict[str
             "skipped": len(index.skipped),
             "rule": options.copies,
             **shared,
+            **how,
         },
         "threshold": float(flagged.score.min()) if len(flagged) else float("nan"),
         "threshold_w": got.threshold if options.copies == "twin" else None,
@@ -92,6 +95,26 @@ def search(run: Run, encoder: Any, vectors: Any) -> tuple[pd.DataFrame, dict[str
     if index.skipped:
         run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
     return table, facts, index
+
+
+def searched(index: Index, asked: str, seed: int) -> tuple[Index, dict[str, Any]]:
+    """The index with its way to search, and facts: the way, why, and what it finds of copies.
+
+    Where candidates come from lists, planted copies say how many of the true ones they hold: the
+    rates are lower bounds by that factor.
+    """
+    from audit.replication.approximate import prepared, spare
+    from audit.replication.chooser import choose
+    from audit.replication.recall import measure
+
+    choice = choose(len(index.train), index.dimensions, spare(), asked)
+    index = prepared(index, asked)
+    facts: dict[str, Any] = {"search": choice.kind, "search_reason": choice.reason}
+    if index.train.finder is not None:
+        found = measure(index.train, np.random.default_rng(seed)).values()
+        share = wilson(sum(r.found for r in found), sum(r.n for r in found))
+        facts["recall"] = [share.estimate, share.low, share.high]
+    return index, facts
 
 
 def apart(index: Index, seen: Sequence[Mapping[str, Any]]) -> tuple[Index, dict[str, Any]]:

@@ -74,6 +74,8 @@ class Options:
     """Table of labels that others gave, in place of pictures."""
     classifier: str = "embedded-classifier"
     descriptor: str = "embedded-copy"
+    search: str = "auto"
+    """How the training set is searched: `auto`, `flat`, `ivf-sq8` or `ivf-rabitq`."""
     copies: str = "twin"
     """Rule that calls copies: `twin`, `conformal`, or `fixed:COSINE`."""
     q: float = 0.1

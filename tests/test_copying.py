@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,9 @@ import pytest
 
 from audit import copying, searching
 from audit.errors import UserError
+from audit.replication.index import Descriptor, Index
+from audit.replication.side import Side
+from tests.replication import stored
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -105,3 +109,20 @@ def test_what_is_no_rule(rule: str) -> None:
     """One sentence that gives the rules."""
     with pytest.raises(UserError, match="twin, conformal, or fixed"):
         copying.check(rule)
+
+
+@pytest.mark.parametrize("asked", ["auto", "ivf-sq8"])
+def test_a_search_says_how_and_what_it_finds(tmp_path: Path, asked: str) -> None:
+    """A small set is compared whole; lists on demand have a recall of planted copies."""
+    rng = np.random.default_rng(0)
+    side = stored.side(tmp_path, [unit(rng.standard_normal((2000, 16)))], "float32")
+    index = Index(tmp_path, "k", "n", Descriptor("d", "k"), 16, side, Side([], 16), 1.0, {})
+    made, facts = copying.searched(index, asked, 0)
+    assert facts["search"] == ("flat" if asked == "auto" else asked)
+    assert ("recall" in facts) == (asked != "auto")
+    score, where = made.nearest(unit(np.ones((1, 16))))
+    want = np.concatenate(list(side.blocks())) @ unit(np.ones((1, 16)))[0]
+    assert where[0] == want.argmax()
+    assert score[0] == pytest.approx(want.max(), abs=1e-6)
+    if asked != "auto":
+        assert 0.9 < facts["recall"][1] <= facts["recall"][0] <= 1

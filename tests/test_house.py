@@ -55,7 +55,7 @@ FORBIDDEN = {
 STATS_ALONE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math",
                "typing", "numpy", "scipy", "statsmodels", "audit"}  # fmt: skip
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
-LONGER = {"run": 125, "fit": 70}
+LONGER = {"run": 130, "fit": 70}
 """What has outgrown the limits, each with its own: a command is as long as its options are
 many; the rest is to be taken apart, and never to be added to."""
 

@@ -115,6 +115,9 @@ def run(
         str,
         typer.Option(help="How copies are called: twin, conformal, or fixed:0.75 (uncalibrated)."),
     ] = "twin",
+    search: Annotated[
+        str, typer.Option(help="Search by size (auto), or flat, ivf-sq8, ivf-rabitq.")
+    ] = "auto",
     mitigation: Annotated[
         list[str] | None,
         typer.Option(
@@ -146,7 +149,7 @@ def run(
         device=device, scheduler=scheduler, negative=negative, size=size, loras=tuple(lora or ()),
         compile=compile, offload=offload, trust=trust, revision=revision, config=config,
         images=images, prompts=prompts, classifier=classifier, corpus=corpus, held_out=held_out,
-        descriptor=descriptor, copies=copying.check(copies),
+        descriptor=descriptor, copies=copying.check(copies), search=search,
         references=tuple(reference or ()), command=command(),
         precision=rounds.check(precision) if precision else 0.0,
     )  # fmt: skip

@@ -118,15 +118,19 @@ def search(
     pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
     index: Annotated[Path, typer.Option("--index", "-i", help="Folder of an index.")],
     nearest: Annotated[int, typer.Option("-k", min=1, max=1000, help="Images to show.")] = 3,
+    how: Annotated[
+        str, typer.Option("--search", help="By size (auto), or flat, ivf-sq8, ivf-rabitq.")
+    ] = "auto",
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Ask whether, and where, pictures are copied in a training set or among generated images."""
     from audit import encoders, searching
     from audit.generate.model import device as found_device
+    from audit.replication.approximate import prepared
     from audit.replication.index import load
 
-    opened = load(index)
+    opened = prepared(load(index), how)
     encoder = encoders.named(opened.descriptor.name, str(found_device(device)))
     question = searching.ask(pictures)
     table = searching.search(opened, encoder, question, nearest)
@@ -153,6 +157,8 @@ def _how_sure(row: Any) -> str:
 
 def _closing(opened: Any, question: Any) -> str:
     text = f"Searched {len(opened.train)} images for {len(question.names)} pictures."
+    if opened.train.finder is not None:
+        text += f" {opened.train.finder.choice.reason}"
     if not len(opened.held):
         text += " Without held-out images (`index --held-out`) no score can be called a copy."
     if not math.isnan(opened.coverage):

@@ -477,6 +477,16 @@ def test_how_much_of_the_training_set_was_searched(share: float, words: str) -> 
     assert words in made
 
 
+def test_a_search_among_candidates_says_what_it_finds() -> None:
+    """Reason and recall of planted copies stand with the rates; an exact search has none."""
+    small = evidence(SMALL)
+    corpus = {**small.facts["corpus"], "recall": [0.999, 0.997, 1.0], "search_reason": "So <many>."}
+    made = page.page(replace(small, facts={**small.facts, "corpus": corpus}))
+    read(made)
+    assert "So &lt;many&gt;. Of copies planted" in made
+    assert "Of copies planted" not in page.page(small)
+
+
 def test_edited_copies_stand_in_rows() -> None:
     """The curve is a chart and a table with the same figures; without it there is neither."""
     small = evidence(SMALL)
