@@ -208,6 +208,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     """Tables to findings, section by section."""
     from audit.findings import (
         amplification,
+        arms,
         associations,
         copying_effect,
         distances,
@@ -249,6 +250,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         found += mitigation.findings(table, alignment, arm.name, attribute, targets, seed)
         if len(scored.matches):
             found += copying_effect.findings(scored.matches, arm.name, prompts, seed)
+    found += arms.findings(found, suite.mitigations)
     found += quality.classifier(errors.tables, suite.attributes, errors.sources)
     found += quality.abstention(errors.calibration, asked)
     found += quality.missing_by_subject(table, asked, seed)

@@ -12,11 +12,15 @@ import pandas as pd
 from audit.findings.wording import cap, cosine_change, percent
 from audit.findings.wording import change as words
 from audit.records import BASELINE, Attribute, Finding
-from audit.stats.decisions import noninferior, verdict
+from audit.stats.decisions import compared, noninferior, verdict
+from audit.stats.interval import UNKNOWN
 from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.paired import mcnemar, paired_bootstrap, paired_difference
+from audit.stats.proportions import wilson
 
 KEYS = ["prompt", "seed"]
+SAME = 0.1
+"""Change of the mean distance from the target that is as good as none."""
 MARGIN = 0.1
 """Alignment that an arm may cost, as a share of what sets a prompt's own images apart: their mean
 cosine to it less their mean cosine to all prompts. Cosines of two encoders have no common scale."""
@@ -86,8 +90,8 @@ def findings(
 
 def _worded(f: Finding, q: float) -> Finding:
     before, after, target = f.references["before"], f.references["after"], f.references["target"]
-    half = (f.high - f.low) / 2
-    near = abs(after - target) <= max(half, 0.5 / max(f.n, 1)) if f.n else False
+    reached = wilson(round(after * f.n), f.n) if f.n else UNKNOWN
+    near = reached.low <= target <= reached.high
     return replace(
         f,
         q=q,
@@ -107,7 +111,11 @@ def _distance(effects: Sequence[Finding], arm: str, seed: int) -> list[Finding]:
         return []
     before = np.array([abs(r["before"] - r["target"]) for r in rows])
     after = np.array([abs(r["after"] - r["target"]) for r in rows])
-    change = paired_bootstrap(after - before, np.arange(len(rows)), np.random.default_rng(seed))
+    moved, subjects = after - before, np.arange(len(rows))
+    change, narrow = (
+        paired_bootstrap(moved, subjects, np.random.default_rng(seed), level=level)
+        for level in (0.95, 0.9)
+    )
     return [
         Finding(
             id=f"mitigation/{arm}/all/distance",
@@ -123,7 +131,7 @@ def _distance(effects: Sequence[Finding], arm: str, seed: int) -> list[Finding]:
             method="paired by seed; bootstrap over subjects",
             arm=arm,
             references={"before": float(before.mean()), "after": float(after.mean())},
-            verdict=verdict(change, 0),
+            verdict=compared(change, narrow, 0, SAME),
             sentence=(
                 f"{arm}: the mean distance from the target goes from "
                 f"{100 * before.mean():.0f} to {100 * after.mean():.0f} points "

@@ -32,7 +32,11 @@ def mitigations(evidence: Evidence) -> list[dict[str, Any]]:
                 "name": name,
                 "made": _made(declared.get(name)),
                 "effects": effects,
-                "rest": [f for f in mine if "target" not in f.references],
+                "rest": [
+                    f
+                    for f in mine
+                    if "target" not in f.references and not f.id.endswith("/verdict")
+                ],
                 "chart": _chart(f"effects-{i}", effects),
                 "comparisons": sum(math.isfinite(f.p) for f in effects),
             }

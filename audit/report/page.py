@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from audit.records import BASELINE, OUTCOMES, Evidence, Finding, to_json
 from audit.report import shares, wording
+from audit.report.arms import overview
 from audit.report.copies import replication
 from audit.report.effects import mitigations, strips
 from audit.report.shares import of_section
@@ -51,7 +52,7 @@ def page(evidence: Evidence) -> str:
         distances=shares.distances(evidence), joints=shares.joints(evidence),
         amplified=shares.amplified(evidence), templates=shares.templates(evidence),
         walls=shares.walls(evidence, album), wall=shares,
-        copies=copies, mitigations=arms, strips=same_noise,
+        copies=copies, arms=overview(evidence), mitigations=arms, strips=same_noise,
         missing=missing(evidence), quality=of_section(evidence, "quality"), left=album,
     )  # fmt: skip
 

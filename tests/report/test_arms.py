@@ -1,0 +1,62 @@
+"""Every arm at a glance: rows that repeat the findings, frontiers and doses where there are any."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from audit.findings import arms as judge
+from audit.records import Evidence, Finding, Mitigation
+from audit.report import arms, page
+from tests.findings.test_arms import alignment, distance, removed
+from tests.report.made import Size, evidence
+
+SMALL = Size(subjects=("nurse", "cook"), seeds=3, captions=8)
+
+
+@pytest.fixture
+def lab() -> Evidence:
+    """Three arms of one method with doses, and one against copies."""
+    declared = [Mitigation(f"g{k}", "guidance", {"scale": float(k)}) for k in (1, 6, 9)]
+    declared.append(Mitigation("<b>noise", "noise", {"level": 0.5}))
+    found: list[Finding] = []
+    for i, m in enumerate(declared[:3]):
+        found += [distance(m.name, -0.1 * i - 0.2, -0.1 * i - 0.05), alignment(m.name, -0.02, 0.01)]
+    found += [removed("<b>noise", 0.2, 0.6), alignment("<b>noise", -0.2, -0.1)]
+    found += judge.findings(found, declared)
+    small = evidence(SMALL)
+    kept = [f for f in small.findings if f.section != "mitigation"]
+    return replace(small, suite=replace(small.suite, mitigations=tuple(declared)),
+                   findings=kept + found)  # fmt: skip
+
+
+def test_rows_are_the_findings(lab: Evidence) -> None:
+    """One row per arm with the very claims; a cell is empty where nothing was asked."""
+    made = arms.overview(lab)
+    assert [r["name"] for r in made["rows"]] == ["g1", "g6", "g9", "<b>noise"]
+    assert made["rows"][0]["distance"].id == "mitigation/g1/all/distance"
+    assert made["rows"][0]["removed"] is None
+    assert made["rows"][3]["distance"] is None
+    assert len(made["frontiers"]) == 1  # one arm against copies makes no frontier
+    assert len(made["doses"]) == 1
+
+
+def test_the_page_shows_them_safely(lab: Evidence) -> None:
+    """A strange name is escaped in table and chart, and every verdict is a phrase."""
+    html = page.page(lab)
+    assert "<b>noise" not in html
+    assert "&lt;b&gt;noise" in html
+    cells = re.findall(r'data-finding="(mitigation/g[169]/all/distance)"', html)
+    assert set(cells) == {f"mitigation/g{k}/all/distance" for k in (1, 6, 9)}
+    assert "Every arm at a glance" in html
+    assert page.page(lab) == html
+
+
+def test_without_arms_there_is_nothing_to_see() -> None:
+    """One arm needs no overview, and none has none."""
+    small = evidence(SMALL)
+    none = replace(small, suite=replace(small.suite, mitigations=()))
+    assert arms.overview(none) == {"rows": [], "frontiers": [], "doses": []}
+    assert "Every arm at a glance" not in page.page(none)
