@@ -25,6 +25,7 @@ AT_ONCE = 1 << 26
 """Bytes that are compared at once where candidates are scored."""
 
 faiss.cvar.distance_compute_blas_threshold = 1  # small query sets are 8 times slower without
+faiss.cvar.distance_compute_blas_database_bs = 4096  # threads meet after each 1024 otherwise
 
 
 def best(scores: np.ndarray, positions: np.ndarray, k: int) -> Top:
@@ -82,8 +83,11 @@ def nearest(queries: np.ndarray, blocks: Callable[[], Blocks], rows: Rows, k: in
     vectors are cut into blocks.
     """
     rough, places = _candidates(queries, blocks(), k + SPARE)
-    scores, where = best(scored(queries, places, rows), places, k)
-    floor = scores[:, -1] - _rounding(queries)
+    error = _rounding(queries)
+    behind = rough < (rough[:, k - 1] - 2 * error)[:, None]  # whatever the rounding
+    near = np.where(behind, -1, places)
+    scores, where = best(scored(queries, near, rows), near, k)
+    floor = scores[:, -1] - error
     unsure = (places[:, -1] >= 0) & (rough[:, -1] >= floor)
     if unsure.any():
         scores[unsure], where[unsure] = _above(queries[unsure], floor[unsure], blocks(), k)
