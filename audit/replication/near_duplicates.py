@@ -1,63 +1,124 @@
-"""Pictures that a set holds more than once, and those that stand on both sides of a split.
+"""Near-duplicates inside a corpus and between its sides: all pairs, exact, in blocks.
 
-Repeats decide what is copied, and a held-out picture that is in the training set as well hides the
-copies of it. Neighbours are exact, found block against block, and clusters are the connected
-components, as de-duplication of web-scale sets has them (Webster et al. 2023, arXiv 2303.12733).
+Repeated images are what models copy most (Carlini et al. 2023, sec. 4.4; Somepalli et al. 2023b),
+and a held-out image that is a near-duplicate of a training image is no twin of the design: what
+copies the one is near to the other. All pairs cost n^2 d / 2 multiplications: minutes for 100,000
+images, and nothing is missed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Protocol
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from audit.replication.side import Side
+ROWS = 2048
+"""Vectors of each side that are compared at once: 16 MB of cosines."""
+UNSURE = 1e-5
+"""Where a float32 cosine is so near to the limit, it is computed anew in float64."""
+PAIRS = 1 << 21
+"""Pairs that are kept before they are merged into clusters."""
+ROUNDING = 1e-9
+"""What a float64 cosine of equal vectors may lie below 1."""
 
-BLOCK = 1 << 24
-"""Bytes of descriptors that are compared at once, on either side."""
+
+class Vectors(Protocol):
+    """What is needed of one side of an index (`audit.replication.side.Side`)."""
+
+    dimensions: int
+
+    def __len__(self) -> int: ...
+
+    def blocks(self, size: int) -> Iterator[np.ndarray]:
+        """float32[n, d] pieces in order, at most `size` bytes each."""
 
 
-def pairs(side: Side, cosine: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Positions i < j, int64[m] each, of pictures at least that near; block by block.
+def clusters(side: Vectors, cosine: float, rows: int = ROWS) -> np.ndarray:
+    """Cluster of each image, int64[n]: the position of its first member.
 
-    Work grows with the square of the set: ten thousand pictures take a second, a million hours.
+    Two images are joined where their cosine is at least `cosine`, and a cluster is all that hangs
+    together, as near-duplicates A, B and B, C do even where A and C are too far apart. So a long
+    chain may join what is not alike: a low cosine joins everything. Raises ValueError for a cosine
+    outside -1..1.
     """
-    first = 0
-    for left in side.blocks(BLOCK):
-        second = 0
-        for right in side.blocks(BLOCK):
-            if second + len(right) > first:
-                i, j = np.nonzero(left @ right.T >= cosine)
-                i, j = i + first, j + second
-                yield i[i < j], j[i < j]
-            second += len(right)
-        first += len(left)
+    label = np.arange(len(side))
+    start = 0
+    for place, block in enumerate(_blocks(side, rows)):
+        pairs, other = [], start
+        for against in islice(_blocks(side, rows), place, None):
+            a, b = _near(block, against, cosine)
+            pairs.append((a + start, b + other))
+            if sum(len(p) for p, _ in pairs) > PAIRS:  # ten thousand blank pictures are 10^8 pairs
+                label, pairs = _joined(label, pairs), []
+            other += len(against)
+        label = _joined(label, pairs)
+        start += len(block)
+    return label
 
 
-def clusters(side: Side, cosine: float) -> np.ndarray:
-    """int64[n]: the cluster of each picture, numbered by first appearance.
+def across(train: Vectors, held: Vectors, cosine: float, rows: int = ROWS) -> np.ndarray:
+    """Which held-out images are near-duplicates of a training image: bool[len(held)].
 
-    A cluster is what a chain of pairs at least `cosine` alike holds together.
+    They are to be left out of the twin. Raises ValueError for a cosine outside -1..1 or sides of
+    different descriptors.
     """
-    found = [np.stack(p) for p in pairs(side, cosine)]
-    i, j = np.concatenate([np.empty((2, 0), np.int64), *found], axis=1)
-    graph = coo_array((np.ones(len(i), bool), (i, j)), shape=(len(side), len(side)))
-    labels = connected_components(graph, directed=False)[1]
-    _, first, back = np.unique(labels, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[back]
+    if len(train) and len(held) and train.dimensions != held.dimensions:
+        raise ValueError(f"vectors of {train.dimensions} and {held.dimensions} have no cosine")
+    out = np.zeros(len(held), bool)
+    start = 0
+    for block in _blocks(held, rows):
+        for against in _blocks(train, rows):
+            out[start + _near(block, against, cosine)[0]] = True
+        start += len(block)
+    return out
 
 
-def across(train: Side, held: Side, cosine: float) -> np.ndarray:
-    """bool[len(held)]: held-out pictures that are in the training set too, or nearly.
+def copies(label: np.ndarray, repeats: Sequence[int]) -> np.ndarray:
+    """How often the corpus holds each image's cluster, int64[n], from the repeats of each image.
 
-    A copy of such a picture is as near to its twin as to its source, so that it can never be told
-    from chance: left in, they hide copies.
+    Raises ValueError where lengths differ.
     """
-    if not len(train) or not len(held):
-        return np.zeros(len(held), bool)
-    near = [train.nearest(block)[0][:, 0] for block in held.blocks(BLOCK)]
-    return np.asarray(np.concatenate(near) >= cosine)
+    if len(label) != len(repeats):
+        raise ValueError(f"{len(label)} images cannot have {len(repeats)} repeats")
+    place = np.unique(label, return_inverse=True)[1]
+    return np.bincount(place, weights=np.asarray(repeats, float)).astype(np.int64)[place]
+
+
+def _blocks(side: Vectors, rows: int) -> Iterator[np.ndarray]:
+    """Pieces of at most `rows` vectors, of unit length whatever they are stored in."""
+    for block in side.blocks(4 * side.dimensions * rows) if len(side) else ():
+        lengths = np.linalg.norm(block, axis=1, keepdims=True)
+        yield block / np.where(lengths > 0, lengths, 1)
+
+
+def _near(a: np.ndarray, b: np.ndarray, cosine: float) -> tuple[np.ndarray, np.ndarray]:
+    """Places in a and in b of all pairs whose cosine is at least so high.
+
+    A float32 product depends on the shape of its blocks in the last digits; what is decided by them
+    is computed again, so that the result does not depend on how the corpus was cut.
+    """
+    if not -1 <= cosine <= 1:
+        raise ValueError(f"a cosine lies between -1 and 1, not at {cosine}")
+    products = a @ b.T
+    first, second = np.nonzero(products >= cosine - UNSURE)
+    sure = products[first, second] >= cosine + UNSURE
+    doubt = np.flatnonzero(~sure)
+    for some in np.array_split(doubt, len(doubt) // 65536 + 1):
+        x, y = (v.astype(np.float64) for v in (a[first[some]], b[second[some]]))
+        scale = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+        exact = (x * y).sum(axis=1) / np.where(scale > 0, scale, 1)
+        sure[some] = exact >= cosine - ROUNDING
+    return first[sure], second[sure]
+
+
+def _joined(label: np.ndarray, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Clusters after these pairs, each again named by its first member."""
+    first = np.concatenate([np.arange(len(label)), *(a for a, _ in pairs)])
+    second = np.concatenate([label, *(b for _, b in pairs)])
+    links = coo_array((np.ones(len(first), bool), (first, second)), shape=(len(label),) * 2)
+    part = connected_components(links, directed=False)[1]
+    return np.asarray(np.unique(part, return_index=True)[1][part])

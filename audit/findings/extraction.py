@@ -1,0 +1,198 @@
+"""Prompts that give one image back, found without a training set: claims per prompt and rates.
+
+Two tables lead here, one row per prompt and arm: seed cliques (columns prompt, arm, n, missing,
+reasons, needed, clique, threshold, p, extracted, outcome) and edge persistence (prompt, arm, n,
+missing, reasons, persistence, chance, excess, p, null, outcome). A rate is one of prompts, not of
+images; it depends on which prompts were asked and on the rule, so both are named with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from audit.findings.wording import cap, p_value
+from audit.findings.wording import estimate as worded
+from audit.records import BASELINE, Finding, Prompt
+from audit.stats.multiplicity import benjamini_hochberg
+from audit.stats.proportions import clopper_pearson
+
+LEVEL = 0.05
+"""Adjusted p up to which edges are said to persist."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One way of looking, in words."""
+
+    key: str
+    does: str
+    """What a prompt does that is found, as a verb of several prompts."""
+    rule: str
+
+
+def findings(
+    table: pd.DataFrame, prompts: Mapping[str, Prompt], source: str = "given"
+) -> list[Finding]:
+    """Seed cliques as claims: shares of prompts that are extracted, then each prompt.
+
+    `source` says where the threshold comes from. Where the table has p, against calibration
+    prompts, it is adjusted over the prompts of an arm (Benjamini & Hochberg 1995).
+    """
+    decided = [None if o != "label" else bool(e) for o, e in
+               zip(table.outcome, table["extracted"], strict=True)]  # fmt: skip
+    kind = _Kind(
+        "cliques", "give one image back from many noises",
+        f"clique of near images (Carlini et al. 2023), {_thresholds(table)} ({source})",
+    )  # fmt: skip
+    return _all(table.assign(decided=decided), prompts, kind)
+
+
+def persistent(table: pd.DataFrame, prompts: Mapping[str, Prompt]) -> list[Finding]:
+    """Edge persistence as claims: shares of prompts whose edges persist, then each prompt.
+
+    Edges persist where p, adjusted over the prompts of an arm, is at most 0.05. Where the null is
+    "shifted", pictures with a common layout come out as persistent too, and the method says so.
+    """
+    q = _adjusted(table)
+    known = (table.outcome == "label").to_numpy() & np.isfinite(q)
+    decided = [bool(v <= LEVEL) if k else None for v, k in zip(q, known, strict=True)]
+    nulls = " and ".join(sorted({str(n) for n in table["null"] if n}))
+    warning = "; a common layout is not allowed for" if "shifted" in nulls else ""
+    kind = _Kind(
+        "edges", "have edges in the same places from most noises, more than chance",
+        f"edges in most images (Webster 2023) against {nulls or 'no'} maps of the same density, "
+        f"Benjamini-Hochberg at {LEVEL:g}{warning}",
+    )  # fmt: skip
+    return _all(table.assign(decided=decided), prompts, kind)
+
+
+def _thresholds(table: pd.DataFrame) -> str:
+    known = sorted({float(t) for t in table["threshold"] if math.isfinite(t)})
+    return f"distance below {' or '.join(f'{t:.3g}' for t in known)}" if known else "no threshold"
+
+
+def _adjusted(table: pd.DataFrame) -> np.ndarray:
+    """p adjusted inside each arm, float64[rows]; prompts without an outcome do not count."""
+    p = table.p.to_numpy(float).copy()
+    p[(table.outcome != "label").to_numpy()] = math.nan
+    for arm in table.arm.unique():
+        here = (table.arm == arm).to_numpy()
+        p[here] = benjamini_hochberg(p[here])
+    return p
+
+
+def _family(arm: str, kind: _Kind) -> str:
+    return f"prompts by {kind.key}, arm {arm}"
+
+
+def _all(table: pd.DataFrame, prompts: Mapping[str, Prompt], kind: _Kind) -> list[Finding]:
+    table = table.assign(q=_adjusted(table))
+    out: list[Finding] = []
+    for arm in sorted(table.arm.unique(), key=lambda a: (a != BASELINE, a)):
+        rows = table[table.arm == arm]
+        out += [_rate(part, arm, key, where, kind) for key, where, part in _groups(rows, prompts)]
+        out += [_prompt(row, prompts[str(row["prompt"])], kind) for _, row in rows.iterrows()]
+    return out
+
+
+def _groups(
+    rows: pd.DataFrame, prompts: Mapping[str, Prompt]
+) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """All prompts, those of each known level of repetition, and ordinary ones."""
+    yield "all", "all prompts", rows
+    level = rows.prompt.map(lambda p: prompts[p].repeats)
+    for repeats in sorted({int(r) for r in level.dropna()}):
+        times = "once" if repeats == 1 else f"{repeats} times"
+        where = f"captions of images that the training set holds {times}"
+        yield f"repeats={repeats}", where, rows[level == repeats]
+    plain = rows[rows.prompt.map(lambda p: prompts[p].purpose) == "representation"]
+    if 0 < len(plain) < len(rows):
+        yield "ordinary", "ordinary prompts", plain
+
+
+def _rate(rows: pd.DataFrame, arm: str, key: str, where: str, kind: _Kind) -> Finding:
+    known = [bool(d) for d in rows.decided if d is not None]
+    k, n = sum(known), len(known)
+    ci = clopper_pearson(k, n)
+    undecided = rows[[d is None for d in rows.decided]]
+    reasons = {
+        "no p" if o == "label" else str(o): int(c)
+        for o, c in undecided.outcome.value_counts().items()
+    }
+    return Finding(
+        id=f"replication/extraction/{arm}/{kind.key}/{key}",
+        section="replication",
+        where=where,
+        quantity=f"share of prompts that {kind.does}",
+        estimate=ci.estimate,
+        low=ci.low,
+        high=ci.high,
+        n=n,
+        n_effective=float(n) if n else math.nan,
+        missing=len(rows) - n,
+        reasons=reasons,
+        method=f"{kind.rule}; Clopper-Pearson over prompts",
+        arm=arm,
+        verdict="undecided" if not n else ("found" if k else "not found"),
+        sentence=f"{cap(where)}: {worded(ci.estimate, ci.low, ci.high)} of {n} prompts "
+        f"{kind.does}.",
+    )
+
+
+def _prompt(row: pd.Series, prompt: Prompt, kind: _Kind) -> Finding:
+    words, estimate = _clique(row) if kind.key == "cliques" else _edges(row)
+    decided, known = row["decided"], math.isfinite(row["p"])
+    return Finding(
+        id=f"replication/extraction/{row['arm']}/{kind.key}/prompt={prompt.id}",
+        section="replication",
+        where=f"prompt “{prompt.text}”",
+        quantity="share of images in the largest set that are near to one another"
+        if kind.key == "cliques"
+        else "edges in most images beyond chance, share of pixels",
+        estimate=estimate,
+        low=math.nan,
+        high=math.nan,
+        n=int(row["n"]),
+        n_effective=float(row["n"]),
+        missing=int(row["missing"]),
+        reasons=dict(row["reasons"]),
+        method=kind.rule,
+        arm=str(row["arm"]),
+        p=float(row["p"]),
+        q=float(row["q"]),
+        family=_family(str(row["arm"]), kind) if known else "",
+        verdict="undecided" if decided is None else ("found" if decided else "not found"),
+        sentence=f"“{prompt.text}”: {words}.",
+    )
+
+
+def _clique(row: pd.Series) -> tuple[str, float]:
+    """What a prompt's images show, in words, and the share that are near to one another."""
+    if row["decided"] is None:
+        return f"nothing can be said ({row['outcome']})", math.nan
+    words = (
+        f"{row['clique']} of {row['n']} images are near to one another, {row['needed']} are needed"
+    )
+    p = f" (p = {p_value(row['p'])} against calibration prompts)" if math.isfinite(row["p"]) else ""
+    return words + p, float(row["clique"] / row["n"])
+
+
+def _edges(row: pd.Series) -> tuple[str, float]:
+    """The same of edges."""
+    if row["decided"] is None:
+        return f"nothing can be said ({_why(row)})", math.nan
+    share, by_chance = (f"{100 * row[c]:.2f} %" for c in ("persistence", "chance"))
+    words = (
+        f"{share} of pixels have an edge in most of {row['n']} images, {by_chance} by chance "
+        f"(p = {p_value(row['p'])})"
+    )
+    return words, float(row["excess"])
+
+
+def _why(row: pd.Series) -> str:
+    return "no p" if row["outcome"] == "label" else str(row["outcome"])

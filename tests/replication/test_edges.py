@@ -1,0 +1,217 @@
+"""Edge persistence: published values, closed forms, and chance that is drawn on fresh pictures."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+import skimage.data
+from scipy.ndimage import convolve1d, gaussian_filter
+from scipy.stats import binom, kstest
+from skimage.filters import sobel_h, sobel_v
+
+from audit.records import Sample
+from audit.replication.edges import (
+    EDGE_COLUMNS,
+    Edges,
+    chance,
+    edge_map,
+    excess,
+    magnitude,
+    p_value,
+    persist,
+    persistence,
+    shifted,
+    shuffled,
+)
+
+PAPER = Edges(share=None)
+SMALL = Edges(side=48, draws=99)
+
+
+def maps(pictures: list[np.ndarray], how: Edges) -> np.ndarray:
+    """Edge maps of pictures."""
+    return np.stack([edge_map(p, how) for p in pictures])
+
+
+def scene(rng: np.random.Generator, side: int = 48) -> np.ndarray:
+    """Smooth random colours with edges between them, uint8[side, side, 3]."""
+    field = gaussian_filter(rng.normal(size=(side, side, 3)), (3, 3, 0))
+    return np.where(field > 0, 200, 60).astype(np.uint8)
+
+
+def noisy(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same scene drawn again, a little different everywhere."""
+    return np.clip(picture + rng.normal(0, 12, picture.shape), 0, 255).astype(np.uint8)
+
+
+def test_published_values_are_reproduced() -> None:
+    """Flat 0, a step 2 / 256, also with one flat of four, not with two; four of noise 1."""
+    flat = np.full((256, 256, 3), 90, np.uint8)
+    step = np.zeros((256, 256, 3), np.uint8)
+    step[:, 128:] = 255
+    noise = np.random.default_rng(0).integers(0, 256, (4, 256, 256, 3))
+    groups = ([flat] * 4, [step] * 4, [step] * 3 + [flat], [step] * 2 + [flat] * 2)
+    assert [persistence(maps(g, PAPER)) for g in groups] == [0, 0.0078125, 0.0078125, 0]
+    assert persistence(maps(list(noise.astype(np.uint8)), PAPER)) == 1.0
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
+def test_the_magnitude_is_scikit_images_over_mixed_channels(name: str) -> None:
+    """Their filters on channels mixed 1, 2, 1, times four; a step from black to white is 48."""
+    picture = getattr(skimage.data, name)()[:150, :200]
+    values = convolve1d(picture / 255, [1, 2, 1], axis=2)
+    expected = sum(4 * np.hypot(sobel_h(values[..., c]), sobel_v(values[..., c])) for c in range(3))
+    np.testing.assert_allclose(magnitude(picture), expected, atol=1e-10)
+    step = np.zeros((6, 6, 3), np.uint8)
+    step[:, 3:] = 255
+    assert magnitude(step).max() == 48
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("n", [3, 4, 5, 8])
+def test_chance_is_that_of_every_outcome(n: int, seed: int) -> None:
+    """The sum over all 2^n outcomes; for equal densities scipy's binomial tail."""
+    rng = np.random.default_rng(seed)
+    p = rng.random(n)
+    expected = sum(
+        np.prod(np.where(hit, p, 1 - p))
+        for hit in map(np.array, product([False, True], repeat=n))
+        if hit.sum() > n / 2
+    )
+    assert chance(p) == pytest.approx(expected, rel=1e-10)
+    assert chance(np.full(n, p[0])) == pytest.approx(binom.sf(n // 2, n, p[0]), rel=1e-9)
+    assert chance(np.ones(n)) == 1
+    assert chance(np.zeros(n)) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_unrelated_maps_persist_by_chance(seed: int) -> None:
+    """Independent pixels at unequal densities: no excess beyond four standard errors."""
+    rng = np.random.default_rng(seed)
+    densities = rng.uniform(0.1, 0.9, 4)
+    some = rng.random((4, 256, 256)) < densities[:, None, None]
+    expected = chance(densities)
+    slack = 4 * math.sqrt(expected * (1 - expected)) / 256
+    assert abs(excess(some)) < slack
+    assert persistence(some) == pytest.approx(expected, abs=2 * slack)
+
+
+@pytest.mark.parametrize("how", [PAPER, Edges()])
+def test_four_images_of_noise_are_no_copies(how: Edges) -> None:
+    """By the paper's threshold they score 1 and chance gives 1; by the strongest tenth, little."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        noise = list(rng.integers(0, 256, (4, 256, 256, 3), np.uint8))
+        found = maps(noise, how)
+        assert abs(excess(found)) < 2e-3
+        assert p_value(excess(found), shifted(found, 39, rng)) > 0.03
+        assert persistence(found) == (1 if how.share is None else pytest.approx(0.0037, abs=2e-3))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_four_copies_of_a_texture_are_above_chance(seed: int) -> None:
+    """The same noise four times with noise of its own: seen by shares, not by the threshold."""
+    rng = np.random.default_rng(seed)
+    base = rng.integers(0, 256, (128, 128, 3), np.uint8)
+    found = maps([noisy(base, rng) for _ in range(4)], Edges(side=128))
+    assert excess(found) > 0.05
+    assert p_value(excess(found), shifted(found, 99, rng)) == 0.01
+    assert abs(excess(maps([noisy(base, rng) for _ in range(4)], Edges(128, None)))) < 0.01
+
+
+def test_shifted_maps_give_uniform_p_without_copies() -> None:
+    """Unrelated scenes without a common layout: p is uniform, over 80 prompts."""
+    found = []
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        some = maps([scene(rng) for _ in range(4)], SMALL)
+        found.append(p_value(excess(some), shifted(some, 99, rng)))
+    assert kstest(found, "uniform").pvalue > 0.001
+    assert np.mean(np.array(found) <= 0.05) < 0.15
+
+
+def centred(rng: np.random.Generator) -> np.ndarray:
+    """A plain picture with a blob in the middle, as most pictures have their subject there."""
+    picture = np.full((48, 48, 3), 100, np.uint8)
+    y, x = np.mgrid[:48, :48]
+    middle = 24 + rng.normal(0, 2, 2)
+    inside = (y - middle[0]) ** 2 + (x - middle[1]) ** 2 < rng.uniform(8, 14) ** 2
+    picture[inside] = rng.integers(150, 256, 3)
+    return noisy(picture, rng)
+
+
+def run(kinds: dict[str, int], seed: int, images: int = 4) -> dict[str, dict[str, object]]:
+    """Prompts of centred subjects; of some, the given number of images show the same one."""
+    rng = np.random.default_rng(seed)
+    samples, pictures = [], {}
+    for prompt, same in kinds.items():
+        base = centred(rng)
+        for i in range(images):
+            s = Sample(f"{prompt}-{i}", prompt, "none", i, prompt)
+            pictures[s.id] = noisy(base, rng) if i < same else centred(rng)
+            samples.append(s)
+    outcomes = {"blocked-0": "blocked", "blocked-1": "blocked"}
+    table = persist(samples, lambda s: pictures[s.id], outcomes, SMALL, seed)
+    assert tuple(table.columns) == EDGE_COLUMNS
+    return table.set_index("prompt").to_dict("index")
+
+
+def test_shuffled_prompts_allow_for_a_common_layout_and_shifts_do_not() -> None:
+    """Subjects in the middle: between prompts few p are small, by shifting far too many."""
+    plain = {f"p{i}": 0 for i in range(12)}
+    between = [r["p"] for s in range(5) for r in run(plain, s).values()]
+    few = [r for s in range(12) for r in run({"a": 0, "b": 0, "c": 0}, s).values()]
+    assert {str(r["null"]) for r in few} == {"shifted"}
+    assert np.mean(np.array(between) <= 0.05) < 0.15
+    assert np.mean([float(str(r["p"])) <= 0.05 for r in few]) > 0.5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_copies_are_above_images_of_other_prompts(seed: int) -> None:
+    """Four or three alike of four are found; what is missing is counted, and may leave too few."""
+    kinds = {"four": 4, "three": 3, "blocked": 4} | {f"p{i}": 0 for i in range(12)}
+    found = run(kinds, seed)
+    assert found["four"]["null"] == "shuffled"
+    assert float(str(found["four"]["p"])) <= 0.03
+    assert float(str(found["three"]["p"])) <= 0.03
+    assert float(str(found["four"]["excess"])) > 0.03
+    blocked = found["blocked"]
+    assert (blocked["outcome"], blocked["n"], blocked["missing"]) == ("too few images", 2, 2)
+    assert blocked["reasons"] == {"blocked": 2}
+    assert math.isnan(float(str(blocked["p"])))
+
+
+def test_flat_pictures_have_no_edges_and_no_excess() -> None:
+    """Blank images give 0 everywhere and p of 1, never a copy."""
+    flat = [np.full((48, 48, 3), v, np.uint8) for v in (0, 0, 255, 255)]
+    some = maps(flat, SMALL)
+    assert not some.any()
+    assert excess(some) == 0
+    assert p_value(excess(some), shifted(some, 19, np.random.default_rng(0))) == 1
+
+
+def test_what_cannot_be_drawn_is_an_error_or_unknown() -> None:
+    """Five different prompts of four do not exist; no draws give no p."""
+    rng = np.random.default_rng(0)
+    pool = [rng.random((2, 8, 8)) < 0.3 for _ in range(4)]
+    with pytest.raises(ValueError, match="different prompts"):
+        shuffled(pool, 5, 1, rng)
+    assert math.isnan(p_value(0.1, np.empty(0)))
+    assert p_value(2.0, shuffled(pool, 4, 9, rng)) == 0.1
+
+
+def test_the_same_seed_gives_the_same_table_in_any_order() -> None:
+    """p does not depend on which prompt comes first."""
+    rng = np.random.default_rng(5)
+    samples = [Sample(f"{p}{i}", p, "none", i, p) for p in "abcdefghi" for i in range(3)]
+    pictures = {s.id: centred(rng) for s in samples}
+    for some in (samples, samples[:9]):  # shuffled, and too few for it
+        tables = [
+            persist(t, lambda s: pictures[s.id], {}, SMALL, 7).set_index("prompt").sort_index()
+            for t in (some, some[::-1])
+        ]
+        pd.testing.assert_frame_equal(*(t.drop(columns="reasons") for t in tables))
