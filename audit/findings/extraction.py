@@ -178,7 +178,7 @@ def _clique(row: pd.Series) -> tuple[str, float]:
     words = (
         f"{row['clique']} of {row['n']} images are near to one another, {row['needed']} are needed"
     )
-    p = f" (p = {p_value(row['p'])} against calibration prompts)" if math.isfinite(row["p"]) else ""
+    p = f" ({_p(row)} against calibration prompts)" if math.isfinite(row["p"]) else ""
     return words + p, float(row["clique"] / row["n"])
 
 
@@ -189,10 +189,14 @@ def _edges(row: pd.Series) -> tuple[str, float]:
     share, by_chance = (f"{100 * row[c]:.2f} %" for c in ("persistence", "chance"))
     words = (
         f"{share} of pixels have an edge in most of {row['n']} images, {by_chance} by chance "
-        f"(p = {p_value(row['p'])})"
+        f"({_p(row)})"
     )
     return words, float(row["excess"])
 
 
 def _why(row: pd.Series) -> str:
     return "no p" if row["outcome"] == "label" else str(row["outcome"])
+
+
+def _p(row: pd.Series) -> str:
+    return f"p = {p_value(row['p'])}".replace("= <", "<")

@@ -1,0 +1,259 @@
+"""Why a model copied: what copying goes with, of what is known of images, captions and prompts.
+
+The table is the matches (MATCH_COLUMNS) with one numeric column more for each factor that the
+caller knows, joined by `train` (the nearest training image) or by `prompt`; NaN where unknown:
+
+- `repeats` (always there) and `duplicates`: how often the training set holds the nearest image, by
+  itself and with its near-duplicates (Carlini et al. 2023, sec. 4.4; Somepalli et al. 2023b);
+- `tokens` and `captions`: how long the prompt is, and how many training captions it matches: the
+  more specific a caption, the more it is a key to one image (Somepalli et al. 2023b, sec. 5);
+- `entropy`, `jpeg`, `variation`, `mixed`: how complex the nearest training image is (Somepalli et
+  al. 2023a, sec. 7).
+
+These are associations, each factor by itself. Plain pictures are nearer to any picture, copied or
+not: where there is a held-out twin, `measure="excess"` takes that off.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.errors import unknown
+from audit.findings.wording import cap, cosine_change, p_value
+from audit.findings.wording import estimate as worded
+from audit.records import BASELINE, Finding
+from audit.stats.interval import UNKNOWN, Interval
+from audit.stats.multiplicity import benjamini_hochberg
+from audit.stats.proportions import cluster_bootstrap, effective_n, wilson
+from audit.stats.rank_correlation import Draws, clustered_spearman
+
+LEVELS = 4
+"""Up to so many different values are levels of their own; more are cut into thirds."""
+THIRDS = ("low", "middle", "high")
+MEASURES = {
+    "score": "similarity to the training set",
+    "excess": "similarity to the training set beyond that to the held-out set",
+}
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A numeric column of the table, and what it is called in a sentence."""
+
+    column: str
+    title: str
+
+
+FACTORS = (
+    Factor("repeats", "the count of the nearest image in the training set"),
+    Factor("duplicates", "the count of the nearest image and its near-duplicates"),
+    Factor("tokens", "the length of the prompt in tokens"),
+    Factor("captions", "the number of training captions that match the prompt"),
+    Factor("entropy", "the entropy of the nearest training image"),
+    Factor("jpeg", "the size of the nearest training image as a JPEG"),
+    Factor("variation", "the total variation of the nearest training image"),
+    Factor("mixed", "the entropy times root size of the nearest training image"),
+)
+
+
+def findings(
+    table: pd.DataFrame, seed: int, measure: str = "score", factors: Sequence[Factor] = FACTORS
+) -> list[Finding]:
+    """For each arm and factor whose column is there: rank correlation, then copies by level.
+
+    Spearman's rho of the factor with the measure over images, limits and p by whole prompts, p
+    adjusted over the arm's factors (Benjamini & Hochberg 1995); then the share of copies at each
+    level of the factor, or the mean measure where no copy has been decided. Raises UserError for an
+    unknown measure.
+    """
+    if measure not in MEASURES:
+        raise unknown("measure", measure, MEASURES)
+    values = table.score - table.held_score if measure == "excess" else table.score
+    table = table.assign(measure=values.astype(float))
+    out: list[Finding] = []
+    for arm in sorted(table.arm.unique(), key=lambda a: (a != BASELINE, a)):
+        rows = table[table.arm == arm]
+        here = [f for f in factors if f.column in rows]
+        found = [_correlation(rows, f, measure, arm, seed) for f in here]
+        q = benjamini_hochberg(np.array([f.p for f in found]))
+        for factor, finding, adjusted in zip(here, found, q, strict=True):
+            out.append(_judged(finding, factor, measure, float(adjusted)))
+            out += _levels(rows, factor, measure, arm, seed)
+    return out
+
+
+def specificity(
+    texts: Mapping[str, str],
+    captions: Iterable[str],
+    tokens: Callable[[str], int] = lambda text: len(text.split()),
+) -> pd.DataFrame:
+    """Columns `prompt`, `tokens` and `captions` of prompts, given as texts by id.
+
+    `tokens` counts as the model's tokenizer does; without one, words. A training caption matches
+    where it has the same words in the same order; case, punctuation and spaces do not count.
+    """
+    known = Counter(map(_words, captions))
+    rows = [(name, tokens(text), known[_words(text)]) for name, text in texts.items()]
+    return pd.DataFrame(rows, columns=["prompt", "tokens", "captions"])
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def _reasons(rows: pd.DataFrame, factor: Factor, measure: str) -> dict[str, int]:
+    """Why images are not among those whose factor and measure are known."""
+    lost = {str(o): int(c) for o, c in rows.outcome.value_counts().items() if o != "label"}
+    known = rows[rows.outcome == "label"]
+    without = int(known[factor.column].isna().sum())
+    bare = int((known[factor.column].notna() & known.measure.isna()).sum())
+    more = {f"{factor.column} not known": without, f"{measure} not known": bare}
+    return lost | {k: v for k, v in more.items() if v}
+
+
+def _correlation(
+    rows: pd.DataFrame, factor: Factor, measure: str, arm: str, seed: int
+) -> Finding:  # fmt: skip
+    x, y = rows[factor.column].to_numpy(float).copy(), rows.measure.to_numpy(float)
+    x[(rows.outcome != "label").to_numpy()] = math.nan
+    prompts = rows.prompt.to_numpy(str)
+    found = clustered_spearman(x, y, prompts, Draws(np.random.default_rng(seed)))
+    return Finding(
+        id=f"replication/why/{arm}/{factor.column}/{measure}",
+        section="replication",
+        where=factor.title,
+        quantity=f"Spearman's rho of {factor.title} with {MEASURES[measure]}",
+        estimate=found.rho.estimate,
+        low=found.rho.low,
+        high=found.rho.high,
+        n=found.n,
+        n_effective=float(found.clusters) if found.n else math.nan,
+        missing=found.missing,
+        reasons=_reasons(rows, factor, measure),
+        method="rank correlation; cluster bootstrap by prompt; p by exchanging whole prompts"
+        + (f"; {found.reason}" if found.reason else ""),
+        arm=arm,
+        p=found.p,
+        family=f"why copies, {measure}, arm {arm}" if math.isfinite(found.p) else "",
+    )
+
+
+def _judged(f: Finding, factor: Factor, measure: str, q: float) -> Finding:
+    """With the adjusted p, a verdict and a sentence."""
+    size = f"rho = {cosine_change(f.estimate, f.low, f.high)}"
+    count = f"n = {f.n} images of {f.n_effective:.0f} prompts" if f.n else "no images"
+    title, what = factor.title, MEASURES[measure]
+    if math.isnan(q):
+        why = f.method.rpartition("; ")[2]
+        sentence = f"Whether {title} goes with the {what} is not known: {why}."
+        return replace(f, q=q, verdict="undecided", sentence=sentence)
+    p = f"p = {p_value(f.p)}".replace("= <", "<")
+    evidence = f"{size}, {p}, adjusted {p_value(q)}, {count}"
+    if q > 0.05:
+        sentence = f"No connection of {title} with the {what} was found ({evidence})."
+        return replace(f, q=q, verdict="not found", sentence=sentence)
+    way = "larger" if f.estimate > 0 else "smaller"
+    sentence = f"The larger {title}, the {way} the {what} ({evidence})."
+    return replace(f, q=q, verdict="found", sentence=sentence)
+
+
+def levels(values: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
+    """Levels of a factor float[n]: name, range in words, and bool[n]; NaN is in none.
+
+    Each of up to four different values is a level; more are cut at the thirds of the known ones,
+    where equal values stay together.
+    """
+    known = np.unique(values[np.isfinite(values)])
+    if len(known) <= LEVELS:
+        return [(f"{v:g}", f"{v:g}", values == v) for v in known]
+    cuts = np.quantile(values[np.isfinite(values)], (1 / 3, 2 / 3))
+    place = np.where(np.isfinite(values), np.searchsorted(cuts, values, side="left"), -1)
+    out = []
+    for i, name in enumerate(THIRDS):
+        at = place == i
+        if at.any():
+            low, high = values[at].min(), values[at].max()
+            out.append((name, f"{low:.4g} to {high:.4g}" if high > low else f"{low:.4g}", at))
+    return out
+
+
+def _levels(
+    rows: pd.DataFrame, factor: Factor, measure: str, arm: str, seed: int
+) -> Iterator[Finding]:
+    """Copies at each level, or the mean measure where nothing is decided."""
+    decided = any(c is not None and not pd.isna(c) for c in rows["copy"])
+    x = rows[factor.column].to_numpy(float).copy()
+    x[(rows.outcome != "label").to_numpy()] = math.nan  # they say nothing of where the thirds are
+    for name, words, at in levels(x):
+        part, where = rows[at], f"images where {factor.title} is {words}"
+        about: dict[str, Any] = {
+            "section": "replication", "where": where, "arm": arm, "verdict": "described",
+        }  # fmt: skip
+        key = f"replication/why/{arm}/{factor.column}/{'copies' if decided else measure}={name}"
+        yield (_copies if decided else _mean)(part, {"id": key, **about}, measure, seed)
+
+
+def _copies(part: pd.DataFrame, about: dict[str, Any], measure: str, seed: int) -> Finding:
+    known = part[[c is not None and not pd.isna(c) for c in part["copy"]]]
+    hits = np.array([bool(c) for c in known["copy"]], float)
+    clusters = pd.factorize(known.prompt)[0]
+    ci, method = _share(hits, clusters, seed)
+    n = len(known)
+    return Finding(
+        quantity="share of images that copy a training image",
+        estimate=ci.estimate,
+        low=ci.low,
+        high=ci.high,
+        n=n,
+        n_effective=effective_n(hits, clusters) if n else math.nan,
+        missing=len(part) - n,
+        reasons={"copy not decided": len(part) - n} if len(part) > n else {},
+        method=method,
+        sentence=f"{cap(about['where'])}: {worded(ci.estimate, ci.low, ci.high)} of {n} copy a "
+        "training image.",
+        **about,
+    )
+
+
+def _share(hits: np.ndarray, clusters: np.ndarray, seed: int) -> tuple[Interval, str]:
+    """A share with its interval over prompts, as the rates of copies have it."""
+    n, groups = len(hits), len(set(clusters.tolist()))
+    if 0 < hits.sum() < n and groups > 1:
+        found = cluster_bootstrap(hits, clusters, np.random.default_rng(seed))
+        return found, "cluster bootstrap by prompt"
+    # A bootstrap of all-equal values has no width: fall back on prompts as the sample size.
+    few = wilson(round(hits.mean() * groups) if n else 0, groups)
+    share = Interval(float(hits.mean()) if n else math.nan, few.low, few.high)
+    return share, "Wilson with prompts as sample size"
+
+
+def _mean(part: pd.DataFrame, about: dict[str, Any], measure: str, seed: int) -> Finding:
+    known = part[part.measure.notna()]
+    values, clusters = known.measure.to_numpy(float), pd.factorize(known.prompt)[0]
+    n = len(known)
+    ci = cluster_bootstrap(values, clusters, np.random.default_rng(seed)) if n else UNKNOWN
+    if ci.low == ci.high:  # all prompts alike: no width is no certainty
+        ci = Interval(ci.estimate, math.nan, math.nan)
+    limits = f" [{ci.low:.3f}, {ci.high:.3f}]" if math.isfinite(ci.low) else ""
+    mean = f"{ci.estimate:.3f}" if n else "not known"
+    return Finding(
+        quantity=f"mean {MEASURES[measure]}",
+        estimate=ci.estimate,
+        low=ci.low,
+        high=ci.high,
+        n=n,
+        n_effective=effective_n(values, clusters) if n else math.nan,
+        missing=len(part) - n,
+        reasons={f"{measure} not known": len(part) - n} if len(part) > n else {},
+        method="cluster bootstrap by prompt",
+        sentence=f"{cap(about['where'])}: mean {MEASURES[measure]} {mean}{limits}, n = {n}.",
+        **about,
+    )
