@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ import pandas as pd
 from audit import pixels, reading, searching
 from audit.errors import UserError
 from audit.planning import Run
+from audit.records import BASELINE
 from audit.stats.error_control import Selection, conformal, fixed, twin
 from audit.stats.proportions import wilson
 from audit.store import RunFolder
@@ -30,6 +32,8 @@ PICTURES = 40
 SAME, SAME_AT_LEAST = "jpeg 50", 0.9
 """Two pictures are the same where they lie as near as a picture and its recompression do, in 19 of
 20; never further than that cosine."""
+LOOKED_AT, LISTED = 5000, 2_000_000
+"""Nearest training images whose complexity is measured, and captions that are compared, at most."""
 COMPARED = 4e9
 """Pairs of held-out and training images up to which one is looked for in the other."""
 
@@ -194,3 +198,26 @@ def edits(run: Run, encoder: Any, index: Any) -> list[Mapping[str, Any]]:
     found = curve(encoder, pictures, EDITS, rng)
     run.progress("edited copies", 1, 1)
     return [{str(k): v for k, v in row.items()} for row in found.to_dict("records")]
+
+
+def with_factors(run: Run, table: pd.DataFrame, index: Index) -> pd.DataFrame:
+    """The baseline's matches with what copying may go with (`findings.why`).
+
+    How complex the nearest training image is, where it can be had, and how specific the prompt: its
+    length in words, and how many training captions say the same.
+    """
+    from audit.findings.why import specificity
+    from audit.replication import complexity
+
+    rows = table[(table.arm == BASELINE) & (table.outcome == "label")]
+    pictures: dict[str, np.ndarray] = {}
+    for train in sorted(set(rows.train.dropna()))[:LOOKED_AT]:
+        with suppress(pixels.Unreadable):
+            pictures[train] = run.corpus.image(train)
+    texts = {p.id: p.text for p in run.suite.prompts if p.id in set(rows.prompt)}
+    captions = (e.caption for e in index.train.entries) if len(index.train) <= LISTED else ()
+    known = specificity(texts, captions)
+    if len(index.train) > LISTED:
+        known = known.drop(columns="captions")
+    looks = complexity.table(pictures).rename(columns={"image": "train"})
+    return rows.merge(looks, how="left", on="train").merge(known, how="left", on="prompt")

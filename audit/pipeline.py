@@ -14,6 +14,7 @@ from audit import (
     comparison,
     copying,
     encoders,
+    extraction,
     pixels,
     reading,
     rounds,
@@ -163,6 +164,10 @@ class Scored:
     """Readings of training images (`training.read`), where there is a training set."""
     nearness: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Nearness of images to one class rather than another (`reading.associate`)."""
+    extracted: tuple[pd.DataFrame, pd.DataFrame, str] = (pd.DataFrame(), pd.DataFrame(), "")
+    """Seed cliques, edge persistence, and what calibrated them (`extraction.search`)."""
+    factors: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """The baseline's matches with what copying may go with (`copying.with_factors`)."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     train_image: Callable[[str], np.ndarray] | None = None
 
@@ -219,6 +224,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         replication,
         representation,
         templates,
+        why,
     )
 
     suite, seed = run.suite, run.options.seed
@@ -244,6 +250,9 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         found += associations.findings(scored.nearness, suite.associations, seed)
     if len(scored.matches):
         found += replication.findings(scored.matches, prompts, seed)
+    if len(scored.factors):
+        found += why.findings(scored.factors, seed, "excess")
+    found += extraction.findings(*scored.extracted[:2], prompts, scored.extracted[2])
     for arm in suite.mitigations:
         attribute = next((a for a in asked if a.name == arm.options.get("attribute")), asked[0])
         targets = suites.targets(suite, arm, attribute)
@@ -293,11 +302,14 @@ def execute(run: Run) -> Path:
         known_errors = validation.errors(run, encoder)
         key = {"encoder": encoder.key, "labels": known_errors.key}
         nearness = reading.associate(run, encoder, known)
-        scored = Scored(table, key, alignment, known_errors, nearness=nearness)
+        extracted = extraction.search(run, reading.missing_outcomes(run, known))
+        scored = Scored(table, key, alignment, known_errors, nearness=nearness,
+                        extracted=extracted)  # fmt: skip
         if run.corpus is not None:
             matches, facts, index = copying.search(run, descriptor, vectors)
             scored = replace(
-                scored, matches=matches, facts=facts, train_image=run.corpus.image,
+                scored, matches=matches, facts=facts,
+                factors=copying.with_factors(run, matches, index), train_image=run.corpus.image,
                 training=training.read(run, encoder, index.train.entries, run.options.training),
             )  # fmt: skip
         report = conclude(run, scored)

@@ -12,6 +12,7 @@ import pytest
 
 from audit import copying, searching
 from audit.errors import UserError
+from audit.records import Prompt
 from audit.replication.index import Descriptor, Index
 from audit.replication.side import Side
 from tests.replication import stored
@@ -126,3 +127,22 @@ def test_a_search_says_how_and_what_it_finds(tmp_path: Path, asked: str) -> None
     assert score[0] == pytest.approx(want.max(), abs=1e-6)
     if asked != "auto":
         assert 0.9 < facts["recall"][1] <= facts["recall"][0] <= 1
+
+
+def test_what_copying_may_go_with_is_joined(tmp_path: Path) -> None:
+    """Complexity of the nearest image, words of the prompt, captions that say the same."""
+    side = stored.side(tmp_path, [unit(np.eye(4))], "float32")
+    index = Index(tmp_path, "k", "n", Descriptor("d", "k"), 4, side, Side([], 4), 1.0, {})
+    flat, busy = np.zeros((8, 8, 3), np.uint8), np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    prompt = Prompt("p", "a photo of a nurse", "nurse", "b", "representation", 1)
+    run = SimpleNamespace(
+        suite=SimpleNamespace(prompts=(prompt,)),
+        corpus=SimpleNamespace(image={"0-0": flat, "0-1": busy}.__getitem__),
+    )
+    table = pd.DataFrame({"prompt": "p", "train": ["0-0", "0-1", "0-1"], "outcome": "label",
+                          "arm": ["none", "none", "m"]})  # fmt: skip
+    made = copying.with_factors(run, table, index)
+    assert made.train.tolist() == ["0-0", "0-1"]
+    assert made.entropy.tolist()[0] == 0 < made.entropy.tolist()[1]
+    assert made.tokens.tolist() == [5, 5]
+    assert made.captions.tolist() == [0, 0]

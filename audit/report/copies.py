@@ -18,14 +18,18 @@ PAIRS = 24
 """Pairs shown side by side; the rest is counted."""
 NEAR = 6
 """Nearest images that were not called copies."""
+BESIDE = ("extraction", "why", "whole_set")
+"""Kinds of claims that stand folded beside the rates."""
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 def replication(evidence: Evidence, album: Album) -> dict[str, Any] | None:
     """Charts, rates and pairs, or None where no training set was searched."""
-    found = of_section(evidence, "replication")
+    everything = of_section(evidence, "replication")
+    beside = {k: [f for f in everything if f.id.startswith(f"replication/{k}/")] for k in BESIDE}
+    found = [f for f in everything if not any(f in rows for rows in beside.values())]
     table = evidence.matches
-    if table.empty and not found:
+    if table.empty and not everything:
         return None
     rates = [f for f in found if wording.kind(f) == "share"]
     known = table[table.outcome == "label"] if len(table) else table
@@ -33,6 +37,7 @@ def replication(evidence: Evidence, album: Album) -> dict[str, Any] | None:
         "rates": rates,
         "counts": [f for f in found if wording.kind(f) != "share"],
         "rates_chart": _rates_chart(rates),
+        "beside": [(k, rows) for k, rows in beside.items() if rows],
         **_likeness(evidence, known),
         **_edited(evidence),
         **_pairs(evidence, known, album),

@@ -1,0 +1,69 @@
+"""Seed cliques of a run: planted prompts are found among others, by the run's own calibration."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from audit import extraction
+from audit.records import Prompt, Sample
+
+SIZE = 16
+
+
+def made(n_captions: int, n_ordinary: int, seeds: int, copied: int, seed: int = 0) -> Any:
+    """A run in which the first captions give one picture back, and the others do not."""
+    rng = np.random.default_rng(seed)
+    prompts, samples, pictures = {}, [], {}
+    kinds = ["replication"] * n_captions + ["representation"] * n_ordinary
+    for i, purpose in enumerate(kinds):
+        p = Prompt(f"p{i}", f"text {i}", "nurse", "b", purpose, seeds,
+                   repeats=64 if i < copied else None)  # fmt: skip
+        prompts[p.id] = p
+        own = rng.integers(0, 256, (SIZE, SIZE, 3))
+        for s in range(seeds):
+            other = rng.integers(0, 256, (SIZE, SIZE, 3))
+            picture = own + rng.normal(0, 4, own.shape) if i < copied else other
+            id = f"{i}-{s}"
+            samples.append(Sample(id, p.id, "none", s, p.text))
+            pictures[id] = np.clip(picture, 0, 255).astype(np.uint8)
+    return SimpleNamespace(
+        suite=SimpleNamespace(prompts=tuple(prompts.values())), samples=samples,
+        picture=pictures.__getitem__, progress=lambda *_: None,
+        options=SimpleNamespace(seed=0), prompts=prompts, pictures=pictures,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("ordinary", [30, 5, 0])
+def test_planted_prompts_are_found(ordinary: int) -> None:
+    """With enough ordinary prompts to calibrate on, with few, and with none."""
+    run = made(10, ordinary, 6, 3)
+    cliques, edges, source = extraction.search(run, {})
+    assert set(cliques.prompt) == {f"p{i}" for i in range(10)}
+    assert set(cliques[cliques.extracted == True].prompt) == {"p0", "p1", "p2"}  # noqa: E712
+    assert source
+    found = {f.id: f for f in extraction.findings(cliques, edges, run.prompts, source)}
+    assert found["replication/extraction/none/cliques/repeats=64"].estimate == 1
+    assert found["replication/extraction/none/cliques/all"].estimate == pytest.approx(0.3)
+    assert not any("/prompt=" in id for id in found)
+
+
+def test_too_few_images_of_a_caption_ask_nothing() -> None:
+    """Three images of a prompt say nothing of noises; neither does a run without captions."""
+    for run in (made(5, 5, 3, 1), made(0, 10, 6, 0)):
+        cliques, edges, source = extraction.search(run, {})
+        assert cliques.empty
+        assert extraction.findings(cliques, edges, run.prompts, source) == []
+
+
+def test_pictures_of_several_sizes_and_missing_ones() -> None:
+    """Sizes are brought to the smallest; a blocked image is left out, not taken for a stranger."""
+    run = made(4, 0, 6, 1)
+    run.pictures["0-1"] = np.repeat(np.repeat(run.pictures["0-1"], 2, 0), 2, 1)
+    cliques, _, _ = extraction.search(run, {"0-0": "blocked"})
+    row = cliques.set_index("prompt").loc["p0"]
+    assert row["n"] == 5
+    assert bool(row["extracted"])
