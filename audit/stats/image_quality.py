@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.distance import cdist
 from scipy.stats import t as student
 
 from audit.stats.interval import UNKNOWN, Interval
@@ -26,7 +25,8 @@ BLOCKS = 20
 
 def gaussian_kernel(a: np.ndarray, b: np.ndarray, sigma: float = 10.0) -> np.ndarray:
     """exp(-|x - y|^2 / (2 sigma^2)), with the sigma of Jayasumana et al. 2024 (CVPR, sec. 4)."""
-    return np.exp(cdist(a, b, "sqeuclidean") / (-2 * sigma**2))
+    squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+    return np.exp(np.clip(squares, 0, None) / (-2 * sigma**2))
 
 
 def polynomial_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -230,17 +230,48 @@ class Pairs:
 
 
 def quality_change(
-    pairs: Pairs, reference: np.ndarray, distance: Callable[[np.ndarray, np.ndarray], float],
-    rng: np.random.Generator,
-) -> Interval:  # fmt: skip
-    """How much farther from a reference float[m, d] the second side lies than the first.
+    pairs: Pairs, score: Callable[[np.ndarray], float], rng: np.random.Generator
+) -> Interval:
+    """How much farther from real pictures the second side lies than the first.
 
-    Both sides have the same number of pictures, so that a bias by number falls out of the
-    difference. Limits by leaving out prompts; the reference is taken as it is.
+    `score` gives a set's distance, such as `frechet_from(reference)`; the reference is taken as it
+    is. Both sides have the same number of pictures, so that a bias by number falls out of the
+    difference. Limits by leaving out prompts.
     """
+    return jackknife(
+        lambda keep: score(pairs.after[keep]) - score(pairs.before[keep]), pairs.clusters, rng
+    )
+
+
+def frechet_from(reference: np.ndarray) -> Callable[[np.ndarray], float]:
+    """`frechet` to a fixed reference float[m, d], whose root is taken once."""
+    mean, covariance = reference.mean(0), np.atleast_2d(np.cov(reference, rowvar=False))
+    root, trace = _root(covariance), float(np.trace(covariance))
+
+    def distance(rows: np.ndarray) -> float:
+        mine = np.atleast_2d(np.cov(rows, rowvar=False))
+        cross = np.sqrt(np.clip(np.linalg.eigvalsh(root @ mine @ root), 0, None)).sum()
+        shift = ((rows.mean(0) - mean) ** 2).sum()
+        return max(float(shift + np.trace(mine) + trace - 2 * cross), 0.0)
+
+    return distance
+
+
+def mmd_change(
+    pairs: Pairs, reference: np.ndarray, kernel: Kernel, rng: np.random.Generator
+) -> Interval:
+    """`quality_change` of the discrepancy from a reference float[m, d], each kernel taken once."""
+    inside = [kernel(v, v) for v in (pairs.after, pairs.before)]
+    across = [kernel(v, reference).mean(1) for v in (pairs.after, pairs.before)]
 
     def change(keep: np.ndarray) -> float:
-        after, before = (distance(v[keep], reference) for v in (pairs.after, pairs.before))
+        if len(keep) < 2:
+            return math.nan
+        here = np.ix_(keep, keep)
+        after, before = (
+            _within(k[here]) - 2 * float(c[keep].mean())
+            for k, c in zip(inside, across, strict=True)
+        )
         return after - before
 
     return jackknife(change, pairs.clusters, rng)
