@@ -81,8 +81,8 @@ def share_change(
     n = len(before)
     if n == 0:
         return UNKNOWN
-    cells = [int((a & b).sum()) for a in (after, ~after) for b in (before, ~before)]
-    plain = paired_difference(*cells, level=level)
+    n11, n10, n01, n00 = (int((a & b).sum()) for a in (after, ~after) for b in (before, ~before))
+    plain = paired_difference(n11, n10, n01, n00, level)
     size = effective_n(after.astype(float) - before, clusters)
     size = size if math.isfinite(size) else float(len(np.unique(clusters)))
     wider = math.sqrt(n / size)
