@@ -136,7 +136,7 @@ def _unasked(table: pd.DataFrame, q: Question) -> Finding:
 
 
 def _entangled(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
-    """For each attribute that the arm does not aim at: its shares, and their distance as a whole."""
+    """Each attribute that the arm does not aim at: its shares, and their distance as a whole."""
     for attribute in q.context.attributes:
         if attribute.name == q.attribute:
             continue
@@ -166,7 +166,7 @@ def _moved(both: pd.DataFrame, rows: pd.DataFrame, attribute: Attribute, q: Ques
     claim = Claim(
         f"entangled/{attribute.name}-distance",
         f"distance of {name} from what it was, which the arm does not aim at",
-        "all subjects", "paired by seed; total variation less its floor; swaps of pairs; jackknife",
+        "all subjects", "paired by seed; total variation less noise; swaps of pairs; jackknife",
         "no pair has both labels",
     )  # fmt: skip
     if not len(both):
@@ -176,7 +176,8 @@ def _moved(both: pd.DataFrame, rows: pd.DataFrame, attribute: Attribute, q: Ques
     sides = np.stack([both[f"value_{s}"].map(place).to_numpy(int) for s in ("base", "arm")])
     k, rng = len(attribute.classes), q.rng(4)
 
-    def distance(before: np.ndarray, after: np.ndarray, at: np.ndarray) -> float:
+    def distance(labels: np.ndarray, at: np.ndarray) -> float:
+        before, after = labels
         size = (subject.max() + 1) * k
         moved = np.bincount(at * k + after, minlength=size) - np.bincount(
             at * k + before, minlength=size
@@ -184,20 +185,27 @@ def _moved(both: pd.DataFrame, rows: pd.DataFrame, attribute: Attribute, q: Ques
         each = np.bincount(at, minlength=subject.max() + 1)
         return float((np.abs(moved.reshape(-1, k)).sum(1)[each > 0] / 2 / each[each > 0]).mean())
 
-    raw = distance(*sides, subject)
+    raw = distance(sides, subject)
     swapped = np.empty(SWAPS)
     for i in range(SWAPS):
         turn = rng.random(len(both)) < 0.5
-        swapped[i] = distance(*np.where(turn, sides[::-1], sides), subject)
+        swapped[i] = distance(np.where(turn, sides[::-1], sides), subject)
     p = (1 + int((swapped >= raw - 1e-12).sum())) / (1 + SWAPS)
-    ends = jackknife(lambda at: distance(*sides[:, at], subject[at]), clusters(both), rng)
+    ends = jackknife(lambda at: distance(sides[:, at], subject[at]), clusters(both), rng)
     return _beside_floor(finding(q.arm, claim, ends, counts(both, rows)), swapped, p)
 
 
 def _beside_floor(f: Finding, swapped: np.ndarray, p: float) -> Finding:
-    """The distance less what noise makes of it; the lower limit is 0 where noise explains it."""
+    """The distance less what noise makes of it; the lower limit is 0 where noise explains it.
+
+    Noise adds to a mean absolute difference about as the legs of a right triangle add up: the whole
+    floor where nothing moved, next to nothing where much did.
+    """
     floor = float(swapped.mean())
-    at, low, high = (max(x - floor, 0.0) for x in (f.estimate, f.low, f.high))
+    at, low, high = (
+        math.sqrt(max(x, floor) ** 2 - floor**2) if math.isfinite(x) else math.nan
+        for x in (f.estimate, f.low, f.high)
+    )
     low = 0.0 if p >= 0.025 else low
     most = float(np.quantile(swapped, 0.95))
     return replace(
@@ -205,8 +213,8 @@ def _beside_floor(f: Finding, swapped: np.ndarray, p: float) -> Finding:
         family=f"changes under {f.arm}", verdict="above" if p < 0.05 else "compatible",
         sentence=(
             f"{f.arm}, {f.where}: {f.quantity} {100 * at:.0f} points [{100 * low:.0f}, "
-            f"{100 * high:.0f}] above the {100 * floor:.0f} of an arm that leaves it alone, "
-            f"n = {f.n}."
+            f"{100 * high:.0f}], n = {f.n}; an arm that leaves it alone reads {100 * floor:.0f} "
+            f"before this is taken off, this one {100 * f.estimate:.0f}."
         ),
     )  # fmt: skip
 

@@ -48,15 +48,16 @@ def findings(tables: Tables, question: Question) -> list[Finding]:
 def _copies(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
     """Change of the rate of copies and of the likeness to the nearest training image."""
     rows = joined(table, q.arm)
+    reason = "no such picture was searched" if len(table) else "no training set was searched"
     for purpose, where in GROUPS:
         rate = Claim(
             f"copies/{purpose}", "change in the share of images that copy a training image", where,
             "paired by seed; Newcombe's limits with the design effect of prompts; McNemar's exact "
-            "p, by whole prompts where they have several pairs", "no training set was searched",
+            "p, by whole prompts where they have several pairs", reason,
         )  # fmt: skip
         near = Claim(
             f"similarity/{purpose}", "change in the cosine to the nearest training image", where,
-            "paired by seed; expanded cluster bootstrap by prompt", "no training set was searched",
+            "paired by seed; expanded cluster bootstrap by prompt", reason,
         )  # fmt: skip
         if not len(rows):
             yield unknown(q.arm, rate)

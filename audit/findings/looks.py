@@ -33,7 +33,7 @@ PICTURES = 3000
 
 
 def findings(tables: Tables, q: Question) -> list[Finding]:
-    """Diversity of a prompt's pictures and within each class, drift, and distance from real ones."""
+    """Diversity of a prompt and within each class, drift, and distance from real pictures."""
     rows = _with_vectors(tables, q)
     return [
         _diversity(rows, tables, q),
@@ -56,13 +56,14 @@ def _stack(tables: Tables, samples: Sequence[str]) -> np.ndarray:
     return unit(np.stack([tables.vectors[s] for s in samples]))
 
 
-def _size(groups: Sequence[np.ndarray]) -> int:
-    """Pictures at which groups int[n] are compared: what half of them have, within bounds.
+def _size(before: np.ndarray, after: np.ndarray) -> int:
+    """Pictures at which groups int[n] are compared: what three quarters of them have on both sides.
 
-    One size for all, or the larger groups would seem more diverse.
+    One size for all, within bounds, or the larger groups would seem more diverse.
     """
-    each = [np.unique(g, return_counts=True)[1] for g in groups]
-    return int(np.clip(np.median(np.concatenate(each)), FEWEST, MOST))
+    most = max(before.max(), after.max()) + 1
+    each = np.minimum(*(np.bincount(g, minlength=most) for g in (before, after)))
+    return int(np.clip(np.quantile(each[each > 0], 0.25), FEWEST, MOST)) if each.any() else FEWEST
 
 
 def _diversity(rows: pd.DataFrame, tables: Tables, q: Question) -> Finding:
@@ -85,7 +86,7 @@ def _vendi(
     after: tuple[np.ndarray, np.ndarray],
 ) -> Finding:  # fmt: skip
     """Mean change over groups of one size, with limits over groups."""
-    size = _size([before[1], after[1]])
+    size = _size(before[1], after[1])
     moved = vendi_changes(before, after, size, q.rng(5))
     sizes = Counts(len(before[1]), len(moved), 0)
     left = len(np.union1d(before[1], after[1])) - len(moved)
@@ -178,7 +179,7 @@ def _quality(rows: pd.DataFrame, tables: Tables, q: Question) -> Iterator[Findin
     reason = "no real pictures were given" if not len(tables.real) else "no vectors were given"
     claims = [
         Claim(f"quality/{key}", f"coefficient of image quality: change of the {name}",
-              "all prompts", f"{how}; the same number on both sides; jackknife over prompts", reason)
+              "all prompts", f"{how}; equal numbers; jackknife over prompts", reason)
         for key, name, how in (
             ("cmmd", "CMMD to real pictures", "unbiased; Gaussian kernel, width 10, times 1000"),
             ("frechet", "Frechet distance to real pictures", "of unit vectors, times 1000"),

@@ -147,7 +147,8 @@ def finding(arm: str, claim: Claim, change: Interval, size: Counts) -> Finding:
 def _words(quantity: str, change: Interval) -> str:
     numbers = change.estimate, change.low, change.high
     if quantity.startswith("coefficient"):
-        return f"{change.estimate:+.2f} [{change.low:+.2f}, {change.high:+.2f}]"
+        span = f"[{change.low:+.2f}, {change.high:+.2f}]" if math.isfinite(change.low) else ""
+        return f"{change.estimate:+.2f} {span}".strip()
     return cosine_change(*numbers) if "cosine" in quantity else points(*numbers)
 
 

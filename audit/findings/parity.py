@@ -22,7 +22,7 @@ from audit.stats.floors import distance_floor, total_variation
 from audit.stats.image_quality import jackknife
 from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.noninferiority import share_change
-from audit.stats.proportions import effective_n, wilson
+from audit.stats.proportions import effective_n, intraclass, wilson
 
 FLOOR_DRAWS = 400
 
@@ -180,14 +180,17 @@ def _overshoot(sides: Sides, q: Question, name: str, reference: Reference) -> Fi
     """
     everything = np.arange(len(sides.subject))
     excess = sides.shares(sides.before, everything) - sides.targets
+    often = np.argmax(excess, axis=1)
+    hits = (sides.after == often[sides.subject]).astype(float)
+    # Pooled over subjects: three prompts of one subject say little of how prompts hang together.
+    icc = intraclass(hits, sides.prompt, sides.subject)
     past = 0
-    for s, row in enumerate(excess):
-        c, at = int(np.argmax(row)), sides.subject == s
-        hits = (sides.after[at] == c).astype(float)
-        size = effective_n(hits, sides.prompt[at])
+    for s, c in enumerate(often):
+        at = sides.subject == s
+        size = effective_n(hits[at], sides.prompt[at], icc)
         size = size if math.isfinite(size) else float(len(np.unique(sides.prompt[at])))
-        upper = wilson(hits.mean() * size, size).high
-        past += bool(row[c] > 0 and upper < sides.targets[s, c])
+        upper = wilson(hits[at].mean() * size, size).high
+        past += bool(excess[s, c] > 0 and upper < sides.targets[s, c])
     n = len(sides.subjects)
     ci: Interval = wilson(past, n) if n else UNKNOWN
     claim = Claim(
