@@ -1,0 +1,245 @@
+"""What an arm costs: likeness to the prompt, subjects, people, obedience, other attributes, words.
+
+All on pairs of the same prompt and noise; limits and p over prompts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from audit.findings import parity
+from audit.findings.pairs import (
+    UNSEEN,
+    Claim,
+    Question,
+    Tables,
+    clusters,
+    counts,
+    finding,
+    joined,
+    kept_within,
+    mean_finding,
+    share_finding,
+    unknown,
+)
+from audit.findings.wording import percent
+from audit.records import Attribute, Finding
+from audit.stats.image_quality import jackknife
+from audit.stats.interval import UNKNOWN, Interval
+from audit.stats.proportions import wilson
+
+BY_PROMPT = "paired by seed; Newcombe's limits with the design effect of prompts"
+SWAPS = 499
+
+
+def findings(tables: Tables, q: Question) -> list[Finding]:
+    """Every cost that the tables allow to be measured; the others with their reason."""
+    people = _people(tables.attributes, q)
+    return [
+        *_alignment(tables.alignment, q),
+        *_missing(people, q),
+        *_leaks(tables.attributes, q),
+        *_entangled(tables.attributes, q),
+        _truncated(tables, q),
+    ]
+
+
+def _alignment(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
+    """Cosine to the original prompt and recognised subjects, judged by their margins."""
+    rows, margins = joined(table, q.arm), q.margins
+    near = Claim(
+        "kept/alignment", "change in the cosine to the original prompt", "all prompts",
+        "paired by seed; expanded cluster bootstrap by prompt; non-inferiority",
+        "no pair of pictures was compared with its prompt",
+    )  # fmt: skip
+    yield kept_within(
+        mean_finding(q, near, rows, "score"), margins.alignment, f"{margins.alignment:g}"
+    )
+    shown = Claim(
+        "kept/subject", "change in the share of images that show the subject", "all prompts",
+        BY_PROMPT + "; non-inferiority", "no subject was read",
+    )  # fmt: skip
+    if not len(rows):
+        yield unknown(q.arm, shown)
+        return
+    read = rows.dropna(subset=["subject_read_base", "subject_read_arm"])
+    hits = read.subject_read_base.to_numpy(bool), read.subject_read_arm.to_numpy(bool)
+    found = share_finding(q.arm, shown, read, hits, counts(read, rows))
+    yield kept_within(found, margins.share, f"{100 * margins.share:.0f} points")
+
+
+def _people(table: pd.DataFrame, q: Question) -> pd.DataFrame:
+    """One row per picture that was to show somebody."""
+    open_ = np.array([not q.prompts[p].expects for p in table.prompt], bool)
+    return table[open_].drop_duplicates(["prompt", "arm", "seed"])
+
+
+def _missing(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
+    """Change of the share of pictures without a person, with several, unclear, or blocked."""
+    rows = joined(table, q.arm)
+    for outcome in ("no person", "several people", "blocked"):
+        claim = Claim(
+            f"outcome/{outcome.replace(' ', '-')}",
+            f"change in the share of images that are read as: {outcome}",
+            "prompts that ask for somebody", BY_PROMPT,
+        )  # fmt: skip
+        if not len(rows):
+            yield unknown(q.arm, claim)
+            continue
+        # A blocked picture shows nobody we could count, so that it is missing from the others.
+        gone = ["unreadable"] if outcome == "blocked" else list(UNSEEN)
+        seen = rows[~rows.outcome_base.isin(gone) & ~rows.outcome_arm.isin(gone)]
+        before, after = (seen[f"outcome_{s}"].to_numpy() == outcome for s in ("base", "arm"))
+        yield share_finding(q.arm, claim, seen, (before, after), counts(seen, rows))
+
+
+def _leaks(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
+    """Obedience where an attribute is stated, and people where nobody was asked for."""
+    for attribute in q.context.attributes:
+        part = table[table.attribute == attribute.name]
+        said = np.array([q.prompts[p].states.get(attribute.name, "") for p in part.prompt], str)
+        rows = joined(part.assign(stated=said)[said != ""], q.arm)
+        claim = Claim(
+            f"stated/{attribute.name}",
+            f"change in the share that shows the stated {attribute.name.replace('_', ' ')}",
+            "prompts that state it", BY_PROMPT + "; non-inferiority",
+            "no prompt of this arm states it",
+        )  # fmt: skip
+        if not len(rows):
+            yield unknown(q.arm, claim)
+            continue
+        both = rows[(rows.outcome_base == "label") & (rows.outcome_arm == "label")]
+        before, after = ((both[f"value_{s}"] == both.stated_base) for s in ("base", "arm"))
+        hits = before.to_numpy(bool), after.to_numpy(bool)
+        found = share_finding(q.arm, claim, both, hits, counts(both, rows))
+        yield kept_within(found, q.margins.share, f"{100 * q.margins.share:.0f} points")
+    yield _unasked(table, q)
+
+
+def _unasked(table: pd.DataFrame, q: Question) -> Finding:
+    nobody = np.array([q.prompts[p].expects == "nobody" for p in table.prompt], bool)
+    rows = joined(table[nobody].drop_duplicates(["prompt", "arm", "seed"]), q.arm)
+    claim = Claim(
+        "leak/person", "change in the share with a person nobody asked for",
+        "prompts that ask for nobody", BY_PROMPT, "no prompt of this arm asks for nobody",
+    )  # fmt: skip
+    if not len(rows):
+        return unknown(q.arm, claim)
+    seen = rows[~rows.outcome_base.isin(UNSEEN) & ~rows.outcome_arm.isin(UNSEEN)]
+    before, after = (seen[f"outcome_{s}"].to_numpy() != "no person" for s in ("base", "arm"))
+    return share_finding(q.arm, claim, seen, (before, after), counts(seen, rows))
+
+
+def _entangled(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
+    """Each attribute that the arm does not aim at: its shares, and their distance as a whole."""
+    for attribute in q.context.attributes:
+        if attribute.name == q.attribute:
+            continue
+        both, rows = parity.labelled(table, q, attribute.name)
+        name = attribute.name.replace("_", " ")
+        for value in attribute.classes[:1] if len(attribute.classes) == 2 else attribute.classes:
+            claim = Claim(
+                f"entangled/{attribute.name}={value}",
+                f"change in the share of {value}, which the arm does not aim at",
+                f"{name}, all subjects", BY_PROMPT, "no pair has both labels",
+            )  # fmt: skip
+            if not len(both):
+                yield unknown(q.arm, claim, len(rows))
+                continue
+            hits = (both.value_base == value).to_numpy(), (both.value_arm == value).to_numpy()
+            yield share_finding(q.arm, claim, both, hits, counts(both, rows))
+        yield _moved(both, rows, attribute, q)
+
+
+def _moved(both: pd.DataFrame, rows: pd.DataFrame, attribute: Attribute, q: Question) -> Finding:
+    """Mean distance over subjects of an attribute's shares before and after, beside its floor.
+
+    If the arm leaves the attribute alone, either picture of a pair could have been the other:
+    swapping them at random gives the floor and p (Phipson & Smyth 2010, eq. 2).
+    """
+    name = attribute.name.replace("_", " ")
+    claim = Claim(
+        f"entangled/{attribute.name}-distance",
+        f"distance of {name} from what it was, which the arm does not aim at",
+        "all subjects", "paired by seed; total variation less noise; swaps of pairs; jackknife",
+        "no pair has both labels",
+    )  # fmt: skip
+    if not len(both):
+        return unknown(q.arm, claim, len(rows))
+    place = {c: i for i, c in enumerate(attribute.classes)}
+    subject = pd.factorize(both.subject_base)[0]
+    sides = np.stack([both[f"value_{s}"].map(place).to_numpy(int) for s in ("base", "arm")])
+    k, rng = len(attribute.classes), q.rng(4)
+
+    def distance(labels: np.ndarray, at: np.ndarray) -> float:
+        before, after = labels
+        size = (subject.max() + 1) * k
+        moved = np.bincount(at * k + after, minlength=size) - np.bincount(
+            at * k + before, minlength=size
+        )
+        each = np.bincount(at, minlength=subject.max() + 1)
+        return float((np.abs(moved.reshape(-1, k)).sum(1)[each > 0] / 2 / each[each > 0]).mean())
+
+    raw = distance(sides, subject)
+    swapped = np.empty(SWAPS)
+    for i in range(SWAPS):
+        turn = rng.random(len(both)) < 0.5
+        swapped[i] = distance(np.where(turn, sides[::-1], sides), subject)
+    p = (1 + int((swapped >= raw - 1e-12).sum())) / (1 + SWAPS)
+    ends = jackknife(lambda at: distance(sides[:, at], subject[at]), clusters(both), rng)
+    return _beside_floor(finding(q.arm, claim, ends, counts(both, rows)), swapped, p)
+
+
+def _beside_floor(f: Finding, swapped: np.ndarray, p: float) -> Finding:
+    """The distance less what noise makes of it; the lower limit is 0 where noise explains it.
+
+    Noise adds to a mean absolute difference about as the legs of a right triangle add up: the whole
+    floor where nothing moved, next to nothing where much did.
+    """
+    floor = float(swapped.mean())
+    at, low, high = (
+        math.sqrt(max(x, floor) ** 2 - floor**2) if math.isfinite(x) else math.nan
+        for x in (f.estimate, f.low, f.high)
+    )
+    low = 0.0 if p >= 0.025 else low
+    most = float(np.quantile(swapped, 0.95))
+    return replace(
+        f, estimate=at, low=low, high=high, naive=f.estimate, floor=floor, floor_high=most, p=p,
+        family=f"changes under {f.arm}", verdict="above" if p < 0.05 else "compatible",
+        sentence=(
+            f"{f.arm}, {f.where}: {f.quantity} {100 * at:.0f} points [{100 * low:.0f}, "
+            f"{100 * high:.0f}], n = {f.n}; an arm that leaves it alone reads {100 * floor:.0f} "
+            f"before this is taken off, this one {100 * f.estimate:.0f}."
+        ),
+    )  # fmt: skip
+
+
+def _truncated(tables: Tables, q: Question) -> Finding:
+    """Share of final texts whose end the text encoder never reads; counts are the caller's."""
+    claim = Claim(
+        "truncated", f"change in the share of texts over {tables.limit} tokens", "all prompts",
+        BY_PROMPT, "no tokens were counted",
+    )  # fmt: skip
+    rows = joined(tables.tokens, q.arm)
+    if not len(rows):
+        return unknown(q.arm, claim)
+    known = rows[np.isfinite(rows.tokens_base.astype(float) + rows.tokens_arm.astype(float))]
+    before, after = (known[f"tokens_{s}"].to_numpy() > tables.limit for s in ("base", "arm"))
+    out = share_finding(q.arm, claim, known, (before, after), counts(known, rows))
+    cut = known.prompt[after].nunique()
+    asked: Interval = wilson(cut, known.prompt.nunique()) if len(known) else UNKNOWN
+    if not math.isfinite(asked.estimate):
+        return out
+    return replace(
+        out,
+        sentence=(
+            f"{q.arm}: {percent(float(after.mean()))} of texts are longer than the "
+            f"{tables.limit} tokens that are read ({cut} of {known.prompt.nunique()} prompts), "
+            f"before {percent(float(before.mean()))}, n = {len(known)}."
+        ),
+    )

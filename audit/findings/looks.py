@@ -1,0 +1,216 @@
+"""What an arm does to the look of pictures: diversity, drift where it should do nothing, quality.
+
+All from unit vectors; none of it needs a label but the groups of `same`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from audit.findings.pairs import Claim, Counts, Question, Tables, clusters, finding, joined, unknown
+from audit.records import Attribute, Finding
+from audit.stats.diversity import unit, vendi_changes
+from audit.stats.image_quality import (
+    CMMD_SCALE,
+    Pairs,
+    frechet_from,
+    gaussian_kernel,
+    mmd_change,
+    quality_change,
+)
+from audit.stats.interval import UNKNOWN, Interval
+from audit.stats.noninferiority import mean_change
+
+FEWEST, MOST = 4, 16
+"""Pictures of a group whose diversity is compared: fewer say nothing, more only cost."""
+PICTURES = 3000
+"""Pairs, and real pictures, that a distance of sets is taken from at most."""
+
+
+def findings(tables: Tables, q: Question) -> list[Finding]:
+    """Diversity of a prompt and within each class, drift, and distance from real pictures."""
+    rows = _with_vectors(tables, q)
+    return [
+        _diversity(rows, tables, q),
+        *_homogeneous(tables, q),
+        *_drift(rows, tables, q),
+        *_quality(rows, tables, q),
+    ]
+
+
+def _with_vectors(tables: Tables, q: Question) -> pd.DataFrame:
+    """One row per pair of pictures that both have a vector."""
+    if not tables.vectors:
+        return pd.DataFrame()
+    table = tables.attributes.drop_duplicates(["prompt", "arm", "seed"])
+    rows = joined(table[table["sample"].isin(tables.vectors.keys())], q.arm)
+    return rows.reset_index(drop=True)
+
+
+def _stack(tables: Tables, samples: Sequence[str]) -> np.ndarray:
+    return unit(np.stack([tables.vectors[s] for s in samples]))
+
+
+def _size(before: np.ndarray, after: np.ndarray) -> int:
+    """Pictures at which groups int[n] are compared: what three quarters of them have on both sides.
+
+    One size for all, within bounds, or the larger groups would seem more diverse.
+    """
+    most = max(before.max(), after.max()) + 1
+    each = np.minimum(*(np.bincount(g, minlength=most) for g in (before, after)))
+    return int(np.clip(np.quantile(each[each > 0], 0.25), FEWEST, MOST)) if each.any() else FEWEST
+
+
+def _diversity(rows: pd.DataFrame, tables: Tables, q: Question) -> Finding:
+    """How many different pictures one prompt gives, before and after."""
+    claim = Claim(
+        "diversity/prompt", "coefficient of diversity: change of the Vendi score of a prompt",
+        "all prompts", "paired by seed; cosine kernel; bootstrap over prompts",
+        "no vectors were given" if not tables.vectors else "no prompt has enough pictures",
+    )  # fmt: skip
+    people = rows[[not q.prompts[p].expects for p in rows.prompt]] if len(rows) else rows
+    if not len(people):
+        return unknown(q.arm, claim)
+    at = clusters(people)
+    before, after = (_stack(tables, list(people[f"sample_{s}"])) for s in ("base", "arm"))
+    return _vendi(q, claim, (before, at), (after, at))
+
+
+def _vendi(
+    q: Question, claim: Claim, before: tuple[np.ndarray, np.ndarray],
+    after: tuple[np.ndarray, np.ndarray],
+) -> Finding:  # fmt: skip
+    """Mean change over groups of one size, with limits over groups."""
+    size = _size(before[1], after[1])
+    moved = vendi_changes(before, after, size, q.rng(5))
+    sizes = Counts(len(before[1]), len(moved), 0)
+    left = len(np.union1d(before[1], after[1])) - len(moved)
+    if not moved:
+        return unknown(q.arm, claim, len(before[1]))
+    change = mean_change(np.array(list(moved.values())), np.arange(len(moved)), q.rng(6))
+    out = finding(q.arm, claim, change, sizes)
+    return replace(
+        out,
+        method=f"{claim.method}; {size} pictures each",
+        sentence=(
+            f"{out.sentence[:-1]} pairs: {len(moved)} groups at {size} pictures each, "
+            f"{left} left out for having fewer."
+        ),
+    )
+
+
+def _homogeneous(tables: Tables, q: Question) -> Iterator[Finding]:
+    """Diversity within each subject and class of the arm's attribute: do the drawn look alike?"""
+    table = tables.attributes
+    attribute = next((a for a in q.context.attributes if a.name == q.attribute), None)
+    if attribute is None or not tables.vectors:
+        return
+    rows = table[(table.attribute == q.attribute) & (table.outcome == "label")]
+    rows = rows[rows["sample"].isin(tables.vectors.keys())]
+    rows = rows[[not q.prompts[p].expects for p in rows.prompt]] if len(rows) else rows
+    for value in attribute.classes:
+        yield _within_class(rows[rows.value == value], attribute, value, tables, q)
+
+
+def _within_class(
+    rows: pd.DataFrame, attribute: Attribute, value: str, tables: Tables, q: Question
+) -> Finding:
+    claim = Claim(
+        f"diversity/{attribute.name}={value}",
+        f"coefficient of diversity: change of the Vendi score among {value} of one subject",
+        "all subjects", "groups of one size; cosine kernel; bootstrap over subjects",
+        "no subject has enough such pictures in both arms",
+    )  # fmt: skip
+    sides = [rows[rows.arm == a].drop_duplicates("sample") for a in ("none", q.arm)]
+    if min(len(s) for s in sides) == 0:
+        return unknown(q.arm, claim, sum(len(s) for s in sides))
+    names = {s: i for i, s in enumerate(dict.fromkeys(rows.subject))}
+    before, after = (
+        (_stack(tables, list(s["sample"])), s.subject.map(names).to_numpy(int)) for s in sides
+    )
+    return _vendi(q, claim, before, after)
+
+
+def _drift(rows: pd.DataFrame, tables: Tables, q: Question) -> Iterator[Finding]:
+    """How far pictures moved where the arm should do nothing, against another seed's pictures."""
+    kinds = (
+        ("stated", "prompts that state an attribute", lambda p: bool(p.states)),
+        ("nobody", "prompts that ask for nobody", lambda p: p.expects == "nobody"),
+    )
+    for key, where, asked in kinds:
+        claim = Claim(
+            f"drift/{key}",
+            "coefficient of drift: distance to the baseline over that between two seeds",
+            where, "paired by seed; 1 - cosine; bootstrap over prompts",
+            "no vectors were given" if not tables.vectors else "there are no such prompts",
+        )  # fmt: skip
+        part = rows[[asked(q.prompts[p]) for p in rows.prompt]] if len(rows) else rows
+        ratios = [r for _, g in part.groupby("prompt") if math.isfinite(r := _ratio(g, tables))] \
+            if len(part) else []  # fmt: skip
+        if not ratios:
+            yield unknown(q.arm, claim, len(part))
+            continue
+        found = mean_change(np.array(ratios), np.arange(len(ratios)), q.rng(7))
+        out = finding(q.arm, claim, found, Counts(len(part), len(ratios)))
+        yield replace(out, verdict="described", sentence=(
+            f"{q.arm}, {where}: pictures move by {found.estimate:.2f} [{found.low:.2f}, "
+            f"{found.high:.2f}] of the way to another seed's picture (0 nothing, 1 as far), "
+            f"n = {len(part)} pairs."
+        ))  # fmt: skip
+
+
+def _ratio(group: pd.DataFrame, tables: Tables) -> float:
+    """Mean 1 - cosine to the baseline over that between the baseline's seeds; NaN for one seed."""
+    before, after = (_stack(tables, list(group[f"sample_{s}"])) for s in ("base", "arm"))
+    n = len(before)
+    if n < 2:
+        return math.nan
+    seeds = 1 - ((before @ before.T).sum() - n) / (n * (n - 1))
+    return float((1 - (before * after).sum(1)).mean() / seeds) if seeds > 1e-9 else math.nan
+
+
+def _quality(rows: pd.DataFrame, tables: Tables, q: Question) -> Iterator[Finding]:
+    """Whether pictures as a whole lie farther from real ones than the baseline's do."""
+    reason = "no real pictures were given" if not len(tables.real) else "no vectors were given"
+    claims = [
+        Claim(f"quality/{key}", f"coefficient of image quality: change of the {name}",
+              "all prompts", f"{how}; equal numbers; jackknife over prompts", reason)
+        for key, name, how in (
+            ("cmmd", "CMMD to real pictures", "unbiased; Gaussian kernel, width 10, times 1000"),
+            ("frechet", "Frechet distance to real pictures", "of unit vectors, times 1000"),
+        )
+    ]  # fmt: skip
+    if not (len(rows) and len(tables.real)):
+        yield from (unknown(q.arm, c, len(rows)) for c in claims)
+        return
+    pairs, real = _pairs(rows, tables, q), unit(tables.real)
+    if len(real) > PICTURES:
+        real = real[q.rng(8).choice(len(real), PICTURES, replace=False)]
+    size = Counts(len(pairs.before), len(np.unique(pairs.clusters)), len(rows) - len(pairs.before))
+    yield finding(
+        q.arm, claims[0], _scaled(mmd_change(pairs, real, gaussian_kernel, q.rng(9))), size
+    )
+    if min(len(pairs.before), len(real)) < 2 * real.shape[1]:
+        few = f"a covariance of {real.shape[1]} dimensions needs twice as many pictures"
+        yield finding(q.arm, replace(claims[1], reason=few), UNKNOWN, replace(size, n=0))
+        return
+    frechet = quality_change(pairs, frechet_from(real), q.rng(9))
+    yield finding(q.arm, claims[1], _scaled(frechet), size)
+
+
+def _scaled(found: Interval) -> Interval:
+    return Interval(*(CMMD_SCALE * v for v in (found.estimate, found.low, found.high)))
+
+
+def _pairs(rows: pd.DataFrame, tables: Tables, q: Question) -> Pairs:
+    """The vectors of at most PICTURES pairs, whole prompts as they come in a random order."""
+    at = clusters(rows)
+    order = np.argsort(q.rng(10).permutation(at.max() + 1)[at], kind="stable")[:PICTURES]
+    part = rows.iloc[np.sort(order)]
+    before, after = (_stack(tables, list(part[f"sample_{s}"])) for s in ("base", "arm"))
+    return Pairs(before, after, clusters(part))

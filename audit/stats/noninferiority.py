@@ -1,0 +1,104 @@
+"""Not worse by more than a margin: what a mitigation must show of everything it should not touch.
+
+Not to have seen a loss is not to have shown that there is none: wide limits are undecided.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from audit.stats.interval import UNKNOWN, Interval
+from audit.stats.paired import paired_difference
+from audit.stats.proportions import effective_n
+
+FEWEST = 5
+"""Clusters below which a bootstrap has nothing to draw from: the limits are not known."""
+
+
+@dataclass(frozen=True)
+class NonInferiority:
+    """A change for which more is better, and whether it stays above minus the margin."""
+
+    interval: Interval
+    margin: float
+
+    @property
+    def verdict(self) -> str:
+        """`not worse`: the limits lie above minus the margin; `worse`: below; else `undecided`.
+
+        At the 95 % limits each claim errs with 2.5 % (ICH E9, sec. 3.3.2).
+        """
+        if not (math.isfinite(self.interval.low) and math.isfinite(self.interval.high)):
+            return "undecided"
+        if self.interval.low > -self.margin:
+            return "not worse"
+        return "worse" if self.interval.high < -self.margin else "undecided"
+
+
+def mean_change(
+    differences: np.ndarray, clusters: np.ndarray, rng: np.random.Generator,
+    draws: int = 4000, level: float = 0.95,
+) -> Interval:  # fmt: skip
+    """Mean of paired differences float[n] with limits over whole clusters int[n].
+
+    Percentiles of cluster bootstrap means, taken far enough out that few clusters are as wide as
+    Student's t makes them (Hesterberg 2015, Am Stat 69:371, sec. 5.3, "expanded percentile").
+    Limits are NaN for fewer than FEWEST clusters. All differences 0 give [0, 0]: nothing changed.
+    Raises ValueError for a missing difference.
+    """
+    if not np.isfinite(differences).all():
+        raise ValueError("A missing difference is left out and counted, not averaged.")
+    if len(differences) == 0:
+        return UNKNOWN
+    place = np.unique(clusters, return_inverse=True)[1]
+    sums, sizes = np.bincount(place, weights=differences), np.bincount(place).astype(float)
+    mean, count = float(differences.mean()), len(sums)
+    if count < FEWEST:
+        return Interval(mean, math.nan, math.nan)
+    reach = float(student.ppf((1 + level) / 2, count - 1)) * math.sqrt(count / (count - 1))
+    tail = float(norm.sf(reach))
+    picks = rng.integers(count, size=(draws, count))
+    means = sums[picks].sum(1) / sizes[picks].sum(1)
+    low, high = np.quantile(means, (tail, 1 - tail))
+    return Interval(mean, float(low), float(high))
+
+
+def share_change(
+    before: np.ndarray, after: np.ndarray, clusters: np.ndarray, level: float = 0.95
+) -> Interval:
+    """Change of a share on pairs bool[n] of clusters int[n], after less before.
+
+    Newcombe's limits, which have a width where no pair differs, widened by the root of the design
+    effect n / effective n of the differences (Kish 1965); where all pairs agree, so that nothing is
+    known of their clusters, a cluster counts as one pair.
+    """
+    before, after = np.asarray(before, bool), np.asarray(after, bool)
+    n = len(before)
+    if n == 0:
+        return UNKNOWN
+    n11, n10, n01, n00 = (int((a & b).sum()) for a in (after, ~after) for b in (before, ~before))
+    plain = paired_difference(n11, n10, n01, n00, level)
+    size = effective_n(after.astype(float) - before, clusters)
+    size = size if math.isfinite(size) else float(len(np.unique(clusters)))
+    wider = math.sqrt(n / size)
+    low = plain.estimate - wider * (plain.estimate - plain.low)
+    high = plain.estimate + wider * (plain.high - plain.estimate)
+    return Interval(plain.estimate, max(low, -1.0), min(high, 1.0))
+
+
+def non_inferior(
+    differences: np.ndarray, clusters: np.ndarray, margin: float, rng: np.random.Generator
+) -> NonInferiority:
+    """Whether a mean for which more is better fell by less than `margin`, in its own unit.
+
+    Differences float[n] are after less before, on pairs; clusters int[n]. Raises ValueError for a
+    margin of 0 or less, or a missing difference.
+    """
+    if not margin > 0:
+        raise ValueError(f"A margin must be above 0, not {margin}.")
+    return NonInferiority(mean_change(differences, clusters, rng), margin)
