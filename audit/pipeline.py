@@ -164,6 +164,8 @@ class Scored:
     """Readings of training images (`training.read`), where there is a training set."""
     nearness: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Nearness of images to one class rather than another (`reading.associate`)."""
+    vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """The classifier's vector of every picture that has one."""
     extracted: tuple[pd.DataFrame, pd.DataFrame, str] = (pd.DataFrame(), pd.DataFrame(), "")
     """Seed cliques, edge persistence, and what calibrated them (`extraction.search`)."""
     factors: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -217,6 +219,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         associations,
         copying_effect,
         distances,
+        effects,
         following,
         intersections,
         mitigation,
@@ -226,6 +229,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         templates,
         why,
     )
+    from audit.findings.pairs import Question, Tables
 
     suite, seed = run.suite, run.options.seed
     table, alignment, errors = scored.table, scored.alignment, scored.errors
@@ -259,6 +263,10 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         found += mitigation.findings(table, alignment, arm.name, attribute, targets, seed)
         if len(scored.matches):
             found += copying_effect.findings(scored.matches, arm.name, prompts, seed)
+        if (everything.arm == arm.name).any():
+            tables = Tables(everything, alignment, scored.matches, scored.vectors)
+            asks = Question(arm.name, attribute.name, context, prompts)
+            found += [f for f in effects.findings(tables, asks) if _beside(f)]
     found += arms.findings(found, suite.mitigations)
     found += quality.classifier(errors.tables, suite.attributes, errors.sources)
     found += quality.abstention(errors.calibration, asked)
@@ -269,6 +277,12 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     if len(errors.settled):
         found += quality.labelled_shares(errors.settled, errors.sizes, suite.attributes)
     return found + (quality.subjects(alignment, seed) if len(alignment) else [])
+
+
+def _beside(f: Finding) -> bool:
+    """Whether a claim of `effects` is not made by the arm's own findings already."""
+    _, _, key, *_ = f.id.split("/")
+    return key not in ("copies", "similarity", "kept")
 
 
 def drawn_and_read(
@@ -304,7 +318,7 @@ def execute(run: Run) -> Path:
         nearness = reading.associate(run, encoder, known)
         extracted = extraction.search(run, reading.missing_outcomes(run, known))
         scored = Scored(table, key, alignment, known_errors, nearness=nearness,
-                        extracted=extracted)  # fmt: skip
+                        vectors=known, extracted=extracted)  # fmt: skip
         if run.corpus is not None:
             matches, facts, index = copying.search(run, descriptor, vectors)
             scored = replace(

@@ -12,6 +12,22 @@ from audit.report import charts, wording
 from audit.report.shares import labels, of_section
 from audit.report.thumbnails import Album
 
+BESIDE = frozenset(
+    {
+        "outcome",
+        "stated",
+        "leak",
+        "entangled",
+        "truncated",
+        "diversity",
+        "drift",
+        "quality",
+        "distance",
+        "parity",
+        "overshoot",
+    }
+)
+"""Keys of claims that stand folded under an arm."""
 STRIPS = 6
 """Prompts with their noise that are shown under every arm."""
 
@@ -27,9 +43,12 @@ def mitigations(evidence: Evidence) -> list[dict[str, Any]]:
         effects = sorted(
             (f for f in mine if "target" in f.references), key=lambda f: (_before(f), f.where)
         )
+        more = [f for f in mine if _beside(f)]
+        mine = [f for f in mine if not _beside(f)]
         out.append(
             {
                 "name": name,
+                "more": more,
                 "made": _made(declared.get(name)),
                 "effects": effects,
                 "rest": [
@@ -42,6 +61,11 @@ def mitigations(evidence: Evidence) -> list[dict[str, Any]]:
             }
         )
     return out
+
+
+def _beside(f: Finding) -> bool:
+    """Whether a claim stands folded: costs beyond alignment, subjects and copies."""
+    return [*f.id.split("/"), "", "", ""][2] in BESIDE
 
 
 def _before(f: Finding) -> float:
