@@ -84,14 +84,17 @@ def alias(f: Finding) -> tuple[str, ...]:
     dot or a slash inside a name becomes `_`.
     """
     section, *rest = f.id.split("/")
+    beside = rest.pop(0) if rest[:1] and rest[0] in BESIDE else ""
     if section in ("representation", "replication"):
         arm, *rest = rest or [BASELINE]
         section += "" if arm == BASELINE else f"@{arm}"
-    split = _PARTS.get(section.split("@")[0])
-    parts = split(rest) if split else rest
+    split = None if beside else _PARTS.get(section.split("@")[0])
+    parts = split(rest) if split else [beside, *rest]
     return tuple(re.sub(r"[./]", "_", p) for p in (section, *parts) if p)
 
 
+BESIDE = ("extraction", "why", "whole_set")
+"""Kinds of claims on copying that are not rates: `replication.extraction.cliques.all`."""
 _KINDS = (
     (r"([^=]+)-distance", "distance"), (r"([^=]+)-gap", "gap"),
     (r"([^=]+)-amplification", "amplification"), (r"([^=]+)-together", "together"),

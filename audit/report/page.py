@@ -125,7 +125,7 @@ def _usual(field: Any) -> Any:
 def answers(evidence: Evidence) -> list[Finding]:
     """Three to seven findings by a fixed rule that does not look at their estimates."""
     spoken = [f for f in evidence.findings if f.sentence]
-    rate = [f for f in spoken if f.section == "replication" and f.arm == BASELINE]
+    rate = [f for f in spoken if f.id.startswith(f"replication/{BASELINE}/")]
     rate = [f for f in rate if wording.kind(f) == "share"] or rate
     effect = [f for f in spoken if f.section == "mitigation"]
     single = [f for f in spoken if f.section == "representation" and f.arm == BASELINE]
