@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from audit.errors import Incomplete
 from audit.planning import Options, Progress, Run, open_run, silent, versions
 from audit.records import (
     ALIGNMENT_COLUMNS,
+    Attribute,
     Evidence,
     Finding,
     Reference,
@@ -34,6 +35,9 @@ from audit.records import (
     to_json,
 )
 from audit.validation import Errors
+
+if TYPE_CHECKING:
+    from audit.findings.representation import Context
 
 __all__ = ["Options", "Progress", "Run", "execute", "generate", "open_run", "silent", "versions"]
 
@@ -215,24 +219,17 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     """Tables to findings, section by section."""
     from audit.findings import (
         amplification,
-        arms,
         associations,
-        copying_effect,
         distances,
-        effects,
         following,
         intersections,
-        mitigation,
-        quality,
         replication,
         representation,
         templates,
         why,
     )
-    from audit.findings.pairs import Question, Tables
 
-    suite, seed = run.suite, run.options.seed
-    table, alignment, errors = scored.table, scored.alignment, scored.errors
+    suite, seed, table, errors = run.suite, run.options.seed, scored.table, scored.errors
     references, planted = _truth(suite)
     asked = [a for a in suite.attributes if a.name != suite.subject_attribute]
     subjects: dict[str, int] = {}
@@ -257,18 +254,39 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     if len(scored.factors):
         found += why.findings(scored.factors, seed, "excess")
     found += extraction.findings(*scored.extracted[:2], prompts, scored.extracted[2])
+    found += _mitigations(run, scored, table, context)
+    return found + _instruments(run, scored, table, asked)
+
+
+def _mitigations(run: Run, scored: Scored, table: pd.DataFrame, context: Context) -> list[Finding]:
+    """Effects, costs and a verdict of every arm; `table` has the prompts that leave things open."""
+    from audit.findings import arms, copying_effect, effects, mitigation
+    from audit.findings.pairs import Question, Tables
+
+    suite, seed, found = run.suite, run.options.seed, []
+    prompts = {p.id: p for p in suite.prompts}
     for arm in suite.mitigations:
-        attribute = next((a for a in asked if a.name == arm.options.get("attribute")), asked[0])
+        named = (a for a in context.attributes if a.name == arm.options.get("attribute"))
+        attribute = next(named, context.attributes[0])
         targets = suites.targets(suite, arm, attribute)
-        found += mitigation.findings(table, alignment, arm.name, attribute, targets, seed)
+        found += mitigation.findings(table, scored.alignment, arm.name, attribute, targets, seed)
         if len(scored.matches):
             found += copying_effect.findings(scored.matches, arm.name, prompts, seed)
-        if (everything.arm == arm.name).any():
-            tables = Tables(everything, alignment, scored.matches, scored.vectors)
+        if (scored.table.arm == arm.name).any():
+            tables = Tables(scored.table, scored.alignment, scored.matches, scored.vectors)
             asks = Question(arm.name, attribute.name, context, prompts)
             found += [f for f in effects.findings(tables, asks) if _beside(f)]
-    found += arms.findings(found, suite.mitigations)
-    found += quality.classifier(errors.tables, suite.attributes, errors.sources)
+    return found + arms.findings(found, suite.mitigations)
+
+
+def _instruments(
+    run: Run, scored: Scored, table: pd.DataFrame, asked: Sequence[Attribute]
+) -> list[Finding]:
+    """What the classifier's errors, its abstentions and people's labels say of the readings."""
+    from audit.findings import quality
+
+    suite, seed, errors = run.suite, run.options.seed, scored.errors
+    found = quality.classifier(errors.tables, suite.attributes, errors.sources)
     found += quality.abstention(errors.calibration, asked)
     found += quality.missing_by_subject(table, asked, seed)
     found += quality.people(errors.judged, errors.settled)
@@ -276,7 +294,8 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     found += quality.agreement(judged, suite.attributes, seed)
     if len(errors.settled):
         found += quality.labelled_shares(errors.settled, errors.sizes, suite.attributes)
-    return found + (quality.subjects(alignment, seed) if len(alignment) else [])
+    subjects = quality.subjects(scored.alignment, seed) if len(scored.alignment) else []
+    return found + subjects
 
 
 def _beside(f: Finding) -> bool:
