@@ -1,0 +1,153 @@
+"""Copying seen in the set as a whole: published scores, as published, with their known faults.
+
+Features float[n, d] in any units; distances are Euclidean. None of these has a fixed null: a
+generator that draws nearer to the middle than real images lie looks like one that copies. Calibrate
+them with `permutation_copying`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from audit.stats.neighbours import blocks, check, nearest
+
+CELL = 20
+"""Generated images that a cell must hold more than, to be compared (Meehan et al. 2020, sec. 5)."""
+
+
+def z_of_u(made: np.ndarray, held: np.ndarray) -> float:
+    """Z-scored Mann-Whitney U of distances float[m] against float[n] (Meehan et al. 2020, sec. 3.1).
+
+    Far below 0 where those of generated images are the smaller. (U - (nm / 2 - 1 / 2)) over
+    sqrt(nm (n + m + 1) / 12), ties counted half, as in the authors' code. NaN for an empty side.
+    """
+    m, n = len(made), len(held)
+    if not m or not n:
+        return math.nan
+    u = rankdata(np.concatenate([made, held]))[:m].sum() - m * (m + 1) / 2
+    return float((u - (n * m / 2 - 0.5)) / math.sqrt(n * m * (n + m + 1) / 12))
+
+
+def zu(test: np.ndarray, gen: np.ndarray, train: np.ndarray) -> float:
+    """Z of nearest training distances, generated against held-out (Meehan et al. 2020, sec. 3.1).
+
+    `test` float[n, d], `gen` float[m, d], `train` float[l, d]. NaN where a set is empty.
+    """
+    test, gen, train = check(test, gen, train)
+    if not (len(test) and len(gen) and len(train)):
+        return math.nan
+    return z_of_u(nearest(gen, train)[0][:, 0], nearest(test, train)[0][:, 0])
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cell of each image, from 0: int[n] of held-out, int[m] of generated, int[l] training."""
+
+    test: np.ndarray
+    gen: np.ndarray
+    train: np.ndarray
+
+
+def c_t(
+    test: np.ndarray, gen: np.ndarray, train: np.ndarray, cells: Cells, tau: float | None = None
+) -> float:
+    """Mean of `zu` over cells, weighted by held-out images (Meehan et al. 2020, eq. 4).
+
+    A cell counts that holds a larger share of the generated images than `tau`, in (0, 1); 20 images
+    where none is given. Its null has a standard deviation of less than 1, so it is no z-score. NaN
+    where no cell counts. Raises ValueError where a cell that counts has no training images.
+    """
+    test, gen, train = check(test, gen, train)
+    least = CELL / max(1, len(gen)) if tau is None else tau
+    total = weights = 0.0
+    for cell in np.unique(cells.gen):
+        here, held = cells.gen == cell, cells.test == cell
+        if here.mean() <= least or not held.any():
+            continue
+        if not (cells.train == cell).any():
+            raise ValueError(f"Cell {cell} has no training images: ask for fewer cells.")
+        weight = float(held.mean())
+        total += weight * zu(test[held], gen[here], train[cells.train == cell])
+        weights += weight
+    return total / weights if weights else math.nan
+
+
+def authentic(train: np.ndarray, gen: np.ndarray) -> np.ndarray:
+    """bool[m]: is the image farther from its nearest training image than that is from its own?
+
+    Alaa et al. 2022 (ICML), sec. 4.3, with the nearest other training image as the radius. `train`
+    float[l, d], `gen` float[m, d]. Raises ValueError for fewer than two training images.
+    """
+    train, gen = check(train, gen)
+    if len(train) < 2:
+        raise ValueError("Authenticity needs two training images: one has no neighbour.")
+    near, where = nearest(gen, train)
+    used, place = np.unique(where[:, 0], return_inverse=True)
+    return near[:, 0] > nearest(train[used], train, 1, used)[0][place, 0]
+
+
+def authenticity(train: np.ndarray, gen: np.ndarray) -> float:
+    """Percent of `authentic` images, 0 to 100; NaN for none.
+
+    There is no value that a model which copies nothing scores: compare with held-out images.
+    """
+    return float(100 * authentic(train, gen).mean()) if len(gen) else math.nan
+
+
+@dataclass(frozen=True)
+class PRDC:
+    """Precision, recall and coverage, in [0, 1], and density, 0 or more."""
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What each image adds to PRDC: means of these are its four numbers."""
+
+    precise: np.ndarray
+    """bool[m]: inside the ball of some real image."""
+    density: np.ndarray
+    """float[m]: real balls that it lies in, over k."""
+    recalled: np.ndarray
+    """bool[n] of real images: inside the ball of some generated one."""
+    covered: np.ndarray
+    """bool[n] of real images: some generated image in its ball."""
+
+
+def spread(real: np.ndarray, gen: np.ndarray, k: int = 5) -> Spread:
+    """Per-image parts of `prdc`, float[n, d] real against float[m, d] generated.
+
+    A ball reaches to an image's k-th nearest of its own set, itself not counted, and does not hold
+    what lies on its rim. Raises ValueError for a set of k images or fewer.
+    """
+    real, gen = check(real, gen)
+    balls, made = (nearest(s, s, k, np.arange(len(s)))[0][:, -1] for s in (real, gen))
+    # Rounding must not put a rim inside: a copy lies at exactly the radius of its k-th neighbour.
+    slack = 1e-12 * float(max((real**2).sum(1).max(), (gen**2).sum(1).max()))
+    rim, far = balls**2 - slack, made**2 - slack
+    inside, recalled = np.zeros(len(gen)), np.zeros(len(real), bool)
+    covered = np.zeros(len(real), bool)
+    for rows, squares in blocks(real, gen):
+        within = squares < rim[rows, None]
+        inside += within.sum(0)
+        covered[rows] = within.any(1)
+        recalled[rows] = (squares < far).any(1)
+    return Spread(inside > 0, inside / k, recalled, covered)
+
+
+def prdc(real: np.ndarray, gen: np.ndarray, k: int = 5) -> PRDC:
+    """Precision, recall, density and coverage (Naeem et al. 2020, ICML, eqs. 1-4).
+
+    Arguments and errors as in `spread`.
+    """
+    parts = spread(real, gen, k)
+    return PRDC(*(float(np.mean(x)) for x in (
+        parts.precise, parts.recalled, parts.density, parts.covered)))  # fmt: skip
