@@ -12,7 +12,9 @@ from scipy.special import logsumexp
 from audit.stats.neighbours import blocks, check
 
 EPOCHS, RATE = 50, 0.5
-"""Steps of Adam and its rate, as in the authors' code; its other constants are Adam's own."""
+"""Most steps of Adam, and its rate, as in the authors' code; its other constants are Adam's own."""
+STILL, LOOKS = 5e-4, 5
+"""The fit ends where the loss of the last five steps has moved by less than this, as there."""
 NEARER = 0.81
 """The common Gaussian at the mean sees squared distances shrunk by (1 - .1)^2, as there."""
 LARGEST = 2**25
@@ -86,20 +88,29 @@ def _fit(rows: Rows, middle: np.ndarray, d: int) -> np.ndarray:
     nearest = np.min([squares.min(0) for squares in rows()], axis=0)
     log_widths = np.append(np.log((nearest + 1e-3) / d), 0.0)
     adam = _Adam(len(log_widths))
+    losses: list[float] = []
     for _ in range(EPOCHS):
-        log_widths = log_widths - adam.update(_gradient(rows, NEARER * middle, log_widths, d))
-        log_widths[:-1] = log_widths[:-1].clip(-40, 20)
+        loss, gradient = _slope(rows, NEARER * middle, log_widths, d)
+        log_widths = log_widths - adam.update(gradient)
+        log_widths[:-1] = log_widths[:-1].clip(-40, 40)
+        losses.append(loss)
+        if len(losses) > LOOKS + 1 and max(abs(loss - x) for x in losses[-LOOKS:]) < STILL:
+            break
     return log_widths[:-1]
 
 
-def _gradient(rows: Rows, middle: np.ndarray, log_widths: np.ndarray, d: int) -> np.ndarray:
-    """Of the mean negative log-likelihood per dimension, by the log variances float[m + 1]."""
-    total, start = np.zeros(len(log_widths)), 0
+def _slope(
+    rows: Rows, middle: np.ndarray, log_widths: np.ndarray, d: int
+) -> tuple[float, np.ndarray]:
+    """Mean negative log-likelihood per dimension; its gradient by log variances float[m + 1]."""
+    total, loss, start = np.zeros(len(log_widths)), 0.0, 0
     for squares in rows():
         part = np.column_stack([squares, middle[start : start + len(squares)]])
         start += len(squares)
         scores = _log_density(part, log_widths, d)
         scores[:, :-1] -= math.log(len(log_widths) - 1)
-        shares = np.exp(scores - logsumexp(scores, axis=1, keepdims=True))
+        whole = logsumexp(scores, axis=1, keepdims=True)
+        shares = np.exp(scores - whole)
         total += (shares * (d / 2 - 0.5 * part / np.exp(log_widths))).sum(0)
-    return total / (len(middle) * d)
+        loss -= float(whole.sum())
+    return loss / (len(middle) * d), total / (len(middle) * d)

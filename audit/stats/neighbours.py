@@ -9,6 +9,8 @@ import numpy as np
 
 ENTRIES = 2**22
 """Distances that are held at a time: 32 MiB."""
+SMALL = 1e-8
+"""Of the squared norms: squared distances below this are measured by plain differences."""
 
 
 def check(*sets: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -24,7 +26,8 @@ def check(*sets: np.ndarray) -> tuple[np.ndarray, ...]:
 def blocks(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Squared distances float[rows, m] of successive rows of `a` float[n, d] to `b` float[m, d].
 
-    By the dot product, at least 0; right to about 1e-15 of the squared norms, not of themselves.
+    By the dot product, but for pairs so near that it would lose more than half of the digits: a
+    copy is at exactly 0.
     """
     square_a, square_b = (a**2).sum(1), (b**2).sum(1)
     step = max(1, ENTRIES // max(1, len(b)))
@@ -34,7 +37,10 @@ def blocks(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         squares *= -2
         squares += square_a[rows, None]
         squares += square_b
-        yield rows, np.maximum(squares, 0, out=squares)
+        i, j = np.nonzero(squares < SMALL * (square_a[rows, None] + square_b))
+        for some in np.array_split(np.arange(len(i)), 1 + len(i) * a.shape[1] // ENTRIES):
+            squares[i[some], j[some]] = ((a[rows][i[some]] - b[j[some]]) ** 2).sum(1)
+        yield rows, squares
 
 
 def nearest(

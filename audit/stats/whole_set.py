@@ -20,7 +20,7 @@ CELL = 20
 
 
 def z_of_u(made: np.ndarray, held: np.ndarray) -> float:
-    """Z-scored Mann-Whitney U of distances float[m] against float[n] (Meehan et al. 2020, sec. 3.1).
+    """Z-scored Mann-Whitney U of distances float[m] and float[n] (Meehan et al. 2020, sec. 3.1).
 
     Far below 0 where those of generated images are the smaller. (U - (nm / 2 - 1 / 2)) over
     sqrt(nm (n + m + 1) / 12), ties counted half, as in the authors' code. NaN for an empty side.
