@@ -47,15 +47,15 @@ def auc(positive: np.ndarray, negative: np.ndarray, level: float = 0.95) -> Inte
 
     `positive` float[n] scores of copies, `negative` float[m] of the rest; NaN does not count. Never
     turned round. Where its variance is 0, as at 0 and 1, DeLong's interval has no width, which is
-    no certainty: Wilson's, with the smaller side as sample size. Limits are NaN for fewer than two of
-    a kind, all is unknown for none.
+    no certainty: Wilson's, with the smaller side as sample size. Limits are NaN for fewer than two
+    of a kind, all is unknown for none.
     """
     area, variance = delong_variance(positive, negative)
     if math.isnan(area):
         return UNKNOWN
     if math.isnan(variance):
         return Interval(area, math.nan, math.nan)
-    if variance == 0:
+    if variance < 1e-15:  # equal values, whose mean may round
         n = min(len(_known(positive)), len(_known(negative)))
         return wilson(area * n, n, level)
     half = norm.ppf((1 + level) / 2) * math.sqrt(variance) / (area * (1 - area))
