@@ -111,10 +111,8 @@ def _sets(
     clusters: np.ndarray | None,
 ) -> _Sets:  # fmt: skip
     train, held, made = (np.asarray(s, float) for s in (train, held, generated))
-    if (
-        any(s.ndim != 2 for s in (train, held, made))
-        or len({s.shape[1] for s in (train, held, made)}) > 1
-    ):  # noqa: E501
+    widths = {s.shape[1:] for s in (train, held, made)}
+    if len(widths) > 1 or len(widths.pop()) != 1:
         raise ValueError("All three sets must be [images, features] of the same features.")
     names = np.arange(len(made)) if clusters is None else np.asarray(clusters)
     if len(names) != len(made):
@@ -165,9 +163,9 @@ def _tested(f: Finding, q: float) -> Finding:
     return replace(f, q=q, verdict="found" if q < 0.05 else "not found", sentence=text)
 
 
-def _number(f: Finding) -> str:
-    limits = f" [{f.low:.1f}, {f.high:.1f}]" if math.isfinite(f.low) else ""
-    return f"{f.estimate:.1f}{limits}"
+def _number(ci: Finding | Interval, digits: int = 1) -> str:
+    limits = f" [{ci.low:.{digits}f}, {ci.high:.{digits}f}]" if math.isfinite(ci.low) else ""
+    return f"{ci.estimate:.{digits}f}{limits}"
 
 
 def _permuted(f: Finding, sets: _Sets, got: Calibrated, usual: float) -> Finding:
@@ -309,9 +307,9 @@ def _prdc(sets: _Sets) -> list[Finding]:
         if not by_image:
             method = method.replace("cluster bootstrap by prompt", "bootstrap of training images")
             method = method.replace("prompts", "training images") + ", the generated ones given"
-        value = (worded(ci.estimate, ci.low, ci.high) if name != "density" else
-                 f"{ci.estimate:.2f} [{ci.low:.2f}, {ci.high:.2f}]")  # fmt: skip
-        against = percent(target) if name != "density" else f"{target:.2f}"
+        plain = name == "density"
+        value = _number(ci, 2) if plain else worded(ci.estimate, ci.low, ci.high)
+        against = f"{target:.2f}" if plain else percent(target)
         text = (
             f"{cap(NAMES[name])}: {value}, n = {len(sets.made)}; {size} held-out images have "
             f"{against}. Copies and too little variety move it alike."
@@ -327,9 +325,7 @@ def _memorized(sets: _Sets) -> Finding:
     rng = sets.rng("memorized")
     varied = np.ptp(sets.references, axis=0) > 0
     train, held, made = (s[:, varied] for s in (sets.train, sets.held, sets.made))
-    both = np.concatenate(
-        [train, held]
-    )  # scales alike for either side, so that they may be swapped
+    both = np.concatenate([train, held])  # a scale for both sides, so that they may be swapped
     to_train, to_held = (fld_memorization(s, both, made) for s in (train, held))
 
     def over(scores: np.ndarray, real: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from audit.stats.whole_set import CELL, z_of_u
 
 SHRINKAGE = (
     "A generator that draws nearer to the middle than real images lie scores like one that copies; "
-    "only the comparison with permuted labels tells them apart."
+    "only what it scores with the labels permuted or swapped tells them apart."
 )
 """What a reader of any whole-set score must know."""
 
