@@ -328,13 +328,13 @@ def _memorized(sets: _Sets) -> Finding:
     both = np.concatenate([train, held])  # a scale for both sides, so that they may be swapped
     to_train, to_held = (fld_memorization(s, both, made) for s in (train, held))
 
-    def over(scores: np.ndarray, real: np.ndarray, others: np.ndarray) -> np.ndarray:
+    def most(real: np.ndarray, others: np.ndarray) -> float:
         some = others[np.sort(rng.permutation(len(others))[: len(made)])]
-        return np.asarray(scores > fld_memorization(real, both, some).max())
+        return float(fld_memorization(real, both, some).max())
 
-    hits, swapped = over(to_train, train, held), over(to_held, held, train)
+    line, other_line = most(train, held), most(held, train)
+    hits, other = to_train > line, float((to_held > other_line).mean())
     ci, method = _share(sets, hits, rng)
-    other = float(swapped.mean())
     f = replace(
         _finding(sets, "memorized", ci, f"likelihood by Gaussians at each image; {method}", ""),
         n_effective=effective_n(hits.astype(float), sets.clusters),
@@ -346,7 +346,10 @@ def _memorized(sets: _Sets) -> Finding:
     )
     if not 0.9 <= len(train) / len(held) <= 1 / 0.9:
         return replace(f, sentence=f"{text} {SHRINKAGE}")
-    called = _singled_out(train, held, made, to_train - to_held)
+    # Low scores are arbitrary: an image that explains nothing has any width. Above, they compare.
+    floor = max(line, other_line)
+    w = np.maximum(to_train, floor) - np.maximum(to_held, floor)
+    called = _singled_out(train, held, made, w)
     count = int(called.sum())
     text += (
         f" {count} stand out against a held-out twin at a false discovery rate of {percent(RATE)}. "

@@ -161,3 +161,15 @@ def test_what_makes_no_sense_is_refused() -> None:
         findings(train, held[:, :3], gen, 0)
     with pytest.raises(ValueError, match="do not name"):
         findings(train, held, gen, 0, np.arange(3))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_per_image_scores_find_the_few_that_no_sum_shows(seed: int) -> None:
+    """Fifteen copies of 200 in 128 dimensions: all of them stand out, and no sum need be low."""
+    rng = np.random.default_rng(seed)
+    train, held, gen = rng.standard_normal((3, 200, 20)) @ rng.standard_normal((20, 128))
+    gen[:15] = train[:15] + 0.2 * rng.standard_normal((15, 128))
+    f = by_name(findings(train, held, gen, seed))["memorized"]
+    assert f.verdict == "found"
+    assert 15 / 200 <= f.estimate <= 18 / 200
+    assert f.references["labels swapped"] <= 3 / 200
