@@ -172,4 +172,4 @@ def test_per_image_scores_find_the_few_that_no_sum_shows(seed: int) -> None:
     f = by_name(findings(train, held, gen, seed))["memorized"]
     assert f.verdict == "found"
     assert 15 / 200 <= f.estimate <= 18 / 200
-    assert f.references["labels swapped"] <= 3 / 200
+    assert f.references["labels swapped"] < f.estimate
