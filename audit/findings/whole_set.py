@@ -1,0 +1,368 @@
+"""Copying seen in the whole set: published scores, each beside what it would be without copies.
+
+The scores are known to take a generator that draws too little variety for one that copies. So their
+p-values come from permuted labels, training or held-out, which such a generator cannot sway.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+
+from audit.findings.wording import cap, p_value, percent
+from audit.findings.wording import estimate as worded
+from audit.records import Finding
+from audit.stats.error_control import twin
+from audit.stats.interval import UNKNOWN, Interval
+from audit.stats.likelihood_copying import fld_memorization
+from audit.stats.multiplicity import benjamini_hochberg
+from audit.stats.neighbours import nearest
+from audit.stats.permutation_copying import (
+    SHRINKAGE,
+    Calibrated,
+    Pool,
+    authenticity_statistic,
+    c_t_statistic,
+    calibrate,
+    zu_statistic,
+)
+from audit.stats.proportions import cluster_bootstrap, effective_n, wilson
+from audit.stats.whole_set import CELL, authentic, authenticity, spread, z_of_u
+
+LEAST = 50
+"""Images that each set needs for a number."""
+DRAWS, RESAMPLES = 999, 1000
+"""Permutations of the labels, and resamples of the generated images."""
+CELLS, WIDTH, NEIGHBOURS, RATE = 3, 64, 5, 0.1
+"""Of C_T: cells, and dimensions at most. Of PRDC: neighbours. Of the twin: false discoveries."""
+FAMILY = "copying in the whole set"
+NAMES: Mapping[str, str] = {
+    "zu": "nearness to the training set rather than to held-out images (Zu)",
+    "c_t": "the same within cells of like images (C_T)",
+    "authenticity": "share of images outside their training image's own neighbourhood",
+    "precision": "share of images inside the training images' neighbourhoods (precision)",
+    "recall": "share of training images inside the generated images' neighbourhoods (recall)",
+    "density": "training neighbourhoods that an image lies in, over their size (density)",
+    "coverage": "share of training images with a generated image nearby (coverage)",
+    "memorized": "share of images more memorized than any held-out image",
+}
+"""What each finding's quantity is, by the last part of its id."""
+
+
+@dataclass(frozen=True)
+class _Sets:
+    """Distinct reference images, the generated ones that are there, and their clusters."""
+
+    train: np.ndarray
+    held: np.ndarray
+    made: np.ndarray
+    clusters: np.ndarray
+    missing: int
+    seed: int
+
+    @property
+    def references(self) -> np.ndarray:
+        return np.concatenate([self.train, self.held])
+
+    @property
+    def labels(self) -> np.ndarray:
+        """bool[N] of `references`: is it a training image?"""
+        return np.arange(len(self.train) + len(self.held)) < len(self.train)
+
+    @property
+    def short(self) -> str:
+        """Why nothing can be said, or nothing."""
+        sizes = {"training": self.train, "held-out": self.held, "generated": self.made}
+        few = [f"{len(v)} {k}" for k, v in sizes.items() if len(v) < LEAST]
+        return f"there are {' and '.join(few)} images, and {LEAST} are needed" if few else ""
+
+    def rng(self, what: str) -> np.random.Generator:
+        """Randomness of one finding, whatever the others draw."""
+        return np.random.default_rng([self.seed, list(NAMES).index(what)])
+
+
+def findings(
+    train: np.ndarray, held: np.ndarray, generated: np.ndarray, seed: int,
+    clusters: np.ndarray | None = None,
+) -> list[Finding]:  # fmt: skip
+    """One finding per score of NAMES, of features float[l, d], float[n, d] and float[m, d].
+
+    Rows of `generated` with a NaN are missing images. `clusters` [m] names each one's prompt, or
+    each stands alone. Equal reference images count once, and as training images where they are on
+    both sides; near-duplicates are the caller's to leave out, or p is not exact. With fewer than 50
+    images in a set, everything is undecided. Raises ValueError for features of different widths.
+    """
+    sets = _sets(train, held, generated, seed, clusters)
+    if sets.short:
+        return [_unknown(sets, name) for name in NAMES]
+    out = [_zu(sets), _c_t(sets), _authenticity(sets), *_prdc(sets), _memorized(sets)]
+    q = benjamini_hochberg(np.array([f.p for f in out]))
+    return [_tested(f, float(x)) if f.family else f for f, x in zip(out, q, strict=True)]
+
+
+def _sets(
+    train: np.ndarray, held: np.ndarray, generated: np.ndarray, seed: int,
+    clusters: np.ndarray | None,
+) -> _Sets:  # fmt: skip
+    train, held, made = (np.asarray(s, float) for s in (train, held, generated))
+    widths = {s.shape[1:] for s in (train, held, made)}
+    if len(widths) > 1 or len(widths.pop()) != 1:
+        raise ValueError("All three sets must be [images, features] of the same features.")
+    names = np.arange(len(made)) if clusters is None else np.asarray(clusters)
+    if len(names) != len(made):
+        raise ValueError(f"{len(names)} clusters do not name {len(made)} images.")
+    there = np.isfinite(made).all(1)
+    both = np.concatenate([train, held])
+    known = np.flatnonzero(np.isfinite(both).all(1))
+    first = np.sort(known[np.unique(both[known], axis=0, return_index=True)[1]])
+    place = pd.factorize(names[there])[0]
+    return _Sets(both[first[first < len(train)]], both[first[first >= len(train)]], made[there],
+                 place, int((~there).sum()), seed)  # fmt: skip
+
+
+def _finding(sets: _Sets, name: str, ci: Interval, method: str, sentence: str) -> Finding:
+    return Finding(
+        id=f"replication/whole_set/{name}",
+        section="replication",
+        where="whole run",
+        quantity=NAMES[name],
+        estimate=ci.estimate,
+        low=ci.low,
+        high=ci.high,
+        n=len(sets.made),
+        n_effective=math.nan,
+        missing=sets.missing,
+        reasons={"no features": sets.missing} if sets.missing else {},
+        method=method,
+        verdict="described",
+        sentence=sentence,
+    )
+
+
+def _unknown(sets: _Sets, name: str, why: str = "") -> Finding:
+    text = f"{cap(NAMES[name])}: not known, because {why or sets.short}."
+    return replace(_finding(sets, name, UNKNOWN, "none", text), verdict="undecided")
+
+
+def _tested(f: Finding, q: float) -> Finding:
+    """The finding with its q, its verdict, and the warning."""
+    middle = f.references["labels permuted"]
+    share = f.id.endswith("authenticity")
+    value = worded(f.estimate, f.low, f.high) if share else _number(f)
+    usual = percent(middle) if share else f"{middle:.1f}"
+    text = (
+        f"{cap(f.quantity)}: {value}, n = {f.n}; a generator like this that copies nothing scores "
+        f"about {usual}, p = {p_value(f.p)}. {SHRINKAGE}"
+    )
+    return replace(f, q=q, verdict="found" if q < 0.05 else "not found", sentence=text)
+
+
+def _number(ci: Finding | Interval, digits: int = 1) -> str:
+    limits = f" [{ci.low:.{digits}f}, {ci.high:.{digits}f}]" if math.isfinite(ci.low) else ""
+    return f"{ci.estimate:.{digits}f}{limits}"
+
+
+def _permuted(f: Finding, sets: _Sets, got: Calibrated, usual: float) -> Finding:
+    """With its p, and the score that permuted labels give."""
+    method = (
+        f"{f.method}; p by {len(got.null)} permutations of {len(sets.train)} training and "
+        f"{len(sets.held)} held-out images, which must have been collected alike"
+    )
+    return replace(f, p=got.p, family=FAMILY, references={**f.references, "labels permuted": usual},
+                   method=method)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Distances:
+    """Nearest training distances within cells: of generated and of held-out images."""
+
+    made: np.ndarray
+    made_cells: np.ndarray
+    held: np.ndarray
+    held_cells: np.ndarray
+
+    def score(self, made: np.ndarray, held: np.ndarray, least: int) -> float:
+        """C_T of the images at these places; Zu with one cell."""
+        cells, held_cells = self.made_cells[made], self.held_cells[held]
+        total = weights = 0.0
+        for cell in np.unique(self.made_cells):
+            here, real = made[cells == cell], held[held_cells == cell]
+            if len(here) > least and len(real):
+                total += len(real) * z_of_u(self.made[here], self.held[real])
+                weights += len(real)
+        return total / weights if weights else math.nan
+
+
+def _resampled(sets: _Sets, found: _Distances, least: int, rng: np.random.Generator) -> Interval:
+    """Percentile interval, resampling whole clusters of generated images, and held-out images."""
+    every, held = np.arange(len(sets.made)), np.arange(len(sets.held))
+    estimate = found.score(every, held, least)
+    members = np.split(np.argsort(sets.clusters, kind="stable"),
+                       np.cumsum(np.bincount(sets.clusters))[:-1])  # fmt: skip
+    if len(members) < 2 or not math.isfinite(estimate):
+        return Interval(estimate, math.nan, math.nan)
+    scores = []
+    for _ in range(RESAMPLES):
+        picks = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
+        scores.append(found.score(picks, rng.integers(len(held), size=len(held)), least))
+    low, high = np.nanquantile(scores, (0.025, 0.975))
+    return Interval(estimate, float(low), float(high))
+
+
+def _zu(sets: _Sets) -> Finding:
+    rng = sets.rng("zu")
+    made, held = (nearest(s, sets.train)[0][:, 0] for s in (sets.made, sets.held))
+    one = [np.zeros(len(s), int) for s in (made, held)]
+    ci = _resampled(sets, _Distances(made, one[0], held, one[1]), 0, rng)
+    pool = Pool.of(sets.references, sets.made)
+    got = calibrate(zu_statistic(pool), sets.labels, rng, DRAWS)
+    method = "Mann-Whitney U of nearest distances; cluster bootstrap by prompt"
+    f = replace(_finding(sets, "zu", ci, method, ""),
+                n_effective=effective_n(made, sets.clusters))  # fmt: skip
+    return _permuted(f, sets, got, got.middle)
+
+
+def _c_t(sets: _Sets) -> Finding:
+    rng, real, made = sets.rng("c_t"), sets.references, sets.made
+    if real.shape[1] > WIDTH and len(real) > WIDTH:
+        reducer = PCA(WIDTH, random_state=sets.seed).fit(real)
+        real, made = reducer.transform(real), reducer.transform(made)
+    means = KMeans(CELLS, n_init=10, random_state=sets.seed).fit(real)
+    at, made_at = means.labels_, means.predict(made)
+    train = sets.labels
+    found = _within(real[train], at[train], real[~train], at[~train], (made, made_at))
+    ci = _resampled(sets, found, CELL, rng)
+    if not math.isfinite(ci.estimate):
+        return _unknown(sets, "c_t", f"no cell holds more than {CELL} generated images")
+    got = calibrate(c_t_statistic(real, made, at, made_at), train, rng, DRAWS)
+    method = (
+        f"mean of Zu over {CELLS} cells by k-means on training and held-out images; cluster "
+        "bootstrap by prompt"
+    )
+    f = replace(_finding(sets, "c_t", ci, method, ""),
+                n_effective=effective_n(found.made, sets.clusters))  # fmt: skip
+    return _permuted(f, sets, got, got.middle)
+
+
+def _within(
+    train: np.ndarray, train_at: np.ndarray, held: np.ndarray, held_at: np.ndarray,
+    generated: tuple[np.ndarray, np.ndarray],
+) -> _Distances:  # fmt: skip
+    """Nearest distances to training images of the same cell."""
+
+    def near(images: np.ndarray, at: np.ndarray) -> np.ndarray:
+        out = np.full(len(images), math.inf)  # a cell without a training image is as far as can be
+        for cell in np.unique(at):
+            if (train_at == cell).any():
+                out[at == cell] = nearest(images[at == cell], train[train_at == cell])[0][:, 0]
+        return out
+
+    return _Distances(near(*generated), generated[1], near(held, held_at), held_at)
+
+
+def _share(sets: _Sets, hits: np.ndarray, rng: np.random.Generator) -> tuple[Interval, str]:
+    """Mean of hits per generated image, resampling prompts; Wilson where all are alike."""
+    values, number = hits.astype(float), int(sets.clusters.max()) + 1
+    if np.ptp(values) > 0 and number > 1:
+        return cluster_bootstrap(values, sets.clusters, rng), "cluster bootstrap by prompt"
+    if hits.dtype == bool:
+        ci = wilson(round(values.mean() * number), number)
+        return replace(ci, estimate=float(values.mean())), "Wilson with prompts as sample size"
+    return Interval(float(values.mean()), math.nan, math.nan), "no interval: all images alike"
+
+
+def _authenticity(sets: _Sets) -> Finding:
+    rng, hits = sets.rng("authenticity"), authentic(sets.train, sets.made)
+    ci, method = _share(sets, hits, rng)
+    pool = Pool.of(sets.references, sets.made)
+    got = calibrate(authenticity_statistic(pool), sets.labels, rng, DRAWS)
+    swapped = authenticity(sets.held, sets.made) / 100
+    f = replace(
+        _finding(sets, "authenticity", ci, f"{method}; difference from swapped labels", ""),
+        n_effective=effective_n(hits.astype(float), sets.clusters),
+        references={"held-out images": authenticity(sets.train, sets.held) / 100,
+                    "labels swapped": swapped},
+    )  # fmt: skip
+    return _permuted(f, sets, got, float(np.clip(swapped + got.middle / 100, 0, 1)))
+
+
+def _prdc(sets: _Sets) -> list[Finding]:
+    """PRDC against the training images, beside that of as many held-out images as there are."""
+    parts = vars(spread(sets.train, sets.made, NEIGHBOURS))
+    size = min(len(sets.held), len(sets.made))
+    twins = sets.held[np.sort(sets.rng("precision").permutation(len(sets.held))[:size])]
+    usual = vars(spread(sets.train, twins, NEIGHBOURS))
+    out = []
+    for name, part in zip(("precision", "density", "recall", "coverage"), parts, strict=True):
+        values, target = parts[part], float(np.mean(usual[part]))
+        by_image = name in ("precision", "density")
+        units = sets if by_image else replace(sets, clusters=np.arange(len(values)))
+        ci, method = _share(units, values, sets.rng(name))
+        if not by_image:
+            method = method.replace("cluster bootstrap by prompt", "bootstrap of training images")
+            method = method.replace("prompts", "training images") + ", the generated ones given"
+        plain = name == "density"
+        value = _number(ci, 2) if plain else worded(ci.estimate, ci.low, ci.high)
+        against = f"{target:.2f}" if plain else percent(target)
+        text = (
+            f"{cap(NAMES[name])}: {value}, n = {len(sets.made)}; {size} held-out images have "
+            f"{against}. Copies and too little variety move it alike."
+        )
+        f = _finding(sets, name, ci, f"{NEIGHBOURS} nearest neighbours; {method}", text)
+        ess = effective_n(values.astype(float), sets.clusters) if by_image else math.nan
+        out.append(replace(f, references={"held-out images": target}, n_effective=ess))
+    return out
+
+
+def _memorized(sets: _Sets) -> Finding:
+    """Images over the held-out maximum, and those that the twin singles out."""
+    rng = sets.rng("memorized")
+    varied = np.ptp(sets.references, axis=0) > 0
+    train, held, made = (s[:, varied] for s in (sets.train, sets.held, sets.made))
+    both = np.concatenate([train, held])  # a scale for both sides, so that they may be swapped
+    to_train, to_held = (fld_memorization(s, both, made) for s in (train, held))
+
+    def most(real: np.ndarray, others: np.ndarray) -> float:
+        some = others[np.sort(rng.permutation(len(others))[: len(made)])]
+        return float(fld_memorization(real, both, some).max())
+
+    line, other_line = most(train, held), most(held, train)
+    hits, other = to_train > line, float((to_held > other_line).mean())
+    ci, method = _share(sets, hits, rng)
+    f = replace(
+        _finding(sets, "memorized", ci, f"likelihood by Gaussians at each image; {method}", ""),
+        n_effective=effective_n(hits.astype(float), sets.clusters),
+        references={"labels swapped": other},
+    )
+    text = (
+        f"{cap(f.quantity)}: {worded(ci.estimate, ci.low, ci.high)}, n = {f.n}; with training and "
+        f"held-out images swapped {percent(other)}."
+    )
+    if not 0.9 <= len(train) / len(held) <= 1 / 0.9:
+        return replace(f, sentence=f"{text} {SHRINKAGE}")
+    # Low scores are arbitrary: an image that explains nothing has any width. Above, they compare.
+    floor = max(line, other_line)
+    w = np.maximum(to_train, floor) - np.maximum(to_held, floor)
+    called = _singled_out(train, held, made, w)
+    count = int(called.sum())
+    text += (
+        f" {count} stand out against a held-out twin at a false discovery rate of {percent(RATE)}. "
+        f"{SHRINKAGE}"
+    )
+    return replace(f, verdict="found" if count else "not found", sentence=text,
+                   method=f"{f.method}; Barber-Candes selection on the difference")  # fmt: skip
+
+
+def _singled_out(
+    train: np.ndarray, held: np.ndarray, made: np.ndarray, w: np.ndarray
+) -> np.ndarray:
+    """bool[m] by the twin on differences of scores, one piece of evidence per reference image."""
+    near, far = nearest(made, train)[1][:, 0], nearest(made, held)[1][:, 0]
+    matched = np.where(w > 0, near, -1 - far).astype(str)
+    return twin(w, matched, RATE).selected
