@@ -67,18 +67,22 @@ def _several(noun: str) -> str:
 
 
 def neutral(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
-    """Replace role nouns that state a gender: `a waitress` becomes `a server`.
+    """Replace a subject that states a gender: `a waitress` becomes `a server`.
 
-    Article, plural and capital are kept right; a second rewrite changes nothing. Names, quotes and
-    history are left alone, as the gate says; that such a noun states a gender is no reason.
+    Article, plural and capital are kept right; a second rewrite changes nothing. Other people in
+    the text stay as they were asked for. Names, quotes and history are left alone, as the gate
+    says; that the subject's own noun states a gender is no reason.
     """
-    new = _replaced(text)
+    noun = find(text, prompt.subject)
+    if noun is None or not _NOUN.search(prompt.subject):
+        return text
+    new = _replaced(text[: noun.end()], noun.start()) + text[noun.end() :]
     other = replace(prompt, subject=_replaced(prompt.subject))
-    return text if new == text or _kept(new, other, options) else new
+    return text if _kept(new, other, options) else new
 
 
-def _replaced(text: str) -> str:
-    for match in reversed(list(_NOUN.finditer(text))):
+def _replaced(text: str, start: int = 0) -> str:
+    for match in reversed(list(_NOUN.finditer(text, start))):
         word = match[0].lower()
         new = NEUTRAL.get(word) or _several(_PLURALS[word])
         before, after = text[: match.start()], text[match.end() :]

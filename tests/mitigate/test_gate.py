@@ -18,6 +18,7 @@ from audit.mitigate.arms import Rewriter
 from audit.mitigate.gate import REASONS, gate, kind, tidy
 from audit.mitigate.grammar import find
 from audit.mitigate.rewrite import why_not
+from audit.mitigate.wording import NEUTRAL
 from audit.records import Prompt
 
 HELD_OUT = Path(__file__).parent / "gate_heldout.csv"
@@ -193,12 +194,18 @@ TOUCHES = (
 def test_no_rewriter_touches_what_is_gated(
     case: Case, frame: str, name: str, data: st.DataObject
 ) -> None:
-    """Whatever stands around a case, gated texts stay, and a second run adds nothing."""
+    """Whatever stands around a case, gated texts stay, and a second run adds nothing.
+
+    Neutral wording replaces a subject that itself states a gender: that is what it is for.
+    """
     text = frame.format(case.text)
     options = {"attribute": case.attribute, "words": {"young": "young", "old": "elderly",
                "Asian": "Asian", "white": "white"}}  # fmt: skip
     drawn = {case.attribute: data.draw(st.sampled_from(DRAWS[case.attribute]))}
     once = REWRITERS[name](text, case.prompt, drawn, options)
+    if name == "neutral" and case.subject in NEUTRAL:
+        assert once in (text, text.replace(case.subject, NEUTRAL[case.subject]))
+        return
     if why_not(text, case.prompt, options):
         assert once == text
     elif name in ALWAYS:

@@ -42,10 +42,11 @@ def test_gendered_nouns_become_neutral(text: str, subject: str, wanted: str) -> 
     ("text", "subject"),
     [("a photo of Mary Jones, a waitress", "waitress"),
      ('a waitress called "policeman"', "waitress"), ("a medieval milkmaid", "milkmaid"),
-     ("a female waitress", "waitress")],
+     ("a female waitress", "waitress"), ("a nurse, a businesswoman", "nurse"),
+     ("a nurse and a waitress", "nurse")],
 )  # fmt: skip
 def test_what_the_gate_keeps_stays(text: str, subject: str) -> None:
-    """Names, quotes, history and stated genders are left alone."""
+    """Names, quotes, history, stated genders and other people are left alone."""
     assert neutral(text, prompt(text, subject), {}, OPTIONS) == text
 
 
