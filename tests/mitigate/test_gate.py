@@ -28,6 +28,8 @@ REWRITERS: dict[str, Rewriter] = {
 }
 ALWAYS = ("inject", "ethical", "placebo")
 """Rewriters that change every text that the gate lets through."""
+WORDINGS = ("neutral", "indirect")
+"""Rewriters that state no attribute: no phrase of theirs can be in the text already."""
 DRAWS = {"gender": ("woman", "man"), "skin_tone": ("light", "dark"), "age": ("young", "old"),
          "ethnicity": ("Asian", "white")}  # fmt: skip
 
@@ -206,7 +208,8 @@ def test_no_rewriter_touches_what_is_gated(
     if name == "neutral" and case.subject in NEUTRAL:
         assert once in (text, text.replace(case.subject, NEUTRAL[case.subject]))
         return
-    if why_not(text, case.prompt, options):
+    phrases = why_not(text, case.prompt, options)
+    if gate(text, case.prompt, case.attribute) if name in WORDINGS else phrases:
         assert once == text
     elif name in ALWAYS:
         assert once != text
