@@ -118,6 +118,13 @@ def from_parameters(text: str) -> str | None:
     return _plain(text[: cut.start()] if cut else text)
 
 
+_LINKS = ("text", "text_g", "string", "value", "prompt", "clip_l", "t5xxl",
+          "positive", "conditioning", "conditioning_1", "guider")  # fmt: skip
+"""Inputs that lead to a text, the surest first."""
+MAX_NODES = 200
+"""Nodes of a graph that are followed."""
+
+
 def from_graph(graph: Mapping[str, Any]) -> str | None:
     """The positive text of a node graph: from a sampler back along `positive` to a text."""
     nodes = {
@@ -130,23 +137,25 @@ def from_graph(graph: Mapping[str, Any]) -> str | None:
         if "Sampler" in str(n.get("class_type")) and "guider" in n["inputs"]
     ]
     for sampler in samplers:
-        found = _follow(nodes, sampler["inputs"].get("positive") or sampler["inputs"]["guider"])
+        inputs = sampler["inputs"]
+        found = _follow(nodes, inputs.get("positive") or inputs.get("guider"), set())
         if found:
             return found
     return None
 
 
-def _follow(nodes: Mapping[str, Any], link: Any, depth: int = 0) -> str | None:
+def _follow(nodes: Mapping[str, Any], link: Any, seen: set[str]) -> str | None:
+    """The text behind a link; each node is looked at once, however the graph runs in circles."""
     if isinstance(link, str):
         return _plain(link)
-    if depth > 20 or not (isinstance(link, list) and link and str(link[0]) in nodes):
+    if not (isinstance(link, list) and link and str(link[0]) in nodes) or str(link[0]) in seen:
+        return None
+    seen.add(str(link[0]))
+    if len(seen) > MAX_NODES:
         return None
     inputs = nodes[str(link[0])]["inputs"]
-    for key in ("text", "text_g", "string", "value", "prompt", "clip_l", "t5xxl"):
-        if key in inputs and (found := _follow(nodes, inputs[key], depth + 1)):
-            return found
-    for key in ("positive", "conditioning", "conditioning_1", "guider"):
-        if key in inputs and (found := _follow(nodes, inputs[key], depth + 1)):
+    for key in _LINKS:
+        if key in inputs and (found := _follow(nodes, inputs[key], seen)):
             return found
     return None
 

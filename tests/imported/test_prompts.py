@@ -119,6 +119,21 @@ def test_hostile_metadata_does_no_harm() -> None:
     assert prompts.from_graph({"1": {"inputs": {"positive": [["2"], 0]}}, "2": 5}) is None
 
 
+def test_a_graph_that_branches_back_on_itself_ends() -> None:
+    """Every input of every node leads to every node: each is looked at once, not 11 to the 20."""
+    keys = ("text", "text_g", "string", "value", "prompt", "positive", "conditioning", "guider")
+    nodes = {str(n): {"inputs": {k: [str((n + i) % 40), 0] for i, k in enumerate(keys)}}
+             for n in range(40)}  # fmt: skip
+    assert prompts.from_graph(nodes) is None
+    nodes["39"]["inputs"]["text"] = "a nurse"  # type: ignore[assignment]
+    assert prompts.from_graph(nodes) == "a nurse"
+
+
+def test_a_sampler_without_conditioning_is_passed_over() -> None:
+    """An empty link, and a node with a guider's name alone."""
+    assert prompts.from_graph({"1": {"inputs": {"positive": None}}}) is None
+
+
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
