@@ -13,6 +13,7 @@ import pandas as pd
 from audit import (
     comparison,
     copying,
+    detectors,
     encoders,
     extraction,
     pixels,
@@ -172,6 +173,10 @@ class Scored:
     """The classifier's vector of every picture that has one."""
     extracted: tuple[pd.DataFrame, pd.DataFrame, str] = (pd.DataFrame(), pd.DataFrame(), "")
     """Seed cliques, edge persistence, and what calibrated them (`extraction.search`)."""
+    inside: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Scores of detectors that look inside the model (`detectors.search`)."""
+    whole: Sequence[Finding] = ()
+    """Measures of the whole set (`detectors.whole_set`)."""
     factors: pd.DataFrame = field(default_factory=pd.DataFrame)
     """The baseline's matches with what copying may go with (`copying.with_factors`)."""
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -183,10 +188,10 @@ def conclude(run: Run, scored: Scored) -> Path:
     found = evaluate(run, scored)
     chosen = run.options
     options = [chosen.validation, chosen.seed, chosen.q, chosen.copies, chosen.precision,
-               chosen.training]  # fmt: skip
+               chosen.training, chosen.detect]  # fmt: skip
     key = {**scored.key, "suite": digest(repr(run.suite)), "options": options}
     tables = {"attributes": scored.table, "alignment": scored.alignment, "matches": scored.matches,
-              "looks": pd.DataFrame(run.looks)}  # fmt: skip
+              "looks": pd.DataFrame(run.looks), "detectors": scored.inside}  # fmt: skip
     names = {n: run.folder.write_table(n, key, table).name for n, table in tables.items()}
     run.folder.write_results(
         {
@@ -228,6 +233,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         templates,
         why,
     )
+    from audit.findings import detectors as inside
 
     suite, seed, table, errors = run.suite, run.options.seed, scored.table, scored.errors
     references, planted = _truth(suite)
@@ -254,6 +260,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     if len(scored.factors):
         found += why.findings(scored.factors, seed, "excess")
     found += extraction.findings(*scored.extracted[:2], prompts, scored.extracted[2])
+    found += inside.findings(scored.inside, prompts, seed) + list(scored.whole)
     found += _mitigations(run, scored, table, context)
     return found + _instruments(run, scored, table, asked)
 
@@ -318,6 +325,7 @@ def execute(run: Run) -> Path:
 
     Raises Incomplete where pictures that should be there are not.
     """
+    detectors.fits(run)
     with run.folder.lock():
         if run.options.precision:
             rounds.begin(run)
@@ -337,12 +345,15 @@ def execute(run: Run) -> Path:
         nearness = reading.associate(run, encoder, known)
         extracted = extraction.search(run, reading.missing_outcomes(run, known))
         scored = Scored(table, key, alignment, known_errors, nearness=nearness,
-                        vectors=known, extracted=extracted)  # fmt: skip
+                        vectors=known, extracted=extracted,
+                        inside=detectors.search(run))  # fmt: skip
         if run.corpus is not None:
             matches, facts, index = copying.search(run, descriptor, vectors)
             scored = replace(
                 scored, matches=matches, facts=facts,
-                factors=copying.with_factors(run, matches, index), train_image=run.corpus.image,
+                factors=copying.with_factors(run, matches, index),
+                whole=detectors.whole_set(run, run.folder.vectors(descriptor.key), index),
+                train_image=run.corpus.image,
                 training=training.read(run, encoder, index.train.entries, run.options.training),
             )  # fmt: skip
         report = conclude(run, scored)

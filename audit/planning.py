@@ -84,6 +84,8 @@ class Options:
     """Seed of resampling and of the sample walls; never of the images."""
     validation: int = 800
     """Renders on which the embedded classifier's errors are measured."""
+    detect: tuple[str, ...] = ()
+    """Detectors of copying that take time: `detectors.NAMES`."""
     training: int = 120
     """Training images of a subject that are read, for each kind of caption."""
     precision: float = 0.0

@@ -10,6 +10,23 @@ import typer
 
 from audit.commands.shared import Json, Out, Quiet, References, audit, command
 
+Detect = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="More ways to see copying, which take time: magnitude, bright-ending (both look "
+        "inside the model), whole-set, or all; may be repeated.",
+    ),
+]
+Mitigations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mitigation",
+        "-t",
+        help="Mitigations to try in place of the suite's: inject:gender, placebo:gender, "
+        "guidance:6, add-words:4, noise:0.5, ...; may be repeated.",
+    ),
+]
+
 
 def demo(
     out: Out = Path("reports"),
@@ -118,19 +135,13 @@ def run(
     search: Annotated[
         str, typer.Option(help="Search by size (auto), or flat, ivf-sq8, ivf-rabitq.")
     ] = "auto",
-    mitigation: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--mitigation", "-t",
-            help="Mitigations to try in place of the suite's: inject:gender, placebo:gender, "
-            "guidance:6, add-words:4, noise:0.5, ...; may be repeated.",
-        ),
-    ] = None,
+    detect: Detect = None,
+    mitigation: Mitigations = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Run a suite on a model or on images, or continue it, and print the path of the report."""
-    from audit import copying, rounds, suites
+    from audit import copying, detectors, rounds, suites
     from audit.planning import Options
 
     chosen = suites.read_suite(suite)
@@ -152,5 +163,6 @@ def run(
         descriptor=descriptor, copies=copying.check(copies), search=search,
         references=tuple(reference or ()), command=command(),
         precision=rounds.check(precision) if precision else 0.0,
+        detect=detectors.check(detect or ()),
     )  # fmt: skip
     audit(chosen, options, quiet, as_json)

@@ -18,7 +18,7 @@ PAIRS = 24
 """Pairs shown side by side; the rest is counted."""
 NEAR = 6
 """Nearest images that were not called copies."""
-BESIDE = ("extraction", "why", "whole_set")
+BESIDE = ("extraction", "detectors", "whole_set", "why")
 """Kinds of claims that stand folded beside the rates."""
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 

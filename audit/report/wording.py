@@ -115,7 +115,7 @@ def kind(f: Finding) -> str:
 
     `share`, `distance`, `change`, `cosine`, `bits`, `number` or `count`.
     """
-    if f.quantity.startswith(("association", "coefficient")):
+    if f.quantity.startswith(("association", "coefficient", "area under")):
         return "number"
     if "cosine" in f.quantity:
         return "cosine"

@@ -1,0 +1,143 @@
+"""Detectors of copying that look inside the model, and measures of the whole set: when asked for.
+
+They need time, so that a run makes them on demand. A score means nothing by itself: it is set
+against the ordinary prompts of the same run, which name no image that could be given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from audit.errors import UserError, unknown
+from audit.planning import Run
+from audit.records import BASELINE, Finding, digest
+
+if TYPE_CHECKING:
+    from audit.replication.index import Index
+
+INSIDE = ("magnitude", "bright-ending")
+NAMES = (*INSIDE, "whole-set")
+BENIGN = 400
+"""Ordinary prompts at most that captions are set against, drawn by the run's seed."""
+TOGETHER = 16
+"""Texts whose scores are kept at once; what is kept is not made again."""
+MOST = 2000
+"""Images of each side at most in measures of the whole set, drawn by the run's seed."""
+
+Scores = Callable[[Sequence[str]], np.ndarray]
+
+
+def check(names: Sequence[str]) -> tuple[str, ...]:
+    """The names without doubles, `all` written out; UserError for one that is none."""
+    for name in names:
+        if name not in (*NAMES, "all"):
+            raise unknown("detector", name, [*NAMES, "all"])
+    return tuple(n for n in NAMES if n in names or "all" in names)
+
+
+def fits(run: Run) -> None:
+    """Raises UserError where a detector is asked for that this run cannot have."""
+    inside = [n for n in run.options.detect if n in INSIDE]
+    if inside and run.source is None:
+        raise UserError(
+            f"--detect {inside[0]} looks inside a model, and here are only images. Give --model."
+        )
+    if "whole-set" in run.options.detect and run.corpus is None:
+        raise UserError(
+            "--detect whole-set compares with a training set, and there is none. Give --corpus."
+        )
+
+
+def search(run: Run) -> pd.DataFrame:
+    """Scores of captions and ordinary prompts by the detectors that look inside.
+
+    Columns prompt, detector, side ("caption" or "ordinary"), score (higher speaks for a copy, NaN
+    where unknown) and reason.
+    """
+    texts, side = _asked(run)
+    rows = []
+    for name in (n for n in run.options.detect if n in INSIDE):
+        found, reason = _scores(run, name, sorted(set(texts.values()))) if texts else ({}, "")
+        rows += [(p, name, side[p], found.get(t, np.nan), reason) for p, t in texts.items()]
+    return pd.DataFrame(rows, columns=["prompt", "detector", "side", "score", "reason"])
+
+
+def _asked(run: Run) -> tuple[dict[str, str], dict[str, str]]:
+    """Text and side by prompt: every caption, and a draw of ordinary prompts."""
+    sides = {"replication": "caption", "representation": "ordinary"}
+    drawn = {s.prompt for s in run.samples if s.arm == BASELINE}
+    known = [p for p in run.suite.prompts if p.purpose in sides and p.id in drawn]
+    ordinary = sorted(p.id for p in known if p.purpose == "representation")
+    kept = set(np.random.default_rng(run.options.seed).permutation(ordinary)[:BENIGN])
+    asked = [p for p in known if p.purpose == "replication" or p.id in kept]
+    return {p.id: p.text for p in asked}, {p.id: sides[p.purpose] for p in asked}
+
+
+def _scores(run: Run, name: str, texts: list[str]) -> tuple[dict[str, float], str]:
+    """Scores by text, kept in the run folder as they come, and why there are none."""
+    key = f"{name}-{digest([run.settings.__dict__, 1], 8)}"
+    by_digest = {digest(t): t for t in texts}
+    kept = run.folder.readings(key)
+    found = {by_digest[d]: float(v or "nan") for d, (_, v) in kept.items() if d in by_digest}
+    todo = [t for t in texts if t not in found]
+    try:
+        scores = _detector(run, name) if todo else None
+        for start in range(0, len(todo), TOGETHER):
+            some = todo[start : start + TOGETHER]
+            assert scores is not None
+            values = [float(v) for v in scores(some)]
+            run.folder.add_readings(
+                key, {digest(t): ("label", repr(v)) for t, v in zip(some, values, strict=True)}
+            )
+            found.update(zip(some, values, strict=True))
+            run.progress(name.replace("-", " "), len(found), len(texts))
+    except UserError as error:  # a model that cannot be looked into costs no other result
+        run.notes.append(f"--detect {name}: {error}")
+        return found, str(error)
+    known = any(np.isfinite(v) for v in found.values())
+    return found, "" if known else "the model has no such attention, or its first steps no signal"
+
+
+def _detector(run: Run, name: str) -> Scores:
+    from audit.generate.bright_ending import bright_ending
+    from audit.generate.magnitude import magnitude
+    from audit.generate.model import load
+
+    model = run.model = run.model or load(run.source, run.options.loading)
+    if name == "magnitude":
+        return lambda texts: magnitude(model, texts, run.settings).output_score
+    return lambda texts: bright_ending(model, texts, run.settings).score
+
+
+def whole_set(run: Run, known: Mapping[str, np.ndarray], index: Index) -> list[Finding]:
+    """Measures of the baseline's whole set against both sides, or nothing where none was asked for.
+
+    `known` are descriptors by sample. Near-duplicates across the sides must be left out of `index`.
+    """
+    if "whole-set" not in run.options.detect:
+        return []
+    from audit.findings import whole_set
+
+    rng = np.random.default_rng(run.options.seed)
+    made = [s for s in run.samples if s.arm == BASELINE and s.id in known]
+    made = [made[int(i)] for i in np.sort(rng.permutation(len(made))[:MOST])]
+    if not made:
+        return []
+    run.progress("whole set", 0, 1)
+    train, held = (_drawn(side, rng) for side in (index.train, index.held))
+    found = whole_set.findings(
+        train, held, np.stack([known[s.id] for s in made]), run.options.seed,
+        np.array([s.prompt for s in made]),
+    )  # fmt: skip
+    run.progress("whole set", 1, 1)
+    return found
+
+
+def _drawn(side: Any, rng: np.random.Generator) -> np.ndarray:
+    """Vectors of at most MOST distinct images of a side, those that are left out aside."""
+    there = np.flatnonzero(~np.asarray(side.left_out))
+    return side.rows(np.sort(rng.permutation(there)[:MOST]))

@@ -1,0 +1,187 @@
+"""What detectors that look inside the model say of captions, set against ordinary prompts.
+
+A table leads here, one row per prompt and detector: prompt, detector, side ("caption" or
+"ordinary"), score, reason. How well a score tells the two apart is a matter of both: captions
+differ from ordinary prompts in form too, so that captions of images that stand once in the training
+set are the better witness of what form alone does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from audit.findings.wording import cap
+from audit.findings.wording import estimate as worded
+from audit.records import BASELINE, Finding, Prompt
+from audit.stats.detection import Point, auc, halves, tpr_at_fpr
+from audit.stats.interval import Interval
+from audit.stats.multiplicity import benjamini_hochberg
+from audit.stats.proportions import clopper_pearson
+from audit.stats.selection import conformal_p
+
+RATES = (0.01, 0.1)
+"""False positive rates at which the share that is found is asked for."""
+LEVEL = 0.05
+"""False discovery rate at which single captions are called."""
+WORDS: Mapping[str, tuple[str, str]] = {
+    "magnitude": (
+        "how far the text moves the model's first outputs",
+        "magnitude of the output's change by the text, 5 steps, 4 noises (Wen et al. 2024)",
+    ),
+    "bright-ending": (
+        "the same over all steps, where the end of the text is looked at",
+        "magnitude weighed by the end token's attention, all steps (Chen et al. 2025)",
+    ),
+}
+"""What a detector measures, and its method."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Captions of one kind against all ordinary prompts, by one detector."""
+
+    detector: str
+    key: str
+    where: str
+    captions: pd.DataFrame
+    ordinary: np.ndarray
+
+    @property
+    def scores(self) -> np.ndarray:
+        """float64[n] of the captions that have one."""
+        values = self.captions.score.to_numpy(float)
+        return values[np.isfinite(values)]
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Captions without a score, by reason."""
+        gone = self.captions[~np.isfinite(self.captions.score.to_numpy(float))]
+        return {str(r or "no score"): int(n) for r, n in gone.reason.value_counts().items()}
+
+
+def findings(table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int) -> list[Finding]:
+    """Per detector and level of repetition: the area, the share found, and the share called.
+
+    Each against the ordinary prompts in the table. The area is DeLong's; the share found at a false
+    positive rate takes its threshold from one half of the ordinary prompts, drawn by `seed`, and
+    judges it on the other. Captions are called by conformal p and Benjamini-Hochberg at .05.
+    """
+    out = []
+    for part in _parts(table, prompts):
+        out += [_area(part), *(_found(part, rate, seed) for rate in RATES), _called(part)]
+    return out
+
+
+def _parts(table: pd.DataFrame, prompts: Mapping[str, Prompt]) -> Iterator[_Part]:
+    for name in dict.fromkeys(table.detector):
+        rows = table[table.detector == name]
+        ordinary = rows[rows.side == "ordinary"].score.to_numpy(float)
+        captions = rows[rows.side == "caption"]
+        for key, where, some in levels(captions, prompts):
+            yield _Part(str(name), key, where, some, ordinary[np.isfinite(ordinary)])
+
+
+def levels(
+    rows: pd.DataFrame, prompts: Mapping[str, Prompt]
+) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Captions by how often the training set holds their image; all together where nobody knows."""
+    level = rows.prompt.map(lambda p: prompts[p].repeats)
+    for repeats in sorted({int(r) for r in level.dropna()}):
+        times = "once" if repeats == 1 else f"{repeats} times"
+        words = f"captions of images that the training set holds {times}"
+        yield f"repeats={repeats}", words, rows[level == repeats]
+    if level.isna().any():
+        yield "captions", "captions", rows[level.isna()]
+
+
+def _finding(part: _Part, key: str, quantity: str, ci: Interval, method: str) -> Finding:
+    return Finding(
+        id=f"replication/detectors/{part.detector}/{key}/{part.key}",
+        section="replication",
+        where=part.where,
+        quantity=quantity,
+        estimate=ci.estimate,
+        low=ci.low,
+        high=ci.high,
+        n=len(part.scores),
+        n_effective=float(len(part.scores)),
+        missing=len(part.captions) - len(part.scores),
+        reasons=part.reasons,
+        method=f"{WORDS[part.detector][1]}; {method}",
+        arm=BASELINE,
+        verdict="described",
+        sentence="",
+    )
+
+
+def _area(part: _Part) -> Finding:
+    ci = auc(part.scores, part.ordinary)
+    what = WORDS[part.detector][0]
+    f = _finding(part, "auc", "area under the ROC curve against ordinary prompts", ci,
+                 f"against {len(part.ordinary)} ordinary prompts; interval by DeLong")  # fmt: skip
+    if not math.isfinite(ci.estimate):
+        text = f"{cap(part.where)} by {what}: not known, because {_why(part)}."
+        return replace(f, verdict="undecided", sentence=text)
+    limits = f" [{ci.low:.2f}, {ci.high:.2f}]" if math.isfinite(ci.low) else ""
+    text = (
+        f"{cap(part.where)} (n = {f.n}) against {len(part.ordinary)} ordinary prompts, by {what}: "
+        f"area under the ROC curve {ci.estimate:.2f}{limits}, .5 being chance."
+    )
+    apart = ci.low > 0.5
+    return replace(f, verdict="found" if apart else "not found", sentence=text)
+
+
+def _why(part: _Part) -> str:
+    if not len(part.scores):
+        return next(iter(part.reasons), "there are no such captions")
+    return "there are no ordinary prompts to set them against"
+
+
+def _found(part: _Part, rate: float, seed: int) -> Finding:
+    first, second = halves(len(part.ordinary), np.random.default_rng(seed))
+    point = tpr_at_fpr(part.scores, part.ordinary[second], part.ordinary[first], rate)
+    quantity = f"share of captions found at a false positive rate of {100 * rate:g} %"
+    method = f"threshold from {len(first)} ordinary prompts; Clopper-Pearson"
+    f = _finding(part, f"found-at-{100 * rate:g}", quantity, point.tpr, method)
+    verdict = "described" if math.isfinite(point.tpr.estimate) else "undecided"
+    return replace(f, sentence=_at(part, point, rate), verdict=verdict)
+
+
+def _at(part: _Part, point: Point, rate: float) -> str:
+    where = f"{cap(part.where)}, found at a false positive rate of {100 * rate:g} %"
+    if not math.isfinite(point.tpr.estimate):
+        return f"{where}: not known, because {point.reason or 'there are no scores'}."
+    tpr, fpr = point.tpr, point.fpr
+    return (
+        f"{where}: {worded(tpr.estimate, tpr.low, tpr.high)} of {point.positives}; on the "
+        f"{point.negatives} ordinary prompts that judge it the rate came out as "
+        f"{worded(fpr.estimate, fpr.low, fpr.high)}."
+    )
+
+
+def _called(part: _Part) -> Finding:
+    """Single captions whose score no ordinary prompt reaches, by an error rate."""
+    quantity = "share of captions that score higher than ordinary prompts do"
+    method = f"conformal p and Benjamini-Hochberg at {LEVEL:g}; Clopper-Pearson"
+    n, m = len(part.scores), len(part.ordinary)
+    if not n or not m or benjamini_hochberg(np.full(n, 1 / (m + 1))).min() > LEVEL:
+        few = f"{m} ordinary prompts cannot single out a caption at {LEVEL:g}"
+        f = _finding(part, "called", quantity, Interval(math.nan, math.nan, math.nan), method)
+        return replace(f, verdict="undecided",
+                       sentence=f"{cap(part.where)}: not known which stand out, because "
+                       f"{few if n else _why(part)}.")  # fmt: skip
+    q = benjamini_hochberg(conformal_p(part.scores, part.ordinary))
+    k = int((q <= LEVEL).sum())
+    ci = clopper_pearson(k, n)
+    text = (
+        f"{cap(part.where)}: {worded(ci.estimate, ci.low, ci.high)} of {n} score higher than "
+        f"ordinary prompts do, {WORDS[part.detector][0]} being the score. A caption can do so by "
+        "its form alone."
+    )
+    f = _finding(part, "called", quantity, ci, method)
+    return replace(f, verdict="found" if k else "not found", sentence=text)

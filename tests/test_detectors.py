@@ -1,0 +1,103 @@
+"""Detectors on demand: kept as they come, refused in one sentence, real on the embedded model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from audit import detectors, suites
+from audit.errors import UserError
+from audit.findings import detectors as claims
+from audit.planning import Options, Run, open_run
+
+
+def small(tmp_path: Path, captions: int, ordinary: int, **options: Any) -> Run:
+    """A run on the embedded model with a few prompts of each side; nothing is drawn."""
+    suite = suites.read_suite("world_full")
+    asked = [p for p in suite.prompts if p.purpose == "replication" and p.repeats == 64]
+    rest = [p for p in suite.prompts if p.purpose == "representation"]
+    step = max(1, len(rest) // ordinary)
+    prompts = (*asked[:captions], *rest[::step][:ordinary])
+    small = replace(suite, prompts=prompts, mitigations=())
+    return open_run(small, Options(out=tmp_path, **options))
+
+
+def test_names_are_checked() -> None:
+    """Doubles go, `all` is every one, and a wrong name is answered with the right ones."""
+    assert detectors.check(["whole-set", "magnitude", "magnitude"]) == ("magnitude", "whole-set")
+    assert detectors.check(["all"]) == detectors.NAMES
+    assert detectors.check([]) == ()
+    with pytest.raises(UserError, match="magnitude"):
+        detectors.check(["magnitud"])
+
+
+@pytest.mark.parametrize(("detect", "word"), [("magnitude", "--model"), ("whole-set", "--corpus")])
+def test_what_cannot_be_had_is_refused_before_anything_is_drawn(detect: str, word: str) -> None:
+    """Images alone have no inside, and a run without a training set nothing to compare with."""
+    run: Any = SimpleNamespace(options=Options(detect=(detect,)), source=None, corpus=None)
+    with pytest.raises(UserError, match=word):
+        detectors.fits(run)
+
+
+def test_scores_are_kept_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted search goes on where it stopped, and a finished one loads no model."""
+    run = small(tmp_path, 8, 40, detect=("magnitude",))
+    asked: list[str] = []
+
+    def stopping(after: int) -> Any:
+        def scores(texts: list[str]) -> np.ndarray:
+            if len(asked) >= after:
+                raise KeyboardInterrupt
+            asked.extend(texts)
+            return np.array([float(len(t)) for t in texts])
+
+        return lambda run, name: scores
+
+    monkeypatch.setattr(detectors, "_detector", stopping(20))
+    with pytest.raises(KeyboardInterrupt):
+        detectors.search(run)
+    first = len(asked)
+    assert 0 < first < 48
+    monkeypatch.setattr(detectors, "_detector", stopping(10_000))
+    table = detectors.search(run)
+    texts = {p.id: p.text for p in run.suite.prompts}
+    assert len(asked) == len(set(asked)) == len(set(texts.values()))
+    assert [float(len(texts[p])) for p in table.prompt] == list(table.score)
+    monkeypatch.setattr(detectors, "_detector", lambda *_: pytest.fail("made again"))
+    assert detectors.search(run).equals(table)
+
+
+def test_a_model_that_cannot_be_looked_into_costs_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its scores are unknown with the reason, which stands among the notes too."""
+    run = small(tmp_path, 3, 5, detect=("bright-ending",))
+
+    def refuse(*_: object) -> Any:
+        raise UserError("A Some kind cannot be looked into.")
+
+    monkeypatch.setattr(detectors, "_detector", refuse)
+    table = detectors.search(run)
+    assert table.score.isna().all()
+    assert set(table.reason) == {"A Some kind cannot be looked into."}
+    assert "cannot be looked into" in run.notes[0]
+    found = claims.findings(table, {p.id: p for p in run.suite.prompts}, 0)
+    assert {f.verdict for f in found} == {"undecided"}
+
+
+@pytest.mark.slow
+def test_learned_captions_steer_the_embedded_model(tmp_path: Path) -> None:
+    """Captions of images that stand 64 times are told from ordinary prompts by both detectors."""
+    run = small(tmp_path, 10, 14, detect=("magnitude", "bright-ending"), steps=8)
+    table = detectors.search(run)
+    found = {f.id: f for f in claims.findings(table, {p.id: p for p in run.suite.prompts}, 0)}
+    magnitude = found["replication/detectors/magnitude/auc/repeats=64"]
+    assert magnitude.estimate > 0.95
+    assert magnitude.verdict == "found"
+    assert found["replication/detectors/bright-ending/auc/repeats=64"].estimate > 0.6
+    assert table.score.notna().all()
