@@ -74,6 +74,9 @@ def search(run: Run, encoder: Any, vectors: Any) -> tuple[pd.DataFrame, dict[str
     missing = table.score.isna().to_numpy()
     table["copy"] = [None if m else bool(c) for m, c in zip(missing, got.selected, strict=True)]
     flagged = table[table["copy"] == True]  # noqa: E712 - None is neither
+    line = float(flagged.score.min()) if len(flagged) else float("nan")
+    if "recall" in how and 0 < line < 1:
+        how |= {"recall_line": [line, *_recall(index, options.seed, line)]}
     facts = {
         "corpus": {
             "name": corpus.name,
@@ -87,7 +90,7 @@ def search(run: Run, encoder: Any, vectors: Any) -> tuple[pd.DataFrame, dict[str
             **shared,
             **how,
         },
-        "threshold": float(flagged.score.min()) if len(flagged) else float("nan"),
+        "threshold": line,
         "threshold_w": got.threshold if options.copies == "twin" else None,
         "threshold_method": rule,
         "threshold_need": got.need,
@@ -109,16 +112,22 @@ def searched(index: Index, asked: str, seed: int) -> tuple[Index, dict[str, Any]
     """
     from audit.replication.approximate import prepared, spare
     from audit.replication.chooser import choose
-    from audit.replication.recall import measure
 
     choice = choose(len(index.train), index.dimensions, spare(), asked)
     index = prepared(index, asked)
     facts: dict[str, Any] = {"search": choice.kind, "search_reason": choice.reason}
     if index.train.finder is not None:
-        found = measure(index.train, np.random.default_rng(seed)).values()
-        share = wilson(sum(r.found for r in found), sum(r.n for r in found))
-        facts["recall"] = [share.estimate, share.low, share.high]
+        facts["recall"] = _recall(index, seed, 0.9)
     return index, facts
+
+
+def _recall(index: Index, seed: int, cosine: float) -> list[float]:
+    """Share of copies planted at a cosine that the search finds, with its interval."""
+    from audit.replication.recall import measure
+
+    found = measure(index.train, np.random.default_rng(seed), cosine=cosine).values()
+    share = wilson(sum(r.found for r in found), sum(r.n for r in found))
+    return [share.estimate, share.low, share.high]
 
 
 def apart(index: Index, seen: Sequence[Mapping[str, Any]]) -> tuple[Index, dict[str, Any]]:

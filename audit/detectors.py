@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 INSIDE = ("magnitude", "bright-ending")
 NAMES = (*INSIDE, "whole-set")
-BENIGN = 400
+BENIGN = 2000
 """Ordinary prompts at most that captions are set against, drawn by the run's seed."""
 TOGETHER = 16
 """Texts whose scores are kept at once; what is kept is not made again."""

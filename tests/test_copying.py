@@ -127,6 +127,8 @@ def test_a_search_says_how_and_what_it_finds(tmp_path: Path, asked: str) -> None
     assert score[0] == pytest.approx(want.max(), abs=1e-6)
     if asked != "auto":
         assert 0.9 < facts["recall"][1] <= facts["recall"][0] <= 1
+        far, near = (copying._recall(made, 0, c)[0] for c in (0.3, 0.99))
+        assert far <= near
 
 
 def test_what_copying_may_go_with_is_joined(tmp_path: Path) -> None:

@@ -18,14 +18,15 @@ import pandas as pd
 from audit.findings.wording import cap
 from audit.findings.wording import estimate as worded
 from audit.records import BASELINE, Finding, Prompt
-from audit.stats.detection import Point, auc, halves, tpr_at_fpr
+from audit.stats.detection import Point, auc, halves, needed, tpr_at_fpr
 from audit.stats.interval import Interval
 from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.proportions import clopper_pearson
 from audit.stats.selection import conformal_p
 
 RATES = (0.01, 0.1)
-"""False positive rates at which the share that is found is asked for."""
+"""False positive rates at which the share that is found is asked for: the first that the number of
+ordinary prompts allows."""
 LEVEL = 0.05
 """False discovery rate at which single captions are called."""
 WORDS: Mapping[str, tuple[str, str]] = {
@@ -34,7 +35,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "magnitude of the output's change by the text, 5 steps, 4 noises (Wen et al. 2024)",
     ),
     "bright-ending": (
-        "the same over all steps, where the end of the text is looked at",
+        "how far the text moves the predicted noise where its end token looks",
         "magnitude weighed by the end token's attention, all steps (Chen et al. 2025)",
     ),
 }
@@ -73,7 +74,8 @@ def findings(table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int) -> l
     """
     out = []
     for part in _parts(table, prompts):
-        out += [_area(part), *(_found(part, rate, seed) for rate in RATES), _called(part)]
+        rate = next((r for r in RATES if len(part.ordinary) // 2 >= needed(r)), RATES[-1])
+        out += [_area(part), _found(part, rate, seed), _called(part)]
     return out
 
 

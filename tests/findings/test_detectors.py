@@ -54,15 +54,18 @@ def test_captions_that_stand_out_are_called_and_others_are_not() -> None:
 
 
 def test_the_share_found_is_judged_where_the_threshold_was_not_set() -> None:
-    """At 10 % the other half's rate comes out near it; at 1 % too few prompts are said to be."""
+    """The lowest rate that the prompts allow comes out near it; too few are said to be."""
     rates = [simulated(s, 3.0)[0] for s in range(20)]
     found = [r["magnitude/found-at-10/repeats=64"].estimate for r in rates]
     truth = 0.957  # P(N(3, 1) > 1.2816)
     assert np.mean(found) == pytest.approx(truth, abs=0.03)
-    one = rates[0]["magnitude/found-at-1/repeats=64"]
-    assert one.verdict == "undecided"
-    assert math.isnan(one.estimate)
-    assert "1000 negatives" in one.sentence
+    assert not any("found-at-1/" in key for key in rates[0])
+    many = simulated(0, 3.0, m=2000)[0]["magnitude/found-at-1/repeats=64"]
+    assert many.low <= 0.75 <= many.high  # P(N(3, 1) > 2.3263)
+    few = simulated(0, 3.0, m=150)[0]["magnitude/found-at-10/repeats=64"]
+    assert few.verdict == "undecided"
+    assert math.isnan(few.estimate)
+    assert "100 negatives" in few.sentence
 
 
 @pytest.mark.parametrize(("n", "m", "gone"), [(5, 0, 0), (5, 10, 5), (5, 10, 0)])

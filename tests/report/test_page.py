@@ -484,6 +484,10 @@ def test_a_search_among_candidates_says_what_it_finds() -> None:
     made = page.page(replace(small, facts={**small.facts, "corpus": corpus}))
     read(made)
     assert "So &lt;many&gt;. Of copies planted" in made
+    assert "lowest cosine that was called" not in made
+    corpus["recall_line"] = [0.71, 0.93, 0.91, 0.95]
+    made = page.page(replace(small, facts={**small.facts, "corpus": corpus}))
+    assert "At 0.710, the lowest cosine that was called a copy here, it finds 93" in made
     assert "Of copies planted" not in page.page(small)
 
 
