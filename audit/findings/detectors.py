@@ -80,7 +80,7 @@ def findings(table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int) -> l
 
 
 def _parts(table: pd.DataFrame, prompts: Mapping[str, Prompt]) -> Iterator[_Part]:
-    for name in dict.fromkeys(table.detector):
+    for name in dict.fromkeys(table.detector) if len(table) else ():
         rows = table[table.detector == name]
         ordinary = rows[rows.side == "ordinary"].score.to_numpy(float)
         captions = rows[rows.side == "caption"]
