@@ -37,16 +37,17 @@ def _one(rows: pd.DataFrame, a: Association, seed: int) -> Finding:
     known = math.isfinite(effect.estimate)
     nearer, other = (a.x_label, a.y_label) if effect.estimate > 0 else (a.y_label, a.x_label)
     size = f"d = {effect.estimate:.2f} [{effect.low:.2f}, {effect.high:.2f}]"
+    said = f"p = {p_value(p)}".replace("= <", "<")
     count = f"{sum(got.prompts)} prompts, n = {len(rows) - got.missing}"
     if not known:
         sentence = f"{a.title}: not known, for {got.reason}."
     elif p < 0.05:
         sentence = (
             f"{a.title}: {nearer} is drawn nearer to {a.a}, and {other} to {a.b} ({size}, "
-            f"p = {p_value(p)}, {count})."
+            f"{said}, {count})."
         )
     else:
-        sentence = f"{a.title}: no difference was found ({size}, p = {p_value(p)}, {count})."
+        sentence = f"{a.title}: no difference was found ({size}, {said}, {count})."
     verdict = "undecided" if not known else ("found" if p < 0.05 else "not found")
     return Finding(
         id=f"representation/{BASELINE}/all/association-{a.name}",

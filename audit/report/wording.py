@@ -47,6 +47,7 @@ def text(key: str, **values: object) -> str:
 def tie(words: str) -> str:
     """Numbers as they are set: no break in `9 %`, `n = 60` and `[4 %, 22 %]`, and a true minus."""
     words = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", words)
+    words = words.replace("= < ", "< ")  # a small p brings a sign of its own
     words = words.replace(" %", f"{TIE}%").replace("n = ", f"n{TIE}={TIE}")
     return re.sub(r"\[[^\[\]]{1,40}\]", lambda m: m[0].replace(" ", TIE), words)
 

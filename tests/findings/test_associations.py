@@ -122,3 +122,12 @@ def test_the_shipped_traits_declare_associations() -> None:
     for a in suite.associations:
         sizes = [sum(p.subject in side for p in suite.prompts) for side in (a.x, a.y)]
         assert min(sizes) >= 8
+
+
+def test_a_small_p_is_written_once() -> None:
+    """Below a thousandth a p-value has a sign of its own, so that it is never `= <`."""
+    sure = associations.findings(scores(1, 6.0, prompts=10), [DECLARED], 0)[0]
+    assert sure.p < 0.001
+    assert "p < 0.001" in sure.sentence
+    unsure = associations.findings(scores(2, 0.0), [DECLARED], 0)[0]
+    assert f"p = {unsure.p:.2f}" in unsure.sentence
