@@ -48,6 +48,7 @@ def mitigations(evidence: Evidence) -> list[dict[str, Any]]:
         out.append(
             {
                 "name": name,
+                "verdict": next((f for f in mine if f.id.endswith("/verdict")), None),
                 "more": more,
                 "made": _made(declared.get(name)),
                 "effects": effects,
