@@ -209,11 +209,14 @@ def _claim(node: Node, by_id: dict[str, Finding], id: str, out: Checked) -> None
     if said[:300] not in text:
         out.faults.append(f"{id}: {text!r} is not {said!r}")
     wanted: list[tuple[str, bool, Sequence[float]]] = []
+    # A verdict on an arm names what it rests on: the arm's own gain and cost.
+    verdict = id.endswith("/verdict")
+    of = [g for g in by_id.values() if verdict and g.arm == f.arm and g.section == f.section]
     for whole in ESTIMATE.finditer(text):
         percent = "%" in whole[0]
-        wanted.append((whole[1], percent, [f.estimate, f.naive]))
-        wanted.append((whole[2], percent, [f.low, f.naive_low]))
-        wanted.append((whole[3], percent, [f.high, f.naive_high]))
+        wanted.append((whole[1], percent, [v for g in (f, *of) for v in (g.estimate, g.naive)]))
+        wanted.append((whole[2], percent, [v for g in (f, *of) for v in (g.low, g.naive_low)]))
+        wanted.append((whole[3], percent, [v for g in (f, *of) for v in (g.high, g.naive_high)]))
     wanted += [(n, False, [f.n, f.n_effective]) for n in re.findall(r"\bn = (\d+)", text)]
     wanted += [(n, False, [f.missing]) for n in re.findall(r"(\d+) missing", text)]
     wanted += [(p, False, [f.p]) for p in re.findall(r"\bp = ([\d.]+\d)", text)]
@@ -225,10 +228,10 @@ def _claim(node: Node, by_id: dict[str, Finding], id: str, out: Checked) -> None
         out.numbers += 1
         if not f.p < float(limit):
             out.faults.append(f"{id}: p is {f.p}, not below {limit}")
-    for shown, percent, of in wanted:
+    for shown, percent, known in wanted:
         out.numbers += 1
-        if not any(rounds_to(shown, percent, v) for v in of):
-            out.faults.append(f"{id}: {shown} in {text!r} is none of {list(of)}")
+        if not any(rounds_to(shown, percent, v) for v in known):
+            out.faults.append(f"{id}: {shown} in {text!r} is none of {list(known)}")
 
 
 def _charts(top: Node, findings: Sequence[Finding], out: Checked) -> None:
