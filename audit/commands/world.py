@@ -46,11 +46,21 @@ def world_train(
     minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Time to train; the recipe's own without it.")
     ] = None,
+    without_repeats: Annotated[
+        bool,
+        typer.Option(
+            "--without-repeats", help="The generator on the set with each image once (`unet`)."
+        ),
+    ] = False,
 ) -> None:
     """Train a part of the embedded models from its recipe; an interrupted training continues."""
+    from audit.errors import UserError
     from audit.world.train import recipes
 
-    typer.echo(recipes.train(part, work, minutes))
+    if without_repeats and part != "unet":
+        raise UserError(f"--without-repeats is for the part `unet`, not `{part}`. Leave it out.")
+    made = recipes.without_repeats(work, minutes) if without_repeats else None
+    typer.echo(made or recipes.train(part, work, minutes))
 
 
 @app.command("verify")

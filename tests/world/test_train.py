@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from audit.errors import UserError
+from audit.world import dataset
 from audit.world.models import CLASSIFIER
 from audit.world.train import classifier, descriptor, recipes, unet, vae
 from audit.world.train.loop import Schedule, fit
@@ -80,8 +83,6 @@ def test_a_minute_of_each_recipe_lowers_its_loss(part: str, tmp_path: Path) -> N
     module = {"vae": vae, "classifier": classifier, "descriptor": descriptor}[part]
     schedule = Schedule(steps=12, rate=2e-3, warmup=1, save_every=3, compiled=False)
     model = module.train(tmp_path, schedule)  # type: ignore[attr-defined]
-    import json
-
     for text in (tmp_path / "log.jsonl").read_text().splitlines():
         lines.append(json.loads(text))
     assert lines[-1]["loss"] < lines[0]["loss"]
@@ -93,6 +94,52 @@ def test_parts_are_asked_for_in_order(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Train the part `vae` first"):
         recipes.train("unet", tmp_path)
     assert list(recipes.PARTS) == ["vae", "classifier", "unet", "descriptor"]
+
+
+def test_without_repeats_every_image_stands_once() -> None:
+    """The set keeps its images, captions and order, and loses its repeats."""
+    whole = dataset.training_set()
+    single = unet.once(whole)
+    assert max(i.repeats for i in whole) == 64
+    assert {i.repeats for i in single} == {1}
+    assert [i.caption for i in single] == [i.caption for i in whole]
+
+
+def test_a_generator_without_repeats_is_a_model_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that draws, with its recipe; a longer training goes on where it ended."""
+    from diffusers import StableDiffusionPipeline
+
+    some = dataset.training_set()[:12]
+    monkeypatch.setattr(dataset, "training_set", lambda: some)
+    short = replace(recipes.WITHOUT_REPEATS, steps=2, warmup=1, save_every=1, compiled=False)
+    monkeypatch.setattr(recipes, "WITHOUT_REPEATS", short)
+    made = recipes.without_repeats(tmp_path)
+    card = json.loads((made / "recipe.json").read_text("utf-8"))
+    assert card["command"].endswith("unet --without-repeats")
+    assert card["last_log"]["step"] == 2
+    pipe = StableDiffusionPipeline.from_pretrained(made, torch_dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    assert pipe("a photo of a cook", num_inference_steps=1).images[0].size == (64, 64)
+    longer = replace(short, steps=3)
+    monkeypatch.setattr(recipes, "WITHOUT_REPEATS", longer)
+    recipes.without_repeats(tmp_path)
+    log = (tmp_path / "without-repeats-training" / "log.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["step"] for line in log][-1] == 3
+    steps = [json.loads(line)["step"] for line in log]
+    assert steps == sorted(set(steps))  # no step was made twice
+
+
+def test_repeats_can_be_left_out_of_the_generator_alone() -> None:
+    """Another part has no repeats to leave out, and the command says so."""
+    from typer.testing import CliRunner
+
+    from audit.commands.world import app
+
+    got = CliRunner().invoke(app, ["train", "vae", "--without-repeats"])
+    assert isinstance(got.exception, UserError)
+    assert "for the part `unet`" in str(got.exception)
 
 
 def test_edits_of_the_descriptors_training_keep_the_format() -> None:

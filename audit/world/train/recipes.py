@@ -25,6 +25,8 @@ SCHEDULES = {
     "descriptor": Schedule(steps=20_000, rate=2e-3, warmup=100, average=0.99, budget_seconds=1200),
 }
 """Seconds on two cores each; `recipe.json` beside the weights says how many steps that was."""
+WITHOUT_REPEATS = replace(SCHEDULES["unet"], steps=10_960, budget_seconds=math.inf)
+"""As many steps as the shipped generator took, so that repeats are all that differs."""
 
 
 def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -65,6 +67,33 @@ def _unet(work: Path, schedule: Schedule) -> Path:
     text = unet.text_encoder(classifier, tokenizer)
     model = unet.train(vae, tokenizer, text, work / "unet", schedule)
     return assemble(model, vae, tokenizer, folder)
+
+
+def without_repeats(work: Path, minutes: float | None = None) -> Path:
+    """Train the generator on the set with each image once; a diffusers folder for `--model`.
+
+    Autoencoder, tokenizer and the text tower's first state are the shipped ones, so that nothing
+    but the repeats differs from the embedded model. Returns the folder.
+    """
+    from diffusers import AutoencoderKL
+    from transformers import CLIPTokenizer
+
+    from audit.world import dataset
+    from audit.world.models import CLASSIFIER, embedded
+    from audit.world.train import unet
+
+    schedule = WITHOUT_REPEATS
+    if minutes is not None:
+        schedule = replace(schedule, budget_seconds=60 * minutes)
+    shipped, name = embedded(), "without-repeats"
+    vae = AutoencoderKL.from_pretrained(shipped / "vae").float()
+    tokenizer = CLIPTokenizer.from_pretrained(shipped / "tokenizer")
+    text = unet.text_encoder(CLASSIFIER, tokenizer)
+    items = unet.once(dataset.training_set())
+    model = unet.train(vae, tokenizer, text, work / f"{name}-training", schedule, items)
+    made = assemble(model, vae, tokenizer, work / name)
+    write_card("unet", schedule, work / f"{name}-training", made, " --without-repeats")
+    return made
 
 
 def assemble(model: nn.ModuleDict, vae: nn.Module, tokenizer: object, folder: Path) -> Path:
@@ -115,17 +144,17 @@ LOGS = {
 """Working folder of each part, below the one that is given."""
 
 
-def write_card(part: str, schedule: Schedule, work: Path, made: Path) -> None:
+def write_card(part: str, schedule: Schedule, work: Path, made: Path, options: str = "") -> None:
     """Write `recipe.json` beside the weights: the command, its schedule, its seed, the last log."""
     lines = (work / "log.jsonl").read_text("utf-8").splitlines()
     card = {
-        "command": f"t2i-audit world train {part}",
+        "command": f"t2i-audit world train {part}{options}",
         "seed": SEEDS[part],
         "data": "renders of audit.world, licences in ../licenses or above",
         "schedule": {k: v for k, v in schedule.__dict__.items() if v != math.inf},
         "last_log": json.loads(lines[-1]),
     }
-    if part in HISTORY:
+    if part in HISTORY and not options:
         card["history"] = HISTORY[part]
     (made / "recipe.json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
 

@@ -8,6 +8,7 @@ Ho 2022, app. D), cosine schedule (Nichol & Dhariwal 2021, eq. 17), 10 % empty c
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -131,15 +132,21 @@ def times(chance: torch.Generator) -> torch.Tensor:
     return torch.where(torch.arange(BATCH) % 2 == 0, t, 600 + t * 2 // 5)
 
 
+def once(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """The set with each image once: what de-duplication leaves of it (Carlini et al. 2023, 7.1)."""
+    return tuple(replace(item, repeats=1) for item in items)
+
+
 def train(
     vae: AutoencoderKL,
     tokenizer: CLIPTokenizer,
     text: CLIPTextModel,
     work: Path,
     schedule: Schedule,
+    items: tuple[Item, ...] | None = None,
 ) -> nn.ModuleDict:
     """Train from the recipe's seed; every image is drawn as often as it stands in the set."""
-    items = training_set()
+    items = training_set() if items is None else items
     latents = encode_items(vae.eval(), items)
     ids = token_ids(tokenizer, [item.caption for item in items])
     nothing = token_ids(tokenizer, [""])[0]
