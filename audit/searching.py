@@ -14,11 +14,14 @@ from audit import pixels
 from audit.errors import UserError
 from audit.replication.index import Index
 from audit.stats.multiplicity import benjamini_hochberg
+from audit.stats.proportions import wilson
 from audit.stats.selection import conformal_p
 
 NULL = 5000
 """Held-out images, drawn by seed, whose nearest scores say what chance does."""
-COLUMNS = ("query", "rank", "score", "p", "q", "verdict", "image", "caption", "repeats")
+COLUMNS = (
+    "query", "rank", "score", "p", "p_low", "p_high", "q", "verdict", "image", "caption", "repeats",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,17 @@ def search(index: Index, encoder: Any, question: Question, k: int, seed: int = 0
 
     `p` is the share of held-out images that are at least as near to the training set (conformal,
     Bates et al. 2023, eq. 2), `q` its Benjamini-Hochberg value over all pictures asked about; both
-    belong to the nearest image alone. Without a held-out set they are NaN: a score by itself says
-    little, because it depends on the descriptor and grows with the training set.
+    belong to the nearest image alone. `p_low` and `p_high` are the 95 % interval of that share
+    (Wilson) for as many held-out images as were compared. Without a held-out set they are NaN: a
+    score by itself says little, because it depends on the descriptor and grows with the training
+    set.
     """
     index.check(encoder)
     scores, where = index.train.nearest(encoder.images(list(question.pictures)), k)
     chance = null(index, seed)
     p = conformal_p(scores[:, 0], chance) if len(chance) else np.full(len(scores), np.nan)
     q = benjamini_hochberg(p)
+    low, high = _share(scores[:, 0], chance)
     rows = []
     for i, name in enumerate(question.names):
         for rank in range(scores.shape[1]):
@@ -90,12 +96,22 @@ def search(index: Index, encoder: Any, question: Question, k: int, seed: int = 0
             rows.append(
                 (
                     name, rank + 1, float(scores[i, rank]),
-                    float(p[i]) if first else np.nan, float(q[i]) if first else np.nan,
+                    *(float(x[i]) if first else np.nan for x in (p, low, high, q)),
                     _verdict(float(q[i])) if first else "",
                     entry.id, entry.caption, entry.repeats,
                 )
             )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _share(scores: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """95 % interval of the share of pictures that were not copied and score at least so much."""
+    if not len(chance):
+        nothing = np.full(len(scores), np.nan)
+        return nothing, nothing
+    counts = len(chance) - np.searchsorted(np.sort(chance), scores, side="left")
+    found = [wilson(int(c), len(chance)) for c in counts]
+    return np.array([f.low for f in found]), np.array([f.high for f in found])
 
 
 def _verdict(q: float) -> str:

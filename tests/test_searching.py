@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -184,3 +186,42 @@ def test_a_wrong_encoder_is_one_sentence(name: str, said: str) -> None:
     """Near names, missing files, and modules that are not there."""
     with pytest.raises(UserError, match=said):
         encoders.named(name)
+
+
+def test_the_page_of_a_search_shows_what_was_found(place: Path, tmp_path: Path) -> None:
+    """The copy stands first beside its source, numbers are the table's, a strange name is text."""
+    source = sorted((place / "train" / "images").rglob("*.png"))[7]
+    stranger = sorted((place / "held" / "images").rglob("*.png"))[11]
+    asked = tmp_path / "asked"
+    asked.mkdir()
+    shutil.copy(stranger, asked / "a.png")
+    disguised(source, asked / "b<img src=x onerror=alert(1)>.jpg")
+    (asked / "c.png").write_bytes(b"no picture")
+    page = tmp_path / "deep" / "page.html"
+    body = run(str(asked), "--index", str(place / "idx"), "-k", "2", "--page", str(page))
+    html = page.read_text("utf-8")
+    first = next(m for m in body["matches"] if m["query"].endswith(".jpg") and m["rank"] == 1)
+    assert first["verdict"] == "copy"
+    assert first["p_low"] <= first["p"] <= first["p_high"]
+    assert html.index("b&lt;img src=x") < html.index("a.png")
+    assert "<img src=x" not in html
+    assert all(f"Cosine {m['score']:.3f}" in html for m in body["matches"])
+    assert html.count("data:image/webp") == 8  # two pictures, each with two neighbours
+    assert "c.png could not be read" in html
+    assert not re.findall(r"(?:src|href)=.https?:", html)
+
+
+def test_a_page_without_held_out_images_calls_nothing_a_copy(place: Path, tmp_path: Path) -> None:
+    """No null, no verdict: the page says what is lacking and shows the neighbours all the same."""
+    made_index = CliRunner().invoke(
+        cli.app, ["index", str(place / "train" / "images"), "--out", str(tmp_path / "bare"),
+                  "--device", "cpu", "-q"],
+    )  # fmt: skip
+    assert made_index.exit_code == 0, made_index.output
+    source = sorted((place / "train" / "images").rglob("*.png"))[3]
+    page = tmp_path / "page.html"
+    run(str(source), "--index", str(tmp_path / "bare"), "--page", str(page))
+    html = page.read_text("utf-8")
+    assert "Not calibrated" in html
+    assert "Called a copy" not in html
+    assert html.count("data:image/webp") == 6

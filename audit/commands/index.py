@@ -121,6 +121,9 @@ def search(
     how: Annotated[
         str, typer.Option("--search", help="By size (auto), or flat, ivf-sq8, ivf-rabitq.")
     ] = "auto",
+    page: Annotated[
+        Path | None, typer.Option(help="Also write a page with the pictures side by side.")
+    ] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -134,6 +137,9 @@ def search(
     encoder = encoders.named(opened.descriptor.name, str(found_device(device)))
     question = searching.ask(pictures)
     table = searching.search(opened, encoder, question, nearest)
+    if page is not None:
+        _write_page(page, opened, question, table)
+        typer.echo(page, err=True)
     if as_json:
         rows = json.loads(table.to_json(orient="records"))
         body = {"matches": rows, "unreadable": question.unreadable,
@@ -149,6 +155,26 @@ def search(
     for name, reason in question.unreadable.items():
         typer.echo(f"{name}: unreadable ({reason})", err=True)
     typer.echo(_closing(opened, question), err=True)
+
+
+def _write_page(page: Path, opened: Any, question: Any, table: Any) -> None:
+    """The page of a search; pictures of the training set only where it still lies as indexed."""
+    from audit import registry, searching
+    from audit.replication import training_set
+    from audit.report import search as report
+    from audit.store import write_atomic
+
+    corpus = training_set.at(opened.folder, None, lambda name: registry.load("corpus", name)())
+    held = int((~opened.held.left_out).sum()) if len(opened.held) else 0
+    reason = opened.train.finder.choice.reason if opened.train.finder is not None else ""
+    searched = report.Searched(
+        table, len(opened.train), min(held, searching.NULL), opened.coverage,
+        opened.descriptor.name, reason, question.unreadable,
+    )  # fmt: skip
+    pictures = dict(zip(question.names, question.pictures, strict=True))
+    page.parent.mkdir(parents=True, exist_ok=True)
+    made = report.page(searched, pictures.__getitem__, corpus.image)
+    write_atomic(page, made.encode("utf-8"))
 
 
 def _how_sure(row: Any) -> str:

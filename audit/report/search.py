@@ -1,0 +1,88 @@
+"""The page of a search: each picture beside its nearest training images, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.report import wording
+from audit.report.page import TEMPLATES, environment, style_hash
+from audit.report.thumbnails import Album
+
+BUDGET = 1_600_000
+"""Characters of pictures."""
+SIDE = 200
+SHOWN = 60
+"""Pictures that are shown; the rest are in the JSON of the command."""
+VERDICTS = {"copy": "copy", "no copy found": "none", "not calibrated": "unknown"}
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What was searched, with what, and what of it nobody has seen."""
+
+    table: pd.DataFrame
+    """Rows of `audit.searching.search`."""
+    images: int
+    """Distinct training images."""
+    held_out: int
+    """Held-out images that say what chance does."""
+    coverage: float
+    """Share of the model's training set that was searched; NaN where nobody knows."""
+    descriptor: str
+    reason: str = ""
+    """Why candidates were found as they were, where not all were compared."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Pictures that could not be read, with the reason."""
+
+
+def page(
+    searched: Searched,
+    picture: Callable[[str], np.ndarray],
+    source: Callable[[str], np.ndarray],
+) -> str:
+    """HTML of one search: `picture` gives what was asked about by name, `source` a training image.
+
+    The picture that is surest to be a copy comes first. No request, no script.
+    """
+    style = (TEMPLATES / "style.css").read_text("utf-8").strip()
+    album = Album(BUDGET)
+    groups = sorted(searched.table.groupby("query", sort=False), key=_order)
+    shown = [_one(str(n), rows, album, (picture, source)) for n, rows in groups[:SHOWN]]
+    return environment().get_template("search.html.j2").render(
+        style=style, style_hash=style_hash(style), s=searched, shown=shown, w=wording,
+        t=wording.text, asked=len(groups), left_out=album.left_out,
+        copies=sum(p["verdict"] == "copy" for p in map(_verdict, groups)),
+    )  # fmt: skip
+
+
+def _order(group: tuple[object, pd.DataFrame]) -> tuple[float, float]:
+    first = group[1].iloc[0]
+    return (first.p if math.isfinite(first.p) else 2.0), -first.score
+
+
+def _verdict(group: tuple[object, pd.DataFrame]) -> dict[str, str]:
+    return {"verdict": VERDICTS.get(str(group[1].iloc[0].verdict), "unknown")}
+
+
+def _one(name: str, rows: pd.DataFrame, album: Album, load: Any) -> dict[str, Any]:
+    picture, source = load
+    first = rows.iloc[0]
+    near = [
+        {
+            "src": album.uri(source, r.image, SIDE), "score": float(r.score), "image": r.image,
+            "caption": r.caption, "repeats": wording.repeats(r.repeats),
+        }
+        for r in rows.itertuples(index=False)
+    ]  # fmt: skip
+    return {
+        "name": Path(name).name, "src": album.uri(picture, name, SIDE), "near": near,
+        "verdict": VERDICTS.get(str(first.verdict), "unknown"), "p": float(first.p),
+        "q": float(first.q), "low": float(first.p_low), "high": float(first.p_high),
+    }  # fmt: skip
