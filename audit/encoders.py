@@ -39,9 +39,15 @@ KINDS: dict[str, Callable[[str, str], Any]] = {
 def named(name: str, device: str = "cpu") -> Any:
     """An encoder by registered name, `kind:what`, `package.module:object` or open_clip name.
 
+    `local:` before any of them encodes crops, for similarity of parts (`audit.encode.tiles`).
+
     Raises UserError, with near names, where there is none.
     """
     kind, _, what = name.partition(":")
+    if kind == "local" and what:
+        from audit.encode.tiles import Tiled
+
+        return Tiled(named(what, device))
     if kind in KINDS and what:
         return KINDS[kind](what, device)
     if kind == "local-dir" or ("/" in name and not what):

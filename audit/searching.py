@@ -12,6 +12,7 @@ import pandas as pd
 
 from audit import pixels
 from audit.errors import UserError
+from audit.replication import local
 from audit.replication.index import Index
 from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.proportions import wilson
@@ -19,8 +20,11 @@ from audit.stats.selection import conformal_p
 
 NULL = 5000
 """Held-out images, drawn by seed, whose nearest scores say what chance does."""
+NULL_LOCAL = 1000
+"""The same where crops are compared each with each, which is two hundred times the work."""
 COLUMNS = (
     "query", "rank", "score", "p", "p_low", "p_high", "q", "verdict", "image", "caption", "repeats",
+    "part", "source_part",
 )  # fmt: skip
 
 
@@ -56,8 +60,12 @@ def ask(paths: Sequence[Path]) -> Question:
     return Question(tuple(names), tuple(pictures), unreadable)
 
 
-def null(index: Index, seed: int, most: int = NULL) -> np.ndarray:
-    """Nearest scores, float32[m], of held-out images: what an image scores that was not copied."""
+def null(index: Index, seed: int, most: int | None = None) -> np.ndarray:
+    """Nearest scores, float32[m], of held-out images: what an image scores that was not copied.
+
+    `most` are drawn where there are more: NULL, or NULL_LOCAL of a local index.
+    """
+    most = (NULL_LOCAL if index.crops > 1 else NULL) if most is None else most
     held = np.flatnonzero(~index.held.left_out)
     if not len(held):
         return np.empty(0, np.float32)
@@ -78,10 +86,12 @@ def search(index: Index, encoder: Any, question: Question, k: int, seed: int = 0
     belong to the nearest image alone. `p_low` and `p_high` are the 95 % interval of that share
     (Wilson) for as many held-out images as were compared. Without a held-out set they are NaN: a
     score by itself says little, because it depends on the descriptor and grows with the training
-    set.
+    set. With a local index, `part` and `source_part` are the crops that are most alike: left, top,
+    right and bottom as shares of the sides; else None.
     """
     index.check(encoder)
-    scores, where = index.train.nearest(encoder.images(list(question.pictures)), k)
+    vectors = encoder.images(list(question.pictures))
+    scores, where = index.train.nearest(vectors, k)
     chance = null(index, seed)
     p = conformal_p(scores[:, 0], chance) if len(chance) else np.full(len(scores), np.nan)
     q = benjamini_hochberg(p)
@@ -99,9 +109,25 @@ def search(index: Index, encoder: Any, question: Question, k: int, seed: int = 0
                     *(float(x[i]) if first else np.nan for x in (p, low, high, q)),
                     _verdict(float(q[i])) if first else "",
                     entry.id, entry.caption, entry.repeats,
+                    *_parts(index, encoder, vectors[i], int(where[i, rank])),
                 )
             )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _parts(
+    index: Index, encoder: Any, query: np.ndarray, position: int
+) -> tuple[list[float] | None, list[float] | None]:
+    """The crops of a picture and of a training image that are most alike."""
+    if index.crops == 1:
+        return None, None
+    row = index.train.rows(np.array([position]))
+    _, own, other = local.matched(query, row, index.crops)[0]
+    return _box(encoder, own), _box(encoder, other)
+
+
+def _box(encoder: Any, crop: int) -> list[float]:
+    return [round(side, 4) for side in encoder.box(crop)]
 
 
 def _share(scores: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

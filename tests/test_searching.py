@@ -225,3 +225,94 @@ def test_a_page_without_held_out_images_calls_nothing_a_copy(place: Path, tmp_pa
     assert "Not calibrated" in html
     assert "Called a copy" not in html
     assert html.count("data:image/webp") == 6
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """80 training and 80 held-out pictures of the world, indexed whole and by their parts."""
+    root = tmp_path_factory.mktemp("parts")
+    for name, folder in (("train", "train"), ("twin", "held")):
+        render_set(name, root / folder, 80)
+    for descriptor, out in (("embedded-copy", "whole"), ("local:embedded-copy", "local")):
+        result = CliRunner().invoke(
+            cli.app,
+            ["index", str(root / "train" / "images"), "--held-out", str(root / "held" / "images"),
+             "--out", str(root / out), "--descriptor", descriptor, "--device", "cpu"],
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+    return root
+
+
+def scene(part: Path, ground: Path, rng: np.random.Generator) -> np.ndarray:
+    """The middle of one picture pasted near a corner of another; where, lies on no grid."""
+    picture, own = pixels.read(ground).copy(), pixels.read(part)
+    half = len(own) // 2
+    top, left = (np.abs(c * (len(own) - half) - rng.integers(0, 4)) for c in rng.integers(0, 2, 2))
+    down, along = len(own) // 4 + rng.integers(-3, 4, 2)
+    picture[top : top + half, left : left + half] = own[down:, along:][:half, :half]
+    return picture
+
+
+def test_a_stolen_part_is_found_by_a_local_index_alone(parts: Path, tmp_path: Path) -> None:
+    """Parts of training pictures in held-out scenes: found, framed and above what chance does."""
+    train = sorted((parts / "train" / "images").rglob("*.png"))
+    held = sorted((parts / "held" / "images").rglob("*.png"))
+    rng = np.random.default_rng(11)
+    picked, grounds = rng.permutation(80)[:12], rng.permutation(80)[:12]
+    for i, (p, g) in enumerate(zip(picked, grounds, strict=True)):
+        Image.fromarray(scene(train[p], held[g], rng)).save(tmp_path / f"{i:02}.png")
+    found = {}
+    for index in ("local", "whole"):
+        body = run(str(tmp_path), "-i", str(parts / index), "-k", "1", "--device", "cpu")
+        found[index] = [
+            m["image"] == train[p].name for m, p in zip(body["matches"], picked, strict=True)
+        ]
+        if index == "local":
+            assert all(len(m["part"]) == len(m["source_part"]) == 4 for m in body["matches"])
+            right = [m for m, ok in zip(body["matches"], found[index], strict=True) if ok]
+            assert np.median([m["p"] for m in right]) < 0.1
+    assert sum(found["local"]) >= 9
+    assert sum(found["whole"]) <= sum(found["local"]) - 6
+
+
+def test_local_search_is_what_all_pairs_of_crops_give(parts: Path) -> None:
+    """Top 5 of stored rows against a loop over pairs of crops of the pictures themselves."""
+    index, encoder = load(parts / "local"), encoders.named("local:embedded-copy")
+    some = [pixels.read(p) for p in sorted((parts / "held" / "images").rglob("*.png"))[:6]]
+    scores, where = index.train.nearest(encoder.images(some), 5)
+    train = [pixels.read(parts / "train" / "images" / e.id) for e in index.train.entries]
+    own, other = encoder.crops(some), encoder.crops(train)
+    every = np.array([[(a @ b.T).max() for b in other] for a in own])
+    np.testing.assert_allclose(scores, -np.sort(-every, axis=1)[:, :5], atol=1e-5)
+    np.testing.assert_allclose(np.take_along_axis(every, where, 1), scores, atol=1e-5)
+    assert index.crops == encoder.count == 14
+
+
+def test_a_local_index_refuses_what_it_cannot_do(parts: Path, tmp_path: Path) -> None:
+    """Lists of compressed vectors, whole-picture queries and embeddings: one sentence each."""
+    picture = next((parts / "held" / "images").rglob("*.png"))
+    command = ["search", str(picture), "-i", str(parts / "local"), "--search", "ivf-sq8"]
+    with pytest.raises(UserError, match="all compared"):
+        CliRunner().invoke(cli.app, command, catch_exceptions=False)
+    with pytest.raises(UserError, match="cannot be compared"):
+        load(parts / "local").check(encoders.named("embedded-copy"))
+    made.embeddings(tmp_path / "train", np.eye(8, dtype=np.float32))
+    with pytest.raises(UserError, match="needs pictures to cut"):
+        build({"train": find(tmp_path / "train")}, encoders.named("local:pixels"), tmp_path / "i")
+
+
+def test_the_page_frames_the_parts(parts: Path, tmp_path: Path) -> None:
+    """Both pictures of a match are shown with the part framed, and the page says what it cannot."""
+    picture = next((parts / "held" / "images").rglob("*.png"))
+    command = [
+        "search",
+        str(picture),
+        "-i",
+        str(parts / "local"),
+        "--page",
+        str(tmp_path / "p.html"),
+    ]
+    assert CliRunner().invoke(cli.app, command).exit_code == 0
+    text = (tmp_path / "p.html").read_text("utf-8")
+    assert "of the framed parts" in text
+    assert "Parts of pictures were compared" in text

@@ -45,7 +45,7 @@ def index(
         str,
         typer.Option(
             help="sscd:FILE, dino:NAME, timm:NAME, clip:NAME, phash, pixels, embedded-copy. For "
-            "embeddings: what made them."
+            "embeddings: what made them. local:... also finds parts of pictures."
         ),
     ] = "embedded-copy",
     coverage: Annotated[
@@ -151,7 +151,8 @@ def search(
         first = part.iloc[0]
         typer.echo(f"{name}: {first.verdict}{_how_sure(first)}")
         for row in part.itertuples():
-            typer.echo(f"  {row.score:.3f}  {row.image}  {row.caption[:80]}".rstrip())
+            text = f"  {row.score:.3f}  {row.image}  {row.caption[:80]}".rstrip()
+            typer.echo(text + _where(row.part, row.source_part))
     for name, reason in question.unreadable.items():
         typer.echo(f"{name}: unreadable ({reason})", err=True)
     typer.echo(_closing(opened, question), err=True)
@@ -166,15 +167,24 @@ def _write_page(page: Path, opened: Any, question: Any, table: Any) -> None:
 
     corpus = training_set.at(opened.folder, None, lambda name: registry.load("corpus", name)())
     held = int((~opened.held.left_out).sum()) if len(opened.held) else 0
+    most = searching.NULL if opened.crops == 1 else searching.NULL_LOCAL
     reason = opened.train.finder.choice.reason if opened.train.finder is not None else ""
     searched = report.Searched(
-        table, len(opened.train), min(held, searching.NULL), opened.coverage,
+        table, len(opened.train), min(held, most), opened.coverage,
         opened.descriptor.name, reason, question.unreadable,
     )  # fmt: skip
     pictures = dict(zip(question.names, question.pictures, strict=True))
     page.parent.mkdir(parents=True, exist_ok=True)
     made = report.page(searched, pictures.__getitem__, corpus.image)
     write_atomic(page, made.encode("utf-8"))
+
+
+def _where(part: Any, source_part: Any) -> str:
+    """Which part is like which, where parts were compared."""
+    if part is None or source_part is None:
+        return ""
+    own, other = (f"x {b[0]:.0%}-{b[2]:.0%}, y {b[1]:.0%}-{b[3]:.0%}" for b in (part, source_part))
+    return f"  (its {own} like {other})"
 
 
 def _how_sure(row: Any) -> str:

@@ -63,6 +63,27 @@ class Tiled:
         rows = np.concatenate(parts)
         return np.asarray(rows.reshape(len(pictures), self.count, rows.shape[1]))
 
+    def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """uint8[h, w, 3] pictures to float32[n, count * d]: all crops, of unit length together.
+
+        The cosine of two such rows is the mean cosine of the crops that lie at the same place; a
+        local index compares the crops themselves (`audit.replication.local`).
+        """
+        rows = self.crops(pictures)
+        return rows.reshape(len(rows), -1) / np.float32(np.sqrt(self.count))
+
+    def box(self, crop: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of a crop by its number, as shares of the sides."""
+        for k in self.scales:
+            if crop < k * k:
+                left, top = (
+                    n / (k - 1) * (1 - 2 / (k + 1)) if k > 1 else 0 for n in (crop % k, crop // k)
+                )
+                size = 2 / (k + 1)
+                return left, top, left + size, top + size
+            crop -= k * k
+        raise ValueError(f"There are {self.count} crops.")
+
 
 def cut(picture: np.ndarray, scales: Sequence[int]) -> list[np.ndarray]:
     """The crops of a uint8[h, w, 3] picture, scale by scale, row by row."""
@@ -79,29 +100,3 @@ def _spans(side: int, k: int) -> list[tuple[int, int]]:
     size = max(round(2 * side / (k + 1)), 1)
     starts = [round(i * (side - size) / max(k - 1, 1)) for i in range(k)]
     return [(s, s + size) for s in starts]
-
-
-def local_similarity(generated: np.ndarray, reference: np.ndarray) -> float:
-    """The largest cosine of any crop of one picture and any of the other; float32[c, d] each.
-
-    Raises ValueError where there is no crop or the widths differ.
-    """
-    return float(local_similarities(generated[None], reference[None])[0, 0])
-
-
-def local_similarities(generated: np.ndarray, references: np.ndarray) -> np.ndarray:
-    """Local similarity of every pair: float32[n, c, d] and float32[m, c', d] to float32[n, m].
-
-    Raises ValueError where there is no crop or the widths differ.
-    """
-    if not generated.shape[1] or not references.shape[1]:
-        raise ValueError("a picture without crops is like nothing")
-    if generated.shape[2] != references.shape[2]:
-        raise ValueError(f"widths differ: {generated.shape[2]} and {references.shape[2]}")
-    best = np.empty((len(generated), len(references)), np.float32)
-    for i, crops in enumerate(generated):  # one at a time: all products at once are n m c c' values
-        for j in range(0, len(references), CHUNK):
-            some = references[j : j + CHUNK]
-            products = some.reshape(-1, some.shape[2]) @ crops.T
-            best[i, j : j + CHUNK] = products.reshape(len(some), -1).max(axis=1)
-    return best

@@ -63,6 +63,13 @@ def prepared(index: Index, asked: str = "auto", memory: int | None = None) -> In
     bytes, half of the machine's without it. Raises UserError as `choose` and `build` do.
     """
     room = spare() if memory is None else memory
+    if index.crops > 1 and asked not in ("auto", chooser.FLAT):
+        raise UserError(
+            f"{index.folder} is a local index, whose crops are all compared: {asked} is for whole "
+            "pictures. Leave --search out."
+        )
+    if index.crops > 1:
+        return index
     choice = chooser.choose(len(index.train), index.dimensions, room, asked)
     if choice.kind == chooser.FLAT:
         return replace(index, train=index.train.through(None), held=index.held.through(None))

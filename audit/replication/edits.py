@@ -18,6 +18,7 @@ import pandas as pd
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from audit.replication.index import Encoder
+from audit.replication.local import similarities
 
 Edit = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """uint8[h, w, 3] to uint8[h', w', 3]; all chance comes from the generator."""
@@ -153,10 +154,11 @@ def curve(
         raise ValueError("a curve needs two pictures or more, for strangers to compare")
     seed = int(rng.integers(2**31))
     sources = encoder.images(pictures)
-    rows = [_row("none", sources @ sources.T)]
+    rows = [_row("none", similarities(sources, sources, getattr(encoder, "count", 1)))]
     for name in edits:
         edited = [apply(name, p, seed + i, edits) for i, p in enumerate(pictures)]
-        rows.append(_row(name, encoder.images(edited) @ sources.T))
+        found = similarities(encoder.images(edited), sources, getattr(encoder, "count", 1))
+        rows.append(_row(name, found))
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
 
 

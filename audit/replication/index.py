@@ -69,8 +69,13 @@ class Index:
     places: Mapping[str, Sequence[str]]
     """Kind and path of what each side was read from."""
 
+    @property
+    def crops(self) -> int:
+        """Crops of a picture that are compared each with each; 1 where whole pictures are."""
+        return self.train.crops
+
     def nearest(self, vectors: np.ndarray, held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
-        """Exact top-1 cosine float32[n] and position int64[n]; NaN and -1 for an empty side."""
+        """Exact top-1 similarity float32[n] and position int64[n]; NaN and -1 for an empty side."""
         scores, where = (self.held if held_out else self.train).nearest(vectors)
         return scores[:, 0], where[:, 0]
 
@@ -106,7 +111,8 @@ def build(
 
     Pieces that are there are kept, whoever made them and when. `advance(done, total)` counts
     pieces. `how` may name the `descriptor`, the storage `dtype` (float32 or float16, which moves a
-    cosine by less than 0.001) and the `coverage`. Raises UserError where every image is unreadable,
+    cosine by less than 0.001) and the `coverage`. An encoder with a `count` of crops makes a local
+    index. Raises UserError where every image is unreadable,
     a piece is damaged, the folder holds an index of another descriptor, or cannot be written.
     """
     how = how or {}
@@ -130,7 +136,7 @@ def build(
         parts += _Making(folder, side, encoder, dtype).shards(source, todo, tick)
         kept[side] = _ordered(parts, listed[side])
     _refuse_nothing(sides["train"].name, kept["train"])
-    _manifest(folder, sides, kept, descriptor, how)
+    _manifest(folder, sides, kept, descriptor, {**how, "crops": getattr(encoder, "count", 1)})
     for path in folder.glob("*.npy"):  # of pieces that have changed or gone
         if path.stem not in {p.name for parts in kept.values() for p in parts}:
             shards.remove(path)
@@ -218,6 +224,11 @@ class _Making:
         return shards.write(self.folder, stem, units, entries, np.concatenate([empty, *vectors]))
 
     def _encode(self, items: Sequence[Item]) -> tuple[list[tuple[Entry, str]], np.ndarray]:
+        if getattr(self.encoder, "count", 1) > 1 and any(i.vector is not None for i in items):
+            raise UserError(
+                "A local descriptor needs pictures to cut, and here are embeddings. Give the "
+                "pictures, or the descriptor of the embeddings without `local:`."
+            )
         pictures = [i.picture for i in items if i.picture is not None]
         made = iter(self.encoder.images(pictures)) if pictures else iter(())
         entries, rows = [], []
@@ -286,6 +297,7 @@ def _manifest(
         "dimensions": next(
             int(p.vectors().shape[1]) for parts in kept.values() for p in parts if p.rows
         ),
+        "crops": how["crops"],
         "coverage": coverage,
         "places": {s: [v.kind, v.place] for s, v in sides.items()},
         "shards": {s: [[p.name, p.rows, p.crc] for p in parts] for s, parts in kept.items()},
@@ -319,7 +331,8 @@ def load(folder: Path) -> Index:
             if shard is None or (shard.rows, shard.crc) != (rows, crc):
                 raise shards.damaged(folder / f"{stem}.npy", AGAIN)
             parts.append(shard)
-        sides[side] = Side([p for p in parts if p.rows or p.unreadable], meta["dimensions"])
+        there = [p for p in parts if p.rows or p.unreadable]
+        sides[side] = Side(there, meta["dimensions"], crops=int(meta.get("crops", 1)))
     key = digest([meta["descriptor"]["key"], meta["shards"]])
     coverage = meta["coverage"]
     return Index(

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from audit.replication import merge, shards
+from audit.replication import local, merge, shards
 from audit.replication.corpus import Entry
 from audit.replication.shards import Shard
 
@@ -35,7 +35,7 @@ class Side:
 
     def __init__(
         self, parts: Sequence[Shard], dimensions: int, left_out: np.ndarray | None = None,
-        finder: Finder | None = None,
+        finder: Finder | None = None, crops: int = 1,
     ) -> None:  # fmt: skip
         self.parts = tuple(parts)
         self.dimensions = dimensions
@@ -43,6 +43,8 @@ class Side:
         """bool[n]: positions that are never found."""
         self.finder = finder
         """What chooses the vectors that are compared exactly; None compares all."""
+        self.crops = crops
+        """Crops whose vectors a row holds, compared each with each; 1 for whole pictures."""
 
     def __len__(self) -> int:
         return sum(p.rows for p in self.parts)
@@ -88,11 +90,12 @@ class Side:
 
     def without(self, left_out: np.ndarray) -> Side:
         """This side, with the same positions, in which those of bool[n] are never found."""
-        return Side(self.parts, self.dimensions, self.left_out | left_out, self.finder)
+        left_out = self.left_out | left_out
+        return Side(self.parts, self.dimensions, left_out, self.finder, self.crops)
 
     def through(self, finder: Finder | None) -> Side:
         """This side, searched among candidates alone; with None, exactly."""
-        return Side(self.parts, self.dimensions, self.left_out, finder)
+        return Side(self.parts, self.dimensions, self.left_out, finder, self.crops)
 
     def rows(self, positions: np.ndarray) -> np.ndarray:
         """float32[m, d] at int64[m] positions, in any order, without reading the others."""
@@ -108,8 +111,14 @@ class Side:
         return out
 
     def score(self, queries: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Exact cosines float32[n, m] of float32[n, d] with what stands at int64[n, m]."""
-        return merge.scored(np.ascontiguousarray(queries, np.float32), positions, self.rows)
+        """Exact similarity float32[n, m] of float32[n, d] with what stands at int64[n, m].
+
+        The cosine; where rows hold crops, the largest of any two crops.
+        """
+        wide = np.ascontiguousarray(queries, np.float32)
+        if self.crops > 1:
+            return local.scored(wide, positions, self.rows, self.crops)
+        return merge.scored(wide, positions, self.rows)
 
     @property
     def _small(self) -> bool:
@@ -135,9 +144,9 @@ class Side:
             start += len(block)
 
     def nearest(self, vectors: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Top-k cosines float32[n, k] and positions int64[n, k]; NaN and -1 beyond the end.
+        """Top-k similarities float32[n, k] and positions int64[n, k]; NaN and -1 beyond the end.
 
-        Every cosine is computed from the stored vectors, each pair alone, so that it is the same
+        Every one is computed from the stored vectors, each pair alone, so that it is the same
         wherever and however it was found; equal ones are in the order of their positions. Without
         a finder no vector is left uncompared.
         """
@@ -146,6 +155,8 @@ class Side:
         queries = np.ascontiguousarray(vectors, np.float32)
         if queries.shape[1] != self.dimensions:
             raise ValueError(f"{queries.shape[1]} numbers a query, {self.dimensions} in the index.")
+        if self.crops > 1:
+            return local.nearest(queries, self._searched, self.rows, k, self.crops)
         if self.finder is None:
             return merge.nearest(queries, self._searched, self.rows, k)
         kept = ~self.left_out if self.left_out.any() else None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image, ImageDraw
 
 from audit.report import wording
 from audit.report.page import TEMPLATES, environment, style_hash
@@ -40,6 +41,11 @@ class Searched:
     """Why candidates were found as they were, where not all were compared."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Pictures that could not be read, with the reason."""
+
+    @property
+    def local(self) -> bool:
+        """Whether parts of pictures were compared."""
+        return bool(self.table.part.notna().any())
 
 
 def page(
@@ -76,7 +82,9 @@ def _one(name: str, rows: pd.DataFrame, album: Album, load: Any) -> dict[str, An
     first = rows.iloc[0]
     near = [
         {
-            "src": album.uri(source, r.image, SIDE), "score": float(r.score), "image": r.image,
+            "src": album.uri(_framed(source, r.source_part), r.image, SIDE),
+            "own": album.uri(_framed(picture, r.part), name, SIDE) if r.part else "",
+            "score": float(r.score), "image": r.image,
             "caption": r.caption, "repeats": wording.repeats(r.repeats),
         }
         for r in rows.itertuples(index=False)
@@ -86,3 +94,25 @@ def _one(name: str, rows: pd.DataFrame, album: Album, load: Any) -> dict[str, An
         "verdict": VERDICTS.get(str(first.verdict), "unknown"), "p": float(first.p),
         "q": float(first.q), "low": float(first.p_low), "high": float(first.p_high),
     }  # fmt: skip
+
+
+def _framed(
+    load: Callable[[str], np.ndarray], box: Sequence[float] | None
+) -> Callable[[str], np.ndarray]:
+    """Pictures with a part of them framed: left, top, right and bottom as shares of the sides."""
+    if box is None:
+        return load
+    left, top, right, bottom = box
+
+    def framed(id: str) -> np.ndarray:
+        image = Image.fromarray(load(id))
+        w, h = image.size
+        edge = max(w, h) / SIDE
+        corners = (left * w, top * h, right * w - 1, bottom * h - 1)
+        inner = tuple(c + s * edge * 1.5 for c, s in zip(corners, (1, 1, -1, -1), strict=True))
+        draw = ImageDraw.Draw(image)
+        draw.rectangle(corners, outline="white", width=max(round(edge * 4), 2))
+        draw.rectangle(inner, outline="#b3261e", width=max(round(edge * 2), 1))
+        return np.asarray(image)
+
+    return framed

@@ -10,7 +10,8 @@ import skimage.data
 from PIL import Image
 
 from audit.encode.pixel_space import Pixels
-from audit.encode.tiles import Tiled, cut, local_similarities, local_similarity
+from audit.encode.tiles import Tiled, cut
+from audit.replication.local import local_similarities, local_similarity
 from audit.world.models import copy_descriptor
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "retina", "immunohistochemistry")
