@@ -7,7 +7,7 @@ null needs the same set and an assumption more; a fixed line needs nothing and p
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -66,8 +66,11 @@ def search(run: Run, encoder: Any, vectors: Any) -> tuple[pd.DataFrame, dict[str
             encoder, options.out / "indexes", partial(run.progress, "training set")
         )
     index, how = searched(index, options.search, options.seed)
-    seen = edits(run, encoder, index)
+    run.progress("edited copies", 0, 1)
+    seen = edits(index, encoder, corpus.image, options.seed)
+    run.progress("edited copies", 1, 1)
     index, shared = apart(index, seen)
+    shared |= grouped(index, shared["same"])[1]
     known = vectors(run, encoder, "copy descriptors")
     table = match(run.samples, known, reading.missing_outcomes(run, known), index)
     rule, got = decide(table, index, options.copies, options.q, options.seed)
@@ -138,13 +141,35 @@ def apart(index: Index, seen: Sequence[Mapping[str, Any]]) -> tuple[Index, dict[
     """
     from audit.replication.near_duplicates import across
 
-    row = next((r for r in seen if r["edit"] == SAME), None)
-    if row is None or len(index.train) * len(index.held) > COMPARED:
-        return index, {"same": None, "shared": None}
-    same = max(float(row["low"]), SAME_AT_LEAST)
+    same = alike(seen)
+    if same is None or len(index.train) * len(index.held) > COMPARED:
+        return index, {"same": same, "shared": None}
     shared = across(index.train, index.held, same)
     return replace(index, held=index.held.without(shared)), {
         "same": same, "shared": int(shared.sum()),
+    }  # fmt: skip
+
+
+def alike(seen: Sequence[Mapping[str, Any]]) -> float | None:
+    """The cosine from which two images are one, by the curve of edits; None without one."""
+    row = next((r for r in seen if r["edit"] == SAME), None)
+    return None if row is None else max(float(row["low"]), SAME_AT_LEAST)
+
+
+def grouped(index: Index, same: float | None) -> tuple[np.ndarray | None, dict[str, Any]]:
+    """Cluster of near-duplicates of each training image, int64[n], and facts on the clusters.
+
+    None where it is not known what the same is, or where there are too many pairs to compare.
+    """
+    from audit.replication.near_duplicates import clusters
+
+    if same is None or len(index.train) ** 2 > 2 * COMPARED:
+        return None, {"groups": None}
+    label = clusters(index.train, same)
+    sizes = np.bincount(label)
+    return label, {
+        "groups": int((sizes > 1).sum()), "grouped": int(sizes[sizes > 1].sum()),
+        "largest": int(sizes.max()),
     }  # fmt: skip
 
 
@@ -185,35 +210,37 @@ def by_twin(table: pd.DataFrame, q: float) -> tuple[str, Selection]:
     return words, got
 
 
-def edits(run: Run, encoder: Any, index: Any) -> list[Mapping[str, Any]]:
+def edits(
+    index: Index, encoder: Any, image: Callable[[str], np.ndarray], seed: int
+) -> list[Mapping[str, Any]]:
     """How near edited copies of training images come by this descriptor: rows of the curve.
 
-    A random draw of the set's own pictures. Empty where they cannot be had.
+    A random draw of the set's own pictures, which `image` gives by id. Empty where they cannot be
+    had.
     """
     from audit.replication.edits import EDITS, curve
 
-    rng = np.random.default_rng(run.options.seed)
+    rng = np.random.default_rng(seed)
     pictures: list[np.ndarray] = []
     for position in rng.permutation(len(index.train))[: 2 * PICTURES]:
         try:
-            pictures.append(run.corpus.image(index.train.entry(int(position)).id))
+            pictures.append(image(index.train.entry(int(position)).id))
         except pixels.Unreadable:
             continue
         if len(pictures) == PICTURES:
             break
     if len(pictures) < 2:
         return []
-    run.progress("edited copies", 0, 1)
     found = curve(encoder, pictures, EDITS, rng)
-    run.progress("edited copies", 1, 1)
     return [{str(k): v for k, v in row.items()} for row in found.to_dict("records")]
 
 
-def with_factors(run: Run, table: pd.DataFrame, index: Index) -> pd.DataFrame:
+def with_factors(run: Run, table: pd.DataFrame, index: Index, same: float | None) -> pd.DataFrame:
     """The baseline's matches with what copying may go with (`findings.why`).
 
-    How complex the nearest training image is, where it can be had, and how specific the prompt: its
-    length in words, and how many training captions say the same.
+    How often the training set holds the nearest image and its near-duplicates, which are those of
+    cosine `same`, where it has any; how complex the nearest training image is, where it can be had;
+    and how specific the prompt: its length in words, and how many training captions say the same.
     """
     from audit.findings.why import specificity
     from audit.replication import complexity
@@ -229,4 +256,49 @@ def with_factors(run: Run, table: pd.DataFrame, index: Index) -> pd.DataFrame:
     if len(index.train) > LISTED:
         known = known.drop(columns="captions")
     looks = complexity.table(pictures).rename(columns={"image": "train"})
+    rows = _with_duplicates(rows, index, same)
     return rows.merge(looks, how="left", on="train").merge(known, how="left", on="prompt")
+
+
+def _with_duplicates(rows: pd.DataFrame, index: Index, same: float | None) -> pd.DataFrame:
+    """The column `duplicates`, where the training set has near-duplicates of other names."""
+    from audit.replication.near_duplicates import copies
+
+    label, facts = grouped(index, same)
+    if label is None or not facts["groups"]:
+        return rows
+    entries = index.train.entries
+    count = copies(label, [e.repeats for e in entries])
+    known = pd.DataFrame({"train": [e.id for e in entries], "duplicates": count})
+    return rows.merge(known.drop_duplicates("train"), how="left", on="train")
+
+
+def duplicates(
+    index: Index, encoder: Any, image: Callable[[str], np.ndarray], seed: int = 0
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Images of the training set that it holds more than once, by cluster, and facts on them.
+
+    Columns cluster (position of its first image), images, held (with repeats), image, repeats and
+    caption; largest cluster first. Facts: `cosine` from which two are one, measured on edits of the
+    set's own pictures (SAME_AT_LEAST where they cannot be had), `clusters` and `images`.
+    """
+    from audit.replication import near_duplicates
+
+    same = alike(edits(index, encoder, image, seed))
+    same = SAME_AT_LEAST if same is None else same
+    label = near_duplicates.clusters(index.train, same)
+    entries = index.train.entries
+    table = pd.DataFrame(
+        {
+            "cluster": label,
+            "images": np.bincount(label, minlength=len(label))[label],
+            "held": near_duplicates.copies(label, [e.repeats for e in entries]),
+            "image": [e.id for e in entries],
+            "repeats": [e.repeats for e in entries],
+            "caption": [e.caption for e in entries],
+        }
+    )
+    table = table[table.images > 1]
+    table = table.sort_values(["images", "cluster"], ascending=[False, True], kind="stable")
+    facts = {"cosine": same, "clusters": int(table.cluster.nunique()), "images": len(table)}
+    return table.reset_index(drop=True), facts

@@ -351,7 +351,7 @@ def execute(run: Run) -> Path:
             matches, facts, index = copying.search(run, descriptor, vectors)
             scored = replace(
                 scored, matches=matches, facts=facts,
-                factors=copying.with_factors(run, matches, index),
+                factors=copying.with_factors(run, matches, index, facts["corpus"]["same"]),
                 whole=detectors.whole_set(run, run.folder.vectors(descriptor.key), index),
                 train_image=run.corpus.image,
                 training=training.read(run, encoder, index.train.entries, run.options.training),

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit import copying, searching
+from audit import copying, encoders, searching
 from audit.errors import UserError
 from audit.records import Prompt
-from audit.replication.index import Descriptor, Index
+from audit.replication.index import Descriptor, Index, build
 from audit.replication.side import Side
-from tests.replication import stored
+from audit.replication.sources import find
+from tests.replication import made, stored
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -50,7 +51,7 @@ def planted(seed: int, copies: int, made: int = 500) -> tuple[pd.DataFrame, Simp
 
     (score, where), (chance, there) = nearest(made_), nearest(made_, True)
     table = pd.DataFrame({"score": score, "held_score": chance, "train": where, "held": there})
-    return table, SimpleNamespace(train=train, held=held, nearest=nearest)
+    return table, SimpleNamespace(train=train, held=held, nearest=nearest, crops=1)
 
 
 @pytest.mark.parametrize("rule", ["twin", "conformal"])
@@ -143,8 +144,38 @@ def test_what_copying_may_go_with_is_joined(tmp_path: Path) -> None:
     )
     table = pd.DataFrame({"prompt": "p", "train": ["0-0", "0-1", "0-1"], "outcome": "label",
                           "arm": ["none", "none", "m"]})  # fmt: skip
-    made = copying.with_factors(run, table, index)
+    made = copying.with_factors(run, table, index, None)
     assert made.train.tolist() == ["0-0", "0-1"]
     assert made.entropy.tolist()[0] == 0 < made.entropy.tolist()[1]
     assert made.tokens.tolist() == [5, 5]
     assert made.captions.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_near_duplicates_are_listed_and_become_a_factor(tmp_path: Path, seed: int) -> None:
+    """Planted clusters of pictures with a little noise: all listed, nothing else, all counted.
+
+    Then the nearest image's count is joined to matches, and absent where nothing is repeated.
+    """
+    rng = np.random.default_rng(seed)
+    some = made.pictures(24, seed)
+    planted = {1: 3, 7: 2, 15: 4}
+    for original, times in planted.items():
+        near = rng.integers(-2, 3, (times - 1, *some[original].shape))
+        some += list(np.clip(some[original] + near, 0, 255).astype(np.uint8))
+    made.folder(tmp_path / "train", some)
+    source, encoder = find(tmp_path / "train"), encoders.named("pixels")
+    index = build({"train": source}, encoder, tmp_path / "idx")
+    table, facts = copying.duplicates(index, encoder, source.image, seed)
+    assert facts["clusters"] == 3
+    assert sorted(table.images.unique().tolist()) == [2, 3, 4]
+    assert table.images.is_monotonic_decreasing
+    assert set(table.image) == {f"{i:03}.png" for i in (*planted, *range(24, 30))}
+    assert (table.groupby("cluster").repeats.sum() == table.groupby("cluster").held.first()).all()
+    rows = pd.DataFrame({"train": ["001.png", "015.png", "003.png"]})
+    joined = copying._with_duplicates(rows, index, facts["cosine"])
+    assert joined.duplicates.tolist() == [3, 4, 1]
+    assert "duplicates" not in copying._with_duplicates(rows, index, None)
+    bare = build({"train": find(made.folder(tmp_path / "bare", made.pictures(9, seed + 9)))},
+                 encoder, tmp_path / "bare-idx")  # fmt: skip
+    assert "duplicates" not in copying._with_duplicates(rows, bare, 0.99)

@@ -55,6 +55,10 @@ def index(
     half: Annotated[
         bool, typer.Option("--half", help="Store float16: half the size, cosines to 0.001.")
     ] = False,
+    duplicates: Annotated[
+        bool,
+        typer.Option(help="Also list near-duplicates, all pairs compared, in duplicates.csv."),
+    ] = False,
     device: Device = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
@@ -76,15 +80,34 @@ def index(
     unreadable = len(made.train.skipped) + len(made.held.skipped)
     if unreadable and not quiet:
         typer.echo(f"{unreadable} images have no vector; see {out / 'unreadable.csv'}.", err=True)
-    if as_json:
-        body = {
-            "index": str(out), "images": len(made.train), "held_out": len(made.held),
-            "unreadable": unreadable, "dimensions": made.dimensions, "key": made.key,
-            "descriptor": made.descriptor.key, "seconds": round(time.monotonic() - started, 1),
-        }  # fmt: skip
-        typer.echo(json.dumps(body))
-    else:
+    groups = _duplicates(made, encoder, sides["train"], quiet) if duplicates else None
+    if not as_json:
         typer.echo(out)
+        return
+    body = {
+        "index": str(out), "images": len(made.train), "held_out": len(made.held),
+        "unreadable": unreadable, "dimensions": made.dimensions, "key": made.key,
+        "descriptor": made.descriptor.key, "duplicates": groups,
+        "seconds": round(time.monotonic() - started, 1),
+    }  # fmt: skip
+    typer.echo(json.dumps(body))
+
+
+def _duplicates(made: Any, encoder: Any, source: Any, quiet: bool) -> dict[str, Any]:
+    """Write the clusters of near-duplicates, largest first; facts on them."""
+    from audit import copying
+    from audit.store import write_atomic
+
+    table, facts = copying.duplicates(made, encoder, source.image)
+    path = made.folder / "duplicates.csv"
+    write_atomic(path, table.to_csv(index=False, lineterminator="\n").encode())
+    if not quiet:
+        typer.echo(
+            f"{facts['images']} of {len(made.train)} images are near-duplicates of others (cosine "
+            f"{facts['cosine']:.3f} or more), in {facts['clusters']} clusters; see {path}.",
+            err=True,
+        )
+    return dict(facts)
 
 
 def _build(sides: Any, encoder: Any, out: Path, how: Any, meter: Meter) -> Any:
