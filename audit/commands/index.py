@@ -77,20 +77,29 @@ def index(
     how = {"descriptor": descriptor, "dtype": "float16" if half else "float32",
            "coverage": coverage}  # fmt: skip
     made = _build(sides, encoder, out, how, Meter(quiet))
-    unreadable = len(made.train.skipped) + len(made.held.skipped)
-    if unreadable and not quiet:
-        typer.echo(f"{unreadable} images have no vector; see {out / 'unreadable.csv'}.", err=True)
+    if unreadable := _unreadable(made):
+        _tell(quiet, f"{unreadable} images have no vector; see {out / 'unreadable.csv'}.")
     groups = _duplicates(made, encoder, sides["train"], quiet) if duplicates else None
-    if not as_json:
-        typer.echo(out)
-        return
-    body = {
-        "index": str(out), "images": len(made.train), "held_out": len(made.held),
-        "unreadable": unreadable, "dimensions": made.dimensions, "key": made.key,
+    typer.echo(json.dumps(_body(made, groups, started)) if as_json else out)
+
+
+def _unreadable(made: Any) -> int:
+    return len(made.train.skipped) + len(made.held.skipped)
+
+
+def _tell(quiet: bool, words: str) -> None:
+    if not quiet:
+        typer.echo(words, err=True)
+
+
+def _body(made: Any, groups: dict[str, Any] | None, started: float) -> dict[str, Any]:
+    """What was made, for `--json`."""
+    return {
+        "index": str(made.folder), "images": len(made.train), "held_out": len(made.held),
+        "unreadable": _unreadable(made), "dimensions": made.dimensions, "key": made.key,
         "descriptor": made.descriptor.key, "duplicates": groups,
         "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
-    typer.echo(json.dumps(body))
 
 
 def _duplicates(made: Any, encoder: Any, source: Any, quiet: bool) -> dict[str, Any]:
@@ -101,12 +110,11 @@ def _duplicates(made: Any, encoder: Any, source: Any, quiet: bool) -> dict[str, 
     table, facts = copying.duplicates(made, encoder, source.image)
     path = made.folder / "duplicates.csv"
     write_atomic(path, table.to_csv(index=False, lineterminator="\n").encode())
-    if not quiet:
-        typer.echo(
-            f"{facts['images']} of {len(made.train)} images are near-duplicates of others (cosine "
-            f"{facts['cosine']:.3f} or more), in {facts['clusters']} clusters; see {path}.",
-            err=True,
-        )
+    _tell(
+        quiet,
+        f"{facts['images']} of {len(made.train)} images are near-duplicates of others (cosine "
+        f"{facts['cosine']:.3f} or more), in {facts['clusters']} clusters; see {path}.",
+    )
     return dict(facts)
 
 
