@@ -122,14 +122,14 @@ def token_ids(tokenizer: CLIPTokenizer, texts: list[str]) -> torch.Tensor:
     return torch.tensor(padded["input_ids"])
 
 
-def times(chance: torch.Generator) -> torch.Tensor:
-    """Noise levels of one batch, int64[BATCH] in 0 to 999: half of them among the noisiest 400.
+def times(chance: torch.Generator, batch: int = BATCH) -> torch.Tensor:
+    """Noise levels of one batch, int64[batch] in 0 to 999: half of them among the noisiest 400.
 
     Who is drawn is settled there, and it weighs little in a loss over all levels: drawn evenly, a
     stated gender was followed in two of five pictures of a woman.
     """
-    t = torch.randint(1000, (BATCH,), generator=chance)
-    return torch.where(torch.arange(BATCH) % 2 == 0, t, 600 + t * 2 // 5)
+    t = torch.randint(1000, (batch,), generator=chance)
+    return torch.where(torch.arange(batch) % 2 == 0, t, 600 + t * 2 // 5)
 
 
 def once(items: tuple[Item, ...]) -> tuple[Item, ...]:
@@ -146,22 +146,29 @@ def train(
     items: tuple[Item, ...] | None = None,
 ) -> nn.ModuleDict:
     """Train from the recipe's seed; every image is drawn as often as it stands in the set."""
+    model = build(vae.config.latent_channels, text)
     items = training_set() if items is None else items
+    return tune(model, vae, tokenizer, items, work, schedule)
+
+
+def tune(
+    model: nn.ModuleDict, vae: AutoencoderKL, tokenizer: CLIPTokenizer, items: tuple[Item, ...],
+    work: Path, schedule: Schedule, batch: int = BATCH,
+) -> nn.ModuleDict:  # fmt: skip
+    """Train a text encoder and a denoiser on, in place, from the state that they come in."""
     latents = encode_items(vae.eval(), items)
     ids = token_ids(tokenizer, [item.caption for item in items])
     nothing = token_ids(tokenizer, [""])[0]
     places = torch.tensor(np.repeat(np.arange(len(items)), [item.repeats for item in items]))
-    noise_schedule = scheduler()
-    alphas = noise_schedule.alphas_cumprod
-    model = build(latents.shape[1], text)
+    alphas = scheduler().alphas_cumprod
     denoise = prepared(model["unet"], schedule)
 
     def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         chance = torch.Generator().manual_seed(SEED * 1_000_003 + step)
-        pick = places[torch.randint(len(places), (BATCH,), generator=chance)]
+        pick = places[torch.randint(len(places), (batch,), generator=chance)]
         x, words = latents[pick], ids[pick].clone()
-        words[torch.rand(BATCH, generator=chance) < 0.1] = nothing
-        t = times(chance)
+        words[torch.rand(batch, generator=chance) < 0.1] = nothing
+        t = times(chance, batch)
         noise = torch.randn(x.shape, generator=chance)
         a = alphas[t].sqrt().view(-1, 1, 1, 1)
         s = (1 - alphas[t]).sqrt().view(-1, 1, 1, 1)
