@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from scipy.stats import kstest
@@ -125,6 +126,21 @@ def test_a_question_without_pictures_is_one_sentence(what: str, said: str, tmp_p
     (tmp_path / "bad.png").write_text("no")
     with pytest.raises(UserError, match=said):
         searching.ask([tmp_path / what])
+
+
+@pytest.mark.parametrize("pairs", [0, 2])
+def test_what_a_set_holds_twice_is_listed(pairs: int, tmp_path: Path) -> None:
+    """Pictures under two names, next to others: in the table and in the JSON, and nothing else."""
+    some = made.pictures(12, 5 + pairs)
+    made.folder(tmp_path / "train", [*some, *some[:pairs]])
+    command = ["index", str(tmp_path / "train"), "-o", str(tmp_path / "idx"), "--descriptor",
+               "pixels", "--duplicates", "--json", "-q"]  # fmt: skip
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 0, result.output
+    groups = json.loads(result.stdout)["duplicates"]
+    assert (groups["clusters"], groups["images"]) == (pairs, 2 * pairs)
+    table = pd.read_csv(tmp_path / "idx" / "duplicates.csv")
+    assert set(table.image) == {f"{i:03}.png" for p in range(pairs) for i in (p, 12 + p)}
 
 
 def test_unreadable_images_are_listed(tmp_path: Path) -> None:
