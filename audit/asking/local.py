@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers.utils import logging
 
 from audit.asking.questions import Question
 from audit.asking.replies import Malformed, Reply
@@ -34,6 +35,7 @@ class Local:
     @cached_property
     def _parts(self) -> tuple[Any, Any]:
         """Tokenizer and model, on a GPU where there is one."""
+        logging.disable_progress_bar()  # texts are counted by the meter
         here = {"local_files_only": True, "trust_remote_code": False}
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.path, **here)
