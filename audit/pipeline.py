@@ -24,7 +24,7 @@ from audit import (
     validation,
 )
 from audit.errors import Incomplete
-from audit.planning import Options, Progress, Run, open_run, silent, versions
+from audit.planning import Options, Progress, Run, left_alone, open_run, silent, versions
 from audit.records import (
     ALIGNMENT_COLUMNS,
     Attribute,
@@ -375,6 +375,7 @@ def write_report(run: Run, found: list[Finding], scored: Scored) -> Path:
         "settings_hash": digest(run.settings.__dict__),
         "wall_seed": run.options.seed,
         "notes": run.notes,
+        "left_alone": left_alone(run.samples),
         "sequential": rounds.summary(run) if run.options.precision else None,
     }
     if any(r.name == "planted" for r in run.suite.references):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import itertools
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,8 +18,9 @@ import numpy as np
 from audit import registry, suites
 from audit.errors import UserError, unknown
 from audit.pixels import Unreadable
-from audit.records import Sample, Settings, Suite
+from audit.records import BASELINE, Sample, Settings, Suite
 from audit.store import RunFolder, run_name
+from audit.suites import Rewriter
 
 LIBRARIES = (
     "t2i-audit",
@@ -196,6 +201,44 @@ def _settings(options: Options, source: Any, on: str) -> Settings:
     )  # fmt: skip
 
 
+def rewriters(suite: Suite, out: Path, progress: Progress) -> dict[str, Rewriter]:
+    """Arm to rewriter; what one that takes time keeps lies under `out`, and it reports progress."""
+    found = {}
+    for arm in suite.mitigations:
+        rewrite = registry.rewriter(arm.method, out)
+        if not inspect.isfunction(rewrite):
+            total = sum(p.seeds for p in suite.prompts if p.block in arm.blocks)
+            rewrite = _reporting(rewrite, f"texts of {arm.name}", total, progress)
+        found[arm.name] = rewrite
+    return found
+
+
+def _reporting(rewrite: Rewriter, step: str, total: int, progress: Progress) -> Rewriter:
+    done = itertools.count(1)
+
+    @functools.wraps(rewrite)
+    def wrapped(*args: Any, **more: Any) -> str | tuple[str, str]:
+        made = rewrite(*args, **more)
+        progress(step, next(done), total)
+        return made
+
+    return wrapped
+
+
+def left_alone(samples: Iterable[Sample]) -> dict[str, dict[str, Any]]:
+    """Arm to its images, and how many of them keep their prompt for which reason, most first.
+
+    Arms whose rewriter gives no reasons are left out.
+    """
+    rows = [s for s in samples if s.arm != BASELINE]
+    images = Counter(s.arm for s in rows)
+    reasons: dict[str, Counter[str]] = {}
+    for s in rows:
+        if s.reason:
+            reasons.setdefault(s.arm, Counter())[s.reason] += 1
+    return {a: {"images": images[a], "reasons": dict(r.most_common())} for a, r in reasons.items()}
+
+
 def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run:
     """Plan a run and find its folder; nothing is written yet.
 
@@ -222,9 +265,7 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
     on = device(options.device).type
     source = _source(options)
     settings = _settings(options, source, on)
-    samples = suites.expand(
-        suite, settings, {m.name: registry.load("mitigation", m.method) for m in suite.mitigations}
-    )
+    samples = suites.expand(suite, settings, rewriters(suite, options.out, progress))
     folder = RunFolder(options.out / run_name(suite, settings))
     corpus = _corpus(suite, options)
     return Run(suite, options, settings, folder, samples, corpus, progress, [], source, on)

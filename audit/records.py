@@ -200,11 +200,14 @@ class Sample:
     how: Mapping[str, Any] = field(default_factory=dict)
     """What the arm changes in the engine: `guidance`, `negative`, or `inside`, a method by name
     with its `options`. Empty for an arm that changes the text, or nothing."""
+    reason: str = ""
+    """Why the arm left the text alone, where it says so."""
 
 
 def asdict_sample(sample: Sample) -> dict[str, Any]:
-    """A sample as plain JSON-able data."""
-    return {**asdict(sample), "drawn": dict(sample.drawn), "how": dict(sample.how)}
+    """A sample as plain JSON-able data; a reason only where there is one."""
+    row = {**asdict(sample), "drawn": dict(sample.drawn), "how": dict(sample.how)}
+    return row if sample.reason else {k: v for k, v in row.items() if k != "reason"}
 
 
 def sample_id(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import operator
+from pathlib import Path
 from typing import Any
 
 from audit.errors import UserError, unknown
@@ -32,6 +33,7 @@ MITIGATIONS = {
     "placebo": "audit.mitigate.rewrite:placebo",
     "neutral": "audit.mitigate.wording:neutral",
     "indirect": "audit.mitigate.wording:indirect",
+    "llm": "audit.asking.rewriter:LanguageModel",
     "guidance": "audit.mitigate.rewrite:unchanged",
     "negative": "audit.mitigate.rewrite:unchanged",
     "repeat-words": "audit.mitigate.rewrite:repeat_words",
@@ -42,7 +44,8 @@ MITIGATIONS = {
     "rescale-attention": "audit.mitigate.rewrite:unchanged",
     "optimise-states": "audit.mitigate.rewrite:unchanged",
 }
-"""Rewriters: functions of text, prompt, drawn values and options to the final text."""
+"""Rewriters: functions of text, prompt, drawn values and options to the final text, or classes of
+them that keep something in a folder."""
 
 READERS = {
     "monk": "audit.attributes.pictures:monk",
@@ -74,6 +77,12 @@ def load(kind: str, name: str) -> Any:
         raise UserError(
             f"The {kind} {name!r} cannot be imported: {error}. Give it as `package.module:name`."
         ) from error
+
+
+def rewriter(method: str, out: Path) -> Any:
+    """A mitigation's rewriter; one that is a class is given `out`, the folder that runs are in."""
+    found = load("mitigation", method)
+    return found(out) if isinstance(found, type) else found
 
 
 def names() -> dict[str, list[str]]:

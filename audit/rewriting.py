@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,19 +18,21 @@ from audit import registry, suites
 from audit.errors import UserError
 from audit.mitigate import arms
 from audit.mitigate.grammar import find
-from audit.mitigate.methods import AGAINST_COPIES, METHODS, engine
+from audit.mitigate.methods import AGAINST_COPIES, METHODS, TRANSPORT, engine
 from audit.mitigate.rewrite import why_not
 from audit.records import BASELINE, Mitigation, Prompt, Settings, Suite
 from audit.schema import first
 
 FIRST = {
     "inject": "attribute", "ethical": "attribute", "placebo": "attribute", "neutral": "attribute",
-    "indirect": "attribute", "guidance": "scale", "negative": "text", "repeat-words": "count",
-    "add-words": "count", "add-numbers": "count", "noise": "level", "token-noise": "width",
-    "rescale-attention": "factor", "optimise-states": "target",
+    "indirect": "attribute", "llm": "model", "guidance": "scale", "negative": "text",
+    "repeat-words": "count", "add-words": "count", "add-numbers": "count", "noise": "level",
+    "token-noise": "width", "rescale-attention": "factor", "optimise-states": "target",
 }  # fmt: skip
 """The option that follows the colon."""
 NOWHERE = Settings("", "", 1, 1.0, 1)
+RUNS = Path("reports")
+"""Where runs land by default."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Rewritten:
     target: dict[str, float]
     """Declared shares that the draws follow."""
     reason: str
-    """Why the text was left alone, where the gate says so."""
+    """Why the text was left alone, where the gate or the rewriter says so."""
     image: int
     seed: int
 
@@ -77,10 +80,13 @@ def parse(spec: str) -> Mitigation:
     try:
         checked = METHODS[method].model_validate(options).model_dump(exclude_unset=True)
     except ValidationError as error:
-        raise UserError(f"-t {spec}: {first(error, METHODS[method])}") from error
+        shown = re.sub(r"//[^/@]*@", "//...@", spec)  # a password, where none should be
+        raise UserError(f"-t {shown}: {first(error, METHODS[method])}") from error
     if method in ("neutral", "indirect"):
         checked.setdefault("attribute", "gender")
-    name = re.sub(r"[^\w.-]+", "-", spec.strip()).strip("-")
+    if method == "llm":  # where an answer comes from is no part of what is asked
+        parts = [p for p in parts if p.partition("=")[0] not in TRANSPORT]
+    name = re.sub(r"[^\w.-]+", "-", f"{method}:{','.join(parts)}").strip("-")
     return Mitigation(name, method, checked)
 
 
@@ -128,12 +134,14 @@ def rewrite(
     images: int = 1,
     subject: str = "",
     suite: Suite | str = "occupations",
+    out: Path = RUNS,
 ) -> list[Rewritten]:
     """What a mitigation makes of a prompt, once for each image; same input, same output.
 
     `subject` is the person that the prompt asks for, e.g. `nurse`; else the suite's longest subject
-    that the text names. The suite gives attributes and targets. Raises UserError for mitigations
-    that are not known or do not fit the suite.
+    that the text names. The suite gives attributes and targets. `llm` alone asks somebody, once,
+    and keeps the answer under `out`, where runs would be. Raises UserError for mitigations that are
+    not known or do not fit the suite.
 
     >>> from audit.rewriting import rewrite
     >>> [r.text for r in rewrite("a photo of a nurse", "inject:gender", images=2)]
@@ -154,12 +162,12 @@ def rewrite(
     aim: dict[str, float] = {}
     if arms.draws_values(arm) and not reason:
         aim = arms.target_of(asked, arm, prompt, str(arm.options["attribute"]))
-    rewriter, inside = registry.load("mitigation", arm.method), engine(arm, NOWHERE)
+    rewriter, inside = registry.rewriter(arm.method, out), engine(arm, NOWHERE)
     return [
         Rewritten(
             text, s.text, arm.name, arm.method, dict(s.drawn), inside,
             {k: v for k, v in aim.items() if math.isfinite(v)},
-            reason if s.text == text and not inside else "", i, s.seed,
+            (reason or s.reason) if s.text == text and not inside else "", i, s.seed,
         )
         for i, s in enumerate(arms.samples(asked, arm, NOWHERE, rewriter))
     ]  # fmt: skip

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from audit import registry, suites
+from audit import suites
 from audit.errors import UserError
 from audit.findings.representation import Readings, readings
-from audit.planning import Run
+from audit.planning import Run, rewriters
 from audit.records import Prompt
 from audit.stats.betting import Betting
 from audit.stats.betting import begin as begin_sequence
@@ -98,7 +98,7 @@ def _plan(run: Run, seeds: dict[str, int]) -> None:
         for p in run.suite.prompts
     )
     run.suite = replace(run.suite, prompts=prompts)
-    arms = {m.name: registry.load("mitigation", m.method) for m in run.suite.mitigations}
+    arms = rewriters(run.suite, run.options.out, run.progress)
     run.samples = suites.expand(run.suite, run.settings, arms)
 
 

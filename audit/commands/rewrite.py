@@ -18,7 +18,7 @@ def rewrite(
         typer.Option(
             "--mitigation", "-t",
             help="inject:gender, inject:gender,target=labour, neutral, ethical:gender, "
-            "add-words:4, ...; may be repeated.",
+            "llm:MODEL,url=http://HOST/v1,attribute=gender, add-words:4, ...; may be repeated.",
         ),
     ],
     images: Annotated[

@@ -24,9 +24,10 @@ from audit.records import (
     sample_id,
 )
 
-Rewriter = Callable[..., str]
-"""Text, prompt, drawn values and options to the final text; one that has a parameter `rng` is given
-a generator too, which depends on arm, text and image alone."""
+Rewriter = Callable[..., str | tuple[str, str]]
+"""Text, prompt, drawn values and options to the final text, or to it and the reason why it was left
+alone; one that has a parameter `rng` is given a generator too, which depends on arm, text and image
+alone."""
 
 
 def known(kind: str, name: str, names: Collection[str], where: str) -> None:
@@ -160,8 +161,9 @@ def samples(suite: Suite, arm: Mitigation, settings: Settings, rewrite: Rewriter
             more = {}
             if draws_words:
                 more["rng"] = np.random.default_rng(noise_seed(f"{arm.name}\0{p.text}\0words", i))
-            text = rewrite(p.text, p, values, arm.options, **more)
+            made = rewrite(p.text, p, values, arm.options, **more)
+            text, reason = (made, "") if isinstance(made, str) else made
             seed = noise_seed(p.text, i)
             id = sample_id(text, seed, settings, inside)
-            rows.append(Sample(id, p.id, arm.name, seed, text, values, inside))
+            rows.append(Sample(id, p.id, arm.name, seed, text, values, inside, reason))
     return rows

@@ -5,9 +5,18 @@ Some rewrite the text; some leave it alone and change what the engine does with 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from audit.records import Mitigation, Settings
 
@@ -92,14 +101,60 @@ class Optimise(Options):
     iterations: int = Field(10, ge=1, le=100)
 
 
+class Llm(Options):
+    """Options of `llm`: which language model is asked, where, how, and for what.
+
+    Without `url`, `model` is a local folder. With `target`, values are drawn as for `inject`.
+    `timeout` is in seconds, for each of `tries` requests; `tokens` limits an answer. `answers` is
+    the file that keeps them, in place of the one beside the runs.
+    """
+
+    model: Words
+    attribute: str
+    target: str | None = None
+    instruction: Words | None = None
+    temperature: float = Field(0.0, ge=0, le=2)
+    tokens: int = Field(300, ge=1, le=8192)
+    url: str = ""
+    timeout: float = Field(60.0, gt=0, le=3600)
+    tries: int = Field(3, ge=1, le=10)
+    answers: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        """An http or https address without a name, a password or a query, which would be logged."""
+        if not url:
+            return url
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises ValueError for a port that is none
+        if parts.scheme not in ("http", "https") or not parts.hostname or not url.isascii():
+            raise ValueError("give the base of an API, such as http://127.0.0.1:8000/v1")
+        if "@" in parts.netloc or re.search(r"[?#\\\x00-\x20\x7f]", url):
+            raise ValueError("give the address alone; a key comes from T2I_AUDIT_LLM_KEY")
+        return url.rstrip("/")
+
+    @field_validator("instruction")
+    @classmethod
+    def _placeholders(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is not None and "{prompt}" not in text:
+            raise ValueError("write {prompt} where the prompt is to stand")
+        if text is not None and ("{value}" in text) != (info.data.get("target") is not None):
+            raise ValueError("write {value} for the drawn value if there is a target, else not")
+        return text
+
+
 METHODS: dict[str, type[Options]] = {
     "inject": Inject, "ethical": Append, "placebo": Append, "neutral": Plain, "indirect": Plain,
-    "guidance": Guidance, "negative": Negative,
+    "llm": Llm, "guidance": Guidance, "negative": Negative,
     "repeat-words": Random, "add-words": Random, "add-numbers": Random,
     "noise": Noise, "token-noise": FineGrained, "rescale-attention": Rescale,
     "optimise-states": Optimise,
 }  # fmt: skip
 """Options of the shipped mitigations; outside ones, `mypkg.module:name`, check their own."""
+
+TRANSPORT = frozenset({"url", "timeout", "tries", "answers"})
+"""Options of `llm` that say how a model is reached and where its answers are kept, not what for."""
 
 AGAINST_COPIES = frozenset(
     {"repeat-words", "add-words", "add-numbers", "noise", "token-noise", "rescale-attention",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ BESIDE = frozenset(
     }
 )
 """Keys of claims that stand folded under an arm."""
+REACHED = frozenset({"url", "timeout", "tries", "answers"})
+"""Options of how a language model is reached: no part of what an arm does."""
+MOST_REASONS = 8
 STRIPS = 6
 """Prompts with their noise that are shown under every arm."""
 
@@ -51,6 +55,7 @@ def mitigations(evidence: Evidence) -> list[dict[str, Any]]:
                 "verdict": next((f for f in mine if f.id.endswith("/verdict")), None),
                 "more": more,
                 "made": _made(declared.get(name)),
+                "left": _left((evidence.facts.get("left_alone") or {}).get(name)),
                 "effects": effects,
                 "rest": [
                     f
@@ -78,8 +83,21 @@ def _before(f: Finding) -> float:
 def _made(arm: Any) -> str:
     if arm is None:
         return ""
-    options = "".join(f", {k} {v}" for k, v in sorted(arm.options.items()))
+    shown = sorted((k, v) for k, v in arm.options.items() if k not in REACHED)
+    options = "".join(f", {k} {v}" for k, v in shown)
     return wording.text("mitigation.method", method=arm.method, options=options)
+
+
+def _left(found: Mapping[str, Any] | None) -> str:
+    """How many images keep their prompt, and why, for an arm that says so; else nothing."""
+    if not found:
+        return ""
+    reasons = found["reasons"]
+    said = "; ".join(f"{wording.clip(r, 90)}: {n}" for r, n in list(reasons.items())[:MOST_REASONS])
+    more = "; …" if len(reasons) > MOST_REASONS else ""
+    return wording.text(
+        "mitigation.left", left=sum(reasons.values()), images=found["images"], reasons=said + more
+    )
 
 
 def _chart(name: str, effects: list[Finding]) -> str:
