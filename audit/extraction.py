@@ -54,7 +54,11 @@ def search(run: Run, outcomes: Mapping[str, str]) -> tuple[pd.DataFrame, pd.Data
     asked = [s for rows in captions.values() for s in rows[:size]]
     run.progress("seed cliques", 0, 1)
     found = cliques.extract(asked, pictures, {}, rule, pairs)
-    seen = edges.persist(asked, lambda s: run.picture(s.id), {}, edges.Edges(), run.options.seed)
+    subjects = {p.id: p.subject for p in run.suite.prompts}
+    wanted = {subjects[p] for p in captions}
+    beside = [s for p, rows in ordinary.items() if subjects[p] in wanted for s in rows[:size]]
+    seen = edges.persist(asked, lambda s: run.picture(s.id), {}, edges.Edges(), run.options.seed,
+                         subjects, beside)  # fmt: skip
     run.progress("seed cliques", 1, 1)
     return found, seen, f"{source}: {rule.source}" if benign else rule.source
 
