@@ -179,22 +179,22 @@ def persist(
     how: Edges,
     seed: int,
     subjects: Mapping[str, str] | None = None,
-    others: Sequence[Sample] = (),
 ) -> pd.DataFrame:
-    """One row per prompt and arm of `samples` (EDGE_COLUMNS): edges that come back, and chance.
+    """One row per prompt and arm (EDGE_COLUMNS): edges that come back, and how many by chance.
 
     `picture` gives uint8[h, w, 3]; `outcomes` says why a sample has none and is silent on others.
-    `subjects` says what a prompt asks for, empty where that is not known; `others` are images that
-    are not judged, only compared with. Chance is that of images of the same subject where there are
-    enough of them, else of any subject, else of shifted maps; the last two give too small a p where
-    a subject, or every picture, has its own layout: `null` says which.
+    `subjects` says what a prompt asks for, empty where that is not known. Chance is that of images
+    of other prompts for the same subject where there are enough of them, else for any subject, else
+    of shifted maps; the last two give too small a p where a subject, or every picture, has a layout
+    of its own: `null` says which.
     """
+    groups = _by_prompt(samples)
     maps = {
         key: _packed([s for s in some if s.id not in outcomes], picture, how)
-        for key, some in _by_prompt([*samples, *others]).items()
+        for key, some in groups.items()
     }
     rows = []
-    for (arm, prompt), some in _by_prompt(samples).items():
+    for (arm, prompt), some in groups.items():
         lost = pd.Series([outcomes[s.id] for s in some if s.id in outcomes], dtype=object)
         reasons = {str(k): int(v) for k, v in lost.value_counts().items()}
         own = _unpacked(maps[arm, prompt], how)

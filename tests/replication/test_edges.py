@@ -248,17 +248,6 @@ def test_images_of_noise_do_not_stand_out_of_a_subject(seed: int) -> None:
     assert (found.p[:2] > 0.5).all()
 
 
-def test_others_are_compared_with_and_not_judged() -> None:
-    """Images that only serve as a comparison have no row, and decide which null it is."""
-    rng = np.random.default_rng(0)
-    samples = [Sample(f"{p}{i}", p, "none", i, p) for p in "abcdefgh" for i in range(4)]
-    pictures = {s.id: framed(0, rng) for s in samples}
-    asked = dict.fromkeys("abcdefgh", "one")
-    for others, null in ((samples[4:], "subject"), (samples[4:8], "shifted")):
-        found = persist(samples[:4], lambda s: pictures[s.id], {}, SMALL, 0, asked, others)
-        assert [*found.prompt, *found["null"]] == ["a", null]
-
-
 def test_exchanged_p_is_the_share_of_all_exchanges() -> None:
     """Against every choice of three of eight maps; one map eight times is never remarkable."""
     rng = np.random.default_rng(3)
