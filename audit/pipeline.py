@@ -226,6 +226,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         amplification,
         associations,
         distances,
+        doses,
         following,
         intersections,
         replication,
@@ -257,6 +258,8 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         found += associations.findings(scored.nearness, suite.associations, seed)
     if len(scored.matches):
         found += replication.findings(scored.matches, prompts, seed)
+        scales = doses.of_guidance(run.settings.guidance, suite.mitigations)
+        found += doses.findings(scored.matches, scales, prompts, seed)
     if len(scored.factors):
         found += why.findings(scored.factors, seed, "excess")
     found += extraction.findings(scored.extracted, prompts, seed)
