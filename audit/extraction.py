@@ -8,6 +8,7 @@ belongs to them as much as to the captions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -23,28 +24,43 @@ BENIGN = 200
 """Ordinary prompts at most that calibrate the threshold."""
 
 
-def search(run: Run, outcomes: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame, str]:
-    """Seed cliques and edge persistence of the baseline's captions, and what calibrated them.
+@dataclass(frozen=True)
+class Found:
+    """What was found of prompts that give one image back; all tables may be empty."""
 
-    Both tables are empty where captions have fewer than FEWEST images each. `outcomes` says why a
-    sample has no picture.
+    cliques: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Of captions: replication.cliques.CLIQUE_COLUMNS."""
+    edges: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Of captions: replication.edges.EDGE_COLUMNS."""
+    source: str = ""
+    """What calibrated the cliques."""
+    scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Of captions and ordinary prompts, as detectors have them (`detectors.search`)."""
+
+
+def search(run: Run, outcomes: Mapping[str, str]) -> Found:
+    """Seed cliques and edge persistence of the baseline's captions, set against ordinary prompts.
+
+    Nothing is found where captions have fewer than FEWEST images each. `outcomes` says why a sample
+    has no picture.
     """
     from audit.encode.pixel_space import tiled_l2_pairs
-    from audit.replication import cliques, edges
+    from audit.replication import cliques
 
     captions, ordinary = _groups(run, outcomes)
     if not captions:
-        return pd.DataFrame(), pd.DataFrame(), ""
+        return Found()
     size = min(map(len, captions.values()))
     pairs = partial(tiled_l2_pairs, grid=1)
 
     def pictures(some: Sequence[Sample]) -> np.ndarray:
         return _alike([run.picture(s.id) for s in some])
 
-    benign = [rows[:size] for rows in ordinary.values() if len(rows) >= size][:BENIGN]
+    benign = {p: rows[:size] for p, rows in ordinary.items() if len(rows) >= size}
+    benign = dict(list(benign.items())[:BENIGN])
     radii = [
         cliques.radius(cliques.tiled(pictures(rows), pairs), cliques.needed(size))
-        for rows in benign
+        for rows in benign.values()
     ]
     rule, source = cliques.calibrate(radii), "ordinary prompts of this run"
     if not np.isfinite(rule.threshold):
@@ -52,23 +68,61 @@ def search(run: Run, outcomes: Mapping[str, str]) -> tuple[pd.DataFrame, pd.Data
         distances = cliques.tiled(pictures(first), pairs)
         rule = cliques.between(distances, [s.prompt for s in first])
     asked = [s for rows in captions.values() for s in rows[:size]]
-    run.progress("seed cliques", 0, 1)
+    run.progress("seed cliques", 0, 2)
     found = cliques.extract(asked, pictures, {}, rule, pairs)
-    seen = edges.persist(asked, lambda s: run.picture(s.id), {}, edges.Edges(), run.options.seed)
-    run.progress("seed cliques", 1, 1)
-    return found, seen, f"{source}: {rule.source}" if benign else rule.source
+    run.progress("seed cliques", 1, 2)
+    seen = _persistent(run, asked, ordinary, size)
+    run.progress("seed cliques", 2, 2)
+    mine = seen.prompt.isin(list(captions))
+    scores = _scores(
+        captions,
+        {"cliques": {**dict(zip(benign, np.negative(radii), strict=True)),
+                     **dict(zip(found.prompt, -found.radius, strict=True))},
+         "edges": dict(zip(seen.prompt, 1 - seen.p, strict=True))},
+    )  # fmt: skip
+    source = f"{source}: {rule.source}" if benign else rule.source
+    return Found(found, seen[mine].reset_index(drop=True), source, scores)
 
 
-def findings(
-    cliques: pd.DataFrame, edges: pd.DataFrame, prompts: Mapping[str, Prompt], source: str
-) -> list[Finding]:
-    """Both tables as claims: rates of prompts, by level of repetition."""
-    from audit.findings import extraction
+def _persistent(
+    run: Run, asked: Sequence[Sample], ordinary: Mapping[str, Sequence[Sample]], size: int
+) -> pd.DataFrame:
+    """Edge persistence of captions, and of ordinary prompts for the same subjects."""
+    from audit.replication import edges
 
-    if cliques.empty:
+    subjects = {p.id: p.subject for p in run.suite.prompts}
+    wanted = {subjects[s.prompt] for s in asked}
+    same = [p for p in ordinary if subjects[p] in wanted] or list(ordinary)
+    beside = [s for p in same[:BENIGN] for s in ordinary[p][:size]]
+    return edges.persist(
+        [*asked, *beside], lambda s: run.picture(s.id), {}, edges.Edges(), run.options.seed,
+        subjects,
+    )  # fmt: skip
+
+
+def _scores(
+    captions: Mapping[str, object], scores: Mapping[str, Mapping[str, float]]
+) -> pd.DataFrame:
+    """Scores by detector and prompt as one table; the larger, the more alike the images are."""
+    rows = [
+        (prompt, name, "caption" if prompt in captions else "ordinary", float(score), "")
+        for name, some in scores.items()
+        for prompt, score in some.items()
+    ]
+    return pd.DataFrame(rows, columns=["prompt", "detector", "side", "score", "reason"])
+
+
+def findings(found: Found, prompts: Mapping[str, Prompt], seed: int) -> list[Finding]:
+    """All tables as claims: rates of prompts by level of repetition, and what a score tells."""
+    from audit.findings import detectors, extraction
+
+    if found.cliques.empty:
         return []
-    found = extraction.findings(cliques, prompts, source) + extraction.persistent(edges, prompts)
-    return [f for f in found if "/prompt=" not in f.id]
+    out = extraction.findings(found.cliques, prompts, found.source)
+    out += extraction.persistent(found.edges, prompts)
+    out = [f for f in out if "/prompt=" not in f.id]
+    told = detectors.findings(found.scores, prompts, seed)
+    return out + [f for f in told if "/called/" not in f.id]
 
 
 def _alike(pictures: Sequence[np.ndarray]) -> np.ndarray:

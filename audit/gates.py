@@ -93,7 +93,7 @@ def alias(f: Finding) -> tuple[str, ...]:
     return tuple(re.sub(r"[./]", "_", p) for p in (section, *parts) if p)
 
 
-BESIDE = ("extraction", "why", "whole_set")
+BESIDE = ("extraction", "detectors", "doses", "why", "whole_set")
 """Kinds of claims on copying that are not rates: `replication.extraction.cliques.all`."""
 _KINDS = (
     (r"([^=]+)-distance", "distance"), (r"([^=]+)-gap", "gap"),

@@ -171,8 +171,8 @@ class Scored:
     """Nearness of images to one class rather than another (`reading.associate`)."""
     vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
     """The classifier's vector of every picture that has one."""
-    extracted: tuple[pd.DataFrame, pd.DataFrame, str] = (pd.DataFrame(), pd.DataFrame(), "")
-    """Seed cliques, edge persistence, and what calibrated them (`extraction.search`)."""
+    extracted: extraction.Found = field(default_factory=extraction.Found)
+    """Prompts whose images agree from noise to noise (`extraction.search`)."""
     inside: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Scores of detectors that look inside the model (`detectors.search`)."""
     whole: Sequence[Finding] = ()
@@ -226,6 +226,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         amplification,
         associations,
         distances,
+        doses,
         following,
         intersections,
         replication,
@@ -257,9 +258,11 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         found += associations.findings(scored.nearness, suite.associations, seed)
     if len(scored.matches):
         found += replication.findings(scored.matches, prompts, seed)
+        scales = doses.of_guidance(run.settings.guidance, suite.mitigations)
+        found += doses.findings(scored.matches, scales, prompts, seed)
     if len(scored.factors):
         found += why.findings(scored.factors, seed, "excess")
-    found += extraction.findings(*scored.extracted[:2], prompts, scored.extracted[2])
+    found += extraction.findings(scored.extracted, prompts, seed)
     found += inside.findings(scored.inside, prompts, seed) + list(scored.whole)
     found += _mitigations(run, scored, table, context)
     return found + _instruments(run, scored, table, asked)

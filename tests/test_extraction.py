@@ -41,29 +41,35 @@ def made(n_captions: int, n_ordinary: int, seeds: int, copied: int, seed: int = 
 def test_planted_prompts_are_found(ordinary: int) -> None:
     """With enough ordinary prompts to calibrate on, with few, and with none."""
     run = made(10, ordinary, 6, 3)
-    cliques, edges, source = extraction.search(run, {})
-    assert set(cliques.prompt) == {f"p{i}" for i in range(10)}
+    tables = extraction.search(run, {})
+    cliques, edges = tables.cliques, tables.edges
+    assert set(cliques.prompt) == set(edges.prompt) == {f"p{i}" for i in range(10)}
     assert set(cliques[cliques.extracted == True].prompt) == {"p0", "p1", "p2"}  # noqa: E712
-    assert source
-    found = {f.id: f for f in extraction.findings(cliques, edges, run.prompts, source)}
+    assert (edges.p[:3] < 0.05).all()
+    assert tables.source
+    found = {f.id: f for f in extraction.findings(tables, run.prompts, 0)}
     assert found["replication/extraction/none/cliques/repeats=64"].estimate == 1
     assert found["replication/extraction/none/cliques/all"].estimate == pytest.approx(0.3)
     assert not any("/prompt=" in id for id in found)
+    assert len(found) == len(extraction.findings(tables, run.prompts, 0))
+    for name in ("cliques", "edges"):
+        area = found[f"replication/extraction/none/{name}/auc/repeats=64"]
+        assert (area.n, area.estimate == 1) == (3, ordinary > 0)  # unknown without ordinary prompts
 
 
 def test_too_few_images_of_a_caption_ask_nothing() -> None:
     """Three images of a prompt say nothing of noises; neither does a run without captions."""
     for run in (made(5, 5, 3, 1), made(0, 10, 6, 0)):
-        cliques, edges, source = extraction.search(run, {})
-        assert cliques.empty
-        assert extraction.findings(cliques, edges, run.prompts, source) == []
+        found = extraction.search(run, {})
+        assert found.cliques.empty
+        assert extraction.findings(found, run.prompts, 0) == []
 
 
 def test_pictures_of_several_sizes_and_missing_ones() -> None:
     """Sizes are brought to the smallest; a blocked image is left out, not taken for a stranger."""
     run = made(4, 0, 6, 1)
     run.pictures["0-1"] = np.repeat(np.repeat(run.pictures["0-1"], 2, 0), 2, 1)
-    cliques, _, _ = extraction.search(run, {"0-0": "blocked"})
+    cliques = extraction.search(run, {"0-0": "blocked"}).cliques
     row = cliques.set_index("prompt").loc["p0"]
     assert row["n"] == 5
     assert bool(row["extracted"])

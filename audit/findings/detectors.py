@@ -1,4 +1,4 @@
-"""What detectors that look inside the model say of captions, set against ordinary prompts.
+"""What detectors that need no training set say of captions, set against ordinary prompts.
 
 A table leads here, one row per prompt and detector: prompt, detector, side ("caption" or
 "ordinary"), score, reason. How well a score tells the two apart is a matter of both: captions
@@ -38,8 +38,18 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "how far the text moves the predicted noise where its end token looks",
         "magnitude weighed by the end token's attention, all steps (Chen et al. 2025)",
     ),
+    "cliques": (
+        "how near most of its images are to one another",
+        "smallest largest distance among the images of a clique (Carlini et al. 2023)",
+    ),
+    "edges": (
+        "how seldom as many images of its subject share as many edges",
+        "edges in most images (Webster 2023), 1 - p",
+    ),
 }
 """What a detector measures, and its method."""
+OUTSIDE = ("cliques", "edges")
+"""Detectors that see a prompt's images alone; the others look inside the model."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +112,9 @@ def levels(
 
 
 def _finding(part: _Part, key: str, quantity: str, ci: Interval, method: str) -> Finding:
+    place = f"extraction/{BASELINE}" if part.detector in OUTSIDE else "detectors"
     return Finding(
-        id=f"replication/detectors/{part.detector}/{key}/{part.key}",
+        id=f"replication/{place}/{part.detector}/{key}/{part.key}",
         section="replication",
         where=part.where,
         quantity=quantity,

@@ -23,6 +23,12 @@ from audit.stats.proportions import clopper_pearson
 
 LEVEL = 0.05
 """Adjusted p up to which edges are said to persist."""
+NULLS = {
+    "subject": "as many images of other prompts for the same subject",
+    "all": "as many images of other prompts",
+    "shifted": "the same maps shifted against each other",
+}
+"""What edges are compared with, by the table's `null`."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +62,18 @@ def persistent(table: pd.DataFrame, prompts: Mapping[str, Prompt]) -> list[Findi
     """Edge persistence as claims: shares of prompts whose edges persist, then each prompt.
 
     Edges persist where p, adjusted over the prompts of an arm, is at most 0.05. Where the null is
-    "shifted", pictures with a common layout come out as persistent too, and the method says so.
+    not of the same subject, a layout that a subject's pictures share comes out as persistent too,
+    and the method says so.
     """
     q = _adjusted(table)
     known = (table.outcome == "label").to_numpy() & np.isfinite(q)
     decided = [bool(v <= LEVEL) if k else None for v, k in zip(q, known, strict=True)]
-    nulls = " and ".join(sorted({str(n) for n in table["null"] if n}))
-    warning = "; a common layout is not allowed for" if "shifted" in nulls else ""
+    nulls = [n for n in NULLS if (table["null"] == n).any()]
+    warning = "; a subject's own layout is not allowed for" if {*nulls} - {"subject"} else ""
     kind = _Kind(
-        "edges", "have edges in the same places from most noises, more than chance",
-        f"edges in most images (Webster 2023) against {nulls or 'no'} maps of the same density, "
+        "edges", "have edges in the same places from most noises, more than others do",
+        f"edges in most images (Webster 2023) against "
+        f"{' or '.join(NULLS[n] for n in nulls) or 'nothing'}, "
         f"Benjamini-Hochberg at {LEVEL:g}{warning}",
     )  # fmt: skip
     return _all(table.assign(decided=decided), prompts, kind)

@@ -205,7 +205,7 @@ def _copies(part: pd.DataFrame, about: dict[str, Any], measure: str, seed: int) 
     known = part[[c is not None and not pd.isna(c) for c in part["copy"]]]
     hits = np.array([bool(c) for c in known["copy"]], float)
     clusters = pd.factorize(known.prompt)[0]
-    ci, method = _share(hits, clusters, seed)
+    ci, method = share(hits, clusters, seed)
     n = len(known)
     return Finding(
         quantity="share of images that copy a training image",
@@ -223,7 +223,7 @@ def _copies(part: pd.DataFrame, about: dict[str, Any], measure: str, seed: int) 
     )
 
 
-def _share(hits: np.ndarray, clusters: np.ndarray, seed: int) -> tuple[Interval, str]:
+def share(hits: np.ndarray, clusters: np.ndarray, seed: int) -> tuple[Interval, str]:
     """A share with its interval over prompts, as the rates of copies have it."""
     n, groups = len(hits), len(set(clusters.tolist()))
     if 0 < hits.sum() < n and groups > 1:

@@ -2,11 +2,15 @@
 
 Webster 2023 (A Reproducible Extraction of Training Images from Diffusion Models, arXiv 2305.08694)
 asks what part of the pixels has an edge in most of four images of a prompt. That alone says little:
-four images of noise have edges everywhere and score 1, more than any copy. Here it is compared with
-images of the same edge densities that have nothing to do with one another: images of different
-prompts, which still share what all pictures share (a subject in the middle), or, where prompts are
-few, the prompt's own maps shifted against each other. What comes back may be a layout that the
-words ask for; that it is a copy no statistic of edges can say.
+four images of noise have edges everywhere and score 1, more than any copy, and four images of one
+subject share its outline, copied or not. So seeds are exchanged between the prompts of a subject:
+a prompt stands out where its images share more than as many images of its subject, drawn from all
+prompts that ask for it. On the embedded world that calls 32 of 32 captions of images that the
+training set holds 16 and 64 times, 1 of 16 that it holds once and 0 of 64 of held-out images, where
+images of different subjects would call 32, 8 and 24.
+
+What comes back may be a layout that the words ask for: a caption that states more than its
+neighbours gives more uniform images, and no statistic of edges can tell that from a copy.
 """
 
 from __future__ import annotations
@@ -14,13 +18,14 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 from scipy.ndimage import sobel
+from scipy.stats import hypergeom
 
 from audit.records import Sample
 
@@ -28,8 +33,14 @@ FEWEST = 3
 """Images without which there is no majority worth the name."""
 FAINT = 0.75
 """Magnitude below which nothing is an edge: a step of four grey levels, as compression makes."""
-POOL = 4
-"""Maps of each prompt that are kept for the comparison between prompts."""
+OTHERS = 64
+"""Images of other prompts at most that seeds are exchanged with, or 4 for each of the prompt's own
+where that is more."""
+ALIKE = 0.01
+"""Share of exchanges at most that may leave most of a prompt's images together: were it larger, a
+prompt that gives one image back could not stand out."""
+HITS = 20
+"""Exchanges that reach what was found, after which p is large enough to be known."""
 
 EDGE_COLUMNS = (
     "prompt", "arm", "n", "missing", "reasons", "density", "persistence", "chance", "excess", "p",
@@ -37,8 +48,8 @@ EDGE_COLUMNS = (
 )  # fmt: skip
 """One row per prompt and arm: `n` images, `missing` ones by outcome (`reasons`, a mapping), the
 mean edge `density`, the `persistence`, what `chance` gives at these densities, the `excess` of one
-over the other, its `p` against the `null` ("shuffled" or "shifted"), and `outcome`: "label", or why
-nothing can be said."""
+over the other, its `p` against the `null` (seeds exchanged with prompts of the same "subject" or of
+"all" subjects, or maps "shifted"), and `outcome`: "label", or why nothing can be said."""
 
 
 @dataclass(frozen=True)
@@ -127,20 +138,28 @@ def shifted(maps: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarra
     return out
 
 
-def shuffled(
-    pool: Sequence[np.ndarray], size: int, draws: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Excess of `size` maps from as many different prompts, float64[draws].
+def exchanged(maps: np.ndarray, others: np.ndarray, draws: int, rng: np.random.Generator) -> float:
+    """p of the excess of bool[n, h, w] where its images and `others` bool[m, h, w] are one kind.
 
-    `pool` holds bool[k, h, w] maps of each prompt. Raises ValueError for fewer prompts than `size`.
+    The share of n images, drawn from all n + m, that share at least as much. The prompt's own are
+    among them, so that p is exact for any m where nothing sets the prompt apart. It ends early
+    where HITS draws reach what was found (Besag & Clifford 1991, Biometrika 78:301, eq. 2).
     """
-    if len(pool) < size:
-        raise ValueError(f"{size} maps of different prompts cannot be drawn from {len(pool)}")
-    out = np.empty(draws)
-    for d in range(draws):
-        prompts = rng.choice(len(pool), size, replace=False)
-        out[d] = excess(np.stack([pool[i][rng.integers(len(pool[i]))] for i in prompts]))
-    return out
+    pool, found, hits = np.concatenate([maps, others]), excess(maps), 0
+    for drawn in range(1, draws + 1):
+        some = pool[rng.choice(len(pool), len(maps), replace=False)]
+        hits += excess(some) >= found - 1e-12
+        if hits == HITS:
+            return HITS / drawn
+    return (1 + hits) / (draws + 1)
+
+
+def enough(n: int, others: int) -> bool:
+    """Whether exchanging n images with so many others takes a prompt's images apart.
+
+    At most ALIKE of the draws hold most of the prompt's own: hypergeometric upper tail.
+    """
+    return float(hypergeom.sf(majority(n) - 1, n + others, n, n)) <= ALIKE
 
 
 def p_value(found: float, null: np.ndarray) -> float:
@@ -153,52 +172,60 @@ def p_value(found: float, null: np.ndarray) -> float:
     return float(1 + (null >= found - 1e-12).sum()) / (len(null) + 1)
 
 
-@dataclass
-class _Arm:
-    """What is known of one arm while its prompts come by."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    pool: dict[str, np.ndarray] = field(default_factory=dict)
-    nulls: dict[int, np.ndarray] = field(default_factory=dict)
-
-
 def persist(
     samples: Sequence[Sample],
     picture: Callable[[Sample], np.ndarray],
     outcomes: Mapping[str, str],
     how: Edges,
     seed: int,
+    subjects: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """One row per prompt and arm (EDGE_COLUMNS): edges that come back, and how many by chance.
 
     `picture` gives uint8[h, w, 3]; `outcomes` says why a sample has none and is silent on others.
-    Chance is that of images of different prompts where there are twice as many prompts as images of
-    one, else that of shifted maps, whose p is too small where all pictures have their subject in
-    the same place: `null` says which.
+    `subjects` says what a prompt asks for, empty where that is not known. Chance is that of images
+    of other prompts for the same subject where there are enough of them, else for any subject, else
+    of shifted maps; the last two give too small a p where a subject, or every picture, has a layout
+    of its own: `null` says which.
     """
-    groups: dict[tuple[str, str], list[Sample]] = {}
-    for s in samples:
-        groups.setdefault((s.arm, s.prompt), []).append(s)
-    prompts_of = {arm: sum(a == arm for a, _ in groups) for arm, _ in groups}
-    arms: dict[str, _Arm] = {}
+    groups = _by_prompt(samples)
+    maps = {
+        key: _packed([s for s in some if s.id not in outcomes], picture, how)
+        for key, some in groups.items()
+    }
+    rows = []
     for (arm, prompt), some in groups.items():
-        known = sorted((s for s in some if s.id not in outcomes), key=lambda s: s.seed)
-        lost = [outcomes[s.id] for s in some if s.id in outcomes]
-        maps = np.array([edge_map(picture(s), how) for s in known])
-        here = arms.setdefault(arm, _Arm())
-        row = _row(maps)
+        lost = pd.Series([outcomes[s.id] for s in some if s.id in outcomes], dtype=object)
+        reasons = {str(k): int(v) for k, v in lost.value_counts().items()}
+        own = _unpacked(maps[arm, prompt], how)
+        row = {"prompt": prompt, "arm": arm, "missing": len(lost), "reasons": reasons, **_row(own)}
         if row["outcome"] == "label":
-            here.pool[prompt] = maps[:POOL]
-            if prompts_of[arm] < 2 * len(maps):  # the maps are not kept, so chance is drawn now
-                rng = np.random.default_rng([seed, zlib.crc32(prompt.encode())])
-                null = shifted(maps, how.draws, rng)
-                row |= {"p": p_value(row["excess"], null), "null": "shifted"}
-        reasons = {str(k): int(v) for k, v in pd.Series(lost, dtype=object).value_counts().items()}
-        about = {"prompt": prompt, "arm": arm, "missing": len(lost), "reasons": reasons}
-        here.rows.append(about | row)
-    for a in arms.values():
-        _compare(a, how, seed)
-    return pd.DataFrame([r for a in arms.values() for r in a.rows], columns=list(EDGE_COLUMNS))
+            rng = np.random.default_rng([seed, zlib.crc32(prompt.encode())])
+            beside = {p: m for (a, p), m in maps.items() if a == arm and p != prompt}
+            null, pool = _compared(prompt, len(own), beside, subjects or {}, rng)
+            row |= {"null": null, "p": _p(own, _unpacked(pool, how), null, how, rng)}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=list(EDGE_COLUMNS))
+
+
+def _by_prompt(samples: Sequence[Sample]) -> dict[tuple[str, str], list[Sample]]:
+    """Samples by arm and prompt, in the order of their seeds."""
+    groups: dict[tuple[str, str], list[Sample]] = {}
+    for s in sorted(samples, key=lambda s: s.seed):
+        groups.setdefault((s.arm, s.prompt), []).append(s)
+    return {k: groups[k] for k in dict.fromkeys((s.arm, s.prompt) for s in samples)}
+
+
+def _packed(
+    some: Sequence[Sample], picture: Callable[[Sample], np.ndarray], how: Edges
+) -> np.ndarray:
+    """Edge maps in an eighth of the memory: uint8[n, side, side / 8]."""
+    maps = [np.packbits(edge_map(picture(s), how), axis=-1) for s in some]
+    return np.stack(maps) if maps else np.empty((0, how.side, -(-how.side // 8)), np.uint8)
+
+
+def _unpacked(packed: np.ndarray, how: Edges) -> np.ndarray:
+    return np.unpackbits(packed, axis=-1, count=how.side).astype(bool)
 
 
 def _row(maps: np.ndarray) -> dict[str, Any]:
@@ -215,17 +242,30 @@ def _row(maps: np.ndarray) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _compare(arm: _Arm, how: Edges, seed: int) -> None:
-    """Fill in p against images of different prompts where it has not been drawn yet."""
-    for row in arm.rows:
-        if row["outcome"] != "label" or row["null"]:
-            continue
-        size = row["n"]
-        if size > len(arm.pool):  # prompts without images left too few
-            row["outcome"] = "too few prompts to compare with"
-            continue
-        if size not in arm.nulls:
-            rng = np.random.default_rng([seed, size])
-            pool = [arm.pool[prompt] for prompt in sorted(arm.pool)]
-            arm.nulls[size] = shuffled(pool, size, how.draws, rng)
-        row |= {"p": p_value(row["excess"], arm.nulls[size]), "null": "shuffled"}
+def _compared(
+    prompt: str, n: int, beside: Mapping[str, np.ndarray], subjects: Mapping[str, str],
+    rng: np.random.Generator,
+) -> tuple[str, np.ndarray]:  # fmt: skip
+    """What n images of a prompt are compared with: the null's name, and packed maps."""
+    own = subjects.get(prompt, "")
+    same = [p for p in beside if own and subjects.get(p, "") == own]
+    for null, prompts in (("subject", same), ("all", list(beside))):
+        pool = _spread([beside[p] for p in sorted(prompts)], max(OTHERS, 4 * n), rng)
+        if enough(n, len(pool)):
+            return null, np.stack(pool)
+    return "shifted", np.empty((0, 1, 1), np.uint8)
+
+
+def _spread(groups: Sequence[np.ndarray], most: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Up to `most` rows, as evenly from the groups as can be, these in an order drawn by chance."""
+    order = rng.permutation(len(groups))
+    turns = sorted((k, at) for at, i in enumerate(order) for k in range(len(groups[i])))
+    return [groups[order[at]][k] for k, at in turns[:most]]
+
+
+def _p(
+    own: np.ndarray, others: np.ndarray, null: str, how: Edges, rng: np.random.Generator
+) -> float:
+    if null == "shifted":
+        return p_value(excess(own), shifted(own, how.draws, rng))
+    return exchanged(own, others, how.draws, rng)

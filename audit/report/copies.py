@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from audit.records import BASELINE, Evidence, Finding
-from audit.report import charts, wording
+from audit.report import charts, doses, wording
 from audit.report.shares import of_section
 from audit.report.thumbnails import Album
 
@@ -27,7 +27,9 @@ def replication(evidence: Evidence, album: Album) -> dict[str, Any] | None:
     """Charts, rates and pairs, or None where no training set was searched."""
     everything = of_section(evidence, "replication")
     beside = {k: [f for f in everything if f.id.startswith(f"replication/{k}/")] for k in BESIDE}
-    found = [f for f in everything if not any(f in rows for rows in beside.values())]
+    by_guidance = doses.copies_by_guidance(evidence)
+    aside = [by_guidance["found"], *beside.values()]
+    found = [f for f in everything if not any(f in rows for rows in aside)]
     table = evidence.matches
     if table.empty and not everything:
         return None
@@ -37,6 +39,7 @@ def replication(evidence: Evidence, album: Album) -> dict[str, Any] | None:
         "rates": rates,
         "counts": [f for f in found if wording.kind(f) != "share"],
         "rates_chart": _rates_chart(rates),
+        "doses": by_guidance,
         "beside": [(k, rows) for k, rows in beside.items() if rows],
         **_likeness(evidence, known),
         **_edited(evidence),

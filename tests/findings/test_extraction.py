@@ -40,7 +40,7 @@ def edges(p: np.ndarray, arm: str = "none") -> pd.DataFrame:
     """Rows of prompts with the given p."""
     rows = [
         {"prompt": f"p{i}", "arm": arm, "n": 4, "missing": 0, "reasons": {}, "density": 0.1,
-         "persistence": 0.05, "chance": 0.01, "excess": 0.04, "p": v, "null": "shuffled",
+         "persistence": 0.05, "chance": 0.01, "excess": 0.04, "p": v, "null": "subject",
          "outcome": "label" if math.isfinite(v) else "too few images"}
         for i, v in enumerate(p)
     ]  # fmt: skip
@@ -141,13 +141,18 @@ def test_edges_are_adjusted_inside_an_arm(seed: int) -> None:
     )
 
 
-def test_the_null_is_named_and_its_weakness_too() -> None:
-    """Shifted maps do not allow for a common layout."""
+@pytest.mark.parametrize("null", ["all", "shifted"])
+def test_the_null_is_named_and_its_weakness_too(null: str) -> None:
+    """Other subjects' images and shifted maps do not allow for what a subject's pictures share."""
     table = edges(np.array([0.01, 0.5]))
     prompts = {f"p{i}": prompt(f"p{i}") for i in range(2)}
-    assert "layout" not in extraction.persistent(table, prompts)[0].method
-    table["null"] = "shifted"
-    assert "a common layout is not allowed for" in extraction.persistent(table, prompts)[0].method
+    method = extraction.persistent(table, prompts)[0].method
+    assert "other prompts for the same subject" in method
+    assert "layout" not in method
+    table.loc[1, "null"] = null
+    method = extraction.persistent(table, prompts)[0].method
+    assert "the same subject or " in method
+    assert "a subject's own layout is not allowed for" in method
 
 
 @pytest.mark.parametrize("seed", range(2))

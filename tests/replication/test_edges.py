@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -19,13 +19,14 @@ from audit.replication.edges import (
     Edges,
     chance,
     edge_map,
+    enough,
     excess,
+    exchanged,
     magnitude,
     p_value,
     persist,
     persistence,
     shifted,
-    shuffled,
 )
 
 PAPER = Edges(share=None)
@@ -160,13 +161,14 @@ def run(kinds: dict[str, int], seed: int, images: int = 4) -> dict[str, dict[str
     return table.set_index("prompt").to_dict("index")
 
 
-def test_shuffled_prompts_allow_for_a_common_layout_and_shifts_do_not() -> None:
+def test_other_prompts_allow_for_a_common_layout_and_shifts_do_not() -> None:
     """Subjects in the middle: between prompts few p are small, by shifting far too many."""
     plain = {f"p{i}": 0 for i in range(12)}
-    between = [r["p"] for s in range(5) for r in run(plain, s).values()]
+    between = [r for s in range(5) for r in run(plain, s).values()]
     few = [r for s in range(12) for r in run({"a": 0, "b": 0, "c": 0}, s).values()]
+    assert {str(r["null"]) for r in between} == {"all"}
     assert {str(r["null"]) for r in few} == {"shifted"}
-    assert np.mean(np.array(between) <= 0.05) < 0.15
+    assert np.mean([float(str(r["p"])) <= 0.05 for r in between]) < 0.15
     assert np.mean([float(str(r["p"])) <= 0.05 for r in few]) > 0.5
 
 
@@ -175,7 +177,7 @@ def test_copies_are_above_images_of_other_prompts(seed: int) -> None:
     """Four or three alike of four are found; what is missing is counted, and may leave too few."""
     kinds = {"four": 4, "three": 3, "blocked": 4} | {f"p{i}": 0 for i in range(12)}
     found = run(kinds, seed)
-    assert found["four"]["null"] == "shuffled"
+    assert found["four"]["null"] == "all"
     assert float(str(found["four"]["p"])) <= 0.03
     assert float(str(found["three"]["p"])) <= 0.03
     assert float(str(found["four"]["excess"])) > 0.03
@@ -183,6 +185,91 @@ def test_copies_are_above_images_of_other_prompts(seed: int) -> None:
     assert (blocked["outcome"], blocked["n"], blocked["missing"]) == ("too few images", 2, 2)
     assert blocked["reasons"] == {"blocked": 2}
     assert math.isnan(float(str(blocked["p"])))
+
+
+def framed(subject: int, rng: np.random.Generator) -> np.ndarray:
+    """A subject's own frame and ground, the same in all its pictures, around something random."""
+    own = np.random.default_rng(1000 + subject)
+    picture = np.full((48, 48, 3), own.integers(60, 200, 3), np.uint8)
+    for at in own.integers(4, 44, 3):
+        picture[at : at + 2] = own.integers(0, 256, 3)
+        picture[:, at : at + 2] = own.integers(0, 256, 3)
+    picture[12:36, 12:36] = scene(rng, 24)
+    return noisy(picture, rng)
+
+
+def subjects(seed: int, copied: int, prompts: int = 8, images: int = 4) -> pd.DataFrame:
+    """Four subjects, each with a frame of its own; of each, the first prompts give one image."""
+    rng = np.random.default_rng(seed)
+    samples, pictures, asked = [], {}, {}
+    for subject in range(4):
+        for k in range(prompts):
+            prompt, base = f"s{subject}/{k}", framed(subject, rng)
+            asked[prompt] = f"subject {subject}"
+            for i in range(images):
+                s = Sample(f"{prompt}-{i}", prompt, "none", i, prompt)
+                pictures[s.id] = noisy(base, rng) if k < copied else framed(subject, rng)
+                samples.append(s)
+    found = persist(samples, lambda s: pictures[s.id], {}, SMALL, seed, asked)
+    across = persist(samples, lambda s: pictures[s.id], {}, SMALL, seed)
+    return found.assign(across=across.p, copied=[int(p[3:]) < copied for p in found.prompt])
+
+
+def test_what_a_subject_s_pictures_share_does_not_count() -> None:
+    """A frame that all of a subject's pictures have: p is exact inside it, and useless across."""
+    found = pd.concat([subjects(seed, 0) for seed in range(6)])
+    assert set(found["null"]) == {"subject"}
+    assert (found.p <= 0.05).mean() <= 0.08  # 192 prompts: 0.05 and two standard errors
+    assert (found.p <= 0.2).mean() <= 0.26
+    assert (found.across <= 0.05).mean() > 0.5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_prompt_that_gives_one_image_back_stands_out_of_its_subject(seed: int) -> None:
+    """Of eight prompts of each subject one is copied: it is found, and no other with it."""
+    found = subjects(seed, 1)
+    assert (found[found.copied].p <= 0.02).all()
+    assert (found[~found.copied].p <= 0.05).mean() <= 0.15
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_images_of_noise_do_not_stand_out_of_a_subject(seed: int) -> None:
+    """Noise among ordinary pictures of the subject shares less than they do."""
+    rng = np.random.default_rng(seed)
+    samples, pictures = [], {}
+    for k in range(8):
+        for i in range(4):
+            s = Sample(f"{k}-{i}", f"p{k}", "none", i, "t")
+            noise = rng.integers(0, 256, (48, 48, 3), np.uint8)
+            pictures[s.id] = noise if k < 2 else framed(0, rng)
+            samples.append(s)
+    subject = {f"p{k}": "one" for k in range(8)}
+    found = persist(samples, lambda s: pictures[s.id], {}, SMALL, seed, subject)
+    assert (found.p[:2] > 0.5).all()
+
+
+def test_exchanged_p_is_the_share_of_all_exchanges() -> None:
+    """Against every choice of three of eight maps; one map eight times is never remarkable."""
+    rng = np.random.default_rng(3)
+    some = rng.random((8, 16, 16)) < rng.uniform(0.2, 0.4, 8)[:, None, None]
+    some[1] |= some[0]
+    some[2] |= some[0]
+    every = [excess(some[list(c)]) for c in combinations(range(8), 3)]
+    exact = np.mean(np.array(every) >= excess(some[:3]) - 1e-12)
+    drawn = exchanged(some[:3], some[3:], 4000, np.random.default_rng(0))
+    assert drawn == pytest.approx(exact, abs=4 * math.sqrt(exact / 4000) + 0.2 * exact)
+    alike = np.repeat(some[:1], 8, 0)
+    assert exchanged(alike[:3], alike[3:], 99, rng) == 1
+
+
+def test_enough_is_what_takes_a_prompt_s_images_apart() -> None:
+    """Counted over all choices; four images need eighteen others, and more need more."""
+    for n, m in ((3, 5), (4, 6), (5, 7)):
+        picks = list(combinations(range(n + m), n))
+        share = np.mean([sum(i < n for i in c) > n / 2 for c in picks])
+        assert enough(n, m) == (share <= 0.01)
+    assert next(m for m in range(40) if enough(4, m)) == 18
+    assert not enough(8, 19)
 
 
 def test_flat_pictures_have_no_edges_and_no_excess() -> None:
@@ -194,14 +281,10 @@ def test_flat_pictures_have_no_edges_and_no_excess() -> None:
     assert p_value(excess(some), shifted(some, 19, np.random.default_rng(0))) == 1
 
 
-def test_what_cannot_be_drawn_is_an_error_or_unknown() -> None:
-    """Five different prompts of four do not exist; no draws give no p."""
-    rng = np.random.default_rng(0)
-    pool = [rng.random((2, 8, 8)) < 0.3 for _ in range(4)]
-    with pytest.raises(ValueError, match="different prompts"):
-        shuffled(pool, 5, 1, rng)
+def test_no_draws_give_no_p() -> None:
+    """p is unknown where nothing was drawn, and never 0 otherwise."""
     assert math.isnan(p_value(0.1, np.empty(0)))
-    assert p_value(2.0, shuffled(pool, 4, 9, rng)) == 0.1
+    assert p_value(2.0, np.zeros(9)) == 0.1
 
 
 def test_the_same_seed_gives_the_same_table_in_any_order() -> None:
@@ -209,7 +292,7 @@ def test_the_same_seed_gives_the_same_table_in_any_order() -> None:
     rng = np.random.default_rng(5)
     samples = [Sample(f"{p}{i}", p, "none", i, p) for p in "abcdefghi" for i in range(3)]
     pictures = {s.id: centred(rng) for s in samples}
-    for some in (samples, samples[:9]):  # shuffled, and too few for it
+    for some in (samples, samples[:9]):  # exchanged, and too few for it
         tables = [
             persist(t, lambda s: pictures[s.id], {}, SMALL, 7).set_index("prompt").sort_index()
             for t in (some, some[::-1])

@@ -1,0 +1,76 @@
+"""Copies by guidance: a line for all captions, and one for each level of repetition."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from audit.findings.doses import of_guidance
+from audit.records import Evidence, Finding
+from audit.report import wording
+from audit.report.charts import OTHER_MARKERS, _figure, _legend
+from audit.report.svg import ACCENT, PAPER, QUIET, SECOND, inline
+
+
+def copies_by_guidance(evidence: Evidence) -> dict[str, Any]:
+    """Claims of `findings.doses`, those of shares first, and their chart; both empty without."""
+    found = [f for f in evidence.findings if f.id.startswith("replication/doses/")]
+    scale = of_guidance(evidence.settings.guidance, evidence.suite.mitigations)
+    lines: dict[str, list[tuple[float, Finding]]] = {}
+    for f in found:
+        key = f.id.rpartition("/")[2]
+        if key != "change" and f.arm in scale and math.isfinite(f.estimate):
+            lines.setdefault(key, []).append((scale[f.arm], f))
+    return {"found": found, "chart": _chart(lines) if lines else ""}
+
+
+def _chart(lines: dict[str, list[tuple[float, Finding]]]) -> str:
+    """Share of copies by scale, in percent; intervals are those of all captions."""
+    with _figure(3.0) as (figure, axes):
+        whole = sorted(lines.get("all", []), key=lambda at: at[0])
+        for x, f in whole:
+            axes.plot([x, x], [100 * f.low, 100 * f.high], color=ACCENT, lw=2.0, zorder=2)
+        for (key, points), shape in zip(sorted(lines.items(), key=_order), _shapes(), strict=False):
+            _line(axes, key, sorted(points, key=lambda at: at[0]), shape)
+        scales = sorted({x for points in lines.values() for x, _ in points})
+        axes.set_xticks(scales, [f"{x:g}" for x in scales])
+        axes.set_ylim(-3, 103)
+        axes.set_xlabel(wording.text("chart.guidance"))
+        axes.set_ylabel(wording.text("chart.copied"))
+        _legend(figure, axes)
+        return inline(figure, "copies-by-guidance", _said(whole))
+
+
+def _order(line: tuple[str, Any]) -> int:
+    level = re.search(r"=(\d+)", line[0])
+    return int(level[1]) if level else 0
+
+
+def _shapes() -> Sequence[str]:
+    return ("o", "s", "D", *OTHER_MARKERS)
+
+
+def _line(axes: Axes, key: str, points: Sequence[tuple[float, Finding]], shape: str) -> None:
+    level = re.search(r"=(\d+)", key)
+    words = wording.repeats(int(level[1])) if level else wording.text("chart.captions")
+    xs, ys = [x for x, _ in points], [100 * f.estimate for _, f in points]
+    edge, inside = (SECOND, PAPER) if level else (ACCENT, ACCENT)
+    dash: Any = (0, (4, 2)) if level else "-"
+    axes.plot(xs, ys, color=QUIET if level else ACCENT, lw=0.9, ls=dash, zorder=1)
+    axes.scatter(xs, ys, marker=shape, s=30, facecolors=inside, edgecolors=edge, linewidths=1.2,
+                 zorder=3, label=words, clip_on=False)  # fmt: skip
+
+
+def _said(points: Sequence[tuple[float, Finding]]) -> str:
+    """The chart in words: its first and its last point."""
+    if not points:
+        return wording.text("chart.copied")
+    (low, first), (high, last) = points[0], points[-1]
+    return wording.text(
+        "chart.doses", n=len(points), low=f"{low:g}", high=f"{high:g}",
+        first=wording.percent(first.estimate), last=wording.percent(last.estimate),
+    )  # fmt: skip
