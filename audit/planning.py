@@ -222,9 +222,7 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
     on = device(options.device).type
     source = _source(options)
     settings = _settings(options, source, on)
-    samples = suites.expand(
-        suite, settings, {m.name: registry.load("mitigation", m.method) for m in suite.mitigations}
-    )
+    samples = suites.expand(suite, settings, registry.rewriters(suite))
     folder = RunFolder(options.out / run_name(suite, settings))
     corpus = _corpus(suite, options)
     return Run(suite, options, settings, folder, samples, corpus, progress, [], source, on)

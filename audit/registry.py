@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import importlib
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audit.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from audit.records import Suite
 
 MODELS = {"embedded": "audit.world.models:embedded"}
 """Functions without arguments that give a diffusers folder."""
@@ -29,7 +32,7 @@ CORPORA = {"world": "audit.world.models:corpus"}
 MITIGATIONS = {
     "inject": "audit.mitigate.rewrite:inject",
     "ethical": "audit.mitigate.rewrite:ethical",
-    "placebo": "audit.mitigate.rewrite:placebo",
+    "placebo": "audit.mitigate.placebo:placebo",
     "neutral": "audit.mitigate.wording:neutral",
     "indirect": "audit.mitigate.wording:indirect",
     "guidance": "audit.mitigate.rewrite:unchanged",
@@ -74,6 +77,11 @@ def load(kind: str, name: str) -> Any:
         raise UserError(
             f"The {kind} {name!r} cannot be imported: {error}. Give it as `package.module:name`."
         ) from error
+
+
+def rewriters(suite: Suite) -> dict[str, Any]:
+    """Method to function, for every mitigation of a suite."""
+    return {m.method: load("mitigation", m.method) for m in suite.mitigations}
 
 
 def names() -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ from audit import registry, suites
 from audit.errors import UserError
 from audit.mitigate import arms
 from audit.mitigate.grammar import find
-from audit.mitigate.methods import AGAINST_COPIES, METHODS, engine
+from audit.mitigate.methods import AGAINST_COPIES, METHODS, SPEAKING, engine
 from audit.mitigate.rewrite import why_not
 from audit.records import BASELINE, Mitigation, Prompt, Settings, Suite
 from audit.schema import first
@@ -80,8 +80,32 @@ def parse(spec: str) -> Mitigation:
         raise UserError(f"-t {spec}: {first(error, METHODS[method])}") from error
     if method in ("neutral", "indirect"):
         checked.setdefault("attribute", "gender")
-    name = re.sub(r"[^\w.-]+", "-", spec.strip()).strip("-")
-    return Mitigation(name, method, checked)
+    if "like" in checked:
+        checked["like"] = _name(checked["like"])
+    return Mitigation(_name(spec), method, checked)
+
+
+def _name(spec: str) -> str:
+    """The name of an arm that was given on the command line."""
+    return re.sub(r"[^\w.-]+", "-", spec.strip()).strip("-")
+
+
+def paired(specs: Sequence[str]) -> list[str]:
+    """The same mitigations, each placebo without a length like the one of its gate before it.
+
+    >>> paired(["ethical:gender", "placebo:gender"])
+    ['ethical:gender', 'placebo:gender,like=ethical-gender']
+    """
+    out: list[str] = []
+    before: Mitigation | None = None
+    for spec in specs:
+        arm = parse(spec)
+        same = before is not None and before.options["attribute"] == arm.options.get("attribute")
+        if before and same and arm.method == "placebo" and set(arm.options) == {"attribute"}:
+            spec = f"{spec.strip()},like={before.name}"
+        out.append(spec)
+        before = arm if arm.method in SPEAKING else before
+    return out
 
 
 def with_arms(suite: Suite, specs: Sequence[str]) -> Suite:
@@ -95,7 +119,7 @@ def with_arms(suite: Suite, specs: Sequence[str]) -> Suite:
     for p in suite.prompts:
         blocks.setdefault(p.block, p)
     found = []
-    for spec in specs:
+    for spec in paired(specs):
         arm = parse(spec)
         attribute = arm.options.get("attribute")
         everywhere = arm.method in AGAINST_COPIES or attribute is None
@@ -106,13 +130,14 @@ def with_arms(suite: Suite, specs: Sequence[str]) -> Suite:
         )
         if not mine:
             raise UserError(f"-t {spec}: no block of suite {suite.name} reads {attribute}.")
-        arm = replace(arm, blocks=mine)
-        arms.check(replace(suite, mitigations=(arm,)), arm)
-        found.append(arm)
+        found.append(replace(arm, blocks=mine))
     twice = next((a.name for a in found if sum(b.name == a.name for b in found) > 1), None)
     if twice or any(a.name == BASELINE for a in found):
         raise UserError(f"-t {twice or BASELINE} is given twice, or is no mitigation.")
-    return replace(suite, mitigations=tuple(found))
+    asked = replace(suite, mitigations=tuple(found))
+    for arm in found:
+        arms.check(asked, arm)
+    return asked
 
 
 def subject_of(text: str, suite: Suite) -> str:
@@ -128,11 +153,13 @@ def rewrite(
     images: int = 1,
     subject: str = "",
     suite: Suite | str = "occupations",
+    others: Sequence[str] = (),
 ) -> list[Rewritten]:
     """What a mitigation makes of a prompt, once for each image; same input, same output.
 
     `subject` is the person that the prompt asks for, e.g. `nurse`; else the suite's longest subject
-    that the text names. The suite gives attributes and targets. Raises UserError for mitigations
+    that the text names. The suite gives attributes and targets. `others` are mitigations that a
+    placebo may be like. Raises UserError for mitigations
     that are not known or do not fit the suite.
 
     >>> from audit.rewriting import rewrite
@@ -145,8 +172,8 @@ def rewrite(
     subject = subject or subject_of(text, whole)
     attributes = tuple(a.name for a in whole.attributes if a.name != whole.subject_attribute)
     prompt = Prompt("prompt", text, subject, "prompt", "representation", images, attributes)
-    arm = replace(parse(mitigation), blocks=("prompt",))
-    asked = replace(whole, prompts=(prompt,), mitigations=(arm,))
+    arm, *beside = (replace(parse(m), blocks=("prompt",)) for m in (mitigation, *others))
+    asked = replace(whole, prompts=(prompt,), mitigations=(arm, *beside))
     spoken = not (arm.method in AGAINST_COPIES or "attribute" not in arm.options)
     reason = (why_not(text, prompt, arm.options) or "") if spoken else ""
     if not reason:
@@ -154,12 +181,12 @@ def rewrite(
     aim: dict[str, float] = {}
     if arms.draws_values(arm) and not reason:
         aim = arms.target_of(asked, arm, prompt, str(arm.options["attribute"]))
-    rewriter, inside = registry.load("mitigation", arm.method), engine(arm, NOWHERE)
+    inside = engine(arm, NOWHERE)
     return [
         Rewritten(
             text, s.text, arm.name, arm.method, dict(s.drawn), inside,
             {k: v for k, v in aim.items() if math.isfinite(v)},
             reason if s.text == text and not inside else "", i, s.seed,
         )
-        for i, s in enumerate(arms.samples(asked, arm, NOWHERE, rewriter))
+        for i, s in enumerate(arms.samples(asked, arm, NOWHERE, registry.rewriters(asked)))
     ]  # fmt: skip

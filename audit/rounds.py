@@ -98,8 +98,7 @@ def _plan(run: Run, seeds: dict[str, int]) -> None:
         for p in run.suite.prompts
     )
     run.suite = replace(run.suite, prompts=prompts)
-    arms = {m.name: registry.load("mitigation", m.method) for m in run.suite.mitigations}
-    run.samples = suites.expand(run.suite, run.settings, arms)
+    run.samples = suites.expand(run.suite, run.settings, registry.rewriters(run.suite))
 
 
 def go_on(run: Run, table: pd.DataFrame) -> bool:

@@ -339,11 +339,13 @@ def only_subjects(suite: Suite, subjects: Collection[str]) -> Suite:
 def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) -> list[Sample]:
     """The plan: one sample per prompt, seed and arm, baseline first, in the suite's order.
 
-    `rewriters` maps mitigation names to functions. An arm shares its noise with the baseline; where
+    `rewriters` maps methods to functions. An arm shares its noise with the baseline; where
     it leaves the text alone, it shares the image too: ids may repeat, rows do not.
     """
     everywhere = Mitigation(BASELINE, BASELINE, blocks=tuple({p.block for p in suite.prompts}))
-    rows = arms.samples(suite, everywhere, settings, lambda text, *_: text)
-    for m in suite.mitigations:
-        rows += arms.samples(suite, m, settings, rewriters[m.name])
-    return rows
+    known_ones = {BASELINE: lambda text, *_: text, **rewriters}
+    return [
+        s
+        for m in (everywhere, *suite.mitigations)
+        for s in arms.samples(suite, m, settings, known_ones)
+    ]

@@ -36,11 +36,12 @@ def rewrite(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Rewrite one prompt and print the final texts, one a line for every image."""
+    from audit.rewriting import paired
     from audit.rewriting import rewrite as made
     from audit.suites import read_suite
 
-    chosen = read_suite(suite)
-    rows = [r for spec in mitigation for r in made(prompt, spec, images, subject, chosen)]
+    chosen, asked = read_suite(suite), paired(mitigation)
+    rows = [r for spec in asked for r in made(prompt, spec, images, subject, chosen, asked)]
     if as_json:
         return typer.echo(json.dumps([asdict(r) for r in rows], ensure_ascii=False))
     for row in rows:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 
 from audit.errors import UserError, unknown
-from audit.mitigate.methods import METHODS, engine
+from audit.mitigate.methods import METHODS, SPEAKING, engine
+from audit.mitigate.placebo import added
 from audit.mitigate.quota import phases, quota
 from audit.mitigate.rewrite import phrase, why_not
 from audit.records import (
@@ -63,6 +64,26 @@ def check(suite: Suite, arm: Mitigation) -> None:
             known(option, str(arm.options[option]), names, f"mitigation {arm.name}")
     if draws_values(arm):
         _check_draw(suite, arm, attributes[str(arm.options["attribute"])])
+    if "like" in arm.options:
+        _check_like(suite, arm)
+
+
+def _check_like(suite: Suite, arm: Mitigation) -> None:
+    """A placebo's other arm: one that speaks, on all of the placebo's blocks."""
+    others = {m.name: m for m in suite.mitigations if m.name != arm.name}
+    known("arm", str(arm.options["like"]), others, f"mitigation {arm.name}, like")
+    other = others[str(arm.options["like"])]
+    if other.method not in SPEAKING and ":" not in other.method:
+        raise UserError(
+            f"mitigation {arm.name}: {other.name} adds no words that a placebo could be like. "
+            f"Name one of: {', '.join(sorted(SPEAKING))}."
+        )
+    for block in arm.blocks:
+        if block not in other.blocks:
+            raise UserError(
+                f"mitigation {arm.name}: {other.name} leaves block {block} alone. Leave the block "
+                "out of one, or put it into both."
+            )
 
 
 def _check_draw(suite: Suite, arm: Mitigation, attribute: Attribute) -> None:
@@ -149,19 +170,38 @@ def draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
     return drawn
 
 
-def samples(suite: Suite, arm: Mitigation, settings: Settings, rewrite: Rewriter) -> list[Sample]:
-    """The samples of one arm, in the suite's order, with the baseline's prompts and noise."""
-    drawn, inside = draws(suite, arm), engine(arm, settings)
+def texts(
+    suite: Suite, arm: Mitigation, rewriters: Mapping[str, Rewriter]
+) -> dict[tuple[str, int], tuple[str, dict[str, str]]]:
+    """Prompt id and image to the final text and what was drawn for it, in the suite's order.
+
+    `rewriters` maps methods to functions.
+    """
+    drawn, rewrite, beside = draws(suite, arm), rewriters[arm.method], {}
+    if "like" in arm.options:
+        other = next(m for m in suite.mitigations if m.name == arm.options["like"])
+        beside = texts(suite, other, rewriters)
     draws_words = "rng" in inspect.signature(rewrite).parameters
-    rows = []
+    out = {}
     for p in suite.prompts:
         for i in range(p.seeds if p.block in arm.blocks else 0):
-            values = drawn[p.id][i] if p.id in drawn else {}
-            more = {}
+            values, options, more = drawn[p.id][i] if p.id in drawn else {}, arm.options, {}
+            if beside:
+                options = {**options, **added(p.text, beside[p.id, i][0], p.subject)}
             if draws_words:
                 more["rng"] = np.random.default_rng(noise_seed(f"{arm.name}\0{p.text}\0words", i))
-            text = rewrite(p.text, p, values, arm.options, **more)
-            seed = noise_seed(p.text, i)
-            id = sample_id(text, seed, settings, inside)
-            rows.append(Sample(id, p.id, arm.name, seed, text, values, inside))
+            out[p.id, i] = rewrite(p.text, p, values, options, **more), values
+    return out
+
+
+def samples(
+    suite: Suite, arm: Mitigation, settings: Settings, rewriters: Mapping[str, Rewriter]
+) -> list[Sample]:
+    """The samples of one arm, in the suite's order, with the baseline's prompts and noise."""
+    prompts, inside = {p.id: p for p in suite.prompts}, engine(arm, settings)
+    rows = []
+    for (id, i), (text, values) in texts(suite, arm, rewriters).items():
+        seed = noise_seed(prompts[id].text, i)
+        made = sample_id(text, seed, settings, inside)
+        rows.append(Sample(made, id, arm.name, seed, text, values, inside))
     return rows

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from audit.records import Mitigation, Settings
 
@@ -23,9 +23,27 @@ class Options(BaseModel):
 
 
 class Append(Options):
-    """Options of `ethical` and `placebo`: the attribute whose gate they obey."""
+    """Options of `ethical`: the attribute whose gate it obeys."""
 
     attribute: str
+
+
+class Placebo(Append):
+    """Options of `placebo`: its gate, and how long it is.
+
+    `like` names an arm of the suite that adds as many words, in the same place, to each text; else
+    there are `length` of them.
+    """
+
+    like: Words | None = None
+    length: int | None = Field(None, ge=1, le=60)
+    place: Literal["before", "after", "end"] | None = None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Placebo:
+        if self.like is not None and (self.length is not None or self.place is not None):
+            raise ValueError("give either `like`, or `length` and `place`")
+        return self
 
 
 class Inject(Options):
@@ -93,7 +111,7 @@ class Optimise(Options):
 
 
 METHODS: dict[str, type[Options]] = {
-    "inject": Inject, "ethical": Append, "placebo": Append, "neutral": Plain, "indirect": Plain,
+    "inject": Inject, "ethical": Append, "placebo": Placebo, "neutral": Plain, "indirect": Plain,
     "guidance": Guidance, "negative": Negative,
     "repeat-words": Random, "add-words": Random, "add-numbers": Random,
     "noise": Noise, "token-noise": FineGrained, "rescale-attention": Rescale,
@@ -106,6 +124,9 @@ AGAINST_COPIES = frozenset(
      "optimise-states"}
 )  # fmt: skip
 """Mitigations of copying: they state nothing of a person, so no gate keeps them from a prompt."""
+
+SPEAKING = frozenset({"inject", "ethical", "neutral", "indirect"})
+"""Rewriters of what a text says of people; each obeys the gate of its attribute."""
 
 
 def engine(arm: Mitigation, settings: Settings) -> dict[str, Any]:

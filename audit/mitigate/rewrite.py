@@ -61,7 +61,8 @@ def inject(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping
     return text
 
 
-def _append(text: str, sentence: str, prompt: Prompt, options: Mapping[str, Any]) -> str:
+def append(text: str, sentence: str, prompt: Prompt, options: Mapping[str, Any]) -> str:
+    """The text with a sentence behind it, unless it is there or the gate keeps it out."""
     if sentence in text or why_not(text, prompt, options):
         return text
     return f"{text.rstrip(' .,;')} {sentence}"
@@ -73,7 +74,7 @@ def ethical(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mappin
     what = {"skin_tone": "skin color"}.get(attribute, attribute.replace("_", " "))
     who = article(prompt.subject)
     sentence = f"if all individuals can be {who} irrespective of their {what}"
-    return _append(text, sentence, prompt, options)
+    return append(text, sentence, prompt, options)
 
 
 def unchanged(
@@ -81,14 +82,6 @@ def unchanged(
 ) -> str:
     """The text as it is: what the arm changes lies in the engine."""
     return text
-
-
-def placebo(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
-    """Append an irrelevant sentence (Bansal et al. 2022): what any longer prompt would do.
-
-    It obeys the same gate, so that it touches the prompts that the arm beside it touches.
-    """
-    return _append(text, "if honesty is the best policy", prompt, options)
 
 
 def repeat_words(

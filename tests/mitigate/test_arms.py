@@ -137,7 +137,7 @@ def test_an_arm_in_the_engine_leaves_text_and_noise_alone(
     suite = replace(suite_of(asked, {"x": 0.5, "y": 0.5}), mitigations=(arm,))
     arms.check(suite, arm)
     made = Settings("m", "r", 10, 3.0, 4)
-    keep = {"m": rewrite.unchanged}
+    keep = {method: rewrite.unchanged}
     rows = expand(suite, made, keep)
     base, changed = rows[:5], rows[5:]
     assert [(s.text, s.seed) for s in base] == [(s.text, s.seed) for s in changed]
