@@ -17,7 +17,7 @@ from audit import registry, suites
 from audit.errors import UserError
 from audit.mitigate import arms
 from audit.mitigate.grammar import find
-from audit.mitigate.methods import AGAINST_COPIES, METHODS, SPEAKING, engine
+from audit.mitigate.methods import AGAINST_COPIES, METHODS, SPEAKING
 from audit.mitigate.rewrite import why_not
 from audit.records import BASELINE, Mitigation, Prompt, Settings, Suite
 from audit.schema import first
@@ -61,17 +61,19 @@ def parse(spec: str) -> Mitigation:
     """A mitigation from `METHOD`, `METHOD:VALUE`, or `METHOD:VALUE,option=value,...`.
 
     `inject:gender,target=labour` states drawn genders, `guidance:6` changes the scale. VALUE is the
-    method's first option (FIRST). Raises UserError for unknown methods and options.
+    method's first option (FIRST). All that follows `negative:` is its text, but for
+    `negative:attribute=gender,target=labour`, which stays away from what was not drawn. Raises
+    UserError for unknown methods and options.
     """
     method, _, rest = spec.strip().partition(":")
     if method not in METHODS:
         registry.load("mitigation", method)  # raises, with names that are near
         raise UserError(f"{spec!r}: describe outside mitigations in a suite file.")
     options: dict[str, Any] = {}
-    parts = [rest] if method == "negative" else re.split(r",(?=[a-z_]+=)", rest)
-    for part in filter(None, parts):
+    whole = method == "negative" and not rest.startswith("attribute=")
+    for part in filter(None, [rest] if whole else re.split(r",(?=[a-z_]+=)", rest)):
         key, given, value = part.partition("=")
-        if not given or method == "negative":
+        if not given or whole:
             key, value = FIRST[method], part
         options[key] = value
     try:
@@ -181,12 +183,11 @@ def rewrite(
     aim: dict[str, float] = {}
     if arms.draws_values(arm) and not reason:
         aim = arms.target_of(asked, arm, prompt, str(arm.options["attribute"]))
-    inside = engine(arm, NOWHERE)
     return [
         Rewritten(
-            text, s.text, arm.name, arm.method, dict(s.drawn), inside,
+            text, s.text, arm.name, arm.method, dict(s.drawn), dict(s.how),
             {k: v for k, v in aim.items() if math.isfinite(v)},
-            reason if s.text == text and not inside else "", i, s.seed,
+            reason if s.text == text and not s.how else "", i, s.seed,
         )
         for i, s in enumerate(arms.samples(asked, arm, NOWHERE, registry.rewriters(asked)))
     ]  # fmt: skip

@@ -39,6 +39,12 @@ def test_every_method_has_a_name_a_first_option_and_a_function() -> None:
         ("inject:gender,target=labour", "inject", {"attribute": "gender", "target": "labour"}),
         ("guidance:6.5", "guidance", {"scale": 6.5}),
         ("negative:a man, a boy", "negative", {"text": "a man, a boy"}),
+        ("negative:attribute", "negative", {"text": "attribute"}),
+        (
+            "negative:attribute=gender,target=labour",
+            "negative",
+            {"attribute": "gender", "target": "labour"},
+        ),
         ("add-words", "add-words", {}),
         ("token-noise:0.9,probability=0.3", "token-noise", {"width": 0.9, "probability": 0.3}),
         ("neutral", "neutral", {"attribute": "gender"}),
@@ -53,7 +59,8 @@ def test_what_a_name_means(spec: str, method: str, options: dict[str, object]) -
 @pytest.mark.parametrize(
     ("spec", "words"),
     [("injct:gender", "Did you mean inject"), ("guidance", "scale"), ("guidance:high", "scale"),
-     ("noise:-1", "level"), ("inject:gender,aim=x", "aim"), ("mine.mod:thing", "Unknown")],
+     ("noise:-1", "level"), ("inject:gender,aim=x", "aim"), ("mine.mod:thing", "Unknown"),
+     ("negative", "text"),     ("negative:attribute=gender,text=x", "either `text` or `attribute`")],
 )  # fmt: skip
 def test_what_is_no_mitigation(spec: str, words: str) -> None:
     """One sentence that names the option or a near name."""
@@ -84,8 +91,19 @@ def test_quotas_are_met_and_drawn_alike_every_time() -> None:
     assert {r.text for r in rows} == {"a photo of a male nurse", "a photo of a female nurse"}
 
 
+def test_each_image_has_its_own_negative_prompt() -> None:
+    """Half stay away from men and half from women, of the same text; the draws say which."""
+    rows = rewrite("a photo of a nurse", "negative:attribute=gender", images=6)
+    assert {r.text for r in rows} == {"a photo of a nurse"}
+    words = {"woman": "male, man", "man": "female, woman"}
+    assert all(r.engine == {"negative": words[r.drawn["gender"]]} and r.changed for r in rows)
+    assert Counter(r.drawn["gender"] for r in rows) == {"woman": 3, "man": 3}
+    assert rows[0].target == {"woman": 0.5, "man": 0.5}
+
+
 GATED = ("Marie Curie, a scientist", "a female judge", "a 1920s pilot", "3 nurses")
-SPOKEN = ("inject:gender", "ethical:gender", "placebo:gender", "neutral")
+SPOKEN = ("inject:gender", "ethical:gender", "placebo:gender", "neutral",
+          "negative:attribute=gender", "placebo:gender,length=3")  # fmt: skip
 
 
 @given(st.sampled_from(GATED), st.sampled_from(SPOKEN))

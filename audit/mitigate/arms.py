@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import math
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from audit.errors import UserError, unknown
 from audit.mitigate.methods import METHODS, SPEAKING, engine
 from audit.mitigate.placebo import added
 from audit.mitigate.quota import phases, quota
-from audit.mitigate.rewrite import phrase, why_not
+from audit.mitigate.rewrite import avoided, phrase, why_not
 from audit.records import (
     BASELINE,
     Attribute,
@@ -97,17 +98,26 @@ def _check_draw(suite: Suite, arm: Mitigation, attribute: Attribute) -> None:
                 )
     for value in arm.options.get("words", {}):
         known(f"{attribute.name} value", value, attribute.classes, f"mitigation {arm.name}")
-    for value in attribute.classes if arm.method == "inject" else ():
-        if phrase(attribute.name, value, arm.options) is None:
+    for value in attribute.classes:
+        if not _has_words(arm, attribute, value):
             raise UserError(
                 f"mitigation {arm.name}: no words state {attribute.name} {value!r}. "
                 f"Give them in options, words = {{ {value} = ... }}."
             )
 
 
+def _has_words(arm: Mitigation, attribute: Attribute, value: str) -> bool:
+    if arm.method == "negative":
+        others = [c for c in attribute.classes if c != value]
+        return avoided(attribute.name, others[0], (others[0], value), arm.options) is not None
+    return arm.method != "inject" or phrase(attribute.name, value, arm.options) is not None
+
+
 def draws_values(arm: Mitigation) -> bool:
     """Whether values are drawn for an arm: `inject`, or any method with attribute and target."""
-    return arm.method == "inject" or {"attribute", "target"} <= set(arm.options)
+    if arm.method in ("inject", "negative"):
+        return "attribute" in arm.options
+    return {"attribute", "target"} <= set(arm.options)
 
 
 def target_of(suite: Suite, arm: Mitigation, prompt: Prompt, attribute: str) -> dict[str, float]:
@@ -198,10 +208,22 @@ def samples(
     suite: Suite, arm: Mitigation, settings: Settings, rewriters: Mapping[str, Rewriter]
 ) -> list[Sample]:
     """The samples of one arm, in the suite's order, with the baseline's prompts and noise."""
-    prompts, inside = {p.id: p for p in suite.prompts}, engine(arm, settings)
+    prompts = {p.id: p for p in suite.prompts}
     rows = []
     for (id, i), (text, values) in texts(suite, arm, rewriters).items():
-        seed = noise_seed(prompts[id].text, i)
-        made = sample_id(text, seed, settings, inside)
-        rows.append(Sample(made, id, arm.name, seed, text, values, inside))
+        seed, how = noise_seed(prompts[id].text, i), _how(suite, arm, settings, values)
+        made = sample_id(text, seed, settings, how)
+        rows.append(Sample(made, id, arm.name, seed, text, values, how))
     return rows
+
+
+def _how(
+    suite: Suite, arm: Mitigation, settings: Settings, values: Mapping[str, str]
+) -> dict[str, Any]:
+    """What the engine does otherwise for one image, by what was drawn for it."""
+    away: list[str] = []
+    for attribute in suite.attributes if arm.method == "negative" else ():
+        if attribute.name in values:
+            drawn = values[attribute.name]
+            away += avoided(attribute.name, drawn, attribute.classes, arm.options) or []
+    return engine(arm, settings, away)

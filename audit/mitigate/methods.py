@@ -5,6 +5,7 @@ Some rewrite the text; some leave it alone and change what the engine does with 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -74,9 +75,25 @@ class Guidance(Options):
 
 
 class Negative(Options):
-    """Options of `negative`: what the engine is told to stay away from, for the same texts."""
+    """Options of `negative`: what the engine is told to stay away from, for the same texts.
 
-    text: Words
+    Either one `text` for all images, or an `attribute` whose values are drawn by quota towards
+    `target`, as `inject` draws them: an image stays away from the classes that were not drawn for
+    it. `words` are what stands for a class.
+    """
+
+    text: Words | None = None
+    attribute: str | None = None
+    target: str = "uniform"
+    words: dict[str, Words] = {}
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Negative:
+        if (self.text is None) == (self.attribute is None):
+            raise ValueError("give either `text` or `attribute`")
+        if self.text is not None and self.model_fields_set != {"text"}:
+            raise ValueError("`target` and `words` need `attribute`")
+        return self
 
 
 class Noise(Options):
@@ -129,13 +146,23 @@ SPEAKING = frozenset({"inject", "ethical", "neutral", "indirect"})
 """Rewriters of what a text says of people; each obeys the gate of its attribute."""
 
 
-def engine(arm: Mitigation, settings: Settings) -> dict[str, Any]:
-    """What an arm changes in the engine (`Sample.how`); empty where that changes nothing."""
+def engine(arm: Mitigation, settings: Settings, avoided: Sequence[str] = ()) -> dict[str, Any]:
+    """What an arm changes in the engine for one image (`Sample.how`); empty for nothing.
+
+    `avoided` are the words for what the image was drawn not to show; the run's own negative prompt
+    follows them.
+    """
     if arm.method == "guidance" and float(arm.options["scale"]) != settings.guidance:
         return {"guidance": float(arm.options["scale"])}
-    if arm.method == "negative" and arm.options["text"] != settings.negative:
-        return {"negative": str(arm.options["text"])}
+    if arm.method == "negative":
+        return _negative(arm, settings, avoided)
     model = METHODS.get(arm.method)
     if model is not None and model.inside:
         return {"inside": arm.method, "options": model(**arm.options).model_dump()}
     return {}
+
+
+def _negative(arm: Mitigation, settings: Settings, avoided: Sequence[str]) -> dict[str, Any]:
+    own = [settings.negative] if settings.negative else []
+    said = str(arm.options["text"]) if "text" in arm.options else ", ".join([*avoided, *own])
+    return {"negative": said} if said != settings.negative else {}

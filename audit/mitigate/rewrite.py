@@ -5,7 +5,7 @@ All leave a gated text as it is, and a second rewrite changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,24 @@ def phrase(attribute: str, value: str, options: Mapping[str, Any]) -> str | None
         default = f"with {value} skin"
     found = options.get("words", {}).get(value, default)
     return None if found is None else str(found)
+
+
+def avoided(
+    attribute: str, value: str, classes: Sequence[str], options: Mapping[str, Any]
+) -> list[str] | None:
+    """What a negative prompt says of every class but the drawn `value`, in the classes' order.
+
+    `male, man` for a woman; None where no option or default has words for one of them.
+    """
+    said = {c: _negative_of(attribute, c, options) for c in classes if c != value}
+    return None if None in said.values() else [str(v) for v in said.values()]
+
+
+def _negative_of(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
+    default = f"{value} skin" if attribute == "skin_tone" else None
+    if attribute in PHRASES and value in PHRASES[attribute]:
+        default = f"{PHRASES[attribute][value]}, {value}"
+    return options.get("words", {}).get(value, default)
 
 
 def _phrases(attribute: str, options: Mapping[str, Any]) -> list[str]:

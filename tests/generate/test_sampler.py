@@ -167,6 +167,16 @@ def test_an_arm_may_change_guidance_and_the_negative_prompt(loaded: dict[str, Mo
     assert len(set(kinds)) == len(changes)
 
 
+def test_images_of_one_arm_may_have_negative_prompts_of_their_own(loaded: dict[str, Model]) -> None:
+    """Each picture is what its own negative prompt gives, whatever its neighbours' are."""
+    model, words = loaded["sd1"], ["male, man", "female, woman"]
+    mixed = [replace(s, how={"negative": words[i % 2]}) for i, s in enumerate(plan(5))]
+    together = pictures(model, mixed, settings())
+    for i, s in enumerate(plan(5)):
+        alone = pictures(model, plan(5), settings(negative=words[i % 2]))
+        assert np.abs(alone[s.id].astype(int) - together[s.id].astype(int)).max() <= 2
+
+
 INSIDE = {
     "noise": {"level": 0.5}, "token-noise": {"probability": 0.6, "width": 1.7},
     "rescale-attention": {"factor": 2.0},
