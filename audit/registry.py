@@ -81,7 +81,8 @@ def load(kind: str, name: str) -> Any:
 
 def rewriters(suite: Suite) -> dict[str, Any]:
     """Method to function, for every mitigation of a suite."""
-    return {m.method: load("mitigation", m.method) for m in suite.mitigations}
+    methods = {part.method for m in suite.mitigations for part in m.each}
+    return {method: load("mitigation", method) for method in sorted(methods)}
 
 
 def names() -> dict[str, list[str]]:

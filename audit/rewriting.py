@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from audit import registry, suites
 from audit.errors import UserError
-from audit.mitigate import arms
+from audit.mitigate import arms, stacks
 from audit.mitigate.grammar import find
 from audit.mitigate.methods import AGAINST_COPIES, METHODS, SPEAKING
 from audit.mitigate.rewrite import why_not
@@ -50,6 +50,8 @@ class Rewritten:
     """Why the text was left alone, where the gate says so."""
     image: int
     seed: int
+    parts: tuple[Rewritten, ...] = ()
+    """What each part of a stack made of what the part before it left."""
 
     @property
     def changed(self) -> bool:
@@ -58,6 +60,33 @@ class Rewritten:
 
 
 def parse(spec: str) -> Mitigation:
+    """A mitigation, or a stack of several with `+` between them: `inject:gender+noise:0.5`.
+
+    All that follows `negative:` is its text, `+` too, so that such a text ends a stack. Raises
+    UserError for unknown methods and options, and for parts that cannot go together.
+    """
+    parts: list[str] = []
+    for piece in spec.split("+"):
+        if parts and _is_text(parts[-1]):
+            parts[-1] += f"+{piece}"
+        else:
+            parts.append(piece)
+    if len(parts) == 1:
+        return _parse(spec)
+    made = [_parse(p) for p in parts]
+    arm = Mitigation(_name(spec), stacks.STACK, {"of": [m.name for m in made]})
+    arm = stacks.stacked(arm, made)
+    stacks.check(arm)
+    return arm
+
+
+def _is_text(spec: str) -> bool:
+    """Whether all that follows the method is the text of a negative prompt."""
+    method, _, rest = spec.strip().partition(":")
+    return method == "negative" and bool(rest) and not rest.startswith("attribute=")
+
+
+def _parse(spec: str) -> Mitigation:
     """A mitigation from `METHOD`, `METHOD:VALUE`, or `METHOD:VALUE,option=value,...`.
 
     `inject:gender,target=labour` states drawn genders, `guidance:6` changes the scale. VALUE is the
@@ -66,11 +95,13 @@ def parse(spec: str) -> Mitigation:
     UserError for unknown methods and options.
     """
     method, _, rest = spec.strip().partition(":")
+    if method == stacks.STACK:
+        raise UserError(f"{spec!r}: join mitigations with +, as in inject:gender+noise:0.5.")
     if method not in METHODS:
         registry.load("mitigation", method)  # raises, with names that are near
         raise UserError(f"{spec!r}: describe outside mitigations in a suite file.")
     options: dict[str, Any] = {}
-    whole = method == "negative" and not rest.startswith("attribute=")
+    whole = _is_text(spec)
     for part in filter(None, [rest] if whole else re.split(r",(?=[a-z_]+=)", rest)):
         key, given, value = part.partition("=")
         if not given or whole:
@@ -114,8 +145,8 @@ def with_arms(suite: Suite, specs: Sequence[str]) -> Suite:
     """The suite with these mitigations in place of its own, each on the blocks that it is for.
 
     Those of copying and of the engine go to every block, rewriters of people's attributes to the
-    blocks that read the attribute. Raises UserError where a mitigation has no block, or cannot do
-    what it says.
+    blocks that read the attribute, and a stack of both to these and to the captions. Raises
+    UserError where a mitigation has no block, or cannot do what it says.
     """
     blocks: dict[str, Prompt] = {}
     for p in suite.prompts:
@@ -123,23 +154,28 @@ def with_arms(suite: Suite, specs: Sequence[str]) -> Suite:
     found = []
     for spec in paired(specs):
         arm = parse(spec)
-        attribute = arm.options.get("attribute")
-        everywhere = arm.method in AGAINST_COPIES or attribute is None
-        mine = tuple(
-            b
-            for b, p in blocks.items()
-            if everywhere or (p.purpose == "representation" and attribute in p.attributes)
-        )
+        asked = {str(a) for m in arm.each if (a := m.options.get("attribute")) is not None}
+        free = any(_everywhere(m) for m in arm.each)
+        mine = [
+            b for b, p in blocks.items()
+            if (free if p.purpose == "replication" or not asked else asked <= set(p.attributes))
+        ]  # fmt: skip
         if not mine:
-            raise UserError(f"-t {spec}: no block of suite {suite.name} reads {attribute}.")
-        found.append(replace(arm, blocks=mine))
+            named = " and ".join(sorted(asked))
+            raise UserError(f"-t {spec}: no block of suite {suite.name} reads {named}.")
+        found.append(stacks.on(arm, mine))
     twice = next((a.name for a in found if sum(b.name == a.name for b in found) > 1), None)
     if twice or any(a.name == BASELINE for a in found):
         raise UserError(f"-t {twice or BASELINE} is given twice, or is no mitigation.")
-    asked = replace(suite, mitigations=tuple(found))
+    chosen = replace(suite, mitigations=tuple(found))
     for arm in found:
-        arms.check(asked, arm)
-    return asked
+        arms.check(chosen, arm)
+    return chosen
+
+
+def _everywhere(part: Mitigation) -> bool:
+    """Whether a mitigation speaks of nobody, so that it goes to every block."""
+    return part.method in AGAINST_COPIES or "attribute" not in part.options
 
 
 def subject_of(text: str, suite: Suite) -> str:
@@ -161,8 +197,8 @@ def rewrite(
 
     `subject` is the person that the prompt asks for, e.g. `nurse`; else the suite's longest subject
     that the text names. The suite gives attributes and targets. `others` are mitigations that a
-    placebo may be like. Raises UserError for mitigations
-    that are not known or do not fit the suite.
+    placebo may be like. Raises UserError for mitigations that are not known or do not fit the
+    suite.
 
     >>> from audit.rewriting import rewrite
     >>> [r.text for r in rewrite("a photo of a nurse", "inject:gender", images=2)]
@@ -174,20 +210,38 @@ def rewrite(
     subject = subject or subject_of(text, whole)
     attributes = tuple(a.name for a in whole.attributes if a.name != whole.subject_attribute)
     prompt = Prompt("prompt", text, subject, "prompt", "representation", images, attributes)
-    arm, *beside = (replace(parse(m), blocks=("prompt",)) for m in (mitigation, *others))
+    arm, *beside = (stacks.on(parse(m), ("prompt",)) for m in (mitigation, *others))
     asked = replace(whole, prompts=(prompt,), mitigations=(arm, *beside))
-    spoken = not (arm.method in AGAINST_COPIES or "attribute" not in arm.options)
-    reason = (why_not(text, prompt, arm.options) or "") if spoken else ""
-    if not reason:
-        arms.check(asked, arm)
+    reasons = ["" if _everywhere(m) else why_not(text, prompt, m.options) or "" for m in arm.each]
+    for part, reason in zip(arm.each, reasons, strict=True):
+        if not reason:
+            arms.check(asked, part)
+    if not arm.parts:
+        return _made([text] * images, asked, arm, arm, reasons[0])
+    steps, before = [], [text] * images
+    for k, (part, reason) in enumerate(zip(arm.parts, reasons, strict=True)):
+        first_ones = stacks.stacked(arm, arm.parts[: k + 1])
+        steps.append(_made(before, asked, part, first_ones, reason))
+        before = [row.text for row in steps[-1]]
+    last = _made([text] * images, asked, arm, arm, "; ".join(dict.fromkeys(filter(None, reasons))))
+    return [replace(row, parts=tuple(s[i] for s in steps)) for i, row in enumerate(last)]
+
+
+def _made(
+    before: Sequence[str], asked: Suite, arm: Mitigation, until: Mitigation, reason: str
+) -> list[Rewritten]:
+    """What an arm alone draws, and the texts when all of `until` is done, one per image."""
+    functions = registry.rewriters(asked)
+    own, texts = (arms.samples(asked, m, NOWHERE, functions) for m in (arm, until))
     aim: dict[str, float] = {}
-    if arms.draws_values(arm) and not reason:
-        aim = arms.target_of(asked, arm, prompt, str(arm.options["attribute"]))
+    for part in arm.each if any(s.drawn for s in own) else ():
+        if arms.draws_values(part):
+            aim |= arms.target_of(asked, part, asked.prompts[0], str(part.options["attribute"]))
     return [
         Rewritten(
-            text, s.text, arm.name, arm.method, dict(s.drawn), dict(s.how),
+            was, s.text, arm.name, arm.method, dict(mine.drawn), dict(mine.how),
             {k: v for k, v in aim.items() if math.isfinite(v)},
-            reason if s.text == text and not s.how else "", i, s.seed,
+            reason if s.text == was and not mine.how else "", i, s.seed,
         )
-        for i, s in enumerate(arms.samples(asked, arm, NOWHERE, registry.rewriters(asked)))
+        for i, (was, mine, s) in enumerate(zip(before, own, texts, strict=True))
     ]  # fmt: skip

@@ -23,7 +23,7 @@ Mitigations = Annotated[
         "--mitigation",
         "-t",
         help="Mitigations to try in place of the suite's: inject:gender, placebo:gender, "
-        "guidance:6, add-words:4, noise:0.5, ...; may be repeated.",
+        "guidance:6, add-words:4, noise:0.5, A+B for both at once, ...; may be repeated.",
     ),
 ]
 

@@ -18,7 +18,7 @@ def rewrite(
         typer.Option(
             "--mitigation", "-t",
             help="inject:gender, inject:gender,target=labour, neutral, ethical:gender, "
-            "add-words:4, ...; may be repeated.",
+            "add-words:4, A+B for both at once, ...; may be repeated.",
         ),
     ],
     images: Annotated[
@@ -46,8 +46,9 @@ def rewrite(
         return typer.echo(json.dumps([asdict(r) for r in rows], ensure_ascii=False))
     for row in rows:
         typer.echo(row.text)
-        if explain:
-            typer.echo("    " + "; ".join(steps(row)), err=True)
+        for part in (row.parts or (row,)) if explain else ():
+            said = [f"gives: {part.text}"] if row.parts and part.text != part.original else []
+            typer.echo("    " + "; ".join([*steps(part), *said]), err=True)
 
 
 def steps(row: Any) -> list[str]:

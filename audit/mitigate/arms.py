@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from audit.errors import UserError, unknown
+from audit.errors import UserError, known
+from audit.mitigate import stacks
 from audit.mitigate.methods import METHODS, SPEAKING, engine
 from audit.mitigate.placebo import added
 from audit.mitigate.quota import phases, quota
@@ -29,12 +31,6 @@ from audit.records import (
 Rewriter = Callable[..., str]
 """Text, prompt, drawn values and options to the final text; one that has a parameter `rng` is given
 a generator too, which depends on arm, text and image alone."""
-
-
-def known(kind: str, name: str, names: Collection[str], where: str) -> None:
-    """Raise UserError, with near names, for a name that is not among `names`."""
-    if name not in names:
-        raise UserError(f"{where}: {unknown(kind, name, names)}")
 
 
 def noise_seed(text: str, index: int) -> int:
@@ -56,6 +52,12 @@ def check(suite: Suite, arm: Mitigation) -> None:
         raise UserError(f"a mitigation cannot be called {BASELINE!r}; rename it.")
     for block in arm.blocks:
         known("block", block, {p.block for p in suite.prompts}, f"mitigation {arm.name}")
+    stacks.check(arm)
+    for part in arm.each:
+        _check_part(suite, replace(part, name=arm.name))
+
+
+def _check_part(suite: Suite, arm: Mitigation) -> None:
     if ":" not in arm.method:
         known("method", arm.method, METHODS, f"mitigation {arm.name}")
     attributes = {a.name: a for a in suite.attributes if a.name != suite.subject_attribute}
@@ -74,7 +76,8 @@ def _check_like(suite: Suite, arm: Mitigation) -> None:
     others = {m.name: m for m in suite.mitigations if m.name != arm.name}
     known("arm", str(arm.options["like"]), others, f"mitigation {arm.name}, like")
     other = others[str(arm.options["like"])]
-    if other.method not in SPEAKING and ":" not in other.method:
+    spoken = [m for m in other.each if m.method in SPEAKING or ":" in m.method]
+    if not spoken or any(m.method == "placebo" for m in other.each):
         raise UserError(
             f"mitigation {arm.name}: {other.name} adds no words that a placebo could be like. "
             f"Name one of: {', '.join(sorted(SPEAKING))}."
@@ -143,9 +146,18 @@ def target_of(suite: Suite, arm: Mitigation, prompt: Prompt, attribute: str) -> 
     )
 
 
+def aims(suite: Suite, arm: Mitigation) -> list[Attribute]:
+    """The attributes that an arm is about, in the order of its parts; the first one for none."""
+    asked = [a for a in suite.attributes if a.name != suite.subject_attribute]
+    named = dict.fromkeys(part.options.get("attribute") for part in arm.each)
+    found = [a for name in named for a in asked if a.name == name]
+    return found or asked[:1]
+
+
 def targets(suite: Suite, arm: Mitigation, attribute: Attribute) -> dict[str, float]:
     """Per subject that an arm rewrites: the declared share of the attribute's first class."""
     first = attribute.classes[0]
+    arm = next((m for m in arm.each if m.options.get("attribute") == attribute.name), arm)
     return {
         p.subject: target_of(suite, arm, p, attribute.name)[first]
         for p in suite.prompts
@@ -157,8 +169,17 @@ def draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
     """Prompt id to one draw per image, for the prompts that the gate lets through.
 
     Within a prompt, and over all prompts that share a target and a number of images, counts lie
-    within one of the target.
+    within one of the target. A stack's parts draw as they would by themselves.
     """
+    merged: dict[str, list[dict[str, str]]] = {}
+    for part in arm.each:
+        for id, values in _draws(suite, part).items():
+            before = merged.get(id, [{}] * len(values))
+            merged[id] = [{**a, **b} for a, b in zip(before, values, strict=True)]
+    return merged
+
+
+def _draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
     if not draws_values(arm):
         return {}
     attribute = str(arm.options["attribute"])
@@ -185,23 +206,38 @@ def texts(
 ) -> dict[tuple[str, int], tuple[str, dict[str, str]]]:
     """Prompt id and image to the final text and what was drawn for it, in the suite's order.
 
-    `rewriters` maps methods to functions.
+    `rewriters` maps methods to functions. The parts of a stack rewrite one after another, each with
+    what was drawn for it alone.
     """
-    drawn, rewrite, beside = draws(suite, arm), rewriters[arm.method], {}
-    if "like" in arm.options:
-        other = next(m for m in suite.mitigations if m.name == arm.options["like"])
+    out = {
+        (p.id, i): (p.text, dict[str, str]())
+        for p in suite.prompts
+        for i in range(p.seeds if p.block in arm.blocks else 0)
+    }
+    for part in arm.each:
+        _rewrite(suite, part, rewriters, out)
+    return out
+
+
+def _rewrite(
+    suite: Suite, part: Mitigation, rewriters: Mapping[str, Rewriter],
+    out: dict[tuple[str, int], tuple[str, dict[str, str]]],
+) -> None:  # fmt: skip
+    """One part's turn at all texts of `out`."""
+    drawn, rewrite, beside = _draws(suite, part), rewriters[part.method], {}
+    if "like" in part.options:
+        other = next(m for m in suite.mitigations if m.name == part.options["like"])
         beside = texts(suite, other, rewriters)
     draws_words = "rng" in inspect.signature(rewrite).parameters
-    out = {}
-    for p in suite.prompts:
-        for i in range(p.seeds if p.block in arm.blocks else 0):
-            values, options, more = drawn[p.id][i] if p.id in drawn else {}, arm.options, {}
-            if beside:
-                options = {**options, **added(p.text, beside[p.id, i][0], p.subject)}
-            if draws_words:
-                more["rng"] = np.random.default_rng(noise_seed(f"{arm.name}\0{p.text}\0words", i))
-            out[p.id, i] = rewrite(p.text, p, values, options, **more), values
-    return out
+    prompts = {p.id: p for p in suite.prompts}
+    for (id, i), (text, before) in out.items():
+        p, values = prompts[id], drawn[id][i] if id in drawn else {}
+        options, more = part.options, {}
+        if beside:
+            options = {**options, **added(p.text, beside[id, i][0], p.subject)}
+        if draws_words:
+            more["rng"] = np.random.default_rng(noise_seed(f"{part.name}\0{p.text}\0words", i))
+        out[id, i] = rewrite(text, p, values, options, **more), {**before, **values}
 
 
 def samples(
@@ -221,9 +257,10 @@ def _how(
     suite: Suite, arm: Mitigation, settings: Settings, values: Mapping[str, str]
 ) -> dict[str, Any]:
     """What the engine does otherwise for one image, by what was drawn for it."""
+    classes = {a.name: a.classes for a in suite.attributes}
     away: list[str] = []
-    for attribute in suite.attributes if arm.method == "negative" else ():
-        if attribute.name in values:
-            drawn = values[attribute.name]
-            away += avoided(attribute.name, drawn, attribute.classes, arm.options) or []
+    for part in arm.each:
+        name = str(part.options.get("attribute", ""))
+        if part.method == "negative" and name in values:
+            away += avoided(name, values[name], classes[name], part.options) or []
     return engine(arm, settings, away)

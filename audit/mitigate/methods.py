@@ -127,12 +127,26 @@ class Optimise(Options):
     iterations: int = Field(10, ge=1, le=100)
 
 
+class Part(BaseModel):
+    """A mitigation in a stack, with options of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    method: Words
+    options: dict[str, Any] = {}
+
+
+class Stack(Options):
+    """Options of `stack`: names of other arms, or methods with their options, in order."""
+
+    of: list[Words | dict[str, Any]] = Field(min_length=2)
+
+
 METHODS: dict[str, type[Options]] = {
     "inject": Inject, "ethical": Append, "placebo": Placebo, "neutral": Plain, "indirect": Plain,
     "guidance": Guidance, "negative": Negative,
     "repeat-words": Random, "add-words": Random, "add-numbers": Random,
     "noise": Noise, "token-noise": FineGrained, "rescale-attention": Rescale,
-    "optimise-states": Optimise,
+    "optimise-states": Optimise, "stack": Stack,
 }  # fmt: skip
 """Options of the shipped mitigations; outside ones, `mypkg.module:name`, check their own."""
 
@@ -150,19 +164,21 @@ def engine(arm: Mitigation, settings: Settings, avoided: Sequence[str] = ()) -> 
     """What an arm changes in the engine for one image (`Sample.how`); empty for nothing.
 
     `avoided` are the words for what the image was drawn not to show; the run's own negative prompt
-    follows them.
+    follows them, unless a part has a `text` in its place.
     """
-    if arm.method == "guidance" and float(arm.options["scale"]) != settings.guidance:
-        return {"guidance": float(arm.options["scale"])}
-    if arm.method == "negative":
-        return _negative(arm, settings, avoided)
-    model = METHODS.get(arm.method)
-    if model is not None and model.inside:
-        return {"inside": arm.method, "options": model(**arm.options).model_dump()}
-    return {}
-
-
-def _negative(arm: Mitigation, settings: Settings, avoided: Sequence[str]) -> dict[str, Any]:
-    own = [settings.negative] if settings.negative else []
-    said = str(arm.options["text"]) if "text" in arm.options else ", ".join([*avoided, *own])
-    return {"negative": said} if said != settings.negative else {}
+    how: dict[str, Any] = {}
+    inside, negative = [], settings.negative
+    for part in arm.each:
+        model = METHODS.get(part.method)
+        if part.method == "guidance" and float(part.options["scale"]) != settings.guidance:
+            how["guidance"] = float(part.options["scale"])
+        elif part.method == "negative":
+            negative = str(part.options.get("text", negative))
+        elif model is not None and model.inside:
+            inside.append({"inside": part.method, "options": model(**part.options).model_dump()})
+    negative = ", ".join([*avoided, *filter(None, [negative])])
+    if negative != settings.negative:
+        how["negative"] = negative
+    if len(inside) > 1:
+        return {**how, "stack": inside}
+    return {**how, **inside[0]} if inside else how

@@ -199,6 +199,31 @@ def test_an_arm_may_change_states_or_attention(loaded: dict[str, Model], method:
     assert all(np.array_equal(base[i], again[i]) for i in base)
 
 
+STACKS = [("noise", "rescale-attention"), ("rescale-attention", "noise"),
+          ("rescale-attention", "optimise-states"), ("optimise-states", "noise")]  # fmt: skip
+
+
+@pytest.mark.parametrize("methods", STACKS, ids="+".join)
+def test_several_may_change_what_is_inside(loaded: dict[str, Model], methods: tuple[str]) -> None:
+    """All of them count, the batch does not, and nothing is left of them behind."""
+    model = loaded["sd1"]
+    alone = [{"inside": m, "options": INSIDE[m]} for m in methods]
+    samples = [replace(s, how={"stack": alone}) for s in plan(3)]
+    base = pictures(model, plan(3), settings())
+    together = pictures(model, samples, settings(batch=3))
+    for one in alone:
+        single = pictures(model, [replace(s, how=one) for s in plan(3)], settings(batch=3))
+        assert all(not np.array_equal(single[i], together[i]) for i in single)
+    if "optimise-states" not in methods:
+        turned = [replace(s, how={"stack": alone[::-1]}) for s in plan(3)]
+        other = pictures(model, turned, settings(batch=3))
+        assert all(np.array_equal(other[i], together[i]) for i in other)
+    last = pictures(model, samples[-1:], settings(batch=1))[samples[-1].id]
+    assert np.abs(last.astype(int) - together[samples[-1].id].astype(int)).max() <= 2
+    again = pictures(model, plan(3), settings())
+    assert all(np.array_equal(base[i], again[i]) for i in base)
+
+
 def test_a_method_that_a_model_has_no_place_for(loaded: dict[str, Model]) -> None:
     """Flux has no cross-attention to a text encoder of its own: one sentence."""
     how = {"inside": "rescale-attention", "options": {"factor": 1.25}}
