@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class UserError(Exception):
@@ -20,3 +20,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(names) or 'none'}."
     return UserError(f"Unknown {kind} {name!r}. {hint}")
+
+
+def known(kind: str, name: str, names: Collection[str], where: str) -> None:
+    """Raise UserError, with near names, for a name that is not among `names`."""
+    if name not in names:
+        raise UserError(f"{where}: {unknown(kind, name, names)}")

@@ -276,15 +276,14 @@ def _mitigations(run: Run, scored: Scored, table: pd.DataFrame, context: Context
     suite, seed, found = run.suite, run.options.seed, []
     prompts = {p.id: p for p in suite.prompts}
     for arm in suite.mitigations:
-        named = (a for a in context.attributes if a.name == arm.options.get("attribute"))
-        attribute = next(named, context.attributes[0])
-        targets = suites.targets(suite, arm, attribute)
-        found += mitigation.findings(table, scored.alignment, arm.name, attribute, targets, seed)
+        about = suites.aims(suite, arm)
+        aims = [(a, suites.targets(suite, arm, a)) for a in about]
+        found += mitigation.findings(table, scored.alignment, arm.name, aims, seed)
         if len(scored.matches):
             found += copying_effect.findings(scored.matches, arm.name, prompts, seed)
         if (scored.table.arm == arm.name).any():
             tables = Tables(scored.table, scored.alignment, scored.matches, scored.vectors)
-            asks = Question(arm.name, attribute.name, context, prompts)
+            asks = Question(arm.name, tuple(a.name for a in about), context, prompts)
             found += [f for f in effects.findings(tables, asks) if _beside(f)]
     return found + arms.findings(found, suite.mitigations)
 

@@ -202,14 +202,13 @@ def _settings(options: Options, source: Any, on: str) -> Settings:
 
 
 def rewriters(suite: Suite, out: Path, progress: Progress) -> dict[str, Rewriter]:
-    """Arm to rewriter; what one that takes time keeps lies under `out`, and it reports progress."""
-    found = {}
-    for arm in suite.mitigations:
-        rewrite = registry.rewriter(arm.method, out)
+    """Method to rewriter; one that takes time keeps what it made under `out`, and reports."""
+    found = registry.rewriters(suite, out)
+    for method, rewrite in found.items():
         if not inspect.isfunction(rewrite):
-            total = sum(p.seeds for p in suite.prompts if p.block in arm.blocks)
-            rewrite = _reporting(rewrite, f"texts of {arm.name}", total, progress)
-        found[arm.name] = rewrite
+            blocks = [m.blocks for m in suite.mitigations for x in m.each if x.method == method]
+            total = sum(p.seeds for b in blocks for p in suite.prompts if p.block in b)
+            found[method] = _reporting(rewrite, f"texts of {method}", total, progress)
     return found
 
 

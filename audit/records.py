@@ -108,6 +108,13 @@ class Mitigation:
     method: str
     options: Mapping[str, Any] = field(default_factory=dict)
     blocks: tuple[str, ...] = ()
+    parts: tuple[Mitigation, ...] = ()
+    """What a stack consists of, in the order of doing it; empty for a mitigation by itself."""
+
+    @property
+    def each(self) -> tuple[Mitigation, ...]:
+        """The parts, or the mitigation itself where it has none."""
+        return self.parts or (self,)
 
 
 @dataclass(frozen=True)
@@ -199,7 +206,8 @@ class Sample:
     """Attribute values that the arm drew for this image."""
     how: Mapping[str, Any] = field(default_factory=dict)
     """What the arm changes in the engine: `guidance`, `negative`, or `inside`, a method by name
-    with its `options`. Empty for an arm that changes the text, or nothing."""
+    with its `options`; a stack of several has a list of these in `stack`. Empty for an arm that
+    changes the text, or nothing."""
     reason: str = ""
     """Why the arm left the text alone, where it says so."""
 

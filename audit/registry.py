@@ -8,9 +8,12 @@ from __future__ import annotations
 import importlib
 import operator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audit.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from audit.records import Suite
 
 MODELS = {"embedded": "audit.world.models:embedded"}
 """Functions without arguments that give a diffusers folder."""
@@ -30,7 +33,7 @@ CORPORA = {"world": "audit.world.models:corpus"}
 MITIGATIONS = {
     "inject": "audit.mitigate.rewrite:inject",
     "ethical": "audit.mitigate.rewrite:ethical",
-    "placebo": "audit.mitigate.rewrite:placebo",
+    "placebo": "audit.mitigate.placebo:placebo",
     "neutral": "audit.mitigate.wording:neutral",
     "indirect": "audit.mitigate.wording:indirect",
     "llm": "audit.asking.rewriter:LanguageModel",
@@ -83,6 +86,12 @@ def rewriter(method: str, out: Path) -> Any:
     """A mitigation's rewriter; one that is a class is given `out`, the folder that runs are in."""
     found = load("mitigation", method)
     return found(out) if isinstance(found, type) else found
+
+
+def rewriters(suite: Suite, out: Path = Path("reports")) -> dict[str, Any]:
+    """Method to function, for every mitigation of a suite; `out` as for `rewriter`."""
+    methods = {part.method for m in suite.mitigations for part in m.each}
+    return {method: rewriter(method, out) for method in sorted(methods)}
 
 
 def names() -> dict[str, list[str]]:

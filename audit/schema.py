@@ -97,13 +97,22 @@ class RawMitigation(Strict):
 
     @model_validator(mode="after")
     def _options_fit(self) -> RawMitigation:
-        model = methods.METHODS.get(self.method)
-        if model is not None:
-            try:
-                model.model_validate(self.options)
-            except ValidationError as error:
-                raise ValueError(f"options.{first(error, model)}") from error
+        _fit(methods.METHODS.get(self.method), self.options, "options")
+        for i, part in enumerate(self.options["of"] if self.method == "stack" else ()):
+            if not isinstance(part, str):
+                _fit(methods.Part, part, f"options.of.{i}")
+                model = methods.METHODS.get(part["method"])
+                _fit(model, part.get("options", {}), f"options.of.{i}.options")
         return self
+
+
+def _fit(model: type[BaseModel] | None, given: dict[str, Any], where: str) -> None:
+    """Raise ValueError for what a model does not take; outside methods have none."""
+    if model is not None:
+        try:
+            model.model_validate(given)
+        except ValidationError as error:
+            raise ValueError(f"{where}.{first(error, model)}") from error
 
 
 class RawConcept(Strict):

@@ -17,9 +17,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from audit import gates
-from audit.errors import UserError, unknown
-from audit.mitigate import arms
-from audit.mitigate.arms import Rewriter, known, noise_seed, targets
+from audit.errors import UserError, known, unknown
+from audit.mitigate import arms, stacks
+from audit.mitigate.arms import Rewriter, aims, noise_seed, targets
 from audit.mitigate.grammar import article
 from audit.records import (
     BASELINE,
@@ -34,7 +34,7 @@ from audit.records import (
 )
 from audit.schema import RawAttribute, RawBlock, RawReference, RawSuite, first
 
-__all__ = ["Rewriter", "expand", "noise_seed", "read_suite", "targets"]
+__all__ = ["Rewriter", "aims", "expand", "noise_seed", "read_suite", "targets"]
 
 
 def folder() -> Path:
@@ -105,12 +105,13 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
     _unique("references have the name", (r.name for r in raw.references))
     references = tuple(_reference(r, attributes, asked, beside) for r in raw.references)
     _unique("mitigations have the name", (m.name for m in raw.mitigations))
+    mitigations = [
+        Mitigation(m.name, m.method, m.options, tuple(m.blocks)) for m in raw.mitigations
+    ]
     suite = Suite(
         name=raw.name, title=raw.title, question=raw.question, prompts=prompts,
         attributes=tuple(attributes.values()), references=references,
-        mitigations=tuple(
-            Mitigation(m.name, m.method, m.options, tuple(m.blocks)) for m in raw.mitigations
-        ),
+        mitigations=tuple(stacks.resolved(m, mitigations) for m in mitigations),
         person_texts=tuple(raw.gate.person) if raw.gate else (),
         empty_texts=tuple(raw.gate.empty) if raw.gate else (),
         several_texts=tuple(raw.gate.several) if raw.gate else (),
@@ -339,11 +340,13 @@ def only_subjects(suite: Suite, subjects: Collection[str]) -> Suite:
 def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) -> list[Sample]:
     """The plan: one sample per prompt, seed and arm, baseline first, in the suite's order.
 
-    `rewriters` maps mitigation names to functions. An arm shares its noise with the baseline; where
+    `rewriters` maps methods to functions. An arm shares its noise with the baseline; where
     it leaves the text alone, it shares the image too: ids may repeat, rows do not.
     """
     everywhere = Mitigation(BASELINE, BASELINE, blocks=tuple({p.block for p in suite.prompts}))
-    rows = arms.samples(suite, everywhere, settings, lambda text, *_: text)
-    for m in suite.mitigations:
-        rows += arms.samples(suite, m, settings, rewriters[m.name])
-    return rows
+    known_ones = {BASELINE: lambda text, *_: text, **rewriters}
+    return [
+        s
+        for m in (everywhere, *suite.mitigations)
+        for s in arms.samples(suite, m, settings, known_ones)
+    ]

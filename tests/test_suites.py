@@ -50,8 +50,8 @@ def read(folder: Path, text: str) -> Suite:
 
 
 def rewriters(suite: Suite) -> dict[str, suites.Rewriter]:
-    """The suite's rewriters by name."""
-    return {m.name: registry.load("mitigation", m.method) for m in suite.mitigations}
+    """The suite's rewriters by method."""
+    return registry.rewriters(suite)
 
 
 @pytest.mark.parametrize(("name", "title"), suites.list_suites())

@@ -23,8 +23,8 @@ Mitigations = Annotated[
         "--mitigation",
         "-t",
         help="Mitigations to try in place of the suite's: inject:gender, placebo:gender, "
-        "llm:MODEL,url=http://HOST/v1,attribute=gender, guidance:6, add-words:4, noise:0.5, ...; "
-        "may be repeated.",
+        "llm:MODEL,url=http://HOST/v1,attribute=gender, guidance:6, add-words:4, noise:0.5, "
+        "A+B for both at once, ...; may be repeated.",
     ),
 ]
 

@@ -18,7 +18,8 @@ def rewrite(
         typer.Option(
             "--mitigation", "-t",
             help="inject:gender, inject:gender,target=labour, neutral, ethical:gender, "
-            "llm:MODEL,url=http://HOST/v1,attribute=gender, add-words:4, ...; may be repeated.",
+            "llm:MODEL,url=http://HOST/v1,attribute=gender, add-words:4, "
+            "A+B for both at once, ...; may be repeated.",
         ),
     ],
     images: Annotated[
@@ -36,17 +37,19 @@ def rewrite(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Rewrite one prompt and print the final texts, one a line for every image."""
+    from audit.rewriting import paired
     from audit.rewriting import rewrite as made
     from audit.suites import read_suite
 
-    chosen = read_suite(suite)
-    rows = [r for spec in mitigation for r in made(prompt, spec, images, subject, chosen)]
+    chosen, asked = read_suite(suite), paired(mitigation)
+    rows = [r for spec in asked for r in made(prompt, spec, images, subject, chosen, asked)]
     if as_json:
         return typer.echo(json.dumps([asdict(r) for r in rows], ensure_ascii=False))
     for row in rows:
         typer.echo(row.text)
-        if explain:
-            typer.echo("    " + "; ".join(steps(row)), err=True)
+        for part in (row.parts or (row,)) if explain else ():
+            said = [f"gives: {part.text}"] if row.parts and part.text != part.original else []
+            typer.echo("    " + "; ".join([*steps(part), *said]), err=True)
 
 
 def steps(row: Any) -> list[str]:

@@ -138,7 +138,7 @@ def _unasked(table: pd.DataFrame, q: Question) -> Finding:
 def _entangled(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
     """Each attribute that the arm does not aim at: its shares, and their distance as a whole."""
     for attribute in q.context.attributes:
-        if attribute.name == q.attribute:
+        if attribute.name in q.aims:
             continue
         both, rows = parity.labelled(table, q, attribute.name)
         name = attribute.name.replace("_", " ")

@@ -105,16 +105,15 @@ def _vendi(
 
 
 def _homogeneous(tables: Tables, q: Question) -> Iterator[Finding]:
-    """Diversity within each subject and class of the arm's attribute: do the drawn look alike?"""
+    """Diversity within each subject and class of the arm's attributes: do the drawn look alike?"""
     table = tables.attributes
-    attribute = next((a for a in q.context.attributes if a.name == q.attribute), None)
-    if attribute is None or not tables.vectors:
-        return
-    rows = table[(table.attribute == q.attribute) & (table.outcome == "label")]
-    rows = rows[rows["sample"].isin(tables.vectors.keys())]
-    rows = rows[[not q.prompts[p].expects for p in rows.prompt]] if len(rows) else rows
-    for value in attribute.classes:
-        yield _within_class(rows[rows.value == value], attribute, value, tables, q)
+    aims = [a for a in q.context.attributes if a.name in q.aims]
+    for attribute in aims if tables.vectors else ():
+        rows = table[(table.attribute == attribute.name) & (table.outcome == "label")]
+        rows = rows[rows["sample"].isin(tables.vectors.keys())]
+        rows = rows[[not q.prompts[p].expects for p in rows.prompt]] if len(rows) else rows
+        for value in attribute.classes:
+            yield _within_class(rows[rows.value == value], attribute, value, tables, q)
 
 
 def _within_class(

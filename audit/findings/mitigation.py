@@ -68,24 +68,26 @@ def effect(
 
 
 def findings(
-    attributes: pd.DataFrame, alignment: pd.DataFrame, arm: str, attribute: Attribute,
-    targets: Mapping[str, float], seed: int,
+    attributes: pd.DataFrame, alignment: pd.DataFrame, arm: str,
+    aims: Sequence[tuple[Attribute, Mapping[str, float]]], seed: int,
 ) -> list[Finding]:  # fmt: skip
     """All effects and costs of one arm.
 
-    `attributes` has ATTRIBUTE_COLUMNS, `alignment` ALIGNMENT_COLUMNS. `targets` gives, per subject,
-    the declared share of the attribute's first class.
+    `attributes` has ATTRIBUTE_COLUMNS, `alignment` ALIGNMENT_COLUMNS. `aims` gives each attribute
+    that the arm is about with the declared share of its first class by subject.
     """
-    part = attributes[attributes.attribute == attribute.name]
-    pairs = _pairs(part, arm)
-    out = [
-        effect(pairs[pairs.subject_base == s], attribute, s, arm, t)
-        for s, t in targets.items()
-        if (pairs.subject_base == s).any()
-    ]
-    qs = benjamini_hochberg(np.array([f.p for f in out])) if out else np.empty(0)
-    out = [_worded(f, float(q)) for f, q in zip(out, qs, strict=True)]
-    return _distance(out, arm, seed) + out + _costs(_pairs(alignment, arm), arm, seed)
+    out = []
+    for place, (attribute, targets) in enumerate(aims):
+        pairs = _pairs(attributes[attributes.attribute == attribute.name], arm)
+        effects = [
+            effect(pairs[pairs.subject_base == s], attribute, s, arm, t)
+            for s, t in targets.items()
+            if (pairs.subject_base == s).any()
+        ]
+        qs = benjamini_hochberg(np.array([f.p for f in effects])) if effects else np.empty(0)
+        effects = [_worded(f, float(q)) for f, q in zip(effects, qs, strict=True)]
+        out += _distance(effects, arm, seed, attribute.name if place else "") + effects
+    return out + _costs(_pairs(alignment, arm), arm, seed)
 
 
 def _worded(f: Finding, q: float) -> Finding:
@@ -104,13 +106,14 @@ def _worded(f: Finding, q: float) -> Finding:
     )
 
 
-def _distance(effects: Sequence[Finding], arm: str, seed: int) -> list[Finding]:
-    """Change of the mean distance from the target, over subjects."""
+def _distance(effects: Sequence[Finding], arm: str, seed: int, second: str) -> list[Finding]:
+    """Change of the mean distance from the target, over subjects; `second` names a further aim."""
     rows = [f.references for f in effects if f.n]
     if not rows:
         return []
     before = np.array([abs(r["before"] - r["target"]) for r in rows])
     after = np.array([abs(r["after"] - r["target"]) for r in rows])
+    of = f" of {second.replace('_', ' ')}" if second else ""
     moved, subjects = after - before, np.arange(len(rows))
     change, narrow = (
         paired_bootstrap(moved, subjects, np.random.default_rng(seed), level=level)
@@ -118,10 +121,10 @@ def _distance(effects: Sequence[Finding], arm: str, seed: int) -> list[Finding]:
     )
     return [
         Finding(
-            id=f"mitigation/{arm}/all/distance",
+            id=f"mitigation/{arm}/all/distance{f'-{second}' if second else ''}",
             section="mitigation",
             where=f"all {len(rows)} subjects",
-            quantity="change in the mean distance from the target",
+            quantity=f"change in the mean distance{of} from the target",
             estimate=change.estimate,
             low=change.low,
             high=change.high,
@@ -133,7 +136,7 @@ def _distance(effects: Sequence[Finding], arm: str, seed: int) -> list[Finding]:
             references={"before": float(before.mean()), "after": float(after.mean())},
             verdict=compared(change, narrow, 0, SAME),
             sentence=(
-                f"{arm}: the mean distance from the target goes from "
+                f"{arm}: the mean distance{of} from the target goes from "
                 f"{100 * before.mean():.0f} to {100 * after.mean():.0f} points "
                 f"(change {words(change.estimate, change.low, change.high)})."
             ),

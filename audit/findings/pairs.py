@@ -60,8 +60,8 @@ class Question:
     """One arm, what it aims at, and what is known beside the tables."""
 
     arm: str
-    attribute: str
-    """The attribute that the arm means to change; others should stay."""
+    aims: tuple[str, ...]
+    """The attributes that the arm means to change; others should stay."""
     context: Context
     prompts: Mapping[str, Prompt]
     margins: Margins = field(default_factory=Margins)

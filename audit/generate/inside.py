@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,9 +70,29 @@ class Inside:
         )
 
 
-@contextmanager
-def unchanged(
-    states: Mapping[str, Any], texts: Sequence[str], seeds: Sequence[int]
-) -> Iterator[Mapping[str, Any]]:
-    """The states as they are."""
-    yield states
+Change = Callable[
+    [Mapping[str, Any], Sequence[str], Sequence[int]], AbstractContextManager[Mapping[str, Any]]
+]
+"""States, texts and seeds of a batch to the states that it is drawn with while a block lasts."""
+
+
+def change(model: Model, settings: Settings, how: Mapping[str, Any]) -> Change:
+    """All that `Sample.how` does inside the engine, which may be nothing.
+
+    Methods on states come before those on attention, which then holds for the drawing alone; each
+    kind keeps its order.
+    """
+    given = how.get("stack", [how] if "inside" in how else [])
+    ordered = sorted(given, key=lambda one: one["inside"] in ATTENTION)
+    steps = [Inside(model, settings, one["inside"], one["options"]) for one in ordered]
+
+    @contextmanager
+    def changed(
+        states: Mapping[str, Any], texts: Sequence[str], seeds: Sequence[int]
+    ) -> Iterator[Mapping[str, Any]]:
+        with ExitStack() as stack:
+            for step in steps:
+                states = stack.enter_context(step.changed(states, texts, seeds))
+            yield states
+
+    return changed

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from audit.errors import UserError
-from audit.generate.inside import Inside, unchanged
+from audit.generate.inside import change
 from audit.generate.model import Model
 from audit.generate.texts import Texts
 from audit.records import Sample, Settings, digest
@@ -116,9 +116,7 @@ class _Group:
 
     def __init__(self, model: Model, settings: Settings, how: Mapping[str, Any]) -> None:
         self.model, self.settings = model, settings
-        self.change = unchanged
-        if "inside" in how:
-            self.change = Inside(model, settings, how["inside"], how["options"]).changed
+        self.change = change(model, settings, how)
         self.texts = Texts(model, settings.negative, settings.guidance > 1)
         self.rest = fixed(model, settings)
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from audit.errors import UserError, unknown
-from audit.mitigate.methods import METHODS, engine
+from audit.errors import UserError, known
+from audit.mitigate import stacks
+from audit.mitigate.methods import METHODS, SPEAKING, engine
+from audit.mitigate.placebo import added
 from audit.mitigate.quota import phases, quota
-from audit.mitigate.rewrite import phrase, why_not
+from audit.mitigate.rewrite import avoided, phrase, why_not
 from audit.records import (
     BASELINE,
     Attribute,
@@ -28,12 +32,6 @@ Rewriter = Callable[..., str | tuple[str, str]]
 """Text, prompt, drawn values and options to the final text, or to it and the reason why it was left
 alone; one that has a parameter `rng` is given a generator too, which depends on arm, text and image
 alone."""
-
-
-def known(kind: str, name: str, names: Collection[str], where: str) -> None:
-    """Raise UserError, with near names, for a name that is not among `names`."""
-    if name not in names:
-        raise UserError(f"{where}: {unknown(kind, name, names)}")
 
 
 def noise_seed(text: str, index: int) -> int:
@@ -55,6 +53,12 @@ def check(suite: Suite, arm: Mitigation) -> None:
         raise UserError(f"a mitigation cannot be called {BASELINE!r}; rename it.")
     for block in arm.blocks:
         known("block", block, {p.block for p in suite.prompts}, f"mitigation {arm.name}")
+    stacks.check(arm)
+    for part in arm.each:
+        _check_part(suite, replace(part, name=arm.name))
+
+
+def _check_part(suite: Suite, arm: Mitigation) -> None:
     if ":" not in arm.method:
         known("method", arm.method, METHODS, f"mitigation {arm.name}")
     attributes = {a.name: a for a in suite.attributes if a.name != suite.subject_attribute}
@@ -64,6 +68,27 @@ def check(suite: Suite, arm: Mitigation) -> None:
             known(option, str(arm.options[option]), names, f"mitigation {arm.name}")
     if draws_values(arm):
         _check_draw(suite, arm, attributes[str(arm.options["attribute"])])
+    if "like" in arm.options:
+        _check_like(suite, arm)
+
+
+def _check_like(suite: Suite, arm: Mitigation) -> None:
+    """A placebo's other arm: one that speaks, on all of the placebo's blocks."""
+    others = {m.name: m for m in suite.mitigations if m.name != arm.name}
+    known("arm", str(arm.options["like"]), others, f"mitigation {arm.name}, like")
+    other = others[str(arm.options["like"])]
+    spoken = [m for m in other.each if m.method in SPEAKING or ":" in m.method]
+    if not spoken or any(m.method == "placebo" for m in other.each):
+        raise UserError(
+            f"mitigation {arm.name}: {other.name} adds no words that a placebo could be like. "
+            f"Name one of: {', '.join(sorted(SPEAKING))}."
+        )
+    for block in arm.blocks:
+        if block not in other.blocks:
+            raise UserError(
+                f"mitigation {arm.name}: {other.name} leaves block {block} alone. Leave the block "
+                "out of one, or put it into both."
+            )
 
 
 def _check_draw(suite: Suite, arm: Mitigation, attribute: Attribute) -> None:
@@ -77,17 +102,26 @@ def _check_draw(suite: Suite, arm: Mitigation, attribute: Attribute) -> None:
                 )
     for value in arm.options.get("words", {}):
         known(f"{attribute.name} value", value, attribute.classes, f"mitigation {arm.name}")
-    for value in attribute.classes if arm.method == "inject" else ():
-        if phrase(attribute.name, value, arm.options) is None:
+    for value in attribute.classes:
+        if not _has_words(arm, attribute, value):
             raise UserError(
                 f"mitigation {arm.name}: no words state {attribute.name} {value!r}. "
                 f"Give them in options, words = {{ {value} = ... }}."
             )
 
 
+def _has_words(arm: Mitigation, attribute: Attribute, value: str) -> bool:
+    if arm.method == "negative":
+        others = [c for c in attribute.classes if c != value]
+        return avoided(attribute.name, others[0], (others[0], value), arm.options) is not None
+    return arm.method != "inject" or phrase(attribute.name, value, arm.options) is not None
+
+
 def draws_values(arm: Mitigation) -> bool:
     """Whether values are drawn for an arm: `inject`, or any method with attribute and target."""
-    return arm.method == "inject" or {"attribute", "target"} <= set(arm.options)
+    if arm.method in ("inject", "negative"):
+        return "attribute" in arm.options
+    return {"attribute", "target"} <= set(arm.options)
 
 
 def target_of(suite: Suite, arm: Mitigation, prompt: Prompt, attribute: str) -> dict[str, float]:
@@ -113,9 +147,18 @@ def target_of(suite: Suite, arm: Mitigation, prompt: Prompt, attribute: str) -> 
     )
 
 
+def aims(suite: Suite, arm: Mitigation) -> list[Attribute]:
+    """The attributes that an arm is about, in the order of its parts; the first one for none."""
+    asked = [a for a in suite.attributes if a.name != suite.subject_attribute]
+    named = dict.fromkeys(part.options.get("attribute") for part in arm.each)
+    found = [a for name in named for a in asked if a.name == name]
+    return found or asked[:1]
+
+
 def targets(suite: Suite, arm: Mitigation, attribute: Attribute) -> dict[str, float]:
     """Per subject that an arm rewrites: the declared share of the attribute's first class."""
     first = attribute.classes[0]
+    arm = next((m for m in arm.each if m.options.get("attribute") == attribute.name), arm)
     return {
         p.subject: target_of(suite, arm, p, attribute.name)[first]
         for p in suite.prompts
@@ -127,8 +170,17 @@ def draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
     """Prompt id to one draw per image, for the prompts that the gate lets through.
 
     Within a prompt, and over all prompts that share a target and a number of images, counts lie
-    within one of the target.
+    within one of the target. A stack's parts draw as they would by themselves.
     """
+    merged: dict[str, list[dict[str, str]]] = {}
+    for part in arm.each:
+        for id, values in _draws(suite, part).items():
+            before = merged.get(id, [{}] * len(values))
+            merged[id] = [{**a, **b} for a, b in zip(before, values, strict=True)]
+    return merged
+
+
+def _draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
     if not draws_values(arm):
         return {}
     attribute = str(arm.options["attribute"])
@@ -150,20 +202,78 @@ def draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
     return drawn
 
 
-def samples(suite: Suite, arm: Mitigation, settings: Settings, rewrite: Rewriter) -> list[Sample]:
-    """The samples of one arm, in the suite's order, with the baseline's prompts and noise."""
-    drawn, inside = draws(suite, arm), engine(arm, settings)
+class Text(NamedTuple):
+    """What an arm makes of a prompt for one image."""
+
+    text: str
+    drawn: dict[str, str]
+    reason: str = ""
+    """Why it was left alone, where a rewriter says so."""
+
+
+def texts(
+    suite: Suite, arm: Mitigation, rewriters: Mapping[str, Rewriter]
+) -> dict[tuple[str, int], Text]:
+    """Prompt id and image to the final text and what was drawn for it, in the suite's order.
+
+    `rewriters` maps methods to functions. The parts of a stack rewrite one after another, each with
+    what was drawn for it alone.
+    """
+    out = {
+        (p.id, i): Text(p.text, {})
+        for p in suite.prompts
+        for i in range(p.seeds if p.block in arm.blocks else 0)
+    }
+    for part in arm.each:
+        _rewrite(suite, part, rewriters, out)
+    return out
+
+
+def _rewrite(
+    suite: Suite, part: Mitigation, rewriters: Mapping[str, Rewriter],
+    out: dict[tuple[str, int], Text],
+) -> None:  # fmt: skip
+    """One part's turn at all texts of `out`."""
+    drawn, rewrite, beside = _draws(suite, part), rewriters[part.method], {}
+    if "like" in part.options:
+        other = next(m for m in suite.mitigations if m.name == part.options["like"])
+        beside = texts(suite, other, rewriters)
     draws_words = "rng" in inspect.signature(rewrite).parameters
+    prompts = {p.id: p for p in suite.prompts}
+    for (id, i), before in out.items():
+        p, values = prompts[id], drawn[id][i] if id in drawn else {}
+        options, more = part.options, {}
+        if beside:
+            options = {**options, **added(p.text, beside[id, i].text, p.subject)}
+        if draws_words:
+            more["rng"] = np.random.default_rng(noise_seed(f"{part.name}\0{p.text}\0words", i))
+        made = rewrite(before.text, p, values, options, **more)
+        text, reason = (made, "") if isinstance(made, str) else made
+        why = "; ".join(dict.fromkeys(filter(None, (before.reason, reason))))
+        out[id, i] = Text(text, {**before.drawn, **values}, why)
+
+
+def samples(
+    suite: Suite, arm: Mitigation, settings: Settings, rewriters: Mapping[str, Rewriter]
+) -> list[Sample]:
+    """The samples of one arm, in the suite's order, with the baseline's prompts and noise."""
+    prompts = {p.id: p for p in suite.prompts}
     rows = []
-    for p in suite.prompts:
-        for i in range(p.seeds if p.block in arm.blocks else 0):
-            values = drawn[p.id][i] if p.id in drawn else {}
-            more = {}
-            if draws_words:
-                more["rng"] = np.random.default_rng(noise_seed(f"{arm.name}\0{p.text}\0words", i))
-            made = rewrite(p.text, p, values, arm.options, **more)
-            text, reason = (made, "") if isinstance(made, str) else made
-            seed = noise_seed(p.text, i)
-            id = sample_id(text, seed, settings, inside)
-            rows.append(Sample(id, p.id, arm.name, seed, text, values, inside, reason))
+    for (id, i), made in texts(suite, arm, rewriters).items():
+        seed, how = noise_seed(prompts[id].text, i), _how(suite, arm, settings, made.drawn)
+        key = sample_id(made.text, seed, settings, how)
+        rows.append(Sample(key, id, arm.name, seed, made.text, made.drawn, how, made.reason))
     return rows
+
+
+def _how(
+    suite: Suite, arm: Mitigation, settings: Settings, values: Mapping[str, str]
+) -> dict[str, Any]:
+    """What the engine does otherwise for one image, by what was drawn for it."""
+    classes = {a.name: a.classes for a in suite.attributes}
+    away: list[str] = []
+    for part in arm.each:
+        name = str(part.options.get("attribute", ""))
+        if part.method == "negative" and name in values:
+            away += avoided(name, values[name], classes[name], part.options) or []
+    return engine(arm, settings, away)

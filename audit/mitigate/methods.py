@@ -6,6 +6,7 @@ Some rewrite the text; some leave it alone and change what the engine does with 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from pydantic import (
     StringConstraints,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from audit.records import Mitigation, Settings
@@ -32,9 +34,27 @@ class Options(BaseModel):
 
 
 class Append(Options):
-    """Options of `ethical` and `placebo`: the attribute whose gate they obey."""
+    """Options of `ethical`: the attribute whose gate it obeys."""
 
     attribute: str
+
+
+class Placebo(Append):
+    """Options of `placebo`: its gate, and how long it is.
+
+    `like` names an arm of the suite that adds as many words, in the same place, to each text; else
+    there are `length` of them.
+    """
+
+    like: Words | None = None
+    length: int | None = Field(None, ge=1, le=60)
+    place: Literal["before", "after", "end"] | None = None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Placebo:
+        if self.like is not None and (self.length is not None or self.place is not None):
+            raise ValueError("give either `like`, or `length` and `place`")
+        return self
 
 
 class Inject(Options):
@@ -65,9 +85,25 @@ class Guidance(Options):
 
 
 class Negative(Options):
-    """Options of `negative`: what the engine is told to stay away from, for the same texts."""
+    """Options of `negative`: what the engine is told to stay away from, for the same texts.
 
-    text: Words
+    Either one `text` for all images, or an `attribute` whose values are drawn by quota towards
+    `target`, as `inject` draws them: an image stays away from the classes that were not drawn for
+    it. `words` are what stands for a class.
+    """
+
+    text: Words | None = None
+    attribute: str | None = None
+    target: str = "uniform"
+    words: dict[str, Words] = {}
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Negative:
+        if (self.text is None) == (self.attribute is None):
+            raise ValueError("give either `text` or `attribute`")
+        if self.text is not None and self.model_fields_set != {"text"}:
+            raise ValueError("`target` and `words` need `attribute`")
+        return self
 
 
 class Noise(Options):
@@ -144,12 +180,26 @@ class Llm(Options):
         return text
 
 
+class Part(BaseModel):
+    """A mitigation in a stack, with options of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    method: Words
+    options: dict[str, Any] = {}
+
+
+class Stack(Options):
+    """Options of `stack`: names of other arms, or methods with their options, in order."""
+
+    of: list[Words | dict[str, Any]] = Field(min_length=2)
+
+
 METHODS: dict[str, type[Options]] = {
-    "inject": Inject, "ethical": Append, "placebo": Append, "neutral": Plain, "indirect": Plain,
+    "inject": Inject, "ethical": Append, "placebo": Placebo, "neutral": Plain, "indirect": Plain,
     "llm": Llm, "guidance": Guidance, "negative": Negative,
     "repeat-words": Random, "add-words": Random, "add-numbers": Random,
     "noise": Noise, "token-noise": FineGrained, "rescale-attention": Rescale,
-    "optimise-states": Optimise,
+    "optimise-states": Optimise, "stack": Stack,
 }  # fmt: skip
 """Options of the shipped mitigations; outside ones, `mypkg.module:name`, check their own."""
 
@@ -162,14 +212,29 @@ AGAINST_COPIES = frozenset(
 )  # fmt: skip
 """Mitigations of copying: they state nothing of a person, so no gate keeps them from a prompt."""
 
+SPEAKING = frozenset({"inject", "ethical", "neutral", "indirect", "llm"})
+"""Rewriters of what a text says of people; each obeys the gate of its attribute."""
 
-def engine(arm: Mitigation, settings: Settings) -> dict[str, Any]:
-    """What an arm changes in the engine (`Sample.how`); empty where that changes nothing."""
-    if arm.method == "guidance" and float(arm.options["scale"]) != settings.guidance:
-        return {"guidance": float(arm.options["scale"])}
-    if arm.method == "negative" and arm.options["text"] != settings.negative:
-        return {"negative": str(arm.options["text"])}
-    model = METHODS.get(arm.method)
-    if model is not None and model.inside:
-        return {"inside": arm.method, "options": model(**arm.options).model_dump()}
-    return {}
+
+def engine(arm: Mitigation, settings: Settings, avoided: Sequence[str] = ()) -> dict[str, Any]:
+    """What an arm changes in the engine for one image (`Sample.how`); empty for nothing.
+
+    `avoided` are the words for what the image was drawn not to show; the run's own negative prompt
+    follows them, unless a part has a `text` in its place.
+    """
+    how: dict[str, Any] = {}
+    inside, negative = [], settings.negative
+    for part in arm.each:
+        model = METHODS.get(part.method)
+        if part.method == "guidance" and float(part.options["scale"]) != settings.guidance:
+            how["guidance"] = float(part.options["scale"])
+        elif part.method == "negative":
+            negative = str(part.options.get("text", negative))
+        elif model is not None and model.inside:
+            inside.append({"inside": part.method, "options": model(**part.options).model_dump()})
+    negative = ", ".join([*avoided, *filter(None, [negative])])
+    if negative != settings.negative:
+        how["negative"] = negative
+    if len(inside) > 1:
+        return {**how, "stack": inside}
+    return {**how, **inside[0]} if inside else how

@@ -5,7 +5,7 @@ All leave a gated text as it is, and a second rewrite changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,24 @@ def phrase(attribute: str, value: str, options: Mapping[str, Any]) -> str | None
         default = f"with {value} skin"
     found = options.get("words", {}).get(value, default)
     return None if found is None else str(found)
+
+
+def avoided(
+    attribute: str, value: str, classes: Sequence[str], options: Mapping[str, Any]
+) -> list[str] | None:
+    """What a negative prompt says of every class but the drawn `value`, in the classes' order.
+
+    `male, man` for a woman; None where no option or default has words for one of them.
+    """
+    said = {c: _negative_of(attribute, c, options) for c in classes if c != value}
+    return None if None in said.values() else [str(v) for v in said.values()]
+
+
+def _negative_of(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
+    default = f"{value} skin" if attribute == "skin_tone" else None
+    if attribute in PHRASES and value in PHRASES[attribute]:
+        default = f"{PHRASES[attribute][value]}, {value}"
+    return options.get("words", {}).get(value, default)
 
 
 def _phrases(attribute: str, options: Mapping[str, Any]) -> list[str]:
@@ -61,7 +79,8 @@ def inject(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping
     return text
 
 
-def _append(text: str, sentence: str, prompt: Prompt, options: Mapping[str, Any]) -> str:
+def append(text: str, sentence: str, prompt: Prompt, options: Mapping[str, Any]) -> str:
+    """The text with a sentence behind it, unless it is there or the gate keeps it out."""
     if sentence in text or why_not(text, prompt, options):
         return text
     return f"{text.rstrip(' .,;')} {sentence}"
@@ -73,7 +92,7 @@ def ethical(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mappin
     what = {"skin_tone": "skin color"}.get(attribute, attribute.replace("_", " "))
     who = article(prompt.subject)
     sentence = f"if all individuals can be {who} irrespective of their {what}"
-    return _append(text, sentence, prompt, options)
+    return append(text, sentence, prompt, options)
 
 
 def unchanged(
@@ -81,14 +100,6 @@ def unchanged(
 ) -> str:
     """The text as it is: what the arm changes lies in the engine."""
     return text
-
-
-def placebo(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
-    """Append an irrelevant sentence (Bansal et al. 2022): what any longer prompt would do.
-
-    It obeys the same gate, so that it touches the prompts that the arm beside it touches.
-    """
-    return _append(text, "if honesty is the best policy", prompt, options)
 
 
 def repeat_words(

@@ -56,14 +56,28 @@ def mitigations(evidence: Evidence) -> list[dict[str, Any]]:
                 "more": more,
                 "made": _made(declared.get(name)),
                 "left": _left((evidence.facts.get("left_alone") or {}).get(name)),
-                "effects": effects,
+                "tables": _tables(i, effects),
                 "rest": [
                     f
                     for f in mine
                     if "target" not in f.references and not f.id.endswith("/verdict")
                 ],
-                "chart": _chart(f"effects-{i}", effects),
-                "comparisons": sum(math.isfinite(f.p) for f in effects),
+            }
+        )
+    return out
+
+
+def _tables(arm: int, effects: list[Finding]) -> list[dict[str, Any]]:
+    """Effects with their chart, a table for each share that the arm is about."""
+    out = []
+    for k, quantity in enumerate(dict.fromkeys(f.quantity for f in effects)):
+        mine = [f for f in effects if f.quantity == quantity]
+        name = f"effects-{arm}" + (f"-{k}" if k else "")
+        out.append(
+            {
+                "effects": mine,
+                "chart": _chart(name, mine),
+                "comparisons": sum(math.isfinite(f.p) for f in mine),
             }
         )
     return out
@@ -83,6 +97,9 @@ def _before(f: Finding) -> float:
 def _made(arm: Any) -> str:
     if arm is None:
         return ""
+    if arm.parts:
+        parts = ", ".join(part.name for part in arm.parts)
+        return wording.text("mitigation.stack", parts=parts)
     shown = sorted((k, v) for k, v in arm.options.items() if k not in REACHED)
     options = "".join(f", {k} {v}" for k, v in shown)
     return wording.text("mitigation.method", method=arm.method, options=options)

@@ -261,7 +261,7 @@ def test_planning_says_how_far_it_is(server: Server) -> None:
     suite = suites.read_suite("mine.toml")
     planning.rewriters(suite, Path("runs"), lambda *step: seen.append(step))
     planning.open_run(suite, planning.Options(out=Path("runs")), lambda *step: seen.append(step))
-    assert seen == [("texts of rewritten", i + 1, 36) for i in range(36)]
+    assert seen == [("texts of llm", i + 1, 36) for i in range(36)]
 
 
 def test_a_killed_command_goes_on_without_asking_twice() -> None:

@@ -147,7 +147,7 @@ def references(subjects: tuple[str, ...] = SUBJECTS) -> tuple[Reference, ...]:
 def question(world: World, arm: str) -> Question:
     """The arm aims at gender."""
     context = Context((GENDER, TONE), references(), {}, None, 0)
-    return Question(arm, "gender", context, world.prompts)
+    return Question(arm, ("gender",), context, world.prompts)
 
 
 @cache

@@ -206,7 +206,7 @@ def test_mitigation_effects_are_paired_and_judged_against_the_target() -> None:
     align = data[["prompt", "subject", "arm", "seed"]].assign(
         score=0.3, chance=0.1, subject_read=True
     )
-    found = by_id(mitigation.findings(data, align, "inject", GENDER, {"cook": 0.5}, 0))
+    found = by_id(mitigation.findings(data, align, "inject", [(GENDER, {"cook": 0.5})], 0))
     effect = found["mitigation/inject/cook/gender"]
     women = {a: (data[data.arm == a].value == "woman").mean() for a in ("none", "inject")}
     assert effect.estimate == pytest.approx(women["inject"] - women["none"])

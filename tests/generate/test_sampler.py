@@ -167,6 +167,16 @@ def test_an_arm_may_change_guidance_and_the_negative_prompt(loaded: dict[str, Mo
     assert len(set(kinds)) == len(changes)
 
 
+def test_images_of_one_arm_may_have_negative_prompts_of_their_own(loaded: dict[str, Model]) -> None:
+    """Each picture is what its own negative prompt gives, whatever its neighbours' are."""
+    model, words = loaded["sd1"], ["male, man", "female, woman"]
+    mixed = [replace(s, how={"negative": words[i % 2]}) for i, s in enumerate(plan(5))]
+    together = pictures(model, mixed, settings())
+    for i, s in enumerate(plan(5)):
+        alone = pictures(model, plan(5), settings(negative=words[i % 2]))
+        assert np.abs(alone[s.id].astype(int) - together[s.id].astype(int)).max() <= 2
+
+
 INSIDE = {
     "noise": {"level": 0.5}, "token-noise": {"probability": 0.6, "width": 1.7},
     "rescale-attention": {"factor": 2.0},
@@ -186,6 +196,31 @@ def test_an_arm_may_change_states_or_attention(loaded: dict[str, Model], method:
         alone = pictures(model, [s], settings(batch=1))[s.id]
         assert np.abs(alone.astype(int) - together[s.id].astype(int)).max() <= 2
     again = pictures(model, plan(5), settings())
+    assert all(np.array_equal(base[i], again[i]) for i in base)
+
+
+STACKS = [("noise", "rescale-attention"), ("rescale-attention", "noise"),
+          ("rescale-attention", "optimise-states"), ("optimise-states", "noise")]  # fmt: skip
+
+
+@pytest.mark.parametrize("methods", STACKS, ids="+".join)
+def test_several_may_change_what_is_inside(loaded: dict[str, Model], methods: tuple[str]) -> None:
+    """All of them count, the batch does not, and nothing is left of them behind."""
+    model = loaded["sd1"]
+    alone = [{"inside": m, "options": INSIDE[m]} for m in methods]
+    samples = [replace(s, how={"stack": alone}) for s in plan(3)]
+    base = pictures(model, plan(3), settings())
+    together = pictures(model, samples, settings(batch=3))
+    for one in alone:
+        single = pictures(model, [replace(s, how=one) for s in plan(3)], settings(batch=3))
+        assert all(not np.array_equal(single[i], together[i]) for i in single)
+    if "optimise-states" not in methods:
+        turned = [replace(s, how={"stack": alone[::-1]}) for s in plan(3)]
+        other = pictures(model, turned, settings(batch=3))
+        assert all(np.array_equal(other[i], together[i]) for i in other)
+    last = pictures(model, samples[-1:], settings(batch=1))[samples[-1].id]
+    assert np.abs(last.astype(int) - together[samples[-1].id].astype(int)).max() <= 2
+    again = pictures(model, plan(3), settings())
     assert all(np.array_equal(base[i], again[i]) for i in base)
 
 

@@ -137,9 +137,58 @@ def test_an_arm_in_the_engine_leaves_text_and_noise_alone(
     suite = replace(suite_of(asked, {"x": 0.5, "y": 0.5}), mitigations=(arm,))
     arms.check(suite, arm)
     made = Settings("m", "r", 10, 3.0, 4)
-    keep = {"m": rewrite.unchanged}
+    keep = {method: rewrite.unchanged}
     rows = expand(suite, made, keep)
     base, changed = rows[:5], rows[5:]
     assert [(s.text, s.seed) for s in base] == [(s.text, s.seed) for s in changed]
     assert all(s.how == how for s in changed)
     assert ({s.id for s in base} == {s.id for s in changed}) == (not how)
+
+
+def away(classes: tuple[str, ...], seeds: int, **options: object) -> tuple[Suite, Mitigation]:
+    """A suite whose arm stays away from the classes that were not drawn."""
+    asked = [prompt(t, "nurse", seeds) for t in ("a photo of a nurse", "a nurse in 1850")]
+    arm = Mitigation("m", "negative", {"attribute": "skin_tone", **options}, ("b",))
+    asked = [replace(p, attributes=("skin_tone",)) for p in asked]
+    suite = suite_of(asked, {"x": 0.5, "y": 0.5})
+    return replace(
+        suite, attributes=(Attribute("skin_tone", classes, {}),), mitigations=(arm,)
+    ), arm
+
+
+@given(st.integers(2, 6), st.integers(1, 24), st.sampled_from(["", "blurry"]))
+def test_an_image_stays_away_from_what_was_not_drawn_for_it(k: int, n: int, own: str) -> None:
+    """All classes but the drawn one, by quota; gated prompts share the baseline's image."""
+    classes = tuple(f"tone{i}" for i in range(k))
+    suite, arm = away(classes, n)
+    arms.check(suite, arm)
+    made = Settings("m", "r", 10, 3.0, 4, negative=own)
+    keep = {"negative": rewrite.unchanged}
+    rows = expand(suite, made, keep)
+    assert rows == expand(suite, made, keep)
+    base, changed = rows[: 2 * n], rows[2 * n :]
+    assert [(s.text, s.seed) for s in base] == [(s.text, s.seed) for s in changed]
+    for s in changed[:n]:
+        drawn = s.drawn["skin_tone"]
+        others = [f"{c} skin" for c in classes if c != drawn]
+        assert s.how == {"negative": ", ".join([*others, *filter(None, [own])])}
+    seen = Counter(s.drawn["skin_tone"] for s in changed[:n])
+    assert all(n // k <= seen[c] <= -(-n // k) for c in classes)
+    assert [s.id for s in changed[n:]] == [s.id for s in base[n:]]
+    assert all(s.drawn == s.how == {} for s in changed[n:])
+
+
+def test_words_of_a_negative_prompt_are_defaults_or_options() -> None:
+    """Gender has words of its own, a suite may give others, and without any it is refused."""
+    assert rewrite.avoided("gender", "woman", ("woman", "man"), {}) == ["male, man"]
+    assert rewrite.avoided("gender", "man", ("woman", "man"), {}) == ["female, woman"]
+    words = {"words": {"man": "a guy", "old": "elderly", "young": "youthful"}}
+    assert rewrite.avoided("gender", "woman", ("woman", "man"), words) == ["a guy"]
+    assert rewrite.avoided("age", "old", ("young", "old"), words) == ["youthful"]
+    suite, arm = away(("a", "b"), 2)
+    ages = replace(suite, attributes=(Attribute("age", ("young", "old"), {}),), prompts=tuple(
+        replace(p, attributes=("age",)) for p in suite.prompts))  # fmt: skip
+    with pytest.raises(UserError, match="no words state age"):
+        arms.check(ages, replace(arm, options={"attribute": "age"}))
+    said = {"young": "youthful", "old": "elderly"}
+    arms.check(ages, replace(arm, options={"attribute": "age", "words": said}))

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from audit.mitigate.gate import gate
 from audit.mitigate.grammar import article, find, plural
-from audit.mitigate.rewrite import ethical, inject, placebo, why_not
+from audit.mitigate.placebo import placebo
+from audit.mitigate.rewrite import ethical, inject, why_not
 from audit.records import Prompt
 
 NOUNS = ("nurse", "astronaut", "engineer", "taxi driver", "cook", "CEO", "human resources manager")

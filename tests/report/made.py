@@ -192,7 +192,7 @@ def _findings(run: _Run, suite: Suite, tables: tuple[pd.DataFrame, ...]) -> list
     found += replication.findings(matches, {p.id: p for p in run.prompts}, size.seed)
     for arm in ARMS[1:]:
         targets = dict.fromkeys(size.subjects, 0.5)
-        found += mitigation.findings(attributes, alignment, arm, GENDER, targets, size.seed)
+        found += mitigation.findings(attributes, alignment, arm, [(GENDER, targets)], size.seed)
     source = "fresh balanced renders of the world"
     return [*found, *quality.classifier(ERRORS, [GENDER, TONE], dict.fromkeys(ERRORS, source)),
             *quality.subjects(alignment, size.seed)]  # fmt: skip
