@@ -10,7 +10,7 @@ import pytest
 from audit.findings import arms as judge
 from audit.records import Evidence, Finding, Mitigation
 from audit.report import arms, page
-from tests.findings.test_arms import alignment, distance, removed
+from tests.findings.test_arms import alignment, copies, distance, removed
 from tests.report.made import Size, evidence
 
 SMALL = Size(subjects=("nurse", "cook"), seeds=3, captions=8)
@@ -24,7 +24,8 @@ def lab() -> Evidence:
     found: list[Finding] = []
     for i, m in enumerate(declared[:3]):
         found += [distance(m.name, -0.1 * i - 0.2, -0.1 * i - 0.05), alignment(m.name, -0.02, 0.01)]
-    found += [removed("<b>noise", 0.2, 0.6), alignment("<b>noise", -0.2, -0.1)]
+    found += [copies("<b>noise", -0.4, -0.1), removed("<b>noise", 0.2, 0.6)]
+    found += [alignment("<b>noise", -0.2, -0.1)]
     found += judge.findings(found, declared)
     small = evidence(SMALL)
     kept = [f for f in small.findings if f.section != "mitigation"]
