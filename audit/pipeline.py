@@ -267,7 +267,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
 
 def _mitigations(run: Run, scored: Scored, table: pd.DataFrame, context: Context) -> list[Finding]:
     """Effects, costs and a verdict of every arm; `table` has the prompts that leave things open."""
-    from audit.findings import arms, copying_effect, effects, mitigation
+    from audit.findings import arms, copying_effect, doses, effects, mitigation
     from audit.findings.pairs import Question, Tables
 
     suite, seed, found = run.suite, run.options.seed, []
@@ -282,6 +282,8 @@ def _mitigations(run: Run, scored: Scored, table: pd.DataFrame, context: Context
             tables = Tables(scored.table, scored.alignment, scored.matches, scored.vectors)
             asks = Question(arm.name, tuple(a.name for a in about), context, prompts)
             found += [f for f in effects.findings(tables, asks) if _beside(f)]
+    own = {"guidance": float(run.settings.guidance)}
+    found += doses.findings(table, suite.mitigations, context, own)
     return found + arms.findings(found, suite.mitigations)
 
 
