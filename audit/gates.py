@@ -123,7 +123,7 @@ def _replication(rest: list[str]) -> list[str]:
 def _mitigation(rest: list[str]) -> list[str]:
     if rest and rest[-1].startswith("cost-"):
         return [*rest[:-1], "cost", rest[-1].removeprefix("cost-")]
-    if len(rest) < 3 or rest[1] == "all":
+    if len(rest) < 3 or rest[1] == "all" or rest[1].startswith("dose-"):
         return rest
     return [rest[0], "_".join(rest[1:-1]), rest[-1], "change"]
 

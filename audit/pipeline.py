@@ -225,8 +225,8 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
     from audit.findings import (
         amplification,
         associations,
+        copying_doses,
         distances,
-        doses,
         following,
         intersections,
         replication,
@@ -258,8 +258,8 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
         found += associations.findings(scored.nearness, suite.associations, seed)
     if len(scored.matches):
         found += replication.findings(scored.matches, prompts, seed)
-        scales = doses.of_guidance(run.settings.guidance, suite.mitigations)
-        found += doses.findings(scored.matches, scales, prompts, seed)
+        scales = copying_doses.of_guidance(run.settings.guidance, suite.mitigations)
+        found += copying_doses.findings(scored.matches, scales, prompts, seed)
     if len(scored.factors):
         found += why.findings(scored.factors, seed, "excess")
     found += extraction.findings(scored.extracted, prompts, seed)
@@ -270,7 +270,7 @@ def evaluate(run: Run, scored: Scored) -> list[Finding]:
 
 def _mitigations(run: Run, scored: Scored, table: pd.DataFrame, context: Context) -> list[Finding]:
     """Effects, costs and a verdict of every arm; `table` has the prompts that leave things open."""
-    from audit.findings import arms, copying_effect, effects, mitigation
+    from audit.findings import arms, copying_effect, doses, effects, mitigation
     from audit.findings.pairs import Question, Tables
 
     suite, seed, found = run.suite, run.options.seed, []
@@ -285,6 +285,8 @@ def _mitigations(run: Run, scored: Scored, table: pd.DataFrame, context: Context
             tables = Tables(scored.table, scored.alignment, scored.matches, scored.vectors)
             asks = Question(arm.name, tuple(a.name for a in about), context, prompts)
             found += [f for f in effects.findings(tables, asks) if _beside(f)]
+    own = {"guidance": float(run.settings.guidance)}
+    found += doses.findings(table, suite.mitigations, context, own)
     return found + arms.findings(found, suite.mitigations)
 
 

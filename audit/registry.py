@@ -46,9 +46,10 @@ MITIGATIONS = {
     "token-noise": "audit.mitigate.rewrite:unchanged",
     "rescale-attention": "audit.mitigate.rewrite:unchanged",
     "optimise-states": "audit.mitigate.rewrite:unchanged",
+    "stack": "audit.mitigate.rewrite:unchanged",
 }
 """Rewriters: functions of text, prompt, drawn values and options to the final text, or classes of
-them that keep something in a folder."""
+them that keep something in a folder. A stack does nothing by itself: its parts do."""
 
 READERS = {
     "monk": "audit.attributes.pictures:monk",

@@ -1,4 +1,8 @@
-"""One verdict per mitigation, from what it buys and what it costs."""
+"""One verdict per arm: what it buys beyond a placebo, against what it costs.
+
+An arm is judged against the baseline on the same noise, and against its placebo: words that say
+nothing. What they do as well is done by any longer prompt.
+"""
 
 from __future__ import annotations
 
@@ -9,94 +13,215 @@ from dataclasses import dataclass
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change, interval, percent
 from audit.records import Finding, Mitigation
+from audit.stats.interval import UNKNOWN, Interval
+
+MATTERS = 0.1
+"""The smallest change of a distance or of a rate of copies that matters, declared in advance. That
+of alignment stands with its finding: cosines of two encoders have no common scale."""
+NOTHING = Interval(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class _Sides:
+class Axis:
+    """One thing that an arm may make better or worse."""
+
+    name: str
+    gain: Interval
+    """Fall of the distance from a target, or of the rate of copies: above 0 where the arm helps."""
+    beyond: Interval
+    """The gain less what the placebo gained; the gain itself where no placebo is about it."""
+
+
+@dataclass(frozen=True)
+class Sides:
     """What is known of one arm."""
 
-    distance: Finding | None
-    removed: Finding | None
-    copies: Finding | None
-    alignment: Finding | None
-
-    @property
-    def gains(self) -> bool:
-        """Whether something got better, beyond chance."""
-        nearer = self.distance is not None and self.distance.verdict == "below"
-        fewer = self.removed is not None and self.removed.low > 0
-        return nearer or fewer
-
-    @property
-    def harms(self) -> bool:
-        """Whether something got worse, beyond chance."""
-        further = self.distance is not None and self.distance.verdict == "above"
-        return further or (self.copies is not None and self.copies.verdict == "above")
-
-    @property
-    def nothing(self) -> bool:
-        """Whether an effect that matters is excluded."""
-        return self.distance is not None and self.distance.verdict == "equivalent"
+    axes: tuple[Axis, ...]
+    alignment: Interval = UNKNOWN
+    """Change of the cosine to the original prompt: below 0 where the arm costs."""
+    margin: float = math.nan
+    """The smallest loss of alignment that matters."""
+    placebo: str = ""
 
 
 def findings(found: Sequence[Finding], declared: Sequence[Mitigation]) -> list[Finding]:
-    """The verdict on each declared arm, in their order.
+    """The verdict on each declared arm of which something is known, in their order.
 
-    An arm works where it is shown to bring shares nearer to its target, further than a placebo did,
-    or to remove copies, and nothing is shown to get worse; `at a cost` where alignment to the
-    original prompts is lost, `no effect` where one of 10 points is excluded. The estimate is the
-    share of copies removed, or the change of the mean distance where no copies are asked about.
+    Ids are `mitigation/<arm>/verdict`. The estimate is the net of all gains and of alignment, each
+    in units of the smallest amount that matters. Verdicts as in `judge`.
     """
-    by_id = {f.id: f for f in found}
-    placebos = [_sides(by_id, m.name).distance for m in declared if m.method == "placebo"]
-    bar = min((p.estimate for p in placebos if p and math.isfinite(p.estimate)), default=0.0)
-    return [made for m in declared if (made := _one(_sides(by_id, m.name), m, min(bar, 0.0)))]
+    by_id = {f.id: f for f in found if f.id.startswith("mitigation/")}
+    return [made for m in declared if (made := _one(by_id, m, placebo_of(m, declared)))]
 
 
-def _sides(by_id: Mapping[str, Finding], arm: str) -> _Sides:
-    keys = ("all/distance", "removed-captions", "copies-captions", "cost-alignment")
-    return _Sides(*(by_id.get(f"mitigation/{arm}/{k}") for k in keys))
+def placebo_of(arm: Mitigation, declared: Sequence[Mitigation]) -> Mitigation | None:
+    """The placebo of an arm: one that is as long as the arm or a part of it, or of the same gate.
 
-
-def _one(sides: _Sides, arm: Mitigation, bar: float) -> Finding | None:
-    main = sides.removed or sides.distance or sides.copies
-    if main is None:
+    Arms that put no words in have none, and neither have placebos.
+    """
+    placebos = [m for m in declared if m.method == "placebo" and m.name != arm.name]
+    speaking = [p for p in arm.each if "attribute" in p.options and p.method != "negative"]
+    if not speaking or any(p.method == "placebo" for p in arm.each):
         return None
-    nearer = sides.distance is not None and sides.distance.verdict == "below"
-    like_placebo = (
-        arm.method != "placebo" and nearer and sides.distance is not None
-        and sides.distance.high >= bar and bar < 0
-        and not (sides.removed is not None and sides.removed.low > 0)
-    )  # fmt: skip
+    names = {arm.name, *(p.name for p in arm.each)}
+    asked = {p.options["attribute"] for p in speaking}
+    as_long = [m for m in placebos if m.options.get("like") in names]
+    alike = [m for m in placebos if m.options.get("attribute") in asked]
+    return next(iter([*as_long, *alike]), None)
+
+
+def _turned(x: Interval) -> Interval:
+    return Interval(-x.estimate, -x.high, -x.low)
+
+
+def _known(x: Interval) -> bool:
+    return all(math.isfinite(v) for v in (x.estimate, x.low, x.high))
+
+
+def _of(f: Finding | None) -> Interval:
+    return UNKNOWN if f is None else Interval(f.estimate, f.low, f.high)
+
+
+def _sides(by_id: Mapping[str, Finding], arm: str, placebo: Mitigation | None) -> Sides:
+    prefix, axes = f"mitigation/{arm}/", []
+    for f in _gains(by_id, prefix):
+        key, gain, beyond = f.id.removeprefix(prefix), _turned(_of(f)), None
+        distance = key.startswith("all/")
+        if placebo is not None:
+            other = by_id.get(f"mitigation/{placebo.name}/{key}")
+            # A placebo that was never drawn is unknown: no distance is shown to fall beyond it.
+            beyond = difference(gain, _turned(_of(other))) if other or distance else None
+        name = f.quantity.removeprefix("change in the ") if distance else "rate of copies"
+        axes.append(Axis(name, gain, beyond or gain))
+    cost = by_id.get(f"{prefix}cost-alignment")
+    margin = cost.references.get("margin", math.nan) if cost else math.nan
+    return Sides(tuple(axes), _of(cost), margin, placebo.name if placebo else "")
+
+
+def _gains(by_id: Mapping[str, Finding], prefix: str) -> list[Finding]:
+    """Distances from the targets of all that an arm is about, and copies of captions, or of any."""
+    far = [f for id, f in by_id.items() if id.startswith(f"{prefix}all/distance")]
+    copies = [f for k in ("captions", "ordinary") if (f := by_id.get(f"{prefix}copies-{k}"))]
+    return [*far, *copies[:1]]
+
+
+def difference(a: Interval, b: Interval) -> Interval:
+    """a - b with limits recovered from both intervals (Zou & Donner 2008, Stat Med 27:1693, eq. 6).
+
+    As if both were independent; arms that share their baseline and noise vary together, so that the
+    limits are wider than they need to be.
+    """
+    if not (_known(a) and _known(b)):
+        return UNKNOWN
+    d = a.estimate - b.estimate
+    low = math.hypot(a.estimate - a.low, b.high - b.estimate)
+    high = math.hypot(a.high - a.estimate, b.estimate - b.low)
+    return Interval(d, d - low, d + high)
+
+
+def net(sides: Sides) -> Interval:
+    """Gains and change of alignment, each in units of the smallest amount that matters, summed.
+
+    Limits as in `difference`; what is not known is left out, and all unknown where nothing is.
+    """
+    parts = [(axis.gain, MATTERS) for axis in sides.axes]
+    parts += [(sides.alignment, sides.margin)] if sides.margin > 0 else []
+    known = [(x, unit) for x, unit in parts if _known(x)]
+    total = NOTHING
+    for x, unit in known:
+        part = Interval(x.estimate / unit, x.low / unit, x.high / unit)
+        total = difference(total, _turned(part))
+    return total if known else UNKNOWN
+
+
+def judge(sides: Sides) -> tuple[str, str]:
+    """A verdict and its reason in words.
+
+    A gain is a distance or a rate of copies shown to fall, and by more than under the placebo. A
+    harm is one shown to rise, or alignment shown to fall by what matters. `works`: a gain, no harm,
+    and a loss of alignment that matters ruled out. `at a cost`: a gain and a harm, with the net
+    above 0. `harms`: a harm and no gain, or the net below 0. `no effect`: no harm, and any gain
+    beyond the placebo that matters ruled out. Everything else is `undecided`.
+    """
+    gains = [a.name for a in sides.axes if a.gain.low > 0 and a.beyond.low > 0]
+    harms = [a.name for a in sides.axes if a.gain.high < 0]
+    lost = sides.alignment.high < -sides.margin
+    if gains and (harms or lost):
+        return _weighed(sides, gains, [*harms, *["alignment"] * lost])
+    if harms or lost:
+        worse = _list([*harms, *["alignment"] * lost])
+        return "harms", f"{worse} got worse and nothing is shown to have got better"
+    if gains:
+        return _kept(sides, gains)
+    return _nothing(sides)
+
+
+def _weighed(sides: Sides, gains: Sequence[str], harms: Sequence[str]) -> tuple[str, str]:
+    total, words = net(sides), f"{_list(gains)} got better and {_list(harms)} worse"
+    if total.low > 0:
+        return "at a cost", f"{words}, and the gain outweighs the loss"
+    if total.high < 0:
+        return "harms", f"{words}, and the loss outweighs the gain"
+    return "undecided", f"{words}, and which weighs more is not shown"
+
+
+def _kept(sides: Sides, gains: Sequence[str]) -> tuple[str, str]:
+    words = f"{_list(gains)} got better"
+    if not (_known(sides.alignment) and sides.margin > 0):
+        return "undecided", f"{words}, but what that costs in alignment is not known"
+    if sides.alignment.low > -sides.margin:
+        return "works", f"{words}, and a loss of alignment that matters is ruled out"
+    return "undecided", f"{words}, but a loss of alignment that matters is not ruled out"
+
+
+def _nothing(sides: Sides) -> tuple[str, str]:
+    if not any(_known(a.gain) for a in sides.axes):
+        return "undecided", "neither a distance nor copies could be measured"
+    than = f" beyond the placebo {sides.placebo}" if sides.placebo else ""
+    open_ = [a.name for a in sides.axes if not (_known(a.beyond) and a.beyond.high < MATTERS)]
+    if not open_:
+        return "no effect", f"a gain that matters{than} is ruled out"
+    better = [a.name for a in sides.axes if a.gain.low > 0]
+    if better:
+        return "undecided", f"{_list(better)} got better, but is not shown to{than}"
+    return "undecided", f"for {_list(open_)} neither nothing nor a gain that matters is ruled out"
+
+
+def _list(names: Sequence[str]) -> str:
+    return " and ".join(names)
+
+
+def _one(
+    by_id: Mapping[str, Finding], arm: Mitigation, placebo: Mitigation | None
+) -> Finding | None:
+    prefix = f"mitigation/{arm.name}/"
+    gains = _gains(by_id, prefix)
+    if not gains:
+        return None
+    sides = _sides(by_id, arm.name, placebo)
+    (verdict, why), total = judge(sides), net(sides)
+    main = gains[-1]
+    numbers = "; ".join(_numbers(by_id, prefix, gains))
     return Finding(
-        id=f"mitigation/{arm.name}/verdict", section="mitigation", where=f"arm {arm.name}",
-        quantity=main.quantity, estimate=main.estimate, low=main.low, high=main.high,
-        n=main.n, n_effective=main.n_effective, missing=main.missing, method=main.method,
-        arm=arm.name, verdict=_verdict(sides, like_placebo), sentence=_sentence(sides, arm.name),
+        id=f"{prefix}verdict", section="mitigation", where=f"arm {arm.name}",
+        quantity="coefficient of net benefit, in smallest amounts that matter",
+        estimate=total.estimate, low=total.low, high=total.high, n=main.n,
+        n_effective=main.n_effective, missing=main.missing, arm=arm.name, verdict=verdict,
+        method="gains and alignment over their margins, summed; square-and-add limits",
+        sentence=f"{arm.name}: {why} ({numbers}; n = {main.n} pairs).",
     )  # fmt: skip
 
 
-def _verdict(sides: _Sides, like_placebo: bool) -> str:
-    if sides.harms:
-        return "harms"
-    if not sides.gains or like_placebo:
-        return "no effect" if sides.nothing else "undecided"
-    lost = sides.alignment is not None and sides.alignment.verdict == "lost"
-    return "at a cost" if lost else "works"
-
-
-def _sentence(sides: _Sides, arm: str) -> str:
+def _numbers(by_id: Mapping[str, Finding], prefix: str, gains: Sequence[Finding]) -> list[str]:
+    """What the verdict rests on, in the words of its findings."""
     parts = []
-    d, r, a = sides.distance, sides.removed, sides.alignment
-    if d is not None:
-        parts.append(f"the mean distance from the target changes by "
-                     f"{points(d.estimate, d.low, d.high)}")  # fmt: skip
-    if r is not None:
-        parts.append(f"{percent(r.estimate)} {interval(r.low, r.high)} of the copies are gone")
-    elif sides.copies is not None:
-        c = sides.copies
-        parts.append(f"the rate of copies changes by {points(c.estimate, c.low, c.high)}")
-    if a is not None:
-        parts.append(f"alignment changes by {cosine_change(a.estimate, a.low, a.high)}")
-    n = (r or d or sides.copies).n  # type: ignore[union-attr]
-    return f"{arm}: {', '.join(parts)}, n = {n} pairs."
+    for f in gains:
+        what = "rate of copies" if "/copies-" in f.id else f.quantity.removeprefix("change in the ")
+        parts.append(f"{what} {points(f.estimate, f.low, f.high)}")
+    removed, cost = by_id.get(f"{prefix}removed-captions"), by_id.get(f"{prefix}cost-alignment")
+    if removed is not None:
+        share = f"{percent(removed.estimate)} {interval(removed.low, removed.high)}"
+        parts.append(f"copies removed {share}")
+    if cost is not None:
+        parts.append(f"alignment {cosine_change(cost.estimate, cost.low, cost.high)}")
+    return parts

@@ -1,101 +1,157 @@
-"""How much of an arm does how much copying: rates of copies at each dose, on the same noise.
+"""Shares against how much of a method is given: does more of it amplify the skew?
 
-Guidance is what people turn first. Somepalli et al. 2023b (Understanding and Mitigating Copying in
-Diffusion Models, NeurIPS, sec. 4) change what is learned; here the model stays as it is, and each
-caption is drawn from the same noise at each scale, so that a difference between two scales is that
-of the scale alone.
+Subjects stand in two groups, by what a reference says of them and not by what was drawn, so that
+noise does not sort them. (Guidance trades diversity for fidelity: Ho & Salimans 2022,
+arXiv 2207.12598, section 4; what that does to people's shares is measured here.)
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from audit.findings.why import share
-from audit.findings.wording import cap
-from audit.findings.wording import change as words
-from audit.findings.wording import estimate as worded
-from audit.records import BASELINE, Finding, Mitigation, Prompt
-from audit.stats.decisions import verdict
-from audit.stats.paired import mcnemar, paired_bootstrap
-from audit.stats.proportions import effective_n
+from audit.findings.pairs import Claim, Counts, clusters, counts, finding
+from audit.findings.representation import Context, estimates, share_phrase
+from audit.findings.wording import cap, estimate, plural
+from audit.records import BASELINE, Attribute, Finding, Mitigation, Reference
+from audit.stats.paired import paired_bootstrap
+from audit.stats.proportions import effective_n, intraclass
 
-FEWEST = 3
-"""Scales, the run's own among them, that make a row of doses; two are a comparison."""
+DOSES = {"guidance": "scale", "noise": "level", "token-noise": "width", "repeat-words": "count",
+         "add-words": "count", "add-numbers": "count", "rescale-attention": "factor"}  # fmt: skip
+"""Methods of which there may be more and less, with the option that says how much."""
 
 
-def of_guidance(own: float, arms: tuple[Mitigation, ...]) -> dict[str, float]:
-    """Guidance scale by arm: the run's own, and that of every arm that sets another."""
-    others = {m.name: float(m.options["scale"]) for m in arms if m.method == "guidance"}
-    return {BASELINE: own, **others}
+@dataclass(frozen=True)
+class Dose:
+    """An arm with how much it gives."""
+
+    arm: str
+    amount: float
+
+
+def doses(declared: Sequence[Mitigation], method: str, own: float) -> list[Dose]:
+    """The baseline, at the run's `own` amount, and a method's arms, least first; or nothing.
+
+    Nothing where fewer than two arms say how much they give.
+    """
+    option = DOSES[method]
+    given = [m for m in declared if m.method == method and option in m.options]
+    found = [Dose(m.name, float(m.options[option])) for m in given]
+    every = [Dose(BASELINE, own), *found]
+    return sorted(every, key=lambda d: d.amount) if len(found) > 1 else []
 
 
 def findings(
-    matches: pd.DataFrame, doses: Mapping[str, float], prompts: Mapping[str, Prompt], seed: int
+    table: pd.DataFrame, declared: Sequence[Mitigation], context: Context, own: Mapping[str, float]
 ) -> list[Finding]:
-    """Share of captions' images that copy at each dose, by level of repetition, and its change.
+    """Shares of the first class by group and dose, and what the most does beyond the least.
 
-    `matches` has MATCH_COLUMNS with `copy` decided; `doses` gives the guidance of each arm. Only
-    captions and noises that were drawn and read at every dose count, so that all shares are of the
-    same ones; nothing is said of fewer than FEWEST doses.
+    `table` has ATTRIBUTE_COLUMNS of prompts that leave things open. Of attributes the first with
+    two classes counts. `own` gives methods the amount that the run has without an arm, else 0.
     """
-    captions = {p for p, known in prompts.items() if known.purpose == "replication"}
-    rows = matches[matches.prompt.isin(captions) & matches.arm.isin(list(doses))]
-    arms = sorted(set(rows.arm), key=lambda a: (doses[a], a))
-    if BASELINE not in arms or len({doses[a] for a in arms}) < FEWEST:
+    attribute = next((a for a in context.attributes if len(a.classes) == 2), None)
+    out: list[Finding] = []
+    if attribute is None:
+        return out
+    for method in DOSES:
+        given = doses(declared, method, own.get(method, 0.0))
+        rows = table[table.attribute == attribute.name]
+        asked = rows[rows.arm.isin([d.arm for d in given if d.arm != BASELINE])].prompt.unique()
+        rows = rows[rows.prompt.isin(asked)]
+        if not len(rows):
+            continue
+        reference = _reference(context, attribute, rows.subject.unique())
+        for value, part in _groups(rows, attribute, reference):
+            out += [_share(part, attribute, d, value, reference, method, context) for d in given]
+        out += _amplified(rows, attribute, given, reference, method, context)
+    return out
+
+
+def _reference(context: Context, attribute: Attribute, subjects: Sequence[str]) -> Reference | None:
+    """The first reference that knows majorities, or None."""
+    first = attribute.classes[0]
+    for r in context.references:
+        shares = [r.share(s, attribute.name, first) for s in subjects]
+        if any(math.isfinite(x) and x != 0.5 for x in shares):
+            return r
+    return None
+
+
+def _majority(subject: str, attribute: Attribute, reference: Reference | None) -> str:
+    """The class that a reference gives more than half of a subject; empty for none."""
+    first, second = attribute.classes
+    share = math.nan if reference is None else reference.share(subject, attribute.name, first)
+    return "" if not math.isfinite(share) or share == 0.5 else first if share > 0.5 else second
+
+
+def _groups(
+    rows: pd.DataFrame, attribute: Attribute, reference: Reference | None
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Rows by their subject's majority; all of them, as "", where no reference knows any."""
+    of = rows.subject.map(lambda s: _majority(s, attribute, reference))
+    values = attribute.classes if reference is not None else ("",)
+    yield from ((v, rows[of == v]) for v in values if (of == v).any())
+
+
+def _share(
+    part: pd.DataFrame, attribute: Attribute, dose: Dose, value: str, reference: Reference | None,
+    method: str, context: Context,
+) -> Finding:  # fmt: skip
+    """The share of the first class at one dose, with prompts as clusters inside subjects."""
+    rows = part[part.arm == dose.arm]
+    kept = rows[rows.outcome == "label"]
+    hits = (kept.value == attribute.classes[0]).to_numpy(float)
+    size, n = counts(kept, rows), len(kept)
+    place = clusters(kept)
+    effective = effective_n(hits, place, intraclass(hits, place, pd.factorize(kept.subject)[0]))
+    scale = effective / n if n and math.isfinite(effective) else 1.0
+    confusion = context.confusion.get(attribute.name)
+    found = estimates(
+        np.array([hits.sum(), n - hits.sum()]) * scale, confusion, context.seed, context.level
+    )[0]
+    where = f"subjects that are mostly {plural(value)} in {reference.name}" if reference else "all"
+    claim = Claim(
+        f"dose-{method}/mostly-{value}" if value else f"dose-{method}/all",
+        share_phrase(attribute.classes[0]), where,
+        "effective n with prompts as clusters; corrected for the reader's errors where known",
+    )  # fmt: skip
+    made = finding(dose.arm, claim, found, size)
+    return replace(
+        made, n_effective=effective, naive=float(hits.mean()) if n else math.nan,
+        references={"dose": dose.amount}, verdict="described",
+        sentence=f"{method} {dose.amount:g}, {where}: {claim.quantity} "
+        f"{estimate(found.estimate, found.low, found.high)}, n = {n}.",
+    )  # fmt: skip
+
+
+def _amplified(
+    rows: pd.DataFrame, attribute: Attribute, given: Sequence[Dose], reference: Reference | None,
+    method: str, context: Context,
+) -> list[Finding]:  # fmt: skip
+    """How much more of each subject's majority the highest dose draws than the lowest, in pairs."""
+    least, most = given[0], given[-1]
+    low, high = (rows[rows.arm == d.arm] for d in (least, most))
+    both = low.merge(high, on=["prompt", "seed"], suffixes=("_base", "_arm"))
+    majority = both.subject_base.map(lambda s: _majority(s, attribute, reference))
+    both = both[majority != ""]
+    kept = both[(both.outcome_base == "label") & (both.outcome_arm == "label")]
+    if not len(kept):
         return []
-    known = rows[rows.outcome == "label"]
-    wide = known.pivot_table(index=["prompt", "seed"], columns="arm", values="copy", aggfunc="max")
-    wide = wide.reindex(columns=arms).dropna().astype(float)
-    asked = len(rows[["prompt", "seed"]].drop_duplicates())
-    repeats = wide.index.get_level_values("prompt").map(lambda p: prompts[p].repeats)
-    out = []
-    for arm in arms:
-        out.append(_rate(wide[arm], arm, doses[arm], None, asked - len(wide), seed))
-        for level in sorted({int(r) for r in repeats.dropna()}):
-            out.append(_rate(wide[arm][repeats == level], arm, doses[arm], level, 0, seed))
-    return [*out, _change(wide, doses, asked - len(wide), seed)]
-
-
-def _rate(
-    hits: pd.Series, arm: str, dose: float, level: int | None, missing: int, seed: int
-) -> Finding:
-    """One dose, of all captions or of one level of repetition."""
-    values, clusters = hits.to_numpy(), pd.factorize(hits.index.get_level_values("prompt"))[0]
-    ci, method = share(values, clusters, seed)
-    times = "" if level is None else " held once" if level == 1 else f" held {level} times"
-    where = f"captions of training images{times}, guidance {dose:g}"
-    key = "all" if level is None else f"repeats={level}"
-    return Finding(
-        id=f"replication/doses/guidance/{arm}/{key}", section="replication", where=where,
-        quantity="share of images that copy a training image", estimate=ci.estimate, low=ci.low,
-        high=ci.high, n=len(values),
-        n_effective=effective_n(values, clusters) if len(values) else math.nan, missing=missing,
-        reasons={"not read at every guidance": missing} if missing else {},
-        method=f"same captions and noise at each guidance; {method}", arm=arm,
-        verdict="described" if len(values) else "undecided",
-        sentence=f"{cap(where)}: {worded(ci.estimate, ci.low, ci.high)} of {len(values)} images "
-        "copy a training image.",
+    wanted = majority[kept.index]
+    moved = (kept.value_arm == wanted).astype(float) - (kept.value_base == wanted)
+    change = paired_bootstrap(moved.to_numpy(), clusters(kept), np.random.default_rng(context.seed))
+    arm = most.arm if most.arm != BASELINE else least.arm
+    claim = Claim(
+        f"dose-{method}/majority",
+        f"change in the share of each subject's majority in {reference.name if reference else ''}",
+        f"{method} from {least.amount:g} to {most.amount:g}",
+        "paired by seed; cluster bootstrap by prompt",
     )  # fmt: skip
-
-
-def _change(wide: pd.DataFrame, doses: Mapping[str, float], missing: int, seed: int) -> Finding:
-    """From the lowest dose to the highest, pair by pair."""
-    first, last = wide.columns[0], wide.columns[-1]
-    before, after = wide[first].to_numpy(), wide[last].to_numpy()
-    clusters = pd.factorize(wide.index.get_level_values("prompt"))[0]
-    change = paired_bootstrap(after - before, clusters, np.random.default_rng(seed))
-    where = f"captions of training images, guidance {doses[first]:g} to {doses[last]:g}"
-    won, lost = int((after > before).sum()), int((after < before).sum())
-    return Finding(
-        id="replication/doses/guidance/change", section="replication", where=where,
-        quantity="change in the rate of copies", estimate=change.estimate, low=change.low,
-        high=change.high, n=len(wide), n_effective=float(len(set(clusters))), missing=missing,
-        method="paired by noise; cluster bootstrap by prompt; exact McNemar", arm=BASELINE,
-        p=mcnemar(lost, won) if len(wide) else math.nan, verdict=verdict(change, 0),
-        sentence=f"{cap(where)}: the rate of copies changes by "
-        f"{words(change.estimate, change.low, change.high)}, n = {len(wide)} pairs.",
-    )  # fmt: skip
+    size = Counts(len(kept), kept.prompt.nunique(), len(both) - len(kept))
+    made = finding(arm, claim, change, size)
+    return [replace(made, sentence=f"{cap(made.sentence.removeprefix(f'{arm}, ')[:-1])} pairs.")]

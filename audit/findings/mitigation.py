@@ -160,7 +160,9 @@ def _costs(pairs: pd.DataFrame, arm: str, seed: int) -> list[Finding]:
             f"{cosine_change(change.estimate, change.low, change.high)} (cosine; a tenth of what "
             f"sets a prompt's own images apart is {margin:.3f}), n = {int(known.sum())} pairs.",
         )  # fmt: skip
-        out.append(replace(cost, verdict=noninferior(change, margin)))
+        out.append(
+            replace(cost, verdict=noninferior(change, margin), references={"margin": margin})
+        )
     read = pairs.dropna(subset=["subject_read_base", "subject_read_arm"])
     if len(read):
         before, after = (read[f"subject_read_{s}"].to_numpy(float) for s in ("base", "arm"))

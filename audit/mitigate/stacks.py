@@ -70,7 +70,7 @@ def about(part: Mitigation) -> str | None:
 def clash(a: Mitigation, b: Mitigation) -> str:
     """Why `b` cannot follow `a` in a stack, or nothing."""
     same = about(a) == about(b)
-    if a.method == b.method and same:
+    if a.method == b.method and (same or a.method == "placebo"):  # one sentence, whoever gates it
         return f"both are {a.method}: keep one"
     if same and about(a) is not None and {a.method, b.method} <= STATING:
         return f"both are about {about(a)}, and the gate lets only one state it: keep one"

@@ -8,15 +8,12 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from audit.records import Evidence, Finding, Mitigation
+from audit.records import BASELINE, Evidence, Finding, Mitigation
 from audit.report import wording
 from audit.report.charts import _figure
 from audit.report.shares import of_section
 from audit.report.svg import ACCENT, PAPER, QUIET, inline
 
-DOSES = {"guidance": "scale", "noise": "level", "token-noise": "width", "repeat-words": "count",
-         "add-words": "count", "add-numbers": "count", "rescale-attention": "factor"}  # fmt: skip
-"""Methods of which there may be more and less, with the option that says how much."""
 GAINS = (("distance", "chart.nearer", -100.0), ("removed", "chart.gone", 100.0))
 """What an arm may buy: cell, words, and the factor that makes more of it better."""
 
@@ -29,7 +26,7 @@ def overview(evidence: Evidence) -> dict[str, Any]:
     return {
         "rows": rows,
         "frontiers": [c for c in (_frontier(rows, *gain) for gain in GAINS) if c],
-        "doses": doses(evidence, by_id),
+        "doses": doses(evidence),
     }
 
 
@@ -81,32 +78,42 @@ def _cross(axes: Axes, cost: Finding, gain: Finding, factor: float, label: str) 
     axes.text(x, y, label, ha="center", va="center_baseline", fontsize=8, zorder=4)
 
 
-def doses(evidence: Evidence, by_id: dict[str, Finding]) -> list[dict[str, Any]]:
-    """Per method with several doses: change of the mean distance by how much was given."""
+def doses(evidence: Evidence) -> list[dict[str, Any]]:
+    """Per method with several doses: shares by how much was given, and most against least."""
+    found = [f for f in of_section(evidence, "mitigation") if "/dose-" in f.id]
     out = []
-    for method, option in DOSES.items():
-        arms = [m for m in evidence.suite.mitigations if m.method == method and option in m.options]
-        found = [(float(m.options[option]), by_id.get(f"mitigation/{m.name}/all/distance"))
-                 for m in arms]  # fmt: skip
-        points = sorted((x, f) for x, f in found if f is not None and _known(f))
-        own = float(evidence.settings.guidance) if method == "guidance" else 0.0
-        if len(points) >= 2:
-            words = f"{method} {option}" if method != option else method
-            out.append({"chart": _dose(f"dose-{method}", words, own, points), "option": words})
+    for key in dict.fromkeys(f.id.split("/")[2] for f in found):
+        mine = [f for f in found if f.id.split("/")[2] == key]
+        shares = [f for f in mine if "dose" in f.references]
+        if shares:
+            name = key.removeprefix("dose-")
+            out.append({
+                "option": name, "rows": shares, "chart": _dose(key, name, shares),
+                "claims": [f for f in mine if f not in shares],
+            })  # fmt: skip
     return out
 
 
-def _dose(name: str, option: str, own: float, points: Sequence[tuple[float, Finding]]) -> str:
-    with _figure(2.6) as (figure, axes):
-        xs = [x for x, _ in points]
-        for x, f in points:
-            axes.plot([x, x], [100 * f.low, 100 * f.high], color=ACCENT, lw=2.0, zorder=2)
-        line = sorted([(own, 0.0), *((x, 100 * f.estimate) for x, f in points)])
-        axes.plot(*zip(*line, strict=True), color=QUIET, lw=0.9, ls=(0, (4, 2)), zorder=1)
-        axes.scatter(xs, [100 * f.estimate for _, f in points], s=34, color=ACCENT, zorder=3)
-        axes.scatter([own], [0], s=40, facecolors=PAPER, edgecolors=ACCENT, zorder=3)
-        axes.axhline(0, color=QUIET, lw=0.8, zorder=0)
-        axes.set_xticks(sorted({own, *xs}), [f"{x:g}" for x in sorted({own, *xs})])
+def _dose(name: str, option: str, shares: Sequence[Finding]) -> str:
+    """A line with intervals for each group of subjects; the run's own setting is hollow."""
+    groups = list(dict.fromkeys(f.where for f in shares))
+    with _figure(3.0) as (figure, axes):
+        for where, mark in zip(groups, "osD^", strict=False):
+            line = [f for f in shares if f.where == where and _known(f)]
+            xs = [f.references["dose"] for f in line]
+            axes.plot(xs, [100 * f.estimate for f in line], color=QUIET, lw=0.9, zorder=1)
+            for x, f in zip(xs, line, strict=True):
+                axes.plot([x, x], [100 * f.low, 100 * f.high], color=ACCENT, lw=1.6, zorder=2)
+                face = PAPER if f.arm == BASELINE else ACCENT
+                axes.scatter([x], [100 * f.estimate], s=38, marker=mark, facecolors=face,
+                             edgecolors=ACCENT, zorder=3)  # fmt: skip
+            axes.scatter([], [], s=38, marker=mark, facecolors=ACCENT, edgecolors=ACCENT,
+                         label=wording.clip(where, 60))  # fmt: skip
+        ticks = sorted({f.references["dose"] for f in shares})
+        axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
+        axes.set_ylim(0, 100)
         axes.set_xlabel(wording.clip(option, 40))
-        axes.set_ylabel(wording.text("chart.change"))
-        return inline(figure, name, wording.text("chart.dose", n=len(points), option=option))
+        axes.set_ylabel(wording.text("chart.share", what=wording.clip(shares[0].quantity, 40)))
+        figure.legend(loc="outside upper left", frameon=False, fontsize=9)
+        said = wording.text("chart.dose", n=len(ticks), option=option, groups=len(groups))
+        return inline(figure, name, said)

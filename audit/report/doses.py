@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from audit.findings.doses import of_guidance
+from audit.findings.copying_doses import of_guidance
 from audit.records import Evidence, Finding
 from audit.report import wording
 from audit.report.charts import OTHER_MARKERS, _figure, _legend
@@ -17,7 +17,7 @@ from audit.report.svg import ACCENT, PAPER, QUIET, SECOND, inline
 
 
 def copies_by_guidance(evidence: Evidence) -> dict[str, Any]:
-    """Claims of `findings.doses`, those of shares first, and their chart; both empty without."""
+    """Claims of `findings.copying_doses`, shares first, and their chart; both empty without."""
     found = [f for f in evidence.findings if f.id.startswith("replication/doses/")]
     scale = of_guidance(evidence.settings.guidance, evidence.suite.mitigations)
     lines: dict[str, list[tuple[float, Finding]]] = {}

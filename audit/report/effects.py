@@ -38,7 +38,7 @@ STRIPS = 6
 
 def mitigations(evidence: Evidence) -> list[dict[str, Any]]:
     """Per arm: what was done, effects by subject with a chart, and what it cost."""
-    found = of_section(evidence, "mitigation")
+    found = [f for f in of_section(evidence, "mitigation") if "/dose-" not in f.id]
     declared = {m.name: m for m in evidence.suite.mitigations}
     names = list(dict.fromkeys([*declared, *(f.arm for f in found)]))
     out = []

@@ -37,7 +37,9 @@ def page(evidence: Evidence) -> str:
     """The whole report as HTML text; any fact may be absent, any section empty."""
     parts, arms = shares.parts(evidence), mitigations(evidence)
     data = embedded(evidence.findings)
-    drawn = sum(len(p.chart) for p in parts) + sum(len(a["chart"]) for a in arms)
+    drawn = sum(len(p.chart) for p in parts) + sum(
+        len(t["chart"]) for a in arms for t in a["tables"]
+    )
     room = LIMIT - drawn - len(data) - ROW * len(evidence.findings)
     album = Album(max(PICTURES, room))
     # Evidence of copying takes its pictures first; walls are the last to be served.

@@ -1,33 +1,54 @@
-"""One verdict per arm: works, at a cost, no effect, harms, or undecided; never past a placebo."""
+"""One verdict per arm: gains beyond a placebo against harms, by hand and on planted arms."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from audit.findings import arms
-from audit.records import VERDICTS, Finding, Mitigation
+from audit.findings import arms, copying_effect, mitigation
+from audit.findings.arms import Axis, Sides
+from audit.records import VERDICTS, Finding, Mitigation, to_json
 from audit.stats.decisions import compared, noninferior, verdict
-from audit.stats.interval import Interval
+from audit.stats.interval import UNKNOWN, Interval
+from tests.findings.test_effects import BASE, GENDER, GOOD, OVER, SUBJECTS, Arm, World
+
+MARGIN = 0.02
 
 
-def claim(arm: str, key: str, low: float, high: float, word: str) -> Finding:
+def claim(arm: str, key: str, low: float, high: float, word: str, **more: object) -> Finding:
     """One effect of an arm."""
+    fields = {"quantity": "change in q", **more}
     return Finding(
-        f"mitigation/{arm}/{key}", "mitigation", "w", "change in q", (low + high) / 2, low, high,
-        100, 20.0, 0, arm=arm, method="m", verdict=word, sentence="s",
+        id=f"mitigation/{arm}/{key}", section="mitigation", where="w", estimate=(low + high) / 2,
+        low=low, high=high, n=100, n_effective=20.0, missing=0, arm=arm, method="m", verdict=word,
+        sentence="s", **fields,
     )  # fmt: skip
 
 
-def distance(arm: str, low: float, high: float) -> Finding:
+def distance(arm: str, low: float, high: float, key: str = "") -> Finding:
     """A change of the mean distance from the target."""
     wide = Interval((low + high) / 2, low, high)
-    return claim(arm, "all/distance", low, high, compared(wide, wide, 0, 0.1))
+    of = f" of {key}" if key else ""
+    return claim(arm, f"all/distance{'-' * bool(key)}{key}", low, high,
+                 compared(wide, wide, 0, 0.1),
+                 quantity=f"change in the mean distance{of} from the target")  # fmt: skip
 
 
 def alignment(arm: str, low: float, high: float) -> Finding:
     """A change of alignment, with a margin of 0.02."""
-    word = noninferior(Interval((low + high) / 2, low, high), 0.02)
-    return claim(arm, "cost-alignment", low, high, word)
+    word = noninferior(Interval((low + high) / 2, low, high), MARGIN)
+    return claim(arm, "cost-alignment", low, high, word, references={"margin": MARGIN})
+
+
+def copies(arm: str, low: float, high: float) -> Finding:
+    """A change of the rate of copies."""
+    word = verdict(Interval((low + high) / 2, low, high), 0)
+    return claim(arm, "copies-captions", low, high, word)
 
 
 def removed(arm: str, low: float, high: float) -> Finding:
@@ -35,24 +56,44 @@ def removed(arm: str, low: float, high: float) -> Finding:
     return claim(arm, "removed-captions", low, high, "above" if low > 0 else "compatible")
 
 
+def arm(name: str, method: str = "inject", **options: str) -> Mitigation:
+    """An arm about gender, unless it says otherwise."""
+    return Mitigation(name, method, {"attribute": "gender", **options})
+
+
 def judged(found: list[Finding], *declared: Mitigation) -> dict[str, str]:
     """Arm to verdict."""
-    made = arms.findings(found, declared or (Mitigation("a", "inject"),))
+    made = arms.findings(found, declared or (arm("a"),))
     assert all(f.verdict in VERDICTS for f in made)
+    assert to_json(made)
     return {f.arm: f.verdict for f in made}
+
+
+NEAR, FREE, DEAR = distance("a", -0.3, -0.1), alignment("a", -0.01, 0), alignment("a", -0.3, -0.2)
 
 
 @pytest.mark.parametrize(
     ("found", "wanted"),
     [
-        ([distance("a", -0.3, -0.1), alignment("a", -0.01, 0.0)], "works"),
-        ([distance("a", -0.3, -0.1), alignment("a", -0.09, -0.05)], "at a cost"),
-        ([distance("a", -0.05, 0.04), alignment("a", -0.01, 0.0)], "no effect"),
+        ([NEAR, FREE], "works"),
+        ([NEAR], "undecided"),
+        ([NEAR, alignment("a", -0.03, 0.0)], "undecided"),
+        ([distance("a", -0.45, -0.4), alignment("a", -0.026, -0.021)], "at a cost"),
+        ([NEAR, alignment("a", -0.04, -0.03)], "undecided"),
+        ([NEAR, DEAR], "harms"),
+        ([distance("a", 0.0, 0.0), DEAR], "harms"),
+        ([distance("a", -0.05, 0.04), FREE], "no effect"),
         ([distance("a", -0.15, 0.04)], "undecided"),
-        ([distance("a", 0.02, 0.3)], "harms"),
-        ([removed("a", 0.8, 1.0), alignment("a", -0.01, 0.01)], "works"),
-        ([removed("a", -0.1, 0.3)], "undecided"),
-        ([removed("a", 0.8, 1.0), claim("a", "copies-captions", 0.1, 0.2, "above")], "harms"),
+        ([distance("a", 0.02, 0.3), FREE], "harms"),
+        ([copies("a", -0.9, -0.7), alignment("a", -0.01, 0.01)], "works"),
+        ([copies("a", -0.3, 0.1)], "undecided"),
+        ([copies("a", 0.1, 0.2)], "harms"),
+        ([NEAR, copies("a", 0.01, 0.05), FREE], "at a cost"),
+        ([NEAR, copies("a", 0.3, 0.6), FREE], "harms"),
+        ([NEAR, copies("a", 0.1, 0.3), FREE], "undecided"),
+        ([NEAR, distance("a", -0.02, 0.02, "tone"), FREE], "works"),
+        ([distance("a", -0.02, 0.02), distance("a", -0.4, -0.2, "tone"), FREE], "works"),
+        ([distance("a", math.nan, math.nan), FREE], "undecided"),
     ],
 )
 def test_gains_losses_and_nothing(found: list[Finding], wanted: str) -> None:
@@ -60,26 +101,133 @@ def test_gains_losses_and_nothing(found: list[Finding], wanted: str) -> None:
     assert judged(found) == {"a": wanted}
 
 
-def test_an_arm_must_do_better_than_its_placebo() -> None:
-    """Where a placebo seems to bring as much, a gain is not the arm's own."""
-    both = (Mitigation("a", "ethical"), Mitigation("p", "placebo"))
-    near = [distance("a", -0.3, -0.1), distance("p", -0.25, -0.01)]
-    assert judged(near, *both)["a"] == "undecided"
-    far = [distance("a", -0.5, -0.3), distance("p", -0.25, -0.01)]
-    assert judged(far, *both)["a"] == "works"
+@pytest.mark.parametrize(
+    ("placebo", "wanted"),
+    [((-0.31, -0.29), "no effect"), ((-0.05, -0.01), "works"), ((-0.35, -0.15), "undecided"),
+     ((math.nan, math.nan), "undecided"), (None, "undecided")],
+)  # fmt: skip
+def test_an_arm_must_do_better_than_its_placebo(
+    placebo: tuple[float, float] | None, wanted: str
+) -> None:
+    """The same gain as the placebo: no effect; more: works; unclear, or never drawn: undecided."""
+    found = [distance("a", -0.32, -0.28), FREE]
+    found += [distance("p", *placebo)] if placebo else []
+    assert judged(found, arm("a"), arm("p", "placebo"))["a"] == wanted
+
+
+def test_a_placebo_says_nothing_of_copies_that_it_was_not_asked_about() -> None:
+    """A gain on captions counts by itself where the placebo was never drawn for them."""
+    found = [distance("a", -0.3, -0.1), copies("a", -0.9, -0.7), FREE, distance("p", -0.3, -0.1)]
+    assert judged(found, arm("a"), arm("p", "placebo"))["a"] == "works"
+    found.append(copies("p", -0.9, -0.7))
+    assert judged(found, arm("a"), arm("p", "placebo"))["a"] == "undecided"
+
+
+def test_each_arm_has_the_placebo_that_is_like_it() -> None:
+    """By length first, then by gate; for a stack by any part; none for arms without words."""
+    inject, ethical, tone = arm("i"), arm("e", "ethical"), arm("t", attribute="skin_tone")
+    long, short = (arm(n, "placebo", like=k) for n, k in (("long", "e"), ("short", "i")))
+    guidance = Mitigation("g", "guidance", {"scale": 2.0})
+    negative = arm("n", "negative", target="uniform")
+    both = Mitigation("b", "stack", {}, parts=(guidance, inject))
+    neutral = Mitigation("u", "neutral", {"attribute": "gender"})
+    declared = [inject, ethical, tone, long, short, guidance, negative, both, neutral]
+    found = {m.name: arms.placebo_of(m, declared) for m in declared}
+    assert {k: v.name for k, v in found.items() if v} == {
+        "i": "short", "e": "long", "b": "short", "u": "long",
+    }  # fmt: skip
 
 
 def test_an_arm_of_which_nothing_is_known_has_no_verdict() -> None:
     """No row is better than an empty one."""
     assert judged([]) == {}
+    assert judged([FREE]) == {}
 
 
 def test_the_sentence_has_every_part_with_its_interval() -> None:
-    """Distance, copies and alignment, each with its limits, and the pairs."""
-    found = [distance("a", -0.3, -0.1), removed("a", 0.5, 0.7), alignment("a", -0.01, 0.0)]
-    (f,) = arms.findings(found, [Mitigation("a", "inject")])
+    """Distance, copies and alignment, each with its limits, and the pairs; the net is the claim."""
+    found = [NEAR, copies("a", -0.2, -0.1), removed("a", 0.5, 0.7), FREE]
+    (f,) = arms.findings(found, [arm("a")])
     assert f.sentence == (
-        "a: the mean distance from the target changes by -20 [-30, -10] points, 60 % [50 %, 70 %] "
-        "of the copies are gone, alignment changes by -0.005 [-0.010, 0.000], n = 100 pairs."
+        "a: mean distance from the target and rate of copies got better, and a loss of alignment "
+        "that matters is ruled out (mean distance from the target -20 [-30, -10] points; rate of "
+        "copies -15 [-20, -10] points; copies removed 60 % [50 %, 70 %]; alignment -0.005 [-0.010, "
+        "0.000]; n = 100 pairs)."
     )
-    assert verdict(Interval(f.estimate, f.low, f.high), 0) == "above"
+    assert f.estimate == pytest.approx(2 + 1.5 - 0.25)
+    assert f.low < f.estimate < f.high
+
+
+def about(x: float, half: float = 0.02) -> Interval:
+    """An interval around x."""
+    return Interval(x, x - half, x + half)
+
+
+def test_limits_of_a_difference_hold_for_two_normal_means() -> None:
+    """Independent means with their own intervals: root of summed squares, exactly."""
+    got = arms.difference(about(0.5, 0.3), about(0.2, 0.4))
+    assert (got.estimate, got.low, got.high) == pytest.approx((0.3, -0.2, 0.8))
+    assert arms.difference(about(1), UNKNOWN) == UNKNOWN
+    two = tuple(Axis("x", about(0.1, 0.05), about(0.1, 0.05)) for _ in range(2))
+    total = arms.net(Sides(two, about(-0.01, 0.0), 0.02))
+    assert total.estimate == pytest.approx(1 + 1 - 0.5)
+    assert total.high - total.estimate == pytest.approx(math.sqrt(0.5))
+    assert arms.net(Sides(())) == UNKNOWN
+
+
+GAINS = st.floats(-0.5, 0.5).map(lambda x: about(x, abs(x) / 3 + 0.01))
+
+
+@given(GAINS, GAINS, GAINS, st.floats(0.01, 0.3))
+def test_more_of_everything_is_never_judged_worse(
+    a: Interval, b: Interval, cost: Interval, more: float
+) -> None:
+    """Order of verdicts from harm to gain; a better arm on the same limits stands no lower."""
+    order = ["harms", "undecided", "no effect", "at a cost", "works"]
+
+    def word(shift: float) -> str:
+        one, two, third = (
+            Interval(x.estimate + shift, x.low + shift, x.high + shift) for x in (a, b, cost)
+        )
+        return arms.judge(Sides((Axis("x", one, one), Axis("y", two, two)), third, 0.02))[0]
+
+    before, after = word(0.0), word(more)
+    if "no effect" not in (before, after):
+        assert order.index(after) >= order.index(before)
+    assert not (before in ("works", "at a cost") and after in ("harms", "no effect"))
+    assert not (before == "no effect" and after == "harms")
+
+
+ARMS = {
+    "none": BASE,
+    "inject": GOOD,
+    "costly": replace(GOOD, alignment=-0.3),
+    "placebo": BASE,
+    "useless": BASE,
+    "guard": Arm(copies=0.2),
+    "flip": OVER,
+}
+DECLARED = [arm(n, "placebo" if n == "placebo" else "ethical") for n in list(ARMS)[1:]]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_planted_arms_are_judged_as_they_were_planted(seed: int) -> None:
+    """What helps works, what costs harms, what does nothing has no effect or is undecided."""
+    world = World(seed, ARMS)
+    tables = world.tables()
+    aligned = tables.alignment.assign(chance=tables.alignment.score - 0.1, subject="s")
+    people = tables.attributes[[not world.prompts[p].states for p in tables.attributes.prompt]]
+    aims = [(GENDER, dict.fromkeys(SUBJECTS, 0.5))]
+    found: list[Finding] = []
+    for name in list(ARMS)[1:]:
+        found += mitigation.findings(people, aligned, name, aims, 0)
+        found += copying_effect.findings(tables.matches, name, world.prompts, 0)
+    got = judged(found, *DECLARED)
+    assert list(got) == list(ARMS)[1:]
+    assert got["inject"] == "works"
+    assert got["guard"] == "works"
+    assert got["costly"] == "harms"
+    assert got["flip"] in ("harms", "undecided")
+    for null in ("placebo", "useless"):
+        assert got[null] in ("no effect", "undecided")
+    assert np.isfinite([f.estimate for f in arms.findings(found, DECLARED)]).all()

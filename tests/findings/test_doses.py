@@ -1,94 +1,108 @@
-"""Copies by guidance: plain counts on common noises, planted slopes, and what is left out."""
+"""Shares by dose: planted amplification is found, none is not, and noise sorts nobody."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
-from statsmodels.stats.contingency_tables import mcnemar
 
 from audit.findings import doses
-from audit.records import BASELINE, MATCH_COLUMNS, Finding, Mitigation, Prompt
+from audit.findings.doses import Dose
+from audit.findings.representation import Context
+from audit.records import ATTRIBUTE_COLUMNS, Attribute, Finding, Mitigation, Reference, to_json
 
-SCALES = {"low": 1.0, BASELINE: 3.0, "high": 6.0}
-LEVELS = (1, 16, 64)
-
-
-def prompts(n: int = 30) -> dict[str, Prompt]:
-    """Captions held 1, 16 and 64 times, and one ordinary prompt."""
-    some = [Prompt(f"c{i}", f"t{i}", "s", "captions", "replication", 4, repeats=LEVELS[i % 3])
-            for i in range(n)]  # fmt: skip
-    return {p.id: p for p in (*some, Prompt("o", "t", "s", "b", "representation", 4))}
-
-
-def matches(chance: dict[str, float], seed: int, gone: float = 0.0) -> pd.DataFrame:
-    """Captions copy with the arm's chance, on 4 noises each; some images are blocked."""
-    rng, rows = np.random.default_rng(seed), []
-    for arm, p in chance.items():
-        for prompt in prompts():
-            for noise in range(4):
-                lost = rng.random() < gone
-                copied = None if lost else bool(rng.random() < (1.0 if prompt == "o" else p))
-                rows.append((f"{arm}{prompt}{noise}", prompt, arm, noise, 0.5, 0.4, "h", "t", "c",
-                             1, copied, "blocked" if lost else "label"))  # fmt: skip
-    return pd.DataFrame(rows, columns=list(MATCH_COLUMNS))
+GENDER = Attribute("gender", ("woman", "man"), {})
+TONE = Attribute("tone", ("a", "b", "c"), {})
+OWN = {f"job{i}": p for i, p in enumerate(np.linspace(0.15, 0.85, 10).round(3))}
+PLANTED = Reference("planted", "", {
+    (s, "gender", c): p if c == "woman" else 1 - p for s, p in OWN.items() for c in GENDER.classes
+}, "")  # fmt: skip
+EVEN = Reference("uniform", "", {(s, "gender", c): 0.5 for s in OWN for c in GENDER.classes}, "")
+ARMS = [Mitigation(f"g{k}", "guidance", {"scale": float(k)}) for k in (9, 1, 6)]
+CONTEXT = Context([TONE, GENDER], (EVEN, PLANTED), {}, None, 0)
 
 
-def by_id(table: pd.DataFrame, scales: dict[str, float] = SCALES) -> dict[str, Finding]:
-    """Findings by the end of their id."""
-    found = doses.findings(table, scales, prompts(), 0)
-    return {f.id.removeprefix("replication/doses/guidance/"): f for f in found}
+def drawn(seed: int, share: Callable[[float, float], float]) -> pd.DataFrame:
+    """Readings of all arms on shared noise: P(woman) by the planted share and the guidance."""
+    rng = np.random.default_rng(seed)
+    amounts = {"none": 3.0, "g1": 1.0, "g6": 6.0, "g9": 9.0}
+    rows = []
+    for subject, p in OWN.items():
+        for k in range(12):
+            noise = rng.random()
+            for arm, amount in amounts.items():
+                missing = rng.random() < 0.1
+                woman = noise < share(p, amount)
+                rows.append((f"{arm}{subject}{k}", f"{subject}/{k % 3}", subject, arm, k, "gender",
+                             "no person" if missing else "label",
+                             None if missing else "woman" if woman else "man", 0.9))  # fmt: skip
+    return pd.DataFrame(rows, columns=list(ATTRIBUTE_COLUMNS))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_shares_are_counts_on_what_all_scales_have(seed: int) -> None:
-    """An image that is blocked at one scale counts at none; ordinary prompts never do."""
-    table = matches({"low": 0.2, BASELINE: 0.5, "high": 0.8}, seed, gone=0.1)
-    found = by_id(table)
-    captions = table[table.prompt != "o"]
-    lost = captions[captions.outcome != "label"][["prompt", "seed"]].drop_duplicates()
-    key = pd.MultiIndex.from_frame(captions[["prompt", "seed"]])
-    common = captions[~key.isin(pd.MultiIndex.from_frame(lost))]
-    known = prompts()
-    for arm in SCALES:
-        rows = common[common.arm == arm]
-        f = found[f"{arm}/all"]
-        assert (f.estimate, f.n) == (pytest.approx(rows["copy"].mean()), len(rows))
-        assert f.missing == sum(f.reasons.values()) == len(lost)
-        assert f.low < f.estimate < f.high
-        for level in LEVELS:
-            part = rows[[known[p].repeats == level for p in rows.prompt]]
-            assert found[f"{arm}/repeats={level}"].estimate == pytest.approx(part["copy"].mean())
-    assert list(found)[:1] == ["low/all"]
-    assert "guidance 6" in found["high/all"].where
+def sharper(p: float, amount: float) -> float:
+    """A share that guidance drives to its majority: odds to a power that grows."""
+    odds = (p / (1 - p)) ** (0.5 + amount / 4)
+    return odds / (1 + odds)
+
+
+def by_id(table: pd.DataFrame, context: Context = CONTEXT) -> dict[str, Finding]:
+    """Findings by what stands behind `mitigation/`."""
+    found = doses.findings(table, ARMS, context, {"guidance": 3.0})
+    assert to_json(found)
+    assert len({f.id for f in found}) == len(found)
+    return {f.id.removeprefix("mitigation/"): f for f in found}
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_planted_slope_is_seen_and_none_is_not(seed: int) -> None:
-    """From the lowest scale to the highest, on pairs; p is McNemar's."""
-    table = matches({"low": 0.2, BASELINE: 0.5, "high": 0.8}, seed)
-    change = by_id(table)["change"]
-    assert change.verdict == "above"
-    assert change.low < 0.6 < change.high
-    low, high = (table[(table.arm == a) & (table.prompt != "o")] for a in ("low", "high"))
-    both = low.merge(high, on=["prompt", "seed"])
-    counts = pd.crosstab(both.copy_x.astype(bool), both.copy_y.astype(bool))
-    assert change.p == pytest.approx(mcnemar(counts.to_numpy(), exact=True).pvalue)
-    flat = [by_id(matches(dict.fromkeys(SCALES, 0.5), 10 * seed + i))["change"] for i in range(10)]
-    assert sum(f.verdict in ("above", "below") for f in flat) <= 2
+def test_guidance_that_amplifies_drives_the_groups_apart(seed: int) -> None:
+    """Shares lie near the truth at every dose, and the highest draws more of the majority."""
+    found = by_id(drawn(seed, sharper))
+    assert len(found) == 9
+    inside = 0
+    for arm, amount in (("g1", 1), ("none", 3), ("g6", 6), ("g9", 9)):
+        for value, side in (("woman", [p for p in OWN.values() if p > 0.5]),
+                            ("man", [p for p in OWN.values() if p < 0.5])):  # fmt: skip
+            f = found[f"{arm}/dose-guidance/mostly-{value}"]
+            assert f.references == {"dose": float(amount)}
+            assert f.n + f.missing == 60
+            inside += f.low <= np.mean([sharper(p, amount) for p in side]) <= f.high
+    assert inside >= 7
+    grown = found["g9/dose-guidance/majority"]
+    truth = np.mean([sharper(max(p, 1 - p), 9) - sharper(max(p, 1 - p), 1) for p in OWN.values()])
+    assert grown.verdict == "above"
+    assert grown.low <= truth <= grown.high
+    assert grown.sentence.startswith("Guidance from 1 to 9: change in the share of each subject's")
 
 
-def test_two_scales_are_no_row_of_doses() -> None:
-    """Nothing is said of two scales, of arms without captions, or without the run's own."""
-    table = matches({"low": 0.2, BASELINE: 0.5, "high": 0.8}, 0)
-    assert by_id(table[table.arm != "low"]) == {}
-    assert by_id(table[table.arm != BASELINE]) == {}
-    assert by_id(table[table.prompt == "o"]) == {}
-    assert by_id(table, SCALES | {"high": 3.0}) == {}
-    assert doses.findings(table.iloc[:0], SCALES, prompts(), 0) == []
+def test_guidance_that_does_nothing_is_seldom_said_to_amplify() -> None:
+    """Of 40 runs without an effect, few intervals leave 0 out."""
+    wrong = 0
+    for seed in range(40):
+        rng = np.random.default_rng(100 + seed)
+        table = drawn(seed, lambda p, amount: p)
+        flip = rng.random(len(table)) < 0.2
+        swapped = table.value.map({"woman": "man", "man": "woman"})
+        table["value"] = table.value.where(~flip, swapped)
+        f = by_id(table)["g9/dose-guidance/majority"]
+        wrong += not f.low <= 0 <= f.high
+    assert wrong <= 6
 
 
-def test_scales_are_those_of_the_arms() -> None:
-    """The run's own, and what arms of the method say."""
-    arms = (Mitigation("a", "guidance", {"scale": 6.0}), Mitigation("n", "noise", {"level": 0.5}))
-    assert doses.of_guidance(3.0, arms) == {BASELINE: 3.0, "a": 6.0}
+def test_without_a_reference_that_knows_majorities_there_is_one_line() -> None:
+    """Nothing is sorted by what was drawn, so nothing is said of majorities."""
+    context = Context([GENDER], (EVEN,), {}, None, 0)
+    found = by_id(drawn(0, sharper), context)
+    assert set(found) == {f"{a}/dose-guidance/all" for a in ("none", "g1", "g6", "g9")}
+
+
+def test_one_dose_is_no_chart() -> None:
+    """An arm alone, arms of other prompts, or an attribute of many classes make no claim."""
+    table = drawn(0, sharper)
+    assert doses.findings(table, ARMS[:1], CONTEXT, {}) == []
+    assert doses.findings(table[table.arm == "none"], ARMS, CONTEXT, {}) == []
+    assert doses.findings(table, ARMS, Context([TONE], (EVEN,), {}, None, 0), {}) == []
+    assert doses.doses(ARMS, "guidance", 3.0) == [
+        Dose("g1", 1.0), Dose("none", 3.0), Dose("g6", 6.0), Dose("g9", 9.0),
+    ]  # fmt: skip

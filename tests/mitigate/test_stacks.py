@@ -140,7 +140,7 @@ def test_engine_changes_merge() -> None:
         ('["noise", "inject-and-rescale"]', "Unknown arm"),
         ('["noise"]', "at least 2"),
         ('["noise", { method = "guidance", options = { scale = 0.5 } }]', r"of\.1\.options\.scale"),
-        ('["noise", { method = "guidance", option = {} }]', r"of\.1\.option: .*you mean options"),
+        ('["noise", { method = "noise", option = {} }]', r"of\.1\.option: .*Did you mean options"),
         ('["noise", { method = "guidanc" }]', "Did you mean guidance"),
         ('["inject-gender", "inject-planted"]', "both are inject"),
     ],

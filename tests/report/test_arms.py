@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from audit.findings import arms as judge
+from audit.findings import doses
+from audit.findings.representation import Context
 from audit.records import Evidence, Finding, Mitigation
 from audit.report import arms, page
-from tests.findings.test_arms import alignment, distance, removed
-from tests.report.made import Size, evidence
+from tests.findings.test_arms import alignment, copies, distance, removed
+from tests.report import sources
+from tests.report.made import GENDER, Size, evidence
 
 SMALL = Size(subjects=("nurse", "cook"), seeds=3, captions=8)
 
@@ -24,9 +28,14 @@ def lab() -> Evidence:
     found: list[Finding] = []
     for i, m in enumerate(declared[:3]):
         found += [distance(m.name, -0.1 * i - 0.2, -0.1 * i - 0.05), alignment(m.name, -0.02, 0.01)]
-    found += [removed("<b>noise", 0.2, 0.6), alignment("<b>noise", -0.2, -0.1)]
+    found += [copies("<b>noise", -0.4, -0.1), removed("<b>noise", 0.2, 0.6)]
+    found += [alignment("<b>noise", -0.2, -0.1)]
     found += judge.findings(found, declared)
     small = evidence(SMALL)
+    rows = [small.attributes[small.attributes.arm == "none"]]
+    rows += [rows[0].assign(arm=m.name) for m in declared[:3]]
+    context = Context([GENDER], small.suite.references, {}, None, 0)
+    found += doses.findings(pd.concat(rows), declared, context, {"guidance": 3.0})
     kept = [f for f in small.findings if f.section != "mitigation"]
     return replace(small, suite=replace(small.suite, mitigations=tuple(declared)),
                    findings=kept + found)  # fmt: skip
@@ -40,7 +49,9 @@ def test_rows_are_the_findings(lab: Evidence) -> None:
     assert made["rows"][0]["removed"] is None
     assert made["rows"][3]["distance"] is None
     assert len(made["frontiers"]) == 1  # one arm against copies makes no frontier
-    assert len(made["doses"]) == 1
+    (dose,) = made["doses"]
+    assert [f.references["dose"] for f in dose["rows"]] == [1.0, 3.0, 6.0, 9.0] * 2
+    assert [f.id for f in dose["claims"]] == ["mitigation/g9/dose-guidance/majority"]
 
 
 def test_the_page_shows_them_safely(lab: Evidence) -> None:
@@ -51,6 +62,9 @@ def test_the_page_shows_them_safely(lab: Evidence) -> None:
     cells = re.findall(r'data-finding="(mitigation/g[169]/all/distance)"', html)
     assert set(cells) == {f"mitigation/g{k}/all/distance" for k in (1, 6, 9)}
     assert "Every arm at a glance" in html
+    checked = sources.check(html, lab.findings)
+    assert checked.faults == []
+    assert {f.id for f in lab.findings if "/dose-" in f.id} <= checked.findings
     assert page.page(lab) == html
 
 

@@ -1,0 +1,94 @@
+"""Copies by guidance: plain counts on common noises, planted slopes, and what is left out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.contingency_tables import mcnemar
+
+from audit.findings import copying_doses
+from audit.records import BASELINE, MATCH_COLUMNS, Finding, Mitigation, Prompt
+
+SCALES = {"low": 1.0, BASELINE: 3.0, "high": 6.0}
+LEVELS = (1, 16, 64)
+
+
+def prompts(n: int = 30) -> dict[str, Prompt]:
+    """Captions held 1, 16 and 64 times, and one ordinary prompt."""
+    some = [Prompt(f"c{i}", f"t{i}", "s", "captions", "replication", 4, repeats=LEVELS[i % 3])
+            for i in range(n)]  # fmt: skip
+    return {p.id: p for p in (*some, Prompt("o", "t", "s", "b", "representation", 4))}
+
+
+def matches(chance: dict[str, float], seed: int, gone: float = 0.0) -> pd.DataFrame:
+    """Captions copy with the arm's chance, on 4 noises each; some images are blocked."""
+    rng, rows = np.random.default_rng(seed), []
+    for arm, p in chance.items():
+        for prompt in prompts():
+            for noise in range(4):
+                lost = rng.random() < gone
+                copied = None if lost else bool(rng.random() < (1.0 if prompt == "o" else p))
+                rows.append((f"{arm}{prompt}{noise}", prompt, arm, noise, 0.5, 0.4, "h", "t", "c",
+                             1, copied, "blocked" if lost else "label"))  # fmt: skip
+    return pd.DataFrame(rows, columns=list(MATCH_COLUMNS))
+
+
+def by_id(table: pd.DataFrame, scales: dict[str, float] = SCALES) -> dict[str, Finding]:
+    """Findings by the end of their id."""
+    found = copying_doses.findings(table, scales, prompts(), 0)
+    return {f.id.removeprefix("replication/doses/guidance/"): f for f in found}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shares_are_counts_on_what_all_scales_have(seed: int) -> None:
+    """An image that is blocked at one scale counts at none; ordinary prompts never do."""
+    table = matches({"low": 0.2, BASELINE: 0.5, "high": 0.8}, seed, gone=0.1)
+    found = by_id(table)
+    captions = table[table.prompt != "o"]
+    lost = captions[captions.outcome != "label"][["prompt", "seed"]].drop_duplicates()
+    key = pd.MultiIndex.from_frame(captions[["prompt", "seed"]])
+    common = captions[~key.isin(pd.MultiIndex.from_frame(lost))]
+    known = prompts()
+    for arm in SCALES:
+        rows = common[common.arm == arm]
+        f = found[f"{arm}/all"]
+        assert (f.estimate, f.n) == (pytest.approx(rows["copy"].mean()), len(rows))
+        assert f.missing == sum(f.reasons.values()) == len(lost)
+        assert f.low < f.estimate < f.high
+        for level in LEVELS:
+            part = rows[[known[p].repeats == level for p in rows.prompt]]
+            assert found[f"{arm}/repeats={level}"].estimate == pytest.approx(part["copy"].mean())
+    assert list(found)[:1] == ["low/all"]
+    assert "guidance 6" in found["high/all"].where
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_planted_slope_is_seen_and_none_is_not(seed: int) -> None:
+    """From the lowest scale to the highest, on pairs; p is McNemar's."""
+    table = matches({"low": 0.2, BASELINE: 0.5, "high": 0.8}, seed)
+    change = by_id(table)["change"]
+    assert change.verdict == "above"
+    assert change.low < 0.6 < change.high
+    low, high = (table[(table.arm == a) & (table.prompt != "o")] for a in ("low", "high"))
+    both = low.merge(high, on=["prompt", "seed"])
+    counts = pd.crosstab(both.copy_x.astype(bool), both.copy_y.astype(bool))
+    assert change.p == pytest.approx(mcnemar(counts.to_numpy(), exact=True).pvalue)
+    flat = [by_id(matches(dict.fromkeys(SCALES, 0.5), 10 * seed + i))["change"] for i in range(10)]
+    assert sum(f.verdict in ("above", "below") for f in flat) <= 2
+
+
+def test_two_scales_are_no_row_of_doses() -> None:
+    """Nothing is said of two scales, of arms without captions, or without the run's own."""
+    table = matches({"low": 0.2, BASELINE: 0.5, "high": 0.8}, 0)
+    assert by_id(table[table.arm != "low"]) == {}
+    assert by_id(table[table.arm != BASELINE]) == {}
+    assert by_id(table[table.prompt == "o"]) == {}
+    assert by_id(table, SCALES | {"high": 3.0}) == {}
+    assert copying_doses.findings(table.iloc[:0], SCALES, prompts(), 0) == []
+
+
+def test_scales_are_those_of_the_arms() -> None:
+    """The run's own, and what arms of the method say."""
+    arms = (Mitigation("a", "guidance", {"scale": 6.0}), Mitigation("n", "noise", {"level": 0.5}))
+    assert copying_doses.of_guidance(3.0, arms) == {BASELINE: 3.0, "a": 6.0}
