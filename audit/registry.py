@@ -32,6 +32,7 @@ MITIGATIONS = {
     "placebo": "audit.mitigate.rewrite:placebo",
     "neutral": "audit.mitigate.wording:neutral",
     "indirect": "audit.mitigate.wording:indirect",
+    "fair-guidance": "audit.mitigate.rewrite:unchanged",
     "guidance": "audit.mitigate.rewrite:unchanged",
     "negative": "audit.mitigate.rewrite:unchanged",
     "repeat-words": "audit.mitigate.rewrite:repeat_words",

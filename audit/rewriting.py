@@ -17,16 +17,17 @@ from audit import registry, suites
 from audit.errors import UserError
 from audit.mitigate import arms
 from audit.mitigate.grammar import find
-from audit.mitigate.methods import AGAINST_COPIES, METHODS, engine
+from audit.mitigate.methods import AGAINST_COPIES, METHODS
 from audit.mitigate.rewrite import why_not
 from audit.records import BASELINE, Mitigation, Prompt, Settings, Suite
 from audit.schema import first
 
 FIRST = {
     "inject": "attribute", "ethical": "attribute", "placebo": "attribute", "neutral": "attribute",
-    "indirect": "attribute", "guidance": "scale", "negative": "text", "repeat-words": "count",
-    "add-words": "count", "add-numbers": "count", "noise": "level", "token-noise": "width",
-    "rescale-attention": "factor", "optimise-states": "target",
+    "indirect": "attribute", "fair-guidance": "attribute", "guidance": "scale",
+    "negative": "text", "repeat-words": "count", "add-words": "count", "add-numbers": "count",
+    "noise": "level", "token-noise": "width", "rescale-attention": "factor",
+    "optimise-states": "target",
 }  # fmt: skip
 """The option that follows the colon."""
 NOWHERE = Settings("", "", 1, 1.0, 1)
@@ -154,12 +155,12 @@ def rewrite(
     aim: dict[str, float] = {}
     if arms.draws_values(arm) and not reason:
         aim = arms.target_of(asked, arm, prompt, str(arm.options["attribute"]))
-    rewriter, inside = registry.load("mitigation", arm.method), engine(arm, NOWHERE)
+    rewriter = registry.load("mitigation", arm.method)
     return [
         Rewritten(
-            text, s.text, arm.name, arm.method, dict(s.drawn), inside,
+            text, s.text, arm.name, arm.method, dict(s.drawn), dict(s.how),
             {k: v for k, v in aim.items() if math.isfinite(v)},
-            reason if s.text == text and not inside else "", i, s.seed,
+            reason if s.text == text and not s.how else "", i, s.seed,
         )
         for i, s in enumerate(arms.samples(asked, arm, NOWHERE, rewriter))
     ]  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 
 from audit.errors import UserError, unknown
-from audit.mitigate.methods import METHODS, engine
+from audit.mitigate.methods import METHODS, concept, engine
 from audit.mitigate.quota import phases, quota
 from audit.mitigate.rewrite import phrase, why_not
 from audit.records import (
@@ -27,6 +27,8 @@ from audit.records import (
 Rewriter = Callable[..., str]
 """Text, prompt, drawn values and options to the final text; one that has a parameter `rng` is given
 a generator too, which depends on arm, text and image alone."""
+SPOKEN = {"inject": phrase, "fair-guidance": concept}
+"""Methods that say a drawn value, each with what gives its words."""
 
 
 def known(kind: str, name: str, names: Collection[str], where: str) -> None:
@@ -76,8 +78,8 @@ def _check_draw(suite: Suite, arm: Mitigation, attribute: Attribute) -> None:
                 )
     for value in arm.options.get("words", {}):
         known(f"{attribute.name} value", value, attribute.classes, f"mitigation {arm.name}")
-    for value in attribute.classes if arm.method == "inject" else ():
-        if phrase(attribute.name, value, arm.options) is None:
+    for value in attribute.classes if arm.method in SPOKEN else ():
+        if SPOKEN[arm.method](attribute.name, value, arm.options) is None:
             raise UserError(
                 f"mitigation {arm.name}: no words state {attribute.name} {value!r}. "
                 f"Give them in options, words = {{ {value} = ... }}."
@@ -85,8 +87,8 @@ def _check_draw(suite: Suite, arm: Mitigation, attribute: Attribute) -> None:
 
 
 def draws_values(arm: Mitigation) -> bool:
-    """Whether values are drawn for an arm: `inject`, or any method with attribute and target."""
-    return arm.method == "inject" or {"attribute", "target"} <= set(arm.options)
+    """Whether values are drawn for an arm: SPOKEN, or any method with attribute and target."""
+    return arm.method in SPOKEN or {"attribute", "target"} <= set(arm.options)
 
 
 def target_of(suite: Suite, arm: Mitigation, prompt: Prompt, attribute: str) -> dict[str, float]:
@@ -151,7 +153,7 @@ def draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
 
 def samples(suite: Suite, arm: Mitigation, settings: Settings, rewrite: Rewriter) -> list[Sample]:
     """The samples of one arm, in the suite's order, with the baseline's prompts and noise."""
-    drawn, inside = draws(suite, arm), engine(arm, settings)
+    drawn, classes = draws(suite, arm), {a.name: a.classes for a in suite.attributes}
     draws_words = "rng" in inspect.signature(rewrite).parameters
     rows = []
     for p in suite.prompts:
@@ -162,6 +164,7 @@ def samples(suite: Suite, arm: Mitigation, settings: Settings, rewrite: Rewriter
                 more["rng"] = np.random.default_rng(noise_seed(f"{arm.name}\0{p.text}\0words", i))
             text = rewrite(p.text, p, values, arm.options, **more)
             seed = noise_seed(p.text, i)
+            inside = engine(arm, settings, values, classes)
             id = sample_id(text, seed, settings, inside)
             rows.append(Sample(id, p.id, arm.name, seed, text, values, inside))
     return rows

@@ -5,6 +5,7 @@ Some rewrite the text; some leave it alone and change what the engine does with 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -41,6 +42,25 @@ class Plain(Options):
     """Options of `neutral` and `indirect`: the attribute whose gate they obey."""
 
     attribute: str = "gender"
+
+
+class FairGuidance(Options):
+    """Options of `fair-guidance`: attribute, target, what stands for each class, and SEGA's own.
+
+    The defaults are those of Friedrich et al. 2023's own code, whose 5 warm-up steps of 50 are a
+    tenth here. `scale` is the edit guidance scale, `threshold` the share of each channel that stays
+    as it was, `momentum` its scale and `beta` its memory.
+    """
+
+    inside: ClassVar[bool] = True
+    attribute: str
+    target: str = "uniform"
+    words: dict[str, Words] = {}
+    scale: float = Field(4.0, ge=0, le=50)
+    threshold: float = Field(0.95, ge=0, lt=1)
+    warmup: float = Field(0.1, ge=0, lt=1)
+    momentum: float = Field(0.5, ge=0, lt=1)
+    beta: float = Field(0.6, ge=0, lt=1)
 
 
 class Random(Options):
@@ -94,7 +114,7 @@ class Optimise(Options):
 
 METHODS: dict[str, type[Options]] = {
     "inject": Inject, "ethical": Append, "placebo": Append, "neutral": Plain, "indirect": Plain,
-    "guidance": Guidance, "negative": Negative,
+    "fair-guidance": FairGuidance, "guidance": Guidance, "negative": Negative,
     "repeat-words": Random, "add-words": Random, "add-numbers": Random,
     "noise": Noise, "token-noise": FineGrained, "rescale-attention": Rescale,
     "optimise-states": Optimise,
@@ -108,13 +128,56 @@ AGAINST_COPIES = frozenset(
 """Mitigations of copying: they state nothing of a person, so no gate keeps them from a prompt."""
 
 
-def engine(arm: Mitigation, settings: Settings) -> dict[str, Any]:
-    """What an arm changes in the engine (`Sample.how`); empty where that changes nothing."""
+CONCEPTS = {"gender": {"woman": "female person", "man": "male person"}}
+"""Texts that stand for a class in the engine (Friedrich et al. 2023), by attribute."""
+
+
+def concept(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
+    """The text that stands for a class in the engine, or None where no option or default has any.
+
+    `options["words"]` maps classes to texts of a suite's own.
+    """
+    default = CONCEPTS.get(attribute, {}).get(value)
+    if attribute == "skin_tone":
+        default = f"person with {value} skin"
+    found = options.get("words", {}).get(value, default)
+    return None if found is None else str(found)
+
+
+def engine(
+    arm: Mitigation,
+    settings: Settings,
+    drawn: Mapping[str, str] | None = None,
+    classes: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Any]:
+    """What an arm changes in the engine (`Sample.how`); empty where that changes nothing.
+
+    `drawn` holds the image's drawn values, `classes` all values of their attributes.
+    """
     if arm.method == "guidance" and float(arm.options["scale"]) != settings.guidance:
         return {"guidance": float(arm.options["scale"])}
     if arm.method == "negative" and arm.options["text"] != settings.negative:
         return {"negative": str(arm.options["text"])}
+    if arm.method == "fair-guidance":
+        return _guide(arm, drawn or {}, classes or {})
     model = METHODS.get(arm.method)
     if model is not None and model.inside:
         return {"inside": arm.method, "options": model(**arm.options).model_dump()}
     return {}
+
+
+def _guide(
+    arm: Mitigation, drawn: Mapping[str, str], classes: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """Towards what is drawn and away from the other classes; nothing where nothing is drawn."""
+    how = FairGuidance(**arm.options)
+    if how.attribute not in drawn or not how.scale:
+        return {}
+    value = drawn[how.attribute]
+    rest = [c for c in classes.get(how.attribute, ()) if c != value]
+    kept = how.model_dump(include={"scale", "threshold", "warmup", "momentum", "beta"})
+    texts = {
+        "towards": [concept(how.attribute, value, arm.options)],
+        "away": [concept(how.attribute, c, arm.options) for c in rest],
+    }
+    return {"inside": arm.method, "options": {**texts, **kept}}

@@ -14,8 +14,9 @@ from audit.report.charts import _figure
 from audit.report.shares import of_section
 from audit.report.svg import ACCENT, PAPER, QUIET, inline
 
-DOSES = {"guidance": "scale", "noise": "level", "token-noise": "width", "repeat-words": "count",
-         "add-words": "count", "add-numbers": "count", "rescale-attention": "factor"}  # fmt: skip
+DOSES = {"guidance": "scale", "fair-guidance": "scale", "noise": "level", "token-noise": "width",
+         "repeat-words": "count", "add-words": "count", "add-numbers": "count",
+         "rescale-attention": "factor"}  # fmt: skip
 """Methods of which there may be more and less, with the option that says how much."""
 GAINS = (("distance", "chart.nearer", -100.0), ("removed", "chart.gone", 100.0))
 """What an arm may buy: cell, words, and the factor that makes more of it better."""
