@@ -38,6 +38,7 @@ MITIGATIONS = {
     "repeat-words": "audit.mitigate.rewrite:repeat_words",
     "add-words": "audit.mitigate.rewrite:add_words",
     "add-numbers": "audit.mitigate.rewrite:add_numbers",
+    "paraphrase": "audit.mitigate.rewrite:unchanged",
     "noise": "audit.mitigate.rewrite:unchanged",
     "token-noise": "audit.mitigate.rewrite:unchanged",
     "rescale-attention": "audit.mitigate.rewrite:unchanged",

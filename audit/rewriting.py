@@ -26,7 +26,7 @@ FIRST = {
     "inject": "attribute", "ethical": "attribute", "placebo": "attribute", "neutral": "attribute",
     "indirect": "attribute", "fair-guidance": "attribute", "guidance": "scale",
     "negative": "text", "repeat-words": "count", "add-words": "count", "add-numbers": "count",
-    "noise": "level", "token-noise": "width", "rescale-attention": "factor",
+    "paraphrase": "count", "noise": "level", "token-noise": "width", "rescale-attention": "factor",
     "optimise-states": "target",
 }  # fmt: skip
 """The option that follows the colon."""

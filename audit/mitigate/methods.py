@@ -81,6 +81,17 @@ class Negative(Options):
     text: Words
 
 
+class Paraphrase(Options):
+    """Options of `paraphrase`: words to change, steps that are looked at, and other words.
+
+    `words` maps words in lower case to what replaces them; words without one are left out.
+    """
+
+    count: int = Field(1, ge=1, le=50)
+    steps: int = Field(5, ge=1, le=100)
+    words: dict[str, Words] = {}
+
+
 class Noise(Options):
     """Options of `noise`: Gaussian noise on every number of the text's states."""
 
@@ -116,14 +127,14 @@ METHODS: dict[str, type[Options]] = {
     "inject": Inject, "ethical": Append, "placebo": Append, "neutral": Plain, "indirect": Plain,
     "fair-guidance": FairGuidance, "guidance": Guidance, "negative": Negative,
     "repeat-words": Random, "add-words": Random, "add-numbers": Random,
-    "noise": Noise, "token-noise": FineGrained, "rescale-attention": Rescale,
-    "optimise-states": Optimise,
+    "paraphrase": Paraphrase, "noise": Noise, "token-noise": FineGrained,
+    "rescale-attention": Rescale, "optimise-states": Optimise,
 }  # fmt: skip
 """Options of the shipped mitigations; outside ones, `mypkg.module:name`, check their own."""
 
 AGAINST_COPIES = frozenset(
-    {"repeat-words", "add-words", "add-numbers", "noise", "token-noise", "rescale-attention",
-     "optimise-states"}
+    {"repeat-words", "add-words", "add-numbers", "paraphrase", "noise", "token-noise",
+     "rescale-attention", "optimise-states"}
 )  # fmt: skip
 """Mitigations of copying: they state nothing of a person, so no gate keeps them from a prompt."""
 
@@ -160,6 +171,8 @@ def engine(
         return {"negative": str(arm.options["text"])}
     if arm.method == "fair-guidance":
         return _guide(arm, drawn or {}, classes or {})
+    if arm.method == "paraphrase":
+        return {arm.method: Paraphrase(**arm.options).model_dump()}
     model = METHODS.get(arm.method)
     if model is not None and model.inside:
         return {"inside": arm.method, "options": model(**arm.options).model_dump()}
