@@ -88,7 +88,7 @@ class Paraphrase(Options):
     """
 
     count: int = Field(1, ge=1, le=50)
-    steps: int = Field(5, ge=1, le=100)
+    steps: int = Field(3, ge=1, le=100)
     words: dict[str, Words] = {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,18 @@ import numpy as np
 import pytest
 import torch
 
+from audit import suites
+from audit.attributes.zero_shot import probabilities, prototypes
+from audit.encode.openclip import ClipEncoder
 from audit.errors import UserError
 from audit.generate.latent_guidance import Guide, masked, steered
-from audit.generate.model import Model
+from audit.generate.model import Loading, Model, load
 from audit.generate.probe import Probe
-from audit.generate.sampler import _call, fixed, generators
-from audit.records import Settings
+from audit.generate.sampler import _call, draw, fixed, generators
+from audit.generate.source import find
+from audit.mitigate.rewrite import unchanged
+from audit.records import Mitigation, Settings
+from audit.world.models import CLASSIFIER, embedded
 from tests.generate import small
 
 TEXTS = ("a photo of a nurse", "a judge")
@@ -164,3 +171,29 @@ def test_a_pipeline_that_asks_otherwise_is_refused(
     ):
         _call(it, Probe(it, how).states(TEXTS), SEEDS, fixed(it, how))
     assert not it.pipeline.unet._forward_hooks
+
+
+def test_the_embedded_model_draws_what_is_drawn_for_it() -> None:
+    """Technologists, of whom one in ten is a woman, become half women, as the quota says."""
+    suite = suites.read_suite("world_lab")
+    prompts = [p for p in suite.prompts if p.text == "a photo of a technologist"]
+    options = {"attribute": "gender", "target": "uniform"}
+    arm = Mitigation("fair", "fair-guidance", options, ("occupations",))
+    suite = replace(suite, prompts=(replace(prompts[0], seeds=6),), mitigations=(arm,))
+    it = load(find(str(embedded())), Loading(dtype="float32", device="cpu"))
+    how = settings(steps=8, guidance=3.0, batch=6)
+    planned = suites.expand(suite, how, {"fair": unchanged})
+    pictures = {
+        i: p for b in draw(it, planned, how) for i, p in zip(b.ids, b.pictures, strict=True)
+    }
+    gender = next(a for a in suite.attributes if a.name == "gender")
+    encoder = ClipEncoder(f"local-dir:{CLASSIFIER}")
+    classes = prototypes([gender.texts[c] for c in gender.classes], encoder.texts)
+    vectors = encoder.images([pictures[s.id] for s in planned])
+    read = probabilities(vectors, classes, encoder.scale).argmax(1)
+    base, steered_ = read[:6], [gender.classes[k] for k in read[6:]]
+    assert (base == 0).sum() <= 2
+    drawn = [s.drawn["gender"] for s in planned[6:]]
+    assert sum(a == b for a, b in zip(drawn, steered_, strict=True)) >= 5
+    assert drawn.count("woman") == 3
+    assert all(s.text == "a photo of a technologist" for s in planned)
