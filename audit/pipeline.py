@@ -16,6 +16,7 @@ from audit import (
     detectors,
     encoders,
     extraction,
+    paraphrasing,
     pixels,
     reading,
     rounds,
@@ -78,6 +79,8 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     too_long = sum(truncated(model, t) for t in {s.text for s in run.samples})
     if too_long:
         run.notes.append(f"{too_long} texts are longer than the model reads and were cut short.")
+
+    todo = paraphrasing.reworded(todo, run.folder, model, run.settings, run.progress)
 
     def finished(n: int) -> None:
         nonlocal done
@@ -387,8 +390,9 @@ def write_report(run: Run, found: list[Finding], scored: Scored) -> Path:
             "This model and its training set were made for this audit: every planted share and "
             "every repeated image is known, so each estimate can be checked against the truth."
         )
+    samples = {s.id: s for s in run.folder.final(run.samples)}
     evidence = Evidence(
-        run.suite, run.settings, found, scored.table, scored.matches,
-        {s.id: s for s in run.samples}, run.picture, scored.train_image or run.picture, everything,
+        run.suite, run.settings, found, scored.table, scored.matches, samples,
+        run.picture, scored.train_image or run.picture, everything,
     )  # fmt: skip
     return run.folder.write_report(page(evidence))

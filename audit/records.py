@@ -201,13 +201,14 @@ class Sample:
     arm: str
     seed: int
     text: str
-    """The final text, after the arm's rewriting."""
+    """The final text, after the arm's rewriting; a paraphrase is made later, by the model's own
+    word, and kept in the run folder (`RunFolder.final`)."""
     drawn: Mapping[str, str] = field(default_factory=dict)
     """Attribute values that the arm drew for this image."""
     how: Mapping[str, Any] = field(default_factory=dict)
-    """What the arm changes in the engine: `guidance`, `negative`, or `inside`, a method by name
-    with its `options`; a stack of several has a list of these in `stack`. Empty for an arm that
-    changes the text, or nothing."""
+    """What the arm changes in the engine: `guidance`, `negative`, `paraphrase` with its options, or
+    `inside`, a method by name with its `options`; a stack of several has a list of these in
+    `stack`. Empty for an arm that changes the text, or nothing."""
     reason: str = ""
     """Why the arm left the text alone, where it says so."""
 

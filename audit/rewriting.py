@@ -25,9 +25,10 @@ from audit.schema import first
 
 FIRST = {
     "inject": "attribute", "ethical": "attribute", "placebo": "attribute", "neutral": "attribute",
-    "indirect": "attribute", "llm": "model", "guidance": "scale", "negative": "text",
-    "repeat-words": "count", "add-words": "count", "add-numbers": "count", "noise": "level",
-    "token-noise": "width", "rescale-attention": "factor", "optimise-states": "target",
+    "indirect": "attribute", "llm": "model", "fair-guidance": "attribute", "guidance": "scale",
+    "negative": "text", "repeat-words": "count", "add-words": "count", "add-numbers": "count",
+    "paraphrase": "count", "noise": "level", "token-noise": "width", "rescale-attention": "factor",
+    "optimise-states": "target",
 }  # fmt: skip
 """The option that follows the colon."""
 NOWHERE = Settings("", "", 1, 1.0, 1)

@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,12 +100,34 @@ class RunFolder:
         return dict(self._read("run.json", json.loads))
 
     def plan(self) -> list[Sample]:
-        """What `write_plan` kept, in its order; UserError where the folder holds no run."""
+        """What `write_plan` kept, in its order, with the texts that were drawn.
+
+        UserError where the folder holds no run.
+        """
 
         def samples(text: str) -> list[Sample]:
             return [Sample(**json.loads(line)) for line in text.split("\n") if line]
 
-        return self._read("plan.jsonl", samples)
+        return self.final(self._read("plan.jsonl", samples))
+
+    # texts that the engine changed
+    def add_texts(self, texts: Mapping[str, str]) -> None:
+        """Keep sample ids with the texts that are drawn in place of the planned ones."""
+        body = json.dumps(texts, sort_keys=True).encode()
+        write_atomic(self.path / "texts" / f"{digest(sorted(texts))}.json", body)
+
+    def texts(self) -> dict[str, str]:
+        """Sample id to the text that `add_texts` kept; a damaged file counts as absent."""
+        found: dict[str, str] = {}
+        for path in sorted((self.path / "texts").glob("*.json")):
+            with suppress(OSError, ValueError, AttributeError):
+                found.update({k: str(v) for k, v in json.loads(path.read_bytes()).items()})
+        return found
+
+    def final(self, samples: Iterable[Sample]) -> list[Sample]:
+        """Samples with the texts that were drawn; their ids are those of the plan."""
+        texts = self.texts()
+        return [replace(s, text=texts.get(s.id, s.text)) for s in samples]
 
     # images
     def _image(self, sample: str) -> Path:

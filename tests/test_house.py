@@ -40,9 +40,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 `asking` takes from `generate` the hash of a model's folder, and from `mitigate` the gate."""
 EVERYWHERE = {"__init__", "__main__", "behind", "cli", "commands", "comparison", "copying",
-              "detectors", "doctor", "encoders", "extraction", "labelling", "pipeline", "planning",
-              "reading", "rewriting", "rounds", "searching", "training", "validation",
-              "world"}  # fmt: skip
+              "detectors", "doctor", "encoders", "extraction", "labelling", "paraphrasing",
+              "pipeline", "planning", "reading", "rewriting", "rounds", "searching", "training",
+              "validation", "world"}  # fmt: skip
 HEAVY = {"torch", "diffusers", "open_clip", "faiss", "transformers", "pandas", "numpy", "sklearn",
          "seaborn", "matplotlib", "jinja2", "pydantic", "scipy", "statsmodels"}  # fmt: skip
 MODELS = {"torch", "torchvision", "diffusers", "open_clip", "faiss", "transformers"}

@@ -38,6 +38,8 @@ def test_every_method_has_a_name_a_first_option_and_a_function() -> None:
         ("inject:gender", "inject", {"attribute": "gender"}),
         ("inject:gender,target=labour", "inject", {"attribute": "gender", "target": "labour"}),
         ("guidance:6.5", "guidance", {"scale": 6.5}),
+        ("fair-guidance:gender", "fair-guidance", {"attribute": "gender"}),
+        ("paraphrase:2,steps=4", "paraphrase", {"count": 2, "steps": 4}),
         ("negative:a man, a boy", "negative", {"text": "a man, a boy"}),
         ("negative:attribute", "negative", {"text": "attribute"}),
         (

@@ -21,8 +21,9 @@ from audit.records import BASELINE, Attribute, Finding, Mitigation, Reference
 from audit.stats.paired import paired_bootstrap
 from audit.stats.proportions import effective_n, intraclass
 
-DOSES = {"guidance": "scale", "noise": "level", "token-noise": "width", "repeat-words": "count",
-         "add-words": "count", "add-numbers": "count", "rescale-attention": "factor"}  # fmt: skip
+DOSES = {"guidance": "scale", "fair-guidance": "scale", "noise": "level", "token-noise": "width",
+         "repeat-words": "count", "add-words": "count", "add-numbers": "count",
+         "rescale-attention": "factor"}  # fmt: skip
 """Methods of which there may be more and less, with the option that says how much."""
 
 

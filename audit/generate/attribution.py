@@ -10,6 +10,7 @@ the embedded world, whose repeated pictures hang on one word each, that word the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,14 @@ class Attribution:
     reason: str = ""
     by: str = "states"
     """Whether scores belong to "words" (what the encoder reads) or "states" (what it gives)."""
+
+    @property
+    def spoken(self) -> list[float]:
+        """Scores of the text's tokens in order, as the model's first text encoder reads them."""
+        first = itertools.takewhile(
+            lambda pair: pair[0].role != "end", zip(self.tokens, self.scores, strict=True)
+        )
+        return [float(score) for token, score in first if token.role == "word"]
 
     def top(self, n: int = 5) -> list[tuple[str, float]]:
         """The `n` words with the highest scores; begin, end and padding do not count."""

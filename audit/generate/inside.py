@@ -1,4 +1,4 @@
-"""What an arm changes inside the engine, batch by batch: text states, or attention.
+"""What an arm changes inside the engine, batch by batch: text states, attention, or predictions.
 
 `Sample.how` names the method and its options; the methods are those of `mitigate.methods`.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from audit.records import Settings
 
 STATES = ("noise", "token-noise", "optimise-states")
 ATTENTION = ("rescale-attention",)
+PREDICTIONS = ("fair-guidance",)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Inside:
 
             with rescaled(self.model, texts, float(self.options["factor"])):
                 yield states
+        elif self.method in PREDICTIONS:
+            from audit.generate.latent_guidance import steered
+
+            with steered(self._probe, self._guide, len(seeds)):
+                yield states
         elif self.method in STATES:
             if "prompt_embeds" not in states:
                 raise UserError(
@@ -53,15 +60,27 @@ class Inside:
         else:
             raise UserError(f"The engine knows no {self.method!r}.")
 
+    @cached_property
+    def _probe(self) -> Any:
+        from audit.generate.probe import Probe
+
+        return Probe(self.model, self.settings)
+
+    @property
+    def _guide(self) -> Any:
+        from audit.generate.latent_guidance import Guide
+
+        texts = {k: tuple(self.options[k]) for k in ("towards", "away")}
+        return Guide(**{**self.options, **texts})
+
     def _moved(self, states: Mapping[str, Any], seeds: Sequence[int]) -> Mapping[str, Any]:
         from audit.generate import embedding_noise as noise
         from audit.generate.embedding_optimisation import Optimisation, optimise
-        from audit.generate.probe import Probe
 
         own = {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in states.items()}
         if self.method == "optimise-states":
             how = Optimisation(**self.options)
-            return optimise(Probe(self.model, self.settings), own, seeds, how).states
+            return optimise(self._probe, own, seeds, how).states
         drawn = noise.noise_generators(seeds)
         if self.method == "noise":
             return noise.gaussian(own, drawn, float(self.options["level"]))
@@ -79,11 +98,11 @@ Change = Callable[
 def change(model: Model, settings: Settings, how: Mapping[str, Any]) -> Change:
     """All that `Sample.how` does inside the engine, which may be nothing.
 
-    Methods on states come before those on attention, which then holds for the drawing alone; each
-    kind keeps its order.
+    Methods on states come before those on attention and predictions, which then hold for the
+    drawing alone; each kind keeps its order.
     """
     given = how.get("stack", [how] if "inside" in how else [])
-    ordered = sorted(given, key=lambda one: one["inside"] in ATTENTION)
+    ordered = sorted(given, key=lambda one: one["inside"] not in STATES)
     steps = [Inside(model, settings, one["inside"], one["options"]) for one in ordered]
 
     @contextmanager

@@ -51,6 +51,19 @@ def tokens(model: Model, text: str, rows: int) -> tuple[Token, ...]:
     return (*found, *_read(last, text, rows - len(found)))
 
 
+def spelling(model: Model, text: str) -> list[int]:
+    """Tokens of each word that white space divides, as the model's first tokenizer reads it.
+
+    ValueError for a model that TOKENIZERS does not know.
+    """
+    if model.kind not in TOKENIZERS:
+        raise ValueError(f"the tokens of a {model.kind} are not known")
+    tokenizer = getattr(model.pipeline, TOKENIZERS[model.kind][0])
+    words = (text.lower() if model.kind in LOWERED else text).split()
+    reach = int(tokenizer.model_max_length)
+    return [sum(t.role == "word" for t in _read(tokenizer, w, reach)) for w in words]
+
+
 def _read(tokenizer: Any, text: str, rows: int) -> list[Token]:
     """Tokens of one tokenizer, padded to `rows`; an encoder that is left out has padding alone."""
     if tokenizer is None:

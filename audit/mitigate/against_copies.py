@@ -102,28 +102,17 @@ def vocabulary(decode: Callable[[list[int]], str], size: int = VOCABULARY) -> tu
     return tuple(w for w in (decode([i]).strip() for i in range(size)) if w and not w.isspace())
 
 
-def word_scores(text: str, pieces: Sequence[str], scores: Sequence[float]) -> list[float]:
+def word_scores(pieces: Sequence[int], scores: Sequence[float]) -> list[float]:
     """Scores of a text's words from scores of its tokens: the highest of each word's pieces.
 
-    `pieces` are byte-pair tokens in the order of the text, without the start and the end, written
-    in lower case and with `</w>` where a word of the tokenizer ends, as CLIP's are. Raises
-    ValueError where the pieces do not spell the text.
+    `pieces` says how many tokens each word has, `scores` has one number per token in the text's
+    order, without the start and the end. Words that a tokenizer drops, and those behind the last
+    token that the model reads, move nothing: 0. Raises ValueError for more scores than pieces.
     """
-    if len(pieces) != len(scores):
-        raise ValueError(f"{len(pieces)} pieces have {len(scores)} scores.")
-    found: list[float] = []
-    rest = list(zip((p.removesuffix("</w>") for p in pieces), scores, strict=True))
-    for word in text.split():
-        left, best = word.lower(), -math.inf
-        while left and rest and left.startswith(rest[0][0]):
-            piece, score = rest.pop(0)
-            left, best = left[len(piece) :], max(best, score)
-        if left:
-            raise ValueError(f"The pieces do not spell {word!r}.")
-        found.append(best)
-    if rest:
-        raise ValueError(f"The pieces go on after the text, with {rest[0][0]!r}.")
-    return found
+    if len(scores) > sum(pieces):
+        raise ValueError(f"{sum(pieces)} pieces have {len(scores)} scores.")
+    ends = list(itertools.accumulate(pieces, initial=0))
+    return [max(scores[a:b], default=0.0) for a, b in itertools.pairwise(ends)]
 
 
 def paraphrase_tokens(

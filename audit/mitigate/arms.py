@@ -13,7 +13,7 @@ import numpy as np
 
 from audit.errors import UserError, known
 from audit.mitigate import stacks
-from audit.mitigate.methods import METHODS, SPEAKING, engine
+from audit.mitigate.methods import METHODS, SPEAKING, concept, engine
 from audit.mitigate.placebo import added
 from audit.mitigate.quota import phases, quota
 from audit.mitigate.rewrite import avoided, phrase, why_not
@@ -32,6 +32,8 @@ Rewriter = Callable[..., str | tuple[str, str]]
 """Text, prompt, drawn values and options to the final text, or to it and the reason why it was left
 alone; one that has a parameter `rng` is given a generator too, which depends on arm, text and image
 alone."""
+SPOKEN = {"inject": phrase, "fair-guidance": concept}
+"""Methods that say a drawn value, each with what gives its words."""
 
 
 def noise_seed(text: str, index: int) -> int:
@@ -114,12 +116,13 @@ def _has_words(arm: Mitigation, attribute: Attribute, value: str) -> bool:
     if arm.method == "negative":
         others = [c for c in attribute.classes if c != value]
         return avoided(attribute.name, others[0], (others[0], value), arm.options) is not None
-    return arm.method != "inject" or phrase(attribute.name, value, arm.options) is not None
+    words = SPOKEN.get(arm.method)
+    return words is None or words(attribute.name, value, arm.options) is not None
 
 
 def draws_values(arm: Mitigation) -> bool:
-    """Whether values are drawn for an arm: `inject`, or any method with attribute and target."""
-    if arm.method in ("inject", "negative"):
+    """Whether values are drawn for an arm: SPOKEN, or any method with attribute and target."""
+    if arm.method in {*SPOKEN, "negative"}:
         return "attribute" in arm.options
     return {"attribute", "target"} <= set(arm.options)
 
@@ -276,4 +279,4 @@ def _how(
         name = str(part.options.get("attribute", ""))
         if part.method == "negative" and name in values:
             away += avoided(name, values[name], classes[name], part.options) or []
-    return engine(arm, settings, away)
+    return engine(arm, settings, values, classes, away)

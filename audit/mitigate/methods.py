@@ -6,7 +6,7 @@ Some rewrite the text; some leave it alone and change what the engine does with 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -72,6 +72,25 @@ class Plain(Options):
     attribute: str = "gender"
 
 
+class FairGuidance(Options):
+    """Options of `fair-guidance`: attribute, target, what stands for each class, and SEGA's own.
+
+    The defaults are those of Friedrich et al. 2023's own code, whose 5 warm-up steps of 50 are a
+    tenth here. `scale` is the edit guidance scale, `threshold` the share of each channel that stays
+    as it was, `momentum` its scale and `beta` its memory.
+    """
+
+    inside: ClassVar[bool] = True
+    attribute: str
+    target: str = "uniform"
+    words: dict[str, Words] = {}
+    scale: float = Field(4.0, ge=0, le=50)
+    threshold: float = Field(0.95, ge=0, lt=1)
+    warmup: float = Field(0.1, ge=0, lt=1)
+    momentum: float = Field(0.5, ge=0, lt=1)
+    beta: float = Field(0.6, ge=0, lt=1)
+
+
 class Random(Options):
     """Options of `repeat-words`, `add-words` and `add-numbers`: how many are put in."""
 
@@ -104,6 +123,17 @@ class Negative(Options):
         if self.text is not None and self.model_fields_set != {"text"}:
             raise ValueError("`target` and `words` need `attribute`")
         return self
+
+
+class Paraphrase(Options):
+    """Options of `paraphrase`: words to change, steps that are looked at, and other words.
+
+    `words` maps words in lower case to what replaces them; words without one are left out.
+    """
+
+    count: int = Field(1, ge=1, le=50)
+    steps: int = Field(3, ge=1, le=100)
+    words: dict[str, Words] = {}
 
 
 class Noise(Options):
@@ -196,10 +226,10 @@ class Stack(Options):
 
 METHODS: dict[str, type[Options]] = {
     "inject": Inject, "ethical": Append, "placebo": Placebo, "neutral": Plain, "indirect": Plain,
-    "llm": Llm, "guidance": Guidance, "negative": Negative,
+    "llm": Llm, "fair-guidance": FairGuidance, "guidance": Guidance, "negative": Negative,
     "repeat-words": Random, "add-words": Random, "add-numbers": Random,
-    "noise": Noise, "token-noise": FineGrained, "rescale-attention": Rescale,
-    "optimise-states": Optimise, "stack": Stack,
+    "paraphrase": Paraphrase, "noise": Noise, "token-noise": FineGrained,
+    "rescale-attention": Rescale, "optimise-states": Optimise, "stack": Stack,
 }  # fmt: skip
 """Options of the shipped mitigations; outside ones, `mypkg.module:name`, check their own."""
 
@@ -207,8 +237,8 @@ TRANSPORT = frozenset({"url", "timeout", "tries", "answers"})
 """Options of `llm` that say how a model is reached and where its answers are kept, not what for."""
 
 AGAINST_COPIES = frozenset(
-    {"repeat-words", "add-words", "add-numbers", "noise", "token-noise", "rescale-attention",
-     "optimise-states"}
+    {"repeat-words", "add-words", "add-numbers", "paraphrase", "noise", "token-noise",
+     "rescale-attention", "optimise-states"}
 )  # fmt: skip
 """Mitigations of copying: they state nothing of a person, so no gate keeps them from a prompt."""
 
@@ -216,11 +246,31 @@ SPEAKING = frozenset({"inject", "ethical", "neutral", "indirect", "llm"})
 """Rewriters of what a text says of people; each obeys the gate of its attribute."""
 
 
-def engine(arm: Mitigation, settings: Settings, avoided: Sequence[str] = ()) -> dict[str, Any]:
+CONCEPTS = {"gender": {"woman": "female person", "man": "male person"}}
+"""Texts that stand for a class in the engine (Friedrich et al. 2023), by attribute."""
+
+
+def concept(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
+    """The text that stands for a class in the engine, or None where no option or default has any.
+
+    `options["words"]` maps classes to texts of a suite's own.
+    """
+    default = CONCEPTS.get(attribute, {}).get(value)
+    if attribute == "skin_tone":
+        default = f"person with {value} skin"
+    found = options.get("words", {}).get(value, default)
+    return None if found is None else str(found)
+
+
+def engine(
+    arm: Mitigation, settings: Settings, drawn: Mapping[str, str] | None = None,
+    classes: Mapping[str, Sequence[str]] | None = None, avoided: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
     """What an arm changes in the engine for one image (`Sample.how`); empty for nothing.
 
-    `avoided` are the words for what the image was drawn not to show; the run's own negative prompt
-    follows them, unless a part has a `text` in its place.
+    `drawn` holds the image's drawn values, `classes` all values of their attributes. `avoided` are
+    the words for what the image was drawn not to show; the run's own negative prompt follows them,
+    unless a part has a `text` in its place.
     """
     how: dict[str, Any] = {}
     inside, negative = [], settings.negative
@@ -230,6 +280,10 @@ def engine(arm: Mitigation, settings: Settings, avoided: Sequence[str] = ()) -> 
             how["guidance"] = float(part.options["scale"])
         elif part.method == "negative":
             negative = str(part.options.get("text", negative))
+        elif part.method == "paraphrase":
+            how[part.method] = Paraphrase(**part.options).model_dump()
+        elif part.method == "fair-guidance":
+            inside += _guide(part, drawn or {}, classes or {})
         elif model is not None and model.inside:
             inside.append({"inside": part.method, "options": model(**part.options).model_dump()})
     negative = ", ".join([*avoided, *filter(None, [negative])])
@@ -238,3 +292,20 @@ def engine(arm: Mitigation, settings: Settings, avoided: Sequence[str] = ()) -> 
     if len(inside) > 1:
         return {**how, "stack": inside}
     return {**how, **inside[0]} if inside else how
+
+
+def _guide(
+    arm: Mitigation, drawn: Mapping[str, str], classes: Mapping[str, Sequence[str]]
+) -> list[dict[str, Any]]:
+    """Towards what is drawn and away from the other classes; nothing where nothing is drawn."""
+    how = FairGuidance(**arm.options)
+    if how.attribute not in drawn or not how.scale:
+        return []
+    value = drawn[how.attribute]
+    rest = [c for c in classes.get(how.attribute, ()) if c != value]
+    kept = how.model_dump(include={"scale", "threshold", "warmup", "momentum", "beta"})
+    texts = {
+        "towards": [concept(how.attribute, value, arm.options)],
+        "away": [concept(how.attribute, c, arm.options) for c in rest],
+    }
+    return [{"inside": arm.method, "options": {**texts, **kept}}]

@@ -13,7 +13,7 @@ from audit.records import Mitigation
 STACK = "stack"
 WORDS = frozenset({"repeat-words", "add-words", "add-numbers"})
 """Rewriters that put words anywhere, so that a noun phrase after them need not be one any more."""
-STATING = SPEAKING | {"placebo", "negative"}
+STATING = SPEAKING | {"placebo", "negative", "fair-guidance"}
 """Mitigations of which an attribute can have one: the gate of a second would stop at the first."""
 NOISE = {"noise", "token-noise"}
 
@@ -76,6 +76,8 @@ def clash(a: Mitigation, b: Mitigation) -> str:
         return f"both are about {about(a)}, and the gate lets only one state it: keep one"
     if {a.method, b.method} == NOISE:
         return "both draw the noise of the same seed: keep one"
-    if a.method in WORDS and b.method in STATING - {"negative"}:
+    if {a.method, b.method} == {"fair-guidance", "rescale-attention"}:
+        return "what the attention does to the text, it would do to the concepts: keep one"
+    if a.method in WORDS and b.method in STATING - {"negative", "fair-guidance"}:
         return "words put in at random can break its noun phrase: put them last"
     return ""

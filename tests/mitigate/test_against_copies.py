@@ -150,15 +150,18 @@ def test_clips_pieces_add_up_to_words() -> None:
     text = "A photorealistic hummingbird, hovering near xylophones"
     pieces = [clip.decoder[i] for i in clip.encode(text)]
     assert len(pieces) > len(text.split())
+    ends = np.cumsum([len(clip.encode(w)) for w in text.split()]) - 1
+    assert ends[-1] == len(pieces) - 1
+    counts = np.diff(ends, prepend=-1).tolist()
     scores = [float(i) for i in range(len(pieces))]
-    found = word_scores(text, pieces, scores)
-    assert len(found) == len(text.split())
-    assert found == sorted(found)
-    assert found[-1] == scores[-1]
-    with pytest.raises(ValueError, match="do not spell"):
-        word_scores("another text", pieces, scores)
-    with pytest.raises(ValueError, match="go on"):
-        word_scores("A", pieces, scores)
+    assert word_scores(counts, scores) == [float(e) for e in ends]
+    starts = [scores[-1] - e + c - 1 for e, c in zip(ends, counts, strict=True)]
+    assert word_scores(counts, scores[::-1]) == starts
+    cut = word_scores(counts, scores[: ends[2] + 1])
+    assert cut[3:] == [0.0] * (len(counts) - 3)
+    assert word_scores([1, 0, 1], [2.0, 3.0]) == [2.0, 0.0, 3.0]
+    with pytest.raises(ValueError, match="1 pieces have 2"):
+        word_scores([1], [1.0, 2.0])
 
 
 @pytest.mark.parametrize(

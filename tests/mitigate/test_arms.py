@@ -192,3 +192,30 @@ def test_words_of_a_negative_prompt_are_defaults_or_options() -> None:
         arms.check(ages, replace(arm, options={"attribute": "age"}))
     said = {"young": "youthful", "old": "elderly"}
     arms.check(ages, replace(arm, options={"attribute": "age", "words": said}))
+
+
+def test_latent_guidance_follows_the_draw_and_obeys_the_gate() -> None:
+    """Each image goes towards its own draw and away from the rest; a gated prompt is as it was."""
+    asked = [prompt("a photo of a nurse", "nurse", 6), prompt("a nurse in 1850", "nurse", 2)]
+    words = {k: f"person of {k}" for k in "xyz"}
+    arm = Mitigation("m", "fair-guidance", {"attribute": "a", "words": words}, ("b",))
+    suite = suite_of(asked, {"x": 0.5, "y": 0.25, "z": 0.25})
+    suite = replace(suite, mitigations=(arm,))
+    arms.check(suite, arm)
+    rows = expand(suite, Settings("m", "r", 10, 3.0, 4), {"fair-guidance": rewrite.unchanged})
+    base, steered = rows[:8], rows[8:]
+    assert [(s.text, s.seed) for s in base] == [(s.text, s.seed) for s in steered]
+    assert Counter(s.drawn["a"] for s in steered[:6]) == {"x": 2, "y": 2, "z": 2}
+    for s in steered[:6]:
+        options = s.how["options"]
+        assert options["towards"] == [f"person of {s.drawn['a']}"]
+        assert set(options["away"]) == set(words.values()) - set(options["towards"])
+    assert len({s.id for s in steered[:6]} | {s.id for s in base}) == 14
+    assert [s.id for s in steered[6:]] == [s.id for s in base[6:]]
+    silent = replace(arm, options={"attribute": "a", "words": {"x": "person"}})
+    with pytest.raises(UserError, match="no words state a 'y'"):
+        arms.check(suite, silent)
+    idle = replace(arm, options={**arm.options, "scale": 0.0})
+    rows = expand(replace(suite, mitigations=(idle,)), Settings("m", "r", 10, 3.0, 4),
+                  {"fair-guidance": rewrite.unchanged})  # fmt: skip
+    assert [s.id for s in rows[:8]] == [s.id for s in rows[8:]]

@@ -1,0 +1,70 @@
+"""Captions in other words: what tells the model most is replaced or left out before it draws.
+
+The tokens whose words move the predicted noise most are found by its gradients, and their words
+are changed (Wen et al. 2024, "Detecting, explaining, and mitigating memorization in diffusion
+models", where the attribution is offered to the writers of prompts). A text's attribution has
+seeds and a batch of its own, so that the new text depends on the old one, the model and its
+settings alone. The plan keeps the old texts, of which samples have their names; the run folder
+keeps what was drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from audit.errors import UserError
+from audit.mitigate.against_copies import paraphrase_tokens, word_scores
+from audit.records import Sample, Settings, digest
+from audit.store import RunFolder
+
+METHOD = "paraphrase"
+"""Key of `Sample.how` that asks for it, with its options."""
+
+
+def paraphrased(model: Any, text: str, settings: Settings, how: Mapping[str, Any]) -> str:
+    """A text with its most telling words changed, by the options of `methods.Paraphrase`.
+
+    `how["words"]` maps words in lower case to what replaces them; others are left out, but for the
+    last. Raises UserError for a model that cannot be looked into, or steps that tell nothing.
+    """
+    from audit.generate.attribution import attribute
+    from audit.generate.tokens import spelling
+
+    if len(text.split()) < 2:
+        return text
+    found = attribute(model, text, replace(settings, batch=1), steps=int(how["steps"]))
+    if found.reason:
+        raise UserError(
+            f"No word of {text!r} can be told from another: {found.reason}. Give the mitigation "
+            f"{METHOD} more steps."
+        )
+    scores = word_scores(spelling(model, text), found.spoken)
+    synonyms = {k.lower(): (str(v),) for k, v in how["words"].items()}
+    return paraphrase_tokens(text, scores, synonyms, int(how["count"]))
+
+
+def reworded(
+    samples: Sequence[Sample],
+    folder: RunFolder,
+    model: Any,
+    settings: Settings,
+    progress: Callable[[str, int, int], None],
+) -> list[Sample]:
+    """The samples with the texts that are to be drawn; new ones are made once and written down.
+
+    Raises UserError as `paraphrased` does.
+    """
+    known = folder.texts()
+    todo: dict[str, list[Sample]] = {}
+    for s in samples:
+        if METHOD in s.how and s.id not in known:
+            todo.setdefault(digest([s.text, s.how[METHOD]]), []).append(s)
+    for done, rows in enumerate(todo.values()):
+        progress("paraphrases", done, len(todo))
+        new = paraphrased(model, rows[0].text, settings, rows[0].how[METHOD])
+        folder.add_texts({s.id: new for s in rows})
+    if todo:
+        progress("paraphrases", len(todo), len(todo))
+    return folder.final(samples)
