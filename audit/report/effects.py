@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from audit.records import BASELINE, Evidence, Finding, Sample
 from audit.report import charts, wording
+from audit.report.bounds import CHART, ends
 from audit.report.shares import labels, of_section
 from audit.report.thumbnails import Album
 
@@ -32,8 +34,11 @@ STRIPS = 6
 """Prompts with their noise that are shown under every arm."""
 
 
-def mitigations(evidence: Evidence) -> list[dict[str, Any]]:
-    """Per arm: what was done, effects by subject with a chart, and what it cost."""
+def mitigations(evidence: Evidence, sizes: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Per arm: what was done, effects by subject with a chart, and what it cost.
+
+    `sizes` says how many comparisons each family holds.
+    """
     found = of_section(evidence, "mitigation")
     declared = {m.name: m for m in evidence.suite.mitigations}
     names = list(dict.fromkeys([*declared, *(f.arm for f in found)]))
@@ -58,7 +63,7 @@ def mitigations(evidence: Evidence) -> list[dict[str, Any]]:
                     if "target" not in f.references and not f.id.endswith("/verdict")
                 ],
                 "chart": _chart(f"effects-{i}", effects),
-                "comparisons": sum(math.isfinite(f.p) for f in effects),
+                "comparisons": sum(sizes.get(f, 0) for f in {f.family for f in effects}),
             }
         )
     return out
@@ -85,8 +90,7 @@ def _made(arm: Any) -> str:
 def _chart(name: str, effects: list[Finding]) -> str:
     rows = [
         charts.Row(f.where, f.estimate, f.low, f.high, references=f.references)
-        for f in effects
-        if math.isfinite(f.estimate)
+        for f in ends([f for f in effects if math.isfinite(f.estimate)], CHART)
     ]
     if not rows:
         return ""
@@ -96,6 +100,8 @@ def _chart(name: str, effects: list[Finding]) -> str:
 def strips(evidence: Evidence, album: Album) -> dict[str, Any]:
     """The same prompt and noise under every arm, for a random draw that the seed decides."""
     seed = int(evidence.facts.get("wall_seed") or 0)
+    if album.off or all(s.arm == BASELINE for s in evidence.samples.values()):
+        return {"seed": seed, "strips": []}
     by_key: dict[tuple[str, int], dict[str, Sample]] = {}
     for s in evidence.samples.values():
         by_key.setdefault((s.prompt, s.seed), {})[s.arm] = s
@@ -104,7 +110,10 @@ def strips(evidence: Evidence, album: Album) -> dict[str, Any]:
     most = max((len(by_key[k]) for k in whole), default=0)
     whole = [k for k in whole if len(by_key[k]) == most]
     picks = np.random.default_rng(seed).permutation(len(whole))[:STRIPS]
-    words = labels(evidence.attributes, evidence.suite.subject_attribute)
+    table = evidence.attributes
+    shown = {s.id for i in picks for s in by_key[whole[i]].values()}
+    some = table[table["sample"].isin(shown)] if len(table) else table
+    words = labels(some, evidence.suite.subject_attribute)
     order = [BASELINE, *(m.name for m in evidence.suite.mitigations)]
     cells = [
         [

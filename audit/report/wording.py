@@ -22,6 +22,8 @@ from audit.records import BASELINE, Finding
 
 ALPHA = 0.05
 """q-values from here on are called compatible with chance."""
+CHART = 40
+"""Rows of one chart: more would not be readable on a sheet of paper."""
 DASH = "\N{EN DASH}"
 TIE = "\N{NO-BREAK SPACE}"
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

@@ -18,6 +18,7 @@ from tests.report.made import Size, evidence
 from tests.runs import Plan, write
 
 SIZE = Size(subjects=("technologist", "nurse", "cook"), seeds=6, captions=12)
+SMALL = Size(subjects=("nurse", "cook"), seeds=2, captions=4)
 EDIT = {"edit": "crop 50 %", "n": 40, "low": 0.41, "median": 0.57, "high": 0.83, "null_n": 1560,
         "null_median": 0.02, "null_high": 0.1, "null_max": 0.29}  # fmt: skip
 
@@ -31,9 +32,17 @@ def picture(id: str) -> np.ndarray:
 @cache
 def whole(hostile: str = "", size: Size = SIZE) -> Evidence:
     """A run with every section, folded ones too."""
-    one = evidence(replace(size, hostile=hostile))
-    row = {"subject": "nurse", "attribute": "gender", "value": "woman", "arm": "none", "n": 40,
-           "low": 0.5, "high": 0.9}  # fmt: skip
+    named = tuple(s + hostile for s in size.subjects)
+    one = evidence(replace(size, hostile=hostile, subjects=named))
+    arms = {m.name: m.name + hostile for m in one.suite.mitigations}
+    mitigations = tuple(replace(m, name=arms[m.name]) for m in one.suite.mitigations)
+    found = [replace(f, arm=arms.get(f.arm, f.arm)) for f in one.findings]
+    table = one.attributes.assign(arm=one.attributes.arm.replace(arms))
+    samples = {k: replace(s, arm=arms.get(s.arm, s.arm)) for k, s in one.samples.items()}
+    one = replace(one, suite=replace(one.suite, mitigations=mitigations), findings=found,
+                  attributes=table, samples=samples)  # fmt: skip
+    row = {"subject": "nurse" + hostile, "attribute": "gender", "value": "woman", "arm": "none",
+           "n": 40, "low": 0.5, "high": 0.9}  # fmt: skip
     looks = {"precision": 0.05, "looks": 3, "level": 0.98, "images": 400, "planned": 900,
              "unmet": ["nurse" + hostile], "rows": [row]}  # fmt: skip
     return replace(one, facts={**one.facts, "edits": [EDIT], "sequential": looks})
@@ -41,7 +50,7 @@ def whole(hostile: str = "", size: Size = SIZE) -> Evidence:
 
 def run_page(hostile: str = "") -> str:
     """The page of a run."""
-    return page.page(whole(hostile))
+    return page.page(whole(hostile, SMALL if hostile else SIZE))
 
 
 def compare_page(hostile: str = "") -> str:

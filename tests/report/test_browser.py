@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from audit.records import Evidence
+from audit.report import page
 from tests.report import pages
+from tests.report.made import Size, evidence
 from tests.view import browser
 
 pytestmark = [
@@ -101,3 +107,104 @@ def test_axe_would_find_a_fault(chromium: browser.Browser, tmp_path: Path) -> No
     tab.screen(1280, 800)
     tab.run("document.images[0].removeAttribute('alt')")
     assert {rule for rule, *_ in faults(tab)} >= {"color-contrast", "image-alt"}
+
+
+RUNS = "window.hit = 1"
+HOSTILE = {
+    "markup": f' <img src=x onerror="{RUNS}"></script><script>{RUNS}</script><svg onload="{RUNS}">'
+    f"</style></title><a href='javascript:{RUNS}'>x</a>",
+    "long": " word" * 6000,
+    "unbroken": "W" * 30_000,
+    "right to left": " \u202e\u2067\u05e9\u05dc\u05d5\u05dd \u0627\u0644\u0633\u0644\u0627\u0645"
+    " \u202d\u2066 abc \u2069\u200f",
+    "emoji": "\N{WOMAN}\U0001f3ff\N{ZERO WIDTH JOINER}\N{MICROSCOPE}" * 40,
+}
+
+
+def holds(tab: browser.Tab) -> None:
+    """Nothing ran, nothing was asked for, and the body is no wider than the window."""
+    for width in (1280, 360):
+        tab.screen(width, 800)
+        wide = tab.run("document.documentElement.scrollWidth")
+        assert wide <= width, wide
+    assert tab.run("window.hit") is None
+    assert len(tab.asked) == 1
+    assert tab.said == []
+
+
+@pytest.mark.parametrize("kind", pages.KINDS)
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_strangers_text_stays_text(
+    hostile: str, kind: str, chromium: browser.Browser, tmp_path: Path
+) -> None:
+    """Whatever prompts, captions, subjects and names hold: it is shown, and it does nothing."""
+    text = pages.KINDS[kind](hostile)
+    assert len(text.encode()) < 2_000_000
+    tab = opened(chromium, text, tmp_path)
+    tab.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+    holds(tab)
+    assert tab.run("document.scripts.length") <= 1
+    assert tab.run("document.querySelectorAll('[onerror], [onload]').length") == 0
+    if data := tab.run("document.getElementById('findings')?.textContent"):
+        assert json.loads(data)
+
+
+def test_a_script_would_be_seen(chromium: browser.Browser, tmp_path: Path) -> None:
+    """The flag is set where the text is not escaped and no policy holds it back."""
+    text = pages.labels_page().replace("Content-Security-Policy", "nothing")
+    tab = opened(chromium, text.replace("</main>", HOSTILE["markup"] + "</main>"), tmp_path)
+    tab.run(SETTLED)
+    assert tab.run("window.hit") == 1
+
+
+def numerous(prompts: int) -> Evidence:
+    """A run of one attribute with so many prompts, each a subject with an image of its own."""
+    one = pages.whole()
+    shown = next(f for f in one.findings if f.id.endswith("nurse/gender=woman"))
+    row = one.attributes[one.attributes.attribute == "gender"].iloc[[0]]
+    rng = np.random.default_rng(3)
+    names = [f"subject {i}" for i in range(prompts)]
+    found = [
+        replace(shown, id=shown.id.replace("/nurse/", f"/{n}/"), where=n, estimate=x)
+        for n, x in zip(names, rng.random(prompts), strict=True)
+    ]
+    table = pd.concat([row] * prompts).assign(subject=names, prompt=names)
+    suite = replace(one.suite, prompts=tuple(replace(one.suite.prompts[0], id=n) for n in names))
+    samples = {s.id: s for s in list(one.samples.values())[:prompts]}
+    return replace(one, suite=suite, findings=found, attributes=table, samples=samples,
+                   matches=one.matches.iloc[:prompts])  # fmt: skip
+
+
+@pytest.mark.parametrize("prompts", [0, 1, 5000])
+def test_however_many_prompts(prompts: int, chromium: browser.Browser, tmp_path: Path) -> None:
+    """None, one and thousands: the page stands, fits the window, and stays small."""
+    if prompts:
+        one = numerous(prompts)
+    else:
+        bare = pages.whole()
+        tables = {"attributes": bare.attributes.iloc[:0], "matches": bare.matches.iloc[:0]}
+        suite = replace(bare.suite, prompts=())
+        one = replace(bare, findings=[], samples={}, suite=suite, **tables)
+    text = page.page(one)
+    assert len(text.encode()) < 2_000_000
+    holds(opened(chromium, text, tmp_path))
+
+
+def test_many_arms_fit(chromium: browser.Browser, tmp_path: Path) -> None:
+    """Twenty arms over forty subjects: under two megabytes, and what is left out is said."""
+    one = evidence(Size(subjects=tuple(f"job {i}" for i in range(40)), seeds=1, captions=4))
+    arms = [f"arm {i}" for i in range(20)]
+    effects = [f for f in one.findings if f.arm == "inject-gender"]
+    found = [f for f in one.findings if f.arm == "none"]
+    found += [
+        replace(f, arm=a, id=f.id.replace("inject-gender", a),
+                family=f.family.replace("inject-gender", a))
+        for a in arms for f in effects
+    ]  # fmt: skip
+    first = one.suite.mitigations[0]
+    suite = replace(one.suite, mitigations=tuple(replace(first, name=a) for a in arms))
+    text = page.page(replace(one, findings=found, suite=suite))
+    assert len(text.encode()) < 2_000_000
+    assert "findings are left out of this page" in text
+    assert all(f">{a}</bdi></h3>" in text for a in arms)
+    holds(opened(chromium, text, tmp_path))
