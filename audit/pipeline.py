@@ -18,6 +18,7 @@ from audit import (
     extraction,
     pixels,
     reading,
+    rendering,
     rounds,
     suites,
     training,
@@ -28,7 +29,6 @@ from audit.planning import Options, Progress, Run, open_run, silent, versions
 from audit.records import (
     ALIGNMENT_COLUMNS,
     Attribute,
-    Evidence,
     Finding,
     Reference,
     Suite,
@@ -215,7 +215,7 @@ def conclude(run: Run, scored: Scored) -> Path:
     )
     run.folder.write_findings(to_json(found))
     run.progress("report", 0, 1)
-    report = write_report(run, found, scored)
+    report = write_report(run, scored)
     run.progress("report", 1, 1)
     return report
 
@@ -363,10 +363,8 @@ def execute(run: Run) -> Path:
     return report
 
 
-def write_report(run: Run, found: list[Finding], scored: Scored) -> Path:
-    """The page, from findings and tables."""
-    from audit.report.page import page
-
+def write_report(run: Run, scored: Scored) -> Path:
+    """The page, from what stands in the folder."""
     everything = {
         **scored.facts,
         "command": run.options.command,
@@ -382,8 +380,5 @@ def write_report(run: Run, found: list[Finding], scored: Scored) -> Path:
             "This model and its training set were made for this audit: every planted share and "
             "every repeated image is known, so each estimate can be checked against the truth."
         )
-    evidence = Evidence(
-        run.suite, run.settings, found, scored.table, scored.matches,
-        {s.id: s for s in run.samples}, run.picture, scored.train_image or run.picture, everything,
-    )  # fmt: skip
-    return run.folder.write_report(page(evidence))
+    rendering.keep(run.folder, run.suite, everything, run.labels is None)
+    return rendering.render(run.folder, run.picture, scored.train_image, run.options.pictures)

@@ -228,7 +228,10 @@ def basis(f: Finding) -> str:
     if str(f.n) not in f.sentence:
         parts.insert(0, text("answers.n", n=count(f.n)))
     method = clip(f.method[:1].upper() + f.method[1:], 120)
-    return ", ".join(parts) + (f". {method}." if method else ".")
+    words = ", ".join(parts)
+    if not words.startswith("n"):
+        words = words[:1].upper() + words[1:]
+    return words + (f". {method}." if method else ".")
 
 
 def family(f: str) -> str:
