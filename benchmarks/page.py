@@ -95,6 +95,7 @@ def evidence(args: argparse.Namespace) -> Evidence:
               for c in a.classes}  # fmt: skip
     uniform = Reference("uniform", "every class equally often", shares, "declared")
     context = representation.Context([GENDER, TONE], (uniform,), KNOWN, None, 0)
+    alignment = pd.DataFrame(columns=list(ALIGNMENT_COLUMNS))
     sizes = pd.Series([p.subject for p in prompts]).value_counts().to_dict()
     with timed("findings"):
         found = representation.findings(attributes, context, sizes)
@@ -102,7 +103,7 @@ def evidence(args: argparse.Namespace) -> Evidence:
         found += intersections.findings(attributes, context)
         for arm in arms[1:]:
             targets = dict.fromkeys(subjects, 0.5)
-            found += mitigation.findings(attributes, pd.DataFrame(), arm, GENDER, targets, 0)
+            found += mitigation.findings(attributes, alignment, arm, GENDER, targets, 0)
     texts = {p.id: p.text for p in prompts}
     one = attributes.drop_duplicates("sample")
     samples = {

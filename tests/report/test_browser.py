@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -208,3 +209,75 @@ def test_many_arms_fit(chromium: browser.Browser, tmp_path: Path) -> None:
     assert "findings are left out of this page" in text
     assert all(f">{a}</bdi></h3>" in text for a in arms)
     holds(opened(chromium, text, tmp_path))
+
+
+VEIL = "getComputedStyle(document.querySelector('.veil img')).filter"
+
+
+def test_blurred_pictures_are_shown_to_who_asks(chromium: browser.Browser, tmp_path: Path) -> None:
+    """Blurred until pressed by mouse or key, one by one or all; in print blurred again."""
+    tab = opened(chromium, page.page(pages.whole(), "blur"), tmp_path)
+    tab.screen(1280, 800)
+    assert tab.run("document.querySelectorAll('img').length") > 20
+    assert tab.run("[...document.images].every(i => getComputedStyle(i).filter.includes('blur'))")
+    tab.click(".veil")
+    assert tab.run(VEIL) == "none"
+    clear = "[...document.images].filter(i => getComputedStyle(i).filter === 'none').length"
+    assert tab.run(clear) == 1
+    tab.click(".veil")
+    assert "blur" in tab.run(VEIL)
+    tab.run("document.querySelector('#unveil').focus()")
+    for _ in range(200):
+        tab.press("Tab")
+        if tab.run("!!document.activeElement.closest('.veil')"):
+            break
+    assert tab.run("document.activeElement.labels[0].querySelector('img').alt")
+    tab.press(" ")
+    assert tab.run(clear) == 1
+    tab.click("#unveil")
+    assert tab.run(clear) == tab.run("document.images.length")
+    tab.call("Emulation.setEmulatedMedia", media="print")
+    assert tab.run(clear) == 0
+    tab.call("Emulation.setEmulatedMedia", media="")
+    assert len(tab.asked) == 1
+    assert tab.said == []
+
+
+@needs_axe
+def test_axe_finds_no_serious_fault_in_blurred_pages(
+    chromium: browser.Browser, tmp_path: Path
+) -> None:
+    """Every picture has a name for its key, and the page without pictures has no empty ones."""
+    for pictures in ("blur", "none"):
+        tab = opened(chromium, page.page(pages.whole(), pictures), tmp_path)
+        tab.screen(1280, 800)
+        assert faults(tab) == []
+
+
+def test_a_page_without_pictures_has_none() -> None:
+    """Numbers only: no picture, no frame for one, and every finding as before."""
+    text, usual = page.page(pages.whole(), "none"), page.page(pages.whole())
+    assert "data:image" not in text
+    assert "<img" not in text
+    assert 'class="none"' not in text
+    found = (set(re.findall(r'data-finding="([^"]*)"', t)) for t in (text, usual))
+    assert len({frozenset(f) for f in found}) == 1
+
+
+CUT = """[...document.querySelectorAll('svg.chart, table, img, pre')]
+    .filter(e => e.getBoundingClientRect().width)
+    .filter(e => e.getBoundingClientRect().right > innerWidth + 1
+            || (e.matches('.chart, img') && e.getBoundingClientRect().height > 261 * 96 / 25.4))
+    .map(e => e.tagName + ' ' + e.textContent.slice(0, 60))"""
+
+
+@pytest.mark.parametrize("kind", ["run", "compare", "search"])
+def test_nothing_is_cut_in_print(kind: str, chromium: browser.Browser, tmp_path: Path) -> None:
+    """On A4: what is folded is printed, and charts and tables fit a sheet."""
+    tab = opened(chromium, pages.KINDS[kind](), tmp_path)
+    tab.screen(round(178 * 96 / 25.4), 1000)
+    tab.call("Emulation.setEmulatedMedia", media="print")
+    assert tab.run(CUT) == []
+    flat = "[...document.querySelectorAll('details > :not(summary)')]"
+    assert tab.run(f"{flat}.every(e => e.getBoundingClientRect().height > 0)")
+    assert tab.print()[:5] == b"%PDF-"
