@@ -24,6 +24,7 @@ import pandas as pd
 
 from audit.findings import distances, intersections, mitigation, representation
 from audit.records import (
+    ALIGNMENT_COLUMNS,
     BASELINE,
     Attribute,
     Evidence,
