@@ -28,7 +28,7 @@ ROW, MARK = 500, 850
 """Bytes that a finding needs in a table or as a claim, and in a chart."""
 CHART = wording.CHART
 LONG = 6_000
-"""Bytes of a finding as JSON from which it is left to findings.json."""
+"""Characters of a finding's texts from which others go before it into the JSON."""
 ALL = 10**9
 STEPS = (
     *((rows, ALL) for rows in (ALL, 200, 100, 60, 40, 24, 16, 10, 6, 4, 2)),
@@ -141,17 +141,24 @@ def embedded(excerpt: Excerpt, room: int) -> tuple[str, int]:
     usual = {f.name: _usual(f) for f in fields(Finding)}
     everything = list(excerpt.everything)
     shown = {f.id for f in excerpt.findings if not hidden(f)}
-    order = sorted(range(len(everything)), key=lambda i: (everything[i].id not in shown, i))
+    order = sorted(
+        range(len(everything)),
+        key=lambda i: (_long(everything[i]), everything[i].id not in shown, i),
+    )
     kept: dict[int, str] = {}
     for i in order:
         (row,) = json.loads(to_json([everything[i]]))
         text = _element({k: v for k, v in row.items() if usual[k] is MISSING or v != usual[k]})
         size = len(text.encode()) + 2
-        if size <= min(LONG, room):
+        if size <= room:
             kept[i], room = text, room - size
         elif room < ROW:
             break
     return "[" + ",\n".join(kept[i] for i in sorted(kept)) + "]", len(kept)
+
+
+def _long(f: Finding) -> bool:
+    return len(f.id) + len(f.where) + len(f.sentence) > LONG
 
 
 def _element(row: Mapping[str, Any]) -> str:
