@@ -19,6 +19,7 @@ from audit import (
     paraphrasing,
     pixels,
     reading,
+    rendering,
     rounds,
     suites,
     training,
@@ -29,7 +30,6 @@ from audit.planning import Options, Progress, Run, left_alone, open_run, silent,
 from audit.records import (
     ALIGNMENT_COLUMNS,
     Attribute,
-    Evidence,
     Finding,
     Reference,
     Suite,
@@ -218,7 +218,7 @@ def conclude(run: Run, scored: Scored) -> Path:
     )
     run.folder.write_findings(to_json(found))
     run.progress("report", 0, 1)
-    report = write_report(run, found, scored)
+    report = write_report(run, scored)
     run.progress("report", 1, 1)
     return report
 
@@ -370,10 +370,8 @@ def execute(run: Run) -> Path:
     return report
 
 
-def write_report(run: Run, found: list[Finding], scored: Scored) -> Path:
-    """The page, from findings and tables."""
-    from audit.report.page import page
-
+def write_report(run: Run, scored: Scored) -> Path:
+    """The page, from what stands in the folder."""
     everything = {
         **scored.facts,
         "command": run.options.command,
@@ -390,9 +388,5 @@ def write_report(run: Run, found: list[Finding], scored: Scored) -> Path:
             "This model and its training set were made for this audit: every planted share and "
             "every repeated image is known, so each estimate can be checked against the truth."
         )
-    samples = {s.id: s for s in run.folder.final(run.samples)}
-    evidence = Evidence(
-        run.suite, run.settings, found, scored.table, scored.matches, samples,
-        run.picture, scored.train_image or run.picture, everything,
-    )  # fmt: skip
-    return run.folder.write_report(page(evidence))
+    rendering.keep(run.folder, run.suite, everything, run.labels is None)
+    return rendering.render(run.folder, run.picture, scored.train_image, run.options.pictures)

@@ -96,6 +96,8 @@ class Options:
     precision: float = 0.0
     """Half-width of intervals at which a subject gets no more images; 0 makes what is planned."""
     command: str = ""
+    pictures: str = "all"
+    """On the page: `all`, `blur` (until somebody presses one), or `none`."""
     corpus: Path | None = None
     """Folder of training images, in place of the suite's corpus."""
     held_out: Path | None = None

@@ -282,6 +282,20 @@ class RunFolder:
         """Every number of the page; UserError where the run has not come that far."""
         return self._read("findings.json", from_json)
 
+    def write_page_facts(self, text: str) -> Path:
+        """page.json: what the page shows beside findings and tables."""
+        return self._write("page.json", text)
+
+    def page_facts(self) -> dict[str, Any]:
+        """What `write_page_facts` kept; UserError where the run has not come that far."""
+        self.results()
+        if not (self.path / "page.json").exists():
+            raise UserError(
+                f"{self.path} was made by a version that did not keep what a page needs. Run the "
+                "same command again, which adds it."
+            )
+        return dict(self._read("page.json", json.loads))
+
     def write_report(self, html: str) -> Path:
         """report.html: the page."""
         return self._write("report.html", html)

@@ -1,10 +1,10 @@
 """Small training sets, long training and repeated images make copies: measured on the world.
 
-    python benchmarks/why.py [--steps 100 200 400] [--sizes 32 256 2048] [--work FOLDER]
+    python benchmarks/why.py [--steps 100 200 400 800] [--sizes 32 256 2048] [--work FOLDER]
 
 The embedded generator is trained on, as Somepalli et al. 2023b (arXiv 2305.20086, sec. 4) train
 Stable Diffusion on small sets of LAION: on pictures that it never saw, each with its caption. One
-set more holds each of its first images sixteen times. After each number of steps its captions are
+set more holds each of its first images 64 times. After each number of steps its captions are
 drawn again, and every picture is compared with the set and with a twin, as many pictures drawn
 likewise. `copies` is the share that lies at most half as far from the set as from the twin, less
 the share that lies at most half as far from the twin: what is near by chance is as often near to
@@ -48,7 +48,7 @@ from audit.world.train.recipes import assemble
 from audit.world.train.unet import tune
 
 ASKED, SEEDS, BATCH, RATE = 32, 2, 16, 2e-4
-TIMES = 16
+TIMES = 64
 """How often the set with repeats holds each of the images that are asked for."""
 NEAR = math.log(2)
 SEED = 4101
@@ -197,7 +197,7 @@ def figure(found: list[dict[str, Any]], path: Path) -> None:
 def main() -> None:
     """Train, measure, and print the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, nargs="+", default=[100, 200, 400])
+    parser.add_argument("--steps", type=int, nargs="+", default=[100, 200, 400, 800])
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 256, 2048])
     parser.add_argument("--work", type=Path, default=Path("why"))
     parser.add_argument("--figure", type=Path)

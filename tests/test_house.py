@@ -41,8 +41,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 `asking` takes from `generate` the hash of a model's folder, and from `mitigate` the gate."""
 EVERYWHERE = {"__init__", "__main__", "behind", "cli", "commands", "comparison", "copying",
               "detectors", "doctor", "encoders", "extraction", "labelling", "paraphrasing",
-              "pipeline", "planning", "reading", "rewriting", "rounds", "searching", "training",
-              "validation", "world"}  # fmt: skip
+              "pipeline", "planning", "reading", "rendering", "rewriting", "rounds", "searching",
+              "training", "validation", "world"}  # fmt: skip
 HEAVY = {"torch", "diffusers", "open_clip", "faiss", "transformers", "pandas", "numpy", "sklearn",
          "seaborn", "matplotlib", "jinja2", "pydantic", "scipy", "statsmodels"}  # fmt: skip
 MODELS = {"torch", "torchvision", "diffusers", "open_clip", "faiss", "transformers"}
@@ -60,7 +60,7 @@ FORBIDDEN = {
 STATS_ALONE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math",
                "typing", "numpy", "scipy", "statsmodels", "audit"}  # fmt: skip
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
-LONGER = {"run": 125, "fit": 70}
+LONGER = {"run": 127, "fit": 70}
 """What has outgrown the limits, each with its own: a command is as long as its options are
 many; the rest is to be taken apart, and never to be added to."""
 

@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from audit.commands.shared import Json, Out, Quiet, References, audit, command
+from audit.commands.shared import (
+    Blur,
+    Json,
+    NoImages,
+    Out,
+    Quiet,
+    References,
+    audit,
+    command,
+    shown,
+)
 
 Detect = Annotated[
     list[str] | None,
@@ -32,6 +42,8 @@ Mitigations = Annotated[
 def demo(
     out: Out = Path("reports"),
     quick: Annotated[bool, typer.Option("--quick", help="Fewer images in fewer steps.")] = False,
+    no_images: NoImages = False,
+    blur: Blur = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -40,7 +52,7 @@ def demo(
     from audit.pipeline import Options
 
     suite = suites.read_suite("world", quick)
-    options = Options(out=out, command=command())
+    options = Options(out=out, command=command(), pictures=shown(no_images, blur))
     if quick:
         options = replace(options, steps=10, validation=300, training=30)
     audit(suite, options, quiet, as_json)
@@ -138,6 +150,8 @@ def run(
     ] = "auto",
     detect: Detect = None,
     mitigation: Mitigations = None,
+    no_images: NoImages = False,
+    blur: Blur = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
@@ -164,6 +178,6 @@ def run(
         descriptor=descriptor, copies=copying.check(copies), search=search,
         references=tuple(reference or ()), command=command(),
         precision=rounds.check(precision) if precision else 0.0,
-        detect=detectors.check(detect or ()),
+        detect=detectors.check(detect or ()), pictures=shown(no_images, blur),
     )  # fmt: skip
     audit(chosen, options, quiet, as_json)

@@ -24,16 +24,30 @@ References = Annotated[
         "repeated.",
     ),
 ]
+NoImages = Annotated[
+    bool, typer.Option("--no-images", help="A page of numbers only, without any picture.")
+]
+Blur = Annotated[
+    bool,
+    typer.Option(
+        "--blur", help="Blur pictures on the page until somebody presses one; printed blurred."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 
-def finish(report: Path, as_json: bool) -> None:
+def finish(report: Path, findings: Path, as_json: bool) -> None:
     """Print the path of the report, or the paths as JSON."""
     if as_json:
-        body = {"report": str(report), "findings": str(report.with_name("findings.json"))}
+        body = {"report": str(report), "findings": str(findings)}
         typer.echo(json.dumps(body))
     else:
         typer.echo(report)
+
+
+def shown(no_images: bool, blur: bool) -> str:
+    """How a page shows pictures, as `report.page.PICTURES` names it."""
+    return "none" if no_images else "blur" if blur else "all"
 
 
 def command() -> str:
@@ -53,4 +67,25 @@ def audit(suite: Any, options: Any, quiet: bool, as_json: bool) -> None:
         raise typer.Exit(INTERRUPTED) from None
     finally:
         meter.close()
-    finish(report, as_json)
+    finish(report, report.with_name("findings.json"), as_json)
+
+
+def training_images(folder: Any, corpus: str) -> Any:
+    """What gives training images: the corpus that is named, or the one of a shipped suite."""
+    from audit import registry, suites
+    from audit.replication import training_set
+
+    name = corpus or str(folder.results().get("corpus", ""))
+    if not name:
+        suite = folder.manifest().get("suite", "")
+        shipped = {s for s, _ in suites.list_suites()}
+        name = (suites.read_suite(suite).corpus or "") if suite in shipped else ""
+    if not name:
+        return None
+
+    def registered(which: str) -> Any:
+        return registry.load("corpus", which)()
+
+    if name in registry.CORPORA and not Path(name).exists():
+        return training_set.of_corpus(registered(name)).image
+    return training_set.at(Path(name), None, registered).image

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from audit.commands.shared import Json, Quiet
+from audit.commands.shared import Json, Quiet, training_images
 from audit.errors import UserError
 
 
@@ -46,25 +46,4 @@ def view(
             typer.echo("Open this address in a browser. Ctrl-C ends it.", err=True)
 
     folder = RunFolder(run)
-    serve(Desk(folder, _training(folder, corpus)), port, ready)
-
-
-def _training(folder: Any, corpus: str) -> Any:
-    """What gives training images: the corpus that is named, or the one of a shipped suite."""
-    from audit import registry, suites
-    from audit.replication import training_set
-
-    name = corpus or str(folder.results().get("corpus", ""))
-    if not name:
-        suite = folder.manifest().get("suite", "")
-        shipped = {s for s, _ in suites.list_suites()}
-        name = (suites.read_suite(suite).corpus or "") if suite in shipped else ""
-    if not name:
-        return None
-
-    def registered(which: str) -> Any:
-        return registry.load("corpus", which)()
-
-    if name in registry.CORPORA and not Path(name).exists():
-        return training_set.of_corpus(registered(name)).image
-    return training_set.at(Path(name), None, registered).image
+    serve(Desk(folder, training_images(folder, corpus)), port, ready)

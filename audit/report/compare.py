@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.records import Finding
-from audit.report import charts, wording
-from audit.report.page import TEMPLATES, embedded, environment, style_hash
-
-ROWS = 60
-"""Subjects in one chart; a longer one would be no picture."""
+from audit.report import bounds, charts, wording
+from audit.report.bounds import CHART, Excerpt, embedded, ends, excerpts
+from audit.report.page import TEMPLATES, environment, style_hash
 
 
 @dataclass(frozen=True)
@@ -29,13 +27,32 @@ class Pair:
 
 
 def page(pair: Pair) -> str:
-    """The whole comparison as HTML text."""
+    """The whole comparison as HTML text; of a large one an excerpt that says so."""
+    spoken = answers(pair.findings)
+    for excerpt in excerpts(pair.findings, spoken):
+        if excerpt.cost > bounds.WORDS:
+            continue
+        view = _view(pair, excerpt, spoken)
+        bare = _rendered(view, "[]", 0)
+        room = bounds.LIMIT - len(bare.encode("utf-8", "replace"))
+        if room >= bounds.PICTURES:  # here for the JSON
+            break
+    return _rendered(view, *embedded(excerpt, room))
+
+
+def _view(pair: Pair, excerpt: Excerpt, spoken: Sequence[Finding]) -> dict[str, Any]:
     style = (TEMPLATES / "style.css").read_text("utf-8").strip()
-    return environment().get_template("compare.html.j2").render(
-        style=style, style_hash=style_hash(style), data=embedded(pair.findings), w=wording,
-        t=wording.text, pair=pair, settings=settings(pair), answers=answers(pair.findings),
-        parts=parts(pair.findings), rest=[f for f in pair.findings if not _share(f)],
+    return dict(
+        style=style, style_hash=style_hash(style), w=wording, t=wording.text, pair=pair,
+        settings=settings(pair), answers=spoken, excerpt=excerpt,
+        parts=parts(excerpt.findings, excerpt.families),
+        rest=[f for f in excerpt.findings if not _share(f)],
     )  # fmt: skip
+
+
+def _rendered(view: dict[str, Any], data: str, written: int) -> str:
+    page = environment().get_template("compare.html.j2")
+    return page.render(**view, data=data, written=written)
 
 
 def _share(f: Finding) -> bool:
@@ -69,8 +86,11 @@ def _said(value: object) -> str:
     return str(value)
 
 
-def parts(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """Per arm, attribute and class: subjects with a chart, the total before them."""
+def parts(findings: Sequence[Finding], sizes: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Per arm, attribute and class: subjects with a chart, the total before them.
+
+    `sizes` says how many comparisons each family holds.
+    """
     groups: dict[tuple[str, str], list[Finding]] = {}
     for f in findings:
         if _share(f):
@@ -83,7 +103,8 @@ def parts(findings: Sequence[Finding]) -> list[dict[str, Any]]:
             {
                 "arm": arm, "attribute": attribute.replace("_", " "), "value": value, "rows": rows,
                 "chart": _chart(f"changes-{i}", single), "quantity": rows[0].quantity,
-                "comparisons": sum(math.isfinite(f.p) for f in single),
+                "comparisons": sum(sizes.get(f, 0) for f in {f.family for f in single}),
+                "charted": sum(math.isfinite(f.estimate) for f in single),
             }
         )  # fmt: skip
     return out
@@ -92,9 +113,8 @@ def parts(findings: Sequence[Finding]) -> list[dict[str, Any]]:
 def _chart(name: str, found: Sequence[Finding]) -> str:
     rows = [
         charts.Row(f.where, f.estimate, f.low, f.high, references=f.references)
-        for f in found
-        if math.isfinite(f.estimate)
-    ][:ROWS]
+        for f in ends([f for f in found if math.isfinite(f.estimate)], CHART)
+    ]
     if not rows:
         return ""
     title = found[0].quantity.removeprefix("change in the ")

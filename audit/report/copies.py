@@ -11,6 +11,7 @@ import pandas as pd
 
 from audit.records import BASELINE, Evidence, Finding
 from audit.report import charts, doses, wording
+from audit.report.bounds import CHART, ends
 from audit.report.shares import of_section
 from audit.report.thumbnails import Album
 
@@ -23,13 +24,13 @@ BESIDE = ("extraction", "detectors", "whole_set", "why")
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
-def replication(evidence: Evidence, album: Album) -> dict[str, Any] | None:
-    """Charts, rates and pairs, or None where no training set was searched."""
+def replication(evidence: Evidence) -> dict[str, Any] | None:
+    """Charts and rates, or None where no training set was searched."""
     everything = of_section(evidence, "replication")
     beside = {k: [f for f in everything if f.id.startswith(f"replication/{k}/")] for k in BESIDE}
     by_guidance = doses.copies_by_guidance(evidence)
-    aside = [by_guidance["found"], *beside.values()]
-    found = [f for f in everything if not any(f in rows for rows in aside)]
+    aside = {f.id for rows in (by_guidance["found"], *beside.values()) for f in rows}
+    found = [f for f in everything if f.id not in aside]
     table = evidence.matches
     if table.empty and not everything:
         return None
@@ -43,12 +44,11 @@ def replication(evidence: Evidence, album: Album) -> dict[str, Any] | None:
         "beside": [(k, rows) for k, rows in beside.items() if rows],
         **_likeness(evidence, known),
         **_edited(evidence),
-        **_pairs(evidence, known, album),
     }
 
 
 def _rates_chart(rates: list[Finding]) -> str:
-    rows = [charts.Row(_label(f), f.estimate, f.low, f.high) for f in rates]
+    rows = [charts.Row(_label(f), f.estimate, f.low, f.high) for f in ends(rates, CHART)]
     return charts.dots("rates", rates[0].quantity, rows) if rows else ""
 
 
@@ -96,7 +96,10 @@ def _threshold_label(evidence: Evidence, threshold: float) -> str:
     return wording.text(key, x=wording.number(threshold))
 
 
-def _pairs(evidence: Evidence, known: pd.DataFrame, album: Album) -> dict[str, Any]:
+def pairs(evidence: Evidence, album: Album) -> dict[str, Any]:
+    """Copies beside their training images, the nearest that are none, and what is left out."""
+    table = evidence.matches
+    known = table[table.outcome == "label"] if len(table) else table
     if known.empty:
         return {"pairs": [], "near": [], "flagged": 0, "trains": 0, "left_out": 0}
     called = (known["copy"] == True).to_numpy(bool)  # noqa: E712 - None is neither

@@ -10,6 +10,7 @@ import numpy as np
 
 from audit.records import BASELINE, Evidence, Finding, Sample
 from audit.report import charts, wording
+from audit.report.bounds import CHART, ends
 from audit.report.shares import labels, of_section
 from audit.report.thumbnails import Album
 
@@ -36,8 +37,11 @@ STRIPS = 6
 """Prompts with their noise that are shown under every arm."""
 
 
-def mitigations(evidence: Evidence) -> list[dict[str, Any]]:
-    """Per arm: what was done, effects by subject with a chart, and what it cost."""
+def mitigations(evidence: Evidence, sizes: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Per arm: what was done, effects by subject with a chart, and what it cost.
+
+    `sizes` says how many comparisons each family holds.
+    """
     found = [f for f in of_section(evidence, "mitigation") if "/dose-" not in f.id]
     declared = {m.name: m for m in evidence.suite.mitigations}
     names = list(dict.fromkeys([*declared, *(f.arm for f in found)]))
@@ -56,7 +60,7 @@ def mitigations(evidence: Evidence) -> list[dict[str, Any]]:
                 "more": more,
                 "made": _made(declared.get(name)),
                 "left": _left((evidence.facts.get("left_alone") or {}).get(name)),
-                "tables": _tables(i, effects),
+                "tables": _tables(i, effects, sizes),
                 "rest": [
                     f
                     for f in mine
@@ -67,7 +71,7 @@ def mitigations(evidence: Evidence) -> list[dict[str, Any]]:
     return out
 
 
-def _tables(arm: int, effects: list[Finding]) -> list[dict[str, Any]]:
+def _tables(arm: int, effects: list[Finding], sizes: Mapping[str, int]) -> list[dict[str, Any]]:
     """Effects with their chart, a table for each share that the arm is about."""
     out = []
     for k, quantity in enumerate(dict.fromkeys(f.quantity for f in effects)):
@@ -77,7 +81,7 @@ def _tables(arm: int, effects: list[Finding]) -> list[dict[str, Any]]:
             {
                 "effects": mine,
                 "chart": _chart(name, mine),
-                "comparisons": sum(math.isfinite(f.p) for f in mine),
+                "comparisons": sum(sizes.get(f, 0) for f in {f.family for f in mine}),
             }
         )
     return out
@@ -120,8 +124,7 @@ def _left(found: Mapping[str, Any] | None) -> str:
 def _chart(name: str, effects: list[Finding]) -> str:
     rows = [
         charts.Row(f.where, f.estimate, f.low, f.high, references=f.references)
-        for f in effects
-        if math.isfinite(f.estimate)
+        for f in ends([f for f in effects if math.isfinite(f.estimate)], CHART)
     ]
     if not rows:
         return ""
@@ -131,6 +134,8 @@ def _chart(name: str, effects: list[Finding]) -> str:
 def strips(evidence: Evidence, album: Album) -> dict[str, Any]:
     """The same prompt and noise under every arm, for a random draw that the seed decides."""
     seed = int(evidence.facts.get("wall_seed") or 0)
+    if album.off or all(s.arm == BASELINE for s in evidence.samples.values()):
+        return {"seed": seed, "strips": []}
     by_key: dict[tuple[str, int], dict[str, Sample]] = {}
     for s in evidence.samples.values():
         by_key.setdefault((s.prompt, s.seed), {})[s.arm] = s
@@ -139,7 +144,10 @@ def strips(evidence: Evidence, album: Album) -> dict[str, Any]:
     most = max((len(by_key[k]) for k in whole), default=0)
     whole = [k for k in whole if len(by_key[k]) == most]
     picks = np.random.default_rng(seed).permutation(len(whole))[:STRIPS]
-    words = labels(evidence.attributes, evidence.suite.subject_attribute)
+    table = evidence.attributes
+    shown = {s.id for i in picks for s in by_key[whole[i]].values()}
+    some = table[table["sample"].isin(shown)] if len(table) else table
+    words = labels(some, evidence.suite.subject_attribute)
     order = [BASELINE, *(m.name for m in evidence.suite.mitigations)]
     cells = [
         [

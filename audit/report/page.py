@@ -4,58 +4,77 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from audit.records import BASELINE, OUTCOMES, Evidence, Finding, to_json
-from audit.report import shares, wording
+from audit.records import BASELINE, OUTCOMES, Evidence, Finding
+from audit.report import bounds, shares, wording
 from audit.report.arms import overview
-from audit.report.copies import replication
+from audit.report.bounds import Excerpt, embedded, excerpts
+from audit.report.copies import pairs, replication
 from audit.report.effects import mitigations, strips
 from audit.report.shares import of_section
 from audit.report.thumbnails import Album
 
 TEMPLATES = Path(__file__).parent / "templates"
-LIMIT = 1_900_000
-"""Characters that the page aims to stay under; pictures give way to numbers."""
-PICTURES = 300_000
-"""Characters that pictures always have."""
-ROW = 450
-"""Characters that a finding's table row needs, markup included."""
 MISSING_ROWS = 20
+PICTURES = ("all", "blur", "none")
+"""Shown as they are, blurred until somebody asks for one, or left out."""
 
 
-def page(evidence: Evidence) -> str:
-    """The whole report as HTML text; any fact may be absent, any section empty."""
-    parts, arms = shares.parts(evidence), mitigations(evidence)
-    data = embedded(evidence.findings)
-    drawn = sum(len(p.chart) for p in parts) + sum(
-        len(t["chart"]) for a in arms for t in a["tables"]
-    )
-    room = LIMIT - drawn - len(data) - ROW * len(evidence.findings)
-    album = Album(max(PICTURES, room))
-    # Evidence of copying takes its pictures first; walls are the last to be served.
-    copies = replication(evidence, album)
-    same_noise = strips(evidence, album)
+def page(evidence: Evidence, pictures: str = "all") -> str:
+    """The whole report as HTML text; any fact may be absent, any section empty.
+
+    `pictures` is one of PICTURES. Of a large run the page holds an excerpt that says so.
+    """
+    spoken, least = answers(evidence), 0 if pictures == "none" else bounds.PICTURES
+    for excerpt in excerpts(evidence.findings, spoken):
+        if excerpt.cost > bounds.WORDS:
+            continue
+        part = replace(evidence, findings=excerpt.findings)
+        view = _view(part, excerpt, spoken, pictures)
+        bare = _rendered(view, part, Album(0, off=pictures == "none"))
+        room = bounds.LIMIT - len(bare.encode("utf-8", "replace"))
+        if room >= least:
+            break
+    data, written = embedded(excerpt, room - least)
+    album = Album(room - len(data.encode()), off=pictures == "none")
+    return _rendered(view | {"data": data, "written": written}, part, album)
+
+
+def _view(
+    evidence: Evidence, excerpt: Excerpt, spoken: Sequence[Finding], pictures: str
+) -> dict[str, Any]:
+    """Everything that the template shows, but for pictures."""
     style = (TEMPLATES / "style.css").read_text("utf-8").strip()
-    return environment().get_template("page.html.j2").render(
-        style=style, style_hash=style_hash(style), data=data, suite=evidence.suite,
+    return dict(
+        style=style, style_hash=style_hash(style), data="[]", written=0, suite=evidence.suite,
         settings=evidence.settings, facts=_Facts(evidence.facts), w=wording, t=wording.text,
-        sections=SECTIONS, answers=answers(evidence), audited=audited(evidence),
-        overall=shares.overall(evidence), parts=parts,
+        sections=SECTIONS, answers=spoken, audited=audited(evidence),
+        overall=shares.overall(evidence), parts=shares.parts(evidence, excerpt.families),
         distances=shares.distances(evidence), joints=shares.joints(evidence),
-        amplified=shares.amplified(evidence), templates=shares.templates(evidence),
-        walls=shares.walls(evidence, album), wall=shares,
-        copies=copies, arms=overview(evidence), mitigations=arms, strips=same_noise,
-        missing=missing(evidence), quality=of_section(evidence, "quality"), left=album,
+        amplified=shares.amplified(evidence), templates=shares.templates(evidence), wall=shares,
+        copies=replication(evidence), arms=overview(evidence),
+        mitigations=mitigations(evidence, excerpt.families), missing=missing(evidence),
+        quality=of_section(evidence, "quality"), excerpt=excerpt, blur=pictures == "blur",
+    )  # fmt: skip
+
+
+def _rendered(view: dict[str, Any], evidence: Evidence, album: Album) -> str:
+    # Evidence of copying takes its pictures first; walls are the last to be served.
+    copied = pairs(evidence, album)
+    same_noise = strips(evidence, album)
+    return environment().get_template("page.html.j2").render(
+        **view, pairs=copied, strips=same_noise, walls=shares.walls(evidence, album), left=album,
+        off=album.off,
     )  # fmt: skip
 
 
@@ -75,12 +94,14 @@ class _Facts(dict[str, Any]):
         return None
 
 
+@cache
 def environment() -> Environment:
     """Templates with their filters: escaped, and strict about what is not there."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    environment.globals |= {"blur": False, "off": False}
     environment.filters |= {
         "percent": wording.percent,
         "distance": wording.distance,
@@ -97,31 +118,6 @@ def environment() -> Environment:
 def style_hash(style: str) -> str:
     """The Content-Security-Policy source that allows exactly this `<style>`."""
     return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-
-
-def embedded(findings: Sequence[Finding]) -> str:
-    """Findings as JSON for a script element, defaults left out; no text in it can end the element.
-
-    `audit.records.from_json` reads it back.
-    """
-    usual = {f.name: _usual(f) for f in fields(Finding)}
-    rows = [
-        {k: v for k, v in row.items() if usual[k] is MISSING or v != usual[k]}
-        for row in json.loads(to_json(list(findings)))
-    ]
-    text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    for raw in "<>&\u2028\u2029":
-        text = text.replace(raw, f"\\u{ord(raw):04x}")
-    # A lone surrogate cannot be written as UTF-8.
-    return text.encode("utf-8", "replace").decode().replace("},{", "},\n{")
-
-
-def _usual(field: Any) -> Any:
-    """A field's default as JSON gives it back; MISSING where it has none."""
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    nan = isinstance(field.default, float) and math.isnan(field.default)
-    return None if nan else field.default
 
 
 def answers(evidence: Evidence) -> list[Finding]:
@@ -184,15 +180,16 @@ def missing(evidence: Evidence) -> dict[str, Any]:
     asked = int((table.attribute != hidden).sum()) if len(table) else 0
     gone = _gone(evidence)
     texts = {p.id: p.text for p in evidence.suite.prompts}
-    rows = []
+    rows, rest = [], list[int]()
     if len(gone):
-        for (prompt, arm), part in gone.groupby(["prompt", "arm"], sort=True):
-            reasons = _reasons(part)
+        keys = ["prompt", "arm"]
+        sizes = gone.groupby(keys, sort=True).size().sort_values(ascending=False, kind="stable")
+        most = dict(sizes.head(MISSING_ROWS).items())
+        by_key = gone.groupby(keys, sort=True)
+        for (prompt, arm), size in most.items():
+            reasons = _reasons(by_key.get_group((prompt, arm)))
             label = texts.get(str(prompt), str(prompt))
-            rows.append({"prompt": label, "arm": arm, "reasons": reasons, "all": len(part)})
-        rows.sort(key=lambda r: -r["all"])
-    rest = rows[MISSING_ROWS:]
-    return {
-        "asked": asked, "gone": len(gone), "reasons": _reasons(gone), "rows": rows[:MISSING_ROWS],
-        "left": len(rest), "most": max((r["all"] for r in rest), default=0),
-    }  # fmt: skip
+            rows.append({"prompt": label, "arm": arm, "reasons": reasons, "all": int(size)})
+        rest = [int(n) for n in sizes.iloc[MISSING_ROWS:]]
+    return {"asked": asked, "gone": len(gone), "reasons": _reasons(gone), "rows": rows,
+            "left": len(rest), "most": max(rest, default=0)}  # fmt: skip

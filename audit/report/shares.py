@@ -13,6 +13,7 @@ import pandas as pd
 
 from audit.records import BASELINE, Evidence, Finding, digest
 from audit.report import charts, wording
+from audit.report.bounds import CHART, ends
 from audit.report.thumbnails import Album
 
 WALL = 12
@@ -107,12 +108,14 @@ def distances(evidence: Evidence) -> list[tuple[str, list[Finding]]]:
     ]
 
 
-def parts(evidence: Evidence) -> list[Part]:
-    """Per quantity the baseline's findings by subject; rewrites are shown with the mitigations."""
+def parts(evidence: Evidence, sizes: Mapping[str, int]) -> list[Part]:
+    """Per quantity the baseline's findings by subject; rewrites are shown with the mitigations.
+
+    `sizes` says how many comparisons each family holds.
+    """
     found = of_section(evidence, "representation")
     rows = [f for f in found if f.arm == BASELINE and "/all/" not in f.id]
     rows = [f for f in rows if wording.kind(f) == "share"]
-    sizes = _families(evidence.findings)
     order = {r.name: i for i, r in enumerate(evidence.suite.references)}
     return [
         _part(i, quantity, [f for f in rows if f.quantity == quantity], sizes, order)
@@ -128,7 +131,8 @@ def _part(
     names = list(dict.fromkeys(n for f in found for n in f.references))
     names.sort(key=lambda n: order.get(n, len(order)))
     lines = [
-        charts.Row(f.where, f.estimate, f.low, f.high, f.naive, _in_order(f, names)) for f in ranked
+        charts.Row(f.where, f.estimate, f.low, f.high, f.naive, _in_order(f, names))
+        for f in ends(ranked, CHART)
     ]
     family = next((f.family for f in found if f.family), "")
     return Part(
@@ -164,12 +168,6 @@ def _in_order(f: Finding, names: Sequence[str]) -> dict[str, float]:
     return {n: f.references[n] for n in names if n in f.references}
 
 
-def _families(found: Sequence[Finding]) -> dict[str, int]:
-    """How many comparisons each declared family holds."""
-    tested = [f.family for f in found if f.family and math.isfinite(f.p)]
-    return {name: tested.count(name) for name in dict.fromkeys(tested)}
-
-
 def distance(f: Finding) -> float:
     """How far an estimate is from the reference that its verdict is about, in [0, 1], or NaN."""
     return abs(f.estimate - f.references.get(wording.primary(f), math.nan))
@@ -202,16 +200,19 @@ def walls(evidence: Evidence, album: Album) -> dict[str, Any]:
     """
     table = evidence.attributes
     seed = int(evidence.facts.get("wall_seed") or 0)
-    if table.empty:
+    if table.empty or album.off:
         return {"seed": seed, "walls": [], "subjects": 0}
-    words = labels(table, evidence.suite.subject_attribute)
     base = table[table.arm == BASELINE].drop_duplicates(["sample", "prompt"])
     subjects = list(dict.fromkeys(base.subject))
-    made = []
+    drawn = {}
     for subject in subjects[:WALL_SUBJECTS]:
         rows = base[base.subject == subject].sort_values(["prompt", "seed", "sample"])
         rng = np.random.default_rng([seed, int(digest(str(subject)), 16)])
-        picks = rows.iloc[rng.permutation(len(rows))[:WALL]]
+        drawn[subject] = (rows.iloc[rng.permutation(len(rows))[:WALL]], len(rows))
+    picked = {s for picks, _ in drawn.values() for s in picks["sample"]}
+    words = labels(table[table["sample"].isin(picked)], evidence.suite.subject_attribute)
+    made = []
+    for subject, (picks, every) in drawn.items():
         cells = [
             {
                 "src": album.uri(evidence.image, r.sample, WALL_SIDE),
@@ -219,5 +220,5 @@ def walls(evidence: Evidence, album: Album) -> dict[str, Any]:
             }
             for r in picks.itertuples(index=False)
         ]
-        made.append({"subject": subject, "cells": cells, "all": len(rows)})
+        made.append({"subject": subject, "cells": cells, "all": every})
     return {"seed": seed, "walls": made, "subjects": len(subjects)}

@@ -14,6 +14,8 @@ from audit import pixels
 
 SIDE = 160
 QUALITY = 72
+SMALLEST = 100
+"""Characters below which no picture fits."""
 
 
 def data_uri(picture: np.ndarray, side: int = SIDE) -> str:
@@ -32,9 +34,16 @@ class Album:
 
     budget: int
     left_out: int = 0
+    off: bool = False
+    """No pictures at all, because somebody wanted none."""
 
     def uri(self, load: Callable[[str], np.ndarray], id: str, side: int = SIDE) -> str | None:
         """The picture of that id as a data URI, or None where it cannot be read or is too much."""
+        if self.off:
+            return None
+        if self.budget < SMALLEST:
+            self.left_out += 1
+            return None
         try:
             picture = load(id)
             made = data_uri(picture, side) if picture.size else None

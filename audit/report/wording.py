@@ -22,6 +22,8 @@ from audit.records import BASELINE, Finding
 
 ALPHA = 0.05
 """q-values from here on are called compatible with chance."""
+CHART = 40
+"""Rows of one chart: more would not be readable on a sheet of paper."""
 DASH = "\N{EN DASH}"
 TIE = "\N{NO-BREAK SPACE}"
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -226,7 +228,10 @@ def basis(f: Finding) -> str:
     if str(f.n) not in f.sentence:
         parts.insert(0, text("answers.n", n=count(f.n)))
     method = clip(f.method[:1].upper() + f.method[1:], 120)
-    return ", ".join(parts) + (f". {method}." if method else ".")
+    words = ", ".join(parts)
+    if not words.startswith("n"):
+        words = words[:1].upper() + words[1:]
+    return words + (f". {method}." if method else ".")
 
 
 def family(f: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from audit.findings import doses as claims
+from audit.findings import copying_doses as claims
 from audit.records import BASELINE, Evidence, Mitigation, Settings
 from audit.report import doses, page
 from tests.report import sources

@@ -30,6 +30,8 @@ class Tab:
         self._connection, self._last = connection, 0
         self.said: list[dict[str, Any]] = []
         """Console messages, exceptions and refused loads, as the protocol gives them."""
+        self.asked: list[str] = []
+        """Addresses that were requested, `data:` left out: it asks nobody."""
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
@@ -47,6 +49,10 @@ class Tab:
             if answer.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded",
                                         "Runtime.consoleAPICalled"):  # fmt: skip
                 self.said.append(answer["params"])
+            if answer.get("method") == "Network.requestWillBeSent":
+                address = str(answer["params"]["request"]["url"])
+                if not address.startswith("data:"):
+                    self.asked.append(address)
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression, promises awaited."""
@@ -116,6 +122,11 @@ class Tab:
                   deviceScaleFactor=1, mobile=False)  # fmt: skip
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def print(self) -> bytes:
+        """The page as a PDF, as a person who changes nothing prints it."""
+        found = self.call("Page.printToPDF", preferCSSPageSize=True)
+        return base64.b64decode(found["data"])
 
     def look(self, path: Path) -> None:
         """A screenshot of the window."""

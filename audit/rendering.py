@@ -1,0 +1,89 @@
+"""The page of a finished run, made from its folder: while it runs, and as often as one likes later.
+
+Both ways read the same files, so that the same folder gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from audit.errors import UserError
+from audit.records import Evidence, Reference, Settings, Suite
+from audit.store import RunFolder
+
+Image = Callable[[str], np.ndarray]
+"""An id to uint8[h, w, 3]."""
+
+
+def keep(folder: RunFolder, suite: Suite, facts: Mapping[str, Any], pictures: bool) -> None:
+    """Leave in the folder what a page shows beside findings and tables.
+
+    `pictures` is whether there are any: a run over labels alone has none.
+    """
+    shares = [[[*k, v] for k, v in r.shares.items()] for r in suite.references]
+    references = [{**asdict(replace(r, shares={})), "shares": s}
+                  for r, s in zip(suite.references, shares, strict=True)]  # fmt: skip
+    body = {"suite": asdict(replace(suite, references=())), "references": references,
+            "facts": dict(facts), "pictures": pictures}  # fmt: skip
+    folder.write_page_facts(json.dumps(body, indent=1, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: object) -> object:
+    """What JSON does not know: numbers of numpy, records, paths."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)
+
+
+def render(
+    folder: RunFolder,
+    image: Image,
+    train_image: Image | None,
+    pictures: str = "all",
+    out: Path | None = None,
+) -> Path:
+    """Write the page of a finished run to `out`, or into its folder; nothing is computed anew.
+
+    `pictures` is one of `report.page.PICTURES`. Raises UserError where the folder holds no
+    finished run, or one of a version that did not keep what the page needs.
+    """
+    from audit.report.page import page
+
+    kept = folder.page_facts()
+    evidence = Evidence(
+        _suite(kept), _settings(folder), folder.findings(), folder.read_table("attributes"),
+        folder.read_table("matches"), {s.id: s for s in folder.plan()}, image,
+        train_image or image, kept["facts"],
+    )  # fmt: skip
+    html = page(evidence, pictures if kept["pictures"] else "none")
+    if out is None:
+        return folder.write_report(html)
+    from audit.store import write_atomic
+
+    write_atomic(out, html.encode("utf-8"))
+    return out
+
+
+def _suite(kept: Mapping[str, Any]) -> Suite:
+    suite = TypeAdapter(Suite).validate_python(kept["suite"])
+    references = tuple(
+        Reference(r["name"], r["label"], {(s, a, v): x for s, a, v, x in r["shares"]}, r["source"])
+        for r in kept["references"]
+    )
+    return replace(suite, references=references)
+
+
+def _settings(folder: RunFolder) -> Settings:
+    try:
+        return TypeAdapter(Settings).validate_python(folder.manifest()["settings"])
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{folder.path} is damaged: its settings cannot be read.") from error

@@ -1,0 +1,92 @@
+"""The four kinds of pages as people get them, from evidence that was made for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+
+from audit import comparison
+from audit.records import Evidence
+from audit.report import compare, labels, page, search
+from audit.searching import COLUMNS
+from tests.report.made import Size, evidence
+from tests.runs import Plan, write
+
+SIZE = Size(subjects=("technologist", "nurse", "cook"), seeds=6, captions=12)
+SMALL = Size(subjects=("nurse", "cook"), seeds=2, captions=4)
+EDIT = {"edit": "crop 50 %", "n": 40, "low": 0.41, "median": 0.57, "high": 0.83, "null_n": 1560,
+        "null_median": 0.02, "null_high": 0.1, "null_max": 0.29}  # fmt: skip
+
+
+def picture(id: str) -> np.ndarray:
+    """Some picture, the same for the same id: uint8[64, 64, 3]."""
+    rng = np.random.default_rng(sum(id.encode()))
+    return np.kron(rng.integers(0, 256, (4, 4, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+
+
+@cache
+def whole(hostile: str = "", size: Size = SIZE) -> Evidence:
+    """A run with every section, folded ones too."""
+    named = tuple(s + hostile for s in size.subjects)
+    one = evidence(replace(size, hostile=hostile, subjects=named))
+    arms = {m.name: m.name + hostile for m in one.suite.mitigations}
+    mitigations = tuple(replace(m, name=arms[m.name]) for m in one.suite.mitigations)
+    found = [replace(f, arm=arms.get(f.arm, f.arm)) for f in one.findings]
+    table = one.attributes.assign(arm=one.attributes.arm.replace(arms))
+    samples = {k: replace(s, arm=arms.get(s.arm, s.arm)) for k, s in one.samples.items()}
+    one = replace(one, suite=replace(one.suite, mitigations=mitigations), findings=found,
+                  attributes=table, samples=samples)  # fmt: skip
+    row = {"subject": "nurse" + hostile, "attribute": "gender", "value": "woman", "arm": "none",
+           "n": 40, "low": 0.5, "high": 0.9}  # fmt: skip
+    looks = {"precision": 0.05, "looks": 3, "level": 0.98, "images": 400, "planned": 900,
+             "unmet": ["nurse" + hostile], "rows": [row]}  # fmt: skip
+    return replace(one, facts={**one.facts, "edits": [EDIT], "sequential": looks})
+
+
+def run_page(hostile: str = "") -> str:
+    """The page of a run."""
+    return page.page(whole(hostile, SMALL if hostile else SIZE))
+
+
+def compare_page(hostile: str = "") -> str:
+    """The page of a comparison, whose names and notes come from strangers."""
+    with TemporaryDirectory() as place:
+        first = comparison.read(write(Path(place) / "a", Plan(seed=3)), "A")
+        other = Plan("two", {"nurse": 0.3, "cook": 0.5}, seed=4)
+        second = comparison.read(write(Path(place) / "b", other), "B")
+        found = comparison.compare(first, second)
+    rows = [replace(f, where=f.where + hostile, sentence=f.sentence + hostile)
+            for f in found.findings]  # fmt: skip
+    runs = ({"suite": "small" + hostile}, {"suite": "small"})
+    notes = [*found.notes, "A note." + hostile]
+    return compare.page(compare.Pair(("one" + hostile, "two"), runs, rows, notes, 0.1))
+
+
+def search_page(hostile: str = "") -> str:
+    """The page of a search: a copy with a part that was framed, and a picture that is none."""
+    box = [0.1, 0.2, 0.6, 0.9]
+    rows = [
+        ("a.png" + hostile, 1, 0.98, 0.003, 0.001, 0.02, 0.006, "copy", "t1" + hostile,
+         "a nurse" + hostile, 4, box, box),
+        ("a.png" + hostile, 2, 0.6, *[np.nan] * 4, "", "t2", "a cook", 1, None, None),
+        ("b.png", 1, 0.5, 0.4, 0.3, 0.5, 0.4, "no copy found", "t3", "a judge", 1, None, None),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    searched = search.Searched(table, 300, 300, 0.25, "embedded-copy" + hostile, "",
+                               {"c.png" + hostile: "not a picture" + hostile})  # fmt: skip
+    return search.page(searched, picture, picture)
+
+
+def labels_page(hostile: str = "") -> str:
+    """The page beside a labelling sheet."""
+    rows = pd.DataFrame({"sample": list("abcd"), "attribute": ["gender" + hostile] * 4})
+    classes = {"gender" + hostile: ["woman" + hostile, "man"]}
+    return labels.labelling_page(rows, classes, ["uncertain"], picture, "run" + hostile)
+
+
+KINDS = {"run": run_page, "compare": compare_page, "search": search_page, "labels": labels_page}
