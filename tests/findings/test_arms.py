@@ -151,8 +151,8 @@ def test_the_sentence_has_every_part_with_its_interval() -> None:
     assert f.sentence == (
         "a: the mean distance from the target and the rate of copies got better, and a loss of "
         "alignment that matters is ruled out (mean distance from the target -20 [-30, -10] points; "
-        "rate of copies -15 [-20, -10] points; copies removed 60 % [50 %, 70 %]; alignment -0.005 [-0.010, "
-        "0.000]; n = 100 pairs)."
+        "rate of copies -15 [-20, -10] points; copies removed 60 % [50 %, 70 %]; "
+        "alignment -0.005 [-0.010, 0.000]; n = 100 pairs)."
     )
     assert f.estimate == pytest.approx(2 + 1.5 - 0.25)
     assert f.low < f.estimate < f.high
