@@ -91,7 +91,7 @@ def _sides(by_id: Mapping[str, Finding], arm: str, placebo: Mitigation | None) -
             other = by_id.get(f"mitigation/{placebo.name}/{key}")
             # A placebo that was never drawn is unknown: no distance is shown to fall beyond it.
             beyond = difference(gain, _turned(_of(other))) if other or distance else None
-        name = f.quantity.removeprefix("change in the ") if distance else "rate of copies"
+        name = f.quantity.removeprefix("change in ") if distance else "the rate of copies"
         axes.append(Axis(name, gain, beyond or gain))
     cost = by_id.get(f"{prefix}cost-alignment")
     margin = cost.references.get("margin", math.nan) if cost else math.nan
@@ -184,7 +184,7 @@ def _nothing(sides: Sides) -> tuple[str, str]:
     better = [a.name for a in sides.axes if a.gain.low > 0]
     if better:
         return "undecided", f"{_list(better)} got better, but is not shown to{than}"
-    return "undecided", f"for {_list(open_)} neither nothing nor a gain that matters is ruled out"
+    return "undecided", f"whether {_list(open_)} got better by what matters is not shown"
 
 
 def _list(names: Sequence[str]) -> str:

@@ -115,7 +115,7 @@ def _share(
     found = estimates(
         np.array([hits.sum(), n - hits.sum()]) * scale, confusion, context.seed, context.level
     )[0]
-    where = f"subjects that are mostly {plural(value)} in {reference.name}" if reference else "all"
+    where = f"subjects that are mostly {plural(value)} ({reference.name})" if reference else "all"
     claim = Claim(
         f"dose-{method}/mostly-{value}" if value else f"dose-{method}/all",
         share_phrase(attribute.classes[0]), where,
@@ -149,7 +149,7 @@ def _amplified(
     arm = most.arm if most.arm != BASELINE else least.arm
     claim = Claim(
         f"dose-{method}/majority",
-        f"change in the share of each subject's majority in {reference.name if reference else ''}",
+        f"change in the share of each subject's majority ({reference.name if reference else ''})",
         f"{method} from {least.amount:g} to {most.amount:g}",
         "paired by seed; cluster bootstrap by prompt",
     )  # fmt: skip

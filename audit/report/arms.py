@@ -97,10 +97,12 @@ def doses(evidence: Evidence) -> list[dict[str, Any]]:
 def _dose(name: str, option: str, shares: Sequence[Finding]) -> str:
     """A line with intervals for each group of subjects; the run's own setting is hollow."""
     groups = list(dict.fromkeys(f.where for f in shares))
+    ticks = sorted({f.references["dose"] for f in shares})
+    aside = 0.008 * (ticks[-1] - ticks[0])  # so that intervals do not cover one another
     with _figure(3.0) as (figure, axes):
-        for where, mark in zip(groups, "osD^", strict=False):
+        for k, (where, mark) in enumerate(zip(groups, "osD^", strict=False)):
             line = [f for f in shares if f.where == where and _known(f)]
-            xs = [f.references["dose"] for f in line]
+            xs = [f.references["dose"] + (k - (len(groups) - 1) / 2) * aside for f in line]
             axes.plot(xs, [100 * f.estimate for f in line], color=QUIET, lw=0.9, zorder=1)
             for x, f in zip(xs, line, strict=True):
                 axes.plot([x, x], [100 * f.low, 100 * f.high], color=ACCENT, lw=1.6, zorder=2)
@@ -109,7 +111,6 @@ def _dose(name: str, option: str, shares: Sequence[Finding]) -> str:
                              edgecolors=ACCENT, zorder=3)  # fmt: skip
             axes.scatter([], [], s=38, marker=mark, facecolors=ACCENT, edgecolors=ACCENT,
                          label=wording.clip(where, 60))  # fmt: skip
-        ticks = sorted({f.references["dose"] for f in shares})
         axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
         axes.set_ylim(0, 100)
         axes.set_xlabel(wording.clip(option, 40))

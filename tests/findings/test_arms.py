@@ -149,10 +149,10 @@ def test_the_sentence_has_every_part_with_its_interval() -> None:
     found = [NEAR, copies("a", -0.2, -0.1), removed("a", 0.5, 0.7), FREE]
     (f,) = arms.findings(found, [arm("a")])
     assert f.sentence == (
-        "a: mean distance from the target and rate of copies got better, and a loss of alignment "
-        "that matters is ruled out (mean distance from the target -20 [-30, -10] points; rate of "
-        "copies -15 [-20, -10] points; copies removed 60 % [50 %, 70 %]; alignment -0.005 [-0.010, "
-        "0.000]; n = 100 pairs)."
+        "a: the mean distance from the target and the rate of copies got better, and a loss of "
+        "alignment that matters is ruled out (mean distance from the target -20 [-30, -10] points; "
+        "rate of copies -15 [-20, -10] points; copies removed 60 % [50 %, 70 %]; "
+        "alignment -0.005 [-0.010, 0.000]; n = 100 pairs)."
     )
     assert f.estimate == pytest.approx(2 + 1.5 - 0.25)
     assert f.low < f.estimate < f.high
