@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,24 @@ def test_a_damaged_piece_is_named(form: str, file: str, tmp_path: Path) -> None:
     assert all(i.picture is not None for i in source.read(first))
     with pytest.raises(UserError, match=rf"{file}.*Fetch it again"):
         list(source.read(second))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kept", [0, 1, 2, 5])
+def test_a_tar_that_was_cut_between_two_members_is_damaged(
+    kept: int, packed: bool, tmp_path: Path
+) -> None:
+    """It looks whole and holds fewer pictures; the end mark that it lacks says so."""
+    path = made.tar(tmp_path / "x.tar", SOME[:3])
+    with tarfile.open(path) as archive:
+        starts = [m.offset for m in archive]
+    data = path.read_bytes()[: starts[kept]] or b"\0" * 512
+    path.write_bytes(gzip.compress(data) if packed else data)
+    if not kept:  # nothing but zeros is an archive of nothing
+        assert items(path) == []
+        return
+    with pytest.raises(UserError, match="cut short"):
+        items(path)
 
 
 def test_another_caption_is_another_stamp(tmp_path: Path) -> None:
