@@ -18,6 +18,7 @@ from audit.errors import UserError
 from audit.replication import pieces
 from audit.replication.pieces import Item
 from audit.replication.sources import find
+from audit.replication.tables import Parquet
 from tests.replication import made
 
 SOME = made.pictures(11, 3)
@@ -174,6 +175,25 @@ def test_paths_in_a_table_are_read_below_it(tmp_path: Path) -> None:
     found = items(tmp_path / "x.parquet")
     assert [i.entry.caption for i in found] == list("abc")
     np.testing.assert_array_equal(found[2].picture, SOME[2])
+
+
+@pytest.mark.parametrize("rows", [1, 7, 8, 14, 100])
+def test_a_long_table_is_read_in_windows(
+    rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows of whole row groups, here of 7 rows; ids, order and pictures stay what they were."""
+    path = made.parquet_file(tmp_path / "odd#7.parquet", made.pictures(30, 4))
+    whole = items(path)
+    monkeypatch.setattr(Parquet, "window", rows)
+    parts = find(path).units()
+    size = -(-rows // 7) * 7
+    assert len(parts) == -(-30 // size)
+    assert len({(u.id, u.stamp) for u in parts}) == len(parts)
+    found = items(path)
+    assert [i.entry for i in found] == [i.entry for i in whole]
+    for one, other in zip(found, whole, strict=True):
+        np.testing.assert_array_equal(one.picture, other.picture)
+    np.testing.assert_array_equal(find(path).image(found[29].entry.id), found[29].picture)
 
 
 def test_captions_come_from_a_table_where_there_is_one(tmp_path: Path) -> None:
