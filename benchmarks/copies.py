@@ -2,12 +2,13 @@
 
     python benchmarks/copies.py [--runs 60] [--seed 0]
 
-Training, held-out and generated images are Gaussian in 32 dimensions or more, 600 of each; generated ones
-are scaled, and some replaced by training images with a little noise. Each cell shows the share of
-the copies that is found, the mean share of false calls with its 95 % interval, and the share of
-runs that call any image that is no copy, with its interval. Rules: conformal p-values of the
-nearest training image, held-out images being the null, with Benjamini-Hochberg; the twin's
-threshold on each image; and on one image per matched reference image, which is what audits use.
+Training, held-out and generated images are Gaussian, 600 of each, in 32 dimensions where no other
+number is said; generated ones are scaled, and some replaced by training images with a little
+noise. Each cell shows the share of the copies that is found, the mean share of false calls with its
+95 % interval, and the share of runs that call any image that is no copy, with its interval. Rules:
+conformal p-values of the nearest training image, held-out images being the null, with
+Benjamini-Hochberg; the twin's threshold on each image; and on one image per matched reference
+image, which is what audits use.
 """
 
 from __future__ import annotations

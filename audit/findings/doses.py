@@ -69,7 +69,7 @@ def _rate(
     where = f"captions of training images{times}, guidance {dose:g}"
     key = "all" if level is None else f"repeats={level}"
     return Finding(
-        id=f"replication/doses/guidance/{arm}/{key}", section="replication", where=where,
+        id=f"replication/doses/{arm}/guidance/{key}", section="replication", where=where,
         quantity="share of images that copy a training image", estimate=ci.estimate, low=ci.low,
         high=ci.high, n=len(values),
         n_effective=effective_n(values, clusters) if len(values) else math.nan, missing=missing,
@@ -95,7 +95,7 @@ def _spread(wide: pd.DataFrame, missing: int, seed: int) -> Finding:
     means = f"{percent(rates.min())} at the lowest, {percent(rates.max())} at the highest rate"
     says = "depends" if found else "is not shown to depend"
     return Finding(
-        id="replication/doses/guidance/spread", section="replication", where=where,
+        id=f"replication/doses/{BASELINE}/guidance/spread", section="replication", where=where,
         quantity="change in the rate of copies between scales, largest",
         estimate=float(rates.max() - rates.min()), low=math.nan, high=math.nan, n=len(wide),
         n_effective=float(len(by_prompt)), missing=missing,

@@ -34,9 +34,9 @@ def matches(chance: dict[str, float], seed: int, gone: float = 0.0) -> pd.DataFr
 
 
 def by_id(table: pd.DataFrame, scales: dict[str, float] = SCALES) -> dict[str, Finding]:
-    """Findings by the end of their id."""
+    """Findings by arm and the end of their id."""
     found = doses.findings(table, scales, prompts(), 0)
-    return {f.id.removeprefix("replication/doses/guidance/"): f for f in found}
+    return {f.id.removeprefix("replication/doses/").replace("/guidance", ""): f for f in found}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -66,12 +66,14 @@ def test_shares_are_counts_on_what_all_scales_have(seed: int) -> None:
 def test_a_planted_dependence_is_seen_and_none_is_not(seed: int) -> None:
     """Also where the rate goes up and down again; the estimate is the largest difference."""
     table = matches({"low": 0.2, BASELINE: 0.6, "high": 0.2}, seed)
-    spread = by_id(table)["spread"]
+    spread = by_id(table)["none/spread"]
     rates = table[table.prompt != "o"].groupby("arm")["copy"].mean()
     assert spread.estimate == pytest.approx(rates.max() - rates.min())
     assert (spread.verdict, spread.n, spread.n_effective) == ("found", 120, 30)
     assert spread.p == 1 / 2000
-    flat = [by_id(matches(dict.fromkeys(SCALES, 0.5), 10 * seed + i))["spread"] for i in range(10)]
+    flat = [
+        by_id(matches(dict.fromkeys(SCALES, 0.5), 10 * seed + i))["none/spread"] for i in range(10)
+    ]
     assert sum(f.verdict == "found" for f in flat) <= 2
     assert "is not shown to depend" in next(f for f in flat if f.verdict != "found").sentence
 
