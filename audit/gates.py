@@ -85,7 +85,7 @@ def alias(f: Finding) -> tuple[str, ...]:
     """
     section, *rest = f.id.split("/")
     beside = rest.pop(0) if rest[:1] and rest[0] in BESIDE else ""
-    if section in ("representation", "replication"):
+    if section in ("representation", "replication") and beside != "detectors":  # has no arms
         arm, *rest = rest or [BASELINE]
         section += "" if arm == BASELINE else f"@{arm}"
     split = None if beside else _PARTS.get(section.split("@")[0])

@@ -15,16 +15,15 @@ import numpy as np
 import pandas as pd
 
 from audit.findings.why import share
-from audit.findings.wording import cap
-from audit.findings.wording import change as words
+from audit.findings.wording import cap, p_value, percent
 from audit.findings.wording import estimate as worded
 from audit.records import BASELINE, Finding, Mitigation, Prompt
-from audit.stats.decisions import verdict
-from audit.stats.paired import mcnemar, paired_bootstrap
+from audit.stats.paired import exchanged_columns
 from audit.stats.proportions import effective_n
 
 FEWEST = 3
 """Scales, the run's own among them, that make a row of doses; two are a comparison."""
+LEVEL = 0.05
 
 
 def of_guidance(own: float, arms: tuple[Mitigation, ...]) -> dict[str, float]:
@@ -36,7 +35,7 @@ def of_guidance(own: float, arms: tuple[Mitigation, ...]) -> dict[str, float]:
 def findings(
     matches: pd.DataFrame, doses: Mapping[str, float], prompts: Mapping[str, Prompt], seed: int
 ) -> list[Finding]:
-    """Share of captions' images that copy at each dose, by level of repetition, and its change.
+    """Share of captions' images that copy at each dose, by level of repetition; whether it depends.
 
     `matches` has MATCH_COLUMNS with `copy` decided; `doses` gives the guidance of each arm. Only
     captions and noises that were drawn and read at every dose count, so that all shares are of the
@@ -57,7 +56,7 @@ def findings(
         out.append(_rate(wide[arm], arm, doses[arm], None, asked - len(wide), seed))
         for level in sorted({int(r) for r in repeats.dropna()}):
             out.append(_rate(wide[arm][repeats == level], arm, doses[arm], level, 0, seed))
-    return [*out, _change(wide, doses, asked - len(wide), seed)]
+    return [*out, _spread(wide, asked - len(wide), seed)]
 
 
 def _rate(
@@ -70,7 +69,7 @@ def _rate(
     where = f"captions of training images{times}, guidance {dose:g}"
     key = "all" if level is None else f"repeats={level}"
     return Finding(
-        id=f"replication/doses/guidance/{arm}/{key}", section="replication", where=where,
+        id=f"replication/doses/{arm}/guidance/{key}", section="replication", where=where,
         quantity="share of images that copy a training image", estimate=ci.estimate, low=ci.low,
         high=ci.high, n=len(values),
         n_effective=effective_n(values, clusters) if len(values) else math.nan, missing=missing,
@@ -82,20 +81,26 @@ def _rate(
     )  # fmt: skip
 
 
-def _change(wide: pd.DataFrame, doses: Mapping[str, float], missing: int, seed: int) -> Finding:
-    """From the lowest dose to the highest, pair by pair."""
-    first, last = wide.columns[0], wide.columns[-1]
-    before, after = wide[first].to_numpy(), wide[last].to_numpy()
-    clusters = pd.factorize(wide.index.get_level_values("prompt"))[0]
-    change = paired_bootstrap(after - before, clusters, np.random.default_rng(seed))
-    where = f"captions of training images, guidance {doses[first]:g} to {doses[last]:g}"
-    won, lost = int((after > before).sum()), int((after < before).sum())
+def _spread(wide: pd.DataFrame, missing: int, seed: int) -> Finding:
+    """Whether copying depends on the dose at all, which need not be upwards or downwards.
+
+    The largest difference has no interval: which two doses make it was chosen by looking.
+    """
+    rates = wide.mean()
+    by_prompt = wide.groupby(level="prompt").mean().to_numpy()
+    p = exchanged_columns(by_prompt, np.random.default_rng(seed))
+    found = math.isfinite(p) and p <= LEVEL
+    where = "captions of training images, between guidance scales"
+    evidence = f"p = {p_value(p)}".replace("= <", "<") if math.isfinite(p) else "no images"
+    means = f"{percent(rates.min())} at the lowest, {percent(rates.max())} at the highest rate"
+    says = "depends" if found else "is not shown to depend"
     return Finding(
-        id="replication/doses/guidance/change", section="replication", where=where,
-        quantity="change in the rate of copies", estimate=change.estimate, low=change.low,
-        high=change.high, n=len(wide), n_effective=float(len(set(clusters))), missing=missing,
-        method="paired by noise; cluster bootstrap by prompt; exact McNemar", arm=BASELINE,
-        p=mcnemar(lost, won) if len(wide) else math.nan, verdict=verdict(change, 0),
-        sentence=f"{cap(where)}: the rate of copies changes by "
-        f"{words(change.estimate, change.low, change.high)}, n = {len(wide)} pairs.",
+        id=f"replication/doses/{BASELINE}/guidance/spread", section="replication", where=where,
+        quantity="change in the rate of copies between scales, largest",
+        estimate=float(rates.max() - rates.min()), low=math.nan, high=math.nan, n=len(wide),
+        n_effective=float(len(by_prompt)), missing=missing,
+        method="scales exchanged within prompts", arm=BASELINE, p=p,
+        verdict="found" if found else "not found" if math.isfinite(p) else "undecided",
+        sentence=f"{cap(where)}: the rate of copies {says} on guidance ({means}, {evidence}, "
+        f"n = {len(wide)} images at each).",
     )  # fmt: skip

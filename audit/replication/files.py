@@ -76,6 +76,7 @@ class Tars(Files):
         try:
             with tarfile.open(path) as archive:
                 yield from self._items(unit, archive)
+                _ended(archive)
         except (tarfile.TarError, OSError, EOFError) as error:
             raise damaged(path, "a tar", error) from error
 
@@ -116,6 +117,16 @@ class Tars(Files):
                 return pixels.decode(self._bytes(archive, archive.getmember(name)))
         except (tarfile.TarError, OSError, EOFError, KeyError) as error:
             raise pixels.Unreadable(f"cannot be read from the tar ({error})") from None
+
+
+def _ended(archive: tarfile.TarFile) -> None:
+    """Raise EOFError where an archive that was read to its end lacks the block of zeros there.
+
+    One that was cut short between two members looks whole otherwise (POSIX pax, "two 512-byte
+    blocks of zeros").
+    """
+    if archive.fileobj is not None and archive.fileobj.tell() < archive.offset + tarfile.BLOCKSIZE:
+        raise EOFError("it ends without its end mark, as a file that was cut short does")
 
 
 class Listed:

@@ -199,20 +199,30 @@ class _Making:
     def shards(
         self, source: Source, todo: Sequence[Unit], tick: Callable[[int], None]
     ) -> Iterator[Shard]:
-        """Shards of pieces, each written as soon as it is full; `tick` counts pieces read."""
+        """Shards of pieces, each written as soon as it is full; `tick` counts pieces read.
+
+        Where a piece is damaged, what came before it is written first, and the error goes on.
+        """
         units: list[Unit] = []
         entries: list[tuple[Entry, str]] = []
         vectors: list[np.ndarray] = []
+        whole = (0, 0)  # entries and blocks of vectors of pieces that have ended
         with ThreadPoolExecutor(1, "corpus") as reader:
-            for ended, items in _ahead(source, todo, reader):
-                some, rows = self._encode(items)
-                entries += some
-                vectors += [rows] if len(rows) else []
-                units += ended
-                tick(len(ended))
-                if ended and len(entries) >= SHARD_ROWS:
-                    yield self._write(units, entries, vectors)
-                    units, entries, vectors = [], [], []
+            try:
+                for ended, items in _ahead(source, todo, reader):
+                    some, rows = self._encode(items)
+                    entries += some
+                    vectors += [rows] if len(rows) else []
+                    units += ended
+                    tick(len(ended))
+                    whole = (len(entries), len(vectors)) if ended else whole
+                    if ended and len(entries) >= SHARD_ROWS:
+                        yield self._write(units, entries, vectors)
+                        units, entries, vectors, whole = [], [], [], (0, 0)
+            except UserError:
+                if units:
+                    yield self._write(units, entries[: whole[0]], vectors[: whole[1]])
+                raise
         if units:
             yield self._write(units, entries, vectors)
 
@@ -265,13 +275,20 @@ def _ahead(
 
 
 def _chunks(source: Source, todo: Sequence[Unit]) -> Iterator[tuple[list[Unit], list[Item]]]:
-    """Pieces that end in a chunk, and its items: whole pieces, or a part of one alone."""
+    """Pieces that end in a chunk, and its items: whole pieces, or a part of one alone.
+
+    What came before a damaged piece is given before its error.
+    """
     units: list[Unit] = []
     items: list[Item] = []
     for unit in todo:
         stream = source.read(unit)
-        some = list(islice(stream, CHUNK))
-        if items and len(items) + len(some) > CHUNK:
+        try:
+            some = list(islice(stream, CHUNK))
+        except UserError:
+            yield units, items
+            raise
+        if units and (len(some) == CHUNK or len(items) + len(some) > CHUNK):
             yield units, items
             units, items = [], []
         while len(some) == CHUNK:

@@ -40,26 +40,29 @@ class _Rows(Files):
 
     what = "a table"
 
-    def _batches(self, path: Path) -> Iterator[Any]:
+    def _batches(self, path: Path, start: int | None = None) -> Iterator[Any]:
+        """All rows, or those of the window that begins at row `start`."""
         raise NotImplementedError
 
     def _schema(self, path: Path) -> Any:
         raise NotImplementedError
 
     def read(self, unit: Unit) -> Iterator[Item]:
-        """The pictures of a table, row by row."""
-        path = self.files[unit.id]
+        """The pictures of a table, or of a window of one, row by row."""
         import pyarrow as pa
+
+        name, _, first = (unit.id, "", "") if unit.id in self.files else unit.id.rpartition("#")
+        path, start = self.files[name], int(first) if first else None
 
         try:
             schema = self._schema(path)
             column = _image_column(schema, path)
             text = next((c for c in TEXT_COLUMNS if c in schema.names and c != column), None)
-            row = 0
-            for batch in self._batches(path):
+            row = start or 0
+            for batch in self._batches(path, start):
                 texts = batch.column(text).to_pylist() if text else [None] * batch.num_rows
                 for value, caption in zip(batch.column(column), texts, strict=True):
-                    entry = Entry(f"{unit.id}/{row}", one_line(caption))
+                    entry = Entry(f"{name}/{row}", one_line(caption))
                     body = value.as_py()
                     yield item_of(entry, lambda body=body: self._picture(path, body))  # type: ignore[misc]
                     row += 1
@@ -92,20 +95,49 @@ class _Rows(Files):
 
 
 class Parquet(_Rows):
-    """Parquet tables with image bytes or paths."""
+    """Parquet tables with image bytes or paths; a large one is read in windows of row groups."""
 
     kind, what = "Parquet", "Parquet"
+    window = 65_536
+    """Rows at least of a window, so that memory does not grow with the length of a table."""
+
+    def units(self) -> Sequence[Unit]:
+        """One for each table, or for each window of one that has several; sorted by name."""
+        found = []
+        for unit in super().units():
+            starts = sorted(self._windows(self.files[unit.id]))
+            several = [Unit(f"{unit.id}#{start}", unit.stamp) for start in starts]
+            found += several if len(several) > 1 else [unit]
+        return found
+
+    def _windows(self, path: Path) -> dict[int, list[int]]:
+        """Row groups by the first row of their window; none of a table that cannot be read."""
+        import pyarrow as pa
+        import pyarrow.parquet as parquet
+
+        try:
+            about = parquet.read_metadata(path)
+        except (OSError, ValueError, pa.ArrowException):
+            return {}  # reading it says what is wrong
+        windows: dict[int, list[int]] = {}
+        start, row = 0, 0
+        for group in range(about.num_row_groups):
+            windows.setdefault(start, []).append(group)
+            row += about.row_group(group).num_rows
+            start = row if row - start >= self.window else start
+        return windows
 
     def _schema(self, path: Path) -> Any:
         import pyarrow.parquet as parquet
 
         return parquet.read_schema(path)
 
-    def _batches(self, path: Path) -> Iterator[Any]:
+    def _batches(self, path: Path, start: int | None = None) -> Iterator[Any]:
         import pyarrow.parquet as parquet
 
+        groups = None if start is None else self._windows(path)[start]
         with parquet.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=64)
+            yield from file.iter_batches(batch_size=64, row_groups=groups)
 
 
 class Saved(_Rows):
@@ -119,7 +151,7 @@ class Saved(_Rows):
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
             return stream.schema
 
-    def _batches(self, path: Path) -> Iterator[Any]:
+    def _batches(self, path: Path, start: int | None = None) -> Iterator[Any]:
         import pyarrow as pa
 
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:

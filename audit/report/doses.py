@@ -23,7 +23,7 @@ def copies_by_guidance(evidence: Evidence) -> dict[str, Any]:
     lines: dict[str, list[tuple[float, Finding]]] = {}
     for f in found:
         key = f.id.rpartition("/")[2]
-        if key != "change" and f.arm in scale and math.isfinite(f.estimate):
+        if key != "spread" and f.arm in scale and math.isfinite(f.estimate):
             lines.setdefault(key, []).append((scale[f.arm], f))
     return {"found": found, "chart": _chart(lines) if lines else ""}
 

@@ -69,3 +69,18 @@ def paired_bootstrap(
     Without information as in `cluster_bootstrap`: one cluster, or the same mean in all of them.
     """
     return cluster_bootstrap(np.asarray(differences, float), clusters, rng, draws, level)
+
+
+def exchanged_columns(values: np.ndarray, rng: np.random.Generator, draws: int = 1999) -> float:
+    """p of the spread of column means, float[n, k], where columns are exchangeable within rows.
+
+    The permutation test of a design in blocks (Edgington & Onghena 2007, Randomization Tests, ch.
+    6), its statistic the variance of the means; (1 + as large) / (draws + 1). It sees any
+    dependence on the column, rising or not. NaN for no rows or fewer than two columns.
+    """
+    if not len(values) or values.shape[1] < 2:
+        return math.nan
+    found, hits = float(values.mean(0).var()), 0
+    for _ in range(draws):
+        hits += float(rng.permuted(values, axis=1).mean(0).var()) >= found - 1e-12
+    return (1 + hits) / (draws + 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from statsmodels.stats.contingency_tables import mcnemar
 
 from audit.findings import copying_doses
 from audit.records import BASELINE, MATCH_COLUMNS, Finding, Mitigation, Prompt
@@ -35,9 +34,9 @@ def matches(chance: dict[str, float], seed: int, gone: float = 0.0) -> pd.DataFr
 
 
 def by_id(table: pd.DataFrame, scales: dict[str, float] = SCALES) -> dict[str, Finding]:
-    """Findings by the end of their id."""
+    """Findings by arm and the end of their id."""
     found = copying_doses.findings(table, scales, prompts(), 0)
-    return {f.id.removeprefix("replication/doses/guidance/"): f for f in found}
+    return {f.id.removeprefix("replication/doses/").replace("/guidance", ""): f for f in found}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -64,18 +63,19 @@ def test_shares_are_counts_on_what_all_scales_have(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_planted_slope_is_seen_and_none_is_not(seed: int) -> None:
-    """From the lowest scale to the highest, on pairs; p is McNemar's."""
-    table = matches({"low": 0.2, BASELINE: 0.5, "high": 0.8}, seed)
-    change = by_id(table)["change"]
-    assert change.verdict == "above"
-    assert change.low < 0.6 < change.high
-    low, high = (table[(table.arm == a) & (table.prompt != "o")] for a in ("low", "high"))
-    both = low.merge(high, on=["prompt", "seed"])
-    counts = pd.crosstab(both.copy_x.astype(bool), both.copy_y.astype(bool))
-    assert change.p == pytest.approx(mcnemar(counts.to_numpy(), exact=True).pvalue)
-    flat = [by_id(matches(dict.fromkeys(SCALES, 0.5), 10 * seed + i))["change"] for i in range(10)]
-    assert sum(f.verdict in ("above", "below") for f in flat) <= 2
+def test_a_planted_dependence_is_seen_and_none_is_not(seed: int) -> None:
+    """Also where the rate goes up and down again; the estimate is the largest difference."""
+    table = matches({"low": 0.2, BASELINE: 0.6, "high": 0.2}, seed)
+    spread = by_id(table)["none/spread"]
+    rates = table[table.prompt != "o"].groupby("arm")["copy"].mean()
+    assert spread.estimate == pytest.approx(rates.max() - rates.min())
+    assert (spread.verdict, spread.n, spread.n_effective) == ("found", 120, 30)
+    assert spread.p == 1 / 2000
+    flat = [
+        by_id(matches(dict.fromkeys(SCALES, 0.5), 10 * seed + i))["none/spread"] for i in range(10)
+    ]
+    assert sum(f.verdict == "found" for f in flat) <= 2
+    assert "is not shown to depend" in next(f for f in flat if f.verdict != "found").sentence
 
 
 def test_two_scales_are_no_row_of_doses() -> None:

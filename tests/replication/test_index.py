@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
@@ -16,8 +18,11 @@ from audit.errors import UserError
 from audit.records import Sample
 from audit.replication import index as indexes
 from audit.replication import side
+from audit.replication.corpus import Entry
+from audit.replication.files import Listed
 from audit.replication.index import Index, build, load
 from audit.replication.match import match, twin_evidence
+from audit.replication.pieces import Source
 from audit.replication.sources import find
 from tests.replication import made
 from tests.replication.made import Thumbnail
@@ -289,3 +294,78 @@ def test_twin_evidence_is_symmetric_and_signed() -> None:
     np.testing.assert_allclose(twin_evidence(a, b), -twin_evidence(b, a))
     assert np.isfinite(twin_evidence(np.array([1.0]), np.array([0.2]))[0])
     assert twin_evidence(np.array([0.9]), np.array([0.2]))[0] > 0
+
+
+class Pictures:
+    """A corpus that lists itself, as the calibration world does."""
+
+    name = key = "listed"
+
+    def entries(self, held_out: bool) -> list[Entry]:
+        """The training pictures; there is no twin."""
+        return [] if held_out else [Entry(f"{i}", f"caption {i}") for i in range(len(TRAIN))]
+
+    def image(self, id: str) -> np.ndarray:
+        """One of them."""
+        return TRAIN[int(id)]
+
+
+def source(form: str, root: Path) -> Source:
+    """The training pictures in one of the forms in which sets lie about."""
+    if form == "listed":
+        return Listed(Pictures())
+    if form == "embeddings":
+        return find(made.embeddings(root / "e", Thumbnail().images(TRAIN)))
+    if form == "paths":
+        made.folder(root / "t" / "p", TRAIN)
+        names = [f"p/{i:03d}.png" for i in range(len(TRAIN))]
+        texts = [f"caption {i}" for i in range(len(TRAIN))]
+        table = pa.table({"file_name": names, "text": texts})
+        parquet.write_table(table, root / "t" / "x.parquet")
+        return find(root / "t" / "x.parquet")
+    make = {"folder": made.folder, "tar": made.tar, "bytes": made.parquet_file, "saved": made.saved}
+    name = {"tar": "x.tar", "bytes": "x.parquet"}.get(form, form)
+    return find(make[form](root / name, TRAIN))
+
+
+@pytest.mark.parametrize(
+    "form", ["folder", "tar", "bytes", "paths", "saved", "embeddings", "listed"]
+)
+def test_every_form_makes_the_same_index(form: str, tmp_path: Path) -> None:
+    """Vectors, captions, order and what a search finds do not depend on where pictures lie."""
+    train = source(form, tmp_path)
+    index = build({"train": train}, Thumbnail(), tmp_path / "idx")
+    np.testing.assert_allclose(
+        np.concatenate(list(index.train.blocks())), Thumbnail().images(TRAIN), atol=1e-6
+    )
+    assert [e.caption for e in index.train.entries] == [f"caption {i}" for i in range(len(TRAIN))]
+    scores, where = index.nearest(Thumbnail().images(TRAIN[3:6]))
+    assert where.tolist() == [3, 4, 5]
+    np.testing.assert_allclose(scores, 1, atol=1e-5)
+    again = Thumbnail()
+    assert build({"train": train}, again, tmp_path / "idx").key == index.key
+    assert again.seen == 0
+
+
+@pytest.mark.parametrize("size", [3, 10, 13])
+@pytest.mark.parametrize("form", ["tar", "parquet_file"])
+def test_a_damaged_file_of_a_set_stops_and_loses_nothing(
+    form: str, size: int, tmp_path: Path
+) -> None:
+    """The file is named, what came before is kept, and the next build begins after it."""
+    suffix = {"tar": "tar", "parquet_file": "parquet"}[form]
+    paths = [tmp_path / "set" / f"{k}.{suffix}" for k in range(3)]
+    for k, path in enumerate(paths):
+        getattr(made, form)(path, TRAIN[size * k : size * (k + 1)], size * k)
+    whole = paths[1].read_bytes()
+    paths[1].write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=rf"1\.{suffix} cannot be read.*indexed already is kept"):
+        build({"train": find(tmp_path / "set")}, Thumbnail(), tmp_path / "idx")
+    with pytest.raises(UserError, match="not finished"):
+        load(tmp_path / "idx")
+    paths[1].write_bytes(whole)
+    encoder = Thumbnail()
+    index = build({"train": find(tmp_path / "set")}, encoder, tmp_path / "idx")
+    assert (len(index.train), encoder.seen) == (3 * size, 2 * size)
+    wanted = Thumbnail().images(TRAIN[: 3 * size])
+    np.testing.assert_allclose(np.concatenate(list(index.train.blocks())), wanted, atol=1e-6)

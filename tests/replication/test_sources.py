@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from audit.errors import UserError
 from audit.replication import pieces
 from audit.replication.pieces import Item
 from audit.replication.sources import find
+from audit.replication.tables import Parquet
 from tests.replication import made
 
 SOME = made.pictures(11, 3)
@@ -121,6 +123,24 @@ def test_a_damaged_piece_is_named(form: str, file: str, tmp_path: Path) -> None:
         list(source.read(second))
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kept", [0, 1, 2, 5])
+def test_a_tar_that_was_cut_between_two_members_is_damaged(
+    kept: int, packed: bool, tmp_path: Path
+) -> None:
+    """It looks whole and holds fewer pictures; the end mark that it lacks says so."""
+    path = made.tar(tmp_path / "x.tar", SOME[:3])
+    with tarfile.open(path) as archive:
+        starts = [m.offset for m in archive]
+    data = path.read_bytes()[: starts[kept]] or b"\0" * 512
+    path.write_bytes(gzip.compress(data) if packed else data)
+    if not kept:  # nothing but zeros is an archive of nothing
+        assert items(path) == []
+        return
+    with pytest.raises(UserError, match="cut short"):
+        items(path)
+
+
 def test_another_caption_is_another_stamp(tmp_path: Path) -> None:
     """A piece is known again by its content's time and size, its sidecar's included."""
     path = made.folder(tmp_path / "f", SOME[:2])
@@ -155,6 +175,25 @@ def test_paths_in_a_table_are_read_below_it(tmp_path: Path) -> None:
     found = items(tmp_path / "x.parquet")
     assert [i.entry.caption for i in found] == list("abc")
     np.testing.assert_array_equal(found[2].picture, SOME[2])
+
+
+@pytest.mark.parametrize("rows", [1, 7, 8, 14, 100])
+def test_a_long_table_is_read_in_windows(
+    rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows of whole row groups, here of 7 rows; ids, order and pictures stay what they were."""
+    path = made.parquet_file(tmp_path / "odd#7.parquet", made.pictures(30, 4))
+    whole = items(path)
+    monkeypatch.setattr(Parquet, "window", rows)
+    parts = find(path).units()
+    size = -(-rows // 7) * 7
+    assert len(parts) == -(-30 // size)
+    assert len({(u.id, u.stamp) for u in parts}) == len(parts)
+    found = items(path)
+    assert [i.entry for i in found] == [i.entry for i in whole]
+    for one, other in zip(found, whole, strict=True):
+        np.testing.assert_array_equal(one.picture, other.picture)
+    np.testing.assert_array_equal(find(path).image(found[29].entry.id), found[29].picture)
 
 
 def test_captions_come_from_a_table_where_there_is_one(tmp_path: Path) -> None:

@@ -68,6 +68,14 @@ def test_the_null_breaks_where_the_generator_shrinks() -> None:
 
 
 @pytest.mark.slow
+def test_a_little_shrinking_deceives_the_null_and_not_the_twin() -> None:
+    """At .9 in 128 dimensions with no copies: conformal calls in most runs, the twin in a tenth."""
+    got = scores(Case(0.9, 0, 128))
+    assert got["twin"].deceived.estimate <= 0.1
+    assert got["conformal + BH"].deceived.low > 0.6
+
+
+@pytest.mark.slow
 def test_images_that_share_a_match_are_better_counted_once() -> None:
     """At half the width, hubs make more false calls where each image is its own evidence."""
     by_rule = scores(Case(0.5, 12))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -163,3 +164,28 @@ def test_paired_bootstrap_without_information_is_unknown() -> None:
     assert all(math.isnan(x) for x in vars(nothing).values())
     got = paired.paired_bootstrap(np.array([1, 0, -1, 1]), np.arange(4), rng)
     assert got.estimate == 0.25
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_exchanged_columns_are_every_permutation(seed: int) -> None:
+    """Against all 6^4 exchanges of four rows of three; equal columns have p of 1."""
+    rng = np.random.default_rng(seed)
+    values = rng.random((4, 3)) + np.array([0, 0.2, 0])
+    every = [
+        np.mean([row[list(o)] for row, o in zip(values, orders, strict=True)], axis=0).var()
+        for orders in product(permutations(range(3)), repeat=4)
+    ]
+    exact = np.mean(np.array(every) >= values.mean(0).var() - 1e-12)
+    drawn = paired.exchanged_columns(values, rng, 3000)
+    assert drawn == pytest.approx(exact, abs=4 * np.sqrt(exact / 3000) + 1 / 3000)
+    assert paired.exchanged_columns(np.ones((5, 3)), rng, 99) == 1
+    assert np.isnan(paired.exchanged_columns(np.empty((0, 3)), rng))
+
+
+def test_exchanged_columns_are_uniform_without_a_difference() -> None:
+    """At most nominal over 200 tables of correlated rows."""
+    rng = np.random.default_rng(5)
+    tables = [rng.random((12, 1)) + rng.normal(size=(12, 4)) for _ in range(200)]
+    p = np.array([paired.exchanged_columns(t, rng, 99) for t in tables])
+    assert (p <= 0.05).mean() <= 0.1
+    assert (p <= 0.5).mean() == pytest.approx(0.5, abs=0.12)
