@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -196,12 +196,37 @@ def _settings(options: Options, source: Any, on: str) -> Settings:
     )  # fmt: skip
 
 
+def _checked(options: Options) -> Options:
+    """The options with their rules in the form that the steps read; UserError for what is none."""
+    from audit import copying, detectors, rounds
+
+    precision = rounds.check(options.precision) if options.precision else 0.0
+    return replace(
+        options, copies=copying.check(options.copies), precision=precision,
+        detect=detectors.check(options.detect),
+    )  # fmt: skip
+
+
+def asked(
+    suite: str, mitigations: Sequence[str] = (), seeds: int | None = None, quick: bool = False
+) -> Suite:
+    """A suite by name or path, with other mitigations and images per prompt where these are given.
+
+    Raises UserError as `read_suite`, `with_arms` and `with_seeds` do.
+    """
+    from audit.rewriting import with_arms
+
+    chosen = suites.read_suite(suite, quick)
+    chosen = with_arms(chosen, mitigations) if mitigations else chosen
+    return chosen if seeds is None else suites.with_seeds(chosen, seeds)
+
+
 def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run:
     """Plan a run and find its folder; nothing is written yet.
 
     Raises UserError for whatever the options name that is not there or does not fit.
     """
-    run = _open(suite, options, progress)
+    run = _open(suite, _checked(options), progress)
     for text in reversed(options.references):
         name, _, file = text.partition("=")
         if not name or not file:

@@ -37,9 +37,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Rooms of the package that a room may import; the line, the command line and the world may all."""
 EVERYWHERE = {"__init__", "__main__", "behind", "cli", "commands", "comparison", "copying",
-              "detectors", "doctor", "encoders", "extraction", "labelling", "pipeline", "planning",
-              "reading", "rewriting", "rounds", "searching", "training", "validation",
-              "world"}  # fmt: skip
+              "detectors", "doctor", "encoders", "extraction", "indexing", "labelling",
+              "pipeline", "planning", "reading", "rewriting", "rounds", "searching", "training",
+              "validation", "world"}  # fmt: skip
 HEAVY = {"torch", "diffusers", "open_clip", "faiss", "transformers", "pandas", "numpy", "sklearn",
          "seaborn", "matplotlib", "jinja2", "pydantic", "scipy", "statsmodels"}  # fmt: skip
 MODELS = {"torch", "torchvision", "diffusers", "open_clip", "faiss", "transformers"}
