@@ -208,15 +208,19 @@ def _checked(options: Options) -> Options:
 
 
 def asked(
-    suite: str, mitigations: Sequence[str] = (), seeds: int | None = None, quick: bool = False
+    suite: str | Suite,
+    mitigations: Sequence[str] = (),
+    seeds: int | None = None,
+    quick: bool = False,
 ) -> Suite:
     """A suite by name or path, with other mitigations and images per prompt where these are given.
 
+    `quick` takes the seeds of the suite's own `[quick]` table, where it is read from a file.
     Raises UserError as `read_suite`, `with_arms` and `with_seeds` do.
     """
     from audit.rewriting import with_arms
 
-    chosen = suites.read_suite(suite, quick)
+    chosen = suite if isinstance(suite, Suite) else suites.read_suite(suite, quick)
     chosen = with_arms(chosen, mitigations) if mitigations else chosen
     return chosen if seeds is None else suites.with_seeds(chosen, seeds)
 

@@ -135,10 +135,10 @@ def rewrite(
     that the text names. The suite gives attributes and targets. Raises UserError for mitigations
     that are not known or do not fit the suite.
 
-    >>> from audit.rewriting import rewrite
-    >>> [r.text for r in rewrite("a photo of a nurse", "inject:gender", images=2)]
+    >>> import audit
+    >>> [r.text for r in audit.rewrite("a photo of a nurse", "inject:gender", images=2)]
     ['a photo of a male nurse', 'a photo of a female nurse']
-    >>> rewrite("a photo of Marie Curie, a scientist", "inject:gender")[0].reason
+    >>> audit.rewrite("a photo of Marie Curie, a scientist", "inject:gender")[0].reason
     'named person'
     """
     whole = suites.read_suite(suite) if isinstance(suite, str) else suite
