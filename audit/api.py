@@ -39,6 +39,7 @@ class Result:
     """
 
     folder: Path
+    """Where everything of it lies."""
     notes: tuple[str, ...] = field(default=(), repr=False)
     """What a comparison could not pair, and why; nothing for a run."""
 
@@ -84,6 +85,7 @@ class Checked:
     verdict: str
     """`pass`, `fail` or `undecided`, as `t2i-audit check` prints it."""
     checks: tuple[Check, ...] = field(repr=False)
+    """What stands behind `table`, one per gate and finding."""
 
     @property
     def passed(self) -> bool:

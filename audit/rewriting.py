@@ -37,9 +37,13 @@ class Rewritten:
     """What a mitigation made of a prompt, for one image."""
 
     original: str
+    """The prompt as it was."""
     text: str
+    """What is drawn in its place."""
     mitigation: str
+    """Name of the arm."""
     method: str
+    """The mitigation that it is, without its options."""
     drawn: dict[str, str]
     """Attribute values that were drawn for this image."""
     engine: dict[str, Any]
@@ -49,7 +53,9 @@ class Rewritten:
     reason: str
     """Why the text was left alone, where the gate says so."""
     image: int
+    """Which image of the prompt, from 0."""
     seed: int
+    """Of its noise, the same with and without the mitigation."""
 
     @property
     def changed(self) -> bool:
