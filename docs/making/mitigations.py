@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from audit import registry, rewriting
 from audit.errors import UserError
@@ -86,21 +87,23 @@ def _plain(value: object) -> object:
     return f"{value:g}" if isinstance(value, float) else "none" if value is None else value
 
 
+WORDS = {str: "text", int: "whole number", float: "number", bool: "yes or no", Any: "anything"}
+
+
 def _type(annotation: Any) -> str:
-    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    text = re.sub(r"typing\.|, StringConstraints\([^)]*\)|NoneType", _named, text)
-    text = re.sub(r"Annotated\[(\w+)\]", r"\1", text)
-    text = re.sub(r"Union\[(\w+), (.+)\]", r"\1 or \2", text)
-    choices = re.fullmatch(r"(?:Optional\[)?Literal\[(.+?)\]\]?(?: \| None)?", text)
-    words = {"str": "text", "int": "whole number", "float": "number", "bool": "yes or no"}
-    if choices:
-        return " or ".join(part.strip(" '") for part in choices[1].split(","))
-    text = re.sub(r"\b(str|int|float|bool)\b", lambda m: words[m[0]], text)
-    return re.sub(r"^Optional\[(.+)\]$", r"\1", text).replace(" | None", "")
-
-
-def _named(match: re.Match[str]) -> str:
-    return "None" if match[0] == "NoneType" else ""
+    """A type in words; None is said by the default."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(inner[0])
+    if origin is Literal:
+        return " or ".join(map(str, inner))
+    if origin in (Union, UnionType):
+        return " or ".join(_type(a) for a in inner if a is not type(None))
+    if origin is dict:
+        return f"table of {_type(inner[0])} to {_type(inner[1])}"
+    if origin in (list, tuple):
+        return f"list of {_type(inner[0])}"
+    return WORDS.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
 def example(name: str) -> str:
