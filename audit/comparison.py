@@ -18,7 +18,7 @@ import pandas as pd
 from audit.errors import UserError
 from audit.findings import comparison
 from audit.findings.comparison import Common, Context
-from audit.records import BASELINE, Finding, Suite, digest
+from audit.records import BASELINE, Finding, Suite, digest, to_json
 from audit.stats.change import youden
 from audit.stats.interval import Interval
 from audit.store import RunFolder
@@ -246,3 +246,20 @@ def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
             "Errors make every change look smaller."
         )
     return notes
+
+
+def write(made: Comparison, out: Path, margin: float) -> Path:
+    """Findings and page of a comparison, in a folder of `out` by the names of its runs; the page.
+
+    `margin` is what `compare` was given.
+    """
+    from audit.report.compare import Pair, page
+
+    sides = (made.a, made.b)
+    runs = [{"suite": s.suite, "folder": s.path.name, **s.settings} for s in sides]
+    html = page(Pair((made.a.model, made.b.model), (runs[0], runs[1]), made.findings,
+                     made.notes, margin))  # fmt: skip
+    key = [s.path.resolve().name for s in sides]
+    folder = RunFolder(out / f"compare-{made.a.suite}-{digest(key, 8)}")
+    folder.write_findings(to_json(made.findings))
+    return folder.write_report(html)

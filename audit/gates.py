@@ -14,6 +14,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from audit.errors import UserError, unknown
 from audit.records import BASELINE, Finding
@@ -303,13 +304,13 @@ def overall(checks: Iterable[Check]) -> str:
     return next((v for v in (FAIL, UNDECIDED) if v in found), PASS)
 
 
-def to_json(checks: Sequence[Check]) -> str:
-    """The checks as strict JSON, gate by gate: null for what is not known or infinite."""
+def rows(checks: Sequence[Check]) -> list[dict[str, Any]]:
+    """The checks as rows of plain values, gate by gate: None for what is not known or infinite."""
 
     def number(x: float) -> float | None:
         return x if math.isfinite(x) else None
 
-    rows = [
+    return [
         {
             "gate": c.gate.text, "finding": c.finding.id, "verdict": c.verdict, "reason": c.reason,
             "estimate": number(c.finding.estimate), "low": number(c.finding.low),
@@ -319,11 +320,15 @@ def to_json(checks: Sequence[Check]) -> str:
         }
         for c in checks
     ]  # fmt: skip
+
+
+def to_json(checks: Sequence[Check]) -> str:
+    """The checks as strict JSON: the verdict, that of every gate, and `rows`."""
     gates = {
         g: overall(c for c in checks if c.gate.text == g)
         for g in dict.fromkeys(c.gate.text for c in checks)
     }
-    body = {"verdict": overall(checks), "gates": gates, "checks": rows}
+    body = {"verdict": overall(checks), "gates": gates, "checks": rows(checks)}
     return json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -7,7 +7,7 @@ import inspect
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -240,12 +240,41 @@ def left_alone(samples: Iterable[Sample]) -> dict[str, dict[str, Any]]:
     return {a: {"images": images[a], "reasons": dict(r.most_common())} for a, r in reasons.items()}
 
 
+def _checked(options: Options) -> Options:
+    """The options with their rules in the form that the steps read; UserError for what is none."""
+    from audit import copying, detectors, rounds
+
+    precision = rounds.check(options.precision) if options.precision else 0.0
+    return replace(
+        options, copies=copying.check(options.copies), precision=precision,
+        detect=detectors.check(options.detect),
+    )  # fmt: skip
+
+
+def asked(
+    suite: str | Suite,
+    mitigations: Sequence[str] = (),
+    seeds: int | None = None,
+    quick: bool = False,
+) -> Suite:
+    """A suite by name or path, with other mitigations and images per prompt where these are given.
+
+    `quick` takes the seeds of the suite's own `[quick]` table, where it is read from a file.
+    Raises UserError as `read_suite`, `with_arms` and `with_seeds` do.
+    """
+    from audit.rewriting import with_arms
+
+    chosen = suite if isinstance(suite, Suite) else suites.read_suite(suite, quick)
+    chosen = with_arms(chosen, mitigations) if mitigations else chosen
+    return chosen if seeds is None else suites.with_seeds(chosen, seeds)
+
+
 def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run:
     """Plan a run and find its folder; nothing is written yet.
 
     Raises UserError for whatever the options name that is not there or does not fit.
     """
-    run = _open(suite, options, progress)
+    run = _open(suite, _checked(options), progress)
     for text in reversed(options.references):
         name, _, file = text.partition("=")
         if not name or not file:

@@ -240,30 +240,43 @@ class Finding:
     quantity: str
     """What was estimated: `share of women`, `copies among images`, ..."""
     estimate: float
+    """Shares, and changes of shares, in 0..1; the page writes them in percent and points."""
     low: float
+    """Lower end of the 95 % interval, wider where looks or families ask for it (`method`)."""
     high: float
+    """Upper end of it."""
     n: int
+    """What was counted: images, or pairs of them."""
     n_effective: float
+    """As many independent images would be known as well: images of a prompt resemble each other."""
     missing: int
+    """Images that were planned and tell nothing, by reason in `reasons`."""
     method: str
+    """How estimate and interval were computed."""
     arm: str = BASELINE
+    """The mitigation, or `none`."""
     reasons: Mapping[str, int] = field(default_factory=dict)
     """Missing images by outcome."""
     naive: float = math.nan
     """The estimate before the classifier's errors were corrected."""
     naive_low: float = math.nan
+    """Lower end of its interval."""
     naive_high: float = math.nan
+    """Upper end of its interval."""
     worst_low: float = math.nan
     """The naive share if every image without a label were against it (Manski's lower bound)."""
     worst_high: float = math.nan
+    """The same if every one of them were for it."""
     references: Mapping[str, float] = field(default_factory=dict)
     """Declared targets for this quantity by name, e.g. planted, training set, uniform."""
     truth: float = math.nan
     """The planted truth, for the embedded world."""
     p: float = math.nan
+    """p of the reference, of no change, or of no copy, as `method` says."""
     q: float = math.nan
     """Benjamini-Hochberg adjusted p inside `family`."""
     family: str = ""
+    """The comparisons that are corrected together."""
     floor: float = math.nan
     """What a perfectly fair model would score at this n, for quantities that cannot be negative."""
     floor_high: float = math.nan

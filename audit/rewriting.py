@@ -41,9 +41,13 @@ class Rewritten:
     """What a mitigation made of a prompt, for one image."""
 
     original: str
+    """The prompt as it was."""
     text: str
+    """What is drawn in its place."""
     mitigation: str
+    """Name of the arm."""
     method: str
+    """The mitigation that it is, without its options."""
     drawn: dict[str, str]
     """Attribute values that were drawn for this image."""
     engine: dict[str, Any]
@@ -53,7 +57,9 @@ class Rewritten:
     reason: str
     """Why the text was left alone, where the gate or the rewriter says so."""
     image: int
+    """Which image of the prompt, from 0."""
     seed: int
+    """Of its noise, the same with and without the mitigation."""
     parts: tuple[Rewritten, ...] = ()
     """What each part of a stack made of what the part before it left."""
 
@@ -214,10 +220,10 @@ def rewrite(
     placebo may be like. `llm` alone asks somebody, once, and keeps the answer under `out`, where
     runs would be. Raises UserError for mitigations that are not known or do not fit the suite.
 
-    >>> from audit.rewriting import rewrite
-    >>> [r.text for r in rewrite("a photo of a nurse", "inject:gender", images=2)]
+    >>> import audit
+    >>> [r.text for r in audit.rewrite("a photo of a nurse", "inject:gender", images=2)]
     ['a photo of a male nurse', 'a photo of a female nurse']
-    >>> rewrite("a photo of Marie Curie, a scientist", "inject:gender")[0].reason
+    >>> audit.rewrite("a photo of Marie Curie, a scientist", "inject:gender")[0].reason
     'named person'
     """
     whole = suites.read_suite(suite) if isinstance(suite, str) else suite

@@ -60,6 +60,26 @@ def ask(paths: Sequence[Path]) -> Question:
     return Question(tuple(names), tuple(pictures), unreadable)
 
 
+def opened(folder: Path, how: str = "auto", device: str = "auto") -> tuple[Index, Any]:
+    """An index, prepared to be searched as `how` says, and what pictures have to be described by.
+
+    Raises UserError where there is no index, or its descriptor cannot be loaded.
+    """
+    from audit import encoders
+    from audit.generate.model import device as found
+    from audit.replication.approximate import prepared
+    from audit.replication.index import load
+
+    index = prepared(load(folder), how)
+    return index, encoders.named(index.descriptor.name, str(found(device)))
+
+
+def why(index: Index) -> str:
+    """Why candidates are found as they are; empty where all images are compared."""
+    choice = getattr(index.train.finder, "choice", None)
+    return "" if choice is None else str(choice.reason)
+
+
 def null(index: Index, seed: int, most: int | None = None) -> np.ndarray:
     """Nearest scores, float32[m], of held-out images: what an image scores that was not copied.
 
@@ -144,3 +164,23 @@ def _verdict(q: float) -> str:
     if not np.isfinite(q):
         return "not calibrated"
     return "copy" if q <= 0.05 else "no copy found"
+
+
+def write_page(path: Path, index: Index, question: Question, table: pd.DataFrame) -> None:
+    """The page of a search; pictures of the training set only where it still lies as indexed."""
+    from audit import registry
+    from audit.replication import training_set
+    from audit.report import search as report
+    from audit.store import write_atomic
+
+    corpus = training_set.at(index.folder, None, lambda name: registry.load("corpus", name)())
+    held = int((~index.held.left_out).sum()) if len(index.held) else 0
+    most = NULL if index.crops == 1 else NULL_LOCAL
+    searched = report.Searched(
+        table, len(index.train), min(held, most), index.coverage,
+        index.descriptor.name, why(index), question.unreadable,
+    )  # fmt: skip
+    pictures = dict(zip(question.names, question.pictures, strict=True))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = report.page(searched, pictures.__getitem__, corpus.image)
+    write_atomic(path, made.encode("utf-8"))

@@ -248,6 +248,10 @@ class RunFolder:
             )
         return dict(found)
 
+    def checks(self) -> list[str]:
+        """The suite's own gates, as the run kept them; none where only findings were given."""
+        return [str(t) for t in self.results().get("checks", [])] if self.finished else []
+
     def stamp(self) -> str:
         """Changes when the results do; empty where there are none."""
         try:

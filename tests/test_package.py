@@ -272,11 +272,15 @@ def test_the_readme_starts_with_the_two_commands() -> None:
 def mentioned(name: str) -> Iterator[list[str]]:
     """The words of every `t2i-audit ...` command in a Markdown file."""
     text = (ROOT / name).read_text("utf-8")
-    for found in re.finditer(r"(?:^|`|&& )t2i-audit ((?:[^`\n#]|\\\n)+)", text, re.MULTILINE):
+    for found in re.finditer(r"(?:^|`|&& )t2i-audit ((?:\\\n|[^`\n#])+)", text, re.MULTILINE):
         yield shlex.split(found[1])
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+DOCUMENTS = [n for n in ("README.md", "CONTRIBUTING.md", *below("docs"))
+             if n.endswith(".md") and "/reference/" not in n and list(mentioned(n))]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_documented_commands_exist(name: str) -> None:
     """Every verb and every option that the documents name is the command line's."""
     seen = 0

@@ -156,16 +156,9 @@ def run(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Run a suite on a model or on images, or continue it, and print the path of the report."""
-    from audit import copying, detectors, rounds, suites
-    from audit.planning import Options
+    from audit.planning import Options, asked
 
-    chosen = suites.read_suite(suite)
-    if mitigation:
-        from audit.rewriting import with_arms
-
-        chosen = with_arms(chosen, mitigation)
-    if seeds is not None:
-        chosen = suites.with_seeds(chosen, seeds)
+    chosen = asked(suite, mitigation or (), seeds)
     if plan_power:
         from audit.commands.power import say
 
@@ -175,9 +168,8 @@ def run(
         device=device, scheduler=scheduler, negative=negative, size=size, loras=tuple(lora or ()),
         compile=compile, offload=offload, trust=trust, revision=revision, config=config,
         images=images, prompts=prompts, classifier=classifier, corpus=corpus, held_out=held_out,
-        descriptor=descriptor, copies=copying.check(copies), search=search,
-        references=tuple(reference or ()), command=command(),
-        precision=rounds.check(precision) if precision else 0.0,
-        detect=detectors.check(detect or ()), pictures=shown(no_images, blur),
+        descriptor=descriptor, copies=copies, search=search, references=tuple(reference or ()),
+        command=command(), precision=precision, detect=tuple(detect or ()),
+        pictures=shown(no_images, blur),
     )  # fmt: skip
     audit(chosen, options, quiet, as_json)

@@ -33,7 +33,7 @@ def check(
 
     folder = RunFolder(run)
     found = folder.findings()
-    texts = [*own(folder), *(gate or [])]
+    texts = [*folder.checks(), *(gate or [])]
     checks = gates.check([gates.parse(t) for t in dict.fromkeys(texts)], found)
     if junit is not None:
         write_atomic(junit, gates.junit(checks, run.resolve().name))
@@ -42,11 +42,6 @@ def check(
     typer.echo(gates.to_json(checks) if as_json else verdict, nl=not as_json)
     if verdict != gates.PASS:
         raise typer.Exit(GATE_FAILED if verdict == gates.FAIL else INCOMPLETE)
-
-
-def own(folder: Any) -> list[str]:
-    """The suite's own gates, as the run kept them; none where only findings were given."""
-    return [str(t) for t in folder.results().get("checks", [])] if folder.finished else []
 
 
 def show(checks: Any) -> None:

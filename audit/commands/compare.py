@@ -25,23 +25,14 @@ def compare(
 ) -> None:
     """Compare two runs prompt by prompt and seed by seed; print the path of the page."""
     from audit import comparison
-    from audit.records import digest, to_json
-    from audit.report.compare import Pair, page
-    from audit.store import RunFolder
 
-    first, second = comparison.read(a, "A"), comparison.read(b, "B")
-    found = comparison.compare(first, second, anyway, margin)
-    names = (first.model, second.model)
-    runs = tuple({"suite": s.suite, "folder": s.path.name, **s.settings} for s in (first, second))
-    html = page(Pair(names, (runs[0], runs[1]), found.findings, found.notes, margin))
-    key = [a.resolve().name, b.resolve().name]
-    folder = RunFolder(out / f"compare-{first.suite}-{digest(key, 8)}")
-    findings = folder.write_findings(to_json(found.findings))
-    report = folder.write_report(html)
+    found = comparison.compare(comparison.read(a, "A"), comparison.read(b, "B"), anyway, margin)
+    report = comparison.write(found, out, margin)
     for note in found.notes:
         typer.echo(note, err=True)
     if as_json:
-        body = {"report": str(report), "findings": str(findings), "notes": found.notes}
+        findings = str(report.with_name("findings.json"))
+        body = {"report": str(report), "findings": findings, "notes": found.notes}
         typer.echo(json.dumps(body))
     else:
         typer.echo(report)

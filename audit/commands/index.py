@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import time
@@ -16,16 +14,6 @@ from audit.commands.meter import Meter
 from audit.commands.shared import INTERRUPTED, Json, Quiet
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
-
-
-def _source(text: str, held_out: bool = False) -> Any:
-    from audit import registry
-    from audit.replication.files import Listed
-    from audit.replication.sources import find
-
-    if text in registry.CORPORA and not Path(text).exists():
-        return Listed(registry.load("corpus", text)(), held_out)
-    return find(Path(text))
 
 
 def index(
@@ -64,27 +52,16 @@ def index(
     as_json: Json = False,
 ) -> None:
     """Make a training set searchable, or add to it what is new; prints the folder of the index."""
-    from audit import encoders
-    from audit.generate.model import device as found_device
+    from audit import indexing
 
     started = time.monotonic()
-    sides = {"train": _source(source)}
-    if held_out is not None or source == "world":
-        sides["held"] = _source(held_out or source, held_out=held_out is None)
-    encoder = encoders.named(descriptor, str(found_device(device)))
-    if coverage is None and source == "world":
-        coverage = 1.0  # the embedded model was trained on it, and on nothing else
-    how = {"descriptor": descriptor, "dtype": "float16" if half else "float32",
-           "coverage": coverage}  # fmt: skip
-    made = _build(sides, encoder, out, how, Meter(quiet))
-    if unreadable := _unreadable(made):
-        _tell(quiet, f"{unreadable} images have no vector; see {out / 'unreadable.csv'}.")
-    groups = _duplicates(made, encoder, sides["train"], quiet) if duplicates else None
+    plan = indexing.Plan(held_out, descriptor, coverage, half, device)
+    made = _made(source, out, plan, Meter(quiet))
+    if made.unreadable:
+        lost = len(made.unreadable)
+        _tell(quiet, f"{lost} images have no vector; see {out / 'unreadable.csv'}.")
+    groups = _duplicates(made, quiet) if duplicates else None
     typer.echo(json.dumps(_body(made, groups, started)) if as_json else out)
-
-
-def _unreadable(made: Any) -> int:
-    return len(made.train.skipped) + len(made.held.skipped)
 
 
 def _tell(quiet: bool, words: str) -> None:
@@ -94,55 +71,39 @@ def _tell(quiet: bool, words: str) -> None:
 
 def _body(made: Any, groups: dict[str, Any] | None, started: float) -> dict[str, Any]:
     """What was made, for `--json`."""
+    found = made.index
     return {
-        "index": str(made.folder), "images": len(made.train), "held_out": len(made.held),
-        "unreadable": _unreadable(made), "dimensions": made.dimensions, "key": made.key,
-        "descriptor": made.descriptor.key, "duplicates": groups,
+        "index": str(found.folder), "images": len(found.train), "held_out": len(found.held),
+        "unreadable": len(made.unreadable), "dimensions": found.dimensions, "key": found.key,
+        "descriptor": found.descriptor.key, "duplicates": groups,
         "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
 
 
-def _duplicates(made: Any, encoder: Any, source: Any, quiet: bool) -> dict[str, Any]:
-    """Write the clusters of near-duplicates, largest first; facts on them."""
-    from audit import copying
-    from audit.store import write_atomic
-
-    table, facts = copying.duplicates(made, encoder, source.image)
-    path = made.folder / "duplicates.csv"
-    write_atomic(path, table.to_csv(index=False, lineterminator="\n").encode())
-    _tell(
-        quiet,
-        f"{facts['images']} of {len(made.train)} images are near-duplicates of others (cosine "
-        f"{facts['cosine']:.3f} or more), in {facts['clusters']} clusters; see {path}.",
-    )
-    return dict(facts)
-
-
-def _build(sides: Any, encoder: Any, out: Path, how: Any, meter: Meter) -> Any:
-    """Build under a lock and a meter, and leave the list of what has no vector."""
-    from audit.replication.index import build
-    from audit.store import RunFolder
+def _made(source: str, out: Path, plan: Any, meter: Meter) -> Any:
+    from audit import indexing
 
     try:
-        with RunFolder(out).lock():
-            made = build(sides, encoder, out, lambda done, total: meter("index", done, total), how)
-            _list_unreadable(out, {**made.train.skipped, **made.held.skipped})
+        return indexing.make(source, out, plan, meter)
     except KeyboardInterrupt:
         typer.echo("\nInterrupted. Run the same command to continue.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         meter.close()
-    return made
 
 
-def _list_unreadable(out: Path, reasons: dict[str, str]) -> None:
-    from audit.store import write_atomic
+def _duplicates(made: Any, quiet: bool) -> dict[str, Any]:
+    """Write the clusters of near-duplicates and say where; facts on them."""
+    from audit import indexing
 
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("image", "reason"))
-    writer.writerows(sorted(reasons.items()))
-    write_atomic(out / "unreadable.csv", text.getvalue().encode())
+    path, facts = indexing.duplicates(made)
+    if not quiet:
+        typer.echo(
+            f"{facts['images']} of {len(made.index.train)} images are near-duplicates of others "
+            f"(cosine {facts['cosine']:.3f} or more), in {facts['clusters']} clusters; see {path}.",
+            err=True,
+        )
+    return facts
 
 
 def search(
@@ -159,17 +120,13 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Ask whether, and where, pictures are copied in a training set or among generated images."""
-    from audit import encoders, searching
-    from audit.generate.model import device as found_device
-    from audit.replication.approximate import prepared
-    from audit.replication.index import load
+    from audit import searching
 
-    opened = prepared(load(index), how)
-    encoder = encoders.named(opened.descriptor.name, str(found_device(device)))
+    opened, encoder = searching.opened(index, how, device)
     question = searching.ask(pictures)
     table = searching.search(opened, encoder, question, nearest)
     if page is not None:
-        _write_page(page, opened, question, table)
+        searching.write_page(page, opened, question, table)
         typer.echo(page, err=True)
     if as_json:
         rows = json.loads(table.to_json(orient="records"))
@@ -189,27 +146,6 @@ def search(
     typer.echo(_closing(opened, question), err=True)
 
 
-def _write_page(page: Path, opened: Any, question: Any, table: Any) -> None:
-    """The page of a search; pictures of the training set only where it still lies as indexed."""
-    from audit import registry, searching
-    from audit.replication import training_set
-    from audit.report import search as report
-    from audit.store import write_atomic
-
-    corpus = training_set.at(opened.folder, None, lambda name: registry.load("corpus", name)())
-    held = int((~opened.held.left_out).sum()) if len(opened.held) else 0
-    most = searching.NULL if opened.crops == 1 else searching.NULL_LOCAL
-    reason = opened.train.finder.choice.reason if opened.train.finder is not None else ""
-    searched = report.Searched(
-        table, len(opened.train), min(held, most), opened.coverage,
-        opened.descriptor.name, reason, question.unreadable,
-    )  # fmt: skip
-    pictures = dict(zip(question.names, question.pictures, strict=True))
-    page.parent.mkdir(parents=True, exist_ok=True)
-    made = report.page(searched, pictures.__getitem__, corpus.image)
-    write_atomic(page, made.encode("utf-8"))
-
-
 def _where(part: Any, source_part: Any) -> str:
     """Which part is like which, where parts were compared."""
     if part is None or source_part is None:
@@ -223,9 +159,11 @@ def _how_sure(row: Any) -> str:
 
 
 def _closing(opened: Any, question: Any) -> str:
+    from audit import searching
+
     text = f"Searched {len(opened.train)} images for {len(question.names)} pictures."
-    if opened.train.finder is not None:
-        text += f" {opened.train.finder.choice.reason}"
+    if reason := searching.why(opened):
+        text += f" {reason}"
     if not len(opened.held):
         text += " Without held-out images (`index --held-out`) no score can be called a copy."
     if not math.isnan(opened.coverage):

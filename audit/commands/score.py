@@ -17,7 +17,9 @@ def score(
     ] = "occupations",
     labels: Annotated[
         Path | None,
-        typer.Option(help="CSV or Parquet: subject, and a column per attribute; see the README."),
+        typer.Option(
+            help="CSV or Parquet: subject, and a column per attribute; see docs/images.md."
+        ),
     ] = None,
     classes: Annotated[
         list[str] | None,

@@ -61,15 +61,20 @@ class Inject(Options):
     """Options of `inject`: attribute, target (a reference), phrases, and their place."""
 
     attribute: str
+    """Whose values are drawn by quota and stated."""
     target: str = "uniform"
+    """The suite's reference whose shares the draws follow."""
     words: dict[str, Words] = {}
+    """Values to the phrases that state them, in place of the shipped ones."""
     place: Literal["before", "after"] | None = None
+    """Before or after the noun; by default after it for skin tone alone."""
 
 
 class Plain(Options):
     """Options of `neutral` and `indirect`: the attribute whose gate they obey."""
 
     attribute: str = "gender"
+    """Whose gate is obeyed."""
 
 
 class FairGuidance(Options):
@@ -95,12 +100,14 @@ class Random(Options):
     """Options of `repeat-words`, `add-words` and `add-numbers`: how many are put in."""
 
     count: int = Field(4, ge=1, le=50)
+    """How many are put in."""
 
 
 class Guidance(Options):
     """Options of `guidance`: another scale of classifier-free guidance for the same texts."""
 
     scale: float = Field(ge=1, le=100)
+    """1 turns guidance off."""
 
 
 class Negative(Options):
@@ -141,6 +148,7 @@ class Noise(Options):
 
     inside: ClassVar[bool] = True
     level: float = Field(0.1, gt=0, le=10)
+    """Standard deviation of the noise."""
 
 
 class FineGrained(Options):
@@ -148,7 +156,9 @@ class FineGrained(Options):
 
     inside: ClassVar[bool] = True
     probability: float = Field(0.6, gt=0, le=1)
+    """Share of the tokens that get noise."""
     width: float = Field(1.7, gt=0, le=10)
+    """Standard deviation of their noise."""
 
 
 class Rescale(Options):
@@ -156,6 +166,7 @@ class Rescale(Options):
 
     inside: ClassVar[bool] = True
     factor: float = Field(1.25, ge=1, le=10)
+    """What the begin token's logit is multiplied by; 1 changes nothing."""
 
 
 class Optimise(Options):
@@ -163,8 +174,11 @@ class Optimise(Options):
 
     inside: ClassVar[bool] = True
     target: float = Field(1.5 / 128, gt=0)
+    """Steering at which an image is done, as a root mean square over its latent."""
     rate: float = Field(0.05, gt=0, le=1)
+    """Learning rate of the steps."""
     iterations: int = Field(10, ge=1, le=100)
+    """Steps at most."""
 
 
 class Llm(Options):

@@ -33,14 +33,20 @@ def embedded() -> Path:
 
 
 def classifier() -> object:
-    """The embedded attribute classifier as an image and text encoder."""
+    """The embedded attribute classifier: an open_clip model, trained on balanced renders.
+
+    It knows the embedded world and nothing else.
+    """
     from audit.encode.openclip import ClipEncoder
 
     return ClipEncoder(f"local-dir:{_present(CLASSIFIER)}")
 
 
 def copy_descriptor() -> object:
-    """The embedded copy descriptor as an image encoder."""
+    """The embedded copy descriptor, trained on renders of the world and edits of them.
+
+    It knows the embedded world and nothing else.
+    """
     from audit.encode.copies import CopyEncoder
 
     return CopyEncoder(_present(DESCRIPTOR))

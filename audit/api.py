@@ -1,0 +1,303 @@
+"""Python for what the verbs do: `import audit` gives these names, and loads them when used.
+
+Paths may be text; what is not there or does not fit raises `audit.UserError`, whose text says what
+to do about it. Whatever the command line calls `--some-option` is `some_option` here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from audit import comparison
+from audit.errors import Incomplete, UserError, unknown
+from audit.gates import PASS, Check, alias, junit, overall, parse, rows
+from audit.gates import check as judge
+from audit.planning import Options, Progress, asked, silent
+from audit.records import Finding, Suite, asdict_sample
+from audit.rewriting import Rewritten, rewrite
+from audit.store import RunFolder, write_atomic
+
+__all__ = ["Checked", "Incomplete", "Result", "Rewritten", "UserError", "check", "compare", "index",
+           "open", "rewrite", "run", "search"]  # fmt: skip
+
+PATHS = ("out", "config", "images", "prompts", "labels", "corpus", "held_out")
+SEVERAL = ("loras", "references", "detect")
+SET = ("model", "command")
+"""Options that are no keywords: one has a place of its own, one is written here."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run, or a comparison of two, as its folder tells; tables are read when asked for.
+
+    `print(result.report)` is the page to open.
+    """
+
+    folder: Path
+    """Where everything of it lies."""
+    notes: tuple[str, ...] = field(default=(), repr=False)
+    """What a comparison could not pair, and why; nothing for a run."""
+
+    @property
+    def report(self) -> Path:
+        """The page, one HTML file."""
+        return self.folder / "report.html"
+
+    @property
+    def findings(self) -> pd.DataFrame:
+        """Every number of the page, a row each; columns are the fields of `records.Finding`.
+
+        `name` is the dotted name that gates take. Unknown numbers are NaN.
+        """
+        found = RunFolder(self.folder).findings()
+        rows = [{"name": ".".join(alias(f)), **asdict(f)} for f in found]
+        return pd.DataFrame(rows, columns=["name", *(f.name for f in fields(Finding))])
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """One row per image: id, prompt, arm, seed, final text, and what the arm drew."""
+        rows = [asdict_sample(s) for s in RunFolder(self.folder).plan()]
+        return pd.DataFrame(rows)
+
+    @property
+    def attributes(self) -> pd.DataFrame:
+        """One row per image and attribute: outcome, value, and how sure (`ATTRIBUTE_COLUMNS`)."""
+        return RunFolder(self.folder).read_table("attributes")
+
+    @property
+    def matches(self) -> pd.DataFrame:
+        """One row per image: its nearest training image, and whether it is called a copy.
+
+        Empty where no training set was searched (`MATCH_COLUMNS`).
+        """
+        return RunFolder(self.folder).read_table("matches")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What gates say of a run."""
+
+    verdict: str
+    """`pass`, `fail` or `undecided`, as `t2i-audit check` prints it."""
+    checks: tuple[Check, ...] = field(repr=False)
+    """What stands behind `table`, one per gate and finding."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate passes; what is undecided does not."""
+        return self.verdict == PASS
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row per gate and finding: verdict, interval, and how many images would decide."""
+        return pd.DataFrame(rows(self.checks))
+
+    def junit(self, path: str | Path, name: str = "audit") -> Path:
+        """Write the verdicts as JUnit XML, for build servers."""
+        write_atomic(Path(path), junit(self.checks, name))
+        return Path(path)
+
+
+def run(
+    suite: str | Path | Suite,
+    model: str | Path = "embedded",
+    *,
+    mitigations: Sequence[str] = (),
+    seeds: int | None = None,
+    quick: bool = False,
+    progress: Progress = silent,
+    **options: Any,
+) -> Result:
+    """Run a suite on a model, on images or on labels, or continue it where it stopped.
+
+    `suite` is a shipped name or a TOML file; `mitigations` (as `-t` takes them), `seeds` and
+    `quick` (the suite's own smaller numbers) change it. Any field of `audit.planning.Options` is a
+    keyword, such as `steps`, `classifier`, `corpus`, `held_out`, `images`, `labels` and `out`, the
+    folder in which run folders are made. `progress(step, done, total)` is called as work goes on.
+
+    Raises UserError for what is not there or does not fit, Incomplete where images are missing.
+
+    >>> import audit
+    >>> from pathlib import Path
+    >>> rows = ["occupation,gender"] + ["nurse,woman"] * 18 + ["nurse,man"] * 2
+    >>> _ = Path("labels.csv").write_text("\\n".join(rows))
+    >>> found = audit.run("occupations", labels="labels.csv")
+    >>> share = found.findings.set_index("name").loc["representation.nurse.gender.share.woman"]
+    >>> float(share.estimate), int(share.n), share.verdict
+    (0.9, 20, 'compatible')
+    >>> found.report.name
+    'report.html'
+    """
+    from audit import pipeline
+
+    wanted = _options(options)
+    text = suite if isinstance(suite, Suite) else str(suite)
+    chosen = asked(text, mitigations, seeds, quick)
+    changes = {"mitigations": list(mitigations), "seeds": seeds, "quick": quick, **options}
+    said = {"model": str(model), **{k: v for k, v in changes.items() if v}}
+    call = ", ".join([repr(chosen.name if isinstance(suite, Suite) else text),
+                      *(f"{k}={_said(v)}" for k, v in said.items())])  # fmt: skip
+    planned = Options(model=str(model), command=f"audit.run({call})", **wanted)
+    report = pipeline.execute(pipeline.open_run(chosen, planned, progress))
+    return Result(report.parent)
+
+
+def _said(value: object) -> str:
+    return repr(str(value) if isinstance(value, Path) else value)
+
+
+def _options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Options` in their own types; UserError, with near names, for others."""
+    names = {f.name for f in fields(Options)} - set(SET)
+    out = {}
+    for key, value in given.items():
+        if key not in names:
+            raise unknown("option", key, names)
+        if value is not None and key in PATHS:
+            value = Path(value)
+        out[key] = (value,) if key in SEVERAL and isinstance(value, str) else value
+    return {k: tuple(v) if k in SEVERAL else v for k, v in out.items()}
+
+
+def open(folder: str | Path) -> Result:
+    """A finished run, or a comparison, from its folder or its report.
+
+    Raises UserError where there is none.
+
+    >>> import audit
+    >>> from pathlib import Path
+    >>> _ = Path("labels.csv").write_text("occupation,gender\\nnurse,woman\\nnurse,man\\n")
+    >>> made = audit.run("occupations", labels="labels.csv")
+    >>> again = audit.open(made.folder)
+    >>> list(again.attributes.value), len(again.matches)
+    (['woman', 'man'], 0)
+    """
+    path = Path(folder)
+    path = path.parent if path.suffix == ".html" else path
+    RunFolder(path).findings()
+    return Result(path)
+
+
+def _folder(result: Result | str | Path) -> Path:
+    return result.folder if isinstance(result, Result) else open(result).folder
+
+
+def compare(
+    a: Result | str | Path, b: Result | str | Path, *, out: str | Path = "reports",
+    margin: float = 0.1, anyway: bool = False,
+) -> Result:  # fmt: skip
+    """What changes from one finished run to another on the prompts that both have: B minus A.
+
+    Pairs share text, arm and seed. Changes of shares nearer to 0 than `margin` count as none. The
+    page and its findings are written into a folder of `out`. Raises UserError where nothing is
+    common, or where different classifiers read the images, unless `anyway`.
+
+    >>> import audit
+    >>> from pathlib import Path
+    >>> def labels(women):
+    ...     rows = ["image,occupation,gender"]
+    ...     rows += [f"{i},nurse,{'woman' if i < women else 'man'}" for i in range(40)]
+    ...     path = Path(f"{women}.csv")
+    ...     _ = path.write_text("\\n".join(rows))
+    ...     return audit.run("occupations", labels=path)
+    >>> both = audit.compare(labels(36), labels(18), anyway=True)
+    >>> both.findings[["where", "estimate", "verdict"]].values[0].tolist()
+    ['nurse', -0.45, 'below']
+    """
+    sides = [comparison.read(_folder(r), n) for r, n in ((a, "A"), (b, "B"))]
+    found = comparison.compare(sides[0], sides[1], anyway, margin)
+    report = comparison.write(found, Path(out), margin)
+    return Result(report.parent, tuple(found.notes))
+
+
+def check(result: Result | str | Path, gates: Sequence[str] | str = ()) -> Checked:
+    """Hold a finished run against gates, those of its suite first: by interval, not by estimate.
+
+    A gate is `SELECTOR OPERATOR NUMBER`, see docs/checking.md. Raises UserError for a gate that
+    names no finding, and where there is none.
+
+    >>> import audit
+    >>> from pathlib import Path
+    >>> rows = ["occupation,gender"] + ["nurse,woman"] * 18 + ["nurse,man"] * 2
+    >>> _ = Path("labels.csv").write_text("\\n".join(rows))
+    >>> found = audit.run("occupations", labels="labels.csv")
+    >>> audit.check(found, "representation.nurse.gender.share.woman >= 60 %").verdict
+    'pass'
+    >>> done = audit.check(found, "representation.nurse.gender.share.woman <= 90 %")
+    >>> done.verdict, done.passed
+    ('undecided', False)
+    """
+    folder = RunFolder(_folder(result))
+    more = [gates] if isinstance(gates, str) else gates
+    texts = dict.fromkeys([*folder.checks(), *more])
+    made = judge([parse(t) for t in texts], folder.findings())
+    return Checked(overall(made), tuple(made))
+
+
+def index(
+    source: str | Path, out: str | Path, *, held_out: str | Path | None = None,
+    descriptor: str = "embedded-copy", coverage: float | None = None, half: bool = False,
+    duplicates: bool = False, device: str = "auto", progress: Progress = silent,
+) -> Path:  # fmt: skip
+    """Make a training set searchable, or add to it what is new; the folder of the index.
+
+    `source` is a folder, tars, tables, a saved dataset, embeddings, or `world`; `held_out` is the
+    same kind of images that the model was not trained on, and `descriptor` what compares them.
+    Images that cannot be read stand in `unreadable.csv`, and with `duplicates` those that the set
+    holds more than once in `duplicates.csv`. Raises UserError where there is nothing to be read.
+
+    >>> import audit, numpy as np
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> rng = np.random.default_rng(0)
+    >>> def draw(folder, n):
+    ...     Path(folder).mkdir(exist_ok=True)
+    ...     for i in range(n):
+    ...         blocks = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    ...         Image.fromarray(blocks).resize((64, 64)).save(f"{folder}/{i:02}.png")
+    >>> draw("training", 30)
+    >>> draw("others", 50)
+    >>> audit.index("training", "idx", held_out="others", descriptor="phash").name
+    'idx'
+    >>> found = audit.search(["training/07.png", "others/03.png"], "idx", nearest=1)
+    >>> found[["query", "image", "verdict"]].values.tolist()[0]
+    ['training/07.png', '07.png', 'copy']
+    """
+    from audit import indexing
+
+    other = None if held_out is None else str(held_out)
+    plan = indexing.Plan(other, descriptor, coverage, half, device)
+    made = indexing.make(str(source), Path(out), plan, progress)
+    if duplicates:
+        indexing.duplicates(made)
+    return made.index.folder
+
+
+def search(
+    pictures: str | Path | Sequence[str | Path], index: str | Path, *, nearest: int = 3,
+    search: str = "auto", device: str = "auto", page: str | Path | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """The nearest training images of each picture, and whether chance comes as near.
+
+    Pictures are files or folders. Columns are `audit.searching.COLUMNS`; `verdict`, `p` and `q`
+    stand with the nearest image. A picture that cannot be read has one row, with the reason for
+    its verdict. With `page` the pairs are written side by side as HTML. Raises UserError where
+    there is no picture or no index; `audit.index` has an example.
+    """
+    from audit import searching
+
+    several = [pictures] if isinstance(pictures, str | Path) else pictures
+    opened, encoder = searching.opened(Path(index), search, device)
+    question = searching.ask([Path(p) for p in several])
+    table = searching.search(opened, encoder, question, nearest)
+    if page is not None:
+        searching.write_page(Path(page), opened, question, table)
+    lost = [{"query": q, "verdict": f"unreadable: {why}"} for q, why in question.unreadable.items()]
+    if not lost:
+        return table
+    return pd.DataFrame([*table.to_dict("records"), *lost], columns=list(searching.COLUMNS))

@@ -1,0 +1,103 @@
+"""A training set made searchable, from where it lies to the folder of its index."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audit import encoders, registry
+from audit.planning import Progress, silent
+from audit.store import RunFolder, write_atomic
+
+if TYPE_CHECKING:
+    from audit.replication.index import Index
+
+
+@dataclass(frozen=True)
+class Made:
+    """An index that was just made, with what made it."""
+
+    index: Index
+    encoder: Any
+    source: Any
+    """The training set that was read, `replication.pieces.Source`."""
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Images of either side that have no vector, with the reason."""
+        return {**self.index.train.skipped, **self.index.held.skipped}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an index is made."""
+
+    held_out: str | None = None
+    """Images exchangeable with the training set; a registered set has its own."""
+    descriptor: str = "embedded-copy"
+    coverage: float | None = None
+    """Share of the model's training set that this is, 0..1; None where nobody has said."""
+    half: bool = False
+    """Whether vectors are stored as float16."""
+    device: str = "auto"
+
+
+def source(text: str, held_out: bool = False) -> Any:
+    """The training set of that name or at that path; UserError where there is none."""
+    from audit.replication.files import Listed
+    from audit.replication.sources import find
+
+    if text in registry.CORPORA and not Path(text).exists():
+        return Listed(registry.load("corpus", text)(), held_out)
+    return find(Path(text))
+
+
+def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> Made:
+    """Make the index of a training set, or add to it what is new; what has no vector is listed.
+
+    Writes the index and `unreadable.csv` into `out`. Raises UserError as `source` and `build` do.
+    """
+    from audit.generate.model import device
+    from audit.replication.index import build
+
+    registered = training in registry.CORPORA and not Path(training).exists()
+    sides = {"train": source(training)}
+    if plan.held_out is not None:
+        sides["held"] = source(plan.held_out)
+    elif registered:
+        sides["held"] = source(training, held_out=True)
+    encoder = encoders.named(plan.descriptor, str(device(plan.device)))
+    coverage = plan.coverage
+    if coverage is None and registered:
+        own = float(sides["train"].corpus.coverage)
+        coverage = None if math.isnan(own) else own
+    how = {"descriptor": plan.descriptor, "dtype": "float16" if plan.half else "float32",
+           "coverage": coverage}  # fmt: skip
+    with RunFolder(out).lock():
+        index = build(sides, encoder, out, lambda n, of: progress("index", n, of), how)
+        made = Made(index, encoder, sides["train"])
+        _list(out / "unreadable.csv", made.unreadable)
+    return made
+
+
+def _list(path: Path, reasons: Mapping[str, str]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("image", "reason"))
+    writer.writerows(sorted(reasons.items()))
+    write_atomic(path, text.getvalue().encode())
+
+
+def duplicates(made: Made) -> tuple[Path, dict[str, Any]]:
+    """Write the clusters of near-duplicates, largest first; the file, and facts on them."""
+    from audit import copying
+
+    table, facts = copying.duplicates(made.index, made.encoder, made.source.image)
+    path = made.index.folder / "duplicates.csv"
+    write_atomic(path, table.to_csv(index=False, lineterminator="\n").encode())
+    return path, dict(facts)

@@ -1,0 +1,59 @@
+"""Write the pages of docs/reference/ from the registry, the suites, the options and the docstrings.
+
+    python -m docs.make
+
+A test holds the pages to what this makes, so that nothing has to be remembered: change the code,
+run this, and commit both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from docs.making import api, commands, descriptors, findings, mitigations, suites
+
+HERE = Path(__file__).parent / "reference"
+HEAD = "<!-- Made by `python -m docs.make` from the code; change that. -->\n"
+
+Pages = dict[str, str]
+
+
+def make() -> Pages:
+    """Every page of the reference, by file name."""
+    kinds: dict[str, tuple[str, Callable[[], str]]] = {
+        "suites": ("Suites: the questions that ship", suites.suite_page),
+        "attributes": ("Attributes, and what reads them", suites.attribute_page),
+        "descriptors": ("Descriptors: what compares pictures", descriptors.page),
+        "mitigations": ("Mitigations", mitigations.page),
+        "commands": ("Commands", commands.page),
+        "findings": ("Findings: every number of a report", findings.page),
+        "api": ("Python", api.page),
+    }
+    pages = {f"{k}.md": f"{HEAD}# {title}\n\n{body().strip()}\n"
+             for k, (title, body) in kinds.items()}  # fmt: skip
+    rows = [f"- [{title}]({k}.md): {_entries(pages[f'{k}.md'])}"
+            for k, (title, _) in kinds.items()]  # fmt: skip
+    text = "What there is, one page for each kind, written from the code itself."
+    return {"index.md": f"{HEAD}# Reference\n\n{text}\n\n" + "\n".join(rows) + "\n", **pages}
+
+
+def _entries(page: str) -> str:
+    return ", ".join(re.findall(r"^## ([^`\n]+)$", page, re.MULTILINE)) + "."
+
+
+def main() -> None:
+    """Write the pages, and take away those that are no longer made."""
+    HERE.mkdir(exist_ok=True)
+    pages = make()
+    for path in HERE.glob("*.md"):
+        if path.name not in pages:
+            path.unlink()
+    for name, text in pages.items():
+        (HERE / name).write_text(text, "utf-8")
+        print(HERE / name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What writes the pages of the reference: one module per kind of page."""

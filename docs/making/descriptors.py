@@ -1,0 +1,52 @@
+"""The page of descriptors."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+
+from audit import registry
+from docs.making.markdown import code, doc, found, said, section
+
+BEHIND = {
+    "embedded-classifier": ("audit.encode.openclip:ClipEncoder",),
+    "embedded-copy": ("audit.encode.copies:CopyEncoder",),
+}
+"""What stands behind a registered function: where else it is described."""
+KINDS = {
+    "clip:NAME": ("audit.encode.openclip", "audit.encode.openclip:ClipEncoder"),
+    "sscd:FILE": ("audit.encode.sscd", "audit.encode.sscd:Sscd"),
+    "dino:NAME": ("audit.encode.dino", "audit.encode.dino:Dino"),
+    "timm:NAME": ("audit.encode.dino:Dino",),
+    "local:DESCRIPTOR": ("audit.encode.tiles", "audit.encode.tiles:Tiled"),
+}
+"""Forms that take a name or a file of a person's own."""
+SAME = {"sscd": "sscd:FILE", "dinov2": "dino:NAME"}
+"""Registered ones that are such a form with its name given."""
+
+
+def page() -> str:
+    """One section per encoder that can be named."""
+    head = (
+        '`--descriptor NAME` of `index` and `run`, `descriptor="NAME"` in Python. Vectors have '
+        "unit length, so that a dot product is a cosine; scores of two descriptors cannot be "
+        "compared, and an index remembers which one made it.\n\n"
+    )
+    registered = {n: (t, *BEHIND.get(n, () if n in SAME else (t.partition(":")[0],)))
+                  for n, t in registry.ENCODERS.items()}  # fmt: skip
+    every = {**registered, **KINDS}
+    return head + "".join(_descriptor(n, targets) for n, targets in every.items())
+
+
+def _descriptor(name: str, targets: Sequence[str]) -> str:
+    texts = list(dict.fromkeys(said(t) for t in targets))
+    if name in SAME:
+        form = SAME[name]
+        texts.append(f"As [`{form}`](#{form.replace(':', '').lower()}).")
+    shown = [*targets, *KINDS.get(SAME.get(name, ""), ())]
+    methods = [inspect.getdoc(o.images) or "" for t in shown if hasattr(o := found(t), "images")]
+    shape = re.search(r"float32\[n, [^\]]+\]", "\n".join([*map(said, shown), *methods]))
+    command = f"```sh\nt2i-audit index TRAINING_IMAGES --descriptor {name} --out INDEX\n```"
+    vectors = f"Vectors: {code(shape[0])}." if shape else ""
+    return section(name, *map(doc, texts), vectors, command)
