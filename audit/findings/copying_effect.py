@@ -53,7 +53,7 @@ def _effects(pairs: pd.DataFrame, arm: str, where: str, seed: int) -> list[Findi
     rng = np.random.default_rng(seed)
     rate = paired_bootstrap(after - before, clusters, rng)
     score = (known.score_arm - known.score_base).to_numpy(float)
-    near = paired_bootstrap(score, clusters, np.random.default_rng(seed))
+    near = paired_bootstrap(score, clusters, np.random.default_rng(seed), measured=True)
     lost, won = int((before > after).sum()), int((after > before).sum())
     out = [
         facts.finding(

@@ -151,7 +151,9 @@ def _costs(pairs: pd.DataFrame, arm: str, seed: int) -> list[Finding]:
     score = (pairs.score_arm - pairs.score_base).to_numpy(float)
     known = np.isfinite(score)
     if known.any():
-        change = paired_bootstrap(score[known], clusters[known], np.random.default_rng(seed))
+        change = paired_bootstrap(
+            score[known], clusters[known], np.random.default_rng(seed), measured=True
+        )
         margin = MARGIN * float((pairs.score_base - pairs.chance_base)[known].mean())
         cost = _cost(
             arm, "alignment", "change in the cosine to the original prompt", change,

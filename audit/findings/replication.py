@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
+from audit.findings.why import share
 from audit.findings.wording import estimate as worded
 from audit.records import BASELINE, Finding, Prompt
-from audit.stats.proportions import cluster_bootstrap, effective_n, wilson
+from audit.stats.proportions import effective_n, wilson
 
 
 def findings(table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int) -> list[Finding]:
@@ -41,16 +41,9 @@ def _rate(rows: pd.DataFrame, key: str, where: str, arm: str, seed: int) -> Find
     known = rows[rows.outcome == "label"]
     hits = known["copy"].to_numpy(bool)
     clusters = pd.factorize(known.prompt)[0]
-    n, k = len(known), int(hits.sum())
-    cluster_n = len(set(clusters))
-    if 0 < k < n and cluster_n > 1:
-        ci = cluster_bootstrap(hits.astype(float), clusters, np.random.default_rng(seed))
-        low, high, method = ci.low, ci.high, "cluster bootstrap by prompt"
-    else:
-        # A bootstrap of all-equal values has no width: fall back on prompts as the sample size.
-        ci = wilson(round(k / n * cluster_n) if n else 0, cluster_n)
-        low, high, method = ci.low, ci.high, "Wilson with prompts as sample size"
-    estimate = k / n if n else math.nan
+    n = len(known)
+    ci, method = share(hits, clusters, seed)
+    low, high, estimate = ci.low, ci.high, ci.estimate
     reasons = {str(o): int(c) for o, c in rows.outcome.value_counts().items() if o != "label"}
     return Finding(
         id=f"replication/{arm}/{key}",
@@ -66,7 +59,7 @@ def _rate(rows: pd.DataFrame, key: str, where: str, arm: str, seed: int) -> Find
         reasons=reasons,
         method=method,
         arm=arm,
-        verdict="undecided" if not n else ("found" if k else "not found"),
+        verdict="undecided" if not n else ("found" if hits.any() else "not found"),
         sentence=(
             f"{where[0].upper()}{where[1:]}: {worded(estimate, low, high)} of {n} "
             f"images copy a training image."

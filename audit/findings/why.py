@@ -228,7 +228,8 @@ def share(hits: np.ndarray, clusters: np.ndarray, seed: int) -> tuple[Interval, 
     n, groups = len(hits), len(set(clusters.tolist()))
     if 0 < hits.sum() < n and groups > 1:
         found = cluster_bootstrap(hits, clusters, np.random.default_rng(seed))
-        return found, "cluster bootstrap by prompt"
+        if found.low < found.high:
+            return found, "cluster bootstrap by prompt"
     # A bootstrap of all-equal values has no width: fall back on prompts as the sample size.
     few = wilson(round(hits.mean() * groups) if n else 0, groups)
     share = Interval(float(hits.mean()) if n else math.nan, few.low, few.high)

@@ -13,7 +13,7 @@ from scipy.stats import binomtest, permutation_test
 
 from audit.stats import paired
 from audit.stats.interval import Interval
-from audit.stats.proportions import wilson
+from audit.stats.proportions import clopper_pearson, wilson
 
 CELLS = st.tuples(*[st.integers(0, 80)] * 4).filter(any)
 
@@ -189,3 +189,27 @@ def test_exchanged_columns_are_uniform_without_a_difference() -> None:
     p = np.array([paired.exchanged_columns(t, rng, 99) for t in tables])
     assert (p <= 0.05).mean() <= 0.1
     assert (p <= 0.5).mean() == pytest.approx(0.5, abs=0.12)
+
+
+@pytest.mark.parametrize("k", [2, 5, 20])
+@pytest.mark.parametrize("mean", [0.0, 0.25, -1.0])
+def test_clusters_that_agree_are_no_certainty(k: int, mean: float) -> None:
+    """The limits leave room for what k clusters can miss, and stay inside -1..1."""
+    rng = np.random.default_rng(8)
+    got = paired.paired_bootstrap(np.full(3 * k, mean), np.repeat(np.arange(k), 3), rng)
+    assert got.estimate == pytest.approx(mean)
+    missed = clopper_pearson(0, k).high
+    assert got.high == pytest.approx(mean + missed * (1 - mean))
+    assert got.low == pytest.approx(mean - missed * (1 + mean))
+    assert -1 <= got.low <= mean <= got.high <= 1
+
+
+def test_a_rare_change_is_not_ruled_out_by_a_few_prompts_without_it() -> None:
+    """One prompt in ten changes wholly: limits over 8 prompts hold that in nearly all samples."""
+    rng = np.random.default_rng(9)
+    held = []
+    for _ in range(300):
+        d = np.repeat(rng.random(8) < 0.1, 4).astype(float)
+        got = paired.paired_bootstrap(d, np.repeat(np.arange(8), 4), rng, 400)
+        held.append(got.low <= 0.1 <= got.high)
+    assert np.mean(held) > 0.9
