@@ -25,6 +25,8 @@ DOSES = {"guidance": "scale", "fair-guidance": "scale", "noise": "level", "token
          "repeat-words": "count", "add-words": "count", "add-numbers": "count",
          "rescale-attention": "factor"}  # fmt: skip
 """Methods of which there may be more and less, with the option that says how much."""
+FEWEST = 3
+"""Amounts, the run's own among them, that make a row of doses; two are a comparison."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,16 @@ def findings(
         rows = table[table.attribute == attribute.name]
         asked = rows[rows.arm.isin([d.arm for d in given if d.arm != BASELINE])].prompt.unique()
         rows = rows[rows.prompt.isin(asked)]
-        if not len(rows):
+        given = [d for d in given if (rows.arm == d.arm).any()]
+        if len(given) < FEWEST:
             continue
         reference = _reference(context, attribute, rows.subject.unique())
-        for value, part in _groups(rows, attribute, reference):
+        groups = list(_groups(rows, attribute, reference))
+        for value, part in groups:
             out += [_share(part, attribute, d, value, reference, method, context) for d in given]
-        out += _amplified(rows, attribute, given, reference, method, context)
+        if reference is not None:
+            for value, part in [("", rows), *groups]:
+                out += _amplified(part, attribute, given, value, reference, method, context)
     return out
 
 
@@ -131,10 +137,13 @@ def _share(
 
 
 def _amplified(
-    rows: pd.DataFrame, attribute: Attribute, given: Sequence[Dose], reference: Reference | None,
-    method: str, context: Context,
+    rows: pd.DataFrame, attribute: Attribute, given: Sequence[Dose], value: str,
+    reference: Reference, method: str, context: Context,
 ) -> list[Finding]:  # fmt: skip
-    """How much more of each subject's majority the highest dose draws than the lowest, in pairs."""
+    """How much more of each subject's majority the highest dose draws than the lowest, in pairs.
+
+    `value` is the majority of all of these subjects, or empty where they differ.
+    """
     least, most = given[0], given[-1]
     low, high = (rows[rows.arm == d.arm] for d in (least, most))
     both = low.merge(high, on=["prompt", "seed"], suffixes=("_base", "_arm"))
@@ -147,9 +156,12 @@ def _amplified(
     moved = (kept.value_arm == wanted).astype(float) - (kept.value_base == wanted)
     change = paired_bootstrap(moved.to_numpy(), clusters(kept), np.random.default_rng(context.seed))
     arm = most.arm if most.arm != BASELINE else least.arm
+    whose = "each subject's majority"
+    if value:
+        whose = f"{plural(value)} among subjects that are mostly {plural(value)}"
     claim = Claim(
-        f"dose-{method}/majority",
-        f"change in the share of each subject's majority ({reference.name if reference else ''})",
+        f"dose-{method}/majority{'-' if value else ''}{value}",
+        f"change in the share of {whose} ({reference.name})",
         f"{method} from {least.amount:g} to {most.amount:g}",
         "paired by seed; cluster bootstrap by prompt",
     )  # fmt: skip

@@ -59,7 +59,7 @@ def by_id(table: pd.DataFrame, context: Context = CONTEXT) -> dict[str, Finding]
 def test_guidance_that_amplifies_drives_the_groups_apart(seed: int) -> None:
     """Shares lie near the truth at every dose, and the highest draws more of the majority."""
     found = by_id(drawn(seed, sharper))
-    assert len(found) == 9
+    assert len(found) == 11
     inside = 0
     for arm, amount in (("g1", 1), ("none", 3), ("g6", 6), ("g9", 9)):
         for value, side in (("woman", [p for p in OWN.values() if p > 0.5]),
@@ -74,6 +74,20 @@ def test_guidance_that_amplifies_drives_the_groups_apart(seed: int) -> None:
     assert grown.verdict == "above"
     assert grown.low <= truth <= grown.high
     assert grown.sentence.startswith("Guidance from 1 to 9: change in the share of each subject's")
+    for value, side in (("woman", [p for p in OWN.values() if p > 0.5]),
+                        ("man", [1 - p for p in OWN.values() if p < 0.5])):  # fmt: skip
+        alone = found[f"g9/dose-guidance/majority-{value}"]
+        assert alone.n + alone.missing == 60
+        assert alone.low <= np.mean([sharper(p, 9) - sharper(p, 1) for p in side]) <= alone.high
+        assert f"among subjects that are mostly {value[:-2]}" in alone.sentence
+
+
+def test_an_arm_that_was_drawn_on_other_prompts_has_no_row() -> None:
+    """Of arms of one method those count that these prompts were drawn under."""
+    table = drawn(0, sharper)
+    found = by_id(table[table.arm != "g6"])
+    assert {i.split("/")[0] for i in found} == {"none", "g1", "g9"}
+    assert doses.findings(table[table.arm.isin(["none", "g9"])], ARMS, CONTEXT, {}) == []
 
 
 def test_guidance_that_does_nothing_is_seldom_said_to_amplify() -> None:
