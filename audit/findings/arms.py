@@ -30,6 +30,8 @@ class Axis:
     """Fall of the distance from a target, or of the rate of copies: above 0 where the arm helps."""
     beyond: Interval
     """The gain less what the placebo gained; the gain itself where no placebo is about it."""
+    asked: bool = True
+    """Whether there was anything to gain: no rate of copies can fall that was 0 before."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _sides(by_id: Mapping[str, Finding], arm: str, placebo: Mitigation | None) -
             # A placebo that was never drawn is unknown: no distance is shown to fall beyond it.
             beyond = difference(gain, _turned(_of(other))) if other or distance else None
         name = f.quantity.removeprefix("change in ") if distance else "the rate of copies"
-        axes.append(Axis(name, gain, beyond or gain))
+        axes.append(Axis(name, gain, beyond or gain, f.references.get("before") != 0))
     cost = by_id.get(f"{prefix}cost-alignment")
     margin = cost.references.get("margin", math.nan) if cost else math.nan
     return Sides(tuple(axes), _of(cost), margin, placebo.name if placebo else "")
@@ -178,7 +180,8 @@ def _nothing(sides: Sides) -> tuple[str, str]:
     if not any(_known(a.gain) for a in sides.axes):
         return "undecided", "neither a distance nor copies could be measured"
     than = f" beyond the placebo {sides.placebo}" if sides.placebo else ""
-    open_ = [a.name for a in sides.axes if not (_known(a.beyond) and a.beyond.high < MATTERS)]
+    asked = [a for a in sides.axes if a.asked]
+    open_ = [a.name for a in asked if not (_known(a.beyond) and a.beyond.high < MATTERS)]
     if not open_:
         return "no effect", f"a gain that matters{than} is ruled out"
     better = [a.name for a in sides.axes if a.gain.low > 0]

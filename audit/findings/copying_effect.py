@@ -62,6 +62,7 @@ def _effects(pairs: pd.DataFrame, arm: str, where: str, seed: int) -> list[Findi
             f"{percent(before.mean())} (change {words(rate.estimate, rate.low, rate.high)}), "
             f"n = {len(known)} pairs.",
             p=mcnemar(lost, won),
+            references={"before": float(before.mean()), "after": float(after.mean())},
         ),
         facts.finding(
             "nearness", "change in the cosine to the nearest training image", near,
@@ -121,8 +122,9 @@ class _Facts:
         self.missing, self.clusters = missing, clusters
 
     def finding(
-        self, key: str, quantity: str, change: Interval, text: str, p: float = math.nan
-    ) -> Finding:
+        self, key: str, quantity: str, change: Interval, text: str, p: float = math.nan,
+        references: Mapping[str, float] | None = None,
+    ) -> Finding:  # fmt: skip
         """One effect as a claim."""
         kind = "captions" if self.where.startswith("captions") else "ordinary"
         return Finding(
@@ -130,5 +132,5 @@ class _Facts:
             quantity=quantity, estimate=change.estimate, low=change.low, high=change.high,
             n=self.n, n_effective=float(self.clusters), missing=self.missing,
             method="paired by seed; cluster bootstrap by prompt", arm=self.arm, p=p,
-            verdict=verdict(change, 0), sentence=text,
+            verdict=verdict(change, 0), sentence=text, references=references or {},
         )  # fmt: skip

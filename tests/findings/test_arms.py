@@ -231,3 +231,17 @@ def test_planted_arms_are_judged_as_they_were_planted(seed: int) -> None:
     for null in ("placebo", "useless"):
         assert got[null] in ("no effect", "undecided")
     assert np.isfinite([f.estimate for f in arms.findings(found, DECLARED)]).all()
+
+
+def test_copies_that_were_not_there_cannot_be_asked_to_go() -> None:
+    """No copy before: the width of that axis leaves nothing open, and more of them is a harm."""
+    still = [distance("a", -0.04, 0.04), alignment("a", -0.005, 0.005)]
+
+    def word(low: float, high: float, before: float) -> str:
+        rate = replace(copies("a", low, high), references={"before": before, "after": 0.0})
+        (f,) = arms.findings([*still, rate], [arm("a")])
+        return f.verdict
+
+    assert word(-0.15, 0.15, 0.0) == "no effect"
+    assert word(-0.15, 0.15, 0.2) == "undecided"
+    assert word(0.02, 0.15, 0.0) == "harms"
