@@ -76,6 +76,8 @@ def search(run: Run, encoder: Any, vectors: Any) -> tuple[pd.DataFrame, dict[str
     rule, got = decide(table, index, options.copies, options.q, options.seed)
     missing = table.score.isna().to_numpy()
     table["copy"] = [None if m else bool(c) for m, c in zip(missing, got.selected, strict=True)]
+    if options.copies == "twin" and math.isfinite(got.threshold):
+        table["chance"] = _by_chance(table, got.threshold)
     flagged = table[table["copy"] == True]  # noqa: E712 - None is neither
     line = float(flagged.score.min()) if len(flagged) else float("nan")
     if "recall" in how and 0 < line < 1:
@@ -194,6 +196,14 @@ def decide(
         )
         return words, conformal(score, null, q)
     return by_twin(table, q)
+
+
+def _by_chance(table: pd.DataFrame, threshold: float) -> np.ndarray:
+    """Images that lie as much nearer to the held-out set as copies to the training set, bool[n]."""
+    from audit.replication.match import twin_evidence
+
+    w = twin_evidence(table.score.to_numpy(float), table.held_score.to_numpy(float))
+    return np.asarray(np.nan_to_num(w, nan=math.inf) <= -threshold)
 
 
 def by_twin(table: pd.DataFrame, q: float) -> tuple[str, Selection]:

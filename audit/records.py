@@ -322,11 +322,13 @@ def to_json(findings: list[Finding]) -> str:
 
 
 def from_json(text: str) -> list[Finding]:
-    """Read findings back; null becomes NaN."""
+    """Read findings back; null becomes NaN, in references too."""
     rows: list[dict[str, Any]] = json.loads(text)
     floats = {f for f, t in Finding.__annotations__.items() if t in ("float", float)}
 
     def known(key: str, value: Any) -> Any:
+        if key == "references":
+            return {k: math.nan if v is None else v for k, v in value.items()}
         return math.nan if value is None and key in floats else value
 
     return [Finding(**{k: known(k, v) for k, v in row.items()}) for row in rows]

@@ -9,17 +9,24 @@ import math
 from collections.abc import Mapping
 
 import pandas as pd
+from scipy.stats import binomtest
 
 from audit.findings.why import share
 from audit.findings.wording import estimate as worded
 from audit.records import BASELINE, Finding, Prompt
 from audit.stats.proportions import effective_n, wilson
 
+ALPHA = 0.05
+"""Of the sign test on whether a group holds copies at all."""
+
 
 def findings(table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int) -> list[Finding]:
     """Copy rates by level of repetition, for prompts of no known image, and the counts.
 
-    `table` has MATCH_COLUMNS with `copy` decided (True, False, or None where the image is missing).
+    `table` has MATCH_COLUMNS with `copy` decided (True, False, or None where the image is missing),
+    and after a twin's selection `chance`: what lies as much nearer to the held-out set. The rate of
+    false calls is held over all calls; among few copies it is higher, and `chance` counts how many
+    calls of a group are false (Barber & Candes 2015, eq. 1.8).
     """
     out = []
     purpose = table.prompt.map(lambda p: prompts[p].purpose)
@@ -44,6 +51,10 @@ def _rate(rows: pd.DataFrame, key: str, where: str, arm: str, seed: int) -> Find
     n = len(known)
     ci, method = share(hits, clusters, seed)
     low, high, estimate = ci.low, ci.high, ci.estimate
+    false = int(known.chance.sum()) if "chance" in known else None
+    doubt = "" if false is None or not hits.any() else (
+        f" As far from chance on the held-out side, as false calls are: {false}."
+    )  # fmt: skip
     reasons = {str(o): int(c) for o, c in rows.outcome.value_counts().items() if o != "label"}
     return Finding(
         id=f"replication/{arm}/{key}",
@@ -59,12 +70,26 @@ def _rate(rows: pd.DataFrame, key: str, where: str, arm: str, seed: int) -> Find
         reasons=reasons,
         method=method,
         arm=arm,
-        verdict="undecided" if not n else ("found" if hits.any() else "not found"),
+        references={} if false is None else {"false": float(false)},
+        verdict="undecided" if not n else _found(known),
         sentence=(
             f"{where[0].upper()}{where[1:]}: {worded(estimate, low, high)} of {n} "
-            f"images copy a training image."
+            f"images copy a training image.{doubt}"
         ),
     )
+
+
+def _found(known: pd.DataFrame) -> str:
+    """Whether copies are shown: more prompts with calls than with as many by chance (sign test)."""
+    calls = known["copy"].astype(bool).groupby(known.prompt).sum()
+    if not calls.any():
+        return "not found"
+    if "chance" not in known:
+        return "found"
+    beyond = calls - known.chance.astype(bool).groupby(known.prompt).sum()
+    more, less = int((beyond > 0).sum()), int((beyond < 0).sum())
+    p = binomtest(more, more + less, alternative="greater").pvalue if more + less else 1.0
+    return "found" if p <= ALPHA else "undecided"
 
 
 def _units(table: pd.DataFrame) -> list[Finding]:

@@ -239,7 +239,7 @@ def test_refusals_and_junk_are_counted_and_never_asked_again() -> None:
     small = evidence(Size(subjects=("nurse", "cook"), seeds=3, captions=8))
     shown = replace(small, suite=replace(small.suite, mitigations=run.suite.mitigations),
                     facts={**small.facts, "left_alone": {"rewritten": left}})  # fmt: skip
-    arm = next(a for a in mitigations(shown) if a["name"] == "rewritten")
+    arm = next(a for a in mitigations(shown, {}) if a["name"] == "rewritten")
     assert arm["left"].startswith("28 of 36 images keep their prompt as it was: historical")
     assert "http" not in arm["made"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -243,6 +244,27 @@ def test_copy_rates_count_images_prompts_and_training_images() -> None:
     assert counts == [4, 2, 2]
 
 
+@pytest.mark.parametrize("copied", [0.0, 0.4])
+def test_a_group_without_copies_is_not_said_to_hold_some(copied: float) -> None:
+    """Calls among 30 ordinary prompts are chance, as often on either side: seldom copies found.
+
+    Copies among them are found; what lies on the held-out side is what chance gives.
+    """
+    prompts = {f"p{i}": Prompt(f"p{i}", "t", "s", "b", "representation", 1) for i in range(30)}
+    found = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        near, copy = rng.random(30) < 0.2, rng.random(30) < copied
+        side = rng.random(30) < 0.5
+        rows = [(p, p, "none", 0, 0.9, 0.5, "h", "t", "", 1, bool(c or (n and s)), "label")
+                for p, n, s, c in zip(prompts, near, side, copy, strict=True)]  # fmt: skip
+        table = pd.DataFrame(rows, columns=list(MATCH_COLUMNS)).assign(chance=near & ~side & ~copy)
+        rate = by_id(replication.findings(table, prompts, 0))["replication/none/ordinary"]
+        assert rate.references["false"] == (near & ~side & ~copy).sum()
+        found.append(rate.verdict == "found")
+    assert np.mean(found) > 0.8 if copied else np.mean(found) <= 0.06
+
+
 def test_findings_survive_json_with_their_gaps() -> None:
     """NaN becomes null and comes back as NaN; equal findings are equal bytes."""
     data = table({"nurse": 0.9}, 5, np.random.default_rng(8))
@@ -252,6 +274,10 @@ def test_findings_survive_json_with_their_gaps() -> None:
     again = from_json(text)
     assert to_json(again) == text
     assert math.isnan(again[0].floor) == math.isnan(found[0].floor)
+    gap = replace(found[0], references={"before": math.nan, "target": 0.5})
+    (back,) = from_json(to_json([gap]))
+    assert math.isnan(back.references["before"])
+    assert back.references["target"] == 0.5
 
 
 def test_classifier_quality_reads_the_confusion() -> None:

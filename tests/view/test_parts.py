@@ -186,15 +186,15 @@ def test_the_command_says_what_is_no_run(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_training_images_are_found_by_name(tmp_path: Path) -> None:
     """A shipped suite's corpus, or the one that is named, gives the pictures; others have none."""
-    from audit.commands.view import _training
+    from audit.commands.shared import training_images
 
     run = made.run(tmp_path / "run", n=8, images=False)
-    assert _training(run.folder, "") is None
+    assert training_images(run.folder, "") is None
     (tmp_path / "train").mkdir()
     want = np.full((8, 8, 3), 33, np.uint8)
     (tmp_path / "train" / "a.png").write_bytes(pictures.whole(want))
-    found = _training(run.folder, str(tmp_path / "train"))
+    found = training_images(run.folder, str(tmp_path / "train"))
     assert np.array_equal(found("a.png"), want)
     suite = Suite("world", "World", "?", (), (), (), ())
     run.folder.write_manifest(suite, Settings("made", "r", 1, 1.0, 1), {})
-    assert _training(run.folder, "")("train-00003").shape == (64, 64, 3)
+    assert training_images(run.folder, "")("train-00003").shape == (64, 64, 3)
