@@ -1,6 +1,6 @@
 """Small training sets, long training and repeated images make copies: measured on the world.
 
-    python benchmarks/why.py [--steps 100 200 400 800] [--sizes 32 256 2048] [--work FOLDER]
+    python benchmarks/why.py [--steps 100 200 400 800 1600] [--sizes 32 256 2048] [--work FOLDER]
 
 The embedded generator is trained on, as Somepalli et al. 2023b (arXiv 2305.20086, sec. 4) train
 Stable Diffusion on small sets of LAION: on pictures that it never saw, each with its caption. One
@@ -197,7 +197,7 @@ def figure(found: list[dict[str, Any]], path: Path) -> None:
 def main() -> None:
     """Train, measure, and print the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, nargs="+", default=[100, 200, 400, 800])
+    parser.add_argument("--steps", type=int, nargs="+", default=[100, 200, 400, 800, 1600])
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 256, 2048])
     parser.add_argument("--work", type=Path, default=Path("why"))
     parser.add_argument("--figure", type=Path)

@@ -53,7 +53,7 @@ def _rate(rows: pd.DataFrame, key: str, where: str, arm: str, seed: int) -> Find
     low, high, estimate = ci.low, ci.high, ci.estimate
     false = int(known.chance.sum()) if "chance" in known else None
     doubt = "" if false is None or not hits.any() else (
-        f" As far from chance on the held-out side, as false calls are: {false}."
+        f" Images that chance puts as near to held-out ones: {false}."
     )  # fmt: skip
     reasons = {str(o): int(c) for o, c in rows.outcome.value_counts().items() if o != "label"}
     return Finding(
