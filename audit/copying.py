@@ -53,9 +53,12 @@ def check(rule: str) -> str:
     return rule
 
 
-def search(run: Run, encoder: Any, vectors: Any) -> tuple[pd.DataFrame, dict[str, Any], Any]:
-    """Nearest training images with a decision on each: table (MATCH_COLUMNS), facts, the index.
+def search(
+    run: Run, encoder: Any, vectors: Any
+) -> tuple[pd.DataFrame, dict[str, Any], Any, np.ndarray | None]:
+    """Nearest training images with a decision on each: table, facts, the index, its clusters.
 
+    The table has MATCH_COLUMNS; clusters of near-duplicates are as `grouped` gives them.
     `vectors(run, encoder, step)` gives the descriptors of the run's pictures.
     """
     from audit.replication.match import match
@@ -70,7 +73,8 @@ def search(run: Run, encoder: Any, vectors: Any) -> tuple[pd.DataFrame, dict[str
     seen = edits(index, encoder, corpus.image, options.seed)
     run.progress("edited copies", 1, 1)
     index, shared = apart(index, seen)
-    shared |= grouped(index, shared["same"])[1]
+    label, groups = grouped(index, shared["same"])
+    shared |= groups
     known = vectors(run, encoder, "copy descriptors")
     table = match(run.samples, known, reading.missing_outcomes(run, known), index)
     rule, got = decide(table, index, options.copies, options.q, options.seed)
@@ -106,7 +110,7 @@ def search(run: Run, encoder: Any, vectors: Any) -> tuple[pd.DataFrame, dict[str
         run.notes.append(f"No image can be called a copy: {got.need}.")
     if index.skipped:
         run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
-    return table, facts, index
+    return table, facts, index, label
 
 
 def searched(index: Index, asked: str, seed: int) -> tuple[Index, dict[str, Any]]:
@@ -200,17 +204,19 @@ def decide(
 
 def _by_chance(table: pd.DataFrame, threshold: float) -> np.ndarray:
     """Images that lie as much nearer to the held-out set as copies to the training set, bool[n]."""
+    return np.asarray(np.nan_to_num(_evidence(table), nan=math.inf) <= -threshold)
+
+
+def _evidence(table: pd.DataFrame) -> np.ndarray:
+    """The twin's W of each row of matches, float64[n]."""
     from audit.replication.match import twin_evidence
 
-    w = twin_evidence(table.score.to_numpy(float), table.held_score.to_numpy(float))
-    return np.asarray(np.nan_to_num(w, nan=math.inf) <= -threshold)
+    return twin_evidence(table.score.to_numpy(float), table.held_score.to_numpy(float))
 
 
 def by_twin(table: pd.DataFrame, q: float) -> tuple[str, Selection]:
     """The twin's selection on a table of matches, and the rule in words."""
-    from audit.replication.match import twin_evidence
-
-    w = twin_evidence(table.score.to_numpy(float), table.held_score.to_numpy(float))
+    w = _evidence(table)
     matched = np.where(w > 0, "train/" + table.train.astype(str), "held/" + table.held.astype(str))
     got = twin(w, matched, q)
     words = (
@@ -245,12 +251,15 @@ def edits(
     return [{str(k): v for k, v in row.items()} for row in found.to_dict("records")]
 
 
-def with_factors(run: Run, table: pd.DataFrame, index: Index, same: float | None) -> pd.DataFrame:
+def with_factors(
+    run: Run, table: pd.DataFrame, index: Index, label: np.ndarray | None
+) -> pd.DataFrame:
     """The baseline's matches with what copying may go with (`findings.why`).
 
     How often the training set holds the nearest image and its near-duplicates, which are those of
-    cosine `same`, where it has any; how complex the nearest training image is, where it can be had;
-    and how specific the prompt: its length in words, and how many training captions say the same.
+    one cluster in `label`, where it has any; how complex the nearest training image is, where it
+    can be had; and how specific the prompt: its length in words, and how many training captions
+    say the same.
     """
     from audit.findings.why import specificity
     from audit.replication import complexity
@@ -266,16 +275,15 @@ def with_factors(run: Run, table: pd.DataFrame, index: Index, same: float | None
     if len(index.train) > LISTED:
         known = known.drop(columns="captions")
     looks = complexity.table(pictures).rename(columns={"image": "train"})
-    rows = _with_duplicates(rows, index, same)
+    rows = _with_duplicates(rows, index, label)
     return rows.merge(looks, how="left", on="train").merge(known, how="left", on="prompt")
 
 
-def _with_duplicates(rows: pd.DataFrame, index: Index, same: float | None) -> pd.DataFrame:
+def _with_duplicates(rows: pd.DataFrame, index: Index, label: np.ndarray | None) -> pd.DataFrame:
     """The column `duplicates`, where the training set has near-duplicates of other names."""
     from audit.replication.near_duplicates import copies
 
-    label, facts = grouped(index, same)
-    if label is None or not facts["groups"]:
+    if label is None or len(np.unique(label)) == len(label):
         return rows
     entries = index.train.entries
     count = copies(label, [e.repeats for e in entries])

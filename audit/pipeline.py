@@ -355,10 +355,10 @@ def execute(run: Run) -> Path:
                         vectors=known, extracted=extracted,
                         inside=detectors.search(run))  # fmt: skip
         if run.corpus is not None:
-            matches, facts, index = copying.search(run, descriptor, vectors)
+            matches, facts, index, label = copying.search(run, descriptor, vectors)
             scored = replace(
                 scored, matches=matches, facts=facts,
-                factors=copying.with_factors(run, matches, index, facts["corpus"]["same"]),
+                factors=copying.with_factors(run, matches, index, label),
                 whole=detectors.whole_set(run, run.folder.vectors(descriptor.key), index),
                 train_image=run.corpus.image,
                 training=training.read(run, encoder, index.train.entries, run.options.training),

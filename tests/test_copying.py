@@ -173,9 +173,9 @@ def test_near_duplicates_are_listed_and_become_a_factor(tmp_path: Path, seed: in
     assert set(table.image) == {f"{i:03}.png" for i in (*planted, *range(24, 30))}
     assert (table.groupby("cluster").repeats.sum() == table.groupby("cluster").held.first()).all()
     rows = pd.DataFrame({"train": ["001.png", "015.png", "003.png"]})
-    joined = copying._with_duplicates(rows, index, facts["cosine"])
+    joined = copying._with_duplicates(rows, index, copying.grouped(index, facts["cosine"])[0])
     assert joined.duplicates.tolist() == [3, 4, 1]
     assert "duplicates" not in copying._with_duplicates(rows, index, None)
     bare = build({"train": find(made.folder(tmp_path / "bare", made.pictures(9, seed + 9)))},
                  encoder, tmp_path / "bare-idx")  # fmt: skip
-    assert "duplicates" not in copying._with_duplicates(rows, bare, 0.99)
+    assert "duplicates" not in copying._with_duplicates(rows, bare, copying.grouped(bare, 0.99)[0])

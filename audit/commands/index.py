@@ -97,12 +97,11 @@ def _duplicates(made: Any, quiet: bool) -> dict[str, Any]:
     from audit import indexing
 
     path, facts = indexing.duplicates(made)
-    if not quiet:
-        typer.echo(
-            f"{facts['images']} of {len(made.index.train)} images are near-duplicates of others "
-            f"(cosine {facts['cosine']:.3f} or more), in {facts['clusters']} clusters; see {path}.",
-            err=True,
-        )
+    _tell(
+        quiet,
+        f"{facts['images']} of {len(made.index.train)} images are near-duplicates of others "
+        f"(cosine {facts['cosine']:.3f} or more), in {facts['clusters']} clusters; see {path}.",
+    )
     return facts
 
 

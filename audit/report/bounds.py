@@ -110,7 +110,7 @@ class Excerpt:
 
 def _charted(f: Finding) -> bool:
     share = f.section == "representation" and "=" in f.id and "/all/" not in f.id
-    return (share and not hidden(f)) or "before" in f.references
+    return (share and not hidden(f)) or "target" in f.references
 
 
 def excerpts(found: Sequence[Finding], always: Sequence[Finding] = ()) -> Iterator[Excerpt]:
