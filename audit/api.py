@@ -17,9 +17,11 @@ from audit import comparison
 from audit.errors import Incomplete, UserError, unknown
 from audit.gates import PASS, Check, alias, junit, overall, parse, rows
 from audit.gates import check as judge
-from audit.planning import Options, Progress, asked, silent
+from audit.planning import asked
 from audit.records import Finding, Suite, asdict_sample
 from audit.rewriting import Rewritten, rewrite
+from audit.runs.context import Progress, silent
+from audit.runs.options import Options
 from audit.store import RunFolder, write_atomic
 
 __all__ = ["Checked", "Incomplete", "Result", "Rewritten", "UserError", "check", "compare", "index",
@@ -116,8 +118,8 @@ def run(
     """Run a suite on a model, on images or on labels, or continue it where it stopped.
 
     `suite` is a shipped name or a TOML file; `mitigations` (as `-t` takes them), `seeds` and
-    `quick` (the suite's own smaller numbers) change it. Any field of `audit.planning.Options` is a
-    keyword, such as `steps`, `classifier`, `corpus`, `held_out`, `images`, `labels` and `out`, the
+    `quick` (the suite's own smaller numbers) change it. Any field of
+    `audit.runs.options.Options` is a keyword, such as `steps`, `classifier`, `corpus`, `held_out`, `images`, `labels` and `out`, the
     folder in which run folders are made. `progress(step, done, total)` is called as work goes on.
 
     Raises UserError for what is not there or does not fit, Incomplete where images are missing.

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from audit import pixels, reading, searching
-from audit.errors import UserError
-from audit.planning import Run
 from audit.records import BASELINE
+from audit.runs.context import Run
+from audit.runs.options import CopyRule
 from audit.stats.error_control import Selection, conformal, fixed, twin
 from audit.stats.proportions import wilson
 from audit.store import RunFolder
@@ -36,21 +36,6 @@ LOOKED_AT, LISTED = 5000, 2_000_000
 """Nearest training images whose complexity is measured, and captions that are compared, at most."""
 COMPARED = 4e9
 """Pairs of held-out and training images up to which one is looked for in the other."""
-
-
-def check(rule: str) -> str:
-    """The rule as it is; UserError for what is none."""
-    name, _, line = rule.partition(":")
-    try:
-        good = rule in ("twin", "conformal") or (name == "fixed" and -1 <= float(line) <= 1)
-    except ValueError:
-        good = False
-    if not good:
-        raise UserError(
-            f"--copies {rule!r} is no rule. Give twin, conformal, or fixed:0.75 for a line at that "
-            "cosine, whose error rate nobody knows."
-        )
-    return rule
 
 
 def search(
@@ -77,10 +62,10 @@ def search(
     shared |= groups
     known = vectors(run, encoder, "copy descriptors")
     table = match(run.samples, known, reading.missing_outcomes(run, known), index)
-    rule, got = decide(table, index, options.copies, options.q, options.seed)
+    rule, got = decide(table, index, options.rule, options.q, options.seed)
     missing = table.score.isna().to_numpy()
     table["copy"] = [None if m else bool(c) for m, c in zip(missing, got.selected, strict=True)]
-    if options.copies == "twin" and math.isfinite(got.threshold):
+    if options.rule.name == "twin" and math.isfinite(got.threshold):
         table["chance"] = _by_chance(table, got.threshold)
     flagged = table[table["copy"] == True]  # noqa: E712 - None is neither
     line = float(flagged.score.min()) if len(flagged) else float("nan")
@@ -100,10 +85,10 @@ def search(
             **how,
         },
         "threshold": line,
-        "threshold_w": got.threshold if options.copies == "twin" else None,
+        "threshold_w": got.threshold if options.rule.name == "twin" else None,
         "threshold_method": rule,
         "threshold_need": got.need,
-        "q": None if options.copies.startswith("fixed") else options.q,
+        "q": None if options.rule.name == "fixed" else options.q,
         "edits": seen,
     }
     if got.need:
@@ -180,19 +165,19 @@ def grouped(index: Index, same: float | None) -> tuple[np.ndarray | None, dict[s
 
 
 def decide(
-    table: pd.DataFrame, index: Any, rule: str, q: float, seed: int
+    table: pd.DataFrame, index: Any, rule: CopyRule, q: float, seed: int
 ) -> tuple[str, Selection]:
     """What is called a copy by a rule, and the rule in words."""
     score = table.score.to_numpy(float)
-    if rule.startswith("fixed"):
-        line = float(rule.partition(":")[2])
-        return f"a line at the cosine {line:g}: its error rate is not known", fixed(score, line)
+    if rule.name == "fixed":
+        words = f"a line at the cosine {rule.line:g}: its error rate is not known"
+        return words, fixed(score, rule.line)
     if not len(index.held):
         nothing = Selection(
             np.zeros(len(table), bool), math.inf, 0, "there are no held-out images (--held-out)"
         )
         return "none: there are no held-out images", nothing
-    if rule == "conformal":
+    if rule.name == "conformal":
         null = searching.null(index, seed)
         words = (
             f"conformal p-values against {len(null)} held-out images and Benjamini-Hochberg at q = "

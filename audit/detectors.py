@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from audit.errors import UserError, unknown
-from audit.planning import Run
+from audit.errors import UserError
 from audit.records import BASELINE, Finding, digest
+from audit.runs.context import Run
+from audit.runs.options import INSIDE
 
 if TYPE_CHECKING:
     from audit.replication.index import Index
 
-INSIDE = ("magnitude", "bright-ending")
-NAMES = (*INSIDE, "whole-set")
 BENIGN = 2000
 """Ordinary prompts at most that captions are set against, drawn by the run's seed."""
 TOGETHER = 16
@@ -29,14 +28,6 @@ MOST = 2000
 """Images of each side at most in measures of the whole set, drawn by the run's seed."""
 
 Scores = Callable[[Sequence[str]], np.ndarray]
-
-
-def check(names: Sequence[str]) -> tuple[str, ...]:
-    """The names without doubles, `all` written out; UserError for one that is none."""
-    for name in names:
-        if name not in (*NAMES, "all"):
-            raise unknown("detector", name, [*NAMES, "all"])
-    return tuple(n for n in NAMES if n in names or "all" in names)
 
 
 def fits(run: Run) -> None:

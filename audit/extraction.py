@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from audit.planning import Run
 from audit.records import BASELINE, Finding, Prompt, Sample
+from audit.runs.context import Run
 
 FEWEST, MOST = 4, 64
 """Images of a prompt that are needed, and at most looked at."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import encoders, registry
-from audit.planning import Progress, silent
+from audit.runs.context import Progress, silent
 from audit.store import RunFolder, write_atomic
 
 if TYPE_CHECKING:

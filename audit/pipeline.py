@@ -26,7 +26,7 @@ from audit import (
     validation,
 )
 from audit.errors import Incomplete
-from audit.planning import Options, Progress, Run, left_alone, open_run, silent, versions
+from audit.planning import left_alone, open_run, versions
 from audit.records import (
     ALIGNMENT_COLUMNS,
     Attribute,
@@ -36,6 +36,8 @@ from audit.records import (
     digest,
     to_json,
 )
+from audit.runs.context import Progress, Run, silent
+from audit.runs.options import Options
 from audit.validation import Errors
 
 if TYPE_CHECKING:

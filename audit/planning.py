@@ -7,11 +7,11 @@ import inspect
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from audit import registry, suites
 from audit.errors import UserError, unknown
 from audit.pixels import Unreadable
 from audit.records import BASELINE, Sample, Settings, Suite
+from audit.runs.context import Progress, Run, silent
+from audit.runs.options import Options, checked
 from audit.store import RunFolder, run_name
 from audit.suites import Rewriter
 
@@ -34,115 +36,6 @@ LIBRARIES = (
 BATCHES = {"cpu": 16, "cuda": 32, "mps": 4}
 """Images at once where nobody says how many; large pictures take fewer."""
 BATCH_PIXELS = 32 * 512 * 512
-
-
-class Progress(Protocol):
-    """Where steps report what they do; the command line shows it, tests ignore it."""
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """`done` of `total` units of `step` are finished."""
-
-
-def silent(step: str, done: int, total: int) -> None:
-    """Report nothing."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a run is made, beside the suite; None and 0 stand for the model's own default."""
-
-    model: str = "embedded"
-    out: Path = Path("reports")
-    steps: int | None = None
-    guidance: float | None = None
-    batch: int = 0
-    dtype: str = "auto"
-    device: str = "auto"
-    scheduler: str = ""
-    negative: str = ""
-    size: str = ""
-    """`WIDTHxHEIGHT`, or one number for a square."""
-    loras: tuple[str, ...] = ()
-    compile: bool = False
-    offload: str = "none"
-    trust: bool = False
-    revision: str = ""
-    config: Path | None = None
-    """Diffusers folder that describes a single-file checkpoint."""
-    images: Path | None = None
-    """Pictures made elsewhere, in place of a model."""
-    prompts: Path | None = None
-    """Table of their prompts."""
-    references: tuple[str, ...] = ()
-    """Tables of a person's own targets, as NAME=FILE; the first is what verdicts are about."""
-    labels: Path | None = None
-    """Table of labels that others gave, in place of pictures."""
-    classifier: str = "embedded-classifier"
-    descriptor: str = "embedded-copy"
-    search: str = "auto"
-    """How the training set is searched: `auto`, `flat`, `ivf-sq8` or `ivf-rabitq`."""
-    copies: str = "twin"
-    """Rule that calls copies: `twin`, `conformal`, or `fixed:COSINE`."""
-    q: float = 0.1
-    """Nominal false discovery rate of the copies."""
-    seed: int = 0
-    """Seed of resampling and of the sample walls; never of the images."""
-    validation: int = 800
-    """Renders on which the embedded classifier's errors are measured."""
-    detect: tuple[str, ...] = ()
-    """Detectors of copying that take time: `detectors.NAMES`."""
-    training: int = 120
-    """Training images of a subject that are read, for each kind of caption."""
-    precision: float = 0.0
-    """Half-width of intervals at which a subject gets no more images; 0 makes what is planned."""
-    command: str = ""
-    pictures: str = "all"
-    """On the page: `all`, `blur` (until somebody presses one), or `none`."""
-    corpus: Path | None = None
-    """Folder of training images, in place of the suite's corpus."""
-    held_out: Path | None = None
-
-    @property
-    def loading(self) -> Any:
-        """What of these the model's loader needs."""
-        from audit.generate.model import Loading
-
-        return Loading(
-            self.dtype, self.device, self.scheduler, self.loras, self.compile, self.offload,
-            self.trust, self.config,
-        )  # fmt: skip
-
-
-@dataclass
-class Run:
-    """One run under way: what the steps share."""
-
-    suite: Suite
-    options: Options
-    settings: Settings
-    folder: RunFolder
-    samples: list[Sample]
-    corpus: Any = None
-    """Training set to search, or None."""
-    progress: Progress = silent
-    notes: list[str] = field(default_factory=list)
-    source: Any = None
-    """Where the model lies; None for pictures made elsewhere."""
-    device: str = "cpu"
-    pictures: Callable[[str], np.ndarray] | None = None
-    """Sample id to picture, for pictures made elsewhere."""
-    names: dict[str, str] = field(default_factory=dict)
-    """Sample id to the picture's own name, for pictures made elsewhere."""
-    looks: list[Any] = field(default_factory=list)
-    """Every look at the shares of a run that stops by itself, `rounds.Look`."""
-    model: Any = None
-    """The loaded pipeline, once it was needed."""
-    labels: Any = None
-    """`imported.labels.Labels`, where there are no pictures at all."""
-
-    def picture(self, sample: str) -> np.ndarray:
-        """One picture, uint8[h, w, 3]; pixels.Unreadable if it is gone or damaged."""
-        return self.pictures(sample) if self.pictures else self.folder.read_image(sample)
 
 
 def versions() -> dict[str, str]:
@@ -240,17 +133,6 @@ def left_alone(samples: Iterable[Sample]) -> dict[str, dict[str, Any]]:
     return {a: {"images": images[a], "reasons": dict(r.most_common())} for a, r in reasons.items()}
 
 
-def _checked(options: Options) -> Options:
-    """The options with their rules in the form that the steps read; UserError for what is none."""
-    from audit import copying, detectors, rounds
-
-    precision = rounds.check(options.precision) if options.precision else 0.0
-    return replace(
-        options, copies=copying.check(options.copies), precision=precision,
-        detect=detectors.check(options.detect),
-    )  # fmt: skip
-
-
 def asked(
     suite: str | Suite,
     mitigations: Sequence[str] = (),
@@ -274,7 +156,7 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
 
     Raises UserError for whatever the options name that is not there or does not fit.
     """
-    run = _open(suite, _checked(options), progress)
+    run = _open(suite, checked(options), progress)
     for text in reversed(options.references):
         name, _, file = text.partition("=")
         if not name or not file:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from audit import pixels, registry
-from audit.planning import Run
 from audit.records import (
     ATTRIBUTE_COLUMNS,
     BASELINE,
@@ -19,6 +18,7 @@ from audit.records import (
     Sample,
     Suite,
 )
+from audit.runs.context import Run
 
 Reading = tuple[str, str | None, float]
 """Outcome, value, score."""

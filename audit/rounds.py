@@ -15,8 +15,9 @@ import pandas as pd
 from audit import suites
 from audit.errors import UserError
 from audit.findings.representation import Readings, readings
-from audit.planning import Run, rewriters
+from audit.planning import rewriters
 from audit.records import Prompt
+from audit.runs.context import Run
 from audit.stats.betting import Betting
 from audit.stats.betting import begin as begin_sequence
 from audit.stats.fixed_width import FixedWidth, fixed_width
@@ -52,16 +53,6 @@ class Look:
     """Whether images of these prompts will not do it within the limit: prompts are clusters."""
 
 
-def check(precision: float) -> float:
-    """The half-width as it is; UserError where it is none."""
-    if not 0.005 <= precision < 0.5:
-        raise UserError(
-            f"--precision {precision:g} is no half-width. Give one from 0.005 to 0.49; 0.05 stands "
-            "for plus or minus 5 points."
-        )
-    return precision
-
-
 def asked(run: Run) -> dict[str, list[Prompt]]:
     """Representation prompts by subject."""
     found: dict[str, list[Prompt]] = {}
@@ -83,7 +74,6 @@ def rule(run: Run, prompts: int) -> FixedWidth:
 
 def begin(run: Run) -> None:
     """Plan the first round: every subject's prompts a few times."""
-    check(run.options.precision)
     if run.pictures is not None:
         raise UserError(
             "--precision decides how many images are made; images that are there already cannot "

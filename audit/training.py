@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from audit import pixels
-from audit.planning import Run
 from audit.records import Attribute, Prompt, digest
 from audit.replication.corpus import Entry
+from audit.runs.context import Run
 
 KINDS = ("all captions", "captions that leave it open", "captions nearest the prompt")
 NEAREST = 0.25

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit.planning import Run
 from audit.records import Attribute, digest
+from audit.runs.context import Run
 
 RENDERS = "fresh balanced renders of the world, none of them in training"
 PEOPLE = "images of this run that people labelled, weighted to all of its images"

@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 import audit
 from audit import api, gates, rewriting
 from audit.cli import app
-from audit.planning import Options
 from audit.records import from_json
-from tests.runs import Plan, write
+from audit.runs.options import Options
+from tests.builders.runs import Plan, write
 
 EXAMPLES = [n for n in audit.__all__ if ">>>" in (inspect.getdoc(getattr(audit, n)) or "")]
 

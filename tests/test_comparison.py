@@ -17,8 +17,8 @@ from audit.commands.compare import compare as verb
 from audit.errors import UserError
 from audit.records import Attribute, from_json
 from audit.store import RunFolder
+from tests.builders.runs import Plan, suite, write
 from tests.report.test_page import read as parsed
-from tests.runs import Plan, suite, write
 
 PLANTED = {"nurse": 0.8, "cook": 0.4}
 OTHER = {"nurse": 0.3, "cook": 0.45}

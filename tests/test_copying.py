@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,11 +10,11 @@ import pandas as pd
 import pytest
 
 from audit import copying, encoders, searching
-from audit.errors import UserError
 from audit.records import Prompt
 from audit.replication.index import Descriptor, Index, build
 from audit.replication.side import Side
 from audit.replication.sources import find
+from audit.runs.options import CopyRule
 from tests.replication import made, stored
 
 
@@ -60,7 +59,7 @@ def test_planted_copies_are_found(rule: str, seed: int) -> None:
     """Every noisy copy, and few others."""
     table, index = planted(seed, 30)
     table.loc[499, ["score", "held_score"]] = np.nan
-    words, got = copying.decide(table, index, rule, 0.1, seed)
+    words, got = copying.decide(table, index, CopyRule(rule), 0.1, seed)
     assert got.selected[:30].all()
     assert got.selected[30:].sum() <= 8
     assert not got.selected[499]
@@ -71,7 +70,7 @@ def test_planted_copies_are_found(rule: str, seed: int) -> None:
 def test_too_few_to_stand_out() -> None:
     """A handful of copies cannot pass the twin at one in ten; what it would take is said."""
     table, index = planted(1, 4)
-    _, got = copying.decide(table, index, "twin", 0.1, 0)
+    _, got = copying.decide(table, index, CopyRule("twin"), 0.1, 0)
     assert not got.selected.any()
     assert "at least 10" in got.need
 
@@ -81,11 +80,11 @@ def test_nothing_is_called_without_a_held_out_set(rule: str) -> None:
     """No held-out images, no error rate, no copies: only a fixed line goes without."""
     table, index = planted(2, 30)
     index.held = _Side(np.empty((0, 64), np.float32))
-    words, got = copying.decide(table, index, rule, 0.1, 0)
+    words, got = copying.decide(table, index, CopyRule(rule), 0.1, 0)
     assert not got.selected.any()
     assert "--held-out" in got.need
     assert words.startswith("none")
-    words, got = copying.decide(table, index, "fixed:0.7", 0.1, 0)
+    words, got = copying.decide(table, index, CopyRule("fixed", 0.7), 0.1, 0)
     assert got.selected[:30].all()
     assert "not known" in words
 
@@ -97,20 +96,6 @@ def test_the_null_is_drawn_from_the_held_out_images() -> None:
     assert np.allclose(np.sort(every), np.sort(index.nearest(index.held.vectors)[0]))
     assert np.array_equal(searching.null(index, 5, 50), searching.null(index, 5, 50))
     assert len(searching.null(index, 5, 50)) == 50
-
-
-@pytest.mark.parametrize("rule", ["twin", "conformal", "fixed:0.5", "fixed:-1"])
-def test_rules_are_known(rule: str) -> None:
-    """A rule comes back as it was given."""
-    assert copying.check(rule) == rule
-
-
-@pytest.mark.parametrize("rule", ["", "twins", "fixed", "fixed:", "fixed:two", "fixed:1.5",
-                                  f"fixed:{math.nan}"])  # fmt: skip
-def test_what_is_no_rule(rule: str) -> None:
-    """One sentence that gives the rules."""
-    with pytest.raises(UserError, match="twin, conformal, or fixed"):
-        copying.check(rule)
 
 
 @pytest.mark.parametrize("asked", ["auto", "ivf-sq8"])

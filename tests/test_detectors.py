@@ -13,7 +13,9 @@ import pytest
 from audit import detectors, suites
 from audit.errors import UserError
 from audit.findings import detectors as claims
-from audit.planning import Options, Run, open_run
+from audit.planning import open_run
+from audit.runs.context import Run
+from audit.runs.options import Options
 
 
 def small(tmp_path: Path, captions: int, ordinary: int, **options: Any) -> Run:
@@ -25,15 +27,6 @@ def small(tmp_path: Path, captions: int, ordinary: int, **options: Any) -> Run:
     prompts = (*asked[:captions], *rest[::step][:ordinary])
     small = replace(suite, prompts=prompts, mitigations=())
     return open_run(small, Options(out=tmp_path, **options))
-
-
-def test_names_are_checked() -> None:
-    """Doubles go, `all` is every one, and a wrong name is answered with the right ones."""
-    assert detectors.check(["whole-set", "magnitude", "magnitude"]) == ("magnitude", "whole-set")
-    assert detectors.check(["all"]) == detectors.NAMES
-    assert detectors.check([]) == ()
-    with pytest.raises(UserError, match="magnitude"):
-        detectors.check(["magnitud"])
 
 
 @pytest.mark.parametrize(("detect", "word"), [("magnitude", "--model"), ("whole-set", "--corpus")])

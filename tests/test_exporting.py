@@ -27,7 +27,7 @@ from audit.exporting.markdown import code, escape, table
 from audit.records import Finding, to_json
 from audit.report import wording
 from audit.store import RunFolder
-from tests.runs import Plan, write
+from tests.builders.runs import Plan, write
 
 EXAMPLE = Path(__file__).parent.parent / "reports" / "example"
 HOSTILE = (

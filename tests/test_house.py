@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 `asking` takes from `generate` the hash of a model's folder, and from `mitigate` the gate."""
 EVERYWHERE = {"__init__", "__main__", "api", "behind", "cli", "commands", "comparison", "copying",
               "detectors", "doctor", "encoders", "extraction", "indexing", "labelling",
-              "paraphrasing", "pipeline", "planning", "reading", "rendering", "rewriting", "rounds",
+              "paraphrasing", "pipeline", "planning", "reading", "rendering", "rewriting", "rounds", "runs",
               "searching", "training", "validation", "world"}  # fmt: skip
 HEAVY = {"torch", "diffusers", "open_clip", "faiss", "transformers", "pandas", "numpy", "sklearn",
          "seaborn", "matplotlib", "jinja2", "pydantic", "scipy", "statsmodels"}  # fmt: skip

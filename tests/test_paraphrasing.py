@@ -18,8 +18,9 @@ from audit.generate.model import Model
 from audit.generate.tokens import spelling
 from audit.mitigate.methods import METHODS, engine
 from audit.paraphrasing import paraphrased, reworded
-from audit.planning import Options, silent
 from audit.records import Mitigation, Sample, Settings
+from audit.runs.context import silent
+from audit.runs.options import Options
 from audit.store import RunFolder
 from audit.world import models
 from tests.generate import small

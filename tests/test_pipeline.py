@@ -20,8 +20,8 @@ from sklearn.metrics import roc_auc_score
 
 from audit import pipeline, suites
 from audit.labelling import files
-from audit.planning import Options
 from audit.records import Finding, Suite, from_json
+from audit.runs.options import Options
 from audit.world.export import render_set
 from tests.labelling.test_files import fill
 

@@ -14,8 +14,8 @@ from audit import reading, registry, suites
 from audit.attributes import pictures
 from audit.attributes.colour import swatches
 from audit.errors import UserError
-from audit.planning import silent
 from audit.records import Attribute, Sample
+from audit.runs.context import silent
 from audit.store import RunFolder
 from audit.world import models
 from audit.world.dataset import balanced

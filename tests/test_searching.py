@@ -16,10 +16,11 @@ from typer.testing import CliRunner
 
 from audit import cli, encoders, pixels, searching
 from audit.errors import UserError
-from audit.planning import Options, open_run
+from audit.planning import open_run
 from audit.replication import training_set
 from audit.replication.index import build, load
 from audit.replication.sources import find
+from audit.runs.options import Options
 from audit.suites import read_suite
 from audit.world.export import render_set
 from tests.replication import made

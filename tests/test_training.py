@@ -13,9 +13,9 @@ import pytest
 from audit import suites, training
 from audit.findings import amplification
 from audit.findings.representation import Context
-from audit.planning import silent
 from audit.records import ATTRIBUTE_COLUMNS, Attribute
 from audit.replication.corpus import Entry
+from audit.runs.context import silent
 from audit.store import RunFolder
 from audit.world import models
 

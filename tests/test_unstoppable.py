@@ -18,8 +18,8 @@ import pytest
 
 from audit import pipeline, suites
 from audit.errors import UserError
-from audit.planning import Options
 from audit.records import Settings
+from audit.runs.options import Options
 from audit.store import RunFolder
 from audit.world.export import render_set
 from tests.generate import small

@@ -156,7 +156,8 @@ def run(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Run a suite on a model or on images, or continue it, and print the path of the report."""
-    from audit.planning import Options, asked
+    from audit.planning import asked
+    from audit.runs.options import Options
 
     chosen = asked(suite, mitigation or (), seeds)
     if plan_power:

@@ -32,7 +32,7 @@ def score(
 ) -> None:
     """Report on a table of labels alone: how published data sets are re-analysed."""
     from audit import suites
-    from audit.planning import Options
+    from audit.runs.options import Options
 
     if labels is None:
         raise UserError("Nothing to score: give a table of labels with --labels FILE.")

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from audit.errors import UserError
+from audit.generate.arguments import fixed, generators, refused
 from audit.generate.model import Model
-from audit.generate.sampler import fixed, generators
 from audit.generate.texts import OUTPUTS, Texts
 from audit.records import Settings
 
@@ -120,10 +120,7 @@ class Probe:
         except _Enough:
             self.model.pipeline.maybe_free_model_hooks()
         except ValueError as error:
-            raise UserError(
-                f"The model {self.model.name} refuses these settings: "
-                f"{str(error).strip().splitlines()[0][:200]} Change --size, --steps or --scheduler."
-            ) from error
+            raise refused(self.model, error) from error
         finally:
             handle.remove()
         return found

@@ -9,7 +9,6 @@ kernel that splits a batch over threads may round by the place in it; measured f
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 
 from audit.errors import UserError
+from audit.generate.arguments import fixed, generators, refused
 from audit.generate.inside import change
 from audit.generate.model import Model
 from audit.generate.texts import Texts
@@ -33,42 +33,12 @@ class Drawn:
     blocked: list[bool]
 
 
-def generators(seeds: Sequence[int]) -> list[torch.Generator]:
-    """One generator per image: noise, and whatever a sampler draws later, come from it alone."""
-    return [torch.Generator("cpu").manual_seed(s) for s in seeds]
-
-
-def fixed(model: Model, settings: Settings) -> dict[str, Any]:
-    """Arguments of the pipeline's call that are the same for every batch.
-
-    Raises UserError for a size that the model cannot draw.
-    """
-    takes = inspect.signature(model.pipeline.__call__).parameters
-    given: dict[str, Any] = {
-        "num_inference_steps": settings.steps,
-        "guidance_scale": settings.guidance,
-        "output_type": "pt",
-    }
-    if settings.size:
-        width, _, height = settings.size.partition("x")
-        given |= {"width": int(width), "height": int(height)}
-    if "use_resolution_binning" in takes:
-        given["use_resolution_binning"] = False
-    if "clean_caption" in takes:
-        given["clean_caption"] = False
-    return {k: v for k, v in given.items() if k in takes}
-
-
 @torch.inference_mode()
 def _call(model: Model, states: Mapping[str, Any], seeds: list[int], rest: dict[str, Any]) -> Any:
     try:
         out = model.pipeline(**states, generator=generators(seeds), **rest)
     except ValueError as error:
-        first = str(error).strip().splitlines()[0][:200]
-        raise UserError(
-            f"The model {model.name} refuses these settings: {first} Change --size, --steps or "
-            "--scheduler."
-        ) from error
+        raise refused(model, error) from error
     pictures = (out.images.float().clamp(0, 1) * 255).round().to(torch.uint8)
     flags = getattr(out, "nsfw_content_detected", None) or [False] * len(seeds)
     return pictures.permute(0, 2, 3, 1).cpu().numpy(), [bool(f) for f in flags]

@@ -33,6 +33,7 @@ from audit.mitigate.rewrite import why_not
 from audit.records import Prompt, asdict_sample
 from audit.report.effects import mitigations
 from audit.rewriting import parse, rewrite, with_arms
+from audit.runs.options import Options
 from tests.asking.serving import Answer, Server, said, serving
 from tests.report.made import Size, evidence
 
@@ -180,7 +181,7 @@ def plan(server: Server, options: str = "") -> list[str]:
     """The plan of the suite as the lines that a run keeps."""
     url = f'model = "small-1", url = "{server.url}", attribute = "gender"'
     Path("mine.toml").write_text(f"{SUITE}options = {{ {url}{options} }}\n")
-    run = planning.open_run(suites.read_suite("mine.toml"), planning.Options(out=Path("runs")))
+    run = planning.open_run(suites.read_suite("mine.toml"), Options(out=Path("runs")))
     return [json.dumps(asdict_sample(s)) for s in run.samples]
 
 
@@ -222,7 +223,7 @@ def test_refusals_and_junk_are_counted_and_never_asked_again() -> None:
     with serving(*script) as server:
         plan(server)
         assert len(server.asked) == 6
-        run = planning.open_run(suites.read_suite("mine.toml"), planning.Options(out=Path("runs")))
+        run = planning.open_run(suites.read_suite("mine.toml"), Options(out=Path("runs")))
         assert len(server.asked) == 6
     kept = [json.loads(line) for line in (Path("runs") / FILE).read_text().splitlines()]
     assert [k["outcome"] for k in kept] == [
@@ -249,7 +250,7 @@ def test_growing_asks_for_nothing_twice(server: Server) -> None:
     plan(server)
     asked = len(server.asked)
     bigger = suites.with_seeds(suites.read_suite("mine.toml"), 30)
-    run = planning.open_run(bigger, planning.Options(out=Path("runs")))
+    run = planning.open_run(bigger, Options(out=Path("runs")))
     assert len(server.asked) == asked
     assert sum(s.arm == "rewritten" for s in run.samples) == 9 * 30
 
@@ -260,7 +261,7 @@ def test_planning_says_how_far_it_is(server: Server) -> None:
     plan(server)
     suite = suites.read_suite("mine.toml")
     planning.rewriters(suite, Path("runs"), lambda *step: seen.append(step))
-    planning.open_run(suite, planning.Options(out=Path("runs")), lambda *step: seen.append(step))
+    planning.open_run(suite, Options(out=Path("runs")), lambda *step: seen.append(step))
     assert seen == [("texts of llm", i + 1, 36) for i in range(36)]
 
 

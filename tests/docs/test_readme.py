@@ -13,8 +13,8 @@ from PIL import Image
 
 import audit
 from audit import api, planning
+from tests.builders.runs import Plan, write
 from tests.docs.blocks import DOCS, blocks
-from tests.runs import Plan, write
 
 TEXT = (DOCS.parent / "README.md").read_text("utf-8")
 

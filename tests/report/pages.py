@@ -14,8 +14,8 @@ from audit import comparison
 from audit.records import Evidence
 from audit.report import compare, labels, page, search
 from audit.searching import COLUMNS
+from tests.builders.runs import Plan, write
 from tests.report.made import Size, evidence
-from tests.runs import Plan, write
 
 SIZE = Size(subjects=("technologist", "nurse", "cook"), seeds=6, captions=12)
 SMALL = Size(subjects=("nurse", "cook"), seeds=2, captions=4)

@@ -13,9 +13,9 @@ import pytest
 from audit import comparison
 from audit.records import BASELINE, Finding, from_json
 from audit.report import compare, page
+from tests.builders.runs import Plan, write
 from tests.report import sources
 from tests.report.made import Size, evidence
-from tests.runs import Plan, write
 
 EXAMPLE = Path(__file__).parents[2] / "reports" / "example"
 ELSEWHERE = ("How many of", "Cosine of edited copies", "Missing data", "The two runs")
