@@ -13,16 +13,17 @@ from typing import Any
 
 import pandas as pd
 
-from audit import comparison
 from audit.errors import Incomplete, UserError, unknown
-from audit.gates import PASS, Check, alias, junit, overall, parse, rows
-from audit.gates import check as judge
-from audit.planning import asked
+from audit.findings.gates import PASS, Check, alias, junit, overall, rows
+from audit.findings.gates import check as judge
 from audit.records import Finding, Suite, asdict_sample
-from audit.rewriting import Rewritten, rewrite
+from audit.runs import comparing
 from audit.runs.context import Progress, silent
 from audit.runs.options import Options
+from audit.runs.planning import asked
+from audit.runs.preview import Rewritten, rewrite
 from audit.store import RunFolder, write_atomic
+from audit.suites.conditions import parse
 
 __all__ = ["Checked", "Incomplete", "Result", "Rewritten", "UserError", "check", "compare", "index",
            "open", "rewrite", "run", "search"]  # fmt: skip
@@ -119,8 +120,9 @@ def run(
 
     `suite` is a shipped name or a TOML file; `mitigations` (as `-t` takes them), `seeds` and
     `quick` (the suite's own smaller numbers) change it. Any field of
-    `audit.runs.options.Options` is a keyword, such as `steps`, `classifier`, `corpus`, `held_out`, `images`, `labels` and `out`, the
-    folder in which run folders are made. `progress(step, done, total)` is called as work goes on.
+    `audit.runs.options.Options` is a keyword, such as `steps`, `classifier`, `corpus`, `held_out`,
+    `images`, `labels` and `out`, the folder in which run folders are made.
+    `progress(step, done, total)` is called as work goes on.
 
     Raises UserError for what is not there or does not fit, Incomplete where images are missing.
 
@@ -135,7 +137,7 @@ def run(
     >>> found.report.name
     'report.html'
     """
-    from audit import pipeline
+    from audit.runs import line
 
     wanted = _options(options)
     text = suite if isinstance(suite, Suite) else str(suite)
@@ -145,7 +147,7 @@ def run(
     call = ", ".join([repr(chosen.name if isinstance(suite, Suite) else text),
                       *(f"{k}={_said(v)}" for k, v in said.items())])  # fmt: skip
     planned = Options(model=str(model), command=f"audit.run({call})", **wanted)
-    report = pipeline.execute(pipeline.open_run(chosen, planned, progress))
+    report = line.execute(line.open_run(chosen, planned, progress))
     return Result(report.parent)
 
 
@@ -211,9 +213,9 @@ def compare(
     >>> both.findings[["where", "estimate", "verdict"]].values[0].tolist()
     ['nurse', -0.45, 'below']
     """
-    sides = [comparison.read(_folder(r), n) for r, n in ((a, "A"), (b, "B"))]
-    found = comparison.compare(sides[0], sides[1], anyway, margin)
-    report = comparison.write(found, Path(out), margin)
+    sides = [comparing.read(_folder(r), n) for r, n in ((a, "A"), (b, "B"))]
+    found = comparing.compare(sides[0], sides[1], anyway, margin)
+    report = comparing.write(found, Path(out), margin)
     return Result(report.parent, tuple(found.notes))
 
 
@@ -270,7 +272,7 @@ def index(
     >>> found[["query", "image", "verdict"]].values.tolist()[0]
     ['training/07.png', '07.png', 'copy']
     """
-    from audit import indexing
+    from audit.runs import indexing
 
     other = None if held_out is None else str(held_out)
     plan = indexing.Plan(other, descriptor, coverage, half, device)
@@ -286,12 +288,12 @@ def search(
 ) -> pd.DataFrame:  # fmt: skip
     """The nearest training images of each picture, and whether chance comes as near.
 
-    Pictures are files or folders. Columns are `audit.searching.COLUMNS`; `verdict`, `p` and `q`
-    stand with the nearest image. A picture that cannot be read has one row, with the reason for
+    Pictures are files or folders. Columns are `audit.runs.searching.COLUMNS`; `verdict`, `p` and
+    `q` stand with the nearest image. A picture that cannot be read has one row, with the reason for
     its verdict. With `page` the pairs are written side by side as HTML. Raises UserError where
     there is no picture or no index; `audit.index` has an example.
     """
-    from audit import searching
+    from audit.runs import searching
 
     several = [pictures] if isinstance(pictures, str | Path) else pictures
     opened, encoder = searching.opened(Path(index), search, device)

@@ -28,7 +28,6 @@ import torch
 from PIL import Image
 
 from audit import registry
-from audit.behind import Behind
 from audit.generate import model as models
 from audit.generate import sampler
 from audit.generate.model import Loading, Model
@@ -36,6 +35,7 @@ from audit.generate.source import find
 from audit.mitigate.arms import noise_seed
 from audit.mitigate.grammar import article
 from audit.records import Sample, Settings, sample_id
+from audit.runs.writer import Behind
 from audit.store import RunFolder
 
 JOBS = ("technologist", "nurse", "judge", "cook", "singer", "builder", "pilot", "teacher", "farmer",

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import norm
 
-from audit.rounds import IMAGES_A_ROUND, plan_size
+from audit.runs.rounds import IMAGES_A_ROUND, plan_size
 from audit.stats.betting import Betting, begin
 from audit.stats.fixed_width import coverage, fixed_width
 from audit.stats.proportions import wilson

@@ -16,9 +16,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import audit
-from audit import api, gates, rewriting
+from audit import api
 from audit.cli import app
+from audit.findings import gates
 from audit.records import from_json
+from audit.runs import preview
 from audit.runs.options import Options
 from tests.builders.runs import Plan, write
 
@@ -62,7 +64,7 @@ def test_all_names_are_the_api_s() -> None:
     """What the package promises, its type checker's imports and the module say the same."""
     assert audit.__all__ == api.__all__ == sorted(api.__all__)
     assert all(getattr(audit, n) is getattr(api, n) for n in audit.__all__)
-    assert audit.rewrite is rewriting.rewrite
+    assert audit.rewrite is preview.rewrite
 
 
 def test_options_are_those_of_a_run() -> None:

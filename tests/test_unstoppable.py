@@ -16,18 +16,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audit import pipeline, suites
+from audit import suites
 from audit.errors import UserError
 from audit.records import Settings
+from audit.runs import line
 from audit.runs.options import Options
 from audit.store import RunFolder
 from audit.world.export import render_set
 from tests.generate import small
-from tests.test_pipeline import TOML
+from tests.runs.test_line import TOML
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["audit.pipeline", "audit.generate.sampler", "audit.encode.openclip", "audit.encode.copies",
+    ["audit.runs.line", "audit.generate.sampler", "audit.encode.openclip", "audit.encode.copies",
      "audit.replication.index", "audit.report.page", "diffusers", "audit.world.models"]
 )  # fmt: skip
 
@@ -60,8 +61,8 @@ def work(place: Path, out: Path, largest: int = 0) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
     try:
-        pipeline.execute(
-            pipeline.open_run(suites.read_suite(str(place / "small.toml")), options(place, out))
+        line.execute(
+            line.open_run(suites.read_suite(str(place / "small.toml")), options(place, out))
         )
     except UserError as error:
         if largest:
@@ -218,9 +219,9 @@ def test_a_grown_run_redoes_nothing(
     wider = replace(
         suites.with_seeds(suite, 6), mitigations=(), attributes=(*suite.attributes, tone)
     )
-    run = pipeline.open_run(wider, options(place, out))
+    run = line.open_run(wider, options(place, out))
     assert run.folder.path == folder
-    pipeline.execute(run)
+    line.execute(run)
     assert all(p.stat().st_mtime_ns == t for p, t in {**before, **vectors}.items())
     assert len(list(folder.rglob("*.png"))) == len(before) + 4
 

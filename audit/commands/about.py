@@ -12,7 +12,7 @@ from audit.commands.shared import USAGE, Json
 
 def doctor(as_json: Json = False) -> None:
     """Say what is installed, what this machine can do, and what to do about what is missing."""
-    from audit import doctor as check
+    from audit.commands import doctor as check
 
     found = check.examine()
     typer.echo(json.dumps(found, indent=1) if as_json else check.page(found))

@@ -49,7 +49,7 @@ def demo(
 ) -> None:
     """Audit the embedded model, whose biases and copies were planted; prints the report's path."""
     from audit import suites
-    from audit.pipeline import Options
+    from audit.runs.line import Options
 
     suite = suites.read_suite("world", quick)
     options = Options(out=out, command=command(), pictures=shown(no_images, blur))
@@ -156,8 +156,8 @@ def run(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Run a suite on a model or on images, or continue it, and print the path of the report."""
-    from audit.planning import asked
     from audit.runs.options import Options
+    from audit.runs.planning import asked
 
     chosen = asked(suite, mitigation or (), seeds)
     if plan_power:

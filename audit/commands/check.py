@@ -28,13 +28,14 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Hold a finished run against gates: by interval, so that few images never pass by luck."""
-    from audit import gates
+    from audit.findings import gates
     from audit.store import RunFolder, write_atomic
+    from audit.suites import conditions
 
     folder = RunFolder(run)
     found = folder.findings()
     texts = [*folder.checks(), *(gate or [])]
-    checks = gates.check([gates.parse(t) for t in dict.fromkeys(texts)], found)
+    checks = gates.check([conditions.parse(t) for t in dict.fromkeys(texts)], found)
     if junit is not None:
         write_atomic(junit, gates.junit(checks, run.resolve().name))
     show(checks)

@@ -24,10 +24,10 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare two runs prompt by prompt and seed by seed; print the path of the page."""
-    from audit import comparison
+    from audit.runs import comparing
 
-    found = comparison.compare(comparison.read(a, "A"), comparison.read(b, "B"), anyway, margin)
-    report = comparison.write(found, out, margin)
+    found = comparing.compare(comparing.read(a, "A"), comparing.read(b, "B"), anyway, margin)
+    report = comparing.write(found, out, margin)
     for note in found.notes:
         typer.echo(note, err=True)
     if as_json:

@@ -52,7 +52,7 @@ def index(
     as_json: Json = False,
 ) -> None:
     """Make a training set searchable, or add to it what is new; prints the folder of the index."""
-    from audit import indexing
+    from audit.runs import indexing
 
     started = time.monotonic()
     plan = indexing.Plan(held_out, descriptor, coverage, half, device)
@@ -81,7 +81,7 @@ def _body(made: Any, groups: dict[str, Any] | None, started: float) -> dict[str,
 
 
 def _made(source: str, out: Path, plan: Any, meter: Meter) -> Any:
-    from audit import indexing
+    from audit.runs import indexing
 
     try:
         return indexing.make(source, out, plan, meter)
@@ -94,7 +94,7 @@ def _made(source: str, out: Path, plan: Any, meter: Meter) -> Any:
 
 def _duplicates(made: Any, quiet: bool) -> dict[str, Any]:
     """Write the clusters of near-duplicates and say where; facts on them."""
-    from audit import indexing
+    from audit.runs import indexing
 
     path, facts = indexing.duplicates(made)
     _tell(
@@ -119,7 +119,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Ask whether, and where, pictures are copied in a training set or among generated images."""
-    from audit import searching
+    from audit.runs import searching
 
     opened, encoder = searching.opened(index, how, device)
     question = searching.ask(pictures)
@@ -158,7 +158,7 @@ def _how_sure(row: Any) -> str:
 
 
 def _closing(opened: Any, question: Any) -> str:
-    from audit import searching
+    from audit.runs import searching
 
     text = f"Searched {len(opened.train)} images for {len(question.names)} pictures."
     if reason := searching.why(opened):

@@ -27,7 +27,7 @@ def label(
     as_json: Json = False,
 ) -> None:
     """Write a blind sheet for human labels, or read a filled one; corrections then rest on it."""
-    from audit.labelling.files import read_back, write_sheet
+    from audit.runs.labelling import read_back, write_sheet
     from audit.store import RunFolder
 
     folder = RunFolder(run)

@@ -27,7 +27,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write the page of a finished run anew, with other pictures or none; prints its path."""
-    from audit import rendering
+    from audit.report import from_folder
     from audit.store import RunFolder
     from audit.view.pictures import of_run
 
@@ -36,5 +36,5 @@ def report(
     train = None if no_images else training_images(folder, corpus)
     image = of_run(folder, {} if no_images else results).read
     with folder.lock():
-        path = rendering.render(folder, image, train, shown(no_images, blur), out)
+        path = from_folder.render(folder, image, train, shown(no_images, blur), out)
     finish(path, folder.path / "findings.json", as_json)

@@ -37,8 +37,8 @@ def rewrite(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Rewrite one prompt and print the final texts, one a line for every image."""
-    from audit.rewriting import paired
-    from audit.rewriting import rewrite as made
+    from audit.runs.preview import paired
+    from audit.runs.preview import rewrite as made
     from audit.suites import read_suite
 
     chosen, asked = read_suite(suite), paired(mitigation)

@@ -57,11 +57,11 @@ def command() -> str:
 
 def audit(suite: Any, options: Any, quiet: bool, as_json: bool) -> None:
     """Plan and run a suite under a meter, and print where the report is."""
-    from audit import pipeline
+    from audit.runs import line
 
     meter = Meter(quiet)
     try:
-        report = pipeline.execute(pipeline.open_run(suite, options, meter))
+        report = line.execute(line.open_run(suite, options, meter))
     except KeyboardInterrupt:
         typer.echo("\nInterrupted. Run the same command to continue.", err=True)
         raise typer.Exit(INTERRUPTED) from None

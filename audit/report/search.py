@@ -29,7 +29,7 @@ class Searched:
     """What was searched, with what, and what of it nobody has seen."""
 
     table: pd.DataFrame
-    """Rows of `audit.searching.search`."""
+    """Rows of `audit.runs.searching.search`."""
     images: int
     """Distinct training images."""
     held_out: int

@@ -8,7 +8,7 @@ from typing import Any
 
 from audit.errors import UserError, unknown
 from audit.labelling import sheet
-from audit.labelling.files import RECORD
+from audit.runs.labelling import RECORD
 from audit.store import RunFolder
 from audit.view.journal import Asked, Journal, Label, rater
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from audit import registry, rewriting
+from audit import registry
 from audit.errors import UserError
 from audit.mitigate.methods import AGAINST_COPIES, METHODS
+from audit.runs import preview
 from docs.making.markdown import attributes, code, doc, said, section, table
 
 ENGINE = {
@@ -111,7 +112,7 @@ def example(name: str) -> str:
 
     Empty for one that only a suite can describe.
     """
-    model, first = METHODS.get(name), rewriting.FIRST.get(name)
+    model, first = METHODS.get(name), preview.FIRST.get(name)
     if model is None or first is None:
         return ""
     field = model.model_fields[first]
@@ -128,7 +129,7 @@ def rewritten(spec: str) -> str:
     if unchanged or re.search(r":[A-Z]", spec):
         return ""
     try:
-        row = rewriting.rewrite("a photo of a nurse", spec.replace("'", ""))[0]
+        row = preview.rewrite("a photo of a nurse", spec.replace("'", ""))[0]
     except UserError:
         return ""
     return f"gives, for one image: *{row.text}*" if row.text != row.original else ""

@@ -16,7 +16,7 @@ from audit.asking.questions import Question
 from audit.asking.replies import Malformed
 from audit.asking.rewriter import FILE
 from audit.errors import UserError
-from audit.rewriting import rewrite
+from audit.runs.preview import rewrite
 
 WORDS = ["<unk>", "<end>", "<user>", "a", "photo", "of", "nurse", "any", "woman", "man"]
 

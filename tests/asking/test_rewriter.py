@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from audit import planning, suites
+from audit import suites
 from audit.asking import endpoint
 from audit.asking.questions import INCLUSIVE, STATED, question
 from audit.asking.rewriter import FILE, LanguageModel
@@ -32,8 +32,9 @@ from audit.mitigate.methods import Llm
 from audit.mitigate.rewrite import why_not
 from audit.records import Prompt, asdict_sample
 from audit.report.effects import mitigations
-from audit.rewriting import parse, rewrite, with_arms
+from audit.runs import planning
 from audit.runs.options import Options
+from audit.runs.preview import parse, rewrite, with_arms
 from tests.asking.serving import Answer, Server, said, serving
 from tests.report.made import Size, evidence
 

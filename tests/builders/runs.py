@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from audit.comparison import instruments
 from audit.findings import quality, replication, representation
 from audit.mitigate.arms import noise_seed
 from audit.records import (
@@ -24,6 +23,7 @@ from audit.records import (
     digest,
     to_json,
 )
+from audit.runs.comparing import instruments
 from audit.store import RunFolder
 
 GENDER = Attribute("gender", ("woman", "man"), {g: (f"a {g}",) for g in ("woman", "man")})

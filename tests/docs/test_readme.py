@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 import audit
-from audit import api, planning
+from audit import api
+from audit.runs import planning
 from tests.builders.runs import Plan, write
 from tests.docs.blocks import DOCS, blocks
 

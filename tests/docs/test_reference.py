@@ -9,9 +9,10 @@ import pytest
 import typer
 
 import audit
-from audit import cli, encoders, records, registry, suites
+from audit import cli, records, registry, suites
+from audit.encode import named
 from audit.mitigate.methods import METHODS
-from audit.rewriting import FIRST, parse
+from audit.runs.preview import FIRST, parse
 from docs.make import HERE, make
 from docs.making import descriptors, findings, mitigations
 from docs.making.markdown import doc, table
@@ -73,7 +74,7 @@ def test_everything_that_can_be_named_has_its_section_with_a_description(page: s
 
 def test_every_form_of_an_encoder_and_every_reader_is_there() -> None:
     """`kind:what`, `local:`, and the readers of pixels with what they read."""
-    assert {k.partition(":")[0] for k in descriptors.KINDS} == set(encoders.KINDS) | {"local"}
+    assert {k.partition(":")[0] for k in descriptors.KINDS} == set(named.KINDS) | {"local"}
     assert set(descriptors.BEHIND) | set(descriptors.SAME) <= set(registry.ENCODERS)
     readers = sections("attributes.md")["Readers of pixels"]
     for name in registry.READERS:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit import reading, suites
+from audit import suites
 from audit.findings import associations
 from audit.records import Association, Attribute, Prompt, Sample, Suite
+from audit.runs import reading
 
 DECLARED = Association("t", "Title", ("x1", "x2"), ("y1", "y2"), "xs", "ys", "gender", "woman",
                        "man")  # fmt: skip

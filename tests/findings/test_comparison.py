@@ -10,9 +10,9 @@ import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from audit.comparison import join
 from audit.findings.comparison import Common, Context, findings
 from audit.records import VERDICTS, Finding
+from audit.runs.comparing import join
 from audit.stats.change import youden
 from audit.stats.interval import Interval
 from audit.stats.multiplicity import benjamini_hochberg

@@ -10,7 +10,7 @@ import pytest
 from audit import pixels, suites
 from audit.errors import UserError
 from audit.imported import plan, readers
-from tests.test_pipeline import small
+from tests.runs.test_line import small
 
 
 def pictures(folder: Path, texts: list[str], extra: str = "") -> readers.Pictures:

@@ -16,7 +16,7 @@ from audit.errors import UserError
 from audit.mitigate import arms, gate_words, placebo
 from audit.mitigate.gate import gate, states
 from audit.records import Mitigation, Prompt, Suite
-from audit.rewriting import paired, rewrite, with_arms
+from audit.runs.preview import paired, rewrite, with_arms
 
 OPEN = ("occupations", "traits", "world", "world_full", "world_lab")
 """Suites whose prompts leave people's attributes open."""

@@ -19,7 +19,7 @@ from audit.mitigate import arms, stacks
 from audit.mitigate.methods import engine
 from audit.mitigate.rewrite import why_not
 from audit.records import Mitigation, Settings, Suite
-from audit.rewriting import parse
+from audit.runs.preview import parse
 
 SETTINGS = Settings("m", "r", 10, 3.0, 4)
 WORLD = suites.read_suite("world_full")

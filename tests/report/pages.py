@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from audit import comparison
 from audit.records import Evidence
 from audit.report import compare, labels, page, search
-from audit.searching import COLUMNS
+from audit.runs import comparing
+from audit.runs.searching import COLUMNS
 from tests.builders.runs import Plan, write
 from tests.report.made import Size, evidence
 
@@ -56,10 +56,10 @@ def run_page(hostile: str = "") -> str:
 def compare_page(hostile: str = "") -> str:
     """The page of a comparison, whose names and notes come from strangers."""
     with TemporaryDirectory() as place:
-        first = comparison.read(write(Path(place) / "a", Plan(seed=3)), "A")
+        first = comparing.read(write(Path(place) / "a", Plan(seed=3)), "A")
         other = Plan("two", {"nurse": 0.3, "cook": 0.5}, seed=4)
-        second = comparison.read(write(Path(place) / "b", other), "B")
-        found = comparison.compare(first, second)
+        second = comparing.read(write(Path(place) / "b", other), "B")
+        found = comparing.compare(first, second)
     rows = [replace(f, where=f.where + hostile, sentence=f.sentence + hostile)
             for f in found.findings]  # fmt: skip
     runs = ({"suite": "small" + hostile}, {"suite": "small"})

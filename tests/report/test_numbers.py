@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from audit import comparison
 from audit.records import BASELINE, Finding, from_json
 from audit.report import compare, page
+from audit.runs import comparing
 from tests.builders.runs import Plan, write
 from tests.report import sources
 from tests.report.made import Size, evidence
@@ -53,10 +53,10 @@ def test_a_page_is_its_findings(seed: int) -> None:
 
 def test_a_comparison_is_its_findings(tmp_path: Path) -> None:
     """A, B and their change, from two runs with planted shares."""
-    first = comparison.read(write(tmp_path / "a", Plan(seed=3)), "A")
+    first = comparing.read(write(tmp_path / "a", Plan(seed=3)), "A")
     other = Plan("two", {"nurse": 0.3, "cook": 0.5}, seed=4)
-    second = comparison.read(write(tmp_path / "b", other), "B")
-    found = comparison.compare(first, second)
+    second = comparing.read(write(tmp_path / "b", other), "B")
+    found = comparing.compare(first, second)
     runs = ({"suite": "small"}, {"suite": "small"})
     text = compare.page(compare.Pair(("one", "two"), runs, found.findings, found.notes, 0.1))
     made = sources.check(text, found.findings)

@@ -15,8 +15,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from audit import pixels
-from audit.labelling.files import RECORD, write_sheet
 from audit.records import Sample
+from audit.runs.labelling import RECORD, write_sheet
 from audit.view import app, desk, guard
 from audit.view.query import Query, choose
 from tests.view import made

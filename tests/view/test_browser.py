@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import uvicorn
 
-from audit.labelling.files import write_sheet
+from audit.runs.labelling import write_sheet
 from audit.view import app, serve
 from audit.view.desk import Desk
 from tests.view import browser, made

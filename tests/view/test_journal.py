@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from audit.cli import app as command
 from audit.errors import UserError
-from audit.labelling import files
+from audit.runs import labelling
 from audit.store import RunFolder
 from audit.view import journal, queue
 from audit.view.journal import Journal, Label
@@ -25,7 +25,7 @@ from tests.view import made
 def folder(tmp_path: Path) -> RunFolder:
     """A run with twelve pictures drawn of each of two attributes."""
     run = made.run(tmp_path / "run", n=24, seed=9)
-    files.write_sheet(run.folder, 12, [], 0)
+    labelling.write_sheet(run.folder, 12, [], 0)
     return run.folder
 
 
@@ -205,7 +205,7 @@ def test_label_reads_the_sheet_back(folder: RunFolder) -> None:
     path = folder.label_file(journal.QUEUE)
     done = CliRunner().invoke(command, ["label", str(folder.path), "--read", str(path), "--json"])
     assert json.loads(done.stdout)["labels"] == len(last(labels))
-    found = files.labels(folder)
+    found = labelling.labels(folder)
     assert found is not None
     read = {(r.rater, r.sample, r.attribute): r.value if r.outcome == "label" else r.outcome
             for r in found[0].itertuples()}  # fmt: skip

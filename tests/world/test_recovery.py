@@ -15,7 +15,7 @@ from audit import suites
 from audit.attributes.zero_shot import probabilities, prototypes
 from audit.findings.representation import Context, findings
 from audit.records import Attribute, Finding, Reference
-from audit.validation import confusion
+from audit.runs.reader_errors import confusion
 from audit.world import models, truth
 from audit.world.dataset import balanced, training_set
 

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit import suites, training
+from audit import suites
 from audit.findings import amplification
 from audit.findings.representation import Context
 from audit.records import ATTRIBUTE_COLUMNS, Attribute
 from audit.replication.corpus import Entry
+from audit.runs import training_images
 from audit.runs.context import silent
 from audit.store import RunFolder
 from audit.world import models
@@ -36,7 +37,7 @@ def run(path: Path) -> Any:
 
 def test_words_of_one_class_state_it() -> None:
     """Words that both classes' texts share say nothing; class words do."""
-    assert training.stated_words(GENDER) == {"woman", "female", "man", "male"}
+    assert training_images.stated_words(GENDER) == {"woman", "female", "man", "male"}
 
 
 def test_captions_are_sorted_by_what_they_state(tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_captions_are_sorted_by_what_they_state(tmp_path: Path) -> None:
     entries = made.corpus.entries()
     places = np.repeat(np.arange(len(entries)), [e.repeats for e in entries])
     prompts = [p for p in made.suite.prompts if p.subject == "nurse"]
-    found = training._chosen(entries, places, prompts, GENDER, models.classifier(), 400)
+    found = training_images._chosen(entries, places, prompts, GENDER, models.classifier(), 400)
     captions = {e.id: e.caption for e in entries}
     assert all("nurse" in captions[i] for ids in found.values() for i in ids)
     silent_ = [captions[i] for i in found["captions that leave it open"]]
@@ -58,14 +59,14 @@ def test_captions_are_sorted_by_what_they_state(tmp_path: Path) -> None:
 
 def test_a_subject_is_a_word_and_not_a_part_of_one() -> None:
     """`cook` is not in `cookie`, whatever its capitals."""
-    assert training._mentions("A Cook in a kitchen", "cook")
-    assert not training._mentions("a cookie", "cook")
+    assert training_images._mentions("A Cook in a kitchen", "cook")
+    assert not training_images._mentions("a cookie", "cook")
 
 
 def test_training_shares_are_those_that_were_planted(tmp_path: Path) -> None:
     """Read by the embedded classifier, nurses are mostly women and builders men; read once."""
     made = run(tmp_path)
-    found = training.read(made, models.classifier(), made.corpus.entries(), limit=60)
+    found = training_images.read(made, models.classifier(), made.corpus.entries(), limit=60)
     shares = {
         s: float((part.value == "woman").mean())
         for s, part in found[found.kind == "all captions"].groupby("subject")
@@ -80,14 +81,14 @@ def test_training_shares_are_those_that_were_planted(tmp_path: Path) -> None:
         raise AssertionError("pictures are read once")
 
     counted.images = refuse
-    again = training.read(made, counted, made.corpus.entries(), limit=60)
+    again = training_images.read(made, counted, made.corpus.entries(), limit=60)
     pd.testing.assert_frame_equal(found, again)
 
 
 def test_nothing_without_captions(tmp_path: Path) -> None:
     """A corpus whose captions are not known gives no comparison, and no claim."""
     made = run(tmp_path)
-    nothing = training.read(made, models.classifier(), [Entry("a", "", 1)], 60)
+    nothing = training_images.read(made, models.classifier(), [Entry("a", "", 1)], 60)
     assert nothing.empty
     context = Context([GENDER], [], {}, None, 0)
     empty = pd.DataFrame(columns=list(ATTRIBUTE_COLUMNS))

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from audit.cli import app
 from audit.errors import UserError
-from audit.labelling import files, sheet
+from audit.labelling import sheet
 from audit.records import ATTRIBUTE_COLUMNS
+from audit.runs import labelling
 from audit.store import RunFolder
 
 
@@ -55,7 +56,7 @@ def fill(path: Path, values: list[str], rater: str = "", out: Path | None = None
 
 def test_the_sheet_is_blind_and_the_page_shows_its_pictures(run: RunFolder) -> None:
     """Neither file says what was read; the page holds a picture for each row."""
-    made = files.write_sheet(run, 12, [], 0)
+    made = labelling.write_sheet(run, 12, [], 0)
     page = Path(made["path"]).read_text("utf-8")
     rows = list(csv.DictReader(Path(made["sheet"]).read_text("utf-8").splitlines()))
     assert len(rows) == made["pictures"] == 12
@@ -66,11 +67,11 @@ def test_the_sheet_is_blind_and_the_page_shows_its_pictures(run: RunFolder) -> N
 
 def test_labels_come_back_with_their_draw(run: RunFolder) -> None:
     """What was filled in is kept with raters and reasons; blanks are no labels."""
-    made = files.write_sheet(run, 10, [], 0)
+    made = labelling.write_sheet(run, 10, [], 0)
     fill(Path(made["sheet"]), ["Woman", "man ", "no person", "uncertain", ""], "ab")
-    said = files.read_back(run, [Path(made["sheet"])])
+    said = labelling.read_back(run, [Path(made["sheet"])])
     assert (said["labels"], said["raters"]) == (4, 1)
-    kept = files.labels(run)
+    kept = labelling.labels(run)
     assert kept is not None
     judged, drawn = kept
     assert list(judged.outcome) == ["label", "label", "no person", "uncertain"]
@@ -81,13 +82,13 @@ def test_labels_come_back_with_their_draw(run: RunFolder) -> None:
 
 def test_a_sheet_for_each_rater(run: RunFolder, tmp_path: Path) -> None:
     """Copies without initials are raters of their own; majority settles, a tie is uncertain."""
-    made = Path(files.write_sheet(run, 6, [], 0)["sheet"])
+    made = Path(labelling.write_sheet(run, 6, [], 0)["sheet"])
     paths = [
         fill(made, words, out=tmp_path / f"{i}.csv")
         for i, words in enumerate((["woman", "man"], ["woman", "woman"], ["man", "uncertain"]))
     ]
-    assert files.read_back(run, paths)["raters"] == 3
-    kept = files.labels(run)
+    assert labelling.read_back(run, paths)["raters"] == 3
+    kept = labelling.labels(run)
     assert kept is not None
     settled = sheet.settle(kept[0]).set_index("sample")
     order = kept[1].rows["sample"]
@@ -97,13 +98,13 @@ def test_a_sheet_for_each_rater(run: RunFolder, tmp_path: Path) -> None:
 
 def test_labels_that_people_gave_are_never_overwritten(run: RunFolder) -> None:
     """The same draw leaves the sheet as it is; another draw is refused while it stands."""
-    made = Path(files.write_sheet(run, 6, [], 0)["sheet"])
+    made = Path(labelling.write_sheet(run, 6, [], 0)["sheet"])
     fill(made, ["woman"])
     before = made.read_bytes()
-    files.write_sheet(run, 6, [], 0)
+    labelling.write_sheet(run, 6, [], 0)
     assert made.read_bytes() == before
     with pytest.raises(UserError, match="another draw"):
-        files.write_sheet(run, 6, [], 1)
+        labelling.write_sheet(run, 6, [], 1)
     assert made.read_bytes() == before
 
 
@@ -116,19 +117,19 @@ def test_labels_that_people_gave_are_never_overwritten(run: RunFolder) -> None:
 )
 def test_mistakes_on_the_sheet_name_their_line(run: RunFolder, cell: str, message: str) -> None:
     """A word that is neither class nor reason is refused with its place."""
-    made = Path(files.write_sheet(run, 6, [], 0)["sheet"])
+    made = Path(labelling.write_sheet(run, 6, [], 0)["sheet"])
     fill(made, [cell])
     with pytest.raises(UserError, match=message):
-        files.read_back(run, [made])
+        labelling.read_back(run, [made])
 
 
 def test_sheets_of_semicolons_are_read(run: RunFolder, tmp_path: Path) -> None:
     """Spreadsheets of many countries write them, with a byte-order mark."""
-    made = Path(files.write_sheet(run, 6, [], 0)["sheet"])
+    made = Path(labelling.write_sheet(run, 6, [], 0)["sheet"])
     fill(made, ["woman"])
     other = tmp_path / "s.csv"
     other.write_text("\ufeff" + made.read_text("utf-8").replace(",", ";"), "utf-8")
-    assert files.read_back(run, [other])["labels"] == 1
+    assert labelling.read_back(run, [other])["labels"] == 1
 
 
 @pytest.mark.parametrize(
@@ -140,11 +141,11 @@ def test_sheets_of_semicolons_are_read(run: RunFolder, tmp_path: Path) -> None:
 )
 def test_other_tables_are_refused(run: RunFolder, tmp_path: Path, text: str, message: str) -> None:
     """Only the sheet of this run can be read back into it."""
-    files.write_sheet(run, 6, [], 0)
+    labelling.write_sheet(run, 6, [], 0)
     path = tmp_path / "other.csv"
     path.write_text(text, "utf-8")
     with pytest.raises(UserError, match=message):
-        files.read_back(run, [path])
+        labelling.read_back(run, [path])
 
 
 def test_the_command_goes_through_a_whole_labelling(run: RunFolder) -> None:
@@ -165,4 +166,4 @@ def test_the_command_goes_through_a_whole_labelling(run: RunFolder) -> None:
 def test_a_folder_without_a_run_is_said_so(tmp_path: Path) -> None:
     """Labelling needs a finished run."""
     with pytest.raises(UserError, match="no finished run"):
-        files.write_sheet(RunFolder(tmp_path), 6, [], 0)
+        labelling.write_sheet(RunFolder(tmp_path), 6, [], 0)

@@ -12,10 +12,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from audit import comparison, gates
 from audit.commands.compare import compare as verb
 from audit.errors import UserError
+from audit.findings import gates
 from audit.records import Attribute, from_json
+from audit.runs import comparing
 from audit.store import RunFolder
 from tests.builders.runs import Plan, suite, write
 from tests.report.test_page import read as parsed
@@ -24,10 +25,10 @@ PLANTED = {"nurse": 0.8, "cook": 0.4}
 OTHER = {"nurse": 0.3, "cook": 0.45}
 
 
-def both(folder: Path, b: Plan, a: Plan | None = None, **more: bool) -> comparison.Comparison:
+def both(folder: Path, b: Plan, a: Plan | None = None, **more: bool) -> comparing.Comparison:
     """Two runs written and compared."""
-    first = comparison.read(write(folder / "a", a or Plan()), "A")
-    return comparison.compare(first, comparison.read(write(folder / "b", b), "B"), **more)
+    first = comparing.read(write(folder / "a", a or Plan()), "A")
+    return comparing.compare(first, comparing.read(write(folder / "b", b), "B"), **more)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -54,8 +55,8 @@ def test_planted_changes_are_found_in_pairs(seed: int, tmp_path: Path) -> None:
 
 def test_a_run_beside_itself_changes_nothing(tmp_path: Path) -> None:
     """The same folder twice: every change is 0 and none is called one."""
-    side = comparison.read(write(tmp_path, Plan()), "A")
-    found = comparison.compare(side, replace(side, name="B"))
+    side = comparing.read(write(tmp_path, Plan()), "A")
+    found = comparing.compare(side, replace(side, name="B"))
     assert all(f.estimate == 0 for f in found.findings)
     assert not {f.verdict for f in found.findings} & {"above", "below"}
 
@@ -127,7 +128,7 @@ def test_copies_of_another_search_are_left_out(tmp_path: Path) -> None:
 def test_an_unfinished_run_is_a_mistake(tmp_path: Path) -> None:
     """A folder without results is one sentence."""
     with pytest.raises(UserError, match="finished run"):
-        comparison.read(tmp_path, "A")
+        comparing.read(tmp_path, "A")
 
 
 def call(*arguments: str) -> tuple[int, str, str]:
@@ -179,11 +180,11 @@ def test_a_comparison_can_be_held_against_gates(tmp_path: Path) -> None:
 def test_readers_are_told_apart_by_what_they_were_asked() -> None:
     """Another text, class, threshold or gate is another reader; another title is not."""
     base = suite(Plan())
-    same = comparison.instruments(replace(base, title="Other"), "r")
-    assert same == comparison.instruments(base, "r")
+    same = comparing.instruments(replace(base, title="Other"), "r")
+    assert same == comparing.instruments(base, "r")
     for other in (
         replace(base, person_texts=("somebody",)),
         replace(base, attributes=(replace(base.attributes[0], threshold=0.7), base.attributes[1])),
         replace(base, attributes=(replace(base.attributes[0], reader="pixels"),)),
     ):
-        assert comparison.instruments(other, "r")["gender"] != same["gender"]
+        assert comparing.instruments(other, "r")["gender"] != same["gender"]

@@ -21,7 +21,7 @@ from audit.mitigate.grammar import find
 from audit.mitigate.methods import AGAINST_COPIES, METHODS, SPEAKING, TRANSPORT
 from audit.mitigate.rewrite import why_not
 from audit.records import BASELINE, Mitigation, Prompt, Settings, Suite
-from audit.schema import first
+from audit.suites.schema import first
 
 FIRST = {
     "inject": "attribute", "ethical": "attribute", "placebo": "attribute", "neutral": "attribute",

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit import extraction
 from audit.records import Prompt, Sample
+from audit.runs import extraction
 
 SIZE = 16
 

@@ -15,9 +15,9 @@ import pandas as pd
 from audit import suites
 from audit.errors import UserError
 from audit.findings.representation import Readings, readings
-from audit.planning import rewriters
 from audit.records import Prompt
 from audit.runs.context import Run
+from audit.runs.planning import rewriters
 from audit.stats.betting import Betting
 from audit.stats.betting import begin as begin_sequence
 from audit.stats.fixed_width import FixedWidth, fixed_width

@@ -14,13 +14,15 @@ from PIL import Image
 from scipy.stats import kstest
 from typer.testing import CliRunner
 
-from audit import cli, encoders, pixels, searching
+from audit import cli, pixels
+from audit.encode import named
 from audit.errors import UserError
-from audit.planning import open_run
 from audit.replication import training_set
 from audit.replication.index import build, load
 from audit.replication.sources import find
+from audit.runs import searching
 from audit.runs.options import Options
+from audit.runs.planning import open_run
 from audit.suites import read_suite
 from audit.world.export import render_set
 from tests.replication import made
@@ -81,7 +83,7 @@ def test_p_is_uniform_where_nothing_was_copied(place: Path) -> None:
     pictures = tuple(i.pixels() for i in balanced((5, 5), 250))
     names = tuple(map(str, range(250)))
     index = load(place / "idx")
-    encoder = encoders.named("embedded-copy")
+    encoder = named.named("embedded-copy")
     table = searching.search(index, encoder, searching.Question(names, pictures, {}), 1)
     assert (table.verdict == "copy").mean() < 0.03
     # Balanced pictures are drawn by other shares than the sets, so uniform only roughly.
@@ -106,7 +108,7 @@ def test_words_for_people(place: Path, tmp_path: Path) -> None:
 def test_without_a_held_out_set_nothing_is_called_a_copy(tmp_path: Path) -> None:
     """Scores are shown, the verdict is that there is none, and the way out is named."""
     made.folder(tmp_path / "train", made.pictures(5, 1))
-    build({"train": find(tmp_path / "train")}, encoders.named("phash"), tmp_path / "idx",
+    build({"train": find(tmp_path / "train")}, named.named("phash"), tmp_path / "idx",
           how={"descriptor": "phash"})  # fmt: skip
     result = CliRunner().invoke(
         cli.app, ["search", str(tmp_path / "train" / "002.png"), "-i", str(tmp_path / "idx")]
@@ -163,20 +165,20 @@ def test_an_index_is_a_training_set_of_a_run(place: Path) -> None:
     options = Options(corpus=place / "idx", device="cpu")
     corpus = open_run(read_suite("world"), options).corpus
     assert corpus.descriptor == "embedded-copy"
-    index = corpus.index(encoders.named("embedded-copy"), place / "unused", lambda a, b: None)
+    index = corpus.index(named.named("embedded-copy"), place / "unused", lambda a, b: None)
     entry = index.train.entry(0)
     known = pixels.read(place / "train" / "images" / entry.id)
     np.testing.assert_array_equal(corpus.image(entry.id), known)
     with pytest.raises(UserError, match="is an index already"):
         open_run(read_suite("world"), Options(corpus=place / "idx", held_out=place))
     with pytest.raises(UserError, match="cannot be compared"):
-        corpus.index(encoders.named("phash"), place / "unused", lambda a, b: None)
+        corpus.index(named.named("phash"), place / "unused", lambda a, b: None)
 
 
 def test_a_training_set_that_moved_away_has_no_pictures(tmp_path: Path) -> None:
     """The index still answers; a picture of the set is unreadable, with the reason."""
     made.folder(tmp_path / "train", made.pictures(5, 1))
-    build({"train": find(tmp_path / "train")}, encoders.named("phash"), tmp_path / "idx")
+    build({"train": find(tmp_path / "train")}, named.named("phash"), tmp_path / "idx")
     (tmp_path / "train").rename(tmp_path / "elsewhere")
     gone = training_set.at(tmp_path / "idx", None, lambda name: None)
     with pytest.raises(pixels.Unreadable, match="no longer where it was indexed"):
@@ -192,7 +194,7 @@ def test_a_training_set_that_moved_away_has_no_pictures(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_encoders_have_names(name: str, kind: str) -> None:
     """Registered names, kinds, and open_clip's own."""
-    assert type(encoders.named(name)).__name__ == kind
+    assert type(named.named(name)).__name__ == kind
 
 
 @pytest.mark.parametrize(
@@ -202,7 +204,7 @@ def test_encoders_have_names(name: str, kind: str) -> None:
 def test_a_wrong_encoder_is_one_sentence(name: str, said: str) -> None:
     """Near names, missing files, and modules that are not there."""
     with pytest.raises(UserError, match=said):
-        encoders.named(name)
+        named.named(name)
 
 
 def test_the_page_of_a_search_shows_what_was_found(place: Path, tmp_path: Path) -> None:
@@ -294,7 +296,7 @@ def test_a_stolen_part_is_found_by_a_local_index_alone(parts: Path, tmp_path: Pa
 
 def test_local_search_is_what_all_pairs_of_crops_give(parts: Path) -> None:
     """Top 5 of stored rows against a loop over pairs of crops of the pictures themselves."""
-    index, encoder = load(parts / "local"), encoders.named("local:embedded-copy")
+    index, encoder = load(parts / "local"), named.named("local:embedded-copy")
     some = [pixels.read(p) for p in sorted((parts / "held" / "images").rglob("*.png"))[:6]]
     scores, where = index.train.nearest(encoder.images(some), 5)
     train = [pixels.read(parts / "train" / "images" / e.id) for e in index.train.entries]
@@ -312,10 +314,10 @@ def test_a_local_index_refuses_what_it_cannot_do(parts: Path, tmp_path: Path) ->
     with pytest.raises(UserError, match="all compared"):
         CliRunner().invoke(cli.app, command, catch_exceptions=False)
     with pytest.raises(UserError, match="cannot be compared"):
-        load(parts / "local").check(encoders.named("embedded-copy"))
+        load(parts / "local").check(named.named("embedded-copy"))
     made.embeddings(tmp_path / "train", np.eye(8, dtype=np.float32))
     with pytest.raises(UserError, match="needs pictures to cut"):
-        build({"train": find(tmp_path / "train")}, encoders.named("local:pixels"), tmp_path / "i")
+        build({"train": find(tmp_path / "train")}, named.named("local:pixels"), tmp_path / "i")
 
 
 def test_the_page_frames_the_parts(parts: Path, tmp_path: Path) -> None:

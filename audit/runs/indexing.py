@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit import encoders, registry
+from audit import registry
+from audit.encode import named
 from audit.runs.context import Progress, silent
 from audit.store import RunFolder, write_atomic
 
@@ -71,7 +72,7 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
         sides["held"] = source(plan.held_out)
     elif registered:
         sides["held"] = source(training, held_out=True)
-    encoder = encoders.named(plan.descriptor, str(device(plan.device)))
+    encoder = named.named(plan.descriptor, str(device(plan.device)))
     coverage = plan.coverage
     if coverage is None and registered:
         own = float(sides["train"].corpus.coverage)
@@ -95,9 +96,9 @@ def _list(path: Path, reasons: Mapping[str, str]) -> None:
 
 def duplicates(made: Made) -> tuple[Path, dict[str, Any]]:
     """Write the clusters of near-duplicates, largest first; the file, and facts on them."""
-    from audit import copying
+    from audit.runs import matching
 
-    table, facts = copying.duplicates(made.index, made.encoder, made.source.image)
+    table, facts = matching.duplicates(made.index, made.encoder, made.source.image)
     path = made.index.folder / "duplicates.csv"
     write_atomic(path, table.to_csv(index=False, lineterminator="\n").encode())
     return path, dict(facts)

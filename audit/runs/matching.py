@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from audit import pixels, reading, searching
+from audit import pixels
 from audit.records import BASELINE
+from audit.runs import reading, searching
 from audit.runs.context import Run
 from audit.runs.options import CopyRule
 from audit.stats.error_control import Selection, conformal, fixed, twin

@@ -144,7 +144,7 @@ def asked(
     `quick` takes the seeds of the suite's own `[quick]` table, where it is read from a file.
     Raises UserError as `read_suite`, `with_arms` and `with_seeds` do.
     """
-    from audit.rewriting import with_arms
+    from audit.runs.preview import with_arms
 
     chosen = suite if isinstance(suite, Suite) else suites.read_suite(suite, quick)
     chosen = with_arms(chosen, mitigations) if mitigations else chosen

@@ -65,13 +65,13 @@ def opened(folder: Path, how: str = "auto", device: str = "auto") -> tuple[Index
 
     Raises UserError where there is no index, or its descriptor cannot be loaded.
     """
-    from audit import encoders
+    from audit.encode import named
     from audit.generate.model import device as found
     from audit.replication.approximate import prepared
     from audit.replication.index import load
 
     index = prepared(load(folder), how)
-    return index, encoders.named(index.descriptor.name, str(found(device)))
+    return index, named.named(index.descriptor.name, str(found(device)))
 
 
 def why(index: Index) -> str:

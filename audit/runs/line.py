@@ -10,23 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from audit import (
-    comparison,
-    copying,
-    detectors,
-    encoders,
-    extraction,
-    paraphrasing,
-    pixels,
-    reading,
-    rendering,
-    rounds,
-    suites,
-    training,
-    validation,
-)
+from audit import pixels, suites
+from audit.encode import named
 from audit.errors import Incomplete
-from audit.planning import left_alone, open_run, versions
 from audit.records import (
     ALIGNMENT_COLUMNS,
     Attribute,
@@ -36,9 +22,22 @@ from audit.records import (
     digest,
     to_json,
 )
+from audit.report import from_folder
+from audit.runs import (
+    comparing,
+    detecting,
+    extraction,
+    matching,
+    paraphrasing,
+    reader_errors,
+    reading,
+    rounds,
+    training_images,
+)
 from audit.runs.context import Progress, Run, silent
 from audit.runs.options import Options
-from audit.validation import Errors
+from audit.runs.planning import left_alone, open_run, versions
+from audit.runs.reader_errors import Errors
 
 if TYPE_CHECKING:
     from audit.findings.representation import Context
@@ -47,7 +46,7 @@ __all__ = ["Options", "Progress", "Run", "execute", "generate", "open_run", "sil
 
 
 def _classifier(run: Run) -> Any:
-    return encoders.named(run.options.classifier, str(run.device))
+    return named.named(run.options.classifier, str(run.device))
 
 
 def _descriptor(run: Run) -> Any:
@@ -57,7 +56,7 @@ def _descriptor(run: Run) -> Any:
     """
     if run.corpus is None:
         return None
-    return encoders.named(run.corpus.descriptor or run.options.descriptor, str(run.device))
+    return named.named(run.corpus.descriptor or run.options.descriptor, str(run.device))
 
 
 def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
@@ -71,10 +70,10 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     run.progress("images", done, len(planned))
     if not todo:
         return
-    from audit.behind import Behind
     from audit.generate.model import load
     from audit.generate.sampler import draw
     from audit.generate.texts import truncated
+    from audit.runs.writer import Behind
 
     assert run.source is not None  # planned for everything that is to be drawn
     model = run.model = run.model or load(run.source, run.options.loading)
@@ -171,7 +170,7 @@ class Scored:
     errors: Errors = field(default_factory=Errors)
     matches: pd.DataFrame = field(default_factory=pd.DataFrame)
     training: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Readings of training images (`training.read`), where there is a training set."""
+    """Readings of training images (`training_images.read`), where there is a training set."""
     nearness: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Nearness of images to one class rather than another (`reading.associate`)."""
     vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -179,11 +178,11 @@ class Scored:
     extracted: extraction.Found = field(default_factory=extraction.Found)
     """Prompts whose images agree from noise to noise (`extraction.search`)."""
     inside: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Scores of detectors that look inside the model (`detectors.search`)."""
+    """Scores of detectors that look inside the model (`detecting.search`)."""
     whole: Sequence[Finding] = ()
-    """Measures of the whole set (`detectors.whole_set`)."""
+    """Measures of the whole set (`detecting.whole_set`)."""
     factors: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """The baseline's matches with what copying may go with (`copying.with_factors`)."""
+    """The baseline's matches with what copying may go with (`matching.with_factors`)."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     train_image: Callable[[str], np.ndarray] | None = None
 
@@ -210,7 +209,7 @@ def conclude(run: Run, scored: Scored) -> Path:
             "pictures": run.names,
             "images": str(run.options.images or ""),
             "corpus": str(run.options.corpus or ""),
-            "instruments": comparison.instruments(
+            "instruments": comparing.instruments(
                 run.suite,
                 scored.key.get("encoder", f"labels {scored.key.get('labels')}"),
                 scored.facts.get("corpus"),
@@ -334,7 +333,7 @@ def execute(run: Run) -> Path:
 
     Raises Incomplete where pictures that should be there are not.
     """
-    detectors.fits(run)
+    detecting.fits(run)
     with run.folder.lock():
         if run.options.precision:
             rounds.begin(run)
@@ -349,21 +348,23 @@ def execute(run: Run) -> Path:
             run.folder.write_plan(run.samples)
             known, table = drawn_and_read(run, encoder, encoders)
         alignment = align(run, encoder, known, table)
-        known_errors = validation.errors(run, encoder)
+        known_errors = reader_errors.errors(run, encoder)
         key = {"encoder": encoder.key, "labels": known_errors.key}
         nearness = reading.associate(run, encoder, known)
         extracted = extraction.search(run, reading.missing_outcomes(run, known))
         scored = Scored(table, key, alignment, known_errors, nearness=nearness,
                         vectors=known, extracted=extracted,
-                        inside=detectors.search(run))  # fmt: skip
+                        inside=detecting.search(run))  # fmt: skip
         if run.corpus is not None:
-            matches, facts, index, label = copying.search(run, descriptor, vectors)
+            matches, facts, index, label = matching.search(run, descriptor, vectors)
             scored = replace(
                 scored, matches=matches, facts=facts,
-                factors=copying.with_factors(run, matches, index, label),
-                whole=detectors.whole_set(run, run.folder.vectors(descriptor.key), index),
+                factors=matching.with_factors(run, matches, index, label),
+                whole=detecting.whole_set(run, run.folder.vectors(descriptor.key), index),
                 train_image=run.corpus.image,
-                training=training.read(run, encoder, index.train.entries, run.options.training),
+                training=training_images.read(
+                    run, encoder, index.train.entries, run.options.training
+                ),
             )  # fmt: skip
         report = conclude(run, scored)
     gone = run.pictures is None and len({s.id for s in run.samples} - run.folder.present())
@@ -390,5 +391,5 @@ def write_report(run: Run, scored: Scored) -> Path:
             "This model and its training set were made for this audit: every planted share and "
             "every repeated image is known, so each estimate can be checked against the truth."
         )
-    rendering.keep(run.folder, run.suite, everything, run.labels is None)
-    return rendering.render(run.folder, run.picture, scored.train_image, run.options.pictures)
+    from_folder.keep(run.folder, run.suite, everything, run.labels is None)
+    return from_folder.render(run.folder, run.picture, scored.train_image, run.options.pictures)

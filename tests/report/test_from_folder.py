@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from audit import cli, rendering
+from audit import cli
 from audit.errors import UserError
 from audit.records import Association, Evidence, from_json, to_json
-from audit.report import page
+from audit.report import from_folder, page
 from audit.store import RunFolder
 from tests.report.made import Size, evidence
 
@@ -31,7 +31,7 @@ def written(one: Evidence, place: Path, pictures: bool = True) -> RunFolder:
     names = {n: folder.write_table(n, "k", t).name for n, t in tables.items()}
     folder.write_results({"tables": names, "images": "", "pictures": {}, "corpus": ""})
     folder.write_findings(to_json(one.findings))
-    rendering.keep(folder, one.suite, one.facts, pictures)
+    from_folder.keep(folder, one.suite, one.facts, pictures)
     for id in one.samples:
         folder.write_image(id, one.image(id))
     return folder
@@ -58,7 +58,7 @@ def test_a_folder_gives_the_page_of_its_evidence(one: Evidence, tmp_path: Path) 
     folder = written(one, tmp_path / "run")
     rounded = replace(one, findings=from_json(to_json(one.findings)))
     for pictures in page.PICTURES:
-        path = rendering.render(folder, one.image, one.train_image, pictures)
+        path = from_folder.render(folder, one.image, one.train_image, pictures)
         assert path == tmp_path / "run" / "report.html"
         assert path.read_text("utf-8") == page.page(rounded, pictures)
 
@@ -90,7 +90,7 @@ def test_the_verb_writes_it_anew(one: Evidence, tmp_path: Path) -> None:
 def test_labels_alone_have_no_frames_for_pictures(one: Evidence, tmp_path: Path) -> None:
     """Where there never were pictures, the page is one of numbers."""
     folder = written(one, tmp_path / "run", pictures=False)
-    text = rendering.render(folder, one.image, None).read_text("utf-8")
+    text = from_folder.render(folder, one.image, None).read_text("utf-8")
     assert "data:image" not in text
     assert 'class="none"' not in text
 
@@ -98,20 +98,20 @@ def test_labels_alone_have_no_frames_for_pictures(one: Evidence, tmp_path: Path)
 def test_what_is_no_finished_run_is_said(one: Evidence, tmp_path: Path) -> None:
     """An empty folder, one that an earlier version left, and one whose file is torn."""
     with pytest.raises(UserError, match="holds no finished run"):
-        rendering.render(RunFolder(tmp_path / "none"), one.image, None)
+        from_folder.render(RunFolder(tmp_path / "none"), one.image, None)
     folder = written(one, tmp_path / "run")
     (folder.path / "page.json").write_text('{"suite": ')
     with pytest.raises(UserError, match="damaged"):
-        rendering.render(folder, one.image, None)
+        from_folder.render(folder, one.image, None)
     (folder.path / "page.json").unlink()
     with pytest.raises(UserError, match="Run the same command again"):
-        rendering.render(folder, one.image, None)
+        from_folder.render(folder, one.image, None)
 
 
 def test_no_table_at_all(one: Evidence, tmp_path: Path) -> None:
     """A run without a training set leaves an empty table, which comes back as none."""
     bare = replace(one, matches=pd.DataFrame())
     folder = written(bare, tmp_path / "run")
-    assert "asked nothing about copies" not in rendering.render(folder, one.image, None).read_text(
-        "utf-8"
-    )  # its findings of copies stand
+    assert "asked nothing about copies" not in from_folder.render(
+        folder, one.image, None
+    ).read_text("utf-8")  # its findings of copies stand

@@ -9,38 +9,37 @@ from __future__ import annotations
 import csv
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from audit import gates
 from audit.errors import UserError, known, unknown
 from audit.mitigate import arms, stacks
-from audit.mitigate.arms import Rewriter, aims, noise_seed, targets
 from audit.mitigate.grammar import article
 from audit.records import (
-    BASELINE,
     Association,
     Attribute,
     Mitigation,
     Prompt,
     Reference,
-    Sample,
-    Settings,
     Suite,
 )
-from audit.schema import RawAttribute, RawBlock, RawReference, RawSuite, first
+from audit.suites import conditions
+from audit.suites.changing import with_seeds
+from audit.suites.schema import RawAttribute, RawBlock, RawReference, RawSuite, first
 
-__all__ = ["Rewriter", "aims", "expand", "noise_seed", "read_suite", "targets"]
+DEPTH = 1
+"""Folders between this file and the package's own."""
 
 
 def folder() -> Path:
     """Where the shipped suites are: inside an installed package, or at the top of a checkout."""
-    inside = Path(__file__).parent / "_prompts"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "prompts"
+    package = Path(__file__).parents[DEPTH]
+    inside = package / "_prompts"
+    return inside if inside.is_dir() else package.parent / "prompts"
 
 
 def list_suites() -> list[tuple[str, str]]:
@@ -121,7 +120,7 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
     for m in suite.mitigations:
         arms.check(suite, m)
     for text in suite.checks:
-        gates.parse(text)
+        conditions.parse(text)
     return suite
 
 
@@ -298,55 +297,3 @@ def with_reference(suite: Suite, name: str, path: Path) -> Suite:
     raw = RawReference(name=name, label=f"declared in {path.name}", file=str(path.resolve()))
     own = _reference(raw, attributes, asked, path.parent)
     return replace(suite, references=(own, *suite.references))
-
-
-def with_seeds(suite: Suite, seeds: int | Mapping[str, int]) -> Suite:
-    """The suite with other numbers of images per prompt: for every block, or for those named.
-
-    Raises UserError for an unknown block or fewer than one image.
-    """
-    blocks = {p.block for p in suite.prompts}
-    chosen = dict.fromkeys(blocks, seeds) if isinstance(seeds, int) else dict(seeds)
-    for block, n in chosen.items():
-        known("block", block, blocks, "seeds")
-        if n < 1:
-            raise UserError(f"seeds: block {block} would get {n} images. Give 1 or more.")
-    prompts = tuple(replace(p, seeds=chosen.get(p.block, p.seeds)) for p in suite.prompts)
-    return replace(suite, prompts=prompts)
-
-
-def shrink(suite: Suite, fraction: float) -> Suite:
-    """The suite with a fraction in (0, 1] of its images per prompt, and at least one."""
-    if not 0 < fraction <= 1:
-        raise UserError(f"A suite cannot shrink to {fraction} of its size. Give 0 < fraction <= 1.")
-    prompts = (replace(p, seeds=max(1, round(p.seeds * fraction))) for p in suite.prompts)
-    return replace(suite, prompts=tuple(prompts))
-
-
-def only_subjects(suite: Suite, subjects: Collection[str]) -> Suite:
-    """The suite with its representation prompts for these subjects alone; the others stay.
-
-    Raises UserError for an unknown subject, or where nothing would be left.
-    """
-    there = {p.subject for p in suite.prompts if p.purpose == "representation"}
-    for subject in subjects:
-        known("subject", subject, there, f"suite {suite.name}")
-    prompts = [p for p in suite.prompts if p.purpose == "replication" or p.subject in subjects]
-    if not prompts:
-        raise UserError(f"suite {suite.name}: no prompts are left. Name at least one subject.")
-    return replace(suite, prompts=tuple(prompts))
-
-
-def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) -> list[Sample]:
-    """The plan: one sample per prompt, seed and arm, baseline first, in the suite's order.
-
-    `rewriters` maps methods to functions. An arm shares its noise with the baseline; where
-    it leaves the text alone, it shares the image too: ids may repeat, rows do not.
-    """
-    everywhere = Mitigation(BASELINE, BASELINE, blocks=tuple({p.block for p in suite.prompts}))
-    known_ones = {BASELINE: lambda text, *_: text, **rewriters}
-    return [
-        s
-        for m in (everywhere, *suite.mitigations)
-        for s in arms.samples(suite, m, settings, known_ones)
-    ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import operator
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,33 +18,11 @@ from typing import Any
 from audit.errors import UserError, unknown
 from audit.records import BASELINE, Finding
 from audit.stats.proportions import wilson
+from audit.suites.conditions import Gate
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
-OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
-    "<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt,
-}  # fmt: skip
-_GATE = re.compile(
-    r"(?P<selector>.*\S)\s*(?P<op><=|>=|<|>)\s*"
-    r"(?P<number>[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<percent>%?)",
-    re.DOTALL,
-)
 MOST = 10**9
 """Images beyond which a number of them is called out of reach."""
-
-
-@dataclass(frozen=True)
-class Gate:
-    """A condition: which findings, how they must lie, and to what."""
-
-    text: str
-    selector: str
-    op: str
-    bound: float
-    """In the finding's own unit: shares, and changes of shares, in 0..1 (1 % is 0.01)."""
-
-    def holds(self, value: float) -> bool:
-        """Whether one value satisfies the condition."""
-        return OPERATORS[self.op](value, self.bound)
 
 
 @dataclass(frozen=True)
@@ -61,20 +38,6 @@ class Check:
     """How many of `unit` would decide at this estimate; infinite where none would, NaN where it is
     decided or not known."""
     unit: str
-
-
-def parse(text: str) -> Gate:
-    """A gate from its text; UserError for anything else."""
-    found = _GATE.fullmatch(text.strip())
-    if found is None:
-        raise UserError(
-            f"{text!r} is no gate. Write SELECTOR, one of <= < >= >, and a number, such as "
-            "'replication.rate.ordinary <= 1 %'."
-        )
-    bound = float(found["number"]) / (100 if found["percent"] else 1)
-    if not math.isfinite(bound):
-        raise UserError(f"{text!r}: {found['number']} is no finite number. Give one.")
-    return Gate(text.strip(), found["selector"], found["op"], bound)
 
 
 def alias(f: Finding) -> tuple[str, ...]:

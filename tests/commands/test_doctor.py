@@ -8,7 +8,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from audit import cli, doctor
+from audit import cli
+from audit.commands import doctor
 
 
 def test_this_machine_is_described() -> None:

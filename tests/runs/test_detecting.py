@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit import detectors, suites
+from audit import suites
 from audit.errors import UserError
 from audit.findings import detectors as claims
-from audit.planning import open_run
+from audit.runs import detecting
 from audit.runs.context import Run
 from audit.runs.options import Options
+from audit.runs.planning import open_run
 
 
 def small(tmp_path: Path, captions: int, ordinary: int, **options: Any) -> Run:
@@ -34,7 +35,7 @@ def test_what_cannot_be_had_is_refused_before_anything_is_drawn(detect: str, wor
     """Images alone have no inside, and a run without a training set nothing to compare with."""
     run: Any = SimpleNamespace(options=Options(detect=(detect,)), source=None, corpus=None)
     with pytest.raises(UserError, match=word):
-        detectors.fits(run)
+        detecting.fits(run)
 
 
 def test_scores_are_kept_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,18 +52,18 @@ def test_scores_are_kept_as_they_come(tmp_path: Path, monkeypatch: pytest.Monkey
 
         return lambda run, name: scores
 
-    monkeypatch.setattr(detectors, "_detector", stopping(20))
+    monkeypatch.setattr(detecting, "_detector", stopping(20))
     with pytest.raises(KeyboardInterrupt):
-        detectors.search(run)
+        detecting.search(run)
     first = len(asked)
     assert 0 < first < 48
-    monkeypatch.setattr(detectors, "_detector", stopping(10_000))
-    table = detectors.search(run)
+    monkeypatch.setattr(detecting, "_detector", stopping(10_000))
+    table = detecting.search(run)
     texts = {p.id: p.text for p in run.suite.prompts}
     assert len(asked) == len(set(asked)) == len(set(texts.values()))
     assert [float(len(texts[p])) for p in table.prompt] == list(table.score)
-    monkeypatch.setattr(detectors, "_detector", lambda *_: pytest.fail("made again"))
-    assert detectors.search(run).equals(table)
+    monkeypatch.setattr(detecting, "_detector", lambda *_: pytest.fail("made again"))
+    assert detecting.search(run).equals(table)
 
 
 def test_a_model_that_cannot_be_looked_into_costs_nothing_else(
@@ -74,8 +75,8 @@ def test_a_model_that_cannot_be_looked_into_costs_nothing_else(
     def refuse(*_: object) -> Any:
         raise UserError("A Some kind cannot be looked into.")
 
-    monkeypatch.setattr(detectors, "_detector", refuse)
-    table = detectors.search(run)
+    monkeypatch.setattr(detecting, "_detector", refuse)
+    table = detecting.search(run)
     assert table.score.isna().all()
     assert set(table.reason) == {"A Some kind cannot be looked into."}
     assert "cannot be looked into" in run.notes[0]
@@ -87,7 +88,7 @@ def test_a_model_that_cannot_be_looked_into_costs_nothing_else(
 def test_learned_captions_steer_the_embedded_model(tmp_path: Path) -> None:
     """Captions of images that stand 64 times are told from ordinary prompts by both detectors."""
     run = small(tmp_path, 10, 14, detect=("magnitude", "bright-ending"), steps=8)
-    table = detectors.search(run)
+    table = detecting.search(run)
     found = {f.id: f for f in claims.findings(table, {p.id: p for p in run.suite.prompts}, 0)}
     magnitude = found["replication/detectors/magnitude/auc/repeats=64"]
     assert magnitude.estimate > 0.95

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit import reading, registry, suites
+from audit import registry, suites
 from audit.attributes import pictures
 from audit.attributes.colour import swatches
 from audit.errors import UserError
 from audit.records import Attribute, Sample
+from audit.runs import reading
 from audit.runs.context import silent
 from audit.store import RunFolder
 from audit.world import models
@@ -68,7 +69,7 @@ def known(made: Any) -> dict[str, np.ndarray]:
 
 def test_one_function_is_an_attribute(tmp_path: Path) -> None:
     """Its answers stand beside the classifier's; None is uncertain; the gate comes first."""
-    made = run(tmp_path, "tests.test_reading:brightness")
+    made = run(tmp_path, "tests.runs.test_reading:brightness")
     table = reading.score(made, models.classifier(), known(made))
     light = table[table.attribute == "light"].set_index("sample")
     gender = table[table.attribute == "gender"].set_index("sample")
@@ -86,7 +87,7 @@ def test_one_function_is_an_attribute(tmp_path: Path) -> None:
 
 def test_pictures_are_read_once(tmp_path: Path) -> None:
     """A second scoring asks the reader nothing; a damaged note of it is made again."""
-    made = run(tmp_path, "tests.test_reading:brightness")
+    made = run(tmp_path, "tests.runs.test_reading:brightness")
     vectors = known(made)
     first = reading.score(made, models.classifier(), vectors)
     CALLS.clear()
@@ -105,10 +106,10 @@ def test_pictures_are_read_once(tmp_path: Path) -> None:
 )
 def test_mistakes_of_a_reader_name_it(tmp_path: Path, name: str, message: str) -> None:
     """One sentence, with the reader and what it did."""
-    made = run(tmp_path, f"tests.test_reading:{name}")
+    made = run(tmp_path, f"tests.runs.test_reading:{name}")
     with pytest.raises(UserError, match=message) as said:
         reading.score(made, models.classifier(), known(made))
-    assert f"tests.test_reading:{name}" in str(said.value)
+    assert f"tests.runs.test_reading:{name}" in str(said.value)
 
 
 def test_shipped_readers_answer_in_their_classes() -> None:

@@ -54,8 +54,8 @@ def errors(run: Run, encoder: Any) -> Errors:
 
 def with_people(run: Run, known: Errors) -> Errors:
     """Errors from the labels that people gave to this run, in place of what was known before."""
-    from audit.labelling.files import labels
     from audit.labelling.sheet import settle
+    from audit.runs.labelling import labels
 
     got = labels(run.folder)
     if got is None:

@@ -21,14 +21,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from audit import gates
 from audit.commands.check import check as verb
 from audit.errors import UserError
+from audit.findings import gates
 from audit.records import Finding, from_json, to_json
 from audit.stats.proportions import effective_n, wilson
 from audit.store import RunFolder
+from audit.suites import conditions
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "reports" / "example"
 SHARE = Finding(
     id="replication/none/ordinary", section="replication", where="ordinary prompts",
@@ -61,7 +62,7 @@ def of(k: float, n: int, **more: object) -> Finding:
 )
 def test_a_gate_is_read_from_its_text(text: str, selector: str, op: str, bound: float) -> None:
     """Selector, operator and number, with or without spaces and a percent sign."""
-    found = gates.parse(text)
+    found = conditions.parse(text)
     assert (found.selector, found.op) == (selector, op)
     assert found.bound == pytest.approx(bound)
 
@@ -72,20 +73,20 @@ def test_a_gate_is_read_from_its_text(text: str, selector: str, op: str, bound: 
 def test_what_is_no_gate_is_one_sentence(text: str) -> None:
     """Half a gate, another operator, and a number that is none are refused."""
     with pytest.raises(UserError, match=r"gate|finite"):
-        gates.parse(text)
+        conditions.parse(text)
 
 
 @given(
     st.lists(st.integers(0, 20), min_size=3, max_size=3).map(sorted),
     st.integers(0, 20),
-    st.sampled_from(list(gates.OPERATORS)),
+    st.sampled_from(list(conditions.OPERATORS)),
 )
 def test_the_whole_interval_decides(ends: list[int], bound: int, op: str) -> None:
     """Pass where every value in the interval holds, fail where none does, else undecided."""
     low, middle, high = ends
     f = replace(SHARE, estimate=middle / 20, low=low / 20, high=high / 20)
-    found = gates.judge(gates.parse(f"x {op} {bound / 20}"), f)
-    inside = [gates.OPERATORS[op](v, bound) for v in np.arange(2 * low, 2 * high + 1) / 2]
+    found = gates.judge(conditions.parse(f"x {op} {bound / 20}"), f)
+    inside = [conditions.OPERATORS[op](v, bound) for v in np.arange(2 * low, 2 * high + 1) / 2]
     if low == high:
         assert found.verdict == "undecided"
     elif all(inside):
@@ -95,12 +96,12 @@ def test_the_whole_interval_decides(ends: list[int], bound: int, op: str) -> Non
 
 
 @pytest.mark.parametrize("field", ["estimate", "low", "high"])
-@pytest.mark.parametrize("op", list(gates.OPERATORS))
+@pytest.mark.parametrize("op", list(conditions.OPERATORS))
 @pytest.mark.parametrize("bound", [0, 1])
 def test_what_is_missing_never_passes(field: str, op: str, bound: int) -> None:
     """A missing number is undecided whatever the gate, and says which images are missing."""
     f = replace(SHARE, reasons={"no person": 3}, **{field: math.nan})
-    found = gates.judge(gates.parse(f"x {op} {bound}"), f)
+    found = gates.judge(conditions.parse(f"x {op} {bound}"), f)
     assert found.verdict == "undecided"
     assert math.isnan(found.n_decides)
     assert ("no person 3" in found.reason) == (field == "estimate")
@@ -112,7 +113,7 @@ def test_the_number_that_decides_is_the_least_that_does(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(5, 60))
     k = int(rng.integers(0, n + 1))
-    gate = gates.parse(f"x {rng.choice(['<=', '<', '>=', '>'])} {rng.uniform(0.03, 0.97):.3f}")
+    gate = conditions.parse(f"x {rng.choice(['<=', '<', '>=', '>'])} {rng.uniform(0.03, 0.97):.3f}")
     found = gates.judge(gate, of(k, n))
 
     def decided(m: int) -> bool:
@@ -137,7 +138,7 @@ def test_images_of_few_prompts_need_more_of_them(seed: int) -> None:
     m = effective_n(values, clusters)
     ci = wilson(values.mean() * m, m)
     f = replace(of(values.sum(), 120), low=ci.low, high=ci.high, n_effective=m)
-    gate = gates.parse(f"x <= {ci.estimate + 0.03:.4f}")
+    gate = conditions.parse(f"x <= {ci.estimate + 0.03:.4f}")
     plain = gates.n_decides(gate, of(values.sum(), 120))
     assert gates.n_decides(gate, f) == pytest.approx(plain * 120 / m, rel=0.01)
 
@@ -148,25 +149,25 @@ def test_other_intervals_shrink_with_the_square_root() -> None:
         SHARE, quantity="change in the cosine", method="paired by seed", estimate=-0.01, low=-0.05,
         high=0.02,
     )  # fmt: skip
-    assert gates.n_decides(gates.parse("x <= 0"), change) == 40 * 9
-    assert gates.n_decides(gates.parse("x >= -0.02"), change) == 40 * 16
-    assert gates.judge(gates.parse("x <= 0"), change).unit == "pairs"
+    assert gates.n_decides(conditions.parse("x <= 0"), change) == 40 * 9
+    assert gates.n_decides(conditions.parse("x >= -0.02"), change) == 40 * 16
+    assert gates.judge(conditions.parse("x <= 0"), change).unit == "pairs"
     gap = replace(
         change, quantity="mean distance", method="percentile bootstrap over subjects",
         n_effective=6.0,
     )  # fmt: skip
-    found = gates.judge(gates.parse("x <= 0"), gap)
+    found = gates.judge(conditions.parse("x <= 0"), gap)
     assert (found.unit, found.n_decides) == ("subjects", 54)
 
 
 def test_nothing_decides_an_estimate_on_the_bound_or_a_count() -> None:
     """The bound itself, no copies at a bound of none, and counts, which grow with n."""
     for k, gate in ((4, "x <= 0.1"), (0, "x <= 0"), (0, "x > 0"), (40, "x >= 1")):
-        found = gates.judge(gates.parse(gate), of(k, 40))
+        found = gates.judge(conditions.parse(gate), of(k, 40))
         assert (found.verdict, found.n_decides) == ("undecided", math.inf)
         assert "no number of images" in found.reason
     count = replace(SHARE, id="replication/none/count-images", estimate=4, low=1.5, high=9)
-    found = gates.judge(gates.parse("x <= 4"), count)
+    found = gates.judge(conditions.parse("x <= 4"), count)
     assert math.isnan(found.n_decides)
     assert "rate" in found.reason
 
@@ -259,7 +260,7 @@ def test_selectors_name_what_their_pattern_says(
 def test_an_unknown_name_gets_near_ones(selector: str, near: str, example: list[Finding]) -> None:
     """A gate on nothing is a mistake of the command, with the names that were meant."""
     with pytest.raises(UserError, match="Did you mean") as error:
-        gates.check([gates.parse(f"{selector} <= 1")], example)
+        gates.check([conditions.parse(f"{selector} <= 1")], example)
     assert near in str(error.value)
 
 
@@ -274,7 +275,7 @@ def three() -> list[gates.Check]:
     hostile = replace(
         of(5, 100), id="x/<b>&\"'\x00\x1b]]>\ud800", sentence="</skipped>\x07 & so on"
     )
-    found = [gates.parse(f"x/* {t}") for t in ("<= 0.5", ">= 0.5", "<= 0.06")]
+    found = [conditions.parse(f"x/* {t}") for t in ("<= 0.5", ">= 0.5", "<= 0.06")]
     return gates.check(found, [hostile])
 
 
@@ -320,7 +321,7 @@ def test_junit_is_what_pytest_writes(tmp_path: Path) -> None:
 
 def test_json_holds_every_check_and_is_strict() -> None:
     """Infinite and missing numbers are null, and each gate has its verdict."""
-    found = json.loads(gates.to_json([*three(), gates.judge(gates.parse("x < 0"), of(0, 9))]))
+    found = json.loads(gates.to_json([*three(), gates.judge(conditions.parse("x < 0"), of(0, 9))]))
     assert found["verdict"] == "fail"
     assert found["gates"]["x/* <= 0.06"] == "undecided"
     assert [c["verdict"] for c in found["checks"]] == ["pass", "fail", "undecided", "fail"]

@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit import validation
 from audit.findings import quality
-from audit.labelling import files
 from audit.records import ATTRIBUTE_COLUMNS, Attribute
+from audit.runs import labelling, reader_errors
 from audit.store import RunFolder
-from tests.labelling.test_files import fill
+from tests.runs.test_labelling import fill
 
 GENDER = Attribute("gender", ("woman", "man"), {})
 
@@ -37,12 +36,12 @@ def labelled(tmp_path: Path, seed: int, n: int = 200, blank: int = 0) -> tuple[A
         {"tables": {"attributes": path.name}, "classes": {"gender": ["woman", "man"]},
          "command": "", "pictures": {}, "images": ""}
     )  # fmt: skip
-    sheet = Path(files.write_sheet(folder, n, [], seed)["sheet"])
+    sheet = Path(labelling.write_sheet(folder, n, [], seed)["sheet"])
     order = pd.read_csv(sheet, dtype=str)["sample"]
     words = ["woman" if true[int(s, 16)] else "man" for s in order]
     words[:blank] = [""] * blank
     fill(sheet, words, "ab")
-    files.read_back(folder, [sheet])
+    labelling.read_back(folder, [sheet])
     joint = np.array([[np.sum(true & read), np.sum(true & ~read)],
                       [np.sum(~true & read), np.sum(~true & ~read)]])  # fmt: skip
     return SimpleNamespace(folder=folder, suite=SimpleNamespace(attributes=(GENDER,))), joint
@@ -54,11 +53,11 @@ def test_rates_from_labels_are_those_of_the_whole_run(tmp_path: Path, blank: int
     off = []
     for seed in range(12):
         run, joint = labelled(tmp_path, seed, blank=blank)
-        found = validation.with_people(run, validation.Errors())
+        found = reader_errors.with_people(run, reader_errors.Errors())
         table = found.tables["gender"]
         rates, truth = table / table.sum(1, keepdims=True), joint / joint.sum(1, keepdims=True)
         off.append(rates - truth)
-        assert found.sources["gender"] == validation.PEOPLE
+        assert found.sources["gender"] == reader_errors.PEOPLE
     assert np.abs(np.mean(off, axis=0)).max() < 0.03
     assert np.abs(off).max() > 0
 
@@ -68,7 +67,7 @@ def test_labels_alone_give_the_share_of_all_images(tmp_path: Path) -> None:
     held = []
     for seed in range(20):
         run, joint = labelled(tmp_path, seed + 50, n=100)
-        found = validation.with_people(run, validation.Errors())
+        found = reader_errors.with_people(run, reader_errors.Errors())
         (share,) = quality.labelled_shares(found.settled, found.sizes, [GENDER])
         held.append(share.low <= joint[0].sum() / joint.sum() <= share.high)
     assert np.mean(held) >= 0.85
@@ -77,28 +76,28 @@ def test_labels_alone_give_the_share_of_all_images(tmp_path: Path) -> None:
 def test_people_come_before_renders_and_change_the_key(tmp_path: Path) -> None:
     """What was known before gives way to labels of the run itself; other attributes stay."""
     run, _ = labelled(tmp_path, 1)
-    before = validation.Errors(
+    before = reader_errors.Errors(
         {"gender": np.eye(2) * 100, "tone": np.eye(3)}, {"gender": "renders", "tone": "renders"}
     )
-    found = validation.with_people(run, before)
-    assert found.sources == {"gender": validation.PEOPLE, "tone": "renders"}
+    found = reader_errors.with_people(run, before)
+    assert found.sources == {"gender": reader_errors.PEOPLE, "tone": "renders"}
     assert found.key != before.key == "none"
 
 
 def test_no_labels_leave_everything_as_it_was(tmp_path: Path) -> None:
     """A run that nobody labelled keeps what the renders said."""
     run = SimpleNamespace(folder=RunFolder(tmp_path), suite=SimpleNamespace(attributes=(GENDER,)))
-    before = validation.Errors({"gender": np.eye(2)}, {"gender": "renders"})
-    assert validation.with_people(run, before) is before
+    before = reader_errors.Errors({"gender": np.eye(2)}, {"gender": "renders"})
+    assert reader_errors.with_people(run, before) is before
 
 
 def test_what_people_could_not_say_is_a_finding(tmp_path: Path) -> None:
     """Reasons in place of a class are counted with an interval, and are no errors."""
     run, _ = labelled(tmp_path, 2, n=50)
-    sheet = run.folder.label_file(files.SHEET)
+    sheet = run.folder.label_file(labelling.SHEET)
     fill(sheet, ["no person"] * 10 + ["woman", "man"] * 20, "ab")
-    files.read_back(run.folder, [sheet])
-    found = validation.with_people(run, validation.Errors())
+    labelling.read_back(run.folder, [sheet])
+    found = reader_errors.with_people(run, reader_errors.Errors())
     (claim,) = quality.people(found.judged, found.settled)
     (share,) = quality.labelled_shares(found.settled, found.sizes, [GENDER])
     assert share.n == 40

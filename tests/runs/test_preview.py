@@ -11,23 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from audit import registry, rewriting, suites
+from audit import registry, suites
 from audit.cli import app
 from audit.errors import UserError
 from audit.mitigate.methods import AGAINST_COPIES, METHODS
-from audit.rewriting import parse, rewrite, with_arms
+from audit.runs import preview
+from audit.runs.preview import parse, rewrite, with_arms
 
 
 def test_the_examples_of_the_documentation() -> None:
     """They run, and give what they say."""
-    assert doctest.testmod(rewriting).failed == 0
-    assert doctest.testmod(rewriting).attempted >= 3
+    assert doctest.testmod(preview).failed == 0
+    assert doctest.testmod(preview).attempted >= 3
 
 
 def test_every_method_has_a_name_a_first_option_and_a_function() -> None:
     """Nothing is parsed that cannot be run."""
-    assert set(METHODS) == {*rewriting.FIRST, "stack"} == set(registry.MITIGATIONS)
-    for name, first in rewriting.FIRST.items():
+    assert set(METHODS) == {*preview.FIRST, "stack"} == set(registry.MITIGATIONS)
+    for name, first in preview.FIRST.items():
         assert first in METHODS[name].model_fields
     assert set(METHODS) >= AGAINST_COPIES
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit import rounds, suites
+from audit import suites
 from audit.errors import UserError
 from audit.records import ATTRIBUTE_COLUMNS, Settings
+from audit.runs import rounds
 from audit.runs.context import Run
 from audit.runs.options import Options
 from audit.store import RunFolder

@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 import torch
 
-from audit import paraphrasing, pipeline, suites
+from audit import suites
 from audit.encode.copies import CopyEncoder
 from audit.generate.attribution import attribute
 from audit.generate.model import Model
 from audit.generate.tokens import spelling
 from audit.mitigate.methods import METHODS, engine
-from audit.paraphrasing import paraphrased, reworded
 from audit.records import Mitigation, Sample, Settings
+from audit.runs import line, paraphrasing
 from audit.runs.context import silent
 from audit.runs.options import Options
+from audit.runs.paraphrasing import paraphrased, reworded
 from audit.store import RunFolder
 from audit.world import models
 from tests.generate import small
@@ -148,8 +149,8 @@ def test_the_embedded_models_copies_go(tmp_path: Path) -> None:
     arm = Mitigation("paraphrase", "paraphrase", {}, ("captions",))
     assert "paraphrase" in engine(arm, settings())
     suite = replace(suite, prompts=tuple(prompts), mitigations=(arm,))
-    run = pipeline.open_run(suite, Options(out=tmp_path, steps=8, batch=3, dtype="float32"))
-    pipeline.generate(run)
+    run = line.open_run(suite, Options(out=tmp_path, steps=8, batch=3, dtype="float32"))
+    line.generate(run)
     encoder, corpus = CopyEncoder(models.DESCRIPTOR), models.corpus()
     train = {e.caption: e.id for e in corpus.entries()}
     alike: dict[str, list[float]] = {"none": [], "paraphrase": []}

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audit.behind import CHUNK, Behind
 from audit.errors import UserError
+from audit.runs.writer import CHUNK, Behind
 from audit.store import RunFolder
 
 
