@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from audit.errors import Incomplete, UserError, unknown
+from audit.files import write_atomic
 from audit.findings.gates import PASS, Check, alias, junit, overall, rows
 from audit.findings.gates import check as judge
 from audit.records import Finding, Suite, asdict_sample
@@ -22,7 +23,7 @@ from audit.runs.context import Progress, silent
 from audit.runs.options import Options
 from audit.runs.planning import asked
 from audit.runs.preview import Rewritten, rewrite
-from audit.store import RunFolder, write_atomic
+from audit.store import RunFolder
 from audit.suites.conditions import parse
 
 __all__ = ["Checked", "Incomplete", "Result", "Rewritten", "UserError", "check", "compare", "index",

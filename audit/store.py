@@ -24,28 +24,10 @@ import pandas as pd
 
 from audit import pixels
 from audit.errors import UserError
+from audit.files import write_atomic
 from audit.records import Finding, Sample, Settings, Suite, asdict_sample, digest, from_json
 
 _T = TypeVar("_T")
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; UserError where the folder cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):  # its folder may be what is gone
-            temporary.unlink()
-        raise UserError(
-            f"Cannot write {path}: {error.strerror}. Free some space or choose another folder "
-            "with --out; everything finished so far is kept."
-        ) from error
 
 
 def run_name(suite: Suite, settings: Settings) -> str:

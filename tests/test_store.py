@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from audit.errors import UserError
-from audit.store import RunFolder, write_atomic
+from audit.files import write_atomic
+from audit.store import RunFolder
 
 
 def test_presence_is_progress(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_an_unwritable_place_is_one_sentence(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from audit.store import write_atomic
+from audit.files import write_atomic
 i = 0
 while True:
     write_atomic(Path(sys.argv[1]), (str(i % 10) * 300_000).encode())

@@ -13,7 +13,7 @@ from transformers.utils import logging
 from audit.asking.questions import Question
 from audit.asking.replies import Malformed, Reply
 from audit.errors import UserError
-from audit.generate.source import content
+from audit.files import content
 
 
 class Local:

@@ -28,8 +28,9 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Hold a finished run against gates: by interval, so that few images never pass by luck."""
+    from audit.files import write_atomic
     from audit.findings import gates
-    from audit.store import RunFolder, write_atomic
+    from audit.store import RunFolder
     from audit.suites import conditions
 
     folder = RunFolder(run)

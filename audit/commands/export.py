@@ -59,7 +59,8 @@ def export(
 def _document(folder: object, form: str, out: Path) -> Path:
     """A Markdown or CSV file of the model card or the evidence."""
     from audit.exporting import card, evidence, tables
-    from audit.store import RunFolder, write_atomic
+    from audit.files import write_atomic
+    from audit.store import RunFolder
 
     assert isinstance(folder, RunFolder)
     endings = (".md", ".csv") if form == "evidence" else (".md",)

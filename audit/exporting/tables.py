@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from audit.errors import UserError
+from audit.files import write_atomic
 from audit.records import Finding
-from audit.store import RunFolder, write_atomic
+from audit.store import RunFolder
 
 TABLES = ("attributes", "alignment", "matches")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -5,18 +5,16 @@ Nothing is loaded here; what is found is a path on disk and the revision of what
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from audit.errors import UserError, unknown
+from audit.files import content
 
 HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$")
 PICKLED = (".ckpt", ".bin", ".pt", ".pth", ".pkl")
-HASHED = (".json", ".safetensors", ".txt", ".model", ".py")
-_KNOWN: dict[tuple[str, int, int], bytes] = {}
 
 
 @dataclass(frozen=True)
@@ -83,26 +81,3 @@ def _download(name: str, revision: str) -> Source:
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(".") + "."
-
-
-def content(path: Path) -> str:
-    """Hash of a file, or of every file of a folder with its name: any change is another one.
-
-    A file's hash is kept for the process as long as its size and time stay the same.
-    """
-    digest = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    for file in files:
-        if file.suffix in HASHED:
-            name = file.name if file == path else file.relative_to(path).as_posix()
-            digest.update(f"{name}\0{file.stat().st_size}\0".encode() + _hash(file))
-    return digest.hexdigest()[:16]
-
-
-def _hash(file: Path) -> bytes:
-    stat = file.stat()
-    key = (str(file.resolve()), stat.st_size, stat.st_mtime_ns)
-    if key not in _KNOWN:
-        with file.open("rb") as handle:
-            _KNOWN[key] = hashlib.file_digest(handle, "sha256").digest()
-    return _KNOWN[key]

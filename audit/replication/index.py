@@ -17,13 +17,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from audit.errors import UserError
+from audit.files import write_atomic
 from audit.records import digest
 from audit.replication import shards
 from audit.replication.corpus import Entry
 from audit.replication.pieces import Item, Source, Unit
 from audit.replication.shards import Shard
 from audit.replication.side import Side
-from audit.store import write_atomic
 
 CHUNK = 256
 """Pictures that are read ahead and encoded together."""

@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from audit.errors import UserError
+from audit.files import write_atomic
 from audit.records import digest
 from audit.replication.corpus import Entry
 from audit.replication.pieces import Unit
-from audit.store import write_atomic
 
 COLUMNS = pa.schema(
     [("id", pa.string()), ("caption", pa.string()), ("repeats", pa.int32()),

@@ -67,7 +67,7 @@ def render(
     html = page(evidence, pictures if kept["pictures"] else "none")
     if out is None:
         return folder.write_report(html)
-    from audit.store import write_atomic
+    from audit.files import write_atomic
 
     write_atomic(out, html.encode("utf-8"))
     return out

@@ -19,6 +19,7 @@ from audit.errors import UserError
 from audit.findings import comparison
 from audit.findings.comparison import Common, Context
 from audit.records import BASELINE, Finding, Suite, digest, to_json
+from audit.replication import decision
 from audit.stats.change import youden
 from audit.stats.interval import Interval
 from audit.store import RunFolder
@@ -194,8 +195,6 @@ def _errors(a: Side, b: Side, shared: Mapping[str, tuple[str, ...]]) -> dict[str
 
 def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
     """Matches of both runs, decided at one line drawn from the evidence of both."""
-    from audit.runs import matching
-
     tables = [s.tables["matches"] for s in (a, b)]
     if any(t.empty for t in tables):
         return Common(EMPTY, EMPTY, EMPTY), []
@@ -206,7 +205,7 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
     whole = pd.concat(tables, ignore_index=True)
     calibrated = bool(whole.held_score.notna().any())
     if calibrated:
-        method, line = matching.by_twin(whole, 0.1)
+        method, line = decision.by_twin(whole, 0.1)
         marks = np.where(whole.score.isna(), np.nan, line.selected)
         says = (
             f"W >= {line.threshold:.3f}" if math.isfinite(line.threshold) else "nothing is a copy"

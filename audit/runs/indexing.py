@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from audit import registry
 from audit.encode import named
+from audit.files import write_atomic
+from audit.replication import decision
 from audit.runs.context import Progress, silent
-from audit.store import RunFolder, write_atomic
+from audit.store import RunFolder
 
 if TYPE_CHECKING:
     from audit.replication.index import Index
@@ -96,9 +98,7 @@ def _list(path: Path, reasons: Mapping[str, str]) -> None:
 
 def duplicates(made: Made) -> tuple[Path, dict[str, Any]]:
     """Write the clusters of near-duplicates, largest first; the file, and facts on them."""
-    from audit.runs import matching
-
-    table, facts = matching.duplicates(made.index, made.encoder, made.source.image)
+    table, facts = decision.duplicates(made.index, made.encoder, made.source.image)
     path = made.index.folder / "duplicates.csv"
     write_atomic(path, table.to_csv(index=False, lineterminator="\n").encode())
     return path, dict(facts)

@@ -12,16 +12,12 @@ import pandas as pd
 
 from audit import pixels
 from audit.errors import UserError
-from audit.replication import local
+from audit.replication import decision, local
 from audit.replication.index import Index
 from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.proportions import wilson
 from audit.stats.selection import conformal_p
 
-NULL = 5000
-"""Held-out images, drawn by seed, whose nearest scores say what chance does."""
-NULL_LOCAL = 1000
-"""The same where crops are compared each with each, which is two hundred times the work."""
 COLUMNS = (
     "query", "rank", "score", "p", "p_low", "p_high", "q", "verdict", "image", "caption", "repeats",
     "part", "source_part",
@@ -80,24 +76,6 @@ def why(index: Index) -> str:
     return "" if choice is None else str(choice.reason)
 
 
-def null(index: Index, seed: int, most: int | None = None) -> np.ndarray:
-    """Nearest scores, float32[m], of held-out images: what an image scores that was not copied.
-
-    `most` are drawn where there are more: NULL, or NULL_LOCAL of a local index.
-    """
-    most = (NULL_LOCAL if index.crops > 1 else NULL) if most is None else most
-    held = np.flatnonzero(~index.held.left_out)
-    if not len(held):
-        return np.empty(0, np.float32)
-    chosen = np.sort(np.random.default_rng(seed).permutation(held)[:most])
-    rows, start = [], 0
-    for block in index.held.blocks():
-        here = chosen[(chosen >= start) & (chosen < start + len(block))] - start
-        rows.append(block[here])
-        start += len(block)
-    return index.nearest(np.concatenate(rows))[0]
-
-
 def search(index: Index, encoder: Any, question: Question, k: int, seed: int = 0) -> pd.DataFrame:
     """The `k` nearest images of each picture (COLUMNS), nearest first.
 
@@ -112,7 +90,7 @@ def search(index: Index, encoder: Any, question: Question, k: int, seed: int = 0
     index.check(encoder)
     vectors = encoder.images(list(question.pictures))
     scores, where = index.train.nearest(vectors, k)
-    chance = null(index, seed)
+    chance = decision.null(index, seed)
     p = conformal_p(scores[:, 0], chance) if len(chance) else np.full(len(scores), np.nan)
     q = benjamini_hochberg(p)
     low, high = _share(scores[:, 0], chance)
@@ -169,13 +147,13 @@ def _verdict(q: float) -> str:
 def write_page(path: Path, index: Index, question: Question, table: pd.DataFrame) -> None:
     """The page of a search; pictures of the training set only where it still lies as indexed."""
     from audit import registry
+    from audit.files import write_atomic
     from audit.replication import training_set
     from audit.report import search as report
-    from audit.store import write_atomic
 
     corpus = training_set.at(index.folder, None, lambda name: registry.load("corpus", name)())
     held = int((~index.held.left_out).sum()) if len(index.held) else 0
-    most = NULL if index.crops == 1 else NULL_LOCAL
+    most = decision.NULL if index.crops == 1 else decision.NULL_LOCAL
     searched = report.Searched(
         table, len(index.train), min(held, most), index.coverage,
         index.descriptor.name, why(index), question.unreadable,

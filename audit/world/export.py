@@ -9,7 +9,7 @@ import pandas as pd
 
 from audit import pixels
 from audit.errors import UserError, unknown
-from audit.store import write_atomic
+from audit.files import write_atomic
 from audit.world import truth
 from audit.world.dataset import Item, planted, training_set, twin_set
 from audit.world.render import mask

@@ -11,10 +11,11 @@ import pytest
 
 from audit.encode import named
 from audit.records import Prompt
+from audit.replication import decision
 from audit.replication.index import Descriptor, Index, build
 from audit.replication.side import Side
 from audit.replication.sources import find
-from audit.runs import matching, searching
+from audit.runs import matching
 from audit.runs.options import CopyRule
 from tests.replication import made, stored
 
@@ -60,7 +61,7 @@ def test_planted_copies_are_found(rule: str, seed: int) -> None:
     """Every noisy copy, and few others."""
     table, index = planted(seed, 30)
     table.loc[499, ["score", "held_score"]] = np.nan
-    words, got = matching.decide(table, index, CopyRule(rule), 0.1, seed)
+    words, got = decision.decide(table, index, CopyRule(rule), 0.1, seed)
     assert got.selected[:30].all()
     assert got.selected[30:].sum() <= 8
     assert not got.selected[499]
@@ -71,7 +72,7 @@ def test_planted_copies_are_found(rule: str, seed: int) -> None:
 def test_too_few_to_stand_out() -> None:
     """A handful of copies cannot pass the twin at one in ten; what it would take is said."""
     table, index = planted(1, 4)
-    _, got = matching.decide(table, index, CopyRule("twin"), 0.1, 0)
+    _, got = decision.decide(table, index, CopyRule("twin"), 0.1, 0)
     assert not got.selected.any()
     assert "at least 10" in got.need
 
@@ -81,11 +82,11 @@ def test_nothing_is_called_without_a_held_out_set(rule: str) -> None:
     """No held-out images, no error rate, no copies: only a fixed line goes without."""
     table, index = planted(2, 30)
     index.held = _Side(np.empty((0, 64), np.float32))
-    words, got = matching.decide(table, index, CopyRule(rule), 0.1, 0)
+    words, got = decision.decide(table, index, CopyRule(rule), 0.1, 0)
     assert not got.selected.any()
     assert "--held-out" in got.need
     assert words.startswith("none")
-    words, got = matching.decide(table, index, CopyRule("fixed", 0.7), 0.1, 0)
+    words, got = decision.decide(table, index, CopyRule("fixed", 0.7), 0.1, 0)
     assert got.selected[:30].all()
     assert "not known" in words
 
@@ -93,10 +94,10 @@ def test_nothing_is_called_without_a_held_out_set(rule: str) -> None:
 def test_the_null_is_drawn_from_the_held_out_images() -> None:
     """Nearest training image of each held-out image, drawn by seed where there are many."""
     _, index = planted(3, 0)
-    every = searching.null(index, 0)
+    every = decision.null(index, 0)
     assert np.allclose(np.sort(every), np.sort(index.nearest(index.held.vectors)[0]))
-    assert np.array_equal(searching.null(index, 5, 50), searching.null(index, 5, 50))
-    assert len(searching.null(index, 5, 50)) == 50
+    assert np.array_equal(decision.null(index, 5, 50), decision.null(index, 5, 50))
+    assert len(decision.null(index, 5, 50)) == 50
 
 
 @pytest.mark.parametrize("asked", ["auto", "ivf-sq8"])
@@ -105,7 +106,7 @@ def test_a_search_says_how_and_what_it_finds(tmp_path: Path, asked: str) -> None
     rng = np.random.default_rng(0)
     side = stored.side(tmp_path, [unit(rng.standard_normal((2000, 16)))], "float32")
     index = Index(tmp_path, "k", "n", Descriptor("d", "k"), 16, side, Side([], 16), 1.0, {})
-    made, facts = matching.searched(index, asked, 0)
+    made, facts = decision.prepared_search(index, asked, 0)
     assert facts["search"] == ("flat" if asked == "auto" else asked)
     assert ("recall" in facts) == (asked != "auto")
     score, where = made.nearest(unit(np.ones((1, 16))))
@@ -114,7 +115,7 @@ def test_a_search_says_how_and_what_it_finds(tmp_path: Path, asked: str) -> None
     assert score[0] == pytest.approx(want.max(), abs=1e-6)
     if asked != "auto":
         assert 0.9 < facts["recall"][1] <= facts["recall"][0] <= 1
-        far, near = (matching._recall(made, 0, c)[0] for c in (0.3, 0.99))
+        far, near = (decision.recall_at(made, 0, c)[0] for c in (0.3, 0.99))
         assert far <= near
 
 
@@ -152,18 +153,20 @@ def test_near_duplicates_are_listed_and_become_a_factor(tmp_path: Path, seed: in
     made.folder(tmp_path / "train", some)
     source, encoder = find(tmp_path / "train"), named.named("pixels")
     index = build({"train": source}, encoder, tmp_path / "idx")
-    table, facts = matching.duplicates(index, encoder, source.image, seed)
+    table, facts = decision.duplicates(index, encoder, source.image, seed)
     assert facts["clusters"] == 3
     assert sorted(table.images.unique().tolist()) == [2, 3, 4]
     assert table.images.is_monotonic_decreasing
     assert set(table.image) == {f"{i:03}.png" for i in (*planted, *range(24, 30))}
     assert (table.groupby("cluster").repeats.sum() == table.groupby("cluster").held.first()).all()
     rows = pd.DataFrame({"train": ["001.png", "015.png", "003.png"]})
-    joined = matching._with_duplicates(rows, index, matching.grouped(index, facts["cosine"])[0])
+    joined = decision.with_duplicates(
+        rows, index, decision.duplicate_clusters(index, facts["cosine"])[0]
+    )
     assert joined.duplicates.tolist() == [3, 4, 1]
-    assert "duplicates" not in matching._with_duplicates(rows, index, None)
+    assert "duplicates" not in decision.with_duplicates(rows, index, None)
     bare = build({"train": find(made.folder(tmp_path / "bare", made.pictures(9, seed + 9)))},
                  encoder, tmp_path / "bare-idx")  # fmt: skip
-    assert "duplicates" not in matching._with_duplicates(
-        rows, bare, matching.grouped(bare, 0.99)[0]
+    assert "duplicates" not in decision.with_duplicates(
+        rows, bare, decision.duplicate_clusters(bare, 0.99)[0]
     )

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from audit import cli, pixels
 from audit.encode import named
 from audit.errors import UserError
-from audit.replication import training_set
+from audit.replication import decision, training_set
 from audit.replication.index import build, load
 from audit.replication.sources import find
 from audit.runs import searching
@@ -89,7 +89,7 @@ def test_p_is_uniform_where_nothing_was_copied(place: Path) -> None:
     # Balanced pictures are drawn by other shares than the sets, so uniform only roughly.
     assert kstest(table.p, "uniform").statistic < 0.2
     half = np.arange(300) % 2 == 0
-    scores = searching.null(index, 0)
+    scores = decision.null(index, 0)
     inside = (1 + (scores[half][None] >= scores[~half][:, None]).sum(1)) / 151
     assert kstest(inside, "uniform").pvalue > 0.001
 

@@ -1,0 +1,55 @@
+"""Files on disk: written whole or not at all; the hash of a file or of a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from audit.errors import UserError
+
+HASHED = (".json", ".safetensors", ".txt", ".model", ".py")
+_KNOWN: dict[tuple[str, int, int], bytes] = {}
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; UserError where the folder cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with suppress(OSError):  # its folder may be what is gone
+            temporary.unlink()
+        raise UserError(
+            f"Cannot write {path}: {error.strerror}. Free some space or choose another folder "
+            "with --out; everything finished so far is kept."
+        ) from error
+
+
+def content(path: Path) -> str:
+    """Hash of a file, or of every file of a folder with its name: any change is another one.
+
+    A file's hash is kept for the process as long as its size and time stay the same.
+    """
+    digest = hashlib.sha256()
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    for file in files:
+        if file.suffix in HASHED:
+            name = file.name if file == path else file.relative_to(path).as_posix()
+            digest.update(f"{name}\0{file.stat().st_size}\0".encode() + _hash(file))
+    return digest.hexdigest()[:16]
+
+
+def _hash(file: Path) -> bytes:
+    stat = file.stat()
+    key = (str(file.resolve()), stat.st_size, stat.st_mtime_ns)
+    if key not in _KNOWN:
+        with file.open("rb") as handle:
+            _KNOWN[key] = hashlib.file_digest(handle, "sha256").digest()
+    return _KNOWN[key]
