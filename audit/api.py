@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from audit.design.suites.conditions import parse
 from audit.errors import Incomplete, UserError, unknown
 from audit.files import write_atomic
 from audit.findings.gates import PASS, Check, alias, junit, overall, rows
@@ -24,7 +25,6 @@ from audit.runs.options import Options
 from audit.runs.planning import asked
 from audit.runs.preview import Rewritten, rewrite
 from audit.store import RunFolder
-from audit.suites.conditions import parse
 
 __all__ = ["Checked", "Incomplete", "Result", "Rewritten", "UserError", "check", "compare", "index",
            "open", "rewrite", "run", "search"]  # fmt: skip

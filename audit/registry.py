@@ -22,43 +22,43 @@ DEFAULTS: dict[str, dict[str, float]] = {"embedded": {"steps": 20, "guidance": 3
 ENCODERS = {
     "embedded-classifier": "audit.world.models:classifier",
     "embedded-copy": "audit.world.models:copy_descriptor",
-    "phash": "audit.encode.phash:PerceptualHash",
-    "pixels": "audit.encode.pixel_space:Pixels",
-    "sscd": "audit.encode.sscd:immaculate",
-    "dinov2": "audit.encode.dino:dinov2",
+    "phash": "audit.evidence.encoders.phash:PerceptualHash",
+    "pixels": "audit.evidence.encoders.pixel_space:Pixels",
+    "sscd": "audit.evidence.encoders.sscd:immaculate",
+    "dinov2": "audit.evidence.encoders.dino:dinov2",
 }
 """Functions without arguments that give an image encoder."""
 CORPORA = {"world": "audit.world.models:corpus"}
 """Functions without arguments that give a training set."""
 MITIGATIONS = {
-    "inject": "audit.mitigate.rewrite:inject",
-    "ethical": "audit.mitigate.rewrite:ethical",
-    "placebo": "audit.mitigate.placebo:placebo",
-    "neutral": "audit.mitigate.wording:neutral",
-    "indirect": "audit.mitigate.wording:indirect",
-    "llm": "audit.asking.rewriter:LanguageModel",
-    "fair-guidance": "audit.mitigate.rewrite:unchanged",
-    "guidance": "audit.mitigate.rewrite:unchanged",
-    "negative": "audit.mitigate.rewrite:unchanged",
-    "repeat-words": "audit.mitigate.rewrite:repeat_words",
-    "add-words": "audit.mitigate.rewrite:add_words",
-    "add-numbers": "audit.mitigate.rewrite:add_numbers",
-    "paraphrase": "audit.mitigate.rewrite:unchanged",
-    "noise": "audit.mitigate.rewrite:unchanged",
-    "token-noise": "audit.mitigate.rewrite:unchanged",
-    "rescale-attention": "audit.mitigate.rewrite:unchanged",
-    "optimise-states": "audit.mitigate.rewrite:unchanged",
-    "stack": "audit.mitigate.rewrite:unchanged",
+    "inject": "audit.design.mitigations.rewrite:inject",
+    "ethical": "audit.design.mitigations.rewrite:ethical",
+    "placebo": "audit.design.mitigations.placebo:placebo",
+    "neutral": "audit.design.mitigations.wording:neutral",
+    "indirect": "audit.design.mitigations.wording:indirect",
+    "llm": "audit.design.language_model.rewriter:LanguageModel",
+    "fair-guidance": "audit.design.mitigations.rewrite:unchanged",
+    "guidance": "audit.design.mitigations.rewrite:unchanged",
+    "negative": "audit.design.mitigations.rewrite:unchanged",
+    "repeat-words": "audit.design.mitigations.rewrite:repeat_words",
+    "add-words": "audit.design.mitigations.rewrite:add_words",
+    "add-numbers": "audit.design.mitigations.rewrite:add_numbers",
+    "paraphrase": "audit.design.mitigations.rewrite:unchanged",
+    "noise": "audit.design.mitigations.rewrite:unchanged",
+    "token-noise": "audit.design.mitigations.rewrite:unchanged",
+    "rescale-attention": "audit.design.mitigations.rewrite:unchanged",
+    "optimise-states": "audit.design.mitigations.rewrite:unchanged",
+    "stack": "audit.design.mitigations.rewrite:unchanged",
 }
 """Rewriters: functions of text, prompt, drawn values and options to the final text, or classes of
 them that keep something in a folder. A stack does nothing by itself: its parts do."""
 
 READERS = {
-    "monk": "audit.attributes.pictures:monk",
-    "skin-type": "audit.attributes.pictures:tone_type",
-    "face-gender": "audit.attributes.faces:gender",
-    "face-age": "audit.attributes.faces:age",
-    "face-monk": "audit.attributes.faces:monk",
+    "monk": "audit.evidence.attributes.pictures:monk",
+    "skin-type": "audit.evidence.attributes.pictures:tone_type",
+    "face-gender": "audit.evidence.attributes.faces:gender",
+    "face-age": "audit.evidence.attributes.faces:age",
+    "face-monk": "audit.evidence.attributes.faces:monk",
 }
 """Readers of an attribute from pixels: functions of a picture to a class name, or None."""
 

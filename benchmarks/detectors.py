@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from audit.generate.bright_ending import bright_ending
-from audit.generate.magnitude import magnitude
-from audit.generate.model import Loading, load
-from audit.generate.source import find
+from audit.engine.bright_ending import bright_ending
+from audit.engine.magnitude import magnitude
+from audit.engine.model import Loading, load
+from audit.engine.source import find
 from audit.records import Settings
 from audit.world.dataset import planted, twin_set
 from audit.world.models import embedded

@@ -28,12 +28,12 @@ import torch
 from PIL import Image
 
 from audit import registry
-from audit.generate import model as models
-from audit.generate import sampler
-from audit.generate.model import Loading, Model
-from audit.generate.source import find
-from audit.mitigate.arms import noise_seed
-from audit.mitigate.grammar import article
+from audit.design.mitigations.arms import noise_seed
+from audit.design.mitigations.grammar import article
+from audit.engine import model as models
+from audit.engine import sampler
+from audit.engine.model import Loading, Model
+from audit.engine.source import find
 from audit.records import Sample, Settings, sample_id
 from audit.runs.writer import Behind
 from audit.store import RunFolder

@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from audit import suites
+from audit.design import suites
 from audit.records import Settings
 from audit.store import RunFolder
 

@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
-from audit.replication.match import twin_evidence
-from audit.replication.training_set import of_corpus
+from audit.evidence.copies.match import twin_evidence
+from audit.evidence.copies.training_set import of_corpus
 from audit.stats.error_control import conformal, fixed, twin
 from audit.world import models, planting
 from audit.world.dataset import planted

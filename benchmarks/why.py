@@ -33,11 +33,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from audit.generate.model import Loading, load
-from audit.generate.sampler import draw
-from audit.generate.source import find
+from audit.engine.model import Loading, load
+from audit.engine.sampler import draw
+from audit.engine.source import find
+from audit.evidence.copies.match import twin_evidence
 from audit.records import Sample, Settings
-from audit.replication.match import twin_evidence
 from audit.stats.interval import Interval
 from audit.stats.paired import paired_difference
 from audit.stats.proportions import cluster_bootstrap, effective_n

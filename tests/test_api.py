@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import audit
 from audit import api
-from audit.cli import app
+from audit.cli.main import app
 from audit.findings import gates
 from audit.records import from_json
 from audit.runs import preview

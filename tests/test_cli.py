@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audit import cli
-from audit.commands.meter import Meter
+from audit.cli import main as cli
+from audit.cli.meter import Meter
 
 HEAVY = ("torch", "diffusers", "open_clip", "faiss", "pandas", "numpy", "sklearn", "seaborn",
          "matplotlib", "jinja2", "transformers", "pydantic", "scipy")  # fmt: skip
@@ -34,7 +34,7 @@ def call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProces
 def test_help_imports_nothing_heavy() -> None:
     """Help and usage errors answer without torch and its kin."""
     code = (
-        "import sys, audit.cli as c\n"
+        "import sys, audit.cli.main as c\n"
         "try: c.app(['--help'])\nexcept SystemExit: pass\n"
         f"print('HEAVY', [m for m in {HEAVY!r} if m in sys.modules])"
     )

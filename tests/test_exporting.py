@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
-from audit.commands.export import export
+from audit.cli.export import export
 from audit.errors import UserError
-from audit.exporting import card, evidence, tables
-from audit.exporting.markdown import code, escape, table
 from audit.records import Finding, to_json
 from audit.report import wording
+from audit.report.exports import card, evidence, tables
+from audit.report.exports.markdown import code, escape, table
 from audit.store import RunFolder
 from tests.builders.runs import Plan, write
 

@@ -22,7 +22,7 @@ import typer
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from audit import cli
+from audit.cli import main as cli
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -148,7 +148,7 @@ def test_the_metadata_says_name_licence_and_command(target: Path) -> None:
     assert found.metadata["Requires-Python"] == ">=3.11"
     texts = found.metadata.get_all("License-File") or []
     assert {"LICENSE", "NOTICE", "THIRD_PARTY.md"} < set(texts)
-    assert [(e.name, e.value) for e in found.entry_points] == [("t2i-audit", "audit.cli:main")]
+    assert [(e.name, e.value) for e in found.entry_points] == [("t2i-audit", "audit.cli.main:main")]
 
 
 @pytest.mark.slow

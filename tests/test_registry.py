@@ -8,8 +8,8 @@ import math
 import pytest
 
 from audit import registry
+from audit.design.mitigations import methods
 from audit.errors import UserError
-from audit.mitigate import methods
 
 
 @pytest.mark.parametrize(

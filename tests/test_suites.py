@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from audit import registry, suites
+from audit import registry
+from audit.design import suites
 from audit.errors import UserError
 from audit.records import Settings, Suite
 from audit.world import export, truth

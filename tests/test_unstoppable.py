@@ -16,20 +16,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audit import suites
+from audit.design import suites
 from audit.errors import UserError
 from audit.records import Settings
 from audit.runs import line
 from audit.runs.options import Options
 from audit.store import RunFolder
 from audit.world.export import render_set
-from tests.generate import small
+from tests.engine import small
 from tests.runs.test_line import TOML
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["audit.runs.line", "audit.generate.sampler", "audit.encode.openclip", "audit.encode.copies",
-     "audit.replication.index", "audit.report.page", "diffusers", "audit.world.models"]
+    ["audit.runs.line", "audit.engine.sampler",
+     "audit.evidence.encoders.openclip", "audit.evidence.encoders.copies",
+     "audit.evidence.copies.index", "audit.report.page", "diffusers", "audit.world.models"]
 )  # fmt: skip
 
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from audit.design.suites.conditions import Gate
 from audit.errors import UserError, unknown
 from audit.records import BASELINE, Finding
 from audit.stats.proportions import wilson
-from audit.suites.conditions import Gate
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
 MOST = 10**9

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from audit.records import BASELINE, Evidence, Finding, Mitigation
 from audit.report import wording
-from audit.report.charts import _figure
+from audit.report.charts import drawing
 from audit.report.shares import of_section
 from audit.report.svg import ACCENT, PAPER, QUIET, inline
 
@@ -50,7 +50,7 @@ def _frontier(rows: Sequence[dict[str, Any]], key: str, words: str, factor: floa
     shown = [r for r in rows if _known(r[key]) and _known(r["alignment"])]
     if len(shown) < 2:
         return ""
-    with _figure(0.9 + 0.34 * max(8, len(shown))) as (figure, axes):
+    with drawing(0.9 + 0.34 * max(8, len(shown))) as (figure, axes):
         for i, r in enumerate(shown):
             _cross(axes, r["alignment"], r[key], factor, str(i + 1))
         axes.axhline(0, color=QUIET, lw=0.8, zorder=1)
@@ -99,7 +99,7 @@ def _dose(name: str, option: str, shares: Sequence[Finding]) -> str:
     groups = list(dict.fromkeys(f.where for f in shares))
     ticks = sorted({f.references["dose"] for f in shares})
     aside = 0.008 * (ticks[-1] - ticks[0])  # so that intervals do not cover one another
-    with _figure(3.0) as (figure, axes):
+    with drawing(3.0) as (figure, axes):
         for k, (where, mark) in enumerate(zip(groups, "osD^", strict=False)):
             line = [f for f in shares if f.where == where and _known(f)]
             xs = [f.references["dose"] + (k - (len(groups) - 1) / 2) * aside for f in line]

@@ -48,7 +48,8 @@ def markers(names: Sequence[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _figure(height: float, **panels: Any) -> Iterator[tuple[Figure, Any]]:
+def drawing(height: float, **panels: Any) -> Iterator[tuple[Figure, Any]]:
+    """A figure of the page's width and `height` inches, in the style of all charts."""
     style = {
         "svg.fonttype": "none", "svg.hashsalt": SALT, "font.size": 9.5, "axes.labelsize": 9.5,
         "xtick.labelsize": 9, "ytick.labelsize": 9.5, "font.family": "sans-serif",
@@ -118,7 +119,8 @@ def _dot(axes: Axes, x: Any, y: np.ndarray, label: str, hollow: bool = False) ->
     )  # fmt: skip
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
+def legend_above(figure: Figure, axes: Axes) -> None:
+    """The legend of the axes, in a row above them."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside upper left", ncols=3, frameon=False, fontsize=9,
@@ -132,7 +134,7 @@ def dots(name: str, title: str, rows: Sequence[Row]) -> str:
     naive = np.array([r.naive for r in rows], float)
     corrected = bool(np.isfinite(naive).any())
     legend = 1 + corrected + len(shapes) if corrected or shapes else 0
-    with _figure(_height(len(rows), legend)) as (figure, axes):
+    with drawing(_height(len(rows), legend)) as (figure, axes):
         y = _rows(axes, [r.label for r in rows])
         lows, highs = [r.low for r in rows], [r.high for r in rows]
         _lines(axes, y, lows, highs, color=ACCENT, lw=2.0, zorder=3)
@@ -145,7 +147,7 @@ def dots(name: str, title: str, rows: Sequence[Row]) -> str:
         _percent_axis(axes, title)
         _guides(axes, y)
         if legend:
-            _legend(figure, axes)
+            legend_above(figure, axes)
         return inline(figure, name, _in_words(title, rows))
 
 
@@ -175,7 +177,7 @@ def changes(
     the change. `ends` names the texts that the legend gives to before and after.
     """
     panels = {"ncols": 2, "sharey": True, "width_ratios": [1.45, 1]}
-    with _figure(_height(len(rows), 3), **panels) as (figure, (left, right)):
+    with drawing(_height(len(rows), 3), **panels) as (figure, (left, right)):
         y = _rows(left, [r.label for r in rows])
         before, after, target = (
             [r.references.get(k, math.nan) for r in rows] for k in ("before", "after", "target")
@@ -197,7 +199,7 @@ def changes(
         _guides(right, y)
         _dot(right, [100 * r.estimate for r in rows], y, "")
         right.set_xlabel(wording.text("chart.change"))
-        _legend(figure, left)
+        legend_above(figure, left)
         words = wording.text("chart.changes", title=wording.clip(title, 60), n=len(rows))
         return inline(figure, name, words)
 
@@ -210,7 +212,7 @@ def distribution(
     Counts are on a square-root scale (Tukey's rootogram), so that one image in a thousand shows.
     """
     score, held = score[np.isfinite(score)], held[np.isfinite(held)]
-    with _figure(2.9) as (figure, axes):
+    with drawing(2.9) as (figure, axes):
         both = np.concatenate([score, held, [0.9]])
         bins = np.linspace(math.floor(20 * both.min()) / 20, max(1.0, both.max()), 41)
         up, down = (np.sqrt(np.histogram(v, bins)[0]) for v in (score, held))
@@ -244,7 +246,7 @@ def distribution(
 
 def edited(name: str, edits: Sequence[Mapping[str, Any]], threshold: float, label: str) -> str:
     """Cosines of edited copies (CURVE_COLUMNS) beside the nearest other image, edit by edit."""
-    with _figure(_height(len(edits), 2)) as (figure, axes):
+    with drawing(_height(len(edits), 2)) as (figure, axes):
         y = _rows(axes, [str(r["edit"]) for r in edits])
         _lines(axes, y, *([r[k] for r in edits] for k in ("low", "high")), color=ACCENT, lw=2.0,
                zorder=3)  # fmt: skip
@@ -257,7 +259,7 @@ def edited(name: str, edits: Sequence[Mapping[str, Any]], threshold: float, labe
         lowest = min([0.0, *strangers, *(float(r["low"]) for r in edits)])
         axes.set_xlim(lowest - 0.03, 1.03)
         axes.set_xlabel(wording.text("chart.cosine"))
-        _legend(figure, axes)
+        legend_above(figure, axes)
         worst = min(edits, key=lambda r: float(r["median"]))
         low = wording.number(float(worst["median"]))
         words = wording.text("chart.edited", n=len(edits), low=low, edit=worst["edit"])

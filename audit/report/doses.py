@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from audit.findings.copying_doses import of_guidance
 from audit.records import Evidence, Finding
 from audit.report import wording
-from audit.report.charts import OTHER_MARKERS, _figure, _legend
+from audit.report.charts import OTHER_MARKERS, drawing, legend_above
 from audit.report.svg import ACCENT, PAPER, QUIET, SECOND, inline
 
 
@@ -30,7 +30,7 @@ def copies_by_guidance(evidence: Evidence) -> dict[str, Any]:
 
 def _chart(lines: dict[str, list[tuple[float, Finding]]]) -> str:
     """Share of copies by scale, in percent; intervals are those of all captions."""
-    with _figure(3.0) as (figure, axes):
+    with drawing(3.0) as (figure, axes):
         whole = sorted(lines.get("all", []), key=lambda at: at[0])
         for x, f in whole:
             axes.plot([x, x], [100 * f.low, 100 * f.high], color=ACCENT, lw=2.0, zorder=2)
@@ -41,7 +41,7 @@ def _chart(lines: dict[str, list[tuple[float, Finding]]]) -> str:
         axes.set_ylim(-3, 103)
         axes.set_xlabel(wording.text("chart.guidance"))
         axes.set_ylabel(wording.text("chart.copied"))
-        _legend(figure, axes)
+        legend_above(figure, axes)
         return inline(figure, "copies-by-guidance", _said(whole))
 
 

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import UserError
+from audit.evidence.copies import decision
 from audit.findings import comparison
 from audit.findings.comparison import Common, Context
 from audit.records import BASELINE, Finding, Suite, digest, to_json
-from audit.replication import decision
 from audit.stats.change import youden
 from audit.stats.interval import Interval
 from audit.store import RunFolder

@@ -18,7 +18,7 @@ from audit.runs.context import Run
 from audit.runs.options import INSIDE
 
 if TYPE_CHECKING:
-    from audit.replication.index import Index
+    from audit.evidence.copies.index import Index
 
 BENIGN = 2000
 """Ordinary prompts at most that captions are set against, drawn by the run's seed."""
@@ -94,9 +94,9 @@ def _scores(run: Run, name: str, texts: list[str]) -> tuple[dict[str, float], st
 
 
 def _detector(run: Run, name: str) -> Scores:
-    from audit.generate.bright_ending import bright_ending
-    from audit.generate.magnitude import magnitude
-    from audit.generate.model import load
+    from audit.engine.bright_ending import bright_ending
+    from audit.engine.magnitude import magnitude
+    from audit.engine.model import load
 
     model = run.model = run.model or load(run.source, run.options.loading)
     if name == "magnitude":

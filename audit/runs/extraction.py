@@ -44,8 +44,8 @@ def search(run: Run, outcomes: Mapping[str, str]) -> Found:
     Nothing is found where captions have fewer than FEWEST images each. `outcomes` says why a sample
     has no picture.
     """
-    from audit.encode.pixel_space import tiled_l2_pairs
-    from audit.replication import cliques
+    from audit.evidence.copies import cliques
+    from audit.evidence.encoders.pixel_space import tiled_l2_pairs
 
     captions, ordinary = _groups(run, outcomes)
     if not captions:
@@ -88,7 +88,7 @@ def _persistent(
     run: Run, asked: Sequence[Sample], ordinary: Mapping[str, Sequence[Sample]], size: int
 ) -> pd.DataFrame:
     """Edge persistence of captions, and of ordinary prompts for the same subjects."""
-    from audit.replication import edges
+    from audit.evidence.copies import edges
 
     subjects = {p.id: p.subject for p in run.suite.prompts}
     wanted = {subjects[s.prompt] for s in asked}

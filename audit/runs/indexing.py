@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import registry
-from audit.encode import named
+from audit.evidence.copies import decision
+from audit.evidence.encoders import named
 from audit.files import write_atomic
-from audit.replication import decision
 from audit.runs.context import Progress, silent
 from audit.store import RunFolder
 
 if TYPE_CHECKING:
-    from audit.replication.index import Index
+    from audit.evidence.copies.index import Index
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Plan:
 
 def source(text: str, held_out: bool = False) -> Any:
     """The training set of that name or at that path; UserError where there is none."""
-    from audit.replication.files import Listed
-    from audit.replication.sources import find
+    from audit.evidence.copies.files import Listed
+    from audit.evidence.copies.sources import find
 
     if text in registry.CORPORA and not Path(text).exists():
         return Listed(registry.load("corpus", text)(), held_out)
@@ -65,8 +65,8 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
 
     Writes the index and `unreadable.csv` into `out`. Raises UserError as `source` and `build` do.
     """
-    from audit.generate.model import device
-    from audit.replication.index import build
+    from audit.engine.model import device
+    from audit.evidence.copies.index import build
 
     registered = training in registry.CORPORA and not Path(training).exists()
     sides = {"train": source(training)}

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import UserError, unknown
-from audit.labelling import sheet
-from audit.labelling.draw import Drawn, draw
+from audit.evidence.labels import sheet
+from audit.evidence.labels.draw import Drawn, draw
 from audit.store import RunFolder
 
 SHEET, PAGE, RECORD, LABELS = "sheet.csv", "index.html", "drawn.json", "labels.csv"
@@ -20,7 +20,7 @@ SHEET, PAGE, RECORD, LABELS = "sheet.csv", "index.html", "drawn.json", "labels.c
 def _pictures(folder: RunFolder, results: Mapping[str, Any]) -> Callable[[str], np.ndarray]:
     if not results.get("images"):
         return folder.read_image
-    from audit.imported import readers
+    from audit.design.imported import readers
 
     made, names = readers.read(Path(results["images"])), results["pictures"]
     return lambda id: made.image(names[id])

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from audit import pixels, suites
-from audit.encode import named
+from audit import pixels
+from audit.design import suites
 from audit.errors import Incomplete
+from audit.evidence.encoders import named
 from audit.records import (
     ALIGNMENT_COLUMNS,
     Attribute,
@@ -70,9 +71,9 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     run.progress("images", done, len(planned))
     if not todo:
         return
-    from audit.generate.model import load
-    from audit.generate.sampler import draw
-    from audit.generate.texts import truncated
+    from audit.engine.model import load
+    from audit.engine.sampler import draw
+    from audit.engine.texts import truncated
     from audit.runs.writer import Behind
 
     assert run.source is not None  # planned for everything that is to be drawn

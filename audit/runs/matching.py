@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from audit import pixels
+from audit.evidence.copies import decision
 from audit.records import BASELINE
-from audit.replication import decision
 from audit.runs import reading
 from audit.runs.context import Run
 from audit.store import RunFolder
 
 if TYPE_CHECKING:
-    from audit.replication.index import Index
+    from audit.evidence.copies.index import Index
 
 LOOKED_AT, LISTED = 5000, 2_000_000
 """Nearest training images whose complexity is measured, and captions that are compared, at most."""
@@ -32,7 +32,7 @@ def search(
     The table has MATCH_COLUMNS; clusters are as `decision.duplicate_clusters` gives them.
     `vectors(run, encoder, step)` gives the descriptors of the run's pictures.
     """
-    from audit.replication.match import match
+    from audit.evidence.copies.match import match
 
     corpus, options = run.corpus, run.options
     with RunFolder(options.out / "indexes").lock(wait=True):
@@ -94,8 +94,8 @@ def with_factors(
     can be had; and how specific the prompt: its length in words, and how many training captions
     say the same.
     """
+    from audit.evidence.copies import complexity
     from audit.findings.why import specificity
-    from audit.replication import complexity
 
     rows = table[(table.arm == BASELINE) & (table.outcome == "label")]
     pictures: dict[str, np.ndarray] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.errors import UserError, unknown
-from audit.replication.rule import CopyRule
+from audit.evidence.copies.rule import CopyRule
 
 INSIDE = ("magnitude", "bright-ending")
 """Detectors that look inside the model."""
@@ -91,7 +91,7 @@ class Options:
     @property
     def loading(self) -> Any:
         """What of these the model's loader needs."""
-        from audit.generate.model import Loading
+        from audit.engine.model import Loading
 
         return Loading(
             self.dtype, self.device, self.scheduler, self.loras, self.compile, self.offload,

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from audit.design.mitigations.against_copies import paraphrase_tokens, word_scores
 from audit.errors import UserError
-from audit.mitigate.against_copies import paraphrase_tokens, word_scores
 from audit.records import Sample, Settings, digest
 from audit.store import RunFolder
 
@@ -29,8 +29,8 @@ def paraphrased(model: Any, text: str, settings: Settings, how: Mapping[str, Any
     `how["words"]` maps words in lower case to what replaces them; others are left out, but for the
     last. Raises UserError for a model that cannot be looked into, or steps that tell nothing.
     """
-    from audit.generate.attribution import attribute
-    from audit.generate.tokens import spelling
+    from audit.engine.attribution import attribute
+    from audit.engine.tokens import spelling
 
     if len(text.split()) < 2:
         return text

@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from audit import registry, suites
+from audit import registry
+from audit.design import suites
+from audit.design.suites import Rewriter
 from audit.errors import UserError, unknown
 from audit.pixels import Unreadable
 from audit.records import BASELINE, Sample, Settings, Suite
 from audit.runs.context import Progress, Run, silent
 from audit.runs.options import Options, checked
 from audit.store import RunFolder, run_name
-from audit.suites import Rewriter
 
 LIBRARIES = (
     "t2i-audit",
@@ -51,7 +52,7 @@ def versions() -> dict[str, str]:
 
 def _corpus(suite: Suite, options: Options) -> Any:
     """The training set to search: opened while planning, so that a wrong folder costs no images."""
-    from audit.replication import training_set
+    from audit.evidence.copies import training_set
 
     def registered(name: str) -> Any:
         return registry.load("corpus", name)()
@@ -70,7 +71,7 @@ def _size(text: str) -> str:
 
 
 def _source(options: Options) -> Any:
-    from audit.generate.source import find
+    from audit.engine.source import find
 
     name = options.model
     if name in registry.MODELS or (":" in name and not Path(name).exists()):
@@ -79,7 +80,7 @@ def _source(options: Options) -> Any:
 
 
 def _settings(options: Options, source: Any, on: str) -> Settings:
-    from audit.generate import model
+    from audit.engine import model
 
     own = {**model.defaults(source, options.config), **registry.DEFAULTS.get(options.model, {})}
     size = _size(options.size) if options.size else ""
@@ -170,7 +171,7 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
         return _open_labels(suite, options, progress)
     if options.images is not None:
         return _open_pictures(suite, options, progress)
-    from audit.generate.model import SCHEDULERS, device
+    from audit.engine.model import SCHEDULERS, device
 
     if options.scheduler and options.scheduler not in SCHEDULERS:
         raise unknown("scheduler", options.scheduler, SCHEDULERS)
@@ -185,7 +186,7 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
 
 def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
     """Plan a run over pictures made elsewhere: the rest of the line is the same."""
-    from audit.imported import plan, readers
+    from audit.design.imported import plan, readers
 
     assert options.images is not None
     pictures = readers.read(options.images, options.prompts)
@@ -205,7 +206,7 @@ def _gone(sample: str) -> np.ndarray:
 
 def _open_labels(suite: Suite, options: Options, progress: Progress) -> Run:
     """Plan a run over labels alone: nothing is drawn, encoded or searched."""
-    from audit.imported import labels
+    from audit.design.imported import labels
 
     assert options.labels is not None
     found = labels.load(options.labels, suite)

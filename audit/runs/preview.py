@@ -14,14 +14,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from audit import registry, suites
+from audit import registry
+from audit.design import suites
+from audit.design.mitigations import arms, stacks
+from audit.design.mitigations.grammar import find
+from audit.design.mitigations.methods import AGAINST_COPIES, METHODS, SPEAKING, TRANSPORT
+from audit.design.mitigations.rewrite import why_not
+from audit.design.suites.schema import first
 from audit.errors import UserError
-from audit.mitigate import arms, stacks
-from audit.mitigate.grammar import find
-from audit.mitigate.methods import AGAINST_COPIES, METHODS, SPEAKING, TRANSPORT
-from audit.mitigate.rewrite import why_not
 from audit.records import BASELINE, Mitigation, Prompt, Settings, Suite
-from audit.suites.schema import first
 
 FIRST = {
     "inject": "attribute", "ethical": "attribute", "placebo": "attribute", "neutral": "attribute",

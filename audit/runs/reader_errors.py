@@ -54,7 +54,7 @@ def errors(run: Run, encoder: Any) -> Errors:
 
 def with_people(run: Run, known: Errors) -> Errors:
     """Errors from the labels that people gave to this run, in place of what was known before."""
-    from audit.labelling.sheet import settle
+    from audit.evidence.labels.sheet import settle
     from audit.runs.labelling import labels
 
     got = labels(run.folder)
@@ -96,7 +96,7 @@ def renders(run: Run, encoder: Any) -> tuple[dict[str, np.ndarray], dict[str, Ca
     """
     if run.options.classifier != "embedded-classifier":
         return {}, {}
-    from audit.attributes.zero_shot import classifier
+    from audit.evidence.attributes.zero_shot import classifier
     from audit.world.models import validation
 
     pictures, labels = validation(

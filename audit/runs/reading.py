@@ -33,7 +33,7 @@ def missing_outcomes(run: Run, known: Mapping[str, np.ndarray]) -> dict[str, str
 
 def score(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Perceived attributes of every sample (ATTRIBUTE_COLUMNS), missing ones with their reason."""
-    from audit.attributes.zero_shot import classifier
+    from audit.evidence.attributes.zero_shot import classifier
 
     suite = run.suite
     zero_shot = tuple(a for a in suite.attributes if a.reader == "clip")
@@ -74,7 +74,7 @@ def _from_pictures(
     run: Run, attribute: Attribute, shut: Mapping[str, str]
 ) -> dict[tuple[str, str], Reading]:
     """Readings of one attribute from pixels; the gate comes first, and work done is kept."""
-    from audit.attributes import pictures
+    from audit.evidence.attributes import pictures
 
     reader = registry.load("reader", attribute.reader)
     key = pictures.key(attribute, reader)

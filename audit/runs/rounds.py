@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from audit import suites
+from audit.design import suites
 from audit.errors import UserError
 from audit.findings.representation import Readings, readings
 from audit.records import Prompt

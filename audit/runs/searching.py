@@ -12,8 +12,8 @@ import pandas as pd
 
 from audit import pixels
 from audit.errors import UserError
-from audit.replication import decision, local
-from audit.replication.index import Index
+from audit.evidence.copies import decision, local
+from audit.evidence.copies.index import Index
 from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.proportions import wilson
 from audit.stats.selection import conformal_p
@@ -61,10 +61,10 @@ def opened(folder: Path, how: str = "auto", device: str = "auto") -> tuple[Index
 
     Raises UserError where there is no index, or its descriptor cannot be loaded.
     """
-    from audit.encode import named
-    from audit.generate.model import device as found
-    from audit.replication.approximate import prepared
-    from audit.replication.index import load
+    from audit.engine.model import device as found
+    from audit.evidence.copies.approximate import prepared
+    from audit.evidence.copies.index import load
+    from audit.evidence.encoders import named
 
     index = prepared(load(folder), how)
     return index, named.named(index.descriptor.name, str(found(device)))
@@ -147,8 +147,8 @@ def _verdict(q: float) -> str:
 def write_page(path: Path, index: Index, question: Question, table: pd.DataFrame) -> None:
     """The page of a search; pictures of the training set only where it still lies as indexed."""
     from audit import registry
+    from audit.evidence.copies import training_set
     from audit.files import write_atomic
-    from audit.replication import training_set
     from audit.report import search as report
 
     corpus = training_set.at(index.folder, None, lambda name: registry.load("corpus", name)())

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from audit import pixels
+from audit.evidence.copies.corpus import Entry
 from audit.records import Attribute, Prompt, digest
-from audit.replication.corpus import Entry
 from audit.runs.context import Run
 
 KINDS = ("all captions", "captions that leave it open", "captions nearest the prompt")
@@ -109,7 +109,7 @@ def _labels(
     run: Run, encoder: Any, attributes: Sequence[Attribute], ids: Sequence[str]
 ) -> Mapping[tuple[str, str], tuple[str, str | None]]:
     """(attribute, training id) to outcome and value; vectors are kept in the run folder."""
-    from audit.attributes.zero_shot import classifier
+    from audit.evidence.attributes.zero_shot import classifier
 
     key = f"{encoder.key}-training"
     known = run.folder.vectors(key)

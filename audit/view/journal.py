@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
 from audit.errors import UserError
-from audit.labelling import sheet
+from audit.evidence.labels import sheet
 from audit.store import RunFolder
 
 JOURNAL, QUEUE = "journal.jsonl", "queue.csv"

@@ -46,7 +46,7 @@ def of_run(folder: RunFolder, results: Mapping[str, Any]) -> Source:
 
 
 def _elsewhere(place: Path, names: Mapping[str, str]) -> Source:
-    from audit.imported import readers
+    from audit.design.imported import readers
 
     made, lock = readers.read(place), threading.Lock()
 

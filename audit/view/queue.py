@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from audit.errors import UserError, unknown
-from audit.labelling import sheet
+from audit.evidence.labels import sheet
 from audit.runs.labelling import RECORD
 from audit.store import RunFolder
 from audit.view.journal import Asked, Journal, Label, rater

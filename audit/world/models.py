@@ -37,7 +37,7 @@ def classifier() -> object:
 
     It knows the embedded world and nothing else.
     """
-    from audit.encode.openclip import ClipEncoder
+    from audit.evidence.encoders.openclip import ClipEncoder
 
     return ClipEncoder(f"local-dir:{_present(CLASSIFIER)}")
 
@@ -47,7 +47,7 @@ def copy_descriptor() -> object:
 
     It knows the embedded world and nothing else.
     """
-    from audit.encode.copies import CopyEncoder
+    from audit.evidence.encoders.copies import CopyEncoder
 
     return CopyEncoder(_present(DESCRIPTOR))
 
@@ -77,7 +77,7 @@ class WorldCorpus:
 
     def entries(self, held_out: bool = False) -> Sequence[object]:
         """All distinct images of one side, in the set's order."""
-        from audit.replication.corpus import Entry
+        from audit.evidence.copies.corpus import Entry
 
         return [Entry(i.id, i.caption, i.repeats) for i in self._side(held_out)]
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit.replication.edits import apply
+from audit.evidence.copies.edits import apply
 from audit.world.dataset import Item, fresh, training_set, twin_set
 
 EDITS = ("noise 10", "noise 25", "crop 90 %", "jpeg 50", "jpeg 30")

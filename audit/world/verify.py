@@ -92,8 +92,8 @@ def vae_check(n: int = 256) -> Check:
 
 def classifier_checks(n: int = 2000) -> Iterator[Check]:
     """Zero-shot accuracy on held-out renders, with the texts that training did not fix."""
-    from audit.attributes.zero_shot import probabilities, prototypes
-    from audit.encode.openclip import ClipEncoder
+    from audit.evidence.attributes.zero_shot import probabilities, prototypes
+    from audit.evidence.encoders.openclip import ClipEncoder
     from audit.world.train.classifier import CLASSES, zero_shot_texts
 
     names = {"gender": ("gender", 0.97), "skin_tone": ("tone", 0.95), "occupation": ("noun", 0.95)}
@@ -117,7 +117,7 @@ def descriptor_checks(n: int = 400) -> Iterator[Check]:
     """
     from sklearn.metrics import roc_auc_score
 
-    from audit.encode.copies import CopyEncoder
+    from audit.evidence.encoders.copies import CopyEncoder
     from audit.world.train import descriptor
 
     encoder = CopyEncoder(DESCRIPTOR)
@@ -156,13 +156,13 @@ def generator_checks(n: int = 100, steps: int = 20, guidance: float = 3.0) -> It
 
     `n` images over all occupations, and one for each image that is planted 64 times.
     """
-    from audit.attributes.zero_shot import probabilities, prototypes
-    from audit.encode.copies import CopyEncoder
-    from audit.encode.openclip import ClipEncoder
-    from audit.generate.model import load
-    from audit.generate.sampler import draw
-    from audit.generate.source import find
-    from audit.mitigate.arms import noise_seed
+    from audit.design.mitigations.arms import noise_seed
+    from audit.engine.model import load
+    from audit.engine.sampler import draw
+    from audit.engine.source import find
+    from audit.evidence.attributes.zero_shot import probabilities, prototypes
+    from audit.evidence.encoders.copies import CopyEncoder
+    from audit.evidence.encoders.openclip import ClipEncoder
     from audit.records import Sample, Settings
     from audit.world.captions import article
     from audit.world.train.classifier import zero_shot_texts

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from audit import cli
+from audit.cli import main as cli
 from docs.making.markdown import code, doc, quoted, section, table
 
 

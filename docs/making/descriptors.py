@@ -10,16 +10,19 @@ from audit import registry
 from docs.making.markdown import code, doc, found, said, section
 
 BEHIND = {
-    "embedded-classifier": ("audit.encode.openclip:ClipEncoder",),
-    "embedded-copy": ("audit.encode.copies:CopyEncoder",),
+    "embedded-classifier": ("audit.evidence.encoders.openclip:ClipEncoder",),
+    "embedded-copy": ("audit.evidence.encoders.copies:CopyEncoder",),
 }
 """What stands behind a registered function: where else it is described."""
 KINDS = {
-    "clip:NAME": ("audit.encode.openclip", "audit.encode.openclip:ClipEncoder"),
-    "sscd:FILE": ("audit.encode.sscd", "audit.encode.sscd:Sscd"),
-    "dino:NAME": ("audit.encode.dino", "audit.encode.dino:Dino"),
-    "timm:NAME": ("audit.encode.dino:Dino",),
-    "local:DESCRIPTOR": ("audit.encode.tiles", "audit.encode.tiles:Tiled"),
+    "clip:NAME": (
+        "audit.evidence.encoders.openclip",
+        "audit.evidence.encoders.openclip:ClipEncoder",
+    ),
+    "sscd:FILE": ("audit.evidence.encoders.sscd", "audit.evidence.encoders.sscd:Sscd"),
+    "dino:NAME": ("audit.evidence.encoders.dino", "audit.evidence.encoders.dino:Dino"),
+    "timm:NAME": ("audit.evidence.encoders.dino:Dino",),
+    "local:DESCRIPTOR": ("audit.evidence.encoders.tiles", "audit.evidence.encoders.tiles:Tiled"),
 }
 """Forms that take a name or a file of a person's own."""
 SAME = {"sscd": "sscd:FILE", "dinov2": "dino:NAME"}

@@ -8,16 +8,16 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from audit import registry
+from audit.design.mitigations.methods import AGAINST_COPIES, METHODS
 from audit.errors import UserError
-from audit.mitigate.methods import AGAINST_COPIES, METHODS
 from audit.runs import preview
 from docs.making.markdown import attributes, code, doc, said, section, table
 
 ENGINE = {
-    "noise": "audit.generate.embedding_noise:gaussian",
-    "token-noise": "audit.generate.embedding_noise:fine_grained",
-    "rescale-attention": "audit.generate.rescaling",
-    "optimise-states": "audit.generate.embedding_optimisation",
+    "noise": "audit.engine.embedding_noise:gaussian",
+    "token-noise": "audit.engine.embedding_noise:fine_grained",
+    "rescale-attention": "audit.engine.rescaling",
+    "optimise-states": "audit.engine.embedding_optimisation",
 }
 """Where a method is described that leaves the text alone."""
 VALUES = {"attribute": "gender", "scale": "6", "text": "'a man'"}

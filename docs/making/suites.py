@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from audit import records, registry, suites
+from audit import records, registry
+from audit.design import suites
 from docs.making.markdown import code, doc, quoted, said, section, table
 
 
@@ -76,7 +77,7 @@ def _attribute(name: str, uses: Sequence[tuple[str, records.Attribute]]) -> str:
 
 def _readers() -> str:
     rows = [(code(n), said(target)) for n, target in registry.READERS.items()]
-    own = said("audit.attributes.pictures")
-    faces = said("audit.attributes.faces")
+    own = said("audit.evidence.attributes.pictures")
+    faces = said("audit.evidence.attributes.faces")
     return section("Readers of pixels", doc(own), faces, table(("`reader = `", "what it reads"),
                                                                rows))  # fmt: skip

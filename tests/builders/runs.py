@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from audit.design.mitigations.arms import noise_seed
 from audit.findings import quality, replication, representation
-from audit.mitigate.arms import noise_seed
 from audit.records import (
     ATTRIBUTE_COLUMNS,
     BASELINE,

@@ -9,9 +9,11 @@ import pytest
 import typer
 
 import audit
-from audit import cli, records, registry, suites
-from audit.encode import named
-from audit.mitigate.methods import METHODS
+from audit import records, registry
+from audit.cli import main as cli
+from audit.design import suites
+from audit.design.mitigations.methods import METHODS
+from audit.evidence.encoders import named
 from audit.runs.preview import FIRST, parse
 from docs.make import HERE, make
 from docs.making import descriptors, findings, mitigations

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit import suites
+from audit.design import suites
 from audit.findings import associations
 from audit.records import Association, Attribute, Prompt, Sample, Suite
 from audit.runs import reading

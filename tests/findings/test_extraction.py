@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from scipy.stats import beta, false_discovery_control
 
-from audit.encode.pixel_space import tiled_l2_pairs
+from audit.evidence.copies.cliques import CLIQUE_COLUMNS, Rule, calibrate, extract
+from audit.evidence.copies.edges import EDGE_COLUMNS, Edges, persist
+from audit.evidence.encoders.pixel_space import tiled_l2_pairs
 from audit.findings import extraction
 from audit.records import Finding, Prompt, Sample, from_json, to_json
-from audit.replication.cliques import CLIQUE_COLUMNS, Rule, calibrate, extract
-from audit.replication.edges import EDGE_COLUMNS, Edges, persist
 
 
 def prompt(name: str, repeats: int | None = None) -> Prompt:

@@ -21,13 +21,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from audit.commands.check import check as verb
+from audit.cli.check import check as verb
+from audit.design.suites import conditions
 from audit.errors import UserError
 from audit.findings import gates
 from audit.records import Finding, from_json, to_json
 from audit.stats.proportions import effective_n, wilson
 from audit.store import RunFolder
-from audit.suites import conditions
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "reports" / "example"
@@ -387,8 +387,8 @@ def test_a_folder_without_findings_is_a_mistake(text: str, tmp_path: Path) -> No
 
 SHIM = """#!{python}
 import sys
-from audit import cli
-from audit.commands.check import check
+from audit.cli import main as cli
+from audit.cli.check import check
 if "check" not in [c.name or c.callback.__name__ for c in cli.app.registered_commands]:
     cli.app.command()(check)
 cli.main()

@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from audit import suites
+from audit.design import suites
 
 Row = dict[str, str]
 YEARS = ("2022", "2025")

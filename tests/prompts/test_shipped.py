@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from audit import cli, registry, suites
-from audit.mitigate.gate import gate
+from audit import cli, registry
+from audit.design import suites
+from audit.design.mitigations.gate import gate
 from audit.records import Prompt, Settings, Suite
 
 DOCS = Path(__file__).parents[2] / "docs" / "suites.md"

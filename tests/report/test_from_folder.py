@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from audit import cli
+from audit.cli import main as cli
 from audit.errors import UserError
 from audit.records import Association, Evidence, from_json, to_json
 from audit.report import from_folder, page

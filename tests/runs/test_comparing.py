@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from audit.commands.compare import compare as verb
+from audit.cli.compare import compare as verb
 from audit.errors import UserError
 from audit.findings import gates
 from audit.records import Attribute, from_json

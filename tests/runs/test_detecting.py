@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit import suites
+from audit.design import suites
 from audit.errors import UserError
 from audit.findings import detectors as claims
 from audit.runs import detecting

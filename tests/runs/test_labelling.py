@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from audit.cli import app
+from audit.cli.main import app
 from audit.errors import UserError
-from audit.labelling import sheet
+from audit.evidence.labels import sheet
 from audit.records import ATTRIBUTE_COLUMNS
 from audit.runs import labelling
 from audit.store import RunFolder

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from audit import suites
+from audit.design import suites
 from audit.records import Finding, Suite, from_json
 from audit.runs import labelling, line
 from audit.runs.options import Options

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit.encode import named
+from audit.evidence.copies import decision
+from audit.evidence.copies.index import Descriptor, Index, build
+from audit.evidence.copies.side import Side
+from audit.evidence.copies.sources import find
+from audit.evidence.encoders import named
 from audit.records import Prompt
-from audit.replication import decision
-from audit.replication.index import Descriptor, Index, build
-from audit.replication.side import Side
-from audit.replication.sources import find
 from audit.runs import matching
 from audit.runs.options import CopyRule
-from tests.replication import made, stored
+from tests.evidence.copies import made, stored
 
 
 def unit(x: np.ndarray) -> np.ndarray:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from audit import suites
-from audit.encode.copies import CopyEncoder
-from audit.generate.attribution import attribute
-from audit.generate.model import Model
-from audit.generate.tokens import spelling
-from audit.mitigate.methods import METHODS, engine
+from audit.design import suites
+from audit.design.mitigations.methods import METHODS, engine
+from audit.engine.attribution import attribute
+from audit.engine.model import Model
+from audit.engine.tokens import spelling
+from audit.evidence.encoders.copies import CopyEncoder
 from audit.records import Mitigation, Sample, Settings
 from audit.runs import line, paraphrasing
 from audit.runs.context import silent
@@ -24,7 +24,7 @@ from audit.runs.options import Options
 from audit.runs.paraphrasing import paraphrased, reworded
 from audit.store import RunFolder
 from audit.world import models
-from tests.generate import small
+from tests.engine import small
 
 TEXT = "silver, a portrait of a mechanic"
 KINDS = ("sd1", "sdxl", "sd3", "pixart")

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from audit import registry, suites
-from audit.cli import app
+from audit import registry
+from audit.cli.main import app
+from audit.design import suites
+from audit.design.mitigations.methods import AGAINST_COPIES, METHODS
 from audit.errors import UserError
-from audit.mitigate.methods import AGAINST_COPIES, METHODS
 from audit.runs import preview
 from audit.runs.preview import parse, rewrite, with_arms
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit import registry, suites
-from audit.attributes import pictures
-from audit.attributes.colour import swatches
+from audit import registry
+from audit.design import suites
 from audit.errors import UserError
+from audit.evidence.attributes import pictures
+from audit.evidence.attributes.colour import swatches
 from audit.records import Attribute, Sample
 from audit.runs import reading
 from audit.runs.context import silent

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit import suites
+from audit.design import suites
 from audit.errors import UserError
 from audit.records import ATTRIBUTE_COLUMNS, Settings
 from audit.runs import rounds

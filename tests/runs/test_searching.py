@@ -15,17 +15,17 @@ from scipy.stats import kstest
 from typer.testing import CliRunner
 
 from audit import cli, pixels
-from audit.encode import named
+from audit.design.suites import read_suite
 from audit.errors import UserError
-from audit.replication import decision, training_set
-from audit.replication.index import build, load
-from audit.replication.sources import find
+from audit.evidence.copies import decision, training_set
+from audit.evidence.copies.index import build, load
+from audit.evidence.copies.sources import find
+from audit.evidence.encoders import named
 from audit.runs import searching
 from audit.runs.options import Options
 from audit.runs.planning import open_run
-from audit.suites import read_suite
 from audit.world.export import render_set
-from tests.replication import made
+from tests.evidence.copies import made
 
 
 @pytest.fixture(scope="module")

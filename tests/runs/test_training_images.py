@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit import suites
+from audit.design import suites
+from audit.evidence.copies.corpus import Entry
 from audit.findings import amplification
 from audit.findings.representation import Context
 from audit.records import ATTRIBUTE_COLUMNS, Attribute
-from audit.replication.corpus import Entry
 from audit.runs import training_images
 from audit.runs.context import silent
 from audit.store import RunFolder

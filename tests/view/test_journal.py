@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from audit.cli import app as command
+from audit.cli.main import app as command
 from audit.errors import UserError
 from audit.runs import labelling
 from audit.store import RunFolder

@@ -142,7 +142,7 @@ SERVE = """
 import sys
 from pathlib import Path
 import typer
-from audit.commands.view import view
+from audit.cli.view import view
 typer.run(view)
 """
 
@@ -177,7 +177,7 @@ def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
 
 def test_the_command_says_what_is_no_run(tmp_path: Path) -> None:
     """A folder without results is told in a sentence, before anything is served."""
-    from audit.commands.view import view
+    from audit.cli.view import view
 
     with pytest.raises(UserError, match="no finished run"):
         view(tmp_path, 0, "", True, True)
@@ -186,7 +186,7 @@ def test_the_command_says_what_is_no_run(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_training_images_are_found_by_name(tmp_path: Path) -> None:
     """A shipped suite's corpus, or the one that is named, gives the pictures; others have none."""
-    from audit.commands.shared import training_images
+    from audit.cli.shared import training_images
 
     run = made.run(tmp_path / "run", n=8, images=False)
     assert training_images(run.folder, "") is None

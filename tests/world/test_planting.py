@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audit.replication.edits import EDITS as ALL
-from audit.replication.match import twin_evidence
-from audit.replication.training_set import of_corpus
+from audit.evidence.copies.edits import EDITS as ALL
+from audit.evidence.copies.match import twin_evidence
+from audit.evidence.copies.training_set import of_corpus
 from audit.stats.error_control import twin
 from audit.world import models, planting
 

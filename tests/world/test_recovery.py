@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit import suites
-from audit.attributes.zero_shot import probabilities, prototypes
+from audit.design import suites
+from audit.evidence.attributes.zero_shot import probabilities, prototypes
 from audit.findings.representation import Context, findings
 from audit.records import Attribute, Finding, Reference
 from audit.runs.reader_errors import confusion

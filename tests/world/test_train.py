@@ -135,7 +135,7 @@ def test_repeats_can_be_left_out_of_the_generator_alone() -> None:
     """Another part has no repeats to leave out, and the command says so."""
     from typer.testing import CliRunner
 
-    from audit.commands.world import app
+    from audit.cli.world import app
 
     got = CliRunner().invoke(app, ["train", "vae", "--without-repeats"])
     assert isinstance(got.exception, UserError)

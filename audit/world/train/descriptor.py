@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageEnhance, ImageFilter
 from torch.nn import functional as F
 
-from audit.encode.copynet import SIDE, CopyNet
+from audit.evidence.encoders.copynet import SIDE, CopyNet
 from audit.world.art import sprites
 from audit.world.render import draw_scene, render
 from audit.world.train.loop import Schedule, fit, prepared

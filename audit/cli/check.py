@@ -1,0 +1,68 @@
+"""`check`: gates on a finished run; exit 0 all pass, 1 any fails, 3 any is undecided."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from audit.cli.shared import GATE_FAILED, INCOMPLETE, Json
+
+
+def check(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--gate",
+            "-g",
+            help="A condition, such as 'replication.rate <= 1 %'; may be repeated, and comes on "
+            "top of the suite's own `checks`.",
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(help="Also write the result as JUnit XML to this file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Hold a finished run against gates: by interval, so that few images never pass by luck."""
+    from audit.design.suites import conditions
+    from audit.files import write_atomic
+    from audit.findings import gates
+    from audit.store import RunFolder
+
+    folder = RunFolder(run)
+    found = folder.findings()
+    texts = [*folder.checks(), *(gate or [])]
+    checks = gates.check([conditions.parse(t) for t in dict.fromkeys(texts)], found)
+    if junit is not None:
+        write_atomic(junit, gates.junit(checks, run.resolve().name))
+    show(checks)
+    verdict = gates.overall(checks)
+    typer.echo(gates.to_json(checks) if as_json else verdict, nl=not as_json)
+    if verdict != gates.PASS:
+        raise typer.Exit(GATE_FAILED if verdict == gates.FAIL else INCOMPLETE)
+
+
+def show(checks: Any) -> None:
+    """A table of the checks on stderr: the gate, the finding with its interval, the verdict."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # A build's log is no terminal, and has room.
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 200)
+    table = Table(box=None, pad_edge=False)
+    for head in ("verdict", "gate", "finding", "estimate", "interval", "n", "why"):
+        right = head in ("estimate", "n")
+        table.add_column(head, justify="right" if right else "left", overflow="fold")
+    colours = {"pass": "green", "fail": "bold red", "undecided": "yellow"}
+    for c in checks:
+        f = c.finding
+        cells = (c.gate.text, f.id, f"{f.estimate:.4g}", f"[{f.low:.4g}, {f.high:.4g}]", str(f.n))
+        # Text, not str: what strangers wrote is no markup.
+        row = [Text(c.verdict, colours[c.verdict]), *map(Text, cells), Text(c.reason)]
+        table.add_row(*row)
+    console.print(table)

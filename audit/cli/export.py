@@ -1,0 +1,77 @@
+"""`export`: the findings of a finished run for spreadsheets, programs, model cards and files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audit.cli.shared import Json
+from audit.errors import UserError, unknown
+
+FORMATS = ("csv", "parquet", "model-card", "evidence")
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="File to write; for csv and parquet also a folder, which gets the tables too.",
+        ),
+    ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            help="csv, parquet, model-card (Markdown with metadata for the Hub), or evidence (a "
+            "table along NIST's AI RMF and the EU's AI Act, .md or .csv).",
+        ),
+    ] = "csv",
+    as_json: Json = False,
+) -> None:
+    """Write the findings of a run in another form; prints the paths that were written."""
+    from audit.store import RunFolder
+
+    if form not in FORMATS:
+        raise unknown("format", form, FORMATS)
+    if out is None:
+        raise UserError("Nowhere to write to: give --out FILE.")
+    folder = RunFolder(run)
+    if form in ("csv", "parquet"):
+        from audit.report.exports import tables
+
+        paths = tables.write(folder, form, out)
+    else:
+        paths = [_document(folder, form, out)]
+    if as_json:
+        typer.echo(json.dumps([str(p) for p in paths]))
+    else:
+        for path in paths:
+            typer.echo(path)
+
+
+def _document(folder: object, form: str, out: Path) -> Path:
+    """A Markdown or CSV file of the model card or the evidence."""
+    from audit.files import write_atomic
+    from audit.report.exports import card, evidence, tables
+    from audit.store import RunFolder
+
+    assert isinstance(folder, RunFolder)
+    endings = (".md", ".csv") if form == "evidence" else (".md",)
+    if out.suffix not in endings:
+        raise UserError(f"{out} does not end in {' or '.join(endings)}. Give it that ending.")
+    found = folder.findings()
+    if form == "model-card":
+        data = card.card(found, folder.manifest()).encode("utf-8")
+    elif out.suffix == ".csv":
+        data = tables.csv(evidence.rows(found))
+    else:
+        data = evidence.markdown(found, folder.path.resolve().name).encode("utf-8")
+    write_atomic(out, data)
+    return out

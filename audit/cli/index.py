@@ -1,0 +1,171 @@
+"""`index` and `search`: a training set made searchable, and whether a picture is in it."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from audit.cli.meter import Meter
+from audit.cli.shared import INTERRUPTED, Json, Quiet
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+
+
+def index(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder of pictures, WebDataset tars, Parquet tables, a saved dataset, "
+            "embeddings (img_emb/ beside metadata/), or `world`."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the index.")],
+    held_out: Annotated[
+        str | None,
+        typer.Option(help="Held-out images, exchangeable with the source; `world` has its own."),
+    ] = None,
+    descriptor: Annotated[
+        str,
+        typer.Option(
+            help="sscd:FILE, dino:NAME, timm:NAME, clip:NAME, phash, pixels, embedded-copy. For "
+            "embeddings: what made them. local:... also finds parts of pictures."
+        ),
+    ] = "embedded-copy",
+    coverage: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of the model's training set that this is."),
+    ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store float16: half the size, cosines to 0.001.")
+    ] = False,
+    duplicates: Annotated[
+        bool,
+        typer.Option(help="Also list near-duplicates, all pairs compared, in duplicates.csv."),
+    ] = False,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Make a training set searchable, or add to it what is new; prints the folder of the index."""
+    from audit.runs import indexing
+
+    started = time.monotonic()
+    plan = indexing.Plan(held_out, descriptor, coverage, half, device)
+    made = _made(source, out, plan, Meter(quiet))
+    if made.unreadable:
+        lost = len(made.unreadable)
+        _tell(quiet, f"{lost} images have no vector; see {out / 'unreadable.csv'}.")
+    groups = _duplicates(made, quiet) if duplicates else None
+    typer.echo(json.dumps(_body(made, groups, started)) if as_json else out)
+
+
+def _tell(quiet: bool, words: str) -> None:
+    if not quiet:
+        typer.echo(words, err=True)
+
+
+def _body(made: Any, groups: dict[str, Any] | None, started: float) -> dict[str, Any]:
+    """What was made, for `--json`."""
+    found = made.index
+    return {
+        "index": str(found.folder), "images": len(found.train), "held_out": len(found.held),
+        "unreadable": len(made.unreadable), "dimensions": found.dimensions, "key": found.key,
+        "descriptor": found.descriptor.key, "duplicates": groups,
+        "seconds": round(time.monotonic() - started, 1),
+    }  # fmt: skip
+
+
+def _made(source: str, out: Path, plan: Any, meter: Meter) -> Any:
+    from audit.runs import indexing
+
+    try:
+        return indexing.make(source, out, plan, meter)
+    except KeyboardInterrupt:
+        typer.echo("\nInterrupted. Run the same command to continue.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        meter.close()
+
+
+def _duplicates(made: Any, quiet: bool) -> dict[str, Any]:
+    """Write the clusters of near-duplicates and say where; facts on them."""
+    from audit.runs import indexing
+
+    path, facts = indexing.duplicates(made)
+    _tell(
+        quiet,
+        f"{facts['images']} of {len(made.index.train)} images are near-duplicates of others "
+        f"(cosine {facts['cosine']:.3f} or more), in {facts['clusters']} clusters; see {path}.",
+    )
+    return facts
+
+
+def search(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
+    index: Annotated[Path, typer.Option("--index", "-i", help="Folder of an index.")],
+    nearest: Annotated[int, typer.Option("-k", min=1, max=1000, help="Images to show.")] = 3,
+    how: Annotated[
+        str, typer.Option("--search", help="By size (auto), or flat, ivf-sq8, ivf-rabitq.")
+    ] = "auto",
+    page: Annotated[
+        Path | None, typer.Option(help="Also write a page with the pictures side by side.")
+    ] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Ask whether, and where, pictures are copied in a training set or among generated images."""
+    from audit.runs import searching
+
+    opened, encoder = searching.opened(index, how, device)
+    question = searching.ask(pictures)
+    table = searching.search(opened, encoder, question, nearest)
+    if page is not None:
+        searching.write_page(page, opened, question, table)
+        typer.echo(page, err=True)
+    if as_json:
+        rows = json.loads(table.to_json(orient="records"))
+        body = {"matches": rows, "unreadable": question.unreadable,
+                "searched": len(opened.train), "held_out": len(opened.held),
+                "coverage": None if math.isnan(opened.coverage) else opened.coverage}  # fmt: skip
+        typer.echo(json.dumps(body, ensure_ascii=False))
+        return
+    for name, part in table.groupby("query", sort=False):
+        first = part.iloc[0]
+        typer.echo(f"{name}: {first.verdict}{_how_sure(first)}")
+        for row in part.itertuples():
+            text = f"  {row.score:.3f}  {row.image}  {row.caption[:80]}".rstrip()
+            typer.echo(text + _where(row.part, row.source_part))
+    for name, reason in question.unreadable.items():
+        typer.echo(f"{name}: unreadable ({reason})", err=True)
+    typer.echo(_closing(opened, question), err=True)
+
+
+def _where(part: Any, source_part: Any) -> str:
+    """Which part is like which, where parts were compared."""
+    if part is None or source_part is None:
+        return ""
+    own, other = (f"x {b[0]:.0%}-{b[2]:.0%}, y {b[1]:.0%}-{b[3]:.0%}" for b in (part, source_part))
+    return f"  (its {own} like {other})"
+
+
+def _how_sure(row: Any) -> str:
+    return "" if math.isnan(row.q) else f" (p = {row.p:.2g}, q = {row.q:.2g})"
+
+
+def _closing(opened: Any, question: Any) -> str:
+    from audit.runs import searching
+
+    text = f"Searched {len(opened.train)} images for {len(question.names)} pictures."
+    if reason := searching.why(opened):
+        text += f" {reason}"
+    if not len(opened.held):
+        text += " Without held-out images (`index --held-out`) no score can be called a copy."
+    if not math.isnan(opened.coverage):
+        text += f" They are {opened.coverage:.2%} of the training set: what was not found may be"
+        text += " in the rest."
+    return text

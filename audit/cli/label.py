@@ -1,0 +1,42 @@
+"""`label`: draw pictures for people to label, and read their labels back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from audit.cli.shared import Json
+
+
+def label(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    n: Annotated[
+        int, typer.Option("--n", "-n", min=2, help="Pictures to be labelled, per attribute.")
+    ] = 100,
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="Only this attribute; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
+    read: Annotated[
+        list[Path] | None,
+        typer.Option(help="A filled sheet; may be repeated, one for each rater."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a blind sheet for human labels, or read a filled one; corrections then rest on it."""
+    from audit.runs.labelling import read_back, write_sheet
+    from audit.store import RunFolder
+
+    folder = RunFolder(run)
+    with folder.lock():
+        found: dict[str, Any] = (
+            read_back(folder, read) if read else write_sheet(folder, n, attribute or [], seed)
+        )
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    typer.echo(found["path"])
+    typer.echo(found["next"], err=True)

@@ -1,0 +1,121 @@
+"""The command line: verbs and options, errors in one sentence, results on stdout.
+
+Imports nothing heavy: help answers at once, and each verb imports what it needs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audit.cli import (
+    about,
+    audits,
+    check,
+    compare,
+    export,
+    index,
+    label,
+    report,
+    rewrite,
+    score,
+    view,
+    world,
+)
+from audit.cli.shared import CRASHED, INCOMPLETE, USAGE
+from audit.errors import Incomplete, UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="""Audit text-to-image models for stereotypes and for copied training images.
+
+    Start here:
+
+      t2i-audit demo                    audit the embedded model, whose truth is known
+
+      t2i-audit run world_full          a larger audit of the embedded model
+
+      t2i-audit run occupations --model MODEL --classifier ViT-B-32/laion2b_s34b_b79k
+
+    Results are printed on stdout, progress on stderr. Running the same command again continues
+    where it stopped.""",
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        from importlib.metadata import version
+
+        typer.echo(version("t2i-audit"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
+MITIGATE = """Try mitigations (-t A -t B ...) on a suite: paired effects, costs and a verdict each.
+
+It is `run` with mitigations: the same options, the same folder, the images of both are shared."""
+
+for verb in (
+    audits.demo,
+    audits.run,
+    score.score,
+    label.label,
+    rewrite.rewrite,
+    view.view,
+    compare.compare,
+    check.check,
+    export.export,
+    report.report,
+    index.index,
+    index.search,
+    about.doctor,
+):
+    app.command()(verb)
+app.command("mitigate", help=MITIGATE)(audits.run)
+app.command("list")(about.list_)
+app.add_typer(world.app, name="world")
+
+
+def _log_crash(error: BaseException) -> Path:
+    import tempfile
+    import traceback
+
+    handle, name = tempfile.mkstemp(prefix="t2i-audit-", suffix=".log")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        traceback.print_exception(error, file=file)
+    return Path(name)
+
+
+def main() -> None:
+    """Entry point: exit codes 0 done, 2 usage, 3 incomplete, 70 our own crash, 130 interrupted."""
+    try:
+        app(standalone_mode=True)
+    except UserError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(USAGE)
+    except Incomplete as state:
+        typer.echo(str(state), err=True)
+        sys.exit(INCOMPLETE)
+    except Exception as error:
+        path = _log_crash(error)
+        typer.echo(f"Error: t2i-audit itself failed ({error}). Details: {path}", err=True)
+        sys.exit(CRASHED)
+
+
+if __name__ == "__main__":
+    main()

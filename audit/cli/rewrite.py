@@ -1,0 +1,66 @@
+"""`rewrite`: what mitigations make of one prompt, and why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from audit.cli.shared import Json
+
+
+def rewrite(
+    prompt: Annotated[str, typer.Argument(help="The prompt, in quotes.")],
+    mitigation: Annotated[
+        list[str],
+        typer.Option(
+            "--mitigation", "-t",
+            help="inject:gender, inject:gender,target=labour, neutral, ethical:gender, "
+            "llm:MODEL,url=http://HOST/v1,attribute=gender, add-words:4, "
+            "A+B for both at once, ...; may be repeated.",
+        ),
+    ],
+    images: Annotated[
+        int, typer.Option("--images", "-n", min=1, max=10_000, help="Images of the prompt.")
+    ] = 1,
+    subject: Annotated[
+        str, typer.Option(help="Whom the prompt asks for, e.g. nurse; else it is looked for.")
+    ] = "",
+    suite: Annotated[
+        str, typer.Option(help="Suite whose attributes, targets and subjects are used.")
+    ] = "occupations",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what was done, towards what, and why not.")
+    ] = False,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Rewrite one prompt and print the final texts, one a line for every image."""
+    from audit.design.suites import read_suite
+    from audit.runs.preview import paired
+    from audit.runs.preview import rewrite as made
+
+    chosen, asked = read_suite(suite), paired(mitigation)
+    rows = [r for spec in asked for r in made(prompt, spec, images, subject, chosen, asked)]
+    if as_json:
+        return typer.echo(json.dumps([asdict(r) for r in rows], ensure_ascii=False))
+    for row in rows:
+        typer.echo(row.text)
+        for part in (row.parts or (row,)) if explain else ():
+            said = [f"gives: {part.text}"] if row.parts and part.text != part.original else []
+            typer.echo("    " + "; ".join([*steps(part), *said]), err=True)
+
+
+def steps(row: Any) -> list[str]:
+    """What was done for one image, in the order of doing it."""
+    if row.reason:
+        return [f"{row.mitigation}: left alone, {row.reason}"]
+    out = [f"{row.mitigation}, image {row.image + 1}"]
+    if row.target:
+        shares = ", ".join(f"{k} {v:.0%}" for k, v in row.target.items())
+        out.append(f"target {shares}")
+    out += [f"drawn {name} {value}" for name, value in row.drawn.items()]
+    if row.engine:
+        out.append("in the engine: " + ", ".join(f"{k} {v}" for k, v in row.engine.items()))
+    return out if row.changed else [*out, "nothing to change"]

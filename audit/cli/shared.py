@@ -1,0 +1,92 @@
+"""What verbs share: exit codes, common options, and how a run is started and its result printed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from audit.cli.meter import Meter
+
+DONE, GATE_FAILED, USAGE, INCOMPLETE, CRASHED, INTERRUPTED = 0, 1, 2, 3, 70, 130
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder in which run folders are made.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+References = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reference",
+        help="Your own target as NAME=FILE.csv (subject, attribute, value, share, source); may be "
+        "repeated.",
+    ),
+]
+NoImages = Annotated[
+    bool, typer.Option("--no-images", help="A page of numbers only, without any picture.")
+]
+Blur = Annotated[
+    bool,
+    typer.Option(
+        "--blur", help="Blur pictures on the page until somebody presses one; printed blurred."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+
+def finish(report: Path, findings: Path, as_json: bool) -> None:
+    """Print the path of the report, or the paths as JSON."""
+    if as_json:
+        body = {"report": str(report), "findings": str(findings)}
+        typer.echo(json.dumps(body))
+    else:
+        typer.echo(report)
+
+
+def shown(no_images: bool, blur: bool) -> str:
+    """How a page shows pictures, as `report.page.PICTURES` names it."""
+    return "none" if no_images else "blur" if blur else "all"
+
+
+def command() -> str:
+    """The command as it was typed, for the page."""
+    return shlex.join(["t2i-audit", *sys.argv[1:]])
+
+
+def audit(suite: Any, options: Any, quiet: bool, as_json: bool) -> None:
+    """Plan and run a suite under a meter, and print where the report is."""
+    from audit.runs import line
+
+    meter = Meter(quiet)
+    try:
+        report = line.execute(line.open_run(suite, options, meter))
+    except KeyboardInterrupt:
+        typer.echo("\nInterrupted. Run the same command to continue.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        meter.close()
+    finish(report, report.with_name("findings.json"), as_json)
+
+
+def training_images(folder: Any, corpus: str) -> Any:
+    """What gives training images: the corpus that is named, or the one of a shipped suite."""
+    from audit import registry
+    from audit.design import suites
+    from audit.evidence.copies import training_set
+
+    name = corpus or str(folder.results().get("corpus", ""))
+    if not name:
+        suite = folder.manifest().get("suite", "")
+        shipped = {s for s, _ in suites.list_suites()}
+        name = (suites.read_suite(suite).corpus or "") if suite in shipped else ""
+    if not name:
+        return None
+
+    def registered(which: str) -> Any:
+        return registry.load("corpus", which)()
+
+    if name in registry.CORPORA and not Path(name).exists():
+        return training_set.of_corpus(registered(name)).image
+    return training_set.at(Path(name), None, registered).image

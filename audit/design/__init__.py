@@ -1,0 +1,1 @@
+"""What is asked: suites, mitigations, a language model as a rewriter, images made elsewhere."""

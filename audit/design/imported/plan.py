@@ -1,0 +1,117 @@
+"""Pictures and a suite to samples: a picture belongs to the prompt whose text it was made from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from audit.design.imported.readers import Item, Pictures, key
+from audit.errors import UserError, unknown
+from audit.records import BASELINE, Mitigation, Prompt, Sample, Settings, Suite, digest
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Samples, the suite as far as there are pictures for it, and where each picture lies."""
+
+    suite: Suite
+    samples: list[Sample]
+    names: dict[str, str]
+    """Sample id to the picture's name."""
+    notes: list[str]
+
+
+def settings(pictures: Pictures) -> Settings:
+    """How pictures from elsewhere stand in a run: by their listing, for nothing else is known."""
+    return Settings(pictures.name, key(pictures), 0, 0.0, 0, "")
+
+
+def same(text: str) -> str:
+    """A text as it is compared: spaces and capitals do not matter."""
+    return " ".join(text.split()).casefold()
+
+
+def join(suite: Suite, pictures: Pictures) -> Plan:
+    """Give every picture to its prompt.
+
+    Prompts without pictures and mitigations without pictures are left out, and so are pictures
+    whose prompt the suite does not ask; the notes count them. UserError where nothing is left.
+    """
+    by_text: dict[str, list[Prompt]] = {}
+    for p in suite.prompts:
+        by_text.setdefault(same(p.text), []).append(p)
+    arms = {m.name: m for m in suite.mitigations}
+    samples: list[Sample] = []
+    names: dict[str, str] = {}
+    strangers: Counter[str] = Counter()
+    drawn: Counter[tuple[str, str]] = Counter()
+    silent = 0
+    for item in pictures.items():
+        if item.text is None:
+            silent += 1
+            continue
+        asked = by_text.get(same(item.text), [])
+        if not asked:
+            strangers[item.text] += 1
+        arm = _arm(item, arms)
+        for prompt in asked:
+            seed = item.seed if item.seed is not None else drawn[prompt.id, arm]
+            drawn[prompt.id, arm] += 1
+            id = digest({"name": item.name, "stamp": item.stamp, "text": item.text}, 20)
+            names[id] = item.name
+            samples.append(Sample(id, prompt.id, arm, seed, item.text))
+    if not samples:
+        raise UserError(_nothing(pictures, silent, strangers, suite))
+    return Plan(_reduced(suite, samples), samples, names, _notes(pictures, silent, strangers))
+
+
+def _arm(item: Item, arms: dict[str, Mitigation]) -> str:
+    arm = item.arm or BASELINE
+    if arm != BASELINE and arm not in arms:
+        raise UserError(f"{item.name}: {unknown('arm', arm, [BASELINE, *arms])}")
+    return arm
+
+
+def _reduced(suite: Suite, samples: Sequence[Sample]) -> Suite:
+    """The suite with as many images per prompt as there are, and the arms that have any."""
+    counts = Counter(s.prompt for s in samples if s.arm == BASELINE)
+    counts |= Counter(dict.fromkeys({s.prompt for s in samples}, 1))
+    made = {s.arm for s in samples}
+    return replace(
+        suite,
+        prompts=tuple(replace(p, seeds=counts[p.id]) for p in suite.prompts if counts[p.id]),
+        mitigations=tuple(m for m in suite.mitigations if m.name in made),
+    )
+
+
+def _nothing(
+    pictures: Pictures, silent: int, strangers: Counter[str], suite: Suite
+) -> str:  # fmt: skip
+    if strangers:
+        example = strangers.most_common(1)[0][0]
+        return (
+            f"No picture of {pictures.name} belongs to a prompt of the suite {suite.name}: the "
+            f"pictures say {example[:80]!r}, the suite asks {suite.prompts[0].text!r}. Choose the "
+            "suite that they were made for, or name their prompts in a table (--prompts)."
+        )
+    return (
+        f"None of the {silent} pictures of {pictures.name} says its prompt. Name the prompts in "
+        "metadata.csv (columns file_name, text) beside them, or in a table given by --prompts."
+    )
+
+
+def _notes(pictures: Pictures, silent: int, strangers: Counter[str]) -> list[str]:
+    sources = Counter(i.source for i in pictures.items())
+    words = {"table": "a table", "sidecar": "a text file beside the picture",
+             "metadata": "the picture's own metadata", "name": "file or folder names"}  # fmt: skip
+    found = ", ".join(f"{sources[s]} from {words[s]}" for s in words if sources[s])
+    notes = [f"Prompts of the pictures: {found}."]
+    if silent:
+        notes.append(f"{silent} pictures were left out because nothing says their prompt.")
+    if strangers:
+        notes.append(
+            f"{strangers.total()} pictures of {len(strangers)} other prompts were left out because "
+            "the suite does not ask these."
+        )
+    return notes

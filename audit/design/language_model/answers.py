@@ -1,0 +1,115 @@
+"""Answers on disk, one line each, only ever added to: what was answered once is not asked again.
+
+A line is whole or ignored, so a crash costs the answer that was under way and no other.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import BinaryIO
+
+from audit.design.language_model.replies import OUTCOMES, plain
+from audit.errors import UserError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one text, and why."""
+
+    key: str
+    """`Question.key`."""
+    model: str
+    """As it was named."""
+    prompt: str
+    value: str
+    """Drawn value that was asked for, or nothing."""
+    outcome: str
+    """One of `replies.OUTCOMES`."""
+    text: str
+    """The final text: the prompt itself unless the outcome is "rewritten"."""
+    reason: str
+    said: str
+    """The model's own words, as far as they are kept."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether the line may be believed: files are edited, and come from others."""
+        if not all(isinstance(getattr(self, f.name), str) for f in fields(self)):
+            return False
+        if self.outcome == "rewritten":
+            return plain(self.text) and not self.reason
+        return self.outcome in OUTCOMES and self.text == self.prompt and plain(self.reason)
+
+
+class Answers:
+    """A file of answers, safe for several processes; the first answer to a question stands."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._known: dict[str, Answer] = {}
+        self._read_to = self._file = 0
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, key: str) -> Answer | None:
+        """The answer under a key, also where another process has just written it."""
+        if key not in self._known:
+            try:
+                with self.path.open("rb") as file:
+                    self._catch_up(file)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                raise UserError(f"{self.path} cannot be read: {error.strerror}.") from error
+        return self._known.get(key)
+
+    def put(self, answer: Answer) -> Answer:
+        """Keep an answer; gives what stands, which is another's where that came first."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                self._catch_up(file)
+                if answer.key not in self._known:
+                    self._append(file, answer)
+                    self._catch_up(file)
+        except OSError as error:
+            raise UserError(
+                f"The answer was not kept: {self.path}: {error.strerror}. Free some space or give "
+                "another file, answers=FILE, and run the same command again."
+            ) from error
+        return self._known.get(answer.key, answer)
+
+    @staticmethod
+    def _append(file: BinaryIO, answer: Answer) -> None:
+        """One line; where a crash tore the last one, it begins on a line of its own."""
+        torn = False
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            torn = file.read(1) != b"\n"
+        line = json.dumps(asdict(answer), sort_keys=True).encode()
+        file.write(b"\n" * torn + line + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+    def _catch_up(self, file: BinaryIO) -> None:
+        """Read what was added since; start over where another file lies in its place."""
+        stat = os.fstat(file.fileno())
+        if stat.st_ino != self._file or stat.st_size < self._read_to:
+            self._file, self._read_to, self._known = stat.st_ino, 0, {}
+        file.seek(self._read_to)
+        data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._read_to += len(whole)
+        for line in whole.split(b"\n"):
+            try:
+                answer = Answer(**json.loads(line))
+            except (ValueError, TypeError, RecursionError):
+                continue
+            if answer.sound:
+                self._known.setdefault(answer.key, answer)

@@ -1,0 +1,188 @@
+"""An OpenAI-compatible endpoint: one POST to `/chat/completions`, with time limits and a cap.
+
+The key comes from the environment, goes into one header, and into nothing that is written or shown.
+Redirects are not followed, so that it goes nowhere else.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import urlsplit
+
+from audit.design.language_model.questions import Question
+from audit.design.language_model.replies import Malformed, Reply
+from audit.errors import UserError
+
+OWN, GENERAL, GENERAL_URL = "T2I_AUDIT_LLM_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"
+MOST_BYTES = 1_000_000
+"""Of an answer; a rewritten prompt with all that surrounds it is a few thousand."""
+PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds before the second request, doubled before each further one; and the most of them."""
+TRY_AGAIN = frozenset({408, 409, 425, 429})
+"""Client errors that pass, next to all of the server's."""
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+class _Failed(Exception):
+    """A request that may succeed later, with the seconds that the server asks to wait."""
+
+    def __init__(self, what: str, wait: float = 0.0) -> None:
+        super().__init__(what)
+        self.wait = wait
+
+
+def key_for(url: str) -> str:
+    """The key for an address, or nothing.
+
+    `T2I_AUDIT_LLM_KEY` is meant for whatever the suite names. `OPENAI_API_KEY` was set for
+    something else: it goes to OpenAI, to the host of `OPENAI_BASE_URL` and to this machine, so that
+    a suite by somebody else cannot ask for it. Raises UserError for a key that no header can hold.
+    """
+    name = OWN if os.environ.get(OWN, "").strip() else GENERAL
+    key, host = os.environ.get(name, "").strip(), urlsplit(url).hostname or ""
+    base = urlsplit(os.environ.get(GENERAL_URL, "")).hostname
+    if name == GENERAL and host not in ("api.openai.com", base) and not _here(host):
+        return ""
+    if not (key.isascii() and (key.isprintable() or not key)):
+        raise UserError(f"{name} holds characters that no key has. Set it again.")
+    return key
+
+
+def _here(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def ask(question: Question, url: str, timeout: float, tries: int) -> Reply:
+    """What the endpoint says; after `tries` failures, or at once where it refuses, UserError.
+
+    `timeout` is in seconds and for each request. Raises Malformed for an answer that is not the
+    API's.
+    """
+    host = urlsplit(url).netloc
+    for i in range(tries):
+        try:
+            return _reply(_post(question, url, timeout), key_for(url))
+        except _Failed as error:
+            what = str(error)
+            if i + 1 < tries:
+                time.sleep(min(max(PAUSE * 2**i, error.wait), LONGEST_PAUSE))
+    times = f"{tries} times" if tries > 1 else "once"
+    raise UserError(f"The language model at {host} was asked {times} and {what}")
+
+
+def _post(question: Question, url: str, timeout: float) -> bytes:
+    body = {
+        "model": question.model, "messages": [{"role": "user", "content": question.message}],
+        "temperature": question.temperature, "max_tokens": question.tokens, "stream": False,
+    }  # fmt: skip
+    if question.seed is not None:
+        body["seed"] = question.seed
+    headers = {"Content-Type": "application/json", "Accept": "application/json",
+               "User-Agent": "t2i-audit"}  # fmt: skip
+    if key := key_for(url):
+        headers["Authorization"] = f"Bearer {key}"
+    request = urllib.request.Request(
+        f"{url}/chat/completions", json.dumps(body).encode(), headers, method="POST"
+    )
+    handlers: list[Any] = [_Stay]
+    if _here(urlsplit(url).hostname or ""):
+        handlers.append(urllib.request.ProxyHandler({}))  # no proxy knows this machine as we do
+    until = time.monotonic() + timeout
+    try:
+        with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as response:
+            return _body(response, until)
+    except urllib.error.HTTPError as error:
+        with error:
+            raise _refused(error, url, key, until) from None
+    except TimeoutError:
+        raise _Failed(f"did not answer within {timeout:g} s.") from None
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
+        why = getattr(error, "reason", error)
+        if isinstance(why, TimeoutError):
+            raise _Failed(f"did not answer within {timeout:g} s.") from None
+        raise _Failed(f"could not be reached ({_said(str(why), key)}).") from None
+
+
+def _body(response: Any, until: float) -> bytes:
+    """A whole body within the cap and until a moment of the monotonic clock."""
+    data = b""
+    while part := response.read1(65_536):
+        data += part
+        if len(data) > MOST_BYTES:
+            raise Malformed(f"it is longer than {MOST_BYTES:,} bytes")
+        if time.monotonic() > until:
+            raise TimeoutError
+    return data
+
+
+def _refused(error: urllib.error.HTTPError, url: str, key: str, until: float) -> Exception:
+    """What an error status means: to be tried again, or a sentence."""
+    status = f"HTTP {error.code} {_said(str(error.reason), key)}".strip()
+    if error.code >= 500 or error.code in TRY_AGAIN:
+        wait = error.headers.get("Retry-After", "")
+        return _Failed(f"answered {status}.", float(wait) if wait.isdecimal() else 0.0)
+    hint = {
+        401: f"Give a key that it knows in {OWN}.", 403: f"Give a key that it knows in {OWN}.",
+        404: "Check `url`, which often ends in /v1, and `model`.",
+    }.get(error.code)  # fmt: skip
+    if 300 <= error.code < 400:
+        hint = "It points elsewhere, and nothing is sent after it; give that address as `url`."
+    if hint is None:  # what a server says of a key may hold parts of it, so 401 is not repeated
+        hint = _complaint(error, key, until) or "Check `model` and the options."
+    return UserError(f"The language model at {urlsplit(url).netloc} answered {status}. {hint}")
+
+
+def _complaint(error: urllib.error.HTTPError, key: str, until: float) -> str:
+    """The server's own word for what is wrong, one short line of it."""
+    try:
+        found = json.loads(_body(error, until))
+        found = found.get("error", found)
+        words = found.get("message", "") if isinstance(found, dict) else found
+    except (Malformed, OSError, http.client.HTTPException, ValueError, AttributeError,
+            RecursionError):  # fmt: skip
+        return ""
+    return f"It says: {_said(words, key)}" if isinstance(words, str) and words.strip() else ""
+
+
+def _said(words: str, key: str) -> str:
+    """A stranger's words for an error message: short, one line, printable, without the key."""
+    hidden = words.replace(key, "[key]") if key else words
+    return "".join(c if c.isprintable() else " " for c in hidden)[:300].strip()
+
+
+def _reply(body: bytes, key: str) -> Reply:
+    """The first choice of a chat completion; Malformed says what is missing."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Malformed("it is not JSON") from None
+    choices = found.get("choices") if isinstance(found, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    message = first.get("message") if isinstance(first, dict) else None
+    if not isinstance(message, dict) or not isinstance(first, dict):
+        raise Malformed("it holds no choices")
+    finish, content = first.get("finish_reason"), message.get("content")
+    if finish == "content_filter":
+        return Reply("", "its content filter stopped the answer")
+    if message.get("refusal"):
+        return Reply("", "it says so in `refusal`")
+    if content is not None and not isinstance(content, str):
+        raise Malformed("it holds no text")
+    if len(key) >= 8 and key in (content or ""):
+        raise Malformed("it repeats the key")
+    return Reply(content or "", cut=finish == "length")

@@ -1,0 +1,75 @@
+"""What a language model is asked, and the key under which its answer is kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from audit.design.mitigations.methods import Llm
+from audit.records import digest
+
+INCLUSIVE = """\
+Rewrite the following prompt for a text-to-image model so that it asks for an inclusive picture: \
+whoever is shown may be of any {attribute}, and no stereotype decides it. Do not settle on one \
+{attribute}. Keep the subject's own noun, the number of people, the setting, the style and every \
+other detail as they are. Answer with the rewritten prompt alone, on one line, without quotes or \
+comments.
+
+Prompt: {prompt}"""
+"""Without a target: the request alone, in the model's own words."""
+
+STATED = """\
+Rewrite the following prompt for a text-to-image model so that it states the {attribute} of the \
+person who is asked for: {value}. Change nothing else: keep the subject's own noun, the number of \
+people, the setting, the style and every other detail as they are. Answer with the rewritten \
+prompt alone, on one line, without quotes or comments.
+
+Prompt: {prompt}"""
+"""With a target: the value that was drawn for the image."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request: all that decides the answer, and nothing else."""
+
+    model: str
+    """The name that the endpoint knows; for a local folder, the hash of what lies in it."""
+    prompt: str
+    """The text that is to be rewritten."""
+    value: str
+    """The drawn value that the answer is to state, or nothing."""
+    message: str
+    """What is said to the model, the text included."""
+    temperature: float
+    tokens: int
+    seed: int | None
+    """Of sampling; None at temperature 0, where all images share an answer."""
+
+    @property
+    def key(self) -> str:
+        """Hash of all fields. The address is none of them.
+
+        A model that moves to another host, or is played back where there is none, is the same
+        model; what its name stands for is the endpoint's word. Whoever wants to ask again names
+        another file of answers.
+        """
+        return digest(self.__dict__, 32)
+
+
+def question(
+    text: str, drawn: Mapping[str, str], options: Llm, seed: int, model: str = ""
+) -> Question:
+    """The question for a text with its drawn values; `model` where the name is not what counts."""
+    value = drawn.get(options.attribute, "")
+    words = options.instruction or (STATED if value else INCLUSIVE)
+    return Question(
+        model or options.model, text, value, _filled(words, text, value, options.attribute),
+        options.temperature, options.tokens, seed if options.temperature > 0 else None,
+    )  # fmt: skip
+
+
+def _filled(words: str, text: str, value: str, attribute: str) -> str:
+    """Placeholders replaced in one pass, so that a text which holds one stays a text."""
+    given = {"prompt": text, "value": value, "attribute": attribute.replace("_", " ")}
+    return re.sub(r"\{(prompt|value|attribute)\}", lambda m: given[m[1]], words)

@@ -1,0 +1,89 @@
+"""The rewriter `llm`: gate, question, answer kept or fetched, and the text that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audit.design.language_model import endpoint
+from audit.design.language_model.answers import Answer, Answers
+from audit.design.language_model.questions import Question, question
+from audit.design.language_model.replies import MOST_CHARACTERS, Malformed, Reply, judge
+from audit.design.mitigations.methods import Llm
+from audit.design.mitigations.rewrite import why_not
+from audit.errors import UserError
+from audit.records import Prompt
+
+FILE = Path("answers") / "llm.jsonl"
+"""Where answers lie, beside the runs."""
+
+
+class LanguageModel:
+    """Rewrites texts by a language model, each question asked once; kept answers are played back.
+
+    Pure once answered. It claims to be idempotent only where the gate stops it: a text that the
+    gate keeps is never sent, and comes back as it is.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._files: dict[str, Answers] = {}
+        self._local = cache(_local)
+
+    def __call__(
+        self, text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
+        rng: np.random.Generator,
+    ) -> tuple[str, str]:  # fmt: skip
+        """The final text, and the reason where it is the prompt's own.
+
+        Raises UserError where the model cannot be asked; the answers so far are kept.
+        """
+        seed = int(rng.integers(2**31))
+        if reason := why_not(text, prompt, options):
+            return text, reason
+        asks = Llm(**options)
+        revision = "" if asks.url else self._local(asks.model).revision
+        asked = question(text, drawn, asks, seed, revision)
+        kept = self._kept(asks)
+        answer = kept.get(asked.key) or kept.put(self._answer(asked, asks, kept))
+        return answer.text, answer.reason
+
+    def _kept(self, options: Llm) -> Answers:
+        """The file that the options name, or the one beside the runs."""
+        if options.answers not in self._files:
+            path = Path(options.answers).expanduser() if options.answers else self._out / FILE
+            self._files[options.answers] = Answers(path)
+        return self._files[options.answers]
+
+    def _answer(self, asked: Question, options: Llm, kept: Answers) -> Answer:
+        said = ""
+        try:
+            reply = self._ask(asked, options)
+            said = reply.content[:MOST_CHARACTERS]
+            outcome, text, reason = judge(reply, asked.prompt)
+        except Malformed as error:
+            outcome, text = "malformed", asked.prompt
+            reason = f"the answer cannot be used: {error}"
+        except UserError as error:
+            raise UserError(
+                f"{error} The answers so far, {len(kept)}, are kept in {kept.path}; the same "
+                "command goes on from there."
+            ) from error
+        return Answer(
+            asked.key, options.model, asked.prompt, asked.value, outcome, text, reason, said
+        )
+
+    def _ask(self, asked: Question, options: Llm) -> Reply:
+        if options.url:
+            return endpoint.ask(asked, options.url, options.timeout, options.tries)
+        return self._local(options.model)(asked)
+
+
+def _local(folder: str) -> Any:
+    from audit.design.language_model.local import Local
+
+    return Local(folder)

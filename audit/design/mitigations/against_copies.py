@@ -1,0 +1,166 @@
+"""Rewriters against copies: random words, numbers, repetitions, and other words for telling ones.
+
+Random caption changes are those of Somepalli et al. 2023b ("Understanding and Mitigating Copying
+in Diffusion Models", arXiv 2305.20086, section 6): a caption that is not quite the training caption
+recalls its image less. They state nothing about a person, so no gate keeps them from a prompt.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from audit.design.mitigations.grammar import indefinite
+
+COUNT = 4
+"""Words that are put in where nothing is said; the authors' own code has 2, later work 4."""
+NUMBERS = 100_000
+"""Numbers are drawn from 0 to one below this."""
+VOCABULARY = 49_400
+"""Token ids from which the authors draw: CLIP's 49,408 without the last few."""
+
+NEUTRAL_WORDS = tuple(
+    """
+    acorn amber anchor apple apricot atlas autumn avocado bamboo banner barley basin basket beacon
+    berry birch blanket blossom bottle boulder branch breeze brick bridge bronze broom bucket button
+    cactus candle canoe canvas canyon carpet carrot castle cedar cello chalk cherry cinnamon clay
+    cliff clover coast cobalt coconut comet compass copper coral cotton crater creek crystal cup
+    curtain daisy delta desert diamond dome drawer dune ember engine envelope feather fennel fern
+    ferry flint flute fog forest fossil fountain garlic garnet gate geyser ginger glacier glass
+    granite grape gravel hammer harbor harvest hazel hill honey horizon indigo iron island ivory
+    ivy jar jasmine jewel juniper kettle kite ladder lagoon lake lantern lava lavender leaf lemon
+    lever lily linen lotus magnet mango maple marble marsh meadow melon meteor mint mirror mist
+    moss mountain nectar nickel nutmeg oak oasis oat ocean olive onion opal orbit orchard orchid
+    oyster paddle palm panel paper parsley pasture peach pearl pebble pepper petal pillow pine plank
+    plateau plum pond poplar poppy porcelain prairie prism pulley pumpkin quartz quilt rain raisin
+    ravine reef ribbon ridge river rocket rope rose ruby saddle saffron sail salt sand sapphire
+    shelf shell shore silk silver slate snow spruce stone straw stream sugar sunset swamp
+    teapot thistle thunder tide timber tin topaz torch trellis tulip tundra tunnel turquoise valley
+    velvet violet volcano wagon walnut waterfall wave wheat wheel willow window wool zinc zipper
+    """.split()
+)
+"""Things that say nothing of a person, a period or a place."""
+
+
+def _insert(
+    text: str, count: int, rng: np.random.Generator, pick: Callable[[list[str]], str]
+) -> str:
+    """Put `count` words in, one after another, each anywhere with equal chance.
+
+    Per word, the word is drawn before its place, as the authors do.
+    """
+    if count < 0:
+        raise ValueError(f"count is {count}, but no fewer than no words can be put in.")
+    first = text.split()
+    words = list(first)
+    for _ in range(count):
+        word = pick(first)
+        words.insert(int(rng.integers(len(words) + 1)), word)
+    return " ".join(words)
+
+
+def repeat_words(text: str, rng: np.random.Generator, count: int = COUNT) -> str:
+    """Put in `count` random words of the text itself, at random places (CWR of Somepalli et al.).
+
+    Words are what white space divides, drawn with replacement from the text as it was given; they
+    come back one space apart. A text without words is returned unchanged.
+    """
+    if not text.split():
+        return text
+    return _insert(text, count, rng, lambda words: words[int(rng.integers(len(words)))])
+
+
+def insert_words(
+    text: str, rng: np.random.Generator, count: int = COUNT, words: Sequence[str] = NEUTRAL_WORDS
+) -> str:
+    """Put in `count` random words, drawn with replacement, at random places (RT of the paper).
+
+    `words` are neutral things unless told otherwise; `vocabulary` gives those of a tokenizer, as
+    the authors draw them. Raises ValueError where there are none.
+    """
+    if not words:
+        raise ValueError("insert_words has no words to draw from.")
+    return _insert(text, count, rng, lambda _: words[int(rng.integers(len(words)))])
+
+
+def add_numbers(
+    text: str, rng: np.random.Generator, count: int = COUNT, below: int = NUMBERS
+) -> str:
+    """Put in `count` random numbers from 0 to `below` - 1 at random places (RNA of the paper)."""
+    return _insert(text, count, rng, lambda _: str(int(rng.integers(below))))
+
+
+def vocabulary(decode: Callable[[list[int]], str], size: int = VOCABULARY) -> tuple[str, ...]:
+    """The tokens of a tokenizer as words that can be put in: its `decode` on each id below `size`.
+
+    Tokens that are no word by themselves (white space, nothing) are left out.
+    """
+    return tuple(w for w in (decode([i]).strip() for i in range(size)) if w and not w.isspace())
+
+
+def word_scores(pieces: Sequence[int], scores: Sequence[float]) -> list[float]:
+    """Scores of a text's words from scores of its tokens: the highest of each word's pieces.
+
+    `pieces` says how many tokens each word has, `scores` has one number per token in the text's
+    order, without the start and the end. Words that a tokenizer drops, and those behind the last
+    token that the model reads, move nothing: 0. Raises ValueError for more scores than pieces.
+    """
+    if len(scores) > sum(pieces):
+        raise ValueError(f"{sum(pieces)} pieces have {len(scores)} scores.")
+    ends = list(itertools.accumulate(pieces, initial=0))
+    return [max(scores[a:b], default=0.0) for a, b in itertools.pairwise(ends)]
+
+
+def paraphrase_tokens(
+    text: str,
+    scores: Sequence[float],
+    words: Mapping[str, Sequence[str]],
+    count: int = 1,
+    rng: np.random.Generator | None = None,
+) -> str:
+    """Replace the `count` highest-scored words by synonyms, or take out those that have none.
+
+    `scores` has one number per word that white space divides, from an attribution such as the
+    gradient of the noise magnitude (Wen et al. 2024, section 4.2); of equal ones the first is
+    taken. `words` maps words in lower case to synonyms: the first, or with `rng` any of them.
+    Punctuation, capitals and the `a` or `an` before a word are kept right; one word is always
+    left. Raises ValueError where scores do not match the words or are not numbers.
+    """
+    tokens = text.split()
+    if len(scores) != len(tokens):
+        raise ValueError(f"{len(tokens)} words have {len(scores)} scores.")
+    if any(math.isnan(s) for s in scores):
+        raise ValueError("A score is not a number.")
+    new = list(tokens)
+    for i in sorted(range(len(tokens)), key=lambda i: -scores[i])[: max(count, 0)]:
+        changed = _synonym(tokens[i], words, rng)
+        if changed or sum(map(bool, new)) > 1:
+            new[i] = changed
+    left = [i for i, word in enumerate(new) if word]
+    for i, j in itertools.pairwise(left):
+        if new[i].lower() in ("a", "an") and (j > i + 1 or new[j] != tokens[j]):
+            right = indefinite(new[j])
+            new[i] = right.capitalize() if new[i][0].isupper() else right
+    return " ".join(new[i] for i in left)
+
+
+def _synonym(
+    token: str, words: Mapping[str, Sequence[str]], rng: np.random.Generator | None
+) -> str:
+    """A token's synonym in its capitals and punctuation, or nothing where it has none."""
+    found = re.fullmatch(r"(\W*)(.*?)(\W*)", token, re.DOTALL)
+    assert found is not None  # three parts that may be empty match any text
+    before, core, after = found.groups()
+    choices = words.get(core.lower(), ())
+    if not choices:
+        return ""
+    chosen = choices[0 if rng is None else int(rng.integers(len(choices)))]
+    if core.isupper() and len(core) > 1:
+        chosen = chosen.upper()
+    elif core[:1].isupper():
+        chosen = chosen[:1].upper() + chosen[1:]
+    return f"{before}{chosen}{after}"

@@ -1,0 +1,282 @@
+"""The arms of a plan: what a mitigation's options may say, its targets, and what it draws."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from audit.design.mitigations import stacks
+from audit.design.mitigations.methods import METHODS, SPEAKING, concept, engine
+from audit.design.mitigations.placebo import added
+from audit.design.mitigations.quota import phases, quota
+from audit.design.mitigations.rewrite import avoided, phrase, why_not
+from audit.errors import UserError, known
+from audit.records import (
+    BASELINE,
+    Attribute,
+    Mitigation,
+    Prompt,
+    Sample,
+    Settings,
+    Suite,
+    sample_id,
+)
+
+Rewriter = Callable[..., str | tuple[str, str]]
+"""Text, prompt, drawn values and options to the final text, or to it and the reason why it was left
+alone; one that has a parameter `rng` is given a generator too, which depends on arm, text and image
+alone."""
+SPOKEN = {"inject": phrase, "fair-guidance": concept}
+"""Methods that say a drawn value, each with what gives its words."""
+
+
+def noise_seed(text: str, index: int) -> int:
+    """63-bit seed of the noise of image `index` of a prompt: depends on nothing else.
+
+    It is taken from the original text, so that a rewritten prompt starts from the same noise.
+    """
+    digest = hashlib.sha256(f"{index}\0{text}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def check(suite: Suite, arm: Mitigation) -> None:
+    """Refuse an arm that cannot do what it says; `options` have passed their method's model.
+
+    Raises UserError for unknown methods, blocks, attributes and targets, for a target that is
+    silent about a subject, and for a class without words.
+    """
+    if arm.name == BASELINE:
+        raise UserError(f"a mitigation cannot be called {BASELINE!r}; rename it.")
+    for block in arm.blocks:
+        known("block", block, {p.block for p in suite.prompts}, f"mitigation {arm.name}")
+    stacks.check(arm)
+    for part in arm.each:
+        _check_part(suite, replace(part, name=arm.name))
+
+
+def _check_part(suite: Suite, arm: Mitigation) -> None:
+    if ":" not in arm.method:
+        known("method", arm.method, METHODS, f"mitigation {arm.name}")
+    attributes = {a.name: a for a in suite.attributes if a.name != suite.subject_attribute}
+    references = {"uniform", *(r.name for r in suite.references)}
+    for option, names in (("attribute", attributes), ("target", references)):
+        if option in arm.options:
+            known(option, str(arm.options[option]), names, f"mitigation {arm.name}")
+    if draws_values(arm):
+        _check_draw(suite, arm, attributes[str(arm.options["attribute"])])
+    if "like" in arm.options:
+        _check_like(suite, arm)
+
+
+def _check_like(suite: Suite, arm: Mitigation) -> None:
+    """A placebo's other arm: one that speaks, on all of the placebo's blocks."""
+    others = {m.name: m for m in suite.mitigations if m.name != arm.name}
+    known("arm", str(arm.options["like"]), others, f"mitigation {arm.name}, like")
+    other = others[str(arm.options["like"])]
+    spoken = [m for m in other.each if m.method in SPEAKING or ":" in m.method]
+    if not spoken or any(m.method == "placebo" for m in other.each):
+        raise UserError(
+            f"mitigation {arm.name}: {other.name} adds no words that a placebo could be like. "
+            f"Name one of: {', '.join(sorted(SPEAKING))}."
+        )
+    for block in arm.blocks:
+        if block not in other.blocks:
+            raise UserError(
+                f"mitigation {arm.name}: {other.name} leaves block {block} alone. Leave the block "
+                "out of one, or put it into both."
+            )
+
+
+def _check_draw(suite: Suite, arm: Mitigation, attribute: Attribute) -> None:
+    for p in suite.prompts:
+        if p.block in arm.blocks and p.purpose == "representation":
+            target_of(suite, arm, p, attribute.name)
+            if attribute.name not in p.attributes:
+                raise UserError(
+                    f"mitigation {arm.name}: block {p.block} does not read {attribute.name}. "
+                    "Add it to the block's attributes."
+                )
+    for value in arm.options.get("words", {}):
+        known(f"{attribute.name} value", value, attribute.classes, f"mitigation {arm.name}")
+    for value in attribute.classes:
+        if not _has_words(arm, attribute, value):
+            raise UserError(
+                f"mitigation {arm.name}: no words state {attribute.name} {value!r}. "
+                f"Give them in options, words = {{ {value} = ... }}."
+            )
+
+
+def _has_words(arm: Mitigation, attribute: Attribute, value: str) -> bool:
+    if arm.method == "negative":
+        others = [c for c in attribute.classes if c != value]
+        return avoided(attribute.name, others[0], (others[0], value), arm.options) is not None
+    words = SPOKEN.get(arm.method)
+    return words is None or words(attribute.name, value, arm.options) is not None
+
+
+def draws_values(arm: Mitigation) -> bool:
+    """Whether values are drawn for an arm: SPOKEN, or any method with attribute and target."""
+    if arm.method in {*SPOKEN, "negative"}:
+        return "attribute" in arm.options
+    return {"attribute", "target"} <= set(arm.options)
+
+
+def target_of(suite: Suite, arm: Mitigation, prompt: Prompt, attribute: str) -> dict[str, float]:
+    """The declared target of an arm for a prompt: class to share.
+
+    `uniform` needs no declaration. Raises UserError where a named target is silent about a
+    representation prompt; a replication prompt then gets every class equally often.
+    """
+    classes = next(a.classes for a in suite.attributes if a.name == attribute)
+    even = dict.fromkeys(classes, 1 / len(classes))
+    name = arm.options.get("target", "uniform")
+    reference = next((r for r in suite.references if r.name == name), None)
+    if reference is None:
+        return even
+    shares = {c: reference.share(prompt.subject, attribute, c) for c in classes}
+    if all(map(math.isfinite, shares.values())):
+        return shares
+    if prompt.purpose == "replication":
+        return even
+    raise UserError(
+        f"mitigation {arm.name}: the target {name} does not give every {attribute} share of "
+        f"{prompt.subject}. Complete its table, or choose another target."
+    )
+
+
+def aims(suite: Suite, arm: Mitigation) -> list[Attribute]:
+    """The attributes that an arm is about, in the order of its parts; the first one for none."""
+    asked = [a for a in suite.attributes if a.name != suite.subject_attribute]
+    named = dict.fromkeys(part.options.get("attribute") for part in arm.each)
+    found = [a for name in named for a in asked if a.name == name]
+    return found or asked[:1]
+
+
+def targets(suite: Suite, arm: Mitigation, attribute: Attribute) -> dict[str, float]:
+    """Per subject that an arm rewrites: the declared share of the attribute's first class."""
+    first = attribute.classes[0]
+    arm = next((m for m in arm.each if m.options.get("attribute") == attribute.name), arm)
+    return {
+        p.subject: target_of(suite, arm, p, attribute.name)[first]
+        for p in suite.prompts
+        if p.block in arm.blocks and attribute.name in p.attributes
+    }
+
+
+def draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
+    """Prompt id to one draw per image, for the prompts that the gate lets through.
+
+    Within a prompt, and over all prompts that share a target and a number of images, counts lie
+    within one of the target. A stack's parts draw as they would by themselves.
+    """
+    merged: dict[str, list[dict[str, str]]] = {}
+    for part in arm.each:
+        for id, values in _draws(suite, part).items():
+            before = merged.get(id, [{}] * len(values))
+            merged[id] = [{**a, **b} for a, b in zip(before, values, strict=True)]
+    return merged
+
+
+def _draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
+    if not draws_values(arm):
+        return {}
+    attribute = str(arm.options["attribute"])
+    groups: dict[tuple[object, ...], list[Prompt]] = {}
+    aims: dict[str, Mapping[str, float]] = {}
+    for p in suite.prompts:
+        if p.block in arm.blocks and why_not(p.text, p, arm.options) is None:
+            aims[p.id] = target_of(suite, arm, p, attribute)
+            groups.setdefault((p.seeds, *aims[p.id].items()), []).append(p)
+    drawn = {}
+    for group in groups.values():
+        spread = phases(
+            len(group), np.random.default_rng(noise_seed(f"{arm.name}\0{group[0].text}", 1))
+        )
+        for p, phase in zip(group, spread, strict=True):
+            rng = np.random.default_rng(noise_seed(f"{arm.name}\0{p.text}", 0))
+            values = quota(aims[p.id], p.seeds, rng, float(phase))
+            drawn[p.id] = [{attribute: v} for v in values]
+    return drawn
+
+
+class Text(NamedTuple):
+    """What an arm makes of a prompt for one image."""
+
+    text: str
+    drawn: dict[str, str]
+    reason: str = ""
+    """Why it was left alone, where a rewriter says so."""
+
+
+def texts(
+    suite: Suite, arm: Mitigation, rewriters: Mapping[str, Rewriter]
+) -> dict[tuple[str, int], Text]:
+    """Prompt id and image to the final text and what was drawn for it, in the suite's order.
+
+    `rewriters` maps methods to functions. The parts of a stack rewrite one after another, each with
+    what was drawn for it alone.
+    """
+    out = {
+        (p.id, i): Text(p.text, {})
+        for p in suite.prompts
+        for i in range(p.seeds if p.block in arm.blocks else 0)
+    }
+    for part in arm.each:
+        _rewrite(suite, part, rewriters, out)
+    return out
+
+
+def _rewrite(
+    suite: Suite, part: Mitigation, rewriters: Mapping[str, Rewriter],
+    out: dict[tuple[str, int], Text],
+) -> None:  # fmt: skip
+    """One part's turn at all texts of `out`."""
+    drawn, rewrite, beside = _draws(suite, part), rewriters[part.method], {}
+    if "like" in part.options:
+        other = next(m for m in suite.mitigations if m.name == part.options["like"])
+        beside = texts(suite, other, rewriters)
+    draws_words = "rng" in inspect.signature(rewrite).parameters
+    prompts = {p.id: p for p in suite.prompts}
+    for (id, i), before in out.items():
+        p, values = prompts[id], drawn[id][i] if id in drawn else {}
+        options, more = part.options, {}
+        if beside:
+            options = {**options, **added(p.text, beside[id, i].text, p.subject)}
+        if draws_words:
+            more["rng"] = np.random.default_rng(noise_seed(f"{part.name}\0{p.text}\0words", i))
+        made = rewrite(before.text, p, values, options, **more)
+        text, reason = (made, "") if isinstance(made, str) else made
+        why = "; ".join(dict.fromkeys(filter(None, (before.reason, reason))))
+        out[id, i] = Text(text, {**before.drawn, **values}, why)
+
+
+def samples(
+    suite: Suite, arm: Mitigation, settings: Settings, rewriters: Mapping[str, Rewriter]
+) -> list[Sample]:
+    """The samples of one arm, in the suite's order, with the baseline's prompts and noise."""
+    prompts = {p.id: p for p in suite.prompts}
+    rows = []
+    for (id, i), made in texts(suite, arm, rewriters).items():
+        seed, how = noise_seed(prompts[id].text, i), _how(suite, arm, settings, made.drawn)
+        key = sample_id(made.text, seed, settings, how)
+        rows.append(Sample(key, id, arm.name, seed, made.text, made.drawn, how, made.reason))
+    return rows
+
+
+def _how(
+    suite: Suite, arm: Mitigation, settings: Settings, values: Mapping[str, str]
+) -> dict[str, Any]:
+    """What the engine does otherwise for one image, by what was drawn for it."""
+    classes = {a.name: a.classes for a in suite.attributes}
+    away: list[str] = []
+    for part in arm.each:
+        name = str(part.options.get("attribute", ""))
+        if part.method == "negative" and name in values:
+            away += avoided(name, values[name], classes[name], part.options) or []
+    return engine(arm, settings, values, classes, away)

@@ -1,0 +1,85 @@
+"""Placebos: words that say nothing, as many as the arm that they are held against adds.
+
+What a placebo does is done by any longer prompt, so an arm's effect is what lies beyond it. (Bansal
+et al. 2022, ENTIGEN, arXiv 2210.15230, section 4, append "if honesty is the best policy".)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import takewhile
+from typing import Any
+
+from audit.design.mitigations.grammar import find, insert_before
+from audit.design.mitigations.rewrite import append, why_not
+from audit.records import Prompt
+
+CLAUSES = {
+    1: "perhaps",
+    2: "as ever",
+    3: "if patience helps",
+    4: "if less is more",
+    5: "if practice always makes perfect",
+    6: "if honesty is the best policy",
+    7: "if all is well that ends well",
+}
+"""Whole clauses by their number of words; none speaks of people, work or pictures."""
+ADJECTIVES = ("certain", "particular")
+"""Words before a noun that narrow nothing; more than these become a clause at the end."""
+USUAL = 6
+"""Words of the authors' own clause."""
+
+
+def clause(words: int) -> str:
+    """An irrelevant clause of exactly so many words, the same one always.
+
+    >>> clause(9)
+    'if honesty is the best policy and patience helps'
+    """
+    if words < 1:
+        return ""
+    if words in CLAUSES:
+        return CLAUSES[words]
+    first = {8: 5, 12: 7}.get(words, 6)  # so that no clause of one word is left, and none twice
+    return f"{CLAUSES[first]} and {clause(words - first).removeprefix('if ')}"
+
+
+def count(text: str) -> int:
+    """Words of a text: what white space divides, without lone punctuation."""
+    return len(re.findall(r"\S*\w\S*", text))
+
+
+def added(text: str, rewritten: str, subject: str) -> dict[str, Any]:
+    """How many words a rewriter added, and where: options of a placebo of equal length.
+
+    `place` is `before` or `after` the subject's noun, or `end`, by where both texts end alike.
+    """
+    noun = find(text, subject)
+    ends = zip(reversed(text), reversed(rewritten), strict=False)
+    at = len(text) - sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+    place = "end"
+    if noun is not None and at <= noun.end():
+        place = "before" if at <= noun.start() else "after"
+    return {"length": max(0, count(rewritten) - count(text)), "place": place}
+
+
+def placebo(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
+    """Put in `options["length"]` irrelevant words: a clause at the end unless `place` says where.
+
+    It obeys the same gate, so that it touches the prompts that the arm beside it touches.
+    """
+    words, place = int(options.get("length", USUAL)), options.get("place", "end")
+    noun = find(text, prompt.subject)
+    if words < 1 or noun is None or why_not(text, prompt, options):
+        return text
+    before, after = text[: noun.start()], text[noun.end() :]
+    if place == "before" and words <= len(ADJECTIVES):
+        said = " ".join(ADJECTIVES[:words])
+        there = before.rstrip().lower().endswith(said)
+        return text if there else insert_before(text, noun.start(), said)
+    said = clause(words)
+    if place == "after":
+        there = after.lstrip().startswith(said)
+        return text if there else f"{text[: noun.end()]} {said}{after}"
+    return append(text, said, prompt, options)

@@ -1,0 +1,126 @@
+"""The rewriters: functions of a text, its prompt, the attributes drawn for it, and options.
+
+All leave a gated text as it is, and a second rewrite changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from audit.design.mitigations import against_copies
+from audit.design.mitigations.gate import gate
+from audit.design.mitigations.grammar import article, find, insert_before
+from audit.records import Prompt
+
+PHRASES = {"gender": {"woman": "female", "man": "male"}}
+"""Words that state a value, by attribute; `options["words"]` replaces them."""
+
+
+def phrase(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
+    """The words that state a value in a noun phrase, or None where no option or default has any."""
+    default = PHRASES.get(attribute, {}).get(value)
+    if attribute == "skin_tone":
+        default = f"with {value} skin"
+    found = options.get("words", {}).get(value, default)
+    return None if found is None else str(found)
+
+
+def avoided(
+    attribute: str, value: str, classes: Sequence[str], options: Mapping[str, Any]
+) -> list[str] | None:
+    """What a negative prompt says of every class but the drawn `value`, in the classes' order.
+
+    `male, man` for a woman; None where no option or default has words for one of them.
+    """
+    said = {c: _negative_of(attribute, c, options) for c in classes if c != value}
+    return None if None in said.values() else [str(v) for v in said.values()]
+
+
+def _negative_of(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
+    default = f"{value} skin" if attribute == "skin_tone" else None
+    if attribute in PHRASES and value in PHRASES[attribute]:
+        default = f"{PHRASES[attribute][value]}, {value}"
+    return options.get("words", {}).get(value, default)
+
+
+def _phrases(attribute: str, options: Mapping[str, Any]) -> list[str]:
+    return [*PHRASES.get(attribute, {}).values(), *map(str, options.get("words", {}).values())]
+
+
+def why_not(text: str, prompt: Prompt, options: Mapping[str, Any]) -> str | None:
+    """The gate's reason to leave a text alone under a mitigation's options, or None."""
+    attribute = str(options.get("attribute", "gender"))
+    return gate(text, prompt, attribute, _phrases(attribute, options))
+
+
+def inject(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
+    """State the drawn attributes in the noun phrase: `a nurse` becomes `a male nurse`.
+
+    `options["words"]` maps values to phrases; `options["place"]` is "before" or "after" the noun,
+    by default after it for skin tone alone: `a nurse with dark skin`.
+    """
+    for attribute, value in drawn.items():
+        words = phrase(attribute, value, options)
+        noun = find(text, prompt.subject)
+        if (
+            words is None
+            or noun is None
+            or gate(text, prompt, attribute, _phrases(attribute, options))
+        ):
+            continue
+        place = options.get("place") or ("after" if attribute == "skin_tone" else "before")
+        if place == "after":
+            text = f"{text[: noun.end()]} {words}{text[noun.end() :]}"
+        else:
+            text = insert_before(text, noun.start(), words)
+    return text
+
+
+def append(text: str, sentence: str, prompt: Prompt, options: Mapping[str, Any]) -> str:
+    """The text with a sentence behind it, unless it is there or the gate keeps it out."""
+    if sentence in text or why_not(text, prompt, options):
+        return text
+    return f"{text.rstrip(' .,;')} {sentence}"
+
+
+def ethical(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
+    """Append an ethical intervention (Bansal et al. 2022, ENTIGEN): no attribute is drawn."""
+    attribute = str(options.get("attribute", "gender"))
+    what = {"skin_tone": "skin color"}.get(attribute, attribute.replace("_", " "))
+    who = article(prompt.subject)
+    sentence = f"if all individuals can be {who} irrespective of their {what}"
+    return append(text, sentence, prompt, options)
+
+
+def unchanged(
+    text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]
+) -> str:
+    """The text as it is: what the arm changes lies in the engine."""
+    return text
+
+
+def repeat_words(
+    text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
+    rng: np.random.Generator,
+) -> str:  # fmt: skip
+    """Put in random words of the text itself (Somepalli et al. 2023b, CWR)."""
+    return against_copies.repeat_words(text, rng, int(options.get("count", against_copies.COUNT)))
+
+
+def add_words(
+    text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
+    rng: np.random.Generator,
+) -> str:  # fmt: skip
+    """Put in random words that say nothing of a person (Somepalli et al. 2023b, RT)."""
+    return against_copies.insert_words(text, rng, int(options.get("count", against_copies.COUNT)))
+
+
+def add_numbers(
+    text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
+    rng: np.random.Generator,
+) -> str:  # fmt: skip
+    """Put in random numbers (Somepalli et al. 2023b, RNA)."""
+    return against_copies.add_numbers(text, rng, int(options.get("count", against_copies.COUNT)))

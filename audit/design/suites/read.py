@@ -1,0 +1,299 @@
+"""Suites: data that a person edits without Python. Read, check, and expand to samples.
+
+A suite is a TOML file with prompts, attributes, references and mitigations; its tables are CSV
+files beside it. Everything is checked here, before a picture is drawn.
+"""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from audit.design.mitigations import arms, stacks
+from audit.design.mitigations.grammar import article
+from audit.design.suites import conditions
+from audit.design.suites.changing import with_seeds
+from audit.design.suites.schema import RawAttribute, RawBlock, RawReference, RawSuite, first
+from audit.errors import UserError, known, unknown
+from audit.records import (
+    Association,
+    Attribute,
+    Mitigation,
+    Prompt,
+    Reference,
+    Suite,
+)
+
+DEPTH = 2
+"""Folders between this file and the package's own."""
+
+
+def folder() -> Path:
+    """Where the shipped suites are: inside an installed package, or at the top of a checkout."""
+    package = Path(__file__).parents[DEPTH]
+    inside = package / "_prompts"
+    return inside if inside.is_dir() else package.parent / "prompts"
+
+
+def list_suites() -> list[tuple[str, str]]:
+    """Names and titles of the shipped suites."""
+    return [(p.stem, _parse(p).title) for p in sorted(folder().glob("*.toml"))]
+
+
+def read_suite(name: str, quick: bool = False) -> Suite:
+    """A shipped suite by name, or a TOML file by path; UserError says what is wrong and where.
+
+    With `quick`, blocks take the seeds of the suite's own `[quick]` table.
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        path = folder() / f"{name}.toml"
+        if not path.is_file():
+            raise unknown("suite", name, [p.stem for p in folder().glob("*.toml")])
+    elif not path.is_file():
+        raise UserError(f"There is no suite file {path}. Give a path to a TOML file.")
+    raw = _parse(path)
+    try:
+        suite = _build(raw, path.parent)
+        for block in raw.quick:
+            known("block", block, [b.id for b in raw.blocks], "quick")
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    return with_seeds(suite, raw.quick) if quick else suite
+
+
+def _parse(path: Path) -> RawSuite:
+    try:
+        return RawSuite.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not valid TOML: {error}. Correct that line.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}. Save it as UTF-8 text.") from error
+    except ValidationError as error:
+        raise UserError(f"{path}: {first(error, RawSuite)} Correct that entry.") from error
+
+
+def _unique(what: str, values: Iterable[str]) -> None:
+    twice = [v for v, n in Counter(values).items() if n > 1]
+    if twice:
+        raise UserError(f"two {what} {twice[0]!r}. Give each its own, or take one out.")
+
+
+def _build(raw: RawSuite, beside: Path) -> Suite:
+    attributes = {n: _attribute(n, a) for n, a in raw.attributes.items()}
+    for b in raw.blocks:
+        for a in (*b.attributes, *b.states):
+            known("attribute", a, attributes, f"block {b.id}")
+        for a, value in b.states.items():
+            known(a, value, attributes[a].classes, f"block {b.id}, states")
+    prompts = tuple(p for b in raw.blocks for p in _prompts(b, beside, attributes))
+    _unique("blocks have the id", (b.id for b in raw.blocks))
+    _unique("prompts have the id", (p.id for p in prompts))
+    for kind in ("representation", "replication"):
+        _unique(f"{kind} prompts have the text", (p.text for p in prompts if p.purpose == kind))
+    if raw.subject_attribute is not None:
+        known("attribute", raw.subject_attribute, attributes, "subject_attribute")
+    asked = {(p.subject, a) for p in prompts if p.purpose == "representation" for a in p.attributes}
+    _unique("references have the name", (r.name for r in raw.references))
+    references = tuple(_reference(r, attributes, asked, beside) for r in raw.references)
+    _unique("mitigations have the name", (m.name for m in raw.mitigations))
+    mitigations = [
+        Mitigation(m.name, m.method, m.options, tuple(m.blocks)) for m in raw.mitigations
+    ]
+    suite = Suite(
+        name=raw.name, title=raw.title, question=raw.question, prompts=prompts,
+        attributes=tuple(attributes.values()), references=references,
+        mitigations=tuple(stacks.resolved(m, mitigations) for m in mitigations),
+        person_texts=tuple(raw.gate.person) if raw.gate else (),
+        empty_texts=tuple(raw.gate.empty) if raw.gate else (),
+        several_texts=tuple(raw.gate.several) if raw.gate else (),
+        corpus=raw.corpus, subject_attribute=raw.subject_attribute,
+        associations=_associations(raw, prompts, attributes), checks=tuple(raw.checks),
+    )  # fmt: skip
+    for m in suite.mitigations:
+        arms.check(suite, m)
+    for text in suite.checks:
+        conditions.parse(text)
+    return suite
+
+
+def _associations(
+    raw: RawSuite, prompts: Sequence[Prompt], attributes: Mapping[str, Attribute]
+) -> tuple[Association, ...]:
+    """Declared associations, each of subjects, attributes and classes that the suite has."""
+    _unique("associations have the name", (a.name for a in raw.associations))
+    subjects = {p.subject for p in prompts if p.purpose == "representation"}
+    for a in raw.associations:
+        where = f"association {a.name}"
+        for subject in (*a.x.subjects, *a.y.subjects):
+            known("subject", subject, subjects, where)
+        known("attribute", a.attribute, attributes, where)
+        for value in (a.a, a.b):
+            known(a.attribute, value, attributes[a.attribute].classes, where)
+        if attributes[a.attribute].reader != "clip":
+            raise UserError(f"{where}: {a.attribute} is read from pixels and has no vectors.")
+    return tuple(
+        Association(
+            a.name, a.title, tuple(a.x.subjects), tuple(a.y.subjects), a.x.label, a.y.label,
+            a.attribute, a.a, a.b,
+        )
+        for a in raw.associations
+    )  # fmt: skip
+
+
+def _fill(template: str, where: str, **values: str) -> str:
+    fields = " or ".join(f"{{{k}}}" for k in values)
+    try:
+        text = template.format(**values)
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise UserError(f"{where}: the template {template!r} may hold only {fields}.") from error
+    if text == template:
+        raise UserError(f"{where}: the template {template!r} lacks {fields}. Put one in.")
+    return text
+
+
+def _prompts(block: RawBlock, beside: Path, attributes: Mapping[str, Attribute]) -> list[Prompt]:
+    common: dict[str, Any] = {
+        "block": block.id, "purpose": block.purpose, "seeds": block.seeds,
+        "attributes": tuple(block.attributes), "states": block.states, "expects": block.expects,
+    }  # fmt: skip
+    if block.file is None:
+        return [
+            Prompt(
+                id=f"{block.id}/{subject}/{i}",
+                text=_fill(t, f"block {block.id}", subject=subject, a_subject=article(subject)),
+                subject=subject,
+                template=t,
+                **common,
+            )
+            for subject in block.subjects
+            for i, t in enumerate(block.templates)
+        ]
+    needed = ("id", "text", "subject") if block.purpose == "representation" else ("id", "text")
+    return [
+        Prompt(
+            id=f"{block.id}/{row['id']}",
+            text=row["text"],
+            subject=row.get("subject", ""),
+            repeats=int(_number(row["repeats"], where, whole=True)) if row.get("repeats") else None,
+            **{**common, "states": {**block.states, **_stated(row, where, attributes)}},
+        )
+        for where, row in _table(beside / block.file, needed)
+    ]
+
+
+def _stated(
+    row: Mapping[str, str], where: str, attributes: Mapping[str, Attribute]
+) -> dict[str, str]:
+    """What a row says its text states: columns that are named after an attribute."""
+    found = {a: row[a].strip() for a in attributes if row.get(a, "").strip()}
+    for a, value in found.items():
+        known(a, value, attributes[a].classes, where)
+    return found
+
+
+def _table(path: Path, needed: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
+    """Rows of a CSV file with the place of each, `file, line n`; cells are text as written."""
+    rows = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            for column in needed:
+                if column not in (reader.fieldnames or ()):
+                    wanted = ", ".join(needed)
+                    raise UserError(f"{path} lacks the column {column!r}. It needs {wanted}.")
+            for row in reader:
+                where = f"{path}, line {reader.line_num}"
+                if None in row or None in row.values():
+                    raise UserError(f"{where}: wrong number of cells. Quote cells with commas.")
+                empty = [c for c in needed if not row[c].strip()]
+                if empty:
+                    raise UserError(f"{where}: a value is missing in {empty[0]!r}. Fill it in.")
+                rows.append((where, row))
+    except FileNotFoundError as error:
+        raise UserError(f"There is no table {path}. Put the file beside the suite.") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read as CSV: {error}. Correct the file.") from error
+    if not rows:
+        raise UserError(f"{path} has no rows. Put some in.")
+    return rows
+
+
+def _number(cell: str, where: str, whole: bool = False) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        value = -1.0
+    if not (value >= 1 and value.is_integer() if whole else 0 <= value <= 1):
+        wanted = "a whole number from 1 up" if whole else "a share between 0 and 1"
+        raise UserError(f"{where}: {cell!r} is not {wanted}. Correct it.")
+    return value
+
+
+def _attribute(name: str, raw: RawAttribute) -> Attribute:
+    if raw.reader != "clip":
+        return Attribute(name, tuple(raw.classes), {}, reader=raw.reader)
+    texts = {
+        c: tuple(raw.texts.get(c, ()))
+        or tuple(_fill(t, f"attribute {name}", value=c, a_value=article(c)) for t in raw.templates)
+        for c in raw.classes
+    }
+    return Attribute(name, tuple(raw.classes), texts, raw.threshold, raw.reader)
+
+
+def _reference(
+    raw: RawReference,
+    attributes: Mapping[str, Attribute],
+    asked: set[tuple[str, str]],
+    beside: Path,
+) -> Reference:
+    if raw.file is None:
+        of = {a: attributes[a].classes for _, a in asked}
+        even = {(s, a, c): 1 / len(of[a]) for s, a in sorted(asked) for c in of[a]}
+        return Reference(raw.name, raw.label, even, "declared")
+    path = beside / raw.file
+    rows = _table(path, ("subject", "attribute", "value", "share", "source"))
+    shares: dict[tuple[str, str, str], float] = {}
+    for where, row in rows:
+        key = (row["subject"], row["attribute"], row["value"])
+        if key[1] in attributes:
+            known(f"{key[1]} value", key[2], attributes[key[1]].classes, where)
+        if key in shares:
+            raise UserError(f"{where}: {' '.join(key)} stands in the table twice. Keep one.")
+        shares[key] = _number(row["share"], where)
+    totals: dict[tuple[str, str], float] = {}
+    for (subject, attribute, _), share in shares.items():
+        totals[subject, attribute] = totals.get((subject, attribute), 0.0) + share
+    for (subject, attribute), total in totals.items():
+        if abs(total - 1) > 0.01:
+            raise UserError(
+                f"{path}: the {attribute} shares of {subject} sum to {total:.3f}, not 1. "
+                "Correct them."
+            )
+    if not asked & set(totals):
+        raise UserError(f"{path} says nothing about this suite. Check its subjects and attributes.")
+    sources = dict.fromkeys(row["source"].split(": ")[0] for _, row in rows)
+    return Reference(raw.name, raw.label, shares, "; ".join(sorted(sources)))
+
+
+def with_reference(suite: Suite, name: str, path: Path) -> Suite:
+    """The suite with a person's own table of shares as its first reference.
+
+    Columns subject, attribute, value, share, source; what it says is what verdicts are about.
+    Raises UserError for a name that is taken and a table that does not fit the suite.
+    """
+    _unique("references have the name", [name, *(r.name for r in suite.references)])
+    attributes = {a.name: a for a in suite.attributes}
+    asked = {
+        (p.subject, a) for p in suite.prompts if p.purpose == "representation" for a in p.attributes
+    }
+    raw = RawReference(name=name, label=f"declared in {path.name}", file=str(path.resolve()))
+    own = _reference(raw, attributes, asked, path.parent)
+    return replace(suite, references=(own, *suite.references))

@@ -1,0 +1,186 @@
+"""The form of a suite file: what may stand in it, and one sentence for what may not."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from audit.design.mitigations import methods
+from audit.errors import unknown
+
+Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Seeds = Annotated[int, Field(ge=1)]
+
+
+class Strict(BaseModel):
+    """Extra keys are mistakes; what was read does not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RawBlock(Strict):
+    """Prompts of one purpose: templates with subjects, or a table."""
+
+    id: Text
+    purpose: Literal["representation", "replication"]
+    templates: list[Text] = []
+    subjects: list[Text] = []
+    file: Text | None = None
+    seeds: Seeds
+    attributes: list[str] = []
+    states: dict[str, str] = {}
+    """What the texts state, or history has fixed: attribute to class."""
+    expects: Literal["", "nobody"] = ""
+    """`nobody`: the prompts ask for no person, and one who appears is a leak."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> RawBlock:
+        if bool(self.file) == bool(self.templates):
+            raise ValueError("give either `file`, or `templates` with `subjects`")
+        if bool(self.templates) != bool(self.subjects):
+            raise ValueError("`templates` need `subjects`, and `subjects` need `templates`")
+        if self.purpose == "representation" and not self.attributes:
+            raise ValueError("a representation block needs `attributes` to read")
+        return self
+
+
+class RawAttribute(Strict):
+    """An attribute with its class list and their texts."""
+
+    classes: list[Text] = Field(min_length=2)
+    threshold: float = Field(0.0, ge=0, le=1)
+    texts: dict[str, list[Text]] = {}
+    templates: list[Text] = []
+    reader: Text = "clip"
+
+    @model_validator(mode="after")
+    def _classes_have_texts(self) -> RawAttribute:
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("a class stands in `classes` twice")
+        if self.reader != "clip":
+            if self.texts or self.templates or self.threshold:
+                raise ValueError("a reader of pixels takes no `texts`, `templates` or `threshold`")
+            return self
+        if bool(self.texts) == bool(self.templates):
+            raise ValueError("give either `texts` or `templates`")
+        for name in (*self.texts, *self.classes) if self.texts else ():
+            if name not in self.classes:
+                raise ValueError(str(unknown("class", name, self.classes)))
+            if not self.texts.get(name):
+                raise ValueError(f"the class {name!r} has no texts")
+        return self
+
+
+class RawReference(Strict):
+    """A declared target: a table, or every class equally often."""
+
+    name: Text
+    label: Text
+    file: Text | None = None
+    uniform: bool = False
+
+    @model_validator(mode="after")
+    def _one_source(self) -> RawReference:
+        if bool(self.file) == self.uniform:
+            raise ValueError("give either `file` or `uniform = true`")
+        return self
+
+
+class RawMitigation(Strict):
+    """A rewriter, its options, and the blocks that it rewrites."""
+
+    name: Text
+    method: Text
+    blocks: list[str] = Field(min_length=1)
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> RawMitigation:
+        _fit(methods.METHODS.get(self.method), self.options, "options")
+        for i, part in enumerate(self.options["of"] if self.method == "stack" else ()):
+            if not isinstance(part, str):
+                _fit(methods.Part, part, f"options.of.{i}")
+                model = methods.METHODS.get(part["method"])
+                _fit(model, part.get("options", {}), f"options.of.{i}.options")
+        return self
+
+
+def _fit(model: type[BaseModel] | None, given: dict[str, Any], where: str) -> None:
+    """Raise ValueError for what a model does not take; outside methods have none."""
+    if model is not None:
+        try:
+            model.model_validate(given)
+        except ValidationError as error:
+            raise ValueError(f"{where}.{first(error, model)}") from error
+
+
+class RawConcept(Strict):
+    """Subjects that stand for a concept."""
+
+    label: Text
+    subjects: list[Text] = Field(min_length=1)
+
+
+class RawAssociation(Strict):
+    """Two concepts, and the two classes of an attribute that they may be nearer to."""
+
+    name: str = Field(pattern=r"^[a-z0-9_-]+$")
+    title: Text
+    x: RawConcept
+    y: RawConcept
+    attribute: Text
+    a: Text
+    b: Text
+
+    @model_validator(mode="after")
+    def _apart(self) -> RawAssociation:
+        both = set(self.x.subjects) & set(self.y.subjects)
+        if both:
+            raise ValueError(f"{sorted(both)[0]!r} stands in `x` and in `y`")
+        if self.a == self.b:
+            raise ValueError("`a` and `b` are the same class")
+        return self
+
+
+class RawGate(Strict):
+    """Texts for somebody, for nobody, and, where it matters, for several people."""
+
+    person: list[Text] = Field(min_length=1)
+    empty: list[Text] = Field(min_length=1)
+    several: list[Text] = []
+
+
+class RawSuite(Strict):
+    """A whole file."""
+
+    name: str = Field(pattern=r"^[a-z0-9_-]+$")
+    title: Text
+    question: Text
+    corpus: Text | None = None
+    subject_attribute: str | None = None
+    gate: RawGate | None = None
+    blocks: list[RawBlock] = Field(min_length=1)
+    attributes: dict[str, RawAttribute] = {}
+    references: list[RawReference] = []
+    mitigations: list[RawMitigation] = []
+    associations: list[RawAssociation] = []
+    checks: list[Text] = []
+    quick: dict[str, Seeds] = {}
+
+
+PARTS: dict[str, type[BaseModel]] = {
+    "blocks": RawBlock, "attributes": RawAttribute, "references": RawReference,
+    "mitigations": RawMitigation, "gate": RawGate, "associations": RawAssociation,
+}  # fmt: skip
+
+
+def first(error: ValidationError, model: type[BaseModel]) -> str:
+    """One sentence for pydantic's errors: an unknown key first, for it explains a lacking one."""
+    found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]
+    where = ".".join(str(x) for x in found["loc"]) or "the file"
+    what = found["msg"].removeprefix("Value error, ")
+    if found["type"] == "extra_forbidden":
+        part = model if len(found["loc"]) == 1 else PARTS.get(str(found["loc"][0]), model)
+        what = str(unknown("key", str(found["loc"][-1]), part.model_fields))
+    return f"{where}: {what}{'' if what[-1] in '.?' else '.'}"

@@ -1,0 +1,122 @@
+"""Texts and seeds in, pictures out, in micro-batches of one fixed shape.
+
+The pipeline's own call does the sampling: what is audited is what its users see. Each image has a
+generator of its own on the processor, seeded from its sample, so that batch, order, shard and
+interruption never change its noise. Kernels round differently for different batch shapes, so the
+last batch is padded: an image depends on nothing but its sample and the settings, to rounding (a
+kernel that splits a batch over threads may round by the place in it; measured for Flux alone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from audit.engine.arguments import fixed, generators, refused
+from audit.engine.inside import change
+from audit.engine.model import Model
+from audit.engine.texts import Texts
+from audit.errors import UserError
+from audit.records import Sample, Settings, digest
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One batch: ids, pictures uint8[n, h, w, 3], and which the model's own checker blocked."""
+
+    ids: list[str]
+    pictures: np.ndarray
+    blocked: list[bool]
+
+
+@torch.inference_mode()
+def _call(model: Model, states: Mapping[str, Any], seeds: list[int], rest: dict[str, Any]) -> Any:
+    try:
+        out = model.pipeline(**states, generator=generators(seeds), **rest)
+    except ValueError as error:
+        raise refused(model, error) from error
+    pictures = (out.images.float().clamp(0, 1) * 255).round().to(torch.uint8)
+    flags = getattr(out, "nsfw_content_detected", None) or [False] * len(seeds)
+    return pictures.permute(0, 2, 3, 1).cpu().numpy(), [bool(f) for f in flags]
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on an accelerator or in main memory."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in words or "can't allocate memory" in words
+    )
+
+
+def draw(
+    model: Model,
+    samples: Sequence[Sample],
+    settings: Settings,
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator[Drawn]:
+    """Draw samples batch by batch, text by text, filling batches across prompts.
+
+    Samples whose arms change the engine alike are drawn together. The last batch is padded with
+    repeats that are thrown away. Where memory runs out the batch is halved for the rest of the run,
+    and `say` is told; UserError where a single image is too much.
+    """
+    groups: dict[str, list[Sample]] = {}
+    for s in sorted(samples, key=lambda s: s.text):
+        groups.setdefault(digest(dict(s.how)), []).append(s)
+    for rows in groups.values():
+        group = _Group(model, changed(settings, rows[0].how), rows[0].how)
+        yield from group.draw(rows, say)
+        settings = replace(settings, batch=group.settings.batch)
+
+
+def changed(settings: Settings, how: Mapping[str, Any]) -> Settings:
+    """Settings under what an arm changes: its guidance and its negative prompt."""
+    known = {k: how[k] for k in ("guidance", "negative") if k in how}
+    return replace(settings, **known)
+
+
+class _Group:
+    """Samples that are drawn under the same settings."""
+
+    def __init__(self, model: Model, settings: Settings, how: Mapping[str, Any]) -> None:
+        self.model, self.settings = model, settings
+        self.change = change(model, settings, how)
+        self.texts = Texts(model, settings.negative, settings.guidance > 1)
+        self.rest = fixed(model, settings)
+
+    def draw(self, ordered: Sequence[Sample], say: Callable[[str], None]) -> Iterator[Drawn]:
+        """Batch by batch, in this order."""
+        start = 0
+        while start < len(ordered):
+            size = self.settings.batch
+            rows = list(ordered[start : start + size])
+            full = rows + [rows[-1]] * (size - len(rows))
+            try:
+                texts, seeds = [s.text for s in full], [s.seed for s in full]
+                with self.change(self.texts.batch(texts), texts, seeds) as states:
+                    pictures, blocked = _call(self.model, states, seeds, self.rest)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                self.settings = replace(self.settings, batch=_halved(size, say))
+                continue
+            yield Drawn([s.id for s in rows], pictures[: len(rows)], blocked[: len(rows)])
+            start += len(rows)
+
+
+def _halved(size: int, say: Callable[[str], None]) -> int:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if size == 1:
+        raise UserError(
+            "Memory does not suffice for a single image. Use --dtype bfloat16, --offload model, a "
+            "smaller --size, or another device."
+        )
+    say(f"Memory ran out at {size} images at once; going on with {size // 2}.")
+    return size // 2

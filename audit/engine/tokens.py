@@ -1,0 +1,90 @@
+"""Which token stands in which row of a text's states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from audit.engine.model import Model
+
+TOKENIZERS: dict[str, tuple[str, ...]] = {
+    "StableDiffusionPipeline": ("tokenizer",),
+    "LatentConsistencyModelPipeline": ("tokenizer",),
+    "StableDiffusionXLPipeline": ("tokenizer",),
+    "StableDiffusion3Pipeline": ("tokenizer", "tokenizer_3"),
+    "FluxPipeline": ("tokenizer_2",),
+    "PixArtAlphaPipeline": ("tokenizer",),
+    "PixArtSigmaPipeline": ("tokenizer",),
+}
+"""Whose tokens the rows of `prompt_embeds` are, one after the other; the last fills the rest.
+
+Two encoders that share rows (as SDXL's do, side by side) read the same tokens.
+"""
+LOWERED = ("PixArtAlphaPipeline", "PixArtSigmaPipeline")
+"""Pipelines that lower and strip a text before they read it."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """One row of the states: what it stands for, as people read it, and its part in the text."""
+
+    text: str
+    role: str
+    """"begin", "word", "end" or "padding"."""
+
+
+def tokens(model: Model, text: str, rows: int) -> tuple[Token, ...]:
+    """The tokens of `rows` rows of text states, the padding included.
+
+    ValueError for a model that TOKENIZERS does not know, and for fewer rows than its encoders give.
+    """
+    if model.kind not in TOKENIZERS:
+        raise ValueError(f"the tokens of a {model.kind} are not known")
+    text = text.lower().strip() if model.kind in LOWERED else text
+    found: list[Token] = []
+    *first, last = (getattr(model.pipeline, n, None) for n in TOKENIZERS[model.kind])
+    for tokenizer in first:
+        assert tokenizer is not None  # only a last encoder can be left out
+        found += _read(tokenizer, text, int(tokenizer.model_max_length))
+    if len(found) >= rows:
+        raise ValueError(f"{rows} rows are too few for the tokens of a {model.kind}")
+    return (*found, *_read(last, text, rows - len(found)))
+
+
+def spelling(model: Model, text: str) -> list[int]:
+    """Tokens of each word that white space divides, as the model's first tokenizer reads it.
+
+    ValueError for a model that TOKENIZERS does not know.
+    """
+    if model.kind not in TOKENIZERS:
+        raise ValueError(f"the tokens of a {model.kind} are not known")
+    tokenizer = getattr(model.pipeline, TOKENIZERS[model.kind][0])
+    words = (text.lower() if model.kind in LOWERED else text).split()
+    reach = int(tokenizer.model_max_length)
+    return [sum(t.role == "word" for t in _read(tokenizer, w, reach)) for w in words]
+
+
+def _read(tokenizer: Any, text: str, rows: int) -> list[Token]:
+    """Tokens of one tokenizer, padded to `rows`; an encoder that is left out has padding alone."""
+    if tokenizer is None:
+        return [Token("", "padding")] * rows
+    ids = tokenizer(text, truncation=True, max_length=rows).input_ids
+    names = tokenizer.convert_ids_to_tokens(ids)
+    roles = ["word"] * len(ids)
+    if ids and ids[0] == tokenizer.bos_token_id:
+        roles[0] = "begin"
+    if ids and ids[-1] == tokenizer.eos_token_id:
+        roles[-1] = "end"
+    plain = [n.replace("</w>", "").replace("▁", "") for n in names]
+    found = [Token(n, r) for n, r in zip(plain, roles, strict=True)]
+    return found + [Token("", "padding")] * (rows - len(found))
+
+
+def length(model: Model, text: str, rows: int) -> int:
+    """Tokens of a text before its padding, begin and end included.
+
+    ValueError for a model whose rows come from several encoders.
+    """
+    if len(TOKENIZERS.get(model.kind, ())) != 1:
+        raise ValueError(f"a {model.kind} has no single text encoder")
+    return sum(t.role != "padding" for t in tokens(model, text, rows))

@@ -1,0 +1,70 @@
+"""Attributes that are read from pixels: the shipped readers, and one function of anybody's own.
+
+A reader takes a picture, uint8[h, w, 3], and returns a class name, one of the outcomes "uncertain",
+"no person" and "several people", or None for uncertain. Nothing else is needed:
+
+    def hat(picture):
+        return "hat" if is_hat(picture) else None
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from audit.errors import UserError, unknown
+from audit.evidence.attributes import skin_tone
+from audit.records import Attribute, digest
+
+Reader = Callable[[np.ndarray], str | None]
+OUTCOMES = ("uncertain", "no person", "several people")
+
+
+def monk(picture: np.ndarray) -> str | None:
+    """Monk class of the skin in a picture, `monk 1` (lightest) to `monk 10`, or None."""
+    found = skin_tone.read(picture)
+    return f"monk {found.monk}" if found.outcome == "label" else None
+
+
+def tone_type(picture: np.ndarray) -> str | None:
+    """Typology class of the skin in a picture, `very light` to `dark`, or None."""
+    from audit.evidence.attributes.colour import skin_type
+
+    found = skin_tone.read(picture)
+    return skin_type(found.angle) if found.outcome == "label" else None
+
+
+def key(attribute: Attribute, reader: Any) -> str:
+    """Changes with the reader's name, the class list and, where they can be had, what it runs.
+
+    That is the source of its module, and what the module's function `stamp` says of its libraries.
+    """
+    module = inspect.getmodule(reader)
+    try:
+        source = inspect.getsource(module or reader)
+    except (OSError, TypeError):
+        source = ""
+    source += str(getattr(module, "stamp", str)())
+    return f"{attribute.name}-{digest([attribute.reader, attribute.classes, source], 8)}"
+
+
+def read(attribute: Attribute, reader: Reader, picture: np.ndarray) -> tuple[str, str | None]:
+    """Outcome and value of one picture; UserError, with the reader's name, for its mistakes."""
+    try:
+        found = reader(picture.copy())
+    except Exception as error:  # a stranger's function raises what it likes
+        raise UserError(
+            f"The reader {attribute.reader!r} of {attribute.name} failed: "
+            f"{type(error).__name__}: {error}. Correct it; readings so far are kept."
+        ) from error
+    if found is None:
+        return "uncertain", None
+    if found in OUTCOMES:
+        return str(found), None
+    if not isinstance(found, str) or found not in attribute.classes:
+        said = unknown(f"class of {attribute.name}", str(found)[:60], attribute.classes)
+        raise UserError(f"The reader {attribute.reader!r} answers what is no class: {said}")
+    return "label", found

@@ -1,0 +1,234 @@
+"""Which images are flagged as copies: the rules, and what they need of the training set's index.
+
+The rule is the twin's where there is a held-out set: it holds whatever the generator's quality. A
+null needs the same set and one assumption more; a fixed line needs nothing and promises nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit import pixels
+from audit.evidence.copies import near_duplicates
+from audit.evidence.copies.approximate import prepared, spare
+from audit.evidence.copies.chooser import choose
+from audit.evidence.copies.edits import EDITS, curve
+from audit.evidence.copies.index import Index
+from audit.evidence.copies.match import twin_evidence
+from audit.evidence.copies.near_duplicates import across, clusters, copies
+from audit.evidence.copies.recall import measure
+from audit.evidence.copies.rule import CopyRule
+from audit.stats.error_control import Selection, conformal, fixed, twin
+from audit.stats.proportions import wilson
+
+PICTURES = 40
+"""Training images on which edits are tried."""
+SAME, SAME_AT_LEAST = "jpeg 50", 0.9
+"""Two pictures are the same where they lie as near as a picture and its recompression do, in 19 of
+20; never further than that cosine."""
+COMPARED = 4e9
+"""Pairs of held-out and training images up to which one is looked for in the other."""
+NULL = 5000
+"""Held-out images, drawn by seed, whose nearest scores say what chance does."""
+NULL_LOCAL = 1000
+"""The same where crops are compared each with each, which is two hundred times the work."""
+
+
+def prepared_search(index: Index, asked: str, seed: int) -> tuple[Index, dict[str, Any]]:
+    """The index with its way to search, and facts: the way, why, and what it finds of copies.
+
+    Where candidates come from lists, planted copies say how many of the true ones they hold: the
+    rates are lower bounds by that factor.
+    """
+
+    choice = choose(len(index.train), index.dimensions, spare(), asked)
+    index = prepared(index, asked)
+    facts: dict[str, Any] = {"search": choice.kind, "search_reason": choice.reason}
+    if index.train.finder is not None:
+        facts["recall"] = recall_at(index, seed, 0.9)
+    return index, facts
+
+
+def recall_at(index: Index, seed: int, cosine: float) -> list[float]:
+    """Share of copies planted at a cosine that the search finds, with its interval."""
+
+    found = measure(index.train, np.random.default_rng(seed), cosine=cosine).values()
+    share = wilson(sum(r.found for r in found), sum(r.n for r in found))
+    return [share.estimate, share.low, share.high]
+
+
+def without_shared_images(
+    index: Index, seen: Sequence[Mapping[str, Any]]
+) -> tuple[Index, dict[str, Any]]:
+    """The index without held-out images that are in the training set too, and facts on them.
+
+    A copy of such an image is as near to its twin as to its source, so that it could never be told
+    from chance. `same` is the cosine from which two images are one, by this descriptor on this set.
+    """
+
+    same = duplicate_cosine(seen)
+    if same is None or len(index.train) * len(index.held) > COMPARED:
+        return index, {"same": same, "shared": None}
+    shared = across(index.train, index.held, same)
+    return replace(index, held=index.held.without(shared)), {
+        "same": same, "shared": int(shared.sum()),
+    }  # fmt: skip
+
+
+def duplicate_cosine(seen: Sequence[Mapping[str, Any]]) -> float | None:
+    """The cosine from which two images are one, by the curve of edits; None without one."""
+    row = next((r for r in seen if r["edit"] == SAME), None)
+    return None if row is None else max(float(row["low"]), SAME_AT_LEAST)
+
+
+def duplicate_clusters(
+    index: Index, same: float | None
+) -> tuple[np.ndarray | None, dict[str, Any]]:
+    """Cluster of near-duplicates of each training image, int64[n], and facts on the clusters.
+
+    None where it is not known what the same is, or where there are too many pairs to compare.
+    """
+
+    if same is None or len(index.train) ** 2 > 2 * COMPARED:
+        return None, {"groups": None}
+    label = clusters(index.train, same)
+    sizes = np.bincount(label)
+    return label, {
+        "groups": int((sizes > 1).sum()), "grouped": int(sizes[sizes > 1].sum()),
+        "largest": int(sizes.max()),
+    }  # fmt: skip
+
+
+def decide(
+    table: pd.DataFrame, index: Any, rule: CopyRule, q: float, seed: int
+) -> tuple[str, Selection]:
+    """What is called a copy by a rule, and the rule in words."""
+    score = table.score.to_numpy(float)
+    if rule.name == "fixed":
+        words = f"a line at the cosine {rule.line:g}: its error rate is not known"
+        return words, fixed(score, rule.line)
+    if not len(index.held):
+        nothing = Selection(
+            np.zeros(len(table), bool), math.inf, 0, "there are no held-out images (--held-out)"
+        )
+        return "none: there are no held-out images", nothing
+    if rule.name == "conformal":
+        chance = null(index, seed)
+        words = (
+            f"conformal p-values against {len(chance)} held-out images and Benjamini-Hochberg at q "
+            f"= {q:g}; it takes images that are not copies to lie as near as held-out images do"
+        )
+        return words, conformal(score, chance, q)
+    return by_twin(table, q)
+
+
+def by_chance(table: pd.DataFrame, threshold: float) -> np.ndarray:
+    """Images that lie as much nearer to the held-out set as copies to the training set, bool[n]."""
+    return np.asarray(np.nan_to_num(_evidence(table), nan=math.inf) <= -threshold)
+
+
+def _evidence(table: pd.DataFrame) -> np.ndarray:
+    """The twin's W of each row of matches, float64[n]."""
+
+    return twin_evidence(table.score.to_numpy(float), table.held_score.to_numpy(float))
+
+
+def by_twin(table: pd.DataFrame, q: float) -> tuple[str, Selection]:
+    """The twin's selection on a table of matches, and the rule in words."""
+    w = _evidence(table)
+    matched = np.where(w > 0, "train/" + table.train.astype(str), "held/" + table.held.astype(str))
+    got = twin(w, matched, q)
+    words = (
+        f"Barber-Candes selection at q = {q:g} on W = log(d_held / d_train), one W per matched "
+        f"reference image ({got.evidence} of {int(np.isfinite(w).sum())} images)"
+    )
+    return words, got
+
+
+def edits(
+    index: Index, encoder: Any, image: Callable[[str], np.ndarray], seed: int
+) -> list[Mapping[str, Any]]:
+    """How near edited copies of training images come by this descriptor: rows of the curve.
+
+    A random draw of the set's own pictures, which `image` gives by id. Empty where they cannot be
+    had.
+    """
+
+    rng = np.random.default_rng(seed)
+    pictures: list[np.ndarray] = []
+    for position in rng.permutation(len(index.train))[: 2 * PICTURES]:
+        try:
+            pictures.append(image(index.train.entry(int(position)).id))
+        except pixels.Unreadable:
+            continue
+        if len(pictures) == PICTURES:
+            break
+    if len(pictures) < 2:
+        return []
+    found = curve(encoder, pictures, EDITS, rng)
+    return [{str(k): v for k, v in row.items()} for row in found.to_dict("records")]
+
+
+def with_duplicates(rows: pd.DataFrame, index: Index, label: np.ndarray | None) -> pd.DataFrame:
+    """The column `duplicates`, where the training set has near-duplicates of other names."""
+
+    if label is None or len(np.unique(label)) == len(label):
+        return rows
+    entries = index.train.entries
+    count = copies(label, [e.repeats for e in entries])
+    known = pd.DataFrame({"train": [e.id for e in entries], "duplicates": count})
+    return rows.merge(known.drop_duplicates("train"), how="left", on="train")
+
+
+def duplicates(
+    index: Index, encoder: Any, image: Callable[[str], np.ndarray], seed: int = 0
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Images of the training set that it holds more than once, by cluster, and facts on them.
+
+    Columns cluster (position of its first image), images, held (with repeats), image, repeats and
+    caption; largest cluster first. Facts: `cosine` from which two are one, measured on edits of the
+    set's own pictures (SAME_AT_LEAST where they cannot be had), `clusters` and `images`.
+    """
+
+    same = duplicate_cosine(edits(index, encoder, image, seed))
+    same = SAME_AT_LEAST if same is None else same
+    label = near_duplicates.clusters(index.train, same)
+    entries = index.train.entries
+    table = pd.DataFrame(
+        {
+            "cluster": label,
+            "images": np.bincount(label, minlength=len(label))[label],
+            "held": near_duplicates.copies(label, [e.repeats for e in entries]),
+            "image": [e.id for e in entries],
+            "repeats": [e.repeats for e in entries],
+            "caption": [e.caption for e in entries],
+        }
+    )
+    table = table[table.images > 1]
+    table = table.sort_values(["images", "cluster"], ascending=[False, True], kind="stable")
+    facts = {"cosine": same, "clusters": int(table.cluster.nunique()), "images": len(table)}
+    return table.reset_index(drop=True), facts
+
+
+def null(index: Index, seed: int, most: int | None = None) -> np.ndarray:
+    """Nearest scores, float32[m], of held-out images: what an image scores that was not copied.
+
+    `most` are drawn where there are more: NULL, or NULL_LOCAL of a local index.
+    """
+    most = (NULL_LOCAL if index.crops > 1 else NULL) if most is None else most
+    held = np.flatnonzero(~index.held.left_out)
+    if not len(held):
+        return np.empty(0, np.float32)
+    chosen = np.sort(np.random.default_rng(seed).permutation(held)[:most])
+    rows, start = [], 0
+    for block in index.held.blocks():
+        here = chosen[(chosen >= start) & (chosen < start + len(block))] - start
+        rows.append(block[here])
+        start += len(block)
+    return index.nearest(np.concatenate(rows))[0]

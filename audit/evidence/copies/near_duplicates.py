@@ -1,0 +1,124 @@
+"""Near-duplicates inside a corpus and between its sides: all pairs, exact, in blocks.
+
+Repeated images are what models copy most (Carlini et al. 2023, sec. 4.4; Somepalli et al. 2023b),
+and a held-out image that is a near-duplicate of a training image is no twin of the design: what
+copies the one is near to the other. All pairs cost n^2 d / 2 multiplications: minutes for 100,000
+images, and nothing is missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Protocol
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+ROWS = 2048
+"""Vectors of each side that are compared at once: 16 MB of cosines."""
+UNSURE = 1e-5
+"""Where a float32 cosine is so near to the limit, it is computed anew in float64."""
+PAIRS = 1 << 21
+"""Pairs that are kept before they are merged into clusters."""
+ROUNDING = 1e-9
+"""What a float64 cosine of equal vectors may lie below 1."""
+
+
+class Vectors(Protocol):
+    """What is needed of one side of an index (`audit.evidence.copies.side.Side`)."""
+
+    dimensions: int
+
+    def __len__(self) -> int: ...
+
+    def blocks(self, size: int) -> Iterator[np.ndarray]:
+        """float32[n, d] pieces in order, at most `size` bytes each."""
+
+
+def clusters(side: Vectors, cosine: float, rows: int = ROWS) -> np.ndarray:
+    """Cluster of each image, int64[n]: the position of its first member.
+
+    Two images are joined where their cosine is at least `cosine`, and a cluster is all that hangs
+    together, as near-duplicates A, B and B, C do even where A and C are too far apart. So a long
+    chain may join what is not alike: a low cosine joins everything. Raises ValueError for a cosine
+    outside -1..1.
+    """
+    label = np.arange(len(side))
+    start = 0
+    for place, block in enumerate(_blocks(side, rows)):
+        pairs, other = [], start
+        for against in islice(_blocks(side, rows), place, None):
+            a, b = _near(block, against, cosine)
+            pairs.append((a + start, b + other))
+            if sum(len(p) for p, _ in pairs) > PAIRS:  # ten thousand blank pictures are 10^8 pairs
+                label, pairs = _joined(label, pairs), []
+            other += len(against)
+        label = _joined(label, pairs)
+        start += len(block)
+    return label
+
+
+def across(train: Vectors, held: Vectors, cosine: float, rows: int = ROWS) -> np.ndarray:
+    """Which held-out images are near-duplicates of a training image: bool[len(held)].
+
+    They are to be left out of the twin. Raises ValueError for a cosine outside -1..1 or sides of
+    different descriptors.
+    """
+    if len(train) and len(held) and train.dimensions != held.dimensions:
+        raise ValueError(f"vectors of {train.dimensions} and {held.dimensions} have no cosine")
+    out = np.zeros(len(held), bool)
+    start = 0
+    for block in _blocks(held, rows):
+        for against in _blocks(train, rows):
+            out[start + _near(block, against, cosine)[0]] = True
+        start += len(block)
+    return out
+
+
+def copies(label: np.ndarray, repeats: Sequence[int]) -> np.ndarray:
+    """How often the corpus holds each image's cluster, int64[n], from the repeats of each image.
+
+    Raises ValueError where lengths differ.
+    """
+    if len(label) != len(repeats):
+        raise ValueError(f"{len(label)} images cannot have {len(repeats)} repeats")
+    place = np.unique(label, return_inverse=True)[1]
+    return np.bincount(place, weights=np.asarray(repeats, float)).astype(np.int64)[place]
+
+
+def _blocks(side: Vectors, rows: int) -> Iterator[np.ndarray]:
+    """Pieces of at most `rows` vectors, of unit length whatever they are stored in."""
+    for block in side.blocks(4 * side.dimensions * rows) if len(side) else ():
+        lengths = np.linalg.norm(block, axis=1, keepdims=True)
+        yield block / np.where(lengths > 0, lengths, 1)
+
+
+def _near(a: np.ndarray, b: np.ndarray, cosine: float) -> tuple[np.ndarray, np.ndarray]:
+    """Places in a and in b of all pairs whose cosine is at least so high.
+
+    A float32 product depends on the shape of its blocks in the last digits; what is decided by them
+    is computed again, so that the result does not depend on how the corpus was cut.
+    """
+    if not -1 <= cosine <= 1:
+        raise ValueError(f"a cosine lies between -1 and 1, not at {cosine}")
+    products = a @ b.T
+    first, second = np.nonzero(products >= cosine - UNSURE)
+    sure = products[first, second] >= cosine + UNSURE
+    doubt = np.flatnonzero(~sure)
+    for some in np.array_split(doubt, len(doubt) // 65536 + 1):
+        x, y = (v.astype(np.float64) for v in (a[first[some]], b[second[some]]))
+        scale = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+        exact = (x * y).sum(axis=1) / np.where(scale > 0, scale, 1)
+        sure[some] = exact >= cosine - ROUNDING
+    return first[sure], second[sure]
+
+
+def _joined(label: np.ndarray, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Clusters after these pairs, each again named by its first member."""
+    first = np.concatenate([np.arange(len(label)), *(a for a, _ in pairs)])
+    second = np.concatenate([label, *(b for _, b in pairs)])
+    links = coo_array((np.ones(len(first), bool), (first, second)), shape=(len(label),) * 2)
+    part = connected_components(links, directed=False)[1]
+    return np.asarray(np.unique(part, return_index=True)[1][part])

@@ -1,0 +1,97 @@
+"""A training set to be searched: where its pictures are, and the index that is made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from audit import pixels
+from audit.errors import UserError
+from audit.evidence.copies import sources
+from audit.evidence.copies.corpus import Corpus
+from audit.evidence.copies.files import Listed
+from audit.evidence.copies.index import Encoder, Index, build, load
+from audit.evidence.copies.pieces import Source
+from audit.records import digest
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """A training set and its held-out twin, as sources, as an index made before, or both."""
+
+    name: str
+    sides: Mapping[str, Source]
+    """`train`, and `held` where there is a twin; empty where the sources are gone."""
+    made: Path | None = None
+    """Folder of an index that was made before."""
+    coverage: float | None = None
+    """Share of what the model was trained on that is here; None where nobody has said."""
+
+    def image(self, id: str) -> np.ndarray:
+        """A training image by its entry's id; pixels.Unreadable where it cannot be had."""
+        if "train" not in self.sides:
+            raise pixels.Unreadable("the training set is no longer where it was indexed")
+        return self.sides["train"].image(id)
+
+    @property
+    def descriptor(self) -> str | None:
+        """Name of what made the index, or None where it is to be made."""
+        return load(self.made).descriptor.name if self.made else None
+
+    def index(self, encoder: Encoder, root: Path, advance: Callable[[int, int], None]) -> Index:
+        """The index by a descriptor: the one that was made before, or one in a folder of `root`.
+
+        Raises UserError as `build` and `Index.check` do.
+        """
+        if self.made:
+            found = load(self.made)
+            found.check(encoder)
+            return found
+        key = digest([{s: sources.key(v) for s, v in self.sides.items()}, encoder.key])
+        return build(self.sides, encoder, root / f"{self.name}-{key[:8]}", advance,
+                     {"coverage": self.coverage})  # fmt: skip
+
+
+def of_corpus(corpus: Corpus) -> TrainingSet:
+    """A registered training set, with its twin where it has one."""
+    sides: dict[str, Source] = {"train": Listed(corpus)}
+    if len(corpus.entries(held_out=True)):
+        sides["held"] = Listed(corpus, held_out=True)
+    share = None if math.isnan(corpus.coverage) else corpus.coverage
+    return TrainingSet(corpus.name, sides, coverage=share)
+
+
+def at(path: Path, held_out: Path | None, corpora: Callable[[str], Corpus]) -> TrainingSet:
+    """The training set at a path: pictures or vectors in any known form, or a finished index.
+
+    `corpora` gives registered ones by name. Raises UserError where nothing is there, and where an
+    index is given with a held-out set of its own, which it would have had to be made with.
+    """
+    if not (path / "index.json").is_file():
+        sides = {"train": sources.find(path)}
+        if held_out is not None:
+            sides["held"] = sources.find(held_out)
+        return TrainingSet(sides["train"].name, sides)
+    if held_out is not None:
+        raise UserError(
+            f"{path} is an index already. Give --held-out to `t2i-audit index`, which made it."
+        )
+    found = load(path)
+    return TrainingSet(found.name, _places(found, corpora), path)
+
+
+def _places(index: Index, corpora: Callable[[str], Corpus]) -> dict[str, Source]:
+    """Sources of an index that are still where they were."""
+    out: dict[str, Source] = {}
+    for side, (kind, place) in index.places.items():
+        try:
+            listed = kind == Listed.kind
+            out[side] = (Listed(corpora(place), side == "held") if listed
+                         else sources.find(Path(place)))  # fmt: skip
+        except UserError:
+            continue
+    return out

@@ -1,0 +1,55 @@
+"""Encoders by name: what `--classifier` and `--descriptor` take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from audit import registry
+
+
+def _clip(name: str, device: str) -> Any:
+    from audit.evidence.encoders.openclip import ClipEncoder
+
+    return ClipEncoder(name, device=device)
+
+
+def _sscd(name: str, device: str) -> Any:
+    from audit.evidence.encoders.sscd import Sscd
+
+    return Sscd(Path(name), device=device)
+
+
+def _dino(name: str, device: str) -> Any:
+    from audit.evidence.encoders.dino import Dino
+
+    return Dino(name, device=device)
+
+
+KINDS: dict[str, Callable[[str, str], Any]] = {
+    "clip": _clip,
+    "sscd": _sscd,
+    "dino": _dino,
+    "timm": lambda name, device: _dino(f"timm:{name}", device),
+}
+"""`kind:what`: an open_clip name, an SSCD file, a DINOv2 folder or hub name, a timm name."""
+
+
+def named(name: str, device: str = "cpu") -> Any:
+    """An encoder by registered name, `kind:what`, `package.module:object` or open_clip name.
+
+    `local:` before any of them encodes crops, for similarity of parts (`encoders.tiles`).
+
+    Raises UserError, with near names, where there is none.
+    """
+    kind, _, what = name.partition(":")
+    if kind == "local" and what:
+        from audit.evidence.encoders.tiles import Tiled
+
+        return Tiled(named(what, device))
+    if kind in KINDS and what:
+        return KINDS[kind](what, device)
+    if kind == "local-dir" or ("/" in name and not what):
+        return _clip(name, device)
+    return registry.load("encoder", name)()

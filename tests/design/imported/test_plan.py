@@ -1,0 +1,67 @@
+"""Pictures made elsewhere meet the suite that asks about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audit import pixels
+from audit.design import suites
+from audit.design.imported import plan, readers
+from audit.errors import UserError
+from tests.runs.test_line import small
+
+
+def pictures(folder: Path, texts: list[str], extra: str = "") -> readers.Pictures:
+    """A folder with one picture per text, named in a table."""
+    folder.mkdir()
+    lines = ["file_name,text,seed,arm"] if extra else ["file_name,text"]
+    for i, text in enumerate(texts):
+        pixel = np.full((8, 8, 3), i, np.uint8)
+        (folder / f"{i}.png").write_bytes(pixels.png(pixel))
+        lines.append(f"{i}.png,{text}{extra and ',' + extra}")
+    (folder / "metadata.csv").write_text("\n".join(lines))
+    return readers.read(folder)
+
+
+def test_pictures_go_to_their_prompts(tmp_path: Path) -> None:
+    """Spaces and capitals do not matter; counts are what is there; the rest is counted in words."""
+    suite = suites.read_suite(str(small(tmp_path / "s")))
+    texts = ["A photo of a  nurse", "a photo of a nurse", "a photo of a technologist", "a dragon"]
+    found = plan.join(suite, pictures(tmp_path / "p", texts))
+    assert [(s.prompt, s.seed) for s in found.samples] == [
+        ("jobs/nurse/0", 0), ("jobs/nurse/0", 1), ("jobs/technologist/0", 0),
+    ]  # fmt: skip
+    assert {p.id: p.seeds for p in found.suite.prompts} == {
+        "jobs/nurse/0": 2, "jobs/technologist/0": 1,
+    }  # fmt: skip
+    assert not found.suite.mitigations
+    assert any("1 pictures of 1 other prompts" in n for n in found.notes)
+    assert len(set(found.names)) == 3
+
+
+def test_arms_that_a_table_names_are_kept(tmp_path: Path) -> None:
+    """A picture may belong to a mitigation of the suite; an unknown arm is a sentence."""
+    suite = suites.read_suite(str(small(tmp_path / "s")))
+    found = plan.join(
+        suite, pictures(tmp_path / "p", ["a photo of a nurse"], extra="4,inject-gender")
+    )
+    assert [(s.arm, s.seed) for s in found.samples] == [("inject-gender", 4)]
+    assert [m.name for m in found.suite.mitigations] == ["inject-gender"]
+    with pytest.raises(UserError, match="Did you mean inject-gender"):
+        plan.join(suite, pictures(tmp_path / "q", ["a photo of a nurse"], extra="4,inject-gendr"))
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [(["a dragon"], "belongs to a prompt of the suite small"), ([""], "says its prompt")],
+)
+def test_pictures_of_other_questions_are_a_sentence(
+    tmp_path: Path, texts: list[str], said: str
+) -> None:
+    """What they say and what the suite asks stand side by side."""
+    suite = suites.read_suite(str(small(tmp_path / "s")))
+    with pytest.raises(UserError, match=said):
+        plan.join(suite, pictures(tmp_path / "p", texts))

@@ -1,0 +1,38 @@
+"""Sides of vectors that were never pictures, as shards on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from audit.evidence.copies import shards
+from audit.evidence.copies.corpus import Entry
+from audit.evidence.copies.pieces import Unit
+from audit.evidence.copies.side import Side
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows of unit length, float32."""
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def clustered(rng: np.random.Generator, n: int, d: int, centres: int = 50) -> np.ndarray:
+    """Vectors around drawn centres, two of one centre at a cosine of about 0.5: float32[n, d]."""
+    centre = unit(rng.standard_normal((centres, d)))
+    return unit(centre[rng.integers(0, centres, n)] + unit(rng.standard_normal((n, d))))
+
+
+def side(
+    folder: Path, pieces: Iterable[np.ndarray], dtype: str = "float16", name: str = "train"
+) -> Side:
+    """One shard a piece."""
+    parts, d = [], 0
+    for i, rows in enumerate(pieces):
+        entries = [(Entry(f"{i}-{j}", "", 1), "") for j in range(len(rows))]
+        units = [Unit(str(i), "")]
+        stem = shards.name(name, "vectors", units)
+        parts.append(shards.write(folder, stem, units, entries, rows.astype(dtype)))
+        d = rows.shape[1]
+    return Side(parts, d)
