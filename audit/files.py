@@ -1,10 +1,11 @@
-"""Files on disk: written whole or not at all; the hash of a file or of a folder."""
+"""Files on disk: written whole or not at all, locked for one writer, hashed with their folder."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from audit.errors import UserError
@@ -53,3 +54,20 @@ def _hash(file: Path) -> bytes:
         with file.open("rb") as handle:
             _KNOWN[key] = hashlib.file_digest(handle, "sha256").digest()
     return _KNOWN[key]
+
+
+@contextmanager
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
+    """Hold a lock file among threads and processes; its folder is made where it is missing.
+
+    With `wait`, until another holder ends; otherwise BlockingIOError where there is one. Raises
+    OSError where the file cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=-1 if wait else 0):
+            yield
+    except Timeout as error:
+        raise BlockingIOError(f"{path} is held by another process") from error

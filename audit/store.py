@@ -7,14 +7,13 @@ its name, so that a stale result cannot be read.
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
 import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +23,7 @@ import pandas as pd
 
 from audit import pixels
 from audit.errors import UserError
-from audit.files import write_atomic
+from audit.files import locked, write_atomic
 from audit.records import Finding, Sample, Settings, Suite, asdict_sample, digest, from_json
 
 _T = TypeVar("_T")
@@ -49,21 +48,19 @@ class RunFolder:
     @contextmanager
     def lock(self, wait: bool = False) -> Iterator[None]:
         """Hold the folder for one writer; `wait`, or UserError where another process has it."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            handle = (self.path / ".lock").open("w")
-        except OSError as error:
-            raise UserError(
-                f"Cannot write to {self.path}: {error.strerror}. Choose another folder with --out."
-            ) from error
-        with handle:
+        with ExitStack() as held:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                held.enter_context(locked(self.path / ".lock", wait))
             except BlockingIOError:
                 raise UserError(
                     f"Another process is working on {self.path}. Wait for it to end, or choose "
                     "another folder with --out."
                 ) from None
+            except OSError as error:
+                raise UserError(
+                    f"Cannot write to {self.path}: {error.strerror}. Choose another folder with "
+                    "--out."
+                ) from error
             yield
 
     # plan and manifest

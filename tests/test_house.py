@@ -209,7 +209,6 @@ def test_private_names_stay_in_their_file() -> None:
 
 SHELL = (
     "runs",
-    "evidence/copies/approximate.py",
     "report/from_folder.py",
     "report/exports",
     "view",

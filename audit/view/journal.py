@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
 import os
@@ -20,6 +19,7 @@ from typing import BinaryIO
 
 from audit.errors import UserError
 from audit.evidence.labels import sheet
+from audit.files import locked
 from audit.store import RunFolder
 
 JOURNAL, QUEUE = "journal.jsonl", "queue.csv"
@@ -65,9 +65,8 @@ class Journal:
         """The journal open for appending, alone among threads and processes."""
         path = self._folder.label_file(JOURNAL)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with self._lock, path.open("a+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
+            lock = path.with_name(f".{path.name}.lock")
+            with self._lock, locked(lock), path.open("a+b") as file:
                 yield file
         except OSError as error:
             raise UserError(

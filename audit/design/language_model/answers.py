@@ -5,7 +5,6 @@ A line is whole or ignored, so a crash costs the answer that was under way and n
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass, fields
@@ -14,6 +13,7 @@ from typing import BinaryIO
 
 from audit.design.language_model.replies import OUTCOMES, plain
 from audit.errors import UserError
+from audit.files import locked
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,10 @@ class Answers:
     def put(self, answer: Answer) -> Answer:
         """Keep an answer; gives what stands, which is another's where that came first."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
+            with (
+                locked(self.path.with_name(f".{self.path.name}.lock")),
+                self.path.open("a+b") as file,
+            ):
                 self._catch_up(file)
                 if answer.key not in self._known:
                     self._append(file, answer)

@@ -20,8 +20,8 @@ from audit.evidence.copies import chooser
 from audit.evidence.copies.chooser import Choice
 from audit.evidence.copies.index import Index
 from audit.evidence.copies.side import Side
+from audit.files import locked
 from audit.records import digest
-from audit.store import RunFolder
 
 LEAST = 100
 """Candidates of a query at least; all are compared exactly."""
@@ -81,7 +81,9 @@ def prepared(index: Index, asked: str = "auto", memory: int | None = None) -> In
 
 def spare() -> int:
     """Half of this machine's memory in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    import psutil
+
+    return int(psutil.virtual_memory().total) // 2
 
 
 def name(side: Side, choice: Choice, seed: int = 0) -> str:
@@ -104,7 +106,7 @@ def build(side: Side, folder: Path, choice: Choice, seed: int = 0) -> Lists:
     """
     if not choice.factory or not len(side):
         raise ValueError("Lists need vectors, and a choice that has lists.")
-    with RunFolder(folder).lock(wait=True):
+    with locked(folder / ".lock"):
         own = name(side, choice, seed)
         found = _read(folder, own, side, choice)
         if found is None:
