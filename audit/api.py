@@ -138,7 +138,7 @@ def run(
     >>> found.report.name
     'report.html'
     """
-    from audit.runs import line
+    from audit.runs import line, planning
 
     wanted = _options(options)
     text = suite if isinstance(suite, Suite) else str(suite)
@@ -148,7 +148,7 @@ def run(
     call = ", ".join([repr(chosen.name if isinstance(suite, Suite) else text),
                       *(f"{k}={_said(v)}" for k, v in said.items())])  # fmt: skip
     planned = Options(model=str(model), command=f"audit.run({call})", **wanted)
-    report = line.execute(line.open_run(chosen, planned, progress))
+    report = line.execute(planning.open_run(chosen, planned, progress))
     return Result(report.parent)
 
 

@@ -228,6 +228,18 @@ def sample_id(
 
 
 @dataclass(frozen=True)
+class Truth:
+    """What is known of a model that was made to be audited; only such a model has it."""
+
+    planted: Reference
+    """The shares that were planted, beside which estimates are printed."""
+    training: Reference
+    """The shares in its training images, repeats included."""
+    note: str
+    """One sentence for the report."""
+
+
+@dataclass(frozen=True)
 class Finding:
     """One claim with its uncertainty. Numbers that are not known are NaN; texts are plain."""
 

@@ -19,7 +19,7 @@ import pytest
 from audit.design import suites
 from audit.errors import UserError
 from audit.records import Settings
-from audit.runs import line
+from audit.runs import line, planning
 from audit.runs.options import Options
 from audit.store import RunFolder
 from audit.world.export import render_set
@@ -63,7 +63,7 @@ def work(place: Path, out: Path, largest: int = 0) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
     try:
         line.execute(
-            line.open_run(suites.read_suite(str(place / "small.toml")), options(place, out))
+            planning.open_run(suites.read_suite(str(place / "small.toml")), options(place, out))
         )
     except UserError as error:
         if largest:
@@ -220,7 +220,7 @@ def test_a_grown_run_redoes_nothing(
     wider = replace(
         suites.with_seeds(suite, 6), mitigations=(), attributes=(*suite.attributes, tone)
     )
-    run = line.open_run(wider, options(place, out))
+    run = planning.open_run(wider, options(place, out))
     assert run.folder.path == folder
     line.execute(run)
     assert all(p.stat().st_mtime_ns == t for p, t in {**before, **vectors}.items())

@@ -39,7 +39,7 @@ def demo(
 ) -> None:
     """Audit the embedded model, whose biases and copies were planted; prints the report's path."""
     from audit.design import suites
-    from audit.runs.line import Options
+    from audit.runs.options import Options
 
     suite = suites.read_suite("world", quick)
     options = Options(out=out, command=command(), pictures=shown(no_images, blur))

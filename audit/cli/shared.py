@@ -57,11 +57,11 @@ def command() -> str:
 
 def audit(suite: Any, options: Any, quiet: bool, as_json: bool) -> None:
     """Plan and run a suite under a meter, and print where the report is."""
-    from audit.runs import line
+    from audit.runs import line, planning
 
     meter = Meter(quiet)
     try:
-        report = line.execute(line.open_run(suite, options, meter))
+        report = line.execute(planning.open_run(suite, options, meter))
     except KeyboardInterrupt:
         typer.echo("\nInterrupted. Run the same command to continue.", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from audit.evidence.measured import Found
+from audit.findings import detectors
 from audit.findings.wording import cap, p_value
 from audit.findings.wording import estimate as worded
 from audit.records import BASELINE, Finding, Prompt
@@ -39,6 +41,16 @@ class _Kind:
     does: str
     """What a prompt does that is found, as a verb of several prompts."""
     rule: str
+
+
+def of_run(found: Found, prompts: Mapping[str, Prompt], seed: int) -> list[Finding]:
+    """Rates of prompts by level of repetition, and what a score tells; no claim on one prompt."""
+    if found.cliques.empty:
+        return []
+    out = findings(found.cliques, prompts, found.source) + persistent(found.edges, prompts)
+    out = [f for f in out if "/prompt=" not in f.id]
+    told = detectors.findings(found.scores, prompts, seed)
+    return out + [f for f in told if "/called/" not in f.id]
 
 
 def findings(

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from audit.records import Sample, Settings, Suite
+from audit.records import Sample, Settings, Suite, Truth
 from audit.runs.options import Options
 from audit.store import RunFolder
 
@@ -50,6 +50,8 @@ class Run:
     """The loaded pipeline, once it was needed."""
     labels: Any = None
     """`imported.labels.Labels`, where there are no pictures at all."""
+    truth: Truth | None = None
+    """What was planted in the model, where it says so itself."""
 
     def picture(self, sample: str) -> np.ndarray:
         """One picture, uint8[h, w, 3]; pixels.Unreadable if it is gone or damaged."""

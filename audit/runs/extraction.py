@@ -8,34 +8,20 @@ belongs to them as much as to the captions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from audit.records import BASELINE, Finding, Prompt, Sample
+from audit.evidence.measured import Found
+from audit.records import BASELINE, Sample
 from audit.runs.context import Run
 
 FEWEST, MOST = 4, 64
 """Images of a prompt that are needed, and at most looked at."""
 BENIGN = 200
 """Ordinary prompts at most that calibrate the threshold."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What was found of prompts that give one image back; all tables may be empty."""
-
-    cliques: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Of captions: replication.cliques.CLIQUE_COLUMNS."""
-    edges: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Of captions: replication.edges.EDGE_COLUMNS."""
-    source: str = ""
-    """What calibrated the cliques."""
-    scores: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Of captions and ordinary prompts, as detectors have them (`detectors.search`)."""
 
 
 def search(run: Run, outcomes: Mapping[str, str]) -> Found:
@@ -110,19 +96,6 @@ def _scores(
         for prompt, score in some.items()
     ]
     return pd.DataFrame(rows, columns=["prompt", "detector", "side", "score", "reason"])
-
-
-def findings(found: Found, prompts: Mapping[str, Prompt], seed: int) -> list[Finding]:
-    """All tables as claims: rates of prompts by level of repetition, and what a score tells."""
-    from audit.findings import detectors, extraction
-
-    if found.cliques.empty:
-        return []
-    out = extraction.findings(found.cliques, prompts, found.source)
-    out += extraction.persistent(found.edges, prompts)
-    out = [f for f in out if "/prompt=" not in f.id]
-    told = detectors.findings(found.scores, prompts, seed)
-    return out + [f for f in told if "/called/" not in f.id]
 
 
 def _alike(pictures: Sequence[np.ndarray]) -> np.ndarray:

@@ -20,7 +20,7 @@ from audit.design import suites
 from audit.design.suites import Rewriter
 from audit.errors import UserError, unknown
 from audit.pixels import Unreadable
-from audit.records import BASELINE, Sample, Settings, Suite
+from audit.records import BASELINE, Sample, Settings, Suite, Truth
 from audit.runs.context import Progress, Run, silent
 from audit.runs.options import Options, checked
 from audit.store import RunFolder, run_name
@@ -77,6 +77,14 @@ def _source(options: Options) -> Any:
     if name in registry.MODELS or (":" in name and not Path(name).exists()):
         return replace(find(str(registry.load("model", name)())), name=name)
     return find(name, registry.MODELS, options.revision)
+
+
+def _truth(model: str) -> Truth | None:
+    """What a registered model says was planted in it; None for every other model."""
+    if model not in registry.MODELS and ":" not in model:
+        return None
+    known = getattr(registry.load("model", model), "truth", None)
+    return None if known is None else known()
 
 
 def _settings(options: Options, source: Any, on: str) -> Settings:
@@ -181,7 +189,10 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
     samples = suites.expand(suite, settings, rewriters(suite, options.out, progress))
     folder = RunFolder(options.out / run_name(suite, settings))
     corpus = _corpus(suite, options)
-    return Run(suite, options, settings, folder, samples, corpus, progress, [], source, on)
+    return Run(
+        suite, options, settings, folder, samples, corpus, progress, [], source, on,
+        truth=_truth(options.model),
+    )  # fmt: skip
 
 
 def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:

@@ -3,43 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from audit.records import Attribute, digest
+from audit.evidence.measured import Calibration, Errors
+from audit.records import Attribute
 from audit.runs.context import Run
 
 RENDERS = "fresh balanced renders of the world, none of them in training"
 PEOPLE = "images of this run that people labelled, weighted to all of its images"
-
-
-Calibration = tuple[np.ndarray, np.ndarray]
-"""Confidence float[n], and whether the reading was wrong, bool[n]."""
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Confusion per attribute with its source, and the human labels behind it, if any."""
-
-    tables: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """float[K, K]: rows true, columns read."""
-    sources: Mapping[str, str] = field(default_factory=dict)
-    judged: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Every human judgement: sample, attribute, rater, outcome, value."""
-    settled: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """One row per labelled picture and attribute: what people saw, and what was read."""
-    sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """(attribute, class) to the number of images that were read as it when the sheet was drawn."""
-    calibration: Mapping[str, Calibration] = field(default_factory=dict)
-    """By attribute: how sure the reader was of images whose class is known, and where it erred."""
-
-    @property
-    def key(self) -> str:
-        """Changes when the labels do."""
-        return digest(self.judged.to_csv(index=False)) if len(self.judged) else "none"
 
 
 def errors(run: Run, encoder: Any) -> Errors:
@@ -90,14 +65,14 @@ def _people(
 
 
 def renders(run: Run, encoder: Any) -> tuple[dict[str, np.ndarray], dict[str, Calibration]]:
-    """The embedded classifier's errors on fresh renders; nothing for any other classifier.
+    """Errors on the pictures of known labels that a classifier brings; nothing where it has none.
 
     int[K, K] per attribute, of the readings that its threshold keeps, and the calibration of all.
     """
-    if run.options.classifier != "embedded-classifier":
+    validation = getattr(encoder, "validation", None)  # encoders of others need not have it
+    if validation is None:
         return {}, {}
     from audit.evidence.attributes.zero_shot import classifier
-    from audit.world.models import validation
 
     pictures, labels = validation(
         run.options.validation, {a.name: a.classes for a in run.suite.attributes}

@@ -10,6 +10,7 @@ import pandas as pd
 
 from audit import pixels, registry
 from audit.records import (
+    ALIGNMENT_COLUMNS,
     ATTRIBUTE_COLUMNS,
     BASELINE,
     Association,
@@ -142,3 +143,30 @@ def poles(
         return np.stack(pictures[0]), np.stack(pictures[1])
     attribute = next(x for x in suite.attributes if x.name == declared.attribute)
     return encoder.texts(attribute.texts[declared.a]), encoder.texts(attribute.texts[declared.b])
+
+
+def align(
+    run: Run, encoder: Any, known: Mapping[str, np.ndarray], table: pd.DataFrame
+) -> pd.DataFrame:
+    """How well images fit their ORIGINAL prompts: ALIGNMENT_COLUMNS."""
+    prompts = {p.id: p for p in run.suite.prompts}
+    names = sorted(prompts)
+    encoded = encoder.texts([prompts[n].text for n in names]) if names else np.empty((0, 1))
+    texts, middle = dict(zip(names, encoded, strict=True)), encoded.mean(axis=0) if names else None
+    subject = table[table.attribute == run.suite.subject_attribute]
+    read = {
+        (r.sample, r.prompt): (r.value == r.subject if r.outcome == "label" else False)
+        for r in subject.itertuples()
+        if r.outcome not in ("blocked", "unreadable")
+    }
+    rows = [
+        (
+            s.prompt, prompts[s.prompt].subject, s.arm, s.seed,
+            float(known[s.id] @ texts[s.prompt]) if s.id in known else np.nan,
+            float(known[s.id] @ middle) if s.id in known else np.nan,
+            read.get((s.id, s.prompt)) if prompts[s.prompt].purpose == "representation" else None,
+        )
+        for s in run.samples
+        if s.prompt in prompts
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(ALIGNMENT_COLUMNS))

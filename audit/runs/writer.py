@@ -31,7 +31,7 @@ class Encoder(Protocol):
         """uint8 pictures to float32[n, d]."""
 
 
-class Behind:
+class BackgroundWriter:
     """Writes and scores batches in the order in which they come.
 
     An error of the thread is raised by the next `put`, or at the end; pictures that came before it
@@ -46,7 +46,7 @@ class Behind:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="behind", daemon=True)
 
-    def __enter__(self) -> Behind:
+    def __enter__(self) -> BackgroundWriter:
         self._thread.start()
         return self
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from audit.errors import UserError
-from audit.records import digest
+from audit.records import Reference, Truth, digest
 from audit.world import art, truth
 from audit.world.dataset import Item, training_set, twin_set
 
@@ -27,19 +27,46 @@ def _present(path: Path) -> Path:
     return path
 
 
-def embedded() -> Path:
-    """Folder of the embedded generator, as diffusers' own pipeline loads it."""
-    return _present(GENERATOR)
+class Embedded:
+    """The embedded generator, as the registry knows it: its folder, and what was planted in it."""
+
+    def __call__(self) -> Path:
+        """Folder of the model, as diffusers' own pipeline loads it."""
+        return _present(GENERATOR)
+
+    @staticmethod
+    def truth() -> Truth:
+        """Planted shares, shares of the training images, and a sentence for the report."""
+        from audit.world.export import truth_table
+
+        shares = {
+            (str(r.subject), str(r.attribute), str(r.value)): float(r.share)
+            for r in truth_table().itertuples()
+        }
+        return Truth(
+            Reference("planted", "what was planted in the training set", shares, "declared"),
+            Reference(
+                "training set", "the generator's training images", training_shares(),
+                "counted from the labels",
+            ),
+            "This model and its training set were made for this audit: every planted share and "
+            "every repeated image is known, so each estimate can be checked against the truth.",
+        )  # fmt: skip
+
+
+embedded = Embedded()
+"""The embedded generator."""
 
 
 def classifier() -> object:
     """The embedded attribute classifier: an open_clip model, trained on balanced renders.
 
-    It knows the embedded world and nothing else.
+    It knows the embedded world and nothing else, and brings renders of known labels for its own
+    errors: `validation`, as the function of this module.
     """
     from audit.evidence.encoders.openclip import ClipEncoder
 
-    return ClipEncoder(f"local-dir:{_present(CLASSIFIER)}")
+    return ClipEncoder(f"local-dir:{_present(CLASSIFIER)}", validation=validation)
 
 
 def copy_descriptor() -> object:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from audit.findings import extraction as claims
 from audit.records import Prompt, Sample
 from audit.runs import extraction
 
@@ -47,11 +48,11 @@ def test_planted_prompts_are_found(ordinary: int) -> None:
     assert set(cliques[cliques.extracted == True].prompt) == {"p0", "p1", "p2"}  # noqa: E712
     assert (edges.p[:3] < 0.05).all()
     assert tables.source
-    found = {f.id: f for f in extraction.findings(tables, run.prompts, 0)}
+    found = {f.id: f for f in claims.of_run(tables, run.prompts, 0)}
     assert found["replication/extraction/none/cliques/repeats=64"].estimate == 1
     assert found["replication/extraction/none/cliques/all"].estimate == pytest.approx(0.3)
     assert not any("/prompt=" in id for id in found)
-    assert len(found) == len(extraction.findings(tables, run.prompts, 0))
+    assert len(found) == len(claims.of_run(tables, run.prompts, 0))
     for name in ("cliques", "edges"):
         area = found[f"replication/extraction/none/{name}/auc/repeats=64"]
         assert (area.n, area.estimate == 1) == (3, ordinary > 0)  # unknown without ordinary prompts
@@ -62,7 +63,7 @@ def test_too_few_images_of_a_caption_ask_nothing() -> None:
     for run in (made(5, 5, 3, 1), made(0, 10, 6, 0)):
         found = extraction.search(run, {})
         assert found.cliques.empty
-        assert extraction.findings(found, run.prompts, 0) == []
+        assert claims.of_run(found, run.prompts, 0) == []
 
 
 def test_pictures_of_several_sizes_and_missing_ones() -> None:

@@ -20,7 +20,8 @@ from sklearn.metrics import roc_auc_score
 
 from audit.design import suites
 from audit.records import Finding, Suite, from_json
-from audit.runs import labelling, line
+from audit.runs import draw, labelling, line, planning
+from audit.runs.context import Run
 from audit.runs.options import Options
 from audit.world.export import render_set
 from tests.runs.test_labelling import fill
@@ -80,11 +81,11 @@ def world(seeds: int, captions: int) -> Suite:
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[line.Run, Path]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
     """One run of the world's suite on the embedded model, against its whole training set."""
     out = tmp_path_factory.mktemp("reports")
     options = Options(out=out, validation=200)
-    one = line.open_run(world(4, 16), options)
+    one = planning.open_run(world(4, 16), options)
     return one, line.execute(one)
 
 
@@ -93,7 +94,7 @@ def found(report: Path) -> dict[str, Finding]:
     return {f.id: f for f in from_json(report.with_name("findings.json").read_text("utf-8"))}
 
 
-def test_a_run_answers_both_questions(run: tuple[line.Run, Path]) -> None:
+def test_a_run_answers_both_questions(run: tuple[Run, Path]) -> None:
     """Shares with their planted truth, copies by level of repetition, effects of the rewrite."""
     findings = found(run[1])
     share = findings["representation/none/technologist/gender=woman"]
@@ -108,7 +109,7 @@ def test_a_run_answers_both_questions(run: tuple[line.Run, Path]) -> None:
 
 
 def test_the_planted_repeats_are_found_and_ordinary_prompts_are_not(
-    run: tuple[line.Run, Path],
+    run: tuple[Run, Path],
 ) -> None:
     """Images that stand 64 times in the training set come back; technologists in general do not."""
     findings = found(run[1])
@@ -119,7 +120,7 @@ def test_the_planted_repeats_are_found_and_ordinary_prompts_are_not(
 
 
 def test_reproduced_images_lie_nearer_than_held_out_twins(
-    run: tuple[line.Run, Path],
+    run: tuple[Run, Path],
 ) -> None:
     """Images for captions repeated 64 times: nearest training against nearest held-out image."""
     done, _ = run
@@ -131,7 +132,7 @@ def test_reproduced_images_lie_nearer_than_held_out_twins(
     assert roc_auc_score(truth, np.concatenate([rows.score, rows.held_score])) >= 0.97
 
 
-def test_copies_name_their_source(run: tuple[line.Run, Path]) -> None:
+def test_copies_name_their_source(run: tuple[Run, Path]) -> None:
     """A flagged image's nearest training image is the one whose caption was the prompt."""
     import pandas as pd
 
@@ -141,38 +142,38 @@ def test_copies_name_their_source(run: tuple[line.Run, Path]) -> None:
     assert (copies.train == copies.prompt.str.removeprefix("captions/")).mean() >= 0.9
 
 
-def test_the_same_command_twice_is_the_same_bytes(run: tuple[line.Run, Path]) -> None:
+def test_the_same_command_twice_is_the_same_bytes(run: tuple[Run, Path]) -> None:
     """A second run draws nothing, and findings and page are byte-identical."""
     first, report = run
     before = {p: p.read_bytes() for p in (report, report.with_name("findings.json"))}
     times = {p: p.stat().st_mtime_ns for p in (first.folder.path / "images").rglob("*.png")}
-    again = line.open_run(first.suite, first.options)
+    again = planning.open_run(first.suite, first.options)
     assert line.execute(again) == report
     assert {p: p.read_bytes() for p in before} == before
     assert {p: p.stat().st_mtime_ns for p in times} == times
 
 
-def test_growing_a_run_keeps_its_images(run: tuple[line.Run, Path], tmp_path: Path) -> None:
+def test_growing_a_run_keeps_its_images(run: tuple[Run, Path], tmp_path: Path) -> None:
     """More seeds find the same folder and add to it."""
     first, _ = run
     shutil.copytree(first.options.out, tmp_path / "reports")
     options = replace(first.options, out=tmp_path / "reports")
-    bigger = line.open_run(world(5, 16), options)
+    bigger = planning.open_run(world(5, 16), options)
     assert bigger.folder.path.name == first.folder.path.name
     had = bigger.folder.present()
     times = {i: bigger.folder.image_path(i).stat().st_mtime_ns for i in had}
-    line.generate(bigger)
+    draw.generate(bigger)
     now = bigger.folder.present()
     assert had < now
     assert all(bigger.folder.image_path(i).stat().st_mtime_ns == t for i, t in times.items())
 
 
-def test_a_damaged_picture_is_missing_not_wrong(run: tuple[line.Run, Path], tmp_path: Path) -> None:
+def test_a_damaged_picture_is_missing_not_wrong(run: tuple[Run, Path], tmp_path: Path) -> None:
     """A cut-off image file is unreadable with a reason, and the rest is reported."""
     first, _ = run
     shutil.copytree(first.options.out, tmp_path / "reports")
     options = replace(first.options, out=tmp_path / "reports")
-    again = line.open_run(first.suite, options)
+    again = planning.open_run(first.suite, options)
     victim = next(s for s in again.samples if s.prompt.startswith("headline/"))
     again.folder.image_path(victim.id).write_bytes(b"\x89PNG\r\n")
     shutil.rmtree(again.folder.path / "vectors")
@@ -221,14 +222,14 @@ def test_a_folder_of_training_images_can_be_searched(tmp_path: Path) -> None:
         out=tmp_path / "out", steps=3, batch=4, validation=50,
         corpus=tmp_path / "train" / "images", held_out=tmp_path / "held" / "images",
     )  # fmt: skip
-    one = line.open_run(suites.with_seeds(suite, 2), options)
+    one = planning.open_run(suites.with_seeds(suite, 2), options)
     report = line.execute(one)
     assert "1 images of the training set could not be read" in report.read_text("utf-8")
     assert found(report)["replication/none/count-images"].n == 4
 
 
 def test_images_made_elsewhere_go_through_the_same_line(
-    run: tuple[line.Run, Path], tmp_path: Path
+    run: tuple[Run, Path], tmp_path: Path
 ) -> None:
     """The run's own pictures, handed in as a folder with a table, give the same shares."""
     first, report = run
@@ -241,7 +242,7 @@ def test_images_made_elsewhere_go_through_the_same_line(
             lines.append(f'{s.id}.png,"{s.text}",{s.seed}')
     (folder / "metadata.csv").write_text("\n".join(lines))
     options = replace(first.options, images=folder, out=tmp_path / "out")
-    again = line.open_run(first.suite, options)
+    again = planning.open_run(first.suite, options)
     page = line.execute(again)
     ours, theirs = found(report), found(page)
     for id in ("representation/none/technologist/gender=woman", "replication/none/repeats=64"):
@@ -254,14 +255,14 @@ def test_rounds_stop_by_themselves_and_the_same_again_draws_nothing(tmp_path: Pa
     """Images come in rounds until shares are narrow; looks are on the page; a rerun adds none."""
     suite = suites.read_suite(str(small(tmp_path)))
     options = Options(out=tmp_path / "out", steps=2, validation=60, precision=0.2)
-    first = line.open_run(suite, options)
+    first = planning.open_run(suite, options)
     report = line.execute(first)
     made = first.folder.present()
     assert len({look.number for look in first.looks}) >= 2
     assert max(p.seeds for p in first.suite.prompts) > 4
     assert "How many images were enough" in report.read_text("utf-8")
     before = (report.read_bytes(), first.folder.path.joinpath("findings.json").read_bytes())
-    again = line.open_run(suite, options)
+    again = planning.open_run(suite, options)
     assert line.execute(again) == report
     assert again.folder.present() == made
     assert before == (
@@ -273,7 +274,7 @@ def test_what_people_saw_corrects_the_next_run(tmp_path: Path) -> None:
     """A sheet filled by people changes the errors and is named as their source."""
     suite = suites.read_suite(str(small(tmp_path)))
     options = Options(out=tmp_path / "out", steps=2, validation=60)
-    run = line.open_run(suite, options)
+    run = planning.open_run(suite, options)
     line.execute(run)
     made = run.folder.present()
     sheet = Path(labelling.write_sheet(run.folder, 12, [], 0)["sheet"])
@@ -281,7 +282,7 @@ def test_what_people_saw_corrects_the_next_run(tmp_path: Path) -> None:
     words = ["woman" if i % 2 else "man" for i in range(len(rows))]
     fill(sheet, words, "ab")
     labelling.read_back(run.folder, [sheet])
-    line.execute(line.open_run(suite, options))
+    line.execute(planning.open_run(suite, options))
     found = {f.id: f for f in from_json((run.folder.path / "findings.json").read_text("utf-8"))}
     assert "people labelled" in found["quality/classifier/gender/all classes"].method
     assert found["quality/people/gender"].n == len(rows)

@@ -18,7 +18,7 @@ from audit.engine.model import Model
 from audit.engine.tokens import spelling
 from audit.evidence.encoders.copies import CopyEncoder
 from audit.records import Mitigation, Sample, Settings
-from audit.runs import line, paraphrasing
+from audit.runs import draw, paraphrasing, planning
 from audit.runs.context import silent
 from audit.runs.options import Options
 from audit.runs.paraphrasing import paraphrased, reworded
@@ -149,8 +149,8 @@ def test_the_embedded_models_copies_go(tmp_path: Path) -> None:
     arm = Mitigation("paraphrase", "paraphrase", {}, ("captions",))
     assert "paraphrase" in engine(arm, settings())
     suite = replace(suite, prompts=tuple(prompts), mitigations=(arm,))
-    run = line.open_run(suite, Options(out=tmp_path, steps=8, batch=3, dtype="float32"))
-    line.generate(run)
+    run = planning.open_run(suite, Options(out=tmp_path, steps=8, batch=3, dtype="float32"))
+    draw.generate(run)
     encoder, corpus = CopyEncoder(models.DESCRIPTOR), models.corpus()
     train = {e.caption: e.id for e in corpus.entries()}
     alike: dict[str, list[float]] = {"none": [], "paraphrase": []}

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audit.evidence.measured import Errors
 from audit.findings import quality
 from audit.records import ATTRIBUTE_COLUMNS, Attribute
 from audit.runs import labelling, reader_errors
@@ -53,7 +54,7 @@ def test_rates_from_labels_are_those_of_the_whole_run(tmp_path: Path, blank: int
     off = []
     for seed in range(12):
         run, joint = labelled(tmp_path, seed, blank=blank)
-        found = reader_errors.with_people(run, reader_errors.Errors())
+        found = reader_errors.with_people(run, Errors())
         table = found.tables["gender"]
         rates, truth = table / table.sum(1, keepdims=True), joint / joint.sum(1, keepdims=True)
         off.append(rates - truth)
@@ -67,7 +68,7 @@ def test_labels_alone_give_the_share_of_all_images(tmp_path: Path) -> None:
     held = []
     for seed in range(20):
         run, joint = labelled(tmp_path, seed + 50, n=100)
-        found = reader_errors.with_people(run, reader_errors.Errors())
+        found = reader_errors.with_people(run, Errors())
         (share,) = quality.labelled_shares(found.settled, found.sizes, [GENDER])
         held.append(share.low <= joint[0].sum() / joint.sum() <= share.high)
     assert np.mean(held) >= 0.85
@@ -76,7 +77,7 @@ def test_labels_alone_give_the_share_of_all_images(tmp_path: Path) -> None:
 def test_people_come_before_renders_and_change_the_key(tmp_path: Path) -> None:
     """What was known before gives way to labels of the run itself; other attributes stay."""
     run, _ = labelled(tmp_path, 1)
-    before = reader_errors.Errors(
+    before = Errors(
         {"gender": np.eye(2) * 100, "tone": np.eye(3)}, {"gender": "renders", "tone": "renders"}
     )
     found = reader_errors.with_people(run, before)
@@ -87,7 +88,7 @@ def test_people_come_before_renders_and_change_the_key(tmp_path: Path) -> None:
 def test_no_labels_leave_everything_as_it_was(tmp_path: Path) -> None:
     """A run that nobody labelled keeps what the renders said."""
     run = SimpleNamespace(folder=RunFolder(tmp_path), suite=SimpleNamespace(attributes=(GENDER,)))
-    before = reader_errors.Errors({"gender": np.eye(2)}, {"gender": "renders"})
+    before = Errors({"gender": np.eye(2)}, {"gender": "renders"})
     assert reader_errors.with_people(run, before) is before
 
 
@@ -97,7 +98,7 @@ def test_what_people_could_not_say_is_a_finding(tmp_path: Path) -> None:
     sheet = run.folder.label_file(labelling.SHEET)
     fill(sheet, ["no person"] * 10 + ["woman", "man"] * 20, "ab")
     labelling.read_back(run.folder, [sheet])
-    found = reader_errors.with_people(run, reader_errors.Errors())
+    found = reader_errors.with_people(run, Errors())
     (claim,) = quality.people(found.judged, found.settled)
     (share,) = quality.labelled_shares(found.settled, found.sizes, [GENDER])
     assert share.n == 40

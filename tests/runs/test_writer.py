@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from audit.errors import UserError
-from audit.runs.writer import CHUNK, Behind
+from audit.runs.writer import CHUNK, BackgroundWriter
 from audit.store import RunFolder
 
 
@@ -44,7 +44,7 @@ def test_everything_is_written_and_scored_once(tmp_path: Path) -> None:
     """Pictures, reasons and vectors are there; blocked pictures have no file and no vector."""
     folder, told = RunFolder(tmp_path), []
     todo = batches(CHUNK // 2)  # more than one file of vectors
-    with Behind(folder, [Sums()], told.append) as behind:
+    with BackgroundWriter(folder, [Sums()], told.append) as behind:
         for batch in todo:
             behind.put(*batch)
     vectors, blocked = folder.vectors("sums"), folder.blocked()
@@ -64,7 +64,7 @@ def test_an_error_behind_stops_the_sampler_and_keeps_the_pictures(tmp_path: Path
 
     def draw() -> None:
         nonlocal put
-        with Behind(folder, [Sums(fail_at=3)], lambda n: None) as behind:
+        with BackgroundWriter(folder, [Sums(fail_at=3)], lambda n: None) as behind:
             for batch in batches(50):
                 behind.put(*batch)
                 put += 1
@@ -80,7 +80,7 @@ def test_an_interrupted_sampler_loses_no_finished_picture(tmp_path: Path) -> Non
     folder = RunFolder(tmp_path)
 
     def draw() -> None:
-        with Behind(folder, [Sums()], lambda n: None) as behind:
+        with BackgroundWriter(folder, [Sums()], lambda n: None) as behind:
             for batch in batches(2):
                 behind.put(*batch)
             raise KeyboardInterrupt

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,11 @@ from PIL import Image
 
 from audit.errors import UserError
 
+Validation = Callable[
+    [int, Mapping[str, Sequence[str]]], tuple[list[np.ndarray], dict[str, list[int]]]
+]
+"""A number of pictures and classes by attribute, to pictures and indices of their true classes."""
+
 
 class ClipEncoder:
     """An open_clip model by name (`ViT-B-32/laion2b_s34b_b79k`) or folder (`local-dir:/path`).
@@ -22,10 +27,14 @@ class ClipEncoder:
     one fixed shape, so that a picture's vector does not depend on its companions.
     """
 
-    def __init__(self, name: str, batch: int = 16, device: str = "cpu") -> None:
+    def __init__(
+        self, name: str, batch: int = 16, device: str = "cpu", validation: Validation | None = None
+    ) -> None:
         self.name = name
         self.batch = batch
         self.device = device
+        self.validation = validation
+        """Pictures of known labels that measure the model's errors, where it brings any."""
 
     @cached_property
     def key(self) -> str:

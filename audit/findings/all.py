@@ -1,0 +1,130 @@
+"""All sections in order: what was measured, to the claims that are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from audit.design import suites
+from audit.evidence.measured import Measured
+from audit.findings import (
+    amplification,
+    arms,
+    associations,
+    copying_doses,
+    copying_effect,
+    detectors,
+    distances,
+    doses,
+    effects,
+    extraction,
+    following,
+    intersections,
+    mitigation,
+    quality,
+    replication,
+    representation,
+    templates,
+    why,
+)
+from audit.findings.pairs import Question, Tables
+from audit.findings.representation import Context
+from audit.records import Attribute, Finding, Prompt, Reference
+
+
+def findings(m: Measured) -> list[Finding]:
+    """Every claim of a run, section by section, in the order of the page."""
+    prompts = {p.id: p for p in m.suite.prompts}
+    table, context = following.open_questions(m.table, prompts), _context(m)
+    return [
+        *_representation(m, table, context, prompts),
+        *_copies(m, prompts),
+        *_mitigations(m, table, context, prompts),
+        *_instruments(m, table, context.attributes),
+    ]
+
+
+def _context(m: Measured) -> Context:
+    """What estimates need beside tables; attributes of people, without the subject's own."""
+    asked = [a for a in m.suite.attributes if a.name != m.suite.subject_attribute]
+    truth = m.truth.planted if m.truth else None
+    return Context(asked, _references(m), m.errors.tables, truth, m.seed, m.level)
+
+
+def _references(m: Measured) -> tuple[Reference, ...]:
+    """The suite's references; the shares of a known training set come second."""
+    if m.truth is None:
+        return m.suite.references
+    return (*m.suite.references[:1], m.truth.training, *m.suite.references[1:])
+
+
+def _representation(
+    m: Measured, table: pd.DataFrame, context: Context, prompts: Mapping[str, Prompt]
+) -> list[Finding]:
+    subjects: dict[str, int] = {}
+    for p in m.suite.prompts:
+        if p.purpose == "representation":
+            subjects[p.subject] = subjects.get(p.subject, 0) + 1
+    found = representation.findings(table, context, subjects)
+    found += following.findings(m.table, context, prompts)
+    found += distances.findings(table, context, subjects)
+    found += amplification.findings(table, m.training, context, subjects)
+    found += intersections.findings(table, context)
+    found += templates.findings(table, context, prompts)
+    if len(m.nearness):
+        found += associations.findings(m.nearness, m.suite.associations, m.seed)
+    return found
+
+
+def _copies(m: Measured, prompts: Mapping[str, Prompt]) -> list[Finding]:
+    found: list[Finding] = []
+    if len(m.matches):
+        found += replication.findings(m.matches, prompts, m.seed)
+        scales = copying_doses.of_guidance(m.guidance, m.suite.mitigations)
+        found += copying_doses.findings(m.matches, scales, prompts, m.seed)
+    if len(m.factors):
+        found += why.findings(m.factors, m.seed, "excess")
+    found += extraction.of_run(m.extracted, prompts, m.seed)
+    return found + detectors.findings(m.detectors, prompts, m.seed) + list(m.whole)
+
+
+def _mitigations(
+    m: Measured, table: pd.DataFrame, context: Context, prompts: Mapping[str, Prompt]
+) -> list[Finding]:
+    """Effects, costs and a verdict of every arm; `table` has the prompts that leave things open."""
+    found: list[Finding] = []
+    for arm in m.suite.mitigations:
+        about = suites.aims(m.suite, arm)
+        aims = [(a, suites.targets(m.suite, arm, a)) for a in about]
+        found += mitigation.findings(table, m.alignment, arm.name, aims, m.seed)
+        if len(m.matches):
+            found += copying_effect.findings(m.matches, arm.name, prompts, m.seed)
+        if (m.table.arm == arm.name).any():
+            tables = Tables(m.table, m.alignment, m.matches, m.vectors)
+            asks = Question(arm.name, tuple(a.name for a in about), context, prompts)
+            found += [f for f in effects.findings(tables, asks) if _beside(f)]
+    own = {"guidance": m.guidance}
+    found += doses.findings(table, m.suite.mitigations, context, own)
+    return found + arms.findings(found, m.suite.mitigations)
+
+
+def _instruments(m: Measured, table: pd.DataFrame, asked: Sequence[Attribute]) -> list[Finding]:
+    """What the classifier's errors, its abstentions and people's labels say of the readings."""
+    errors, attributes = m.errors, m.suite.attributes
+    found = quality.classifier(errors.tables, attributes, errors.sources)
+    found += quality.abstention(errors.calibration, asked)
+    found += quality.missing_by_subject(table, asked, m.seed)
+    found += quality.people(errors.judged, errors.settled)
+    judged = errors.judged if m.raters is None else m.raters
+    found += quality.agreement(judged, attributes, m.seed)
+    if len(errors.settled):
+        found += quality.labelled_shares(errors.settled, errors.sizes, attributes)
+    subjects = quality.subjects(m.alignment, m.seed) if len(m.alignment) else []
+    return found + subjects
+
+
+def _beside(f: Finding) -> bool:
+    """Whether a claim of `effects` is not made by the arm's own findings already."""
+    _, _, key, *_ = f.id.split("/")
+    return key not in ("copies", "similarity", "kept")

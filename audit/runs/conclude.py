@@ -1,0 +1,90 @@
+"""The end of a run: claims, tables and the report, from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.evidence.measured import Measured
+from audit.records import digest, to_json
+from audit.report import from_folder
+from audit.runs import comparing, rounds
+from audit.runs.context import Run
+from audit.runs.planning import left_alone, versions
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the line hands to its end."""
+
+    measured: Measured
+    key: Mapping[str, str]
+    """What produced the table of attributes: its encoder, or its labels."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the report says of the training set and of the rule for copies."""
+    train_image: Callable[[str], np.ndarray] | None = None
+
+
+def conclude(run: Run, made: Made) -> Path:
+    """Findings, tables and the report; its path."""
+    from audit.findings.all import findings
+
+    found = findings(made.measured)
+    _write_tables(run, made)
+    run.folder.write_findings(to_json(found))
+    run.progress("report", 0, 1)
+    report = _write_report(run, made)
+    run.progress("report", 1, 1)
+    return report
+
+
+def _write_tables(run: Run, made: Made) -> None:
+    """Tables under names that hold what made them, and the record that ties them together."""
+    chosen, m = run.options, made.measured
+    options = [chosen.validation, chosen.seed, chosen.q, chosen.copies, chosen.precision,
+               chosen.training, chosen.detect]  # fmt: skip
+    key = {**made.key, "suite": digest(repr(run.suite)), "options": options}
+    tables = {"attributes": m.table, "alignment": m.alignment, "matches": m.matches,
+              "looks": pd.DataFrame(run.looks), "detectors": m.detectors}  # fmt: skip
+    names = {n: run.folder.write_table(n, key, table).name for n, table in tables.items()}
+    reader = made.key.get("encoder", f"labels {made.key.get('labels')}")
+    run.folder.write_results(
+        {
+            "tables": names,
+            "classes": {
+                a.name: list(a.classes)
+                for a in run.suite.attributes
+                if a.name != run.suite.subject_attribute
+            },
+            "command": chosen.command,
+            "pictures": run.names,
+            "images": str(chosen.images or ""),
+            "corpus": str(chosen.corpus or ""),
+            "instruments": comparing.instruments(run.suite, reader, made.facts.get("corpus")),
+            "checks": list(run.suite.checks),
+        }
+    )
+
+
+def _write_report(run: Run, made: Made) -> Path:
+    """The report, from what is in the folder."""
+    everything = {
+        **made.facts,
+        "command": run.options.command,
+        "versions": versions(),
+        "suite_hash": digest(repr(run.suite)),
+        "settings_hash": digest(run.settings.__dict__),
+        "wall_seed": run.options.seed,
+        "notes": run.notes,
+        "left_alone": left_alone(run.samples),
+        "sequential": rounds.summary(run) if run.options.precision else None,
+    }
+    if run.truth is not None:
+        everything["truth_note"] = run.truth.note
+    from_folder.keep(run.folder, run.suite, everything, run.labels is None)
+    return from_folder.render(run.folder, run.picture, made.train_image, run.options.pictures)
