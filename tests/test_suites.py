@@ -430,7 +430,7 @@ def test_templates_travel_with_their_prompts(tmp_path: Path) -> None:
 
 def test_a_suite_may_hold_runs_to_gates(tmp_path: Path) -> None:
     """They are kept as they were written; one that is no gate is refused with the file's name."""
-    from tests.runs.test_line import TOML
+    from tests.builders.suites import TOML
 
     (tmp_path / "s.toml").write_text('checks = ["replication.rate <= 1 %"]\n' + TOML)
     assert suites.read_suite(str(tmp_path / "s.toml")).checks == ("replication.rate <= 1 %",)

@@ -23,9 +23,10 @@ from audit.runs import line, planning
 from audit.runs.options import Options
 from audit.store import RunFolder
 from audit.world.export import render_set
+from tests.builders.suites import TOML
 from tests.engine import small
-from tests.runs.test_line import TOML
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("unstoppable")]
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     ["audit.runs.line", "audit.engine.sampler",
@@ -98,13 +99,14 @@ def calm(place: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, 
     return finished(place, out), time.monotonic() - started, out
 
 
-def test_killed_at_thirty_moments_it_ends_the_same(
-    place: Path, calm: tuple[bytes, float, Path], tmp_path: Path
+@pytest.mark.parametrize("kills", [6, pytest.param(30, marks=pytest.mark.nightly)])
+def test_killed_at_any_moment_it_ends_the_same(
+    place: Path, calm: tuple[bytes, float, Path], tmp_path: Path, kills: int
 ) -> None:
     """kill -9 at random moments and whenever a new kind of file appears: the same bytes at last."""
     chance, out = random.Random(11), tmp_path / "torn"
     kinds = ("images/*/*.png", "vectors/*/*.npz", "tables/*.parquet", "findings.json", "plan.jsonl")
-    for turn in range(30):
+    for turn in range(kills):
         if turn % 6 == 0:
             shutil.rmtree(out, ignore_errors=True)
         had = {k: len(list(out.glob(f"*/{k}"))) for k in kinds}

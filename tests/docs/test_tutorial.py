@@ -60,7 +60,7 @@ def test_the_page_has_both_languages_and_says_what_they_print() -> None:
     assert {b.language for b in BLOCKS} == {"python", "sh"}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_block_runs_and_prints_what_the_page_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,46 +18,8 @@ from audit.runs import draw, labelling, line, planning
 from audit.runs.context import Run
 from audit.runs.options import Options
 from audit.world.export import render_set
+from tests.builders.suites import small
 from tests.runs.test_labelling import fill
-
-TOML = """
-name = "small"
-title = "Small"
-question = "Who?"
-subject_attribute = "occupation"
-[gate]
-person = ["a person", "a photo of a person"]
-empty = ["an empty scene", "a photo of a blue background"]
-[[blocks]]
-id = "jobs"
-purpose = "representation"
-templates = ["a photo of {a_subject}"]
-subjects = ["technologist", "nurse"]
-seeds = 4
-attributes = ["gender"]
-[attributes.gender]
-classes = ["woman", "man"]
-templates = ["a photo of {a_value}", "a portrait of {a_value}"]
-[attributes.occupation]
-classes = ["technologist", "nurse", "judge", "cook"]
-templates = ["a photo of {a_value}"]
-[[references]]
-name = "uniform"
-label = "even"
-uniform = true
-[[mitigations]]
-name = "inject-gender"
-method = "inject"
-blocks = ["jobs"]
-options = { attribute = "gender", target = "uniform" }
-"""
-
-
-def small(folder: Path) -> Path:
-    """The small suite as a file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "small.toml").write_text(TOML)
-    return folder / "small.toml"
 
 
 def world(seeds: int, captions: int) -> Suite:
@@ -78,6 +34,9 @@ def world(seeds: int, captions: int) -> Suite:
         some = [p for p in suite.prompts if p.repeats == repeats]
         keep += [replace(p, seeds=1) for p in some[: captions if repeats > 1 else 6]]
     return replace(suite, prompts=tuple(keep))
+
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("embedded")]
 
 
 @pytest.fixture(scope="session")
@@ -182,35 +141,6 @@ def test_a_damaged_picture_is_missing_not_wrong(run: tuple[Run, Path], tmp_path:
     assert share.n + share.missing == 12
 
 
-def command(suite: Path, out: Path) -> list[str]:
-    """A quick run of the small suite as a person would type it."""
-    return [sys.executable, "-m", "audit", "run", str(suite), "--steps", "4", "--batch", "4",
-            "--out", str(out), "--quiet"]  # fmt: skip
-
-
-def test_killed_at_random_moments_it_still_ends_the_same(tmp_path: Path) -> None:
-    """kill -9, several times, then to the end: the same findings as a run nobody disturbed."""
-    suite = small(tmp_path / "s")
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    calm = subprocess.run(
-        command(suite, tmp_path / "calm"), capture_output=True, text=True, env=env, check=True
-    )
-    chance = random.Random(3)
-    for _ in range(4):
-        process = subprocess.Popen(
-            command(suite, tmp_path / "torn"), env=env, stdout=subprocess.DEVNULL
-        )
-        time.sleep(chance.uniform(6, 16))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    torn = subprocess.run(
-        command(suite, tmp_path / "torn"), capture_output=True, text=True, env=env, check=True
-    )
-    one, two = (Path(r.stdout.strip()).with_name("findings.json") for r in (calm, torn))
-    assert one.read_bytes() == two.read_bytes()
-    assert not list((tmp_path / "torn").rglob("*.tmp")) or one.exists()
-
-
 def test_a_folder_of_training_images_can_be_searched(tmp_path: Path) -> None:
     """A user's own folder, with a damaged file in it: searched, and the file counted."""
     render_set("planted", tmp_path / "train", 30)
@@ -242,6 +172,7 @@ def test_images_made_elsewhere_go_through_the_same_line(
             lines.append(f'{s.id}.png,"{s.text}",{s.seed}')
     (folder / "metadata.csv").write_text("\n".join(lines))
     options = replace(first.options, images=folder, out=tmp_path / "out")
+    shutil.copytree(first.options.out / "indexes", options.out / "indexes")
     again = planning.open_run(first.suite, options)
     page = line.execute(again)
     ours, theirs = found(report), found(page)

@@ -11,7 +11,7 @@ from audit import pixels
 from audit.design import suites
 from audit.design.imported import plan, readers
 from audit.errors import UserError
-from tests.runs.test_line import small
+from tests.builders.suites import small
 
 
 def pictures(folder: Path, texts: list[str], extra: str = "") -> readers.Pictures:
