@@ -45,7 +45,7 @@ SIBLINGS = {
 STATS_ALONE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math",
                "typing", "numpy", "scipy", "statsmodels", "audit"}  # fmt: skip
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
-LONGER = {"run": 127, "fit": 70}
+LONGER = {"run": 127}
 """What has outgrown the limits, each with its own, to be taken apart and never added to."""
 
 

@@ -67,6 +67,70 @@ def _match_layout(optimiser: torch.optim.Optimizer) -> None:
             moments[name] = torch.empty_like(parameter).copy_(moments[name]).detach()
 
 
+class _Training:
+    """A model under way: its optimiser, its averaged weights, and where it has come to."""
+
+    def __init__(self, model: nn.Module, schedule: Schedule, work: Path) -> None:
+        self.model, self.schedule, self.work = model, schedule, work
+        self.optimiser = torch.optim.AdamW(
+            model.parameters(), schedule.rate, betas=(0.9, 0.99),
+            weight_decay=schedule.weight_decay, fused=True,
+        )  # fmt: skip
+        self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self.step, self.spent = 0, 0.0
+
+    @property
+    def done(self) -> bool:
+        """Whether steps or time are used up."""
+        return self.step >= self.schedule.steps or self.spent >= self.schedule.budget_seconds
+
+    def resume(self, say: Callable[[str], None]) -> None:
+        """Go on from the last checkpoint, where there is one."""
+        checkpoint = self.work / "checkpoint.pt"
+        if not checkpoint.exists():
+            return
+        state = torch.load(checkpoint, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        _match_layout(self.optimiser)
+        self.average, self.step, self.spent = state["average"], state["step"], state["spent"]
+        say(f"continuing at step {self.step} after {self.spent:.0f} s")
+
+    def learn(self, value: torch.Tensor, decayed: float) -> None:
+        """One step of the optimiser, and of the averaged weights."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = _rate(self.schedule, self.step, decayed)
+        self.optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        decay = min(self.schedule.average, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for key, tensor in self.model.state_dict().items():
+                if tensor.dtype.is_floating_point:
+                    self.average[key].lerp_(tensor, 1 - decay)
+                else:
+                    self.average[key].copy_(tensor)
+
+    def save(self, stable: bool) -> None:
+        """Keep everything that going on needs; the state before the decay under its own name."""
+        state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+        state |= {"average": self.average, "step": self.step, "spent": self.spent}
+        _save(self.work / "checkpoint.pt", state)
+        if stable:
+            _save(self.work / "stable.pt", state)
+
+    def log(self, logged: list[dict[str, float]], say: Callable[[str], None]) -> dict[str, float]:
+        """The mean of what was logged since the last time, as a line of the log."""
+        means = {k: sum(r[k] for r in logged) / len(logged) for k in logged[0]}
+        figures = {"step": self.step, "seconds": round(self.spent), **means}
+        with (self.work / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(figures) + "\n")
+        say(" ".join(f"{k} {v:.4g}" for k, v in figures.items()))
+        return figures
+
+
 def fit(
     model: nn.Module,
     loss: Callable[[int], tuple[torch.Tensor, dict[str, float]]],
@@ -81,54 +145,22 @@ def fit(
     `weights_only`). Returns the last logged figures.
     """
     work.mkdir(parents=True, exist_ok=True)
-    optimiser = torch.optim.AdamW(
-        model.parameters(), schedule.rate, betas=(0.9, 0.99),
-        weight_decay=schedule.weight_decay, fused=True,
-    )  # fmt: skip
-    average = {k: v.detach().clone() for k, v in model.state_dict().items()}
-    step, spent, figures = 0, 0.0, {}
-    checkpoint = work / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        _match_layout(optimiser)
-        average, step, spent = state["average"], state["step"], state["spent"]
-        say(f"continuing at step {step} after {spent:.0f} s")
+    training = _Training(model, schedule, work)
+    training.resume(say)
     model.train()
-    started, logged = time.monotonic() - spent, []
-    while step < schedule.steps and spent < schedule.budget_seconds:
-        decayed = _decayed(schedule, step, spent)
-        for group in optimiser.param_groups:
-            group["lr"] = _rate(schedule, step, decayed)
-        value, parts = loss(step)
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        decay = min(schedule.average, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for key, tensor in model.state_dict().items():
-                if tensor.dtype.is_floating_point:
-                    average[key].lerp_(tensor, 1 - decay)
-                else:
-                    average[key].copy_(tensor)
-        spent = time.monotonic() - started
+    started = time.monotonic() - training.spent
+    logged: list[dict[str, float]] = []
+    figures: dict[str, float] = {}
+    while not training.done:
+        decayed = _decayed(schedule, training.step, training.spent)
+        value, parts = loss(training.step)
+        training.learn(value, decayed)
+        training.spent = time.monotonic() - started
         logged.append({"loss": float(value.detach()), **parts})
-        last = step == schedule.steps or spent >= schedule.budget_seconds
-        if step % schedule.save_every == 0 or last:
-            figures = {k: sum(r[k] for r in logged) / len(logged) for k in logged[0]}
-            figures = {"step": step, "seconds": round(spent), **figures}
+        if training.step % schedule.save_every == 0 or training.done:
+            figures = training.log(logged, say)
             logged.clear()
-            with (work / "log.jsonl").open("a", encoding="utf-8") as log:
-                log.write(json.dumps(figures) + "\n")
-            say(" ".join(f"{k} {v:.4g}" for k, v in figures.items()))
-            state = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
-            state |= {"average": average, "step": step, "spent": spent}
-            _save(checkpoint, state)
-            if decayed == 0:
-                _save(work / "stable.pt", state)
-    model.load_state_dict(average)
+            training.save(stable=decayed == 0)
+    model.load_state_dict(training.average)
     model.eval()
     return figures
