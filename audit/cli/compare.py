@@ -8,13 +8,16 @@ from typing import Annotated
 
 import typer
 
-from audit.cli.shared import Json, Out
+from audit.cli.options import with_options
+from audit.cli.shared import Json
+from audit.runs.options import Options
 
 
+@with_options("out")
 def compare(
     a: Annotated[Path, typer.Argument(help="Folder of a finished run: A.")],
     b: Annotated[Path, typer.Argument(help="Folder of another: B. Every change is B minus A.")],
-    out: Out = Path("reports"),
+    options: Options,
     margin: Annotated[
         float, typer.Option(help="Changes of shares nearer to 0 than this count as none.")
     ] = 0.1,
@@ -27,7 +30,7 @@ def compare(
     from audit.runs import comparing
 
     found = comparing.compare(comparing.read(a, "A"), comparing.read(b, "B"), anyway, margin)
-    report = comparing.write(found, out, margin)
+    report = comparing.write(found, options.out, margin)
     for note in found.notes:
         typer.echo(note, err=True)
     if as_json:

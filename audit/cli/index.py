@@ -11,11 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from audit.cli.meter import Meter
+from audit.cli.options import with_options
 from audit.cli.shared import INTERRUPTED, Json, Quiet
+from audit.runs.options import Options
 
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 
-
+@with_options("device")
 def index(
     source: Annotated[
         str,
@@ -25,6 +26,7 @@ def index(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the index.")],
+    options: Options,
     held_out: Annotated[
         str | None,
         typer.Option(help="Held-out images, exchangeable with the source; `world` has its own."),
@@ -47,7 +49,6 @@ def index(
         bool,
         typer.Option(help="Also list near-duplicates, all pairs compared, in duplicates.csv."),
     ] = False,
-    device: Device = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -55,7 +56,7 @@ def index(
     from audit.runs import indexing
 
     started = time.monotonic()
-    plan = indexing.Plan(held_out, descriptor, coverage, half, device)
+    plan = indexing.Plan(held_out, descriptor, coverage, half, options.device)
     made = _made(source, out, plan, Meter(quiet))
     if made.unreadable:
         lost = len(made.unreadable)
@@ -105,23 +106,21 @@ def _duplicates(made: Any, quiet: bool) -> dict[str, Any]:
     return facts
 
 
+@with_options("search", "device")
 def search(
     pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
     index: Annotated[Path, typer.Option("--index", "-i", help="Folder of an index.")],
+    options: Options,
     nearest: Annotated[int, typer.Option("-k", min=1, max=1000, help="Images to show.")] = 3,
-    how: Annotated[
-        str, typer.Option("--search", help="By size (auto), or flat, ivf-sq8, ivf-rabitq.")
-    ] = "auto",
     page: Annotated[
         Path | None, typer.Option(help="Also write a page with the pictures side by side.")
     ] = None,
-    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Ask whether, and where, pictures are copied in a training set or among generated images."""
     from audit.runs import searching
 
-    opened, encoder = searching.opened(index, how, device)
+    opened, encoder = searching.opened(index, options.search, options.device)
     question = searching.ask(pictures)
     table = searching.search(opened, encoder, question, nearest)
     if page is not None:

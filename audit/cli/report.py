@@ -7,16 +7,18 @@ from typing import Annotated
 
 import typer
 
-from audit.cli.shared import Blur, Json, NoImages, finish, shown, training_images
+from audit.cli.options import with_options
+from audit.cli.shared import Json, finish, training_images
+from audit.runs.options import Options
 
 
+@with_options("pictures")
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    options: Options,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write, in place of the run's own.")
     ] = None,
-    no_images: NoImages = False,
-    blur: Blur = False,
     corpus: Annotated[
         str,
         typer.Option(
@@ -33,8 +35,8 @@ def report(
 
     folder = RunFolder(run)
     results = folder.results()
-    train = None if no_images else training_images(folder, corpus)
-    image = of_run(folder, {} if no_images else results).read
+    train = None if options.pictures == "none" else training_images(folder, corpus)
+    image = of_run(folder, {} if options.pictures == "none" else results).read
     with folder.lock():
-        path = from_folder.render(folder, image, train, shown(no_images, blur), out)
+        path = from_folder.render(folder, image, train, options.pictures, out)
     finish(path, folder.path / "findings.json", as_json)

@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from audit.cli.shared import Json, Out, Quiet, References, audit, command
+from audit.cli.options import with_options
+from audit.cli.shared import Json, Quiet, audit
 from audit.errors import UserError
+from audit.runs.options import Options
 
 
+@with_options("labels", "references", "out")
 def score(
+    options: Options,
     suite: Annotated[
         str, typer.Argument(help="Suite whose attributes and references are used.")
     ] = "occupations",
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV or Parquet: subject, and a column per attribute; see docs/images.md."
-        ),
-    ] = None,
     classes: Annotated[
         list[str] | None,
         typer.Option(help="Class list of an attribute, as NAME=one,two; may be repeated."),
     ] = None,
-    reference: References = None,
-    out: Out = Path("reports"),
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Report on a table of labels alone: how published data sets are re-analysed."""
     from audit.design import suites
-    from audit.runs.options import Options
 
-    if labels is None:
+    if options.labels is None:
         raise UserError("Nothing to score: give a table of labels with --labels FILE.")
     chosen = declared(suites.read_suite(suite), classes or [])
-    own = tuple(reference or ())
-    options = Options(labels=labels, references=own, out=out, command=command())
     audit(chosen, options, quiet, as_json)
 
 

@@ -5,34 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from audit.cli.meter import Meter
+from audit.runs.options import Options
 
 DONE, GATE_FAILED, USAGE, INCOMPLETE, CRASHED, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder in which run folders are made.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-References = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--reference",
-        help="Your own target as NAME=FILE.csv (subject, attribute, value, share, source); may be "
-        "repeated.",
-    ),
-]
-NoImages = Annotated[
-    bool, typer.Option("--no-images", help="A page of numbers only, without any picture.")
-]
-Blur = Annotated[
-    bool,
-    typer.Option(
-        "--blur", help="Blur pictures on the page until somebody presses one; printed blurred."
-    ),
-]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 
@@ -45,23 +29,19 @@ def finish(report: Path, findings: Path, as_json: bool) -> None:
         typer.echo(report)
 
 
-def shown(no_images: bool, blur: bool) -> str:
-    """How a page shows pictures, as `report.page.PICTURES` names it."""
-    return "none" if no_images else "blur" if blur else "all"
-
-
 def command() -> str:
     """The command as it was typed, for the page."""
     return shlex.join(["t2i-audit", *sys.argv[1:]])
 
 
-def audit(suite: Any, options: Any, quiet: bool, as_json: bool) -> None:
+def audit(suite: Any, options: Options, quiet: bool, as_json: bool) -> None:
     """Plan and run a suite under a meter, and print where the report is."""
     from audit.runs import line
 
     meter = Meter(quiet)
     try:
-        report = line.execute(line.open_run(suite, options, meter))
+        run = line.open_run(suite, replace(options, command=command()), meter)
+        report = line.execute(run)
     except KeyboardInterrupt:
         typer.echo("\nInterrupted. Run the same command to continue.", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -22,7 +21,7 @@ from audit.errors import UserError, unknown
 from audit.pixels import Unreadable
 from audit.records import BASELINE, Sample, Settings, Suite
 from audit.runs.context import Progress, Run, silent
-from audit.runs.options import Options, checked
+from audit.runs.options import Options
 from audit.store import RunFolder, run_name
 
 LIBRARIES = (
@@ -62,14 +61,6 @@ def _corpus(suite: Suite, options: Options) -> Any:
     return training_set.of_corpus(registered(suite.corpus)) if suite.corpus else None
 
 
-def _size(text: str) -> str:
-    """`512` and `512x768` as `WIDTHxHEIGHT`; UserError for anything else."""
-    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text)
-    if match is None or int(match[1]) == 0 or match[2] == "0":
-        raise UserError(f"--size {text!r} is no size. Give pixels as 512 or WIDTHxHEIGHT.")
-    return f"{match[1]}x{match[2] or match[1]}"
-
-
 def _source(options: Options) -> Any:
     from audit.engine.source import find
 
@@ -83,7 +74,7 @@ def _settings(options: Options, source: Any, on: str) -> Settings:
     from audit.engine import model
 
     own = {**model.defaults(source, options.config), **registry.DEFAULTS.get(options.model, {})}
-    size = _size(options.size) if options.size else ""
+    size = options.size
     batch = options.batch
     if not batch:
         width, height = (int(v) for v in size.split("x")) if size else own["size"]
@@ -157,7 +148,7 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
 
     Raises UserError for whatever the options name that is not there or does not fit.
     """
-    run = _open(suite, checked(options), progress)
+    run = _open(suite, options, progress)
     for text in reversed(options.references):
         name, _, file = text.partition("=")
         if not name or not file:

@@ -90,11 +90,11 @@ def _people(
 
 
 def renders(run: Run, encoder: Any) -> tuple[dict[str, np.ndarray], dict[str, Calibration]]:
-    """The embedded classifier's errors on fresh renders; nothing for any other classifier.
+    """The embedded classifier's errors on fresh renders; nothing for any other, or for 0 renders.
 
     int[K, K] per attribute, of the readings that its threshold keeps, and the calibration of all.
     """
-    if run.options.classifier != "embedded-classifier":
+    if run.options.classifier != "embedded-classifier" or not run.options.validation:
         return {}, {}
     from audit.evidence.attributes.zero_shot import classifier
     from audit.world.models import validation
