@@ -14,7 +14,7 @@ def doctor(as_json: Json = False) -> None:
     """Say what is installed, what this machine can do, and what to do about what is missing."""
     from audit.cli import doctor as check
 
-    found = check.examine()
+    found = check.examine(lambda step: typer.echo(step, err=True))
     typer.echo(json.dumps(found, indent=1) if as_json else check.page(found))
     if any(line["state"] == "missing" for line in found["parts"] if line["needed"]):
         raise typer.Exit(USAGE)

@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Callable
 from typing import Any
 
 NEEDED = (
@@ -34,8 +35,9 @@ def _version(name: str) -> str | None:
         return None
 
 
-def examine() -> dict[str, Any]:
-    """Everything that the page says, as JSON-able data."""
+def examine(tell: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    """Everything that the page says, as JSON-able data; `tell` gets each step before it starts."""
+    tell("Checking installed packages ...")
     parts = []
     for name in NEEDED:
         version = _version(name)
@@ -51,10 +53,13 @@ def examine() -> dict[str, Any]:
              "state": "there" if version else "absent", "for": use,
              "do": "" if version else command}
         )  # fmt: skip
+    tell("Loading torch and looking for devices ...")
+    devices = _devices()
+    tell("Loading the embedded models ...")
     return {
         "python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}",
         "cores": _cores(), "disk_free_gib": round(shutil.disk_usage(os.getcwd()).free / 2**30, 1),
-        "parts": parts, **_devices(), "embedded": _embedded(),
+        "parts": parts, **devices, "embedded": _embedded(),
     }  # fmt: skip
 
 

@@ -10,19 +10,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from audit import registry
 from audit.design import suites
 from audit.design.suites import Rewriter
 from audit.errors import UserError, unknown
-from audit.pixels import Unreadable
 from audit.records import BASELINE, Sample, Settings, Suite
 from audit.runs.context import Progress, Run, silent
 from audit.runs.options import Options
 from audit.store import RunFolder, run_name
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LIBRARIES = (
     "t2i-audit",
@@ -192,6 +192,8 @@ def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
 
 
 def _gone(sample: str) -> np.ndarray:
+    from audit.pixels import Unreadable
+
     raise Unreadable(f"There is no picture of {sample}: only labels were given.")
 
 
