@@ -1,4 +1,4 @@
-"""`doctor` and `list`: what is here."""
+"""`doctor` and `list`: what is installed, and what can be named."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from audit.cli.shared import USAGE, Json
 
 
 def doctor(as_json: Json = False) -> None:
-    """Say what is installed, what this machine can do, and what to do about what is missing."""
+    """Check the installation and this machine, and say how to fix what is missing."""
     from audit.cli import doctor as check
 
     found = check.examine(lambda step: typer.echo(step, err=True))
@@ -21,7 +21,7 @@ def doctor(as_json: Json = False) -> None:
 
 
 def list_(as_json: Json = False) -> None:
-    """List the suites, models, corpora and mitigations that can be named."""
+    """List available suites, models, encoders, training sets, mitigations and readers."""
     from audit import registry
     from audit.design import suites
 

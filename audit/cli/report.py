@@ -1,4 +1,4 @@
-"""`report`: the page of a finished run, written anew from its folder without computing anything."""
+"""`report`: regenerate the report of a finished run from its folder; nothing is computed."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ def report(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     options: Options,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write, in place of the run's own.")
+        Path | None,
+        typer.Option("--out", "-o", help="File to write; default: the run's report."),
     ] = None,
     corpus: Annotated[
         str,
         typer.Option(
-            help="Training images to show beside copies, where the run's own have moved: what "
-            "`run --corpus` took, or `world`."
+            help="Training images to show next to copies, if those of the run have moved: as in "
+            "`run --corpus`, or `world`."
         ),
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Write the page of a finished run anew, with other pictures or none; prints its path."""
+    """Regenerate the report of a finished run, with or without images; print its path."""
     from audit.report import from_folder
     from audit.store import RunFolder
     from audit.view.pictures import of_run

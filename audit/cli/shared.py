@@ -1,4 +1,4 @@
-"""What verbs share: exit codes, common options, and how a run is started and its result printed."""
+"""Shared by the verbs: exit codes, common options, starting a run and printing its result."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from audit.runs.options import Options
 DONE, GATE_FAILED, USAGE, INCOMPLETE, CRASHED, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Hide progress.")]
 
 
 def finish(report: Path, findings: Path, as_json: bool) -> None:
-    """Print the path of the report, or the paths as JSON."""
+    """Print the path of the report, or paths as JSON."""
     if as_json:
         body = {"report": str(report), "findings": str(findings)}
         typer.echo(json.dumps(body))
@@ -30,12 +30,12 @@ def finish(report: Path, findings: Path, as_json: bool) -> None:
 
 
 def command() -> str:
-    """The command as it was typed, for the page."""
+    """The command as it was typed, for the report."""
     return shlex.join(["t2i-audit", *sys.argv[1:]])
 
 
 def audit(suite: Any, options: Options, quiet: bool, as_json: bool) -> None:
-    """Plan and run a suite under a meter, and print where the report is."""
+    """Plan and run a suite with progress; print the report's path."""
     from audit.runs import line
 
     meter = Meter(quiet)
@@ -51,7 +51,7 @@ def audit(suite: Any, options: Options, quiet: bool, as_json: bool) -> None:
 
 
 def training_images(folder: Any, corpus: str) -> Any:
-    """What gives training images: the corpus that is named, or the one of a shipped suite."""
+    """A function from id to training image: of the named training set, or of a shipped suite."""
     from audit import registry
     from audit.design import suites
     from audit.evidence.copies import training_set

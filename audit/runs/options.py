@@ -18,7 +18,7 @@ from audit.evidence.copies.rule import CopyRule
 from audit.runs.opt import AtLeast, Between, Flag, OneOf, Opt, declared
 
 INSIDE = ("magnitude", "bright-ending")
-"""Detectors that look inside the model."""
+"""Detectors that read the internals of the model."""
 DETECTORS = (*INSIDE, "whole-set")
 
 
@@ -34,7 +34,7 @@ def half_width(precision: float) -> float:
     """A half-width of intervals, 0.005 to 0.49, as it is; UserError for any other number."""
     if not 0.005 <= precision < 0.5:
         raise UserError(
-            f"--precision {precision:g} is not a valid half-width. Give one from 0.005 to 0.49; "
+            f"--precision {precision:g} is not a valid half-width. Give 0.005 to 0.49; "
             "0.05 means plus or minus 5 points."
         )
     return precision
@@ -173,13 +173,13 @@ class Options:
     ] = "auto"
     training: Annotated[
         int,
-        Opt("Training images that are read per subject and kind of caption.", allow=AtLeast(0)),
+        Opt("Training images to classify per subject and kind of caption.", allow=AtLeast(0)),
     ] = 120
     detect: Annotated[
         tuple[str, ...],
         Opt(
-            "Additional memorization detectors (slow): magnitude, bright-ending (both look inside "
-            "the model), whole-set, or all; may be repeated.",
+            "Additional memorization detectors (slow): magnitude, bright-ending (both read the "
+            "internals of the model), whole-set, or all; may be repeated.",
             parse=detectors,
         ),
     ] = ()
@@ -202,7 +202,7 @@ class Options:
         ),
     ] = "all"
     command: str = ""
-    """What was typed, for the report."""
+    """The command as it was typed, for the report."""
 
     def __post_init__(self) -> None:
         kind: Any = type(self)  # mypy takes a frozen dataclass's class for unhashable
@@ -211,7 +211,7 @@ class Options:
 
     @property
     def loading(self) -> Any:
-        """What of these the model's loader needs."""
+        """The options of the model's loader."""
         from audit.engine.model import Loading
 
         return Loading(
