@@ -6,21 +6,22 @@ to do about it. Whatever the command line calls `--some-option` is `some_option`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from audit.design.suites.conditions import parse
-from audit.errors import Incomplete, UserError, unknown
+from audit.errors import Incomplete, UserError
 from audit.files import write_atomic
 from audit.findings.gates import PASS, Check, alias, junit, overall, rows
 from audit.findings.gates import check as judge
 from audit.records import Finding, Suite, asdict_sample
 from audit.runs import comparing
 from audit.runs.context import Progress, silent
+from audit.runs.opt import AtLeast, Declared, Opt, named
 from audit.runs.options import Options
 from audit.runs.planning import asked
 from audit.runs.preview import Rewritten, rewrite
@@ -29,10 +30,8 @@ from audit.store import RunFolder
 __all__ = ["Checked", "Incomplete", "Result", "Rewritten", "UserError", "check", "compare", "index",
            "open", "rewrite", "run", "search"]  # fmt: skip
 
-PATHS = ("out", "config", "images", "prompts", "labels", "corpus", "held_out")
-SEVERAL = ("loras", "references", "detect")
-SET = ("model", "command")
-"""Options that are no keywords: one has a place of its own, one is written here."""
+SEEDS = Declared("seeds", int, False, None, Opt("Images per prompt.", allow=AtLeast(1)))
+"""The number of images per prompt changes the suite; what it may be is said as for an option."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +120,9 @@ def run(
 
     `suite` is a shipped name or a TOML file; `mitigations` (as `-t` takes them), `seeds` and
     `quick` (the suite's own smaller numbers) change it. Any field of
-    `audit.runs.options.Options` is a keyword, such as `steps`, `classifier`, `corpus`, `held_out`,
-    `images`, `labels` and `out`, the folder in which run folders are made.
+    `audit.runs.options.Options` is a keyword, under its own name or the command line's, such as
+    `steps`, `classifier`, `corpus`, `held_out`, `images`, `labels`, `lora` and `out`, the folder in
+    which run folders are created.
     `progress(step, done, total)` is called as work goes on.
 
     Raises UserError for what is not there or does not fit, Incomplete where images are missing.
@@ -140,33 +140,23 @@ def run(
     """
     from audit.runs import line, planning
 
-    wanted = _options(options)
+    mitigations = options.pop("mitigation", mitigations)
+    arms = [mitigations] if isinstance(mitigations, str) else list(mitigations)
+    seeds = SEEDS.value(seeds)
+    planned = Options(model=str(model), **named(Options, options))
     text = suite if isinstance(suite, Suite) else str(suite)
-    chosen = asked(text, mitigations, seeds, quick)
-    changes = {"mitigations": list(mitigations), "seeds": seeds, "quick": quick, **options}
+    chosen = asked(text, arms, seeds, quick)
+    changes = {"mitigations": arms, "seeds": seeds, "quick": quick, **options}
     said = {"model": str(model), **{k: v for k, v in changes.items() if v}}
     call = ", ".join([repr(chosen.name if isinstance(suite, Suite) else text),
                       *(f"{k}={_said(v)}" for k, v in said.items())])  # fmt: skip
-    planned = Options(model=str(model), command=f"audit.run({call})", **wanted)
+    planned = replace(planned, command=f"audit.run({call})")
     report = line.execute(planning.open_run(chosen, planned, progress))
     return Result(report.parent)
 
 
 def _said(value: object) -> str:
     return repr(str(value) if isinstance(value, Path) else value)
-
-
-def _options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `Options` in their own types; UserError, with near names, for others."""
-    names = {f.name for f in fields(Options)} - set(SET)
-    out = {}
-    for key, value in given.items():
-        if key not in names:
-            raise unknown("option", key, names)
-        if value is not None and key in PATHS:
-            value = Path(value)
-        out[key] = (value,) if key in SEVERAL and isinstance(value, str) else value
-    return {k: tuple(v) if k in SEVERAL else v for k, v in out.items()}
 
 
 def open(folder: str | Path) -> Result:

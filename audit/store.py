@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-import pandas as pd
-
-from audit import pixels
 from audit.errors import UserError
 from audit.files import locked, write_atomic
 from audit.records import Finding, Sample, Settings, Suite, asdict_sample, digest, from_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 _T = TypeVar("_T")
 
@@ -130,6 +130,8 @@ class RunFolder:
 
     def write_image(self, sample: str, image: np.ndarray) -> None:
         """Keep one generated picture, uint8[h, w, 3]."""
+        from audit import pixels
+
         write_atomic(self._image(sample), pixels.png(image))
 
     def write_blocked(self, sample: str, outcome: str) -> None:
@@ -143,6 +145,8 @@ class RunFolder:
 
     def read_image(self, sample: str) -> np.ndarray:
         """One picture as uint8[h, w, 3]; pixels.Unreadable if it is gone or damaged."""
+        from audit import pixels
+
         return pixels.read(self._image(sample))
 
     def image_path(self, sample: str) -> Path:
@@ -152,6 +156,8 @@ class RunFolder:
     # vectors
     def add_vectors(self, encoder: str, ids: list[str], vectors: np.ndarray) -> None:
         """Keep float32[n, d] of an encoder, a chunk at a time."""
+        import numpy as np
+
         buffer = io.BytesIO()
         np.savez(buffer, ids=np.asarray(ids), vectors=vectors.astype(np.float32))
         write_atomic(self.path / "vectors" / encoder / f"{digest(ids)}.npz", buffer.getvalue())
@@ -166,6 +172,8 @@ class RunFolder:
 
         Without `mend` it is left where it is: for those who only look.
         """
+        import numpy as np
+
         found: dict[str, np.ndarray] = {}
         for path in sorted((self.path / "vectors" / encoder).glob("*.npz")):
             try:
@@ -241,6 +249,8 @@ class RunFolder:
 
     def read_table(self, name: str) -> pd.DataFrame:
         """A table of the latest results; UserError where it is gone."""
+        import pandas as pd
+
         path = self.path / "tables" / str(self.results()["tables"][name])
         try:
             return pd.read_parquet(path)

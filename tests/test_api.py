@@ -7,8 +7,8 @@ import inspect
 import json
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -21,7 +21,8 @@ from audit.cli.main import app
 from audit.findings import gates
 from audit.records import from_json
 from audit.runs import preview
-from audit.runs.options import Options
+from audit.runs.opt import declared, named
+from audit.runs.options import DETECTORS, Options
 from tests.builders.runs import Plan, write
 
 EXAMPLES = [n for n in audit.__all__ if ">>>" in (inspect.getdoc(getattr(audit, n)) or "")]
@@ -69,17 +70,65 @@ def test_all_names_are_the_api_s() -> None:
 
 def test_options_are_those_of_a_run() -> None:
     """Paths may be text, what may be repeated may be one; others are refused with a near name."""
-    given = api._options({"corpus": "a/b", "detect": "all", "loras": ["x@1"], "held_out": None})
-    assert Options(**given) == Options(corpus=Path("a/b"), detect=("all",), loras=("x@1",))
-    paths = {f.name for f in fields(Options) if "Path" in str(f.type)}
-    several = {f.name for f in fields(Options) if str(f.type).startswith("tuple")}
-    assert (set(api.PATHS), set(api.SEVERAL)) == (paths, several)
+    given = {"corpus": "a/b", "detect": "all", "loras": ["x@1"], "held_out": None}
+    made = Options(**named(Options, given))
+    assert made == Options(corpus=Path("a/b"), detect=DETECTORS, loras=("x@1",))
+    for option in declared(Options).values():
+        value = getattr(made, option.field)
+        assert value is None or isinstance(value, tuple if option.several else option.kind)
     with pytest.raises(audit.UserError, match="Did you mean classifier"):
         audit.run("world", classifer="x")
-    with pytest.raises(audit.UserError, match="no rule"):
+    with pytest.raises(audit.UserError, match="not a valid rule"):
         audit.run("world", copies="twins")
     with pytest.raises(audit.UserError, match="Did you mean world"):
         audit.run("wrold")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"steps": -1}, "--steps must be 1 or more, not -1."),
+        ({"steps": "ten"}, "--steps must be a whole number, not 'ten'."),
+        ({"steps": True}, "--steps must be a whole number, not True."),
+        ({"guidance": "high"}, "--guidance must be a number, not 'high'."),
+        ({"device": "gpu"}, "--device must be auto, cpu, cuda, cuda:1 or mps, not 'gpu'."),
+        ({"dtype": "float8"}, "--dtype must be auto, float32, bfloat16 or float16, not 'float8'."),
+        ({"compile": 1}, "--compile must be True or False, not 1."),
+        ({"corpus": 3}, "--corpus must be a path, not 3."),
+        ({"lora": 3}, "--lora must be text, not 3."),
+        ({"lora": "x", "loras": "y"}, "loras and lora are one option: give only one of them."),
+        ({"trust_remote_code": "yes"}, "--trust-remote-code must be True or False, not 'yes'."),
+        ({"seeds": "ten"}, "--seeds must be a whole number, not 'ten'."),
+        ({"seeds": 0}, "--seeds must be 1 or more, not 0."),
+    ],
+    ids=str,
+)
+def test_a_value_that_does_not_fit_is_one_sentence(options: dict[str, Any], sentence: str) -> None:
+    """Types and limits are those of the fields, under the name that the command line uses."""
+    with pytest.raises(audit.UserError) as error:
+        audit.run("world", **options)
+    assert str(error.value) == sentence
+
+
+def test_names_of_the_command_line_are_keywords(tmp_path: Path) -> None:
+    """`reference`, `mitigation` and `no_images` do in Python what they do there."""
+    (tmp_path / "labels.csv").write_text("occupation,gender\nnurse,woman\nnurse,man\n")
+    (tmp_path / "own.csv").write_text(
+        "subject,attribute,value,share,source\nnurse,gender,woman,0.5,mine\n"
+        "nurse,gender,man,0.5,mine\n"
+    )
+    found = audit.run(
+        "occupations",
+        labels=tmp_path / "labels.csv",
+        reference=f"mine={tmp_path / 'own.csv'}",
+        no_images=True,
+        out=tmp_path / "out",
+    )
+    assert all("mine" in f for f in found.findings.references if f)
+    assert any(found.findings.references)
+    assert "data:image/webp" not in found.report.read_text("utf-8")
+    with pytest.raises(audit.UserError, match="inject"):
+        audit.run("world", mitigation="injec:gender")
 
 
 def test_a_finished_run_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -274,8 +274,8 @@ def test_what_is_not_known_is_not_cited(example: list[Finding]) -> None:
         (("-f", "modelcard", "-o", "x.md"), "Did you mean model-card"),
         (("-f", "csv"), "--out"),
         (("-f", "csv", "-o", "x.parquet"), "does not end in .csv"),
-        (("-f", "model-card", "-o", "x.txt"), "does not end in .md"),
-        (("-f", "evidence", "-o", "x.xlsx"), "does not end in .md or .csv"),
+        (("-f", "model-card", "-o", "x.txt"), "must end in .md"),
+        (("-f", "evidence", "-o", "x.xlsx"), "must end in .md or .csv"),
     ],
 )
 def test_mistakes_are_one_sentence(arguments: tuple[str, ...], message: str) -> None:

@@ -1,4 +1,4 @@
-"""`doctor` and `list`: what is here."""
+"""`doctor` and `list`: what is installed, and what can be named."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from audit.cli.shared import USAGE, Json
 
 
 def doctor(as_json: Json = False) -> None:
-    """Say what is installed, what this machine can do, and what to do about what is missing."""
+    """Check the installation and this machine, and say how to fix what is missing."""
     from audit.cli import doctor as check
 
-    found = check.examine()
+    found = check.examine(lambda step: typer.echo(step, err=True))
     typer.echo(json.dumps(found, indent=1) if as_json else check.page(found))
     if any(line["state"] == "missing" for line in found["parts"] if line["needed"]):
         raise typer.Exit(USAGE)
 
 
 def list_(as_json: Json = False) -> None:
-    """List the suites, models, corpora and mitigations that can be named."""
+    """List available suites, models, encoders, training sets, mitigations and readers."""
     from audit import registry
     from audit.design import suites
 

@@ -18,8 +18,8 @@ def check(
         typer.Option(
             "--gate",
             "-g",
-            help="A condition, such as 'replication.rate <= 1 %'; may be repeated, and comes on "
-            "top of the suite's own `checks`.",
+            help="A condition, such as 'replication.rate <= 1 %'; may be repeated; the "
+            "suite's own `checks` apply as well.",
         ),
     ] = None,
     junit: Annotated[
@@ -27,7 +27,7 @@ def check(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Hold a finished run against gates: by interval, so that few images never pass by luck."""
+    """Check a finished run against gates, by interval: a small sample never passes by luck."""
     from audit.design.suites import conditions
     from audit.files import write_atomic
     from audit.findings import gates
@@ -52,7 +52,7 @@ def show(checks: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    # A build's log is no terminal, and has room.
+    # The log of a build is wider than a terminal.
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 200)
     table = Table(box=None, pad_edge=False)
     for head in ("verdict", "gate", "finding", "estimate", "interval", "n", "why"):
@@ -62,7 +62,7 @@ def show(checks: Any) -> None:
     for c in checks:
         f = c.finding
         cells = (c.gate.text, f.id, f"{f.estimate:.4g}", f"[{f.low:.4g}, {f.high:.4g}]", str(f.n))
-        # Text, not str: what strangers wrote is no markup.
+        # Text, not str: user-supplied text must not be read as markup.
         row = [Text(c.verdict, colours[c.verdict]), *map(Text, cells), Text(c.reason)]
         table.add_row(*row)
     console.print(table)

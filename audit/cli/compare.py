@@ -1,4 +1,4 @@
-"""`compare`: what changes from one finished run to another, on what they have in common."""
+"""`compare`: changes from one finished run to another, on the prompts that both have."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from typing import Annotated
 
 import typer
 
-from audit.cli.shared import Json, Out
+from audit.cli.options import with_options
+from audit.cli.shared import Json
+from audit.runs.options import Options
 
 
+@with_options("out")
 def compare(
-    a: Annotated[Path, typer.Argument(help="Folder of a finished run: A.")],
-    b: Annotated[Path, typer.Argument(help="Folder of another: B. Every change is B minus A.")],
-    out: Out = Path("reports"),
+    a: Annotated[Path, typer.Argument(help="Folder of a finished run (A).")],
+    b: Annotated[Path, typer.Argument(help="Folder of another one (B). Changes are B minus A.")],
+    options: Options,
     margin: Annotated[
-        float, typer.Option(help="Changes of shares nearer to 0 than this count as none.")
+        float, typer.Option(help="Changes of shares smaller than this count as no change.")
     ] = 0.1,
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="Compare even what different classifiers have read.")
+        bool, typer.Option("--anyway", help="Compare runs even if their classifiers differ.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare two runs prompt by prompt and seed by seed; print the path of the page."""
+    """Compare two runs prompt by prompt and seed by seed; print the report's path."""
     from audit.runs import comparing
 
     found = comparing.compare(comparing.read(a, "A"), comparing.read(b, "B"), anyway, margin)
-    report = comparing.write(found, out, margin)
+    report = comparing.write(found, options.out, margin)
     for note in found.notes:
         typer.echo(note, err=True)
     if as_json:

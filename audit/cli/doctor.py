@@ -1,4 +1,4 @@
-"""What is installed, what this machine can do, and what to do about what it cannot."""
+"""Installed packages, devices and embedded models, with advice on what is missing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Callable
 from typing import Any
 
 NEEDED = (
@@ -34,8 +35,9 @@ def _version(name: str) -> str | None:
         return None
 
 
-def examine() -> dict[str, Any]:
-    """Everything that the page says, as JSON-able data."""
+def examine(tell: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    """The state of the installation as JSON-able data; `tell` gets each step before it starts."""
+    tell("Checking installed packages ...")
     parts = []
     for name in NEEDED:
         version = _version(name)
@@ -51,26 +53,29 @@ def examine() -> dict[str, Any]:
              "state": "there" if version else "absent", "for": use,
              "do": "" if version else command}
         )  # fmt: skip
+    tell("Loading torch and looking for devices ...")
+    devices = _devices()
+    tell("Loading the embedded models ...")
     return {
         "python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}",
         "cores": _cores(), "disk_free_gib": round(shutil.disk_usage(os.getcwd()).free / 2**30, 1),
-        "parts": parts, **_devices(), "embedded": _embedded(),
+        "parts": parts, **devices, "embedded": _embedded(),
     }  # fmt: skip
 
 
 def _cores() -> int:
-    """Processors that this process may use, not all that the machine has."""
+    """Processors available to this process, which may be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _devices() -> dict[str, Any]:
-    """Devices that can draw, the first being what `--device auto` takes, and its precision."""
+    """Devices that can generate images, first the one of `--device auto`, and its precision."""
     try:
         import torch
 
         from audit.engine.model import device, precision
     except (ImportError, OSError) as error:
-        return {"devices": [], "precision": "", "trouble": f"torch cannot be imported: {error}"}
+        return {"devices": [], "precision": "", "trouble": f"torch could not be imported: {error}"}
     names = []
     for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         gib = torch.cuda.get_device_properties(i).total_memory / 2**30
@@ -83,7 +88,7 @@ def _devices() -> dict[str, Any]:
         importlib.import_module("torchvision")
     except (ImportError, RuntimeError, OSError) as error:
         trouble = (
-            f"torchvision does not fit this torch ({str(error).splitlines()[0]}). Install both "
+            f"torchvision does not match this torch ({str(error).splitlines()[0]}). Install both "
             "together: pip install --force-reinstall torch torchvision"
         )
     return {"devices": names, "precision": precision("auto", device()), "trouble": trouble}
@@ -108,7 +113,7 @@ def page(found: dict[str, Any]) -> str:
         f"Python {found['python']} on {found['system']}, {found['cores']} cores, "
         f"{found['disk_free_gib']} GiB free here",
         f"Devices: {'; '.join(found['devices']) or 'none'}",
-        f"Precision chosen by `--dtype auto`: {found['precision'] or 'not known'}",
+        f"Precision chosen by `--dtype auto`: {found['precision'] or 'unknown'}",
         f"Embedded model: {found['embedded']}",
     ]
     if found["trouble"]:

@@ -1,4 +1,4 @@
-"""`export`: the findings of a finished run for spreadsheets, programs, model cards and files."""
+"""`export`: the findings of a finished run for spreadsheets, programs, model cards and evidence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def export(
         typer.Option(
             "--out",
             "-o",
-            help="File to write; for csv and parquet also a folder, which gets the tables too.",
+            help="File to write; with csv or parquet, a folder receives all tables.",
         ),
     ] = None,
     form: Annotated[
@@ -30,18 +30,18 @@ def export(
             "--format",
             "-f",
             help="csv, parquet, model-card (Markdown with metadata for the Hub), or evidence (a "
-            "table along NIST's AI RMF and the EU's AI Act, .md or .csv).",
+            "table that follows NIST's AI RMF and the EU's AI Act, .md or .csv).",
         ),
     ] = "csv",
     as_json: Json = False,
 ) -> None:
-    """Write the findings of a run in another form; prints the paths that were written."""
+    """Write the findings of a run in another format; print the paths of the files."""
     from audit.store import RunFolder
 
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
     if out is None:
-        raise UserError("Nowhere to write to: give --out FILE.")
+        raise UserError("--out is missing: give the file to write, --out FILE.")
     folder = RunFolder(run)
     if form in ("csv", "parquet"):
         from audit.report.exports import tables
@@ -65,7 +65,7 @@ def _document(folder: object, form: str, out: Path) -> Path:
     assert isinstance(folder, RunFolder)
     endings = (".md", ".csv") if form == "evidence" else (".md",)
     if out.suffix not in endings:
-        raise UserError(f"{out} does not end in {' or '.join(endings)}. Give it that ending.")
+        raise UserError(f"{out} must end in {' or '.join(endings)}.")
     found = folder.findings()
     if form == "model-card":
         data = card.card(found, folder.manifest()).encode("utf-8")

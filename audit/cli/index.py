@@ -1,4 +1,4 @@
-"""`index` and `search`: a training set made searchable, and whether a picture is in it."""
+"""`index` and `search`: index a training set, and look up images in it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from typing import Annotated, Any
 import typer
 
 from audit.cli.meter import Meter
+from audit.cli.options import with_options
 from audit.cli.shared import INTERRUPTED, Json, Quiet
+from audit.runs.options import Options
 
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 
-
+@with_options("device")
 def index(
     source: Annotated[
         str,
         typer.Argument(
-            help="A folder of pictures, WebDataset tars, Parquet tables, a saved dataset, "
-            "embeddings (img_emb/ beside metadata/), or `world`."
+            help="A folder of images, WebDataset tars, Parquet tables, a saved dataset, "
+            "embeddings (img_emb/ next to metadata/), or `world`."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the index.")],
+    options: Options,
     held_out: Annotated[
         str | None,
         typer.Option(help="Held-out images, exchangeable with the source; `world` has its own."),
@@ -32,30 +34,30 @@ def index(
     descriptor: Annotated[
         str,
         typer.Option(
-            help="sscd:FILE, dino:NAME, timm:NAME, clip:NAME, phash, pixels, embedded-copy. For "
-            "embeddings: what made them. local:... also finds parts of pictures."
+            help="sscd:FILE, dino:NAME, timm:NAME, clip:NAME, phash, pixels or embedded-copy; for "
+            "embeddings, the model that made them. local:... also finds copied parts of images."
         ),
     ] = "embedded-copy",
     coverage: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Share of the model's training set that this is."),
+        typer.Option(min=0, max=1, help="Share of the model's training set in the source."),
     ] = None,
     half: Annotated[
-        bool, typer.Option("--half", help="Store float16: half the size, cosines to 0.001.")
+        bool,
+        typer.Option("--half", help="Store float16: half the size, cosines exact to 0.001."),
     ] = False,
     duplicates: Annotated[
         bool,
-        typer.Option(help="Also list near-duplicates, all pairs compared, in duplicates.csv."),
+        typer.Option(help="Also compare all pairs and list near-duplicates in duplicates.csv."),
     ] = False,
-    device: Device = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Make a training set searchable, or add to it what is new; prints the folder of the index."""
+    """Index a training set, or add new images to an index; print the index's folder."""
     from audit.runs import indexing
 
     started = time.monotonic()
-    plan = indexing.Plan(held_out, descriptor, coverage, half, device)
+    plan = indexing.Plan(held_out, descriptor, coverage, half, options.device)
     made = _made(source, out, plan, Meter(quiet))
     if made.unreadable:
         lost = len(made.unreadable)
@@ -70,7 +72,7 @@ def _tell(quiet: bool, words: str) -> None:
 
 
 def _body(made: Any, groups: dict[str, Any] | None, started: float) -> dict[str, Any]:
-    """What was made, for `--json`."""
+    """Facts on the index, for `--json`."""
     found = made.index
     return {
         "index": str(found.folder), "images": len(found.train), "held_out": len(found.held),
@@ -93,7 +95,7 @@ def _made(source: str, out: Path, plan: Any, meter: Meter) -> Any:
 
 
 def _duplicates(made: Any, quiet: bool) -> dict[str, Any]:
-    """Write the clusters of near-duplicates and say where; facts on them."""
+    """Write the clusters of near-duplicates and report the path; facts on them."""
     from audit.runs import indexing
 
     path, facts = indexing.duplicates(made)
@@ -105,23 +107,23 @@ def _duplicates(made: Any, quiet: bool) -> dict[str, Any]:
     return facts
 
 
+@with_options("search", "device")
 def search(
-    pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
+    pictures: Annotated[list[Path], typer.Argument(help="Images, or folders of them.")],
     index: Annotated[Path, typer.Option("--index", "-i", help="Folder of an index.")],
-    nearest: Annotated[int, typer.Option("-k", min=1, max=1000, help="Images to show.")] = 3,
-    how: Annotated[
-        str, typer.Option("--search", help="By size (auto), or flat, ivf-sq8, ivf-rabitq.")
-    ] = "auto",
+    options: Options,
+    nearest: Annotated[
+        int, typer.Option("-k", min=1, max=1000, help="Nearest images to show.")
+    ] = 3,
     page: Annotated[
-        Path | None, typer.Option(help="Also write a page with the pictures side by side.")
+        Path | None, typer.Option(help="Also write an HTML page with the pairs side by side.")
     ] = None,
-    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Ask whether, and where, pictures are copied in a training set or among generated images."""
+    """Find the nearest training images and flag likely copies."""
     from audit.runs import searching
 
-    opened, encoder = searching.opened(index, how, device)
+    opened, encoder = searching.opened(index, options.search, options.device)
     question = searching.ask(pictures)
     table = searching.search(opened, encoder, question, nearest)
     if page is not None:
@@ -146,7 +148,7 @@ def search(
 
 
 def _where(part: Any, source_part: Any) -> str:
-    """Which part is like which, where parts were compared."""
+    """The matching parts, where parts were compared."""
     if part is None or source_part is None:
         return ""
     own, other = (f"x {b[0]:.0%}-{b[2]:.0%}, y {b[1]:.0%}-{b[3]:.0%}" for b in (part, source_part))
@@ -160,12 +162,12 @@ def _how_sure(row: Any) -> str:
 def _closing(opened: Any, question: Any) -> str:
     from audit.runs import searching
 
-    text = f"Searched {len(opened.train)} images for {len(question.names)} pictures."
+    text = f"Searched {len(opened.train)} training images for {len(question.names)} images."
     if reason := searching.why(opened):
         text += f" {reason}"
     if not len(opened.held):
-        text += " Without held-out images (`index --held-out`) no score can be called a copy."
+        text += " Without held-out images (`index --held-out`) no image can be flagged as a copy."
     if not math.isnan(opened.coverage):
-        text += f" They are {opened.coverage:.2%} of the training set: what was not found may be"
-        text += " in the rest."
+        text += f" They are {opened.coverage:.2%} of the training set: an image that was not found"
+        text += " may be in the rest."
     return text

@@ -1,4 +1,4 @@
-"""`label`: draw pictures for people to label, and read their labels back."""
+"""`label`: draw images for people to label, and read their labels back."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from audit.cli.shared import Json
 def label(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     n: Annotated[
-        int, typer.Option("--n", "-n", min=2, help="Pictures to be labelled, per attribute.")
+        int, typer.Option("--n", "-n", min=2, help="Images to label, per attribute.")
     ] = 100,
     attribute: Annotated[
-        list[str] | None, typer.Option(help="Only this attribute; may be repeated.")
+        list[str] | None, typer.Option(help="Label only this attribute; may be repeated.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
     read: Annotated[
         list[Path] | None,
-        typer.Option(help="A filled sheet; may be repeated, one for each rater."),
+        typer.Option(help="A completed sheet; may be repeated, once per rater."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a blind sheet for human labels, or read a filled one; corrections then rest on it."""
+    """Write a blind sheet for human labels, or read completed ones to correct the shares."""
     from audit.runs.labelling import read_back, write_sheet
     from audit.store import RunFolder
 

@@ -1,6 +1,6 @@
 """The command line: verbs and options, errors in one sentence, results on stdout.
 
-Imports nothing heavy: help answers at once, and each verb imports what it needs.
+Imports nothing heavy: help is immediate, and each verb imports its own libraries.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ app = typer.Typer(
 
     Start here:
 
-      t2i-audit demo                    audit the embedded model, whose truth is known
+      t2i-audit demo                    audit the embedded model, whose biases are known
 
       t2i-audit run world_full          a larger audit of the embedded model
 
       t2i-audit run occupations --model MODEL --classifier ViT-B-32/laion2b_s34b_b79k
 
-    Results are printed on stdout, progress on stderr. Running the same command again continues
-    where it stopped.""",
+    Results are printed on stdout, progress on stderr. Run the same command again to continue
+    an interrupted run.""",
 )
 
 
@@ -66,9 +66,9 @@ def _root(
     """Options of the command itself."""
 
 
-MITIGATE = """Try mitigations (-t A -t B ...) on a suite: paired effects, costs and a verdict each.
+MITIGATE = """Compare mitigations (-t A -t B ...) on a suite: effects, costs and a verdict for each.
 
-It is `run` with mitigations: the same options, the same folder, the images of both are shared."""
+The same as `run` with mitigations: same options, same run folder, images are shared."""
 
 for verb in (
     audits.demo,
@@ -102,7 +102,7 @@ def _log_crash(error: BaseException) -> Path:
 
 
 def main() -> None:
-    """Entry point: exit codes 0 done, 2 usage, 3 incomplete, 70 our own crash, 130 interrupted."""
+    """Entry point: exit codes 0 done, 2 usage, 3 incomplete, 70 internal error, 130 interrupted."""
     try:
         app(standalone_mode=True)
     except UserError as error:
@@ -113,7 +113,7 @@ def main() -> None:
         sys.exit(INCOMPLETE)
     except Exception as error:
         path = _log_crash(error)
-        typer.echo(f"Error: t2i-audit itself failed ({error}). Details: {path}", err=True)
+        typer.echo(f"Internal error of t2i-audit ({error}). Details: {path}", err=True)
         sys.exit(CRASHED)
 
 

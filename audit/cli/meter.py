@@ -64,6 +64,6 @@ class Meter:
         sys.stderr.flush()
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Remove the bars and restore the terminal."""
         if self.bars is not None:
             self.bars.stop()

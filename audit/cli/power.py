@@ -1,4 +1,4 @@
-"""`run --plan-power`: what a suite's images can say, and how many a question needs."""
+"""`run --plan-power`: precision of the planned images, and sample sizes that are needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HALVES = (0.1, 0.05)
 
 
 def say(suite: Any, as_json: bool) -> None:
-    """Print, for each subject, what its planned images can tell; nothing is made."""
+    """Print the precision and the needed sample sizes of each subject; nothing is generated."""
     rows = table(suite)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
@@ -21,9 +21,9 @@ def say(suite: Any, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(title=f"{suite.title}: what the planned images can tell", box=None)
-    heads = ("subject", "attribute", "images", "reference", "half-width", "told apart from it:",
-             "and in this family:", "images for ±10", "images for ±5")  # fmt: skip
+    shown = Table(title=f"{suite.title}: precision of the planned images", box=None)
+    heads = ("subject", "attribute", "images", "reference", "half-width", "detectable shares",
+             "in the family", "images for ±10", "images for ±5")  # fmt: skip
     for head in heads:
         shown.add_column(head, justify="left" if head in heads[:2] else "right")
     for r in rows:
@@ -34,15 +34,15 @@ def say(suite: Any, as_json: bool) -> None:
         )  # fmt: skip
     Console(width=150).print(shown)
     typer.echo(
-        f"\nTold apart: nearest shares below and above the reference that an exact test at 5 % "
-        f"finds with a chance of {100 * POWER:.0f} %; in this family: with the same test at 5 % "
-        "divided by the number of subjects. Classifier errors and images without a label make all "
-        "of this coarser. --precision 0.05 makes images until that width is reached."
+        f"\nDetectable shares: the nearest shares below and above the reference that an exact test "
+        f"at 5 % detects with {100 * POWER:.0f} % power; in the family: the same test at 5 % "
+        "divided by the number of subjects. Classifier errors and images without a label reduce "
+        "the precision. --precision 0.05 generates images until that half-width is reached."
     )
 
 
 def table(suite: Any) -> list[dict[str, Any]]:
-    """One row per subject and attribute: planned images, and what they can tell."""
+    """One row per subject and attribute: planned images, precision, and needed sample sizes."""
     from audit.stats import power
 
     images: dict[tuple[str, str], int] = {}

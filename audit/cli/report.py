@@ -1,4 +1,4 @@
-"""`report`: the page of a finished run, written anew from its folder without computing anything."""
+"""`report`: regenerate the report of a finished run from its folder; nothing is computed."""
 
 from __future__ import annotations
 
@@ -7,34 +7,37 @@ from typing import Annotated
 
 import typer
 
-from audit.cli.shared import Blur, Json, NoImages, finish, shown, training_images
+from audit.cli.options import with_options
+from audit.cli.shared import Json, finish, training_images
+from audit.runs.options import Options
 
 
+@with_options("pictures")
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    options: Options,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write, in place of the run's own.")
+        Path | None,
+        typer.Option("--out", "-o", help="File to write; default: the run's report."),
     ] = None,
-    no_images: NoImages = False,
-    blur: Blur = False,
     corpus: Annotated[
         str,
         typer.Option(
-            help="Training images to show beside copies, where the run's own have moved: what "
-            "`run --corpus` took, or `world`."
+            help="Training images to show next to copies, if those of the run have moved: as in "
+            "`run --corpus`, or `world`."
         ),
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Write the page of a finished run anew, with other pictures or none; prints its path."""
+    """Regenerate the report of a finished run, with or without images; print its path."""
     from audit.report import from_folder
     from audit.store import RunFolder
     from audit.view.pictures import of_run
 
     folder = RunFolder(run)
     results = folder.results()
-    train = None if no_images else training_images(folder, corpus)
-    image = of_run(folder, {} if no_images else results).read
+    train = None if options.pictures == "none" else training_images(folder, corpus)
+    image = of_run(folder, {} if options.pictures == "none" else results).read
     with folder.lock():
-        path = from_folder.render(folder, image, train, shown(no_images, blur), out)
+        path = from_folder.render(folder, image, train, options.pictures, out)
     finish(path, folder.path / "findings.json", as_json)

@@ -1,4 +1,4 @@
-"""`rewrite`: what mitigations make of one prompt, and why."""
+"""`rewrite`: apply mitigations to one prompt, with reasons."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ def rewrite(
         list[str],
         typer.Option(
             "--mitigation", "-t",
-            help="inject:gender, inject:gender,target=labour, neutral, ethical:gender, "
-            "llm:MODEL,url=http://HOST/v1,attribute=gender, add-words:4, "
+            help="Mitigations to apply: inject:gender, inject:gender,target=labour, neutral, "
+            "ethical:gender, llm:MODEL,url=http://HOST/v1,attribute=gender, add-words:4, "
             "A+B for both at once, ...; may be repeated.",
         ),
     ],
     images: Annotated[
-        int, typer.Option("--images", "-n", min=1, max=10_000, help="Images of the prompt.")
+        int, typer.Option("--images", "-n", min=1, max=10_000, help="Images per prompt.")
     ] = 1,
     subject: Annotated[
-        str, typer.Option(help="Whom the prompt asks for, e.g. nurse; else it is looked for.")
+        str, typer.Option(help="Subject of the prompt, e.g. nurse; detected if omitted.")
     ] = "",
     suite: Annotated[
-        str, typer.Option(help="Suite whose attributes, targets and subjects are used.")
+        str, typer.Option(help="Suite that gives attributes, targets and subjects.")
     ] = "occupations",
     explain: Annotated[
-        bool, typer.Option("--explain", help="Say what was done, towards what, and why not.")
+        bool, typer.Option("--explain", help="Explain each rewrite.")
     ] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Rewrite one prompt and print the final texts, one a line for every image."""
+    """Rewrite one prompt; print the final prompts, one line per image."""
     from audit.design.suites import read_suite
     from audit.runs.preview import paired
     from audit.runs.preview import rewrite as made
@@ -53,7 +53,7 @@ def rewrite(
 
 
 def steps(row: Any) -> list[str]:
-    """What was done for one image, in the order of doing it."""
+    """The steps of one rewrite, in order."""
     if row.reason:
         return [f"{row.mitigation}: left alone, {row.reason}"]
     out = [f"{row.mitigation}, image {row.image + 1}"]

@@ -1,49 +1,41 @@
-"""`score`: the representation report from labels that others gave, without a picture."""
+"""`score`: the representation report from an existing table of labels, without images."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from audit.cli.shared import Json, Out, Quiet, References, audit, command
+from audit.cli.options import with_options
+from audit.cli.shared import Json, Quiet, audit
 from audit.errors import UserError
+from audit.runs.options import Options
 
 
+@with_options("labels", "references", "out")
 def score(
+    options: Options,
     suite: Annotated[
-        str, typer.Argument(help="Suite whose attributes and references are used.")
+        str, typer.Argument(help="Suite that gives attributes and references.")
     ] = "occupations",
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV or Parquet: subject, and a column per attribute; see docs/images.md."
-        ),
-    ] = None,
     classes: Annotated[
         list[str] | None,
-        typer.Option(help="Class list of an attribute, as NAME=one,two; may be repeated."),
+        typer.Option(help="Classes of an attribute as NAME=one,two; may be repeated."),
     ] = None,
-    reference: References = None,
-    out: Out = Path("reports"),
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Report on a table of labels alone: how published data sets are re-analysed."""
+    """Build the report from an existing table of labels."""
     from audit.design import suites
-    from audit.runs.options import Options
 
-    if labels is None:
-        raise UserError("Nothing to score: give a table of labels with --labels FILE.")
+    if options.labels is None:
+        raise UserError("--labels is missing: give a table of labels, --labels FILE.")
     chosen = declared(suites.read_suite(suite), classes or [])
-    own = tuple(reference or ())
-    options = Options(labels=labels, references=own, out=out, command=command())
     audit(chosen, options, quiet, as_json)
 
 
 def declared(suite: Any, classes: list[str]) -> Any:
-    """The suite with the class lists of the command line, each in place of its own of that name."""
+    """The suite with the class lists of the command line instead of its own of the same name."""
     from dataclasses import replace
 
     from audit.records import Attribute
@@ -54,8 +46,8 @@ def declared(suite: Any, classes: list[str]) -> Any:
         listed = tuple(v.strip() for v in values.split(","))
         if not name or len(set(listed)) < max(2, len(listed)) or "" in listed:
             raise UserError(
-                f"--classes {text!r} is no class list. Write the attribute and at least two "
-                "different classes: --classes age=young,old."
+                f"--classes {text!r} is not a valid class list. Give the attribute and at least "
+                "two different classes: --classes age=young,old."
             )
         attributes[name] = Attribute(name, listed, {})
     return replace(suite, attributes=tuple(attributes.values()))

@@ -1,43 +1,27 @@
-"""What verbs share: exit codes, common options, and how a run is started and its result printed."""
+"""Shared by the verbs: exit codes, common options, starting a run and printing its result."""
 
 from __future__ import annotations
 
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from audit.cli.meter import Meter
+from audit.runs.options import Options
 
 DONE, GATE_FAILED, USAGE, INCOMPLETE, CRASHED, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder in which run folders are made.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-References = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--reference",
-        help="Your own target as NAME=FILE.csv (subject, attribute, value, share, source); may be "
-        "repeated.",
-    ),
-]
-NoImages = Annotated[
-    bool, typer.Option("--no-images", help="A page of numbers only, without any picture.")
-]
-Blur = Annotated[
-    bool,
-    typer.Option(
-        "--blur", help="Blur pictures on the page until somebody presses one; printed blurred."
-    ),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Hide progress.")]
 
 
 def finish(report: Path, findings: Path, as_json: bool) -> None:
-    """Print the path of the report, or the paths as JSON."""
+    """Print the path of the report, or paths as JSON."""
     if as_json:
         body = {"report": str(report), "findings": str(findings)}
         typer.echo(json.dumps(body))
@@ -45,23 +29,19 @@ def finish(report: Path, findings: Path, as_json: bool) -> None:
         typer.echo(report)
 
 
-def shown(no_images: bool, blur: bool) -> str:
-    """How a page shows pictures, as `report.page.PICTURES` names it."""
-    return "none" if no_images else "blur" if blur else "all"
-
-
 def command() -> str:
-    """The command as it was typed, for the page."""
+    """The command as it was typed, for the report."""
     return shlex.join(["t2i-audit", *sys.argv[1:]])
 
 
-def audit(suite: Any, options: Any, quiet: bool, as_json: bool) -> None:
-    """Plan and run a suite under a meter, and print where the report is."""
+def audit(suite: Any, options: Options, quiet: bool, as_json: bool) -> None:
+    """Plan and run a suite with progress; print the report's path."""
     from audit.runs import line, planning
 
     meter = Meter(quiet)
     try:
-        report = line.execute(planning.open_run(suite, options, meter))
+        run = planning.open_run(suite, replace(options, command=command()), meter)
+        report = line.execute(run)
     except KeyboardInterrupt:
         typer.echo("\nInterrupted. Run the same command to continue.", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -71,7 +51,7 @@ def audit(suite: Any, options: Any, quiet: bool, as_json: bool) -> None:
 
 
 def training_images(folder: Any, corpus: str) -> Any:
-    """What gives training images: the corpus that is named, or the one of a shipped suite."""
+    """A function from id to training image: of the named training set, or of a shipped suite."""
     from audit import registry
     from audit.design import suites
     from audit.evidence.copies import training_set

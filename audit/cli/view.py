@@ -1,4 +1,4 @@
-"""`view`: browse a run's images, and label them, in a browser on this machine."""
+"""`view`: browse and label a run's images in a local browser."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from audit.errors import UserError
 
 def view(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 = any free port.")] = 0,
     corpus: Annotated[
         str,
         typer.Option(
-            help="Training images to show beside what is near to them: what `run --corpus` took, "
-            "or `world`."
+            help="Training images to show next to similar images: as in `run --corpus`, or `world`."
         ),
     ] = "",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Show a run's images in the browser, to be searched and labelled; prints the address.
+    """Browse, search and label a run's images in the browser; print the address.
 
-    The address holds a key: whoever has it and this machine can see the pictures. Labels are kept
-    in the run folder; everything else is only read.
+    The address contains a key: anyone with the key and access to this machine can see the images.
+    Labels are saved in the run folder; nothing else is written.
     """
     from audit.store import RunFolder
 
@@ -37,13 +36,13 @@ def view(
         from audit.view.serve import serve
     except ModuleNotFoundError as error:
         raise UserError(
-            f"`view` needs {error.name}. Install it: pip install 't2i-audit[view]'"
+            f"`view` needs {error.name}. Install it: pip install {error.name}"
         ) from error
 
     def ready(address: str) -> None:
         typer.echo(json.dumps({"address": address}) if as_json else address)
         if not quiet:
-            typer.echo("Open this address in a browser. Ctrl-C ends it.", err=True)
+            typer.echo("Open this address in a browser. Stop with Ctrl-C.", err=True)
 
     folder = RunFolder(run)
     serve(Desk(folder, training_images(folder, corpus)), port, ready)

@@ -27,11 +27,13 @@ def world_art(
 
 @app.command("render")
 def world_render(
-    out: Annotated[Path, typer.Argument(help="Folder for the pictures and their table.")],
-    which: Annotated[str, typer.Option(help="train, twin or planted.")] = "train",
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N.")] = None,
+    out: Annotated[Path, typer.Argument(help="Folder for the images and their table.")],
+    which: Annotated[str, typer.Option(help="Set to render: train, twin or planted.")] = "train",
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only the first N images.")
+    ] = None,
 ) -> None:
-    """Render a set of the world: pictures, captions and labels."""
+    """Render a set of the world: images, captions and labels."""
     from audit.world.export import render_set
 
     typer.echo(render_set(which, out, limit))
@@ -44,28 +46,30 @@ def world_train(
         "world-training"
     ),
     minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Time to train; the recipe's own without it.")
+        float | None,
+        typer.Option(min=0.01, help="Minutes of training; default: the recipe's."),
     ] = None,
     without_repeats: Annotated[
         bool,
         typer.Option(
-            "--without-repeats", help="The generator on the set with each image once (`unet`)."
+            "--without-repeats",
+            help="Train on the set without repeated images (`unet` only).",
         ),
     ] = False,
 ) -> None:
-    """Train a part of the embedded models from its recipe; an interrupted training continues."""
+    """Train a part of the embedded models from its recipe, or continue the training."""
     from audit.errors import UserError
     from audit.world.train import recipes
 
     if without_repeats and part != "unet":
-        raise UserError(f"--without-repeats is for the part `unet`, not `{part}`. Leave it out.")
+        raise UserError(f"--without-repeats applies to the part `unet` only, not to `{part}`.")
     made = recipes.without_repeats(work, minutes) if without_repeats else None
     typer.echo(made or recipes.train(part, work, minutes))
 
 
 @app.command("verify")
 def world_verify(as_json: Json = False) -> None:
-    """Check art, planted truth and shipped models against what the package claims of them."""
+    """Verify the sprites, the planted truth and the shipped models."""
     from audit.world.verify import verify
 
     checks = verify()

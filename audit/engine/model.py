@@ -15,12 +15,12 @@ from typing import Any
 
 import torch
 
+from audit.engine.choices import OFFLOADS, known_device
 from audit.engine.source import Source
 from audit.errors import UserError, unknown
 from audit.files import content
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-OFFLOADS = ("none", "model", "sequential")
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ddim": ("DDIMScheduler", {}),
     "ddpm": ("DDPMScheduler", {}),
@@ -88,7 +88,7 @@ def device(name: str = "auto") -> torch.device:
 
     Raises UserError for a device that is not there.
     """
-    if name == "auto":
+    if known_device(name) == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
         if name == "cpu" and torch.backends.mps.is_available():
             name = "mps"
@@ -99,7 +99,7 @@ def device(name: str = "auto") -> torch.device:
         first = str(error).strip().splitlines()[0]
         raise UserError(
             f"The device {name!r} cannot be used: {first} Use `--device auto` or `cpu`; "
-            "`t2i-audit doctor` lists what is there."
+            "`t2i-audit doctor` lists the devices of this machine."
         ) from error
     return chosen
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from audit.records import Sample, Settings, Suite, Truth
 from audit.runs.options import Options
 from audit.store import RunFolder
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Progress(Protocol):

@@ -1,17 +1,24 @@
-"""The options of a run, and the rules in them: each is parsed here and nowhere else."""
+"""The options of a run and the rules in them. An option is one line of `Options` and no more.
+
+The command line, Python and the reference are made from the fields; see docs/extending/option.md.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from audit.engine.choices import DTYPES, OFFLOADS, known_device
 from audit.errors import UserError, unknown
+from audit.evidence.copies.chooser import KINDS
 from audit.evidence.copies.rule import CopyRule
+from audit.runs.opt import AtLeast, Between, Flag, OneOf, Opt, declared
 
 INSIDE = ("magnitude", "bright-ending")
-"""Detectors that look inside the model."""
+"""Detectors that read the internals of the model."""
 DETECTORS = (*INSIDE, "whole-set")
 
 
@@ -27,70 +34,184 @@ def half_width(precision: float) -> float:
     """A half-width of intervals, 0.005 to 0.49, as it is; UserError for any other number."""
     if not 0.005 <= precision < 0.5:
         raise UserError(
-            f"--precision {precision:g} is not a valid half-width. Give one from 0.005 to 0.49; "
+            f"--precision {precision:g} is not a valid half-width. Give 0.005 to 0.49; "
             "0.05 means plus or minus 5 points."
         )
     return precision
 
 
+def pixels(text: str) -> str:
+    """`512` and `512x768` as `WIDTHxHEIGHT`, empty as it is; UserError for anything else."""
+    if not text:
+        return text
+    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text)
+    if match is None or int(match[1]) == 0 or match[2] == "0":
+        raise UserError(f"--size {text!r} is not a valid size. Give pixels as 512 or WIDTHxHEIGHT.")
+    return f"{match[1]}x{match[2] or match[1]}"
+
+
+def _precision(value: float) -> float:
+    return half_width(value) if value else 0.0
+
+
+def _copies(text: str) -> str:
+    CopyRule.parse(text)
+    return text
+
+
 @dataclass(frozen=True)
 class Options:
-    """How a run is made, beside the suite; None and 0 stand for the model's own default."""
+    """How a run is made, apart from the suite; None and 0 stand for the model's own default.
 
-    model: str = "embedded"
-    out: Path = Path("reports")
-    steps: int | None = None
-    guidance: float | None = None
-    batch: int = 0
-    dtype: str = "auto"
-    device: str = "auto"
-    scheduler: str = ""
-    negative: str = ""
-    size: str = ""
-    """`WIDTHxHEIGHT`, or one number for a square."""
-    loras: tuple[str, ...] = ()
-    compile: bool = False
-    offload: str = "none"
-    trust: bool = False
-    revision: str = ""
-    config: Path | None = None
-    """Diffusers folder that describes a single-file checkpoint."""
-    images: Path | None = None
-    """Pictures made elsewhere, in place of a model."""
-    prompts: Path | None = None
-    """Table of their prompts."""
-    references: tuple[str, ...] = ()
-    """Tables of a person's own targets, as NAME=FILE; the first is what verdicts are about."""
-    labels: Path | None = None
-    """Table of labels that others gave, in place of pictures."""
-    classifier: str = "embedded-classifier"
-    descriptor: str = "embedded-copy"
-    search: str = "auto"
-    """How the training set is searched: `auto`, `flat`, `ivf-sq8` or `ivf-rabitq`."""
-    copies: str = "twin"
-    """Rule that calls copies: `twin`, `conformal`, or `fixed:COSINE`."""
-    q: float = 0.1
-    """Nominal false discovery rate of the copies."""
-    seed: int = 0
-    """Seed of resampling and of the sample walls; never of the images."""
-    validation: int = 800
-    """Renders on which the embedded classifier's errors are measured."""
-    detect: tuple[str, ...] = ()
-    """Detectors of copying that take time: `detectors.NAMES`."""
-    training: int = 120
-    """Training images of a subject that are read, for each kind of caption."""
-    precision: float = 0.0
-    """Half-width of intervals at which a subject gets no more images; 0 makes what is planned."""
+    Values are converted to the type of their field. Raises UserError for those that do not fit.
+    """
+
+    model: Annotated[
+        str,
+        Opt(
+            "Model to audit: `embedded`, a diffusers folder, a .safetensors checkpoint, or a hub "
+            "name (`organisation/name@revision`).",
+            "--model -m",
+        ),
+    ] = "embedded"
+    images: Annotated[
+        Path | None, Opt("Audit existing images instead: a folder, a .tar or a .parquet file.")
+    ] = None
+    prompts: Annotated[
+        Path | None, Opt("Table of prompts for --images: file_name, text, seed, arm.")
+    ] = None
+    labels: Annotated[
+        Path | None,
+        Opt("CSV or Parquet table: subject, and a column per attribute; see docs/images.md."),
+    ] = None
+    references: Annotated[
+        tuple[str, ...],
+        Opt(
+            "Your own reference shares as NAME=FILE.csv (subject, attribute, value, share, "
+            "source); may be repeated, and the first one decides the verdicts.",
+            "--reference",
+        ),
+    ] = ()
+    out: Annotated[Path, Opt("Folder in which run folders are created.", "--out -o")] = Path(
+        "reports"
+    )
+    precision: Annotated[
+        float,
+        Opt(
+            "Generate in rounds until each share's interval has this half-width, e.g. 0.05; "
+            "0 generates what the suite plans.",
+            parse=_precision,
+        ),
+    ] = 0.0
+    steps: Annotated[int | None, Opt("Sampling steps; default: the model's.", allow=AtLeast(1))] = (
+        None
+    )
+    guidance: Annotated[float | None, Opt("Guidance scale, 1 = off; default: the model's.")] = None
+    negative: Annotated[str, Opt("Negative prompt.")] = ""
+    scheduler: Annotated[str, Opt("Sampler, e.g. dpm++, euler, ddim; default: the model's.")] = ""
+    size: Annotated[str, Opt("Image size in pixels: 512 or WIDTHxHEIGHT.", parse=pixels)] = ""
+    loras: Annotated[
+        tuple[str, ...], Opt("LoRA weights as FILE or FILE@SCALE; may be repeated.", "--lora")
+    ] = ()
+    batch: Annotated[
+        int,
+        Opt(
+            "Batch size (affects pixels, so part of the run's identity); 0 = automatic.",
+            allow=AtLeast(0),
+        ),
+    ] = 0
+    dtype: Annotated[str, Opt("Precision of the weights.", allow=OneOf(DTYPES))] = "auto"
+    device: Annotated[str, Opt("Device: auto, cpu, cuda, cuda:1, mps.", parse=known_device)] = (
+        "auto"
+    )
+    compile: Annotated[bool, Opt("Compile the denoiser: for long runs on a GPU.")] = False
+    offload: Annotated[
+        str, Opt("Offload to main memory: slower, needs less GPU memory.", allow=OneOf(OFFLOADS))
+    ] = "none"
+    config: Annotated[
+        Path | None, Opt("Diffusers folder that describes a single-file checkpoint.")
+    ] = None
+    revision: Annotated[str, Opt("Commit, tag or branch of a hub model.")] = ""
+    trust: Annotated[bool, Opt("Run code that comes with the model.", "--trust-remote-code")] = (
+        False
+    )
+    classifier: Annotated[
+        str, Opt("Attribute classifier: `embedded-classifier` or an open_clip name.")
+    ] = "embedded-classifier"
+    validation: Annotated[
+        int,
+        Opt(
+            "Rendered images on which the embedded classifier's errors are measured.",
+            allow=AtLeast(0),
+        ),
+    ] = 800
+    corpus: Annotated[
+        Path | None,
+        Opt(
+            "Training images to search for copies: a folder, tars, tables, or an index made by "
+            "`t2i-audit index`; default: the suite's."
+        ),
+    ] = None
+    held_out: Annotated[
+        Path | None, Opt("Held-out images, exchangeable with those of --corpus.")
+    ] = None
+    descriptor: Annotated[
+        str, Opt("Copy descriptor, as in `index`; an existing index keeps its own.")
+    ] = "embedded-copy"
+    copies: Annotated[
+        str,
+        Opt(
+            "Decision rule for flagging copies: twin, conformal, or fixed:0.75 (uncalibrated).",
+            parse=_copies,
+        ),
+    ] = "twin"
+    q: Annotated[
+        float, Opt("Target false discovery rate of flagged copies.", allow=Between(0, 1))
+    ] = 0.1
+    search: Annotated[
+        str, Opt("Search method for the training set; auto goes by its size.", allow=OneOf(KINDS))
+    ] = "auto"
+    training: Annotated[
+        int,
+        Opt("Training images to classify per subject and kind of caption.", allow=AtLeast(0)),
+    ] = 120
+    detect: Annotated[
+        tuple[str, ...],
+        Opt(
+            "Additional memorization detectors (slow): magnitude, bright-ending (both read the "
+            "internals of the model), whole-set, or all; may be repeated.",
+            parse=detectors,
+        ),
+    ] = ()
+    seed: Annotated[
+        int,
+        Opt(
+            "Seed of resampling and of the sample galleries; images have seeds of their own.",
+            allow=AtLeast(0),
+        ),
+    ] = 0
+    pictures: Annotated[
+        str,
+        Opt(
+            "Images in the report.",
+            allow=OneOf(("all", "blur", "none")),
+            flags=(
+                Flag("--no-images", "none", "Omit images from the report."),
+                Flag("--blur", "blur", "Blur images until clicked; in print they stay blurred."),
+            ),
+        ),
+    ] = "all"
     command: str = ""
-    pictures: str = "all"
-    """On the page: `all`, `blur` (until somebody presses one), or `none`."""
-    corpus: Path | None = None
-    """Folder of training images, in place of the suite's corpus."""
-    held_out: Path | None = None
+    """The command as it was typed, for the report."""
+
+    def __post_init__(self) -> None:
+        kind: Any = type(self)  # mypy takes a frozen dataclass's class for unhashable
+        for name, option in declared(kind).items():
+            object.__setattr__(self, name, option.value(getattr(self, name)))
 
     @property
     def loading(self) -> Any:
-        """What of these the model's loader needs."""
+        """The options of the model's loader."""
         from audit.engine.model import Loading
 
         return Loading(
@@ -100,13 +221,5 @@ class Options:
 
     @property
     def rule(self) -> CopyRule:
-        """The rule of `copies`, parsed; UserError for a text that names none."""
+        """The rule of `copies`, parsed."""
         return CopyRule.parse(self.copies)
-
-
-def checked(options: Options) -> Options:
-    """The options with detectors written out; UserError for a rule or number that is not valid."""
-    _ = options.rule
-    if options.precision:
-        half_width(options.precision)
-    return replace(options, detect=detectors(options.detect))

@@ -1,29 +1,28 @@
-"""What a run is: its options, what they name, and its samples. Nothing is drawn or written here."""
+"""Planning a run: what its options name, its settings and samples. Nothing is written here."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import itertools
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from audit import registry
 from audit.design import suites
 from audit.design.suites import Rewriter
 from audit.errors import UserError, unknown
-from audit.pixels import Unreadable
 from audit.records import BASELINE, Sample, Settings, Suite, Truth
 from audit.runs.context import Progress, Run, silent
-from audit.runs.options import Options, checked
+from audit.runs.options import Options
 from audit.store import RunFolder, run_name
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LIBRARIES = (
     "t2i-audit",
@@ -35,12 +34,12 @@ LIBRARIES = (
     "numpy",
 )
 BATCHES = {"cpu": 16, "cuda": 32, "mps": 4}
-"""Images at once where nobody says how many; large pictures take fewer."""
+"""Default batch size by device; large images take fewer."""
 BATCH_PIXELS = 32 * 512 * 512
 
 
 def versions() -> dict[str, str]:
-    """Versions of this package and of what decides its numbers."""
+    """Versions of this package and of the libraries that its numbers depend on."""
     found = {}
     for name in LIBRARIES:
         try:
@@ -51,7 +50,7 @@ def versions() -> dict[str, str]:
 
 
 def _corpus(suite: Suite, options: Options) -> Any:
-    """The training set to search: opened while planning, so that a wrong folder costs no images."""
+    """The training set to search, opened before any image is generated, in case it is missing."""
     from audit.evidence.copies import training_set
 
     def registered(name: str) -> Any:
@@ -60,14 +59,6 @@ def _corpus(suite: Suite, options: Options) -> Any:
     if options.corpus is not None:
         return training_set.at(options.corpus, options.held_out, registered)
     return training_set.of_corpus(registered(suite.corpus)) if suite.corpus else None
-
-
-def _size(text: str) -> str:
-    """`512` and `512x768` as `WIDTHxHEIGHT`; UserError for anything else."""
-    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text)
-    if match is None or int(match[1]) == 0 or match[2] == "0":
-        raise UserError(f"--size {text!r} is no size. Give pixels as 512 or WIDTHxHEIGHT.")
-    return f"{match[1]}x{match[2] or match[1]}"
 
 
 def _source(options: Options) -> Any:
@@ -91,7 +82,7 @@ def _settings(options: Options, source: Any, on: str) -> Settings:
     from audit.engine import model
 
     own = {**model.defaults(source, options.config), **registry.DEFAULTS.get(options.model, {})}
-    size = _size(options.size) if options.size else ""
+    size = options.size
     batch = options.batch
     if not batch:
         width, height = (int(v) for v in size.split("x")) if size else own["size"]
@@ -106,7 +97,7 @@ def _settings(options: Options, source: Any, on: str) -> Settings:
 
 
 def rewriters(suite: Suite, out: Path, progress: Progress) -> dict[str, Rewriter]:
-    """Method to rewriter; one that takes time keeps what it made under `out`, and reports."""
+    """Method to rewriter; slow ones keep their results under `out` and report progress."""
     found = registry.rewriters(suite, out)
     for method, rewrite in found.items():
         if not inspect.isfunction(rewrite):
@@ -148,9 +139,9 @@ def asked(
     seeds: int | None = None,
     quick: bool = False,
 ) -> Suite:
-    """A suite by name or path, with other mitigations and images per prompt where these are given.
+    """A suite by name or path, with the given mitigations and images per prompt, if any.
 
-    `quick` takes the seeds of the suite's own `[quick]` table, where it is read from a file.
+    `quick` takes the seeds of the suite's own `[quick]` table, if it is read from a file.
     Raises UserError as `read_suite`, `with_arms` and `with_seeds` do.
     """
     from audit.runs.preview import with_arms
@@ -163,13 +154,13 @@ def asked(
 def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run:
     """Plan a run and find its folder; nothing is written yet.
 
-    Raises UserError for whatever the options name that is not there or does not fit.
+    Raises UserError for options that name something missing or invalid.
     """
-    run = _open(suite, checked(options), progress)
+    run = _open(suite, options, progress)
     for text in reversed(options.references):
         name, _, file = text.partition("=")
         if not name or not file:
-            raise UserError(f"--reference {text!r} is no target. Write NAME=FILE.csv.")
+            raise UserError(f"--reference {text!r} is not a valid reference. Give NAME=FILE.csv.")
         run.suite = suites.with_reference(run.suite, name, Path(file))
     return run
 
@@ -196,7 +187,7 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
 
 
 def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
-    """Plan a run over pictures made elsewhere: the rest of the line is the same."""
+    """Plan a run over existing images; the later steps are the same."""
     from audit.design.imported import plan, readers
 
     assert options.images is not None
@@ -212,11 +203,13 @@ def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
 
 
 def _gone(sample: str) -> np.ndarray:
-    raise Unreadable(f"There is no picture of {sample}: only labels were given.")
+    from audit.pixels import Unreadable
+
+    raise Unreadable(f"There is no image of {sample}: only labels were given.")
 
 
 def _open_labels(suite: Suite, options: Options, progress: Progress) -> Run:
-    """Plan a run over labels alone: nothing is drawn, encoded or searched."""
+    """Plan a run over labels alone: nothing is generated, encoded or searched."""
     from audit.design.imported import labels
 
     assert options.labels is not None

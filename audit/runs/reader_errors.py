@@ -68,9 +68,10 @@ def renders(run: Run, encoder: Any) -> tuple[dict[str, np.ndarray], dict[str, Ca
     """Errors on the pictures of known labels that a classifier brings; nothing where it has none.
 
     int[K, K] per attribute, of the readings that its threshold keeps, and the calibration of all.
+    Nothing either where no pictures are wanted (`--validation 0`).
     """
     validation = getattr(encoder, "validation", None)  # encoders of others need not have it
-    if validation is None:
+    if validation is None or not run.options.validation:
         return {}, {}
     from audit.evidence.attributes.zero_shot import classifier
 

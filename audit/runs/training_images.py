@@ -39,7 +39,7 @@ def read(run: Run, encoder: Any, known: Sequence[Entry], limit: int) -> pd.DataF
 
     A picture that stands in the set several times may be drawn several times. Only attributes of
     two classes are read: amplification is defined for these. Empty without captions that name a
-    subject.
+    subject, and for a `limit` of 0.
     """
     attributes = [
         a for a in run.suite.attributes
@@ -51,7 +51,7 @@ def read(run: Run, encoder: Any, known: Sequence[Entry], limit: int) -> pd.DataF
             subjects.setdefault(p.subject, []).append(p)
     entries = [e for e in known if e.caption]
     columns = ["subject", "attribute", "kind", "outcome", "value"]
-    if not entries:
+    if not entries or not limit:
         return pd.DataFrame(columns=columns)
     places = np.repeat(np.arange(len(entries)), [e.repeats for e in entries])
     chosen = {

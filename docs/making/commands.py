@@ -16,9 +16,9 @@ def page() -> str:
     """One section per verb, those of `world` included."""
     group: Any = typer.main.get_command(cli.app)
     head = (
-        "`t2i-audit VERB --help` says the same. Results go to stdout, progress to stderr; exit "
-        "codes are 0 done, 1 a gate failed, 2 usage, 3 incomplete or undecided, 70 a fault of "
-        "ours, 130 interrupted (run the same command to continue).\n\n"
+        "`t2i-audit VERB --help` prints the same. Results go to stdout, progress to stderr. Exit "
+        "codes: 0 done, 1 a gate failed, 2 usage error, 3 incomplete or undecided, 70 internal "
+        "error, 130 interrupted (run the same command to continue).\n\n"
     )
     return head + "".join(_command(name, c) for name, c in _verbs(group, ""))
 
@@ -39,12 +39,12 @@ def _command(name: str, command: Any) -> str:
     rows = [(code(p.name.upper()), p.help or "", _default(p)) for p in arguments]
     rows += [(quoted([*p.opts, *p.secondary_opts]), p.help or "", _default(p)) for p in options]
     return section(name, doc(command.help or ""), f"```sh\n{usage}\n```",
-                   table(("argument or option", "what it is", "default"), rows))  # fmt: skip
+                   table(("argument or option", "description", "default"), rows))  # fmt: skip
 
 
 def _default(parameter: Any) -> str:
     if parameter.required:
-        return "needed"
+        return "required"
     value = parameter.default
     plain = isinstance(value, str | int | float | Path) and not isinstance(value, bool)
     return code(f"{value:g}" if isinstance(value, float) else value) if plain else ""

@@ -16,6 +16,7 @@ def test_this_machine_is_described() -> None:
     """Every needed part is there with its version, devices are named, the JSON holds the same."""
     found = CliRunner().invoke(cli.app, ["doctor", "--json"])
     assert found.exit_code == 0
+    assert [step.split()[0] for step in found.stderr.splitlines()] == ["Checking", *["Loading"] * 2]
     said = json.loads(found.stdout)
     versions = {p["name"]: p["version"] for p in said["parts"]}
     assert versions["torch"].split("+")[0] == torch.__version__.split("+")[0]

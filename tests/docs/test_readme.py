@@ -14,6 +14,8 @@ from PIL import Image
 import audit
 from audit import api
 from audit.runs import planning
+from audit.runs.opt import named
+from audit.runs.options import Options
 from tests.builders.runs import Plan, write
 from tests.docs.blocks import DOCS, blocks
 
@@ -44,7 +46,7 @@ def test_its_python_is_a_real_call(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     def run(suite: str, **given: Any) -> audit.Result:
         quick = bool(given.pop("quick", False))
-        asked.append((planning.asked(suite, quick=quick).name, api._options(given)))
+        asked.append((planning.asked(suite, quick=quick).name, named(Options, given)))
         return audit.open(folder)
 
     monkeypatch.setattr(api, "run", run)

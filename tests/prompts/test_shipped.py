@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from audit import cli, registry
+from audit import registry
+from audit.cli import main as cli
 from audit.design import suites
 from audit.design.mitigations.gate import gate
 from audit.records import Prompt, Settings, Suite

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from audit.errors import UserError
-from audit.runs.options import DETECTORS, CopyRule, Options, checked, detectors, half_width
+from audit.runs.options import DETECTORS, CopyRule, Options, detectors, half_width
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_other_rules_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="twin, conformal, or fixed"):
         CopyRule.parse(text)
     with pytest.raises(UserError, match="twin, conformal, or fixed"):
-        checked(Options(copies=text))
+        Options(copies=text)
 
 
 def test_names_of_detectors() -> None:

@@ -14,6 +14,7 @@ from audit.evidence.measured import Errors
 from audit.findings import quality
 from audit.records import ATTRIBUTE_COLUMNS, Attribute
 from audit.runs import labelling, reader_errors
+from audit.runs.options import Options
 from audit.store import RunFolder
 from tests.runs.test_labelling import fill
 
@@ -83,6 +84,12 @@ def test_people_come_before_renders_and_change_the_key(tmp_path: Path) -> None:
     found = reader_errors.with_people(run, before)
     assert found.sources == {"gender": reader_errors.PEOPLE, "tone": "renders"}
     assert found.key != before.key == "none"
+
+
+def test_no_renders_leave_the_errors_unknown() -> None:
+    """`--validation 0` draws none, and loads nothing for it."""
+    run: Any = SimpleNamespace(options=Options(validation=0))
+    assert reader_errors.renders(run, None) == ({}, {})
 
 
 def test_no_labels_leave_everything_as_it_was(tmp_path: Path) -> None:

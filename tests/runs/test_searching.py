@@ -14,7 +14,8 @@ from PIL import Image
 from scipy.stats import kstest
 from typer.testing import CliRunner
 
-from audit import cli, pixels
+from audit import pixels
+from audit.cli import main as cli
 from audit.design.suites import read_suite
 from audit.errors import UserError
 from audit.evidence.copies import decision, training_set

@@ -66,6 +66,7 @@ def test_a_subject_is_a_word_and_not_a_part_of_one() -> None:
 def test_training_shares_are_those_that_were_planted(tmp_path: Path) -> None:
     """Read by the embedded classifier, nurses are mostly women and builders men; read once."""
     made = run(tmp_path)
+    assert not len(training_images.read(made, models.classifier(), made.corpus.entries(), limit=0))
     found = training_images.read(made, models.classifier(), made.corpus.entries(), limit=60)
     shares = {
         s: float((part.value == "woman").mean())

@@ -11,10 +11,12 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from audit.design.mitigations.grammar import indefinite
+
+if TYPE_CHECKING:
+    import numpy as np
 
 COUNT = 4
 """Words that are put in where nothing is said; the authors' own code has 2, later work 4."""

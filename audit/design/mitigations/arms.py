@@ -9,12 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from audit.design.mitigations import stacks
 from audit.design.mitigations.methods import METHODS, SPEAKING, concept, engine
 from audit.design.mitigations.placebo import added
-from audit.design.mitigations.quota import phases, quota
+from audit.design.mitigations.quota import generator, phases, quota
 from audit.design.mitigations.rewrite import avoided, phrase, why_not
 from audit.errors import UserError, known
 from audit.records import (
@@ -195,11 +193,9 @@ def _draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
             groups.setdefault((p.seeds, *aims[p.id].items()), []).append(p)
     drawn = {}
     for group in groups.values():
-        spread = phases(
-            len(group), np.random.default_rng(noise_seed(f"{arm.name}\0{group[0].text}", 1))
-        )
+        spread = phases(len(group), generator(noise_seed(f"{arm.name}\0{group[0].text}", 1)))
         for p, phase in zip(group, spread, strict=True):
-            rng = np.random.default_rng(noise_seed(f"{arm.name}\0{p.text}", 0))
+            rng = generator(noise_seed(f"{arm.name}\0{p.text}", 0))
             values = quota(aims[p.id], p.seeds, rng, float(phase))
             drawn[p.id] = [{attribute: v} for v in values]
     return drawn
@@ -249,7 +245,7 @@ def _rewrite(
         if beside:
             options = {**options, **added(p.text, beside[id, i].text, p.subject)}
         if draws_words:
-            more["rng"] = np.random.default_rng(noise_seed(f"{part.name}\0{p.text}\0words", i))
+            more["rng"] = generator(noise_seed(f"{part.name}\0{p.text}\0words", i))
         made = rewrite(before.text, p, values, options, **more)
         text, reason = (made, "") if isinstance(made, str) else made
         why = "; ".join(dict.fromkeys(filter(None, (before.reason, reason))))

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def generator(seed: int) -> np.random.Generator:
+    """numpy's generator from a seed; numpy is loaded here, because listing suites needs none."""
+    import numpy as np
+
+    return np.random.default_rng(seed)
 
 
 def phases(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -12,6 +21,8 @@ def phases(count: int, rng: np.random.Generator) -> np.ndarray:
 
     They are evenly spaced and shuffled, so that the prompts' remainders add up to the target.
     """
+    import numpy as np
+
     return np.asarray((rng.permutation(count) + rng.random()) / max(count, 1))
 
 
@@ -21,6 +32,8 @@ def counts(target: Mapping[str, float], n: int, phase: float) -> np.ndarray:
     Whole parts are exact. Remainders go by systematic sampling (Madow 1949): over phases, a value
     gets one more with a probability equal to its remainder.
     """
+    import numpy as np
+
     exact = np.array(list(target.values()), float)
     exact = exact / exact.sum() * n
     whole = np.floor(exact + 1e-9).astype(int)
@@ -41,6 +54,8 @@ def quota(
     The order follows the ranks of `n` uniform numbers, so from the same seed a larger `n` keeps
     most of the values that a smaller one gave. Without a `phase`, remainders are drawn by `rng`.
     """
+    import numpy as np
+
     order = rng.random(n).argsort(kind="stable").argsort(kind="stable")
     phase = float(rng.random()) if phase is None else phase
     values = np.repeat(np.array(list(target), dtype=object), counts(target, n, phase))

@@ -6,14 +6,15 @@ All leave a gated text as it is, and a second rewrite changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from audit.design.mitigations import against_copies
 from audit.design.mitigations.gate import gate
 from audit.design.mitigations.grammar import article, find, insert_before
 from audit.records import Prompt
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PHRASES = {"gender": {"woman": "female", "man": "male"}}
 """Words that state a value, by attribute; `options["words"]` replaces them."""

@@ -120,7 +120,7 @@ def test_a_table_that_is_not_there_is_said_so(suite: Suite, tmp_path: Path) -> N
 @pytest.mark.parametrize("text", ["age", "age=young", "age=young,young", "=a,b", "age=a,,b"])
 def test_class_lists_are_checked(text: str, suite: Suite) -> None:
     """An attribute needs a name and at least two different classes."""
-    with pytest.raises(UserError, match="is no class list"):
+    with pytest.raises(UserError, match="is not a valid class list"):
         declared(suite, [text])
 
 
