@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.errors import UserError
 from audit.files import write_atomic
 from audit.records import Finding, Sample, Settings, Suite, asdict_sample, digest, from_json

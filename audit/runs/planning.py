@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from audit import registry
+from audit.datasets.pixels import Unreadable
 from audit.design import suites
 from audit.design.suites import Rewriter
 from audit.errors import UserError, unknown
-from audit.pixels import Unreadable
 from audit.records import BASELINE, Sample, Settings, Suite
 from audit.runs.context import Progress, Run, silent
 from audit.runs.options import Options, checked

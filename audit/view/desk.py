@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.store import RunFolder
 from audit.view import pictures, table
 from audit.view.journal import Journal

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.records import digest
 from audit.store import RunFolder
 

@@ -14,11 +14,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from audit import pixels
-from audit.design.imported import prompts
+from audit.datasets import pixels, prompts
+from audit.datasets.captions import SIDECARS, TABLES, TEXT_COLUMNS, Row, row_of, rows, sidecar_text
 from audit.errors import UserError
 from audit.records import digest
-from audit.sidecars import SIDECARS, TABLES, TEXT_COLUMNS, Row, row_of, rows, sidecar_text
 
 MAX_BYTES = 200_000_000
 """Files larger than this are not read as pictures."""

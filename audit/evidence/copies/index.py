@@ -16,10 +16,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from audit.datasets.corpus import Entry
+from audit.datasets.source import Item, Source, Unit
 from audit.errors import UserError
 from audit.evidence.copies import shards
-from audit.evidence.copies.corpus import Entry
-from audit.evidence.copies.pieces import Item, Source, Unit
 from audit.evidence.copies.shards import Shard
 from audit.evidence.copies.side import Side
 from audit.files import write_atomic

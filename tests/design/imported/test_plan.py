@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.design import suites
 from audit.design.imported import plan, readers
 from audit.errors import UserError

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.design.imported import readers
 from audit.errors import UserError
-from tests.design.imported.test_prompts import png
+from tests.datasets.test_prompts import png
 
 
 def picture(seed: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from PIL import Image
 
-from audit import pixels
+from audit.datasets import pixels
 
 
 class Thumbnail:

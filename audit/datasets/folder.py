@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from audit import pixels
-from audit.evidence.copies import pieces
-from audit.evidence.copies.corpus import Corpus, Entry
-from audit.evidence.copies.pieces import Files, Item, Unit, damaged, item_of, stamp
-from audit.sidecars import SIDECARS, TABLES, rows, sidecar_text
+from audit.datasets import pixels, source
+from audit.datasets.captions import SIDECARS, TABLES, rows, sidecar_text
+from audit.datasets.corpus import Corpus, Entry
+from audit.datasets.source import Files, Item, Unit, damaged, item_of, stamp
 
 
 class Folder:
@@ -96,7 +95,7 @@ class Tars(Files):
             place = PurePosixPath(member.name)
             suffix = place.suffix.lower()
             wanted = suffix in pixels.SUFFIXES or suffix in SIDECARS
-            if not member.isfile() or not wanted or member.size > pieces.MAX_BYTES:
+            if not member.isfile() or not wanted or member.size > source.MAX_BYTES:
                 continue
             if (stem := place.with_suffix("").as_posix()) != key:
                 yield group
@@ -107,7 +106,7 @@ class Tars(Files):
     @staticmethod
     def _bytes(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
         file = archive.extractfile(member)
-        return file.read(pieces.MAX_BYTES) if file else b""
+        return file.read(source.MAX_BYTES) if file else b""
 
     def image(self, id: str) -> np.ndarray:
         """One picture by tar and name."""

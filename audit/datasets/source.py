@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from audit import pixels
+from audit.datasets import pixels
+from audit.datasets.corpus import Entry
 from audit.errors import UserError
-from audit.evidence.copies.corpus import Entry
 
 MAX_BYTES = 200_000_000
 """Files larger than this are not read as pictures."""

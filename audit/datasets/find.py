@@ -6,11 +6,11 @@ import json
 import tarfile
 from pathlib import Path
 
-from audit import pixels
+from audit.datasets import pixels
+from audit.datasets.folder import Folder, Tars
+from audit.datasets.source import Source, damaged
+from audit.datasets.table import Embeddings, Parquet, Saved
 from audit.errors import UserError
-from audit.evidence.copies.files import Folder, Tars
-from audit.evidence.copies.pieces import Source, damaged
-from audit.evidence.copies.tables import Embeddings, Parquet, Saved
 from audit.records import digest
 
 

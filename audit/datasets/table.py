@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from audit import pixels
+from audit.datasets import pixels, source
+from audit.datasets.captions import TEXT_COLUMNS
+from audit.datasets.corpus import Entry
+from audit.datasets.source import Files, Item, Unit, damaged, item_of, one_line, stamp
 from audit.errors import UserError
-from audit.evidence.copies import pieces
-from audit.evidence.copies.corpus import Entry
-from audit.evidence.copies.pieces import Files, Item, Unit, damaged, item_of, one_line, stamp
-from audit.sidecars import TEXT_COLUMNS
 
 
 def _image_column(schema: Any, path: Path) -> str:
@@ -79,7 +78,7 @@ class _Rows(Files):
             if not inside.is_relative_to(path.parent.resolve()):
                 raise pixels.Unreadable("its path leaves the table's folder")
             return pixels.read(inside)
-        if not isinstance(body, bytes) or len(body) > pieces.MAX_BYTES:
+        if not isinstance(body, bytes) or len(body) > source.MAX_BYTES:
             raise pixels.Unreadable("no image bytes in this row")
         return pixels.decode(body)
 

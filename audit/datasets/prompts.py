@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from audit.pixels import MAX_PIXELS
+from audit.datasets.pixels import MAX_PIXELS
 
 MAX_TEXT = 200_000
 """Characters of metadata beyond which a text is left alone."""
