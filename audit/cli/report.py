@@ -28,8 +28,8 @@ def report(
 ) -> None:
     """Write the page of a finished run anew, with other pictures or none; prints its path."""
     from audit.report import from_folder
+    from audit.runs.pictures import of_run
     from audit.store import RunFolder
-    from audit.view.pictures import of_run
 
     folder = RunFolder(run)
     results = folder.results()

@@ -1,41 +1,41 @@
-"""Which training set lies at a path: a folder, tars, tables, a saved dataset, or embeddings."""
+"""Which form of collection is at a path: a folder, tars, tables, a saved dataset, embeddings."""
 
 from __future__ import annotations
 
-import json
 import tarfile
 from pathlib import Path
 
-from audit.datasets import pixels
-from audit.datasets.folder import Folder, Tars
-from audit.datasets.source import Source, damaged
-from audit.datasets.table import Embeddings, Parquet, Saved
+from audit.datasets import pixels, saved
+from audit.datasets.embeddings import Embeddings
+from audit.datasets.folder import Folder
+from audit.datasets.saved import Saved
+from audit.datasets.source import Collection, Source
+from audit.datasets.table import Parquet
+from audit.datasets.tar import Tars
 from audit.errors import UserError
 from audit.records import digest
 
 
 def find(path: Path) -> Source:
-    """The training set at a path; UserError where there is none that can be read."""
+    """The training set at a path; UserError where there is none that can be read.
+
+    A folder with tars or tables in it is taken for these, whatever else it holds.
+    """
     if path.is_file():
-        if path.suffix == ".parquet":
-            return Parquet([path], path.parent, path.stem)
-        if tarfile.is_tarfile(path):
-            return Tars([path], path.parent, path.stem)
-        raise UserError(f"{path} is no tar and no Parquet file. Give one, or a folder.")
+        return _file(path)
     if not path.is_dir():
         raise UserError(f"There is nothing at {path}. Give a folder, a .tar or a .parquet file.")
-    name = path.resolve().name
     if (path / "img_emb").is_dir():
         found = Embeddings(path)
         if not found.files:
             raise UserError(f"{path / 'img_emb'} holds no .npy file. Give a folder that does.")
         return found
-    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
-        return Saved(_arrow_files(path), path, name)
+    if saved.is_saved(path):
+        return Saved(path, saved.streams(path))
     for suffix, kind in ((".tar", Tars), (".parquet", Parquet)):
         if files := sorted(p for p in path.rglob(f"*{suffix}") if p.is_file()):
-            return kind(files, path, name)
-    if not pixels.list_images(path):
+            return kind(path, files)
+    if not pixels.has_images(path):
         raise UserError(
             f"{path} holds no images ({', '.join(pixels.SUFFIXES)}), tars or Parquet tables. Give "
             "a folder that does."
@@ -43,22 +43,37 @@ def find(path: Path) -> Source:
     return Folder(path)
 
 
-def _arrow_files(path: Path) -> list[Path]:
-    """The streams of a saved dataset, or of all splits of one."""
-    splits = [path]
-    if (path / "dataset_dict.json").is_file():
-        splits = sorted(p.parent for p in path.glob("*/state.json"))
-    files = []
-    for split in splits:
-        try:
-            state = json.loads((split / "state.json").read_text("utf-8"))
-            names = [Path(str(f["filename"])).name for f in state["_data_files"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise damaged(split / "state.json", "a saved dataset's state", error) from error
-        files += [split / n for n in names]
-    return files
+def _file(path: Path) -> Source:
+    if path.suffix == ".parquet":
+        return Parquet(path, [path])
+    if tarfile.is_tarfile(path):
+        return Tars(path, [path])
+    raise UserError(f"{path} is not a tar or a Parquet file. Give one, or a folder.")
+
+
+def pictures(path: Path, table: Path | None = None) -> Collection:
+    """The images at a path, for a run over them; `table` gives their captions by file name.
+
+    A folder with images in it is taken for these, whatever else it holds. Raises UserError as
+    `find` does, for embeddings, and for a table of captions where images have no file names.
+    """
+    if path.is_dir() and pixels.has_images(path):
+        return Folder(path, table)
+    found = find(path)
+    if not isinstance(found, Collection):
+        raise UserError(
+            f"{path} holds embeddings, which are vectors computed from images. Give the images "
+            "themselves."
+        )
+    if table is not None and not isinstance(found, Tars):
+        raise UserError(
+            f"{table} names images by file, and the images of {path} are rows of a table. Put "
+            "their prompts into a column named text, prompt or caption instead."
+        )
+    found.table = table
+    return found
 
 
 def key(source: Source) -> str:
-    """Hash of every piece's name and stamp: another content is another index."""
+    """Hash of every unit's name and stamp: different content needs a different index."""
     return digest([(u.id, u.stamp) for u in source.units()])

@@ -1,104 +1,197 @@
-"""Training sets of rows: Parquet tables, saved datasets, and vectors that others computed."""
+"""Tables with an image in each row: what Parquet files and saved datasets share, and Parquet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from audit.datasets import pixels, source
-from audit.datasets.captions import TEXT_COLUMNS
-from audit.datasets.corpus import Entry
-from audit.datasets.source import Files, Item, Unit, damaged, item_of, one_line, stamp
+from audit.datasets import pixels
+from audit.datasets.captions import TEXT_COLUMNS, caption_of
+from audit.datasets.source import Files, Record, Unit, damaged, present, stamp
 from audit.errors import UserError
 
+PATH_COLUMNS = ("image_path", "file_name", "path", "image")
+"""Columns of text that may hold paths, where no column holds bytes."""
+HELD_BYTES = 128 << 20
+"""Row groups up to this size are kept in memory while pictures are taken from them."""
 
-def _image_column(schema: Any, path: Path) -> str:
-    """The column of pictures: bytes, the struct of bytes and path, or paths."""
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table are read."""
+
+    image: str
+    paths: bool
+    """Whether the images are given as paths instead of bytes."""
+    words: tuple[str, ...]
+    """Caption, seed and arm, as far as there are such columns."""
+
+
+def columns(schema: Any, path: Path) -> Columns:
+    """The columns of a table, by its Arrow schema; UserError where none can hold images."""
+    image, paths = _image_column(schema, path)
+    text = next((c for c in TEXT_COLUMNS if c in schema.names and c != image), None)
+    words = [c for c in (text, "seed", "arm") if c in schema.names and c != image]
+    return Columns(image, paths, tuple(str(c) for c in words))
+
+
+def _image_column(schema: Any, path: Path) -> tuple[str, bool]:
+    """The column of bytes, or of structs of bytes and path, or of paths; whether it is the last."""
     import pyarrow as pa
 
     for field in schema:
         kind = field.type
         if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-            return str(field.name)
+            return str(field.name), False
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            return str(field.name)
-    for name in ("image_path", "file_name", "path", "image"):
+            return str(field.name), False
+    for name in PATH_COLUMNS:
         if name in schema.names and pa.types.is_string(schema.field(name).type):
-            return name
+            return name, True
     raise UserError(
-        f"{path} has no column of image bytes or of paths (image_path, file_name, path, image). "
-        "Give a table that has one."
+        f"{path} has no column of image bytes or of paths ({', '.join(PATH_COLUMNS)}). Give a "
+        "table that has one."
     )
 
 
-class _Rows(Files):
-    """Tables with a picture in each row: its bytes, or its path below the table's folder."""
+@dataclass
+class Cursor:
+    """A place in a column of images from which later rows are reached without starting again."""
+
+    key: tuple[Path, str]
+    """The file and its stamp."""
+    stop: int | None
+    """The row before which it ends; None for the end of the table."""
+    batches: Iterator[Any]
+    start: int
+    """Row of the table with which `batch` begins."""
+    batch: Any = ()
+
+    def reaches(self, key: tuple[Path, str], row: int) -> bool:
+        """Whether a row lies ahead."""
+        return key == self.key and self.start <= row and (self.stop is None or row < self.stop)
+
+    def cell(self, row: int) -> Any:
+        """The value of a row that lies ahead; pixels.Unreadable beyond the end."""
+        while row >= self.start + len(self.batch):
+            self.start += len(self.batch)
+            self.batch = next(self.batches, None)
+            if self.batch is None:
+                raise pixels.Unreadable("the table has fewer rows")
+        return self.batch[row - self.start].as_py()
+
+
+class Rows(Files):
+    """Tables with an image in each row: its bytes, or its path below the table's folder."""
 
     what = "a table"
-
-    def _batches(self, path: Path, start: int | None = None) -> Iterator[Any]:
-        """All rows, or those of the window that begins at row `start`."""
-        raise NotImplementedError
+    _cursor: Cursor | None = None
 
     def _schema(self, path: Path) -> Any:
+        """The Arrow schema of a file."""
         raise NotImplementedError
 
-    def read(self, unit: Unit) -> Iterator[Item]:
-        """The pictures of a table, or of a window of one, row by row."""
+    def _batches(self, path: Path, some: Sequence[str], start: int | None) -> Iterator[Any]:
+        """Arrow record batches with at least these columns: all, or the window from `start`."""
+        raise NotImplementedError
+
+    def _from(self, key: tuple[Path, str], row: int) -> Cursor:
+        """A cursor over the images from which a row can be reached."""
+        raise NotImplementedError
+
+    def records(self, unit: Unit) -> Iterator[Record]:
+        """The rows of a table, or of a window of one; pictures are read when they are asked for."""
         import pyarrow as pa
 
         name, _, first = (unit.id, "", "") if unit.id in self.files else unit.id.rpartition("#")
         path, start = self.files[name], int(first) if first else None
-
         try:
-            schema = self._schema(path)
-            column = _image_column(schema, path)
-            text = next((c for c in TEXT_COLUMNS if c in schema.names and c != column), None)
-            row = start or 0
-            for batch in self._batches(path, start):
-                texts = batch.column(text).to_pylist() if text else [None] * batch.num_rows
-                for value, caption in zip(batch.column(column), texts, strict=True):
-                    entry = Entry(f"{name}/{row}", one_line(caption))
-                    body = value.as_py()
-                    yield item_of(entry, lambda body=body: self._picture(path, body))  # type: ignore[misc]
-                    row += 1
+            which = columns(self._schema(path), path)
+            changed = path.stat().st_mtime_ns
+            for row, said in enumerate(self._words(path, which, start), start or 0):
+                file = str(said.pop(which.image) or "") if which.paths else ""
+                caption = caption_of(said, f"{path}, line {row + 1}")
+                about = f"{row}-{changed}" + (f"+{self._beside(path, file)}" if file else "")
+                yield Record(f"{name}/{row}", caption, partial(self._data, path, row), about, file)
         except (OSError, ValueError, pa.ArrowException) as error:
             raise damaged(path, self.what, error) from error
 
+    def _words(self, path: Path, which: Columns, start: int | None) -> Iterator[dict[str, Any]]:
+        """The small columns of each row: words, and paths where the images are paths."""
+        some = [*which.words, *([which.image] if which.paths else [])]
+        for batch in self._batches(path, some, start):
+            if some:
+                yield from batch.select(some).to_pylist()
+            else:
+                yield from ({} for _ in range(batch.num_rows))
+
     @staticmethod
-    def _picture(path: Path, value: Any) -> np.ndarray:
+    def _inside(path: Path, file: str) -> Path:
+        inside = (path.parent / file).resolve()
+        if not inside.is_relative_to(path.parent.resolve()):
+            raise pixels.Unreadable("its path leaves the table's folder")
+        return inside
+
+    def _beside(self, path: Path, file: str) -> str:
+        """The stamp of an image that a table names; empty where there is none."""
+        try:
+            return present(self._inside(path, file))
+        except pixels.Unreadable:
+            return ""
+
+    def _data(self, path: Path, row: int) -> bytes:
+        """The image of a row; UserError for a damaged table."""
+        import pyarrow as pa
+
+        try:
+            return self._bytes(path, self._cell(path, row))
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise damaged(path, self.what, error) from error
+
+    def _cell(self, path: Path, row: int) -> Any:
+        with self._lock:
+            key = (path, stamp(path))
+            if self._cursor is None or not self._cursor.reaches(key, row):
+                self._cursor = self._from(key, row)
+            try:
+                return self._cursor.cell(row)
+            except BaseException:
+                self._cursor = None  # its batches have ended
+                raise
+
+    def _bytes(self, path: Path, value: Any) -> bytes:
         body = value
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             body = value.get("bytes") or value.get("path")
         if isinstance(body, str):
-            inside = (path.parent / body).resolve()
-            if not inside.is_relative_to(path.parent.resolve()):
-                raise pixels.Unreadable("its path leaves the table's folder")
-            return pixels.read(inside)
-        if not isinstance(body, bytes) or len(body) > source.MAX_BYTES:
+            return pixels.content(self._inside(path, body))
+        if not isinstance(body, bytes) or len(body) > pixels.MAX_BYTES:
             raise pixels.Unreadable("no image bytes in this row")
-        return pixels.decode(body)
+        return body
 
-    def image(self, id: str) -> np.ndarray:
-        """One picture by table and row."""
+    def content(self, id: str) -> bytes:
+        """One image file by table and row."""
+        import pyarrow as pa
+
         path, place = self._at(id)
-        column, row = _image_column(self._schema(path), path), int(place)
-        for batch in self._batches(path):
-            if row < batch.num_rows:
-                return self._picture(path, batch.column(column)[row].as_py())
-            row -= batch.num_rows
-        raise pixels.Unreadable("the table has fewer rows")
+        try:
+            return self._bytes(path, self._cell(path, int(place)))
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise pixels.Unreadable(f"cannot be read from the table ({error})") from None
 
 
-class Parquet(_Rows):
+class Parquet(Rows):
     """Parquet tables with image bytes or paths; a large one is read in windows of row groups."""
 
     kind, what = "Parquet", "Parquet"
     window = 65_536
-    """Rows at least of a window, so that memory does not grow with the length of a table."""
+    """Rows at least of a window, which keeps memory from growing with the length of a table."""
+    _footer: tuple[tuple[Path, str], Any] | None = None
 
     def units(self) -> Sequence[Unit]:
         """One for each table, or for each window of one that has several; sorted by name."""
@@ -131,98 +224,39 @@ class Parquet(_Rows):
 
         return parquet.read_schema(path)
 
-    def _batches(self, path: Path, start: int | None = None) -> Iterator[Any]:
+    def _batches(self, path: Path, some: Sequence[str], start: int | None) -> Iterator[Any]:
         import pyarrow.parquet as parquet
 
         groups = None if start is None else self._windows(path)[start]
         with parquet.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=64, row_groups=groups)
+            yield from file.iter_batches(batch_size=1024, row_groups=groups, columns=list(some))
 
+    def _from(self, key: tuple[Path, str], row: int) -> Cursor:
+        """The row group of a row: at once where it is small, else 64 rows at a time."""
+        about = self._metadata(key)
+        counts = [about.row_group(g).num_rows for g in range(about.num_row_groups)]
+        starts = np.cumsum([0, *counts])
+        group = int(np.searchsorted(starts, row, "right")) - 1
+        if not 0 <= group < len(counts):
+            raise pixels.Unreadable("the table has fewer rows")
+        small = about.row_group(group).total_byte_size <= HELD_BYTES
+        size = max(1, counts[group]) if small else 64
+        batches = self._images(key[0], about, group, size)
+        return Cursor(key, int(starts[group + 1]), batches, int(starts[group]))
 
-class Saved(_Rows):
-    """A Hugging Face dataset saved to disk: Arrow streams listed in `state.json`."""
-
-    kind, what = "dataset on disk", "an Arrow stream"
-
-    def _schema(self, path: Path) -> Any:
-        import pyarrow as pa
-
-        with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
-            return stream.schema
-
-    def _batches(self, path: Path, start: int | None = None) -> Iterator[Any]:
-        import pyarrow as pa
-
-        with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
-            yield from stream
-
-
-class Embeddings:
-    """Vectors that others computed: `img_emb/*.npy` beside `metadata/*.parquet`.
-
-    As clip-retrieval and img2dataset lay them out. There are no pictures, and which model made the
-    vectors is for whoever brings them to say.
-    """
-
-    kind = "embeddings"
-    block = 65_536
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.name, self.place = path, path.resolve().name, str(path.resolve())
-        self.files = sorted((path / "img_emb").glob("*.npy"))
-
-    def units(self) -> Sequence[Unit]:
-        """Blocks of rows of each file."""
-        found = []
-        for file in self.files:
-            changed, count = stamp(file), len(self._open(file))
-            found += [Unit(f"{file.name}#{s}", changed) for s in range(0, count, self.block)]
-        return found
-
-    @staticmethod
-    def _open(file: Path) -> np.ndarray:
-        try:
-            rows = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise damaged(file, "a NumPy array", error) from error
-        if rows.ndim != 2 or rows.dtype.kind != "f":
-            raise UserError(f"{file} holds {rows.dtype}{rows.shape}, not vectors. Take it away.")
-        return np.asarray(rows)
-
-    def read(self, unit: Unit) -> Iterator[Item]:
-        """The vectors of a block, with ids and captions of the metadata."""
-        name, _, start = unit.id.partition("#")
-        vectors = self._open(self.path / "img_emb" / name)
-        some = vectors[int(start) : int(start) + self.block]
-        known = self._metadata(name, len(vectors))[int(start) : int(start) + len(some)]
-        for (id, caption), vector in zip(known, some, strict=True):
-            yield Item(Entry(id, caption), vector=vector)
-
-    def _metadata(self, name: str, count: int) -> list[tuple[str, str]]:
+    def _metadata(self, key: tuple[Path, str]) -> Any:
+        """The footer of a table, that of the last one from memory."""
         import pyarrow.parquet as parquet
 
-        number = Path(name).stem.rpartition("_")[2]
-        table = self.path / "metadata" / f"metadata_{number}.parquet"
-        plain = [(f"{name}/{i}", "") for i in range(count)]
-        if not table.is_file():
-            return plain
-        try:
-            frame = parquet.read_table(table)
-        except (OSError, ValueError) as error:
-            raise damaged(table, "Parquet", error) from error
-        if frame.num_rows != count:
-            raise UserError(
-                f"{table} has {frame.num_rows} rows for {count} vectors. Fetch both again."
-            )
-        ids = next((c for c in ("image_path", "url", "key") if c in frame.column_names), None)
-        text = next((c for c in TEXT_COLUMNS if c in frame.column_names), None)
-        names = frame.column(ids).to_pylist() if ids else [None] * count
-        texts = frame.column(text).to_pylist() if text else [None] * count
-        return [
-            (str(i) if i is not None else p[0], one_line(t))
-            for i, t, p in zip(names, texts, plain, strict=True)
-        ]
+        if self._footer is None or self._footer[0] != key:
+            self._footer = (key, parquet.read_metadata(key[0]))
+        return self._footer[1]
 
-    def image(self, id: str) -> np.ndarray:
-        """There is none: pixels.Unreadable."""
-        raise pixels.Unreadable("only its vector is known")
+    @staticmethod
+    def _images(path: Path, about: Any, group: int, size: int) -> Iterator[Any]:
+        import pyarrow.parquet as parquet
+
+        with parquet.ParquetFile(path, metadata=about) as file:
+            image = columns(file.schema_arrow, path).image
+            for batch in file.iter_batches(batch_size=size, row_groups=[group], columns=[image]):
+                yield batch.column(image)

@@ -186,10 +186,11 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
 
 def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
     """Plan a run over pictures made elsewhere: the rest of the line is the same."""
-    from audit.design.imported import plan, readers
+    from audit.design.imported import plan
+    from audit.design.imported.pictures import read
 
     assert options.images is not None
-    pictures = readers.read(options.images, options.prompts)
+    pictures = read(options.images, options.prompts)
     settings = plan.settings(pictures)
     joined = plan.join(suite, pictures)
     folder = RunFolder(options.out / run_name(joined.suite, settings))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from audit.datasets import pixels
-from audit.datasets.corpus import Entry
+from audit.datasets.source import Entry
 from audit.records import Attribute, Prompt, digest
 from audit.runs.context import Run
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit.datasets.corpus import Entry
+from audit.datasets.source import Entry
 from audit.design import suites
 from audit.findings import amplification
 from audit.findings.representation import Context

@@ -18,8 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from audit.datasets.corpus import Entry
-from audit.datasets.source import Unit
+from audit.datasets.source import Entry, Unit
 from audit.errors import UserError
 from audit.files import write_atomic
 from audit.records import digest

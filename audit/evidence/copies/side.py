@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from audit.datasets.corpus import Entry
+from audit.datasets.source import Entry
 from audit.evidence.copies import local, merge, shards
 from audit.evidence.copies.shards import Shard
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from audit.datasets import find, pixels
-from audit.datasets.corpus import Corpus
-from audit.datasets.folder import Listed
-from audit.datasets.source import Source
+from audit.datasets.listed import Listed
+from audit.datasets.source import Corpus, Source
 from audit.errors import UserError
 from audit.evidence.copies.index import Encoder, Index, build, load
 from audit.records import digest

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audit.datasets.corpus import Entry
-from audit.datasets.source import Unit
+from audit.datasets.source import Entry, Unit
 from audit.evidence.copies import shards
 from audit.evidence.copies.side import Side
 

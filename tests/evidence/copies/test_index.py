@@ -14,10 +14,9 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from audit.datasets import pixels
-from audit.datasets.corpus import Entry
 from audit.datasets.find import find
-from audit.datasets.folder import Listed
-from audit.datasets.source import Source
+from audit.datasets.listed import Listed
+from audit.datasets.source import Entry, Source
 from audit.errors import UserError
 from audit.evidence.copies import index as indexes
 from audit.evidence.copies import side
