@@ -8,9 +8,9 @@ from pathlib import Path
 from audit.datasets import pixels, saved
 from audit.datasets.embeddings import Embeddings
 from audit.datasets.folder import Folder
+from audit.datasets.parquet import Parquet
 from audit.datasets.saved import Saved
 from audit.datasets.source import Collection, Source
-from audit.datasets.table import Parquet
 from audit.datasets.tar import Tars
 from audit.errors import UserError
 from audit.records import digest

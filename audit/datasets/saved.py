@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from audit.datasets.source import damaged
-from audit.datasets.table import Cursor, Rows, columns
+from audit.datasets.source import Key, damaged
+from audit.datasets.table import Cursor, Rows
 
 
 class Saved(Rows):
@@ -29,8 +29,8 @@ class Saved(Rows):
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
             yield from stream
 
-    def _from(self, key: tuple[Path, str], row: int) -> Cursor:
-        image = columns(self._schema(key[0]), key[0]).image
+    def _from(self, key: Key, row: int) -> Cursor:
+        image = self._columns(key[0]).image
         batches = (batch.column(image) for batch in self._batches(key[0], [image], None))
         return Cursor(key, None, batches, 0)
 

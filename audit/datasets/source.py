@@ -22,6 +22,9 @@ from audit.errors import UserError
 MAX_CAPTION = 10_000
 """Characters of a caption that a training set's entry keeps."""
 
+Key = tuple[Path, str]
+"""A file and its stamp: what is remembered of it holds while both are the same."""
+
 
 @dataclass(frozen=True)
 class Entry:

@@ -1,24 +1,21 @@
-"""Tables with an image in each row: what Parquet files and saved datasets share, and Parquet."""
+"""Tables with an image in each row: what Parquet files and saved datasets have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from audit.datasets import pixels
 from audit.datasets.captions import TEXT_COLUMNS, caption_of
-from audit.datasets.source import Files, Record, Unit, damaged, present, stamp
+from audit.datasets.source import Files, Key, Record, Unit, damaged, present, stamp
 from audit.errors import UserError
 
 PATH_COLUMNS = ("image_path", "file_name", "path", "image")
 """Columns of text that may hold paths, where no column holds bytes."""
-HELD_BYTES = 128 << 20
-"""Row groups up to this size are kept in memory while pictures are taken from them."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def _image_column(schema: Any, path: Path) -> tuple[str, bool]:
 class Cursor:
     """A place in a column of images from which later rows are reached without starting again."""
 
-    key: tuple[Path, str]
+    key: Key
     """The file and its stamp."""
     stop: int | None
     """The row before which it ends; None for the end of the table."""
@@ -72,7 +69,7 @@ class Cursor:
     """Row of the table with which `batch` begins."""
     batch: Any = ()
 
-    def reaches(self, key: tuple[Path, str], row: int) -> bool:
+    def reaches(self, key: Key, row: int) -> bool:
         """Whether a row lies ahead."""
         return key == self.key and self.start <= row and (self.stop is None or row < self.stop)
 
@@ -91,6 +88,7 @@ class Rows(Files):
 
     what = "a table"
     _cursor: Cursor | None = None
+    _known: tuple[Key, Columns] | None = None
 
     def _schema(self, path: Path) -> Any:
         """The Arrow schema of a file."""
@@ -100,7 +98,7 @@ class Rows(Files):
         """Arrow record batches with at least these columns: all, or the window from `start`."""
         raise NotImplementedError
 
-    def _from(self, key: tuple[Path, str], row: int) -> Cursor:
+    def _from(self, key: Key, row: int) -> Cursor:
         """A cursor over the images from which a row can be reached."""
         raise NotImplementedError
 
@@ -111,7 +109,7 @@ class Rows(Files):
         name, _, first = (unit.id, "", "") if unit.id in self.files else unit.id.rpartition("#")
         path, start = self.files[name], int(first) if first else None
         try:
-            which = columns(self._schema(path), path)
+            which = self._columns(path)
             changed = path.stat().st_mtime_ns
             for row, said in enumerate(self._words(path, which, start), start or 0):
                 file = str(said.pop(which.image) or "") if which.paths else ""
@@ -176,87 +174,33 @@ class Rows(Files):
 
     def content(self, id: str) -> bytes:
         """One image file by table and row."""
-        import pyarrow as pa
-
         path, place = self._at(id)
-        try:
+        with _unreadable():
             return self._bytes(path, self._cell(path, int(place)))
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise pixels.Unreadable(f"cannot be read from the table ({error})") from None
+
+    def stamp(self, id: str) -> str:
+        """Of the table and, where it names files, of the row's file."""
+        path, place = self._at(id)
+        own = present(path)
+        with _unreadable():
+            if not self._columns(path).paths:
+                return own
+            return f"{own}+{present(self._inside(path, str(self._cell(path, int(place)))))}"
+
+    def _columns(self, path: Path) -> Columns:
+        """The columns of a table, those of the last one from memory."""
+        key, known = (path, stamp(path)), self._known
+        if known is None or known[0] != key:
+            self._known = known = (key, columns(self._schema(path), path))
+        return known[1]
 
 
-class Parquet(Rows):
-    """Parquet tables with image bytes or paths; a large one is read in windows of row groups."""
+@contextmanager
+def _unreadable() -> Iterator[None]:
+    """Turn what a damaged table raises into pixels.Unreadable."""
+    import pyarrow as pa
 
-    kind, what = "Parquet", "Parquet"
-    window = 65_536
-    """Rows at least of a window, which keeps memory from growing with the length of a table."""
-    _footer: tuple[tuple[Path, str], Any] | None = None
-
-    def units(self) -> Sequence[Unit]:
-        """One for each table, or for each window of one that has several; sorted by name."""
-        found = []
-        for unit in super().units():
-            starts = sorted(self._windows(self.files[unit.id]))
-            several = [Unit(f"{unit.id}#{start}", unit.stamp) for start in starts]
-            found += several if len(several) > 1 else [unit]
-        return found
-
-    def _windows(self, path: Path) -> dict[int, list[int]]:
-        """Row groups by the first row of their window; none of a table that cannot be read."""
-        import pyarrow as pa
-        import pyarrow.parquet as parquet
-
-        try:
-            about = parquet.read_metadata(path)
-        except (OSError, ValueError, pa.ArrowException):
-            return {}  # reading it says what is wrong
-        windows: dict[int, list[int]] = {}
-        start, row = 0, 0
-        for group in range(about.num_row_groups):
-            windows.setdefault(start, []).append(group)
-            row += about.row_group(group).num_rows
-            start = row if row - start >= self.window else start
-        return windows
-
-    def _schema(self, path: Path) -> Any:
-        import pyarrow.parquet as parquet
-
-        return parquet.read_schema(path)
-
-    def _batches(self, path: Path, some: Sequence[str], start: int | None) -> Iterator[Any]:
-        import pyarrow.parquet as parquet
-
-        groups = None if start is None else self._windows(path)[start]
-        with parquet.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=1024, row_groups=groups, columns=list(some))
-
-    def _from(self, key: tuple[Path, str], row: int) -> Cursor:
-        """The row group of a row: at once where it is small, else 64 rows at a time."""
-        about = self._metadata(key)
-        counts = [about.row_group(g).num_rows for g in range(about.num_row_groups)]
-        starts = np.cumsum([0, *counts])
-        group = int(np.searchsorted(starts, row, "right")) - 1
-        if not 0 <= group < len(counts):
-            raise pixels.Unreadable("the table has fewer rows")
-        small = about.row_group(group).total_byte_size <= HELD_BYTES
-        size = max(1, counts[group]) if small else 64
-        batches = self._images(key[0], about, group, size)
-        return Cursor(key, int(starts[group + 1]), batches, int(starts[group]))
-
-    def _metadata(self, key: tuple[Path, str]) -> Any:
-        """The footer of a table, that of the last one from memory."""
-        import pyarrow.parquet as parquet
-
-        if self._footer is None or self._footer[0] != key:
-            self._footer = (key, parquet.read_metadata(key[0]))
-        return self._footer[1]
-
-    @staticmethod
-    def _images(path: Path, about: Any, group: int, size: int) -> Iterator[Any]:
-        import pyarrow.parquet as parquet
-
-        with parquet.ParquetFile(path, metadata=about) as file:
-            image = columns(file.schema_arrow, path).image
-            for batch in file.iter_batches(batch_size=size, row_groups=[group], columns=[image]):
-                yield batch.column(image)
+    try:
+        yield
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise pixels.Unreadable(f"cannot be read from the table ({error})") from None

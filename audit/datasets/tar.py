@@ -15,15 +15,12 @@ from pathlib import Path, PurePosixPath
 
 from audit.datasets import pixels
 from audit.datasets.captions import MAX_TEXT, SIDECARS, sidecar_text
-from audit.datasets.source import Files, Record, Unit, damaged, stamp
+from audit.datasets.source import Files, Key, Record, Unit, damaged, stamp
 
 REMEMBERED = 100_000
 """Pictures whose places in their tars are remembered; the tar last read always is."""
 BROKEN = (tarfile.TarError, OSError, EOFError)
 """What reading a damaged tar raises."""
-
-Key = tuple[Path, str]
-"""A file and its stamp."""
 
 
 @dataclass(frozen=True)

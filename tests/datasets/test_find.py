@@ -15,8 +15,8 @@ from PIL import Image
 
 from audit.datasets import pixels
 from audit.datasets.find import find
+from audit.datasets.parquet import Parquet
 from audit.datasets.source import Item
-from audit.datasets.table import Parquet
 from audit.errors import UserError
 from tests.evidence.copies import made
 

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.stats import kstest
 from typer.testing import CliRunner
 
-from audit import cli
+from audit.cli import main as cli
 from audit.datasets import pixels
 from audit.datasets.find import find
 from audit.design.suites import read_suite
