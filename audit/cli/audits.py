@@ -61,7 +61,9 @@ def run(
     ] = "embedded",
     images: Annotated[
         Path | None,
-        typer.Option(help="Audit images made elsewhere: a folder, a .tar or a .parquet file."),
+        typer.Option(
+            help="Audit images made elsewhere: a folder, .tar, .parquet file or saved dataset."
+        ),
     ] = None,
     prompts: Annotated[
         Path | None,

@@ -1,6 +1,6 @@
 """The prompt of a picture, from what common programs write into it, or from its name.
 
-Everything here is a stranger's text: it is parsed, never run, and capped before it is parsed.
+Everything here is untrusted text: it is parsed, never run, and capped before it is parsed.
 """
 
 from __future__ import annotations
