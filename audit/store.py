@@ -130,7 +130,7 @@ class RunFolder:
 
     def write_image(self, sample: str, image: np.ndarray) -> None:
         """Keep one generated picture, uint8[h, w, 3]."""
-        from audit import pixels
+        from audit.datasets import pixels
 
         write_atomic(self._image(sample), pixels.png(image))
 
@@ -145,7 +145,7 @@ class RunFolder:
 
     def read_image(self, sample: str) -> np.ndarray:
         """One picture as uint8[h, w, 3]; pixels.Unreadable if it is gone or damaged."""
-        from audit import pixels
+        from audit.datasets import pixels
 
         return pixels.read(self._image(sample))
 

@@ -37,10 +37,10 @@ from typing import Any
 import faiss
 import numpy as np
 
+from audit.datasets.find import find
 from audit.evidence.copies import approximate, recall, side
 from audit.evidence.copies.index import build, load
 from audit.evidence.copies.side import Side
-from audit.evidence.copies.sources import find
 from audit.stats.proportions import wilson
 
 FILE = 50_000

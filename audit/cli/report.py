@@ -31,8 +31,8 @@ def report(
 ) -> None:
     """Regenerate the report of a finished run, with or without images; print its path."""
     from audit.report import from_folder
+    from audit.runs.pictures import of_run
     from audit.store import RunFolder
-    from audit.view.pictures import of_run
 
     folder = RunFolder(run)
     results = folder.results()

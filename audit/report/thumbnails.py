@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from audit import pixels
+from audit.datasets import pixels
 
 SIDE = 160
 QUALITY = 72

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.runs import paraphrasing
 from audit.runs.context import Run
 

@@ -28,7 +28,7 @@ class Made:
     index: Index
     encoder: Any
     source: Any
-    """The training set that was read, `replication.pieces.Source`."""
+    """The training set that was read, `datasets.source.Source`."""
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -52,8 +52,8 @@ class Plan:
 
 def source(text: str, held_out: bool = False) -> Any:
     """The training set of that name or at that path; UserError where there is none."""
-    from audit.evidence.copies.files import Listed
-    from audit.evidence.copies.sources import find
+    from audit.datasets.find import find
+    from audit.datasets.listed import Listed
 
     if text in registry.CORPORA and not Path(text).exists():
         return Listed(registry.load("corpus", text)(), held_out)

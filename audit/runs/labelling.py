@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from audit.errors import UserError, unknown
 from audit.evidence.labels import sheet
 from audit.evidence.labels.draw import Drawn, draw
+from audit.runs.pictures import of_run
 from audit.store import RunFolder
 
 SHEET, PAGE, RECORD, LABELS = "sheet.csv", "index.html", "drawn.json", "labels.csv"
-
-
-def _pictures(folder: RunFolder, results: Mapping[str, Any]) -> Callable[[str], np.ndarray]:
-    if not results.get("images"):
-        return folder.read_image
-    from audit.design.imported import readers
-
-    made, names = readers.read(Path(results["images"])), results["pictures"]
-    return lambda id: made.image(names[id])
 
 
 def write_sheet(folder: RunFolder, n: int, attributes: Sequence[str], seed: int) -> dict[str, Any]:
@@ -49,7 +40,7 @@ def write_sheet(folder: RunFolder, n: int, attributes: Sequence[str], seed: int)
             f"(t2i-audit label {folder.path} --read FILE), or move it away."
         )
     page = labelling_page(
-        drawn.rows, chosen, sheet.REASONS, _pictures(folder, results), folder.path.name
+        drawn.rows, chosen, sheet.REASONS, of_run(folder, results).read, folder.path.name
     )
     folder.write_label_file(RECORD, record)
     folder.write_label_file(PAGE, page.encode())

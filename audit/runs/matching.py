@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.evidence.copies import decision
 from audit.records import BASELINE
 from audit.runs import reading

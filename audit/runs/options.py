@@ -75,7 +75,8 @@ class Options:
         ),
     ] = "embedded"
     images: Annotated[
-        Path | None, Opt("Audit existing images instead: a folder, a .tar or a .parquet file.")
+        Path | None,
+        Opt("Audit existing images instead: a folder, .tar, .parquet file or saved dataset."),
     ] = None
     prompts: Annotated[
         Path | None, Opt("Table of prompts for --images: file_name, text, seed, arm.")

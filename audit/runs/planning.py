@@ -188,10 +188,11 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
 
 def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
     """Plan a run over existing images; the later steps are the same."""
-    from audit.design.imported import plan, readers
+    from audit.design.imported import plan
+    from audit.design.imported.pictures import read
 
     assert options.images is not None
-    pictures = readers.read(options.images, options.prompts)
+    pictures = read(options.images, options.prompts)
     settings = plan.settings(pictures)
     joined = plan.join(suite, pictures)
     folder = RunFolder(options.out / run_name(joined.suite, settings))
@@ -203,7 +204,7 @@ def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
 
 
 def _gone(sample: str) -> np.ndarray:
-    from audit.pixels import Unreadable
+    from audit.datasets.pixels import Unreadable
 
     raise Unreadable(f"There is no image of {sample}: only labels were given.")
 

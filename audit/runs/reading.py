@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit import pixels, registry
+from audit import registry
+from audit.datasets import pixels
 from audit.records import (
     ALIGNMENT_COLUMNS,
     ATTRIBUTE_COLUMNS,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.errors import UserError
 from audit.evidence.copies import decision, local
 from audit.evidence.copies.index import Index

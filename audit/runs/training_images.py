@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit import pixels
-from audit.evidence.copies.corpus import Entry
+from audit.datasets import pixels
+from audit.datasets.source import Entry
 from audit.records import Attribute, Prompt, digest
 from audit.runs.context import Run
 

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.errors import UserError
 from audit.report import wording
 from audit.view import images, pages, query, queue, walls

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit import pixels
+from audit.datasets import pixels
+from audit.runs.pictures import RunPictures, of_run
 from audit.store import RunFolder
-from audit.view import pictures, table
+from audit.view import table
 from audit.view.journal import Journal
 from audit.view.neighbours import Neighbours
-from audit.view.pictures import Shelf, Source
+from audit.view.pictures import Shelf
 from audit.view.table import Table
 
 TrainImage = Callable[[str], np.ndarray]
@@ -29,7 +30,7 @@ class Opened:
     suite: str
     model: str
     table: Table
-    source: Source
+    source: RunPictures
     neighbours: Neighbours
 
 
@@ -52,7 +53,7 @@ class Desk:
                 settings = manifest.get("settings", {})
                 self._opened = Opened(
                     stamp, str(manifest.get("suite", "")), str(settings.get("model", "")), found,
-                    pictures.of_run(self.folder, results), Neighbours(self.folder, found.rows),
+                    of_run(self.folder, results), Neighbours(self.folder, found.rows),
                 )  # fmt: skip
             return self._opened
 
@@ -76,5 +77,5 @@ class Desk:
         if not name or self._train_image is None:
             raise pixels.Unreadable("cannot be shown")
         # Its source is not the run's to watch: kept for as long as this server runs.
-        source = Source(self._train_image, lambda _: self._session)
+        source = RunPictures(self._train_image, lambda _: self._session)
         return self.shelf.encoded(source, name, "large")

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.report import wording
 from audit.view.desk import Opened
 from audit.view.table import Table

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.errors import UserError, unknown
 from audit.files import write_atomic
 from audit.world import truth

@@ -104,7 +104,7 @@ class WorldCorpus:
 
     def entries(self, held_out: bool = False) -> Sequence[object]:
         """All distinct images of one side, in the set's order."""
-        from audit.evidence.copies.corpus import Entry
+        from audit.datasets.source import Entry
 
         return [Entry(i.id, i.caption, i.repeats) for i in self._side(held_out)]
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.records import BASELINE, Evidence, Finding, from_json, to_json
 from audit.report import bounds, copies, page, shares, wording
 from tests.report.made import USUAL, Size, evidence

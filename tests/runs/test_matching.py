@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audit.datasets.find import find
 from audit.evidence.copies import decision
 from audit.evidence.copies.index import Descriptor, Index, build
 from audit.evidence.copies.side import Side
-from audit.evidence.copies.sources import find
 from audit.evidence.encoders import named
 from audit.records import Prompt
 from audit.runs import matching

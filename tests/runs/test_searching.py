@@ -14,13 +14,13 @@ from PIL import Image
 from scipy.stats import kstest
 from typer.testing import CliRunner
 
-from audit import pixels
 from audit.cli import main as cli
+from audit.datasets import pixels
+from audit.datasets.find import find
 from audit.design.suites import read_suite
 from audit.errors import UserError
 from audit.evidence.copies import decision, training_set
 from audit.evidence.copies.index import build, load
-from audit.evidence.copies.sources import find
 from audit.evidence.encoders import named
 from audit.runs import searching
 from audit.runs.options import Options

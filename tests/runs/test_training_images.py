@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audit.datasets.source import Entry
 from audit.design import suites
-from audit.evidence.copies.corpus import Entry
 from audit.findings import amplification
 from audit.findings.representation import Context
 from audit.records import ATTRIBUTE_COLUMNS, Attribute

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.records import Sample
 from audit.runs.labelling import RECORD, write_sheet
 from audit.view import app, desk, guard

@@ -21,10 +21,11 @@ from sklearn.neighbors import NearestNeighbors
 
 from audit.errors import UserError
 from audit.records import Settings, Suite
+from audit.runs.pictures import RunPictures
 from audit.store import RunFolder
 from audit.view import pictures, serve
 from audit.view.neighbours import Neighbours, Vectors, unit
-from audit.view.pictures import Shelf, Source
+from audit.view.pictures import Shelf
 from tests.view import made
 
 
@@ -115,7 +116,7 @@ def test_few_pictures_are_decoded_at_once() -> None:
             now -= 1
         return picture
 
-    shelf, source = Shelf(), Source(read, lambda id: id)
+    shelf, source = Shelf(), RunPictures(read, lambda id: id)
     threads = [
         threading.Thread(target=shelf.encoded(source, str(i), "small")[1]) for i in range(20)
     ]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from audit.design.imported.readers import Item, Pictures, key
+from audit.design.imported.pictures import Picture, Pictures, key
 from audit.errors import UserError, unknown
 from audit.records import BASELINE, Mitigation, Prompt, Sample, Settings, Suite, digest
 
@@ -66,7 +66,7 @@ def join(suite: Suite, pictures: Pictures) -> Plan:
     return Plan(_reduced(suite, samples), samples, names, _notes(pictures, silent, strangers))
 
 
-def _arm(item: Item, arms: dict[str, Mitigation]) -> str:
+def _arm(item: Picture, arms: dict[str, Mitigation]) -> str:
     arm = item.arm or BASELINE
     if arm != BASELINE and arm not in arms:
         raise UserError(f"{item.name}: {unknown('arm', arm, [BASELINE, *arms])}")

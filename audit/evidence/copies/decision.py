@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.evidence.copies import near_duplicates
 from audit.evidence.copies.approximate import prepared, spare
 from audit.evidence.copies.chooser import choose

@@ -16,10 +16,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from audit.datasets.source import Entry, Item, Source, Unit
 from audit.errors import UserError
 from audit.evidence.copies import shards
-from audit.evidence.copies.corpus import Entry
-from audit.evidence.copies.pieces import Item, Source, Unit
 from audit.evidence.copies.shards import Shard
 from audit.evidence.copies.side import Side
 from audit.files import write_atomic
@@ -282,7 +281,7 @@ def _chunks(source: Source, todo: Sequence[Unit]) -> Iterator[tuple[list[Unit], 
     units: list[Unit] = []
     items: list[Item] = []
     for unit in todo:
-        stream = source.read(unit)
+        stream = _items(source, unit)
         try:
             some = list(islice(stream, CHUNK))
         except UserError:
@@ -297,6 +296,14 @@ def _chunks(source: Source, todo: Sequence[Unit]) -> Iterator[tuple[list[Unit], 
         items += some
         units.append(unit)
     yield units, items
+
+
+def _items(source: Source, unit: Unit) -> Iterator[Item]:
+    """The images of a piece; the error for a damaged one says that the others are not lost."""
+    try:
+        yield from source.read(unit)
+    except UserError as error:
+        raise UserError(f"{error} What is indexed already is kept.") from error
 
 
 def _manifest(

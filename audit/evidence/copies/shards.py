@@ -18,9 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from audit.datasets.source import Entry, Unit
 from audit.errors import UserError
-from audit.evidence.copies.corpus import Entry
-from audit.evidence.copies.pieces import Unit
 from audit.files import write_atomic
 from audit.records import digest
 

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
+from audit.datasets.source import Entry
 from audit.evidence.copies import local, merge, shards
-from audit.evidence.copies.corpus import Entry
 from audit.evidence.copies.shards import Shard
 
 IN_MEMORY = 2 << 30

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from audit import pixels
+from audit.datasets import find, pixels
+from audit.datasets.listed import Listed
+from audit.datasets.source import Corpus, Source
 from audit.errors import UserError
-from audit.evidence.copies import sources
-from audit.evidence.copies.corpus import Corpus
-from audit.evidence.copies.files import Listed
 from audit.evidence.copies.index import Encoder, Index, build, load
-from audit.evidence.copies.pieces import Source
 from audit.records import digest
 
 
@@ -51,7 +49,7 @@ class TrainingSet:
             found = load(self.made)
             found.check(encoder)
             return found
-        key = digest([{s: sources.key(v) for s, v in self.sides.items()}, encoder.key])
+        key = digest([{s: find.key(v) for s, v in self.sides.items()}, encoder.key])
         return build(self.sides, encoder, root / f"{self.name}-{key[:8]}", advance,
                      {"coverage": self.coverage})  # fmt: skip
 
@@ -72,9 +70,9 @@ def at(path: Path, held_out: Path | None, corpora: Callable[[str], Corpus]) -> T
     index is given with a held-out set of its own, which it would have had to be made with.
     """
     if not (path / "index.json").is_file():
-        sides = {"train": sources.find(path)}
+        sides = {"train": find.find(path)}
         if held_out is not None:
-            sides["held"] = sources.find(held_out)
+            sides["held"] = find.find(held_out)
         return TrainingSet(sides["train"].name, sides)
     if held_out is not None:
         raise UserError(
@@ -91,7 +89,7 @@ def _places(index: Index, corpora: Callable[[str], Corpus]) -> dict[str, Source]
         try:
             listed = kind == Listed.kind
             out[side] = (Listed(corpora(place), side == "held") if listed
-                         else sources.find(Path(place)))  # fmt: skip
+                         else find.find(Path(place)))  # fmt: skip
         except UserError:
             continue
     return out

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audit import pixels
+from audit.datasets import pixels
 from audit.design import suites
-from audit.design.imported import plan, readers
+from audit.design.imported import pictures as imported
+from audit.design.imported import plan
 from audit.errors import UserError
 from tests.builders.suites import small
 
 
-def pictures(folder: Path, texts: list[str], extra: str = "") -> readers.Pictures:
+def pictures(folder: Path, texts: list[str], extra: str = "") -> imported.Pictures:
     """A folder with one picture per text, named in a table."""
     folder.mkdir()
     lines = ["file_name,text,seed,arm"] if extra else ["file_name,text"]
@@ -23,7 +24,7 @@ def pictures(folder: Path, texts: list[str], extra: str = "") -> readers.Picture
         (folder / f"{i}.png").write_bytes(pixels.png(pixel))
         lines.append(f"{i}.png,{text}{extra and ',' + extra}")
     (folder / "metadata.csv").write_text("\n".join(lines))
-    return readers.read(folder)
+    return imported.read(folder)
 
 
 def test_pictures_go_to_their_prompts(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from PIL import Image
 
-from audit import pixels
+from audit.datasets import pixels
 
 
 class Thumbnail:
@@ -79,13 +79,13 @@ def parquet_file(path: Path, some: Sequence[np.ndarray], start: int = 0) -> Path
     return path
 
 
-def saved(path: Path, some: Sequence[np.ndarray], files: int = 2) -> Path:
+def saved(path: Path, some: Sequence[np.ndarray], files: int = 2, start: int = 0) -> Path:
     """A dataset saved to disk: Arrow streams and a state that lists them."""
     path.mkdir(parents=True, exist_ok=True)
     cuts, names = np.linspace(0, len(some), files + 1).astype(int), []
     for k in range(files):
         names.append({"filename": f"data-{k:05d}-of-{files:05d}.arrow"})
-        table = rows(some[cuts[k] : cuts[k + 1]], int(cuts[k]))
+        table = rows(some[cuts[k] : cuts[k + 1]], start + int(cuts[k]))
         target = path / names[-1]["filename"]
         with target.open("wb") as sink, pa.ipc.new_stream(sink, table.schema) as out:
             out.write_table(table, max_chunksize=5)

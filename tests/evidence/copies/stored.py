@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from audit.datasets.source import Entry, Unit
 from audit.evidence.copies import shards
-from audit.evidence.copies.corpus import Entry
-from audit.evidence.copies.pieces import Unit
 from audit.evidence.copies.side import Side
 
 

@@ -13,16 +13,15 @@ import pyarrow.parquet as parquet
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from audit import pixels
+from audit.datasets import pixels
+from audit.datasets.find import find
+from audit.datasets.listed import Listed
+from audit.datasets.source import Entry, Source
 from audit.errors import UserError
 from audit.evidence.copies import index as indexes
 from audit.evidence.copies import side
-from audit.evidence.copies.corpus import Entry
-from audit.evidence.copies.files import Listed
 from audit.evidence.copies.index import Index, build, load
 from audit.evidence.copies.match import match, twin_evidence
-from audit.evidence.copies.pieces import Source
-from audit.evidence.copies.sources import find
 from audit.records import Sample
 from tests.evidence.copies import made
 from tests.evidence.copies.made import Thumbnail

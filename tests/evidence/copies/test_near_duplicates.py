@@ -9,11 +9,11 @@ import networkx
 import numpy as np
 import pytest
 
+from audit.datasets.find import find
 from audit.evidence.copies import index as indexes
 from audit.evidence.copies import near_duplicates
 from audit.evidence.copies.index import build
 from audit.evidence.copies.near_duplicates import across, clusters, copies
-from audit.evidence.copies.sources import find
 from tests.evidence.copies import made
 from tests.evidence.copies.made import Thumbnail
 

@@ -1,4 +1,4 @@
-"""Words beside pictures: captions in files of the same name, and tables by file name."""
+"""Captions of images: text files of the same name, and tables by file name."""
 
 from __future__ import annotations
 
@@ -20,15 +20,28 @@ MAX_TEXT = 200_000
 
 
 @dataclass(frozen=True)
-class Row:
-    """What a table says of one picture."""
+class Caption:
+    """What is said of one image, and by what."""
 
-    text: str | None
-    seed: int | None = None
+    text: str = ""
+    """In one line; empty where nothing is said."""
+    origin: str = "nowhere"
+    """"table", "sidecar" or "nowhere"."""
+    seed: Any = None
+    """As the table has it; `whole_seed` reads it."""
     arm: str | None = None
+    where: str = ""
+    """Table and line, for messages."""
+
+    def whole_seed(self) -> int | None:
+        """The seed; None where none is given, UserError for one that is not a whole number."""
+        try:
+            return int(self.seed) if self.seed not in (None, "") else None
+        except (TypeError, ValueError):
+            raise UserError(f"{self.where}: {self.seed!r} is no whole seed. Correct it.") from None
 
 
-def rows(path: Path) -> dict[str, Row]:
+def rows(path: Path) -> dict[str, Caption]:
     """A CSV or JSON lines table by file name; UserError says which line is wrong."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -41,7 +54,9 @@ def rows(path: Path) -> dict[str, Row]:
                         f"{path}, line {number}: no file name. Name it in one of the columns "
                         f"{', '.join(NAME_COLUMNS)}."
                     )
-                found[PurePosixPath(name).as_posix()] = row_of(record, path, number)
+                row = caption_of(record, f"{path}, line {number}")
+                row.whole_seed()
+                found[PurePosixPath(name).as_posix()] = row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read: {error}. Save it as UTF-8 text.") from error
     return found
@@ -64,14 +79,10 @@ def first(record: Mapping[str, Any], names: Sequence[str]) -> str | None:
     return next((str(record[n]) for n in names if record.get(n) not in (None, "")), None)
 
 
-def row_of(record: Mapping[str, Any], path: Path, number: int) -> Row:
-    """What a record says of its picture; UserError, with the line, for a seed that is none."""
-    seed = record.get("seed")
-    try:
-        whole = int(seed) if seed not in (None, "") else None
-    except (TypeError, ValueError):
-        raise UserError(f"{path}, line {number}: {seed!r} is no whole seed. Correct it.") from None
-    return Row(first(record, TEXT_COLUMNS), whole, first(record, ("arm", "mitigation")))
+def caption_of(record: Mapping[str, Any], where: str) -> Caption:
+    """What a row of a table says of its image; the seed is not looked at yet."""
+    text = " ".join((first(record, TEXT_COLUMNS) or "").split())
+    return Caption(text, "table", record.get("seed"), first(record, ("arm", "mitigation")), where)
 
 
 def sidecar_text(suffix: str, data: bytes) -> str | None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from audit import pixels
+from audit.datasets import pixels
 
 
 def test_png_is_lossless_and_without_metadata() -> None:

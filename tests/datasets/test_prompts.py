@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from audit.design.imported import prompts
+from audit.datasets import prompts
 
 A1111 = (
     "a photo of a nurse, smiling\nNegative prompt: blurry, ugly\n"

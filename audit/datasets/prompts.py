@@ -1,6 +1,6 @@
 """The prompt of a picture, from what common programs write into it, or from its name.
 
-Everything here is a stranger's text: it is parsed, never run, and capped before it is parsed.
+Everything here is untrusted text: it is parsed, never run, and capped before it is parsed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from audit.pixels import MAX_PIXELS
+from audit.datasets.pixels import MAX_PIXELS
 
 MAX_TEXT = 200_000
 """Characters of metadata beyond which a text is left alone."""

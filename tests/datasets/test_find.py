@@ -13,12 +13,11 @@ import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
 
-from audit import pixels
+from audit.datasets import pixels
+from audit.datasets.find import find
+from audit.datasets.parquet import Parquet
+from audit.datasets.source import Item
 from audit.errors import UserError
-from audit.evidence.copies import pieces
-from audit.evidence.copies.pieces import Item
-from audit.evidence.copies.sources import find
-from audit.evidence.copies.tables import Parquet
 from tests.evidence.copies import made
 
 SOME = made.pictures(11, 3)
@@ -208,7 +207,7 @@ def test_captions_come_from_a_table_where_there_is_one(tmp_path: Path) -> None:
     ("make", "said"),
     [
         (lambda p: None, "There is nothing at"),
-        (lambda p: p.write_text("hello"), "no tar and no Parquet"),
+        (lambda p: p.write_text("hello"), "is not a tar or a Parquet"),
         (lambda p: p.mkdir(), "holds no images"),
         (lambda p: (p / "img_emb").mkdir(parents=True), "holds no .npy"),
         (lambda p: (p.mkdir(), (p / "state.json").write_text("{}")), "saved dataset"),
@@ -231,5 +230,5 @@ def test_a_compressed_tar_is_read_too(tmp_path: Path) -> None:
 def test_huge_members_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A member above the limit is not read into memory."""
     made.tar(tmp_path / "x.tar", SOME[:3])
-    monkeypatch.setattr(pieces, "MAX_BYTES", 30)
+    monkeypatch.setattr(pixels, "MAX_BYTES", 30)
     assert items(tmp_path / "x.tar") == []

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit import pixels
-from audit.design.imported import readers
+from audit.datasets import pixels
+from audit.design.imported import pictures as imported
 from audit.errors import UserError
-from tests.design.imported.test_prompts import png
+from tests.datasets.test_prompts import png
 
 
 def picture(seed: int) -> np.ndarray:
@@ -30,14 +30,14 @@ def test_a_folder_takes_prompts_in_order_of_trust(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("from beside\n")
     (tmp_path / "a.txt").write_text("not this")
     (tmp_path / "metadata.csv").write_text("file_name,text,seed\na.png,from the table,9\n")
-    found = {i.name: i for i in readers.read(tmp_path).items()}
+    found = {i.name: i for i in imported.read(tmp_path).items()}
     assert {n: (i.text, i.source) for n, i in found.items()} == {
         "a.png": ("from the table", "table"), "b.png": ("from beside", "sidecar"),
         "c.png": ("from the file", "metadata"), "d e 1.png": ("d e", "name"),
         "0007.png": (None, "nowhere"),
     }  # fmt: skip
     assert found["a.png"].seed == 9
-    assert np.array_equal(readers.read(tmp_path).image("b.png"), picture(1))
+    assert np.array_equal(imported.read(tmp_path).image("b.png"), picture(1))
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
@@ -51,7 +51,7 @@ def test_a_table_given_by_hand(tmp_path: Path, suffix: str) -> None:
         pd.DataFrame(rows).to_csv(table, index=False)
     else:
         table.write_text("".join(json.dumps(r) + "\n" for r in rows))
-    (item,) = readers.read(tmp_path, table).items()
+    (item,) = imported.read(tmp_path, table).items()
     assert (item.text, item.seed, item.arm) == ("a nurse", 3, "inject")
 
 
@@ -69,7 +69,7 @@ def test_a_wrong_table_is_one_sentence(tmp_path: Path, name: str, body: str, sai
     (tmp_path / "a.png").write_bytes(pixels.png(picture(0)))
     (tmp_path / name).write_text(body)
     with pytest.raises(UserError, match=said):
-        readers.read(tmp_path, tmp_path / name).items()
+        imported.read(tmp_path, tmp_path / name).items()
 
 
 def tar(path: Path, files: dict[str, bytes], mode: str = "w") -> Path:
@@ -94,7 +94,7 @@ def test_a_tar_in_webdataset_form(tmp_path: Path, mode: str) -> None:
         },
         mode,
     )  # fmt: skip
-    pictures = readers.read(path)
+    pictures = imported.read(path)
     texts = {i.name: i.text for i in pictures.items()}
     assert texts == {"000/1.png": "a nurse", "000/2.png": "a judge", "../../escape.png": "escape"}
     assert np.array_equal(pictures.image("000/2.png"), picture(2))
@@ -104,7 +104,7 @@ def test_a_tar_in_webdataset_form(tmp_path: Path, mode: str) -> None:
 def test_a_damaged_picture_in_a_tar_is_unreadable(tmp_path: Path) -> None:
     """It is listed, and reading it says so."""
     whole = pixels.png(picture(1))
-    pictures = readers.read(tar(tmp_path / "s.tar", {"a nurse.png": whole[:40]}))
+    pictures = imported.read(tar(tmp_path / "s.tar", {"a nurse.png": whole[:40]}))
     assert [i.text for i in pictures.items()] == ["a nurse"]
     with pytest.raises(pixels.Unreadable):
         pictures.image("a nurse.png")
@@ -119,7 +119,7 @@ def test_a_parquet_table(tmp_path: Path, form: str) -> None:
     cells = data if form == "bytes" else structs
     frame = pd.DataFrame({"image": cells, "prompt": texts, "seed": range(7)})
     frame.to_parquet(tmp_path / "t.parquet", row_group_size=3)
-    pictures = readers.read(tmp_path / "t.parquet")
+    pictures = imported.read(tmp_path / "t.parquet")
     assert [(i.text, i.seed) for i in pictures.items()] == [(f"prompt {i}", i) for i in range(7)]
     for i in (6, 0, 4):
         assert np.array_equal(pictures.image(str(i)), picture(i))
@@ -129,7 +129,7 @@ def test_a_parquet_table_with_prompts_in_its_pictures(tmp_path: Path) -> None:
     """Without a text column the pictures' own metadata is read."""
     frame = pd.DataFrame({"image": [png(parameters="a nurse\nSteps: 3"), b"broken"]})
     frame.to_parquet(tmp_path / "t.parquet")
-    items = readers.read(tmp_path / "t.parquet").items()
+    items = imported.read(tmp_path / "t.parquet").items()
     assert [(i.text, i.source) for i in items] == [("a nurse", "metadata"), (None, "nowhere")]
 
 
@@ -138,14 +138,14 @@ def test_a_parquet_table_with_prompts_in_its_pictures(tmp_path: Path) -> None:
     [
         (lambda p: p / "nothing", "There is nothing at"),
         (lambda p: p, "holds no images"),
-        (lambda p: (p / "x.zip", (p / "x.zip").write_bytes(b"PK"))[0], "no folder, tar or Parquet"),
+        (lambda p: (p / "x.zip", (p / "x.zip").write_bytes(b"PK"))[0], "not a tar or a Parquet"),
         (lambda p: tar(p / "x.tar", {"a.txt": b"x"}), "holds no images"),
     ],
 )  # fmt: skip
 def test_a_place_without_pictures_is_one_sentence(tmp_path: Path, make, said: str) -> None:  # type: ignore[no-untyped-def]
     """The message says what is there and what to give."""
     with pytest.raises(UserError, match=said):
-        readers.read(make(tmp_path)).items()
+        imported.read(make(tmp_path)).items()
 
 
 def test_links_that_leave_the_folder_are_left_out(tmp_path: Path) -> None:
@@ -154,4 +154,4 @@ def test_links_that_leave_the_folder_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(pixels.png(picture(0)))
     (tmp_path / "in" / "a nurse.png").write_bytes(pixels.png(picture(1)))
     (tmp_path / "in" / "link.png").symlink_to(tmp_path / "secret.png")
-    assert [i.name for i in readers.read(tmp_path / "in").items()] == ["a nurse.png"]
+    assert [i.name for i in imported.read(tmp_path / "in").items()] == ["a nurse.png"]

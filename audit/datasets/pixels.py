@@ -1,13 +1,16 @@
-"""Reading and writing pictures at the border: strangers' files are capped, checked and named."""
+"""Reading and writing pictures at the border: untrusted files are capped, checked and named."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+MAX_BYTES = 200_000_000
+"""Members of archives and cells of tables above this size are not read as pictures."""
 MAX_PIXELS = 64_000_000
 """Larger pictures are refused before they are decompressed."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -40,13 +43,17 @@ def _flat(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
-def read(path: Path) -> np.ndarray:
-    """A picture file as uint8[h, w, 3]; Unreadable if it cannot be had."""
+def content(path: Path) -> bytes:
+    """The bytes of a file; Unreadable if it cannot be opened."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise Unreadable(f"cannot be opened ({error.strerror})") from None
-    return decode(data)
+
+
+def read(path: Path) -> np.ndarray:
+    """A picture file as uint8[h, w, 3]; Unreadable if it is not available or damaged."""
+    return decode(content(path))
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -58,6 +65,17 @@ def png(pixels: np.ndarray) -> bytes:
 
 def list_images(folder: Path) -> list[Path]:
     """Picture files below a folder, sorted by name; links that leave the folder are left out."""
+    return sorted(_images(folder))
+
+
+def has_images(folder: Path) -> bool:
+    """Whether `list_images` would find any, without looking for all."""
+    return any(True for _ in _images(folder))
+
+
+def _images(folder: Path) -> Iterator[Path]:
     root = folder.resolve()
-    found = (p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file())
-    return [p for p in found if p.resolve().is_relative_to(root)]
+    for path in folder.rglob("*"):
+        inside = path.suffix.lower() in SUFFIXES and path.is_file()
+        if inside and path.resolve().is_relative_to(root):
+            yield path

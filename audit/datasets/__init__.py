@@ -1,0 +1,1 @@
+"""Collections of images that others made, for training corpora and for `--images` alike."""

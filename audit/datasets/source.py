@@ -1,0 +1,229 @@
+"""What every collection of images has in common: units, records, and how a picture is read.
+
+A form says what its units are and which records each holds; decoding, and the reason where it
+fails, is written here once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+import numpy as np
+
+from audit.datasets import pixels
+from audit.datasets.captions import Caption, rows
+from audit.errors import UserError
+
+MAX_CAPTION = 10_000
+"""Characters of a caption that a training set's entry keeps."""
+
+Key = tuple[Path, str]
+"""A file and its stamp: what is remembered of it holds while both are the same."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One distinct image of a training set; `repeats` is how often the set holds it."""
+
+    id: str
+    caption: str
+    repeats: int = 1
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A piece that is read in one go; a different stamp means different content."""
+
+    id: str
+    stamp: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a training set: its picture or its vector, else the reason for neither."""
+
+    entry: Entry
+    picture: np.ndarray | None = None
+    """uint8[h, w, 3]."""
+    vector: np.ndarray | None = None
+    """float[d], as computed by whoever published the embeddings."""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image before it is decoded: what is known of it, and where its content comes from."""
+
+    id: str
+    caption: Caption
+    data: Callable[[], bytes]
+    """Content of the image file; call it before the next record is taken.
+
+    Raises pixels.Unreadable where this image has none, and UserError where its unit is damaged.
+    """
+    stamp: str
+    """Changes when the image does."""
+    name: str = ""
+    """Its path in the folder, the archive or the table; empty for bytes in a row."""
+
+    @property
+    def entry(self) -> Entry:
+        """The image as an entry of a training set."""
+        return Entry(self.id, one_line(self.caption.text))
+
+    def picture(self) -> np.ndarray:
+        """uint8[h, w, 3]; raises as `data` does, and pixels.Unreadable for a damaged picture."""
+        return pixels.decode(self.data())
+
+
+class Source(Protocol):
+    """A training set that can be streamed."""
+
+    name: str
+    kind: str
+    place: str
+    """Where it is: a path, or a registered name."""
+
+    def units(self) -> Sequence[Unit]:
+        """All units in a fixed order, without reading them."""
+
+    def read(self, unit: Unit) -> Iterator[Item]:
+        """The images of a unit, in its order; UserError where the unit itself is damaged."""
+
+    def image(self, id: str) -> np.ndarray:
+        """One picture by its entry's id; pixels.Unreadable where there is none."""
+
+
+class Corpus(Protocol):
+    """A training set whose pictures can be read in any order, with its held-out twin, if any."""
+
+    name: str
+    coverage: float
+    """Share of what the model was trained on that is here, 0 to 1; NaN where it is unknown."""
+
+    @property
+    def key(self) -> str:
+        """Hash of the content: different content needs a different index."""
+
+    def entries(self, held_out: bool = False) -> Sequence[Entry]:
+        """What is in the set, in a fixed order; empty where there is no held-out set."""
+
+    def image(self, id: str) -> np.ndarray:
+        """One picture as uint8[h, w, 3]; pixels.Unreadable if it is damaged."""
+
+
+class Collection:
+    """A source of image files, whatever they are stored in; a `Source` for training sets."""
+
+    kind = ""
+    name: str
+    place: str
+    prefix = ""
+    """What every id begins with where a single file was given; a run's names leave it out."""
+    table: Path | None = None
+    """CSV or JSON lines with captions by file name, for forms whose images have names."""
+
+    def units(self) -> Sequence[Unit]:
+        """All units in a fixed order, without reading them."""
+        raise NotImplementedError
+
+    def records(self, unit: Unit) -> Iterator[Record]:
+        """The images of a unit, in its order; UserError where the unit itself is damaged."""
+        raise NotImplementedError
+
+    def content(self, id: str) -> bytes:
+        """One image file by its record's id; pixels.Unreadable where there is none."""
+        raise NotImplementedError
+
+    def stamp(self, id: str) -> str:
+        """Changes when the image, or the file that holds it, does; pixels.Unreadable if gone."""
+        raise NotImplementedError
+
+    def read(self, unit: Unit) -> Iterator[Item]:
+        """The pictures of a unit, in its order; UserError where the unit itself is damaged."""
+        for record in self.records(unit):
+            yield item_of(record.entry, record.picture)
+
+    def image(self, id: str) -> np.ndarray:
+        """One picture by its record's id; pixels.Unreadable where there is none."""
+        return pixels.decode(self.content(id))
+
+    @cached_property
+    def _rows(self) -> Mapping[str, Caption]:
+        return rows(self.table) if self.table else {}
+
+    def _caption(self, name: str, beside: str) -> Caption:
+        """What the table says of a file, by path or by name alone, else the text next to it."""
+        row = self._rows.get(name) or self._rows.get(PurePosixPath(name).name)
+        if row is not None and row.text:
+            return row
+        return Caption(beside, "sidecar") if beside else Caption()
+
+
+class Files(Collection):
+    """Collections whose units are files, of which one, or a folder of them, was given.
+
+    Ids are `file/place`.
+    """
+
+    def __init__(self, path: Path, files: Sequence[Path]) -> None:
+        alone = path.is_file()
+        root = path.parent if alone else path
+        self.files = {p.relative_to(root).as_posix(): p for p in files}
+        self.name = path.stem if alone else path.resolve().name
+        self.place = str(path.resolve())
+        self.prefix = f"{path.name}/" if alone else ""
+        self._lock = threading.Lock()
+
+    def units(self) -> Sequence[Unit]:
+        """One for each file, sorted by name."""
+        return [Unit(n, stamp(p)) for n, p in sorted(self.files.items())]
+
+    def stamp(self, id: str) -> str:
+        """Of the file that holds the image."""
+        return present(self._at(id)[0])
+
+    def _at(self, id: str) -> tuple[Path, str]:
+        """File and place of a record's id; file names may contain slashes themselves."""
+        parts = id.split("/")
+        for i in range(1, len(parts)):
+            if path := self.files.get("/".join(parts[:i])):
+                return path, "/".join(parts[i:])
+        raise pixels.Unreadable("is no longer in the training set")
+
+
+def stamp(path: Path) -> str:
+    """Size and time of change of a file."""
+    stat = path.stat()
+    return f"{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def present(path: Path) -> str:
+    """The stamp of a file that should be there; pixels.Unreadable where it is not."""
+    try:
+        return stamp(path)
+    except OSError as error:
+        raise pixels.Unreadable(f"cannot be opened ({error.strerror})") from None
+
+
+def item_of(entry: Entry, picture: Callable[[], np.ndarray]) -> Item:
+    """An image with its picture, or with the reason why there is none."""
+    try:
+        return Item(entry, picture())
+    except pixels.Unreadable as reason:
+        return Item(entry, reason=str(reason))
+
+
+def damaged(path: Path, what: str, error: Exception) -> UserError:
+    """The sentence for a unit that cannot be read."""
+    return UserError(f"{path} cannot be read as {what}: {error}. Fetch it again or take it away.")
+
+
+def one_line(caption: Any) -> str:
+    """A caption without line breaks, capped; empty for none."""
+    return " ".join(str(caption).split())[:MAX_CAPTION] if caption else ""

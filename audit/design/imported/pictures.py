@@ -1,0 +1,81 @@
+"""The images of a run over somebody's collection: listed with their prompts, and read by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from audit.datasets import find, pixels, prompts
+from audit.datasets.source import Collection, Record
+from audit.errors import UserError
+from audit.records import digest
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture made elsewhere: what is known of it before it is looked at."""
+
+    name: str
+    text: str | None
+    source: str
+    """Where the prompt was found: "table", "sidecar", "metadata", "name" or "nowhere"."""
+    stamp: str
+    """Changes when the file does."""
+    seed: int | None = None
+    arm: str | None = None
+
+
+class Pictures:
+    """A collection as a run sees it."""
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection, self.name = collection, collection.name
+
+    @cached_property
+    def _items(self) -> list[Picture]:
+        some, prefix = self.collection, self.collection.prefix
+        found = [_picture(r, prefix) for u in some.units() for r in some.records(u)]
+        if not found:
+            raise UserError(f"{some.place} holds no images. Give one that does.")
+        return found
+
+    def items(self) -> Sequence[Picture]:
+        """All pictures in a fixed order; UserError where there are none, or a unit is damaged."""
+        return self._items
+
+    def image(self, name: str) -> np.ndarray:
+        """One picture, uint8[h, w, 3]; pixels.Unreadable if it is damaged."""
+        return self.collection.image(self.collection.prefix + name)
+
+
+def read(path: Path, table: Path | None = None) -> Pictures:
+    """The pictures at a path; `table` (CSV or JSON lines) gives their prompts by name.
+
+    Raises UserError as `datasets.find.pictures` does.
+    """
+    return Pictures(find.pictures(path, table))
+
+
+def _picture(record: Record, prefix: str) -> Picture:
+    """One picture, its prompt from the first place that has one."""
+    said, name = record.caption, record.id.removeprefix(prefix)
+    seed = said.whole_seed()
+    if said.text:
+        return Picture(name, said.text, said.origin, record.stamp, seed, said.arm)
+    try:
+        inside = prompts.embedded(record.data())
+    except pixels.Unreadable:
+        inside = None
+    if inside:
+        return Picture(name, inside, "metadata", record.stamp)
+    named = prompts.from_name(record.name)
+    return Picture(name, named, "name" if named else "nowhere", record.stamp)
+
+
+def key(pictures: Pictures) -> str:
+    """Hash of all names, prompts and stamps: another listing is another run."""
+    return digest([(i.name, i.text, i.stamp) for i in pictures.items()])

@@ -1,0 +1,44 @@
+"""The pictures of a finished run: its own, or those made elsewhere that it was about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audit.datasets import find, pixels
+from audit.datasets.source import present
+from audit.store import RunFolder
+
+
+@dataclass(frozen=True)
+class RunPictures:
+    """Where pictures come from: id to uint8[h, w, 3], and to what changes when the picture does.
+
+    Both raise pixels.Unreadable for a picture that is not available.
+    """
+
+    read: Callable[[str], np.ndarray]
+    stamp: Callable[[str], str]
+
+
+def of_run(folder: RunFolder, results: Mapping[str, Any]) -> RunPictures:
+    """The pictures of a run by sample; UserError where it was about a place that is gone.
+
+    A name that leaves the folder of images is unreadable, as is a sample without a name.
+    """
+    if not results.get("images"):
+        return RunPictures(folder.read_image, lambda id: present(folder.image_path(id)))
+    collection, names = find.pictures(Path(results["images"])), results["pictures"]
+
+    def place(id: str) -> str:
+        if id not in names:
+            raise pixels.Unreadable("has no file in this run")
+        return collection.prefix + str(names[id])
+
+    return RunPictures(
+        lambda id: collection.image(place(id)), lambda id: collection.stamp(place(id))
+    )
