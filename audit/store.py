@@ -25,7 +25,16 @@ import pandas as pd
 from audit import pixels
 from audit.errors import UserError
 from audit.files import write_atomic
-from audit.records import Finding, Sample, Settings, Suite, asdict_sample, digest, from_json
+from audit.records import (
+    Finding,
+    Sample,
+    Settings,
+    Suite,
+    asdict_sample,
+    digest,
+    from_json,
+    sample_from,
+)
 
 _T = TypeVar("_T")
 
@@ -88,7 +97,7 @@ class RunFolder:
         """
 
         def samples(text: str) -> list[Sample]:
-            return [Sample(**json.loads(line)) for line in text.split("\n") if line]
+            return [sample_from(json.loads(line)) for line in text.split("\n") if line]
 
         return self.final(self._read("plan.jsonl", samples))
 

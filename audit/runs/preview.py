@@ -261,9 +261,9 @@ def _made(
             aim |= arms.target_of(asked, part, asked.prompts[0], str(part.options["attribute"]))
     return [
         Rewritten(
-            was, s.text, arm.name, arm.method, dict(mine.drawn), dict(mine.how),
+            was, s.text, arm.name, arm.method, dict(mine.drawn), mine.change.as_json(),
             {k: v for k, v in aim.items() if math.isfinite(v)},
-            (reason or s.reason) if s.text == was and not mine.how else "", i, s.seed,
+            (reason or s.reason) if s.text == was and not mine.change else "", i, s.seed,
         )
         for i, (was, mine, s) in enumerate(zip(before, own, texts, strict=True))
     ]  # fmt: skip

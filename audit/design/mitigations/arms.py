@@ -7,7 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from audit.errors import UserError, known
 from audit.records import (
     BASELINE,
     Attribute,
+    Change,
     Mitigation,
     Prompt,
     Sample,
@@ -263,15 +264,13 @@ def samples(
     prompts = {p.id: p for p in suite.prompts}
     rows = []
     for (id, i), made in texts(suite, arm, rewriters).items():
-        seed, how = noise_seed(prompts[id].text, i), _how(suite, arm, settings, made.drawn)
-        key = sample_id(made.text, seed, settings, how)
-        rows.append(Sample(key, id, arm.name, seed, made.text, made.drawn, how, made.reason))
+        seed, change = noise_seed(prompts[id].text, i), _change(suite, arm, settings, made.drawn)
+        key = sample_id(made.text, seed, settings, change)
+        rows.append(Sample(key, id, arm.name, seed, made.text, made.drawn, change, made.reason))
     return rows
 
 
-def _how(
-    suite: Suite, arm: Mitigation, settings: Settings, values: Mapping[str, str]
-) -> dict[str, Any]:
+def _change(suite: Suite, arm: Mitigation, settings: Settings, values: Mapping[str, str]) -> Change:
     """What the engine does otherwise for one image, by what was drawn for it."""
     classes = {a.name: a.classes for a in suite.attributes}
     away: list[str] = []

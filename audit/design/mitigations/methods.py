@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -20,7 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from audit.records import Mitigation, Settings
+from audit import records
+from audit.records import Change, Intervention, Mitigation, Settings
 
 Words = Annotated[str, StringConstraints(pattern=r"\S")]
 
@@ -279,38 +281,36 @@ def concept(attribute: str, value: str, options: Mapping[str, Any]) -> str | Non
 def engine(
     arm: Mitigation, settings: Settings, drawn: Mapping[str, str] | None = None,
     classes: Mapping[str, Sequence[str]] | None = None, avoided: Sequence[str] = (),
-) -> dict[str, Any]:  # fmt: skip
-    """What an arm changes in the engine for one image (`Sample.how`); empty for nothing.
+) -> Change:  # fmt: skip
+    """What an arm changes in the engine for one image.
 
     `drawn` holds the image's drawn values, `classes` all values of their attributes. `avoided` are
     the words for what the image was drawn not to show; the run's own negative prompt follows them,
     unless a part has a `text` in its place.
     """
-    how: dict[str, Any] = {}
-    inside, negative = [], settings.negative
+    change, inside, negative = Change(), [], settings.negative
     for part in arm.each:
         model = METHODS.get(part.method)
         if part.method == "guidance" and float(part.options["scale"]) != settings.guidance:
-            how["guidance"] = float(part.options["scale"])
+            change = replace(change, guidance=float(part.options["scale"]))
         elif part.method == "negative":
             negative = str(part.options.get("text", negative))
         elif part.method == "paraphrase":
-            how[part.method] = Paraphrase(**part.options).model_dump()
+            told = Paraphrase(**part.options).model_dump()
+            change = replace(change, paraphrase=records.Paraphrase(**told))
         elif part.method == "fair-guidance":
             inside += _guide(part, drawn or {}, classes or {})
         elif model is not None and model.inside:
-            inside.append({"inside": part.method, "options": model(**part.options).model_dump()})
+            inside.append(Intervention(part.method, model(**part.options).model_dump()))
     negative = ", ".join([*avoided, *filter(None, [negative])])
     if negative != settings.negative:
-        how["negative"] = negative
-    if len(inside) > 1:
-        return {**how, "stack": inside}
-    return {**how, **inside[0]} if inside else how
+        change = replace(change, negative=negative)
+    return replace(change, interventions=tuple(inside))
 
 
 def _guide(
     arm: Mitigation, drawn: Mapping[str, str], classes: Mapping[str, Sequence[str]]
-) -> list[dict[str, Any]]:
+) -> list[Intervention]:
     """Towards what is drawn and away from the other classes; nothing where nothing is drawn."""
     how = FairGuidance(**arm.options)
     if how.attribute not in drawn or not how.scale:
@@ -319,7 +319,7 @@ def _guide(
     rest = [c for c in classes.get(how.attribute, ()) if c != value]
     kept = how.model_dump(include={"scale", "threshold", "warmup", "momentum", "beta"})
     texts = {
-        "towards": [concept(how.attribute, value, arm.options)],
-        "away": [concept(how.attribute, c, arm.options) for c in rest],
+        "towards": (concept(how.attribute, value, arm.options),),
+        "away": tuple(concept(how.attribute, c, arm.options) for c in rest),
     }
-    return [{"inside": arm.method, "options": {**texts, **kept}}]
+    return [Intervention(arm.method, {**texts, **kept})]

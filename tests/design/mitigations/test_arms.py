@@ -141,7 +141,7 @@ def test_an_arm_in_the_engine_leaves_text_and_noise_alone(
     rows = expand(suite, made, keep)
     base, changed = rows[:5], rows[5:]
     assert [(s.text, s.seed) for s in base] == [(s.text, s.seed) for s in changed]
-    assert all(s.how == how for s in changed)
+    assert all(s.change.as_json() == how for s in changed)
     assert ({s.id for s in base} == {s.id for s in changed}) == (not how)
 
 
@@ -171,11 +171,11 @@ def test_an_image_stays_away_from_what_was_not_drawn_for_it(k: int, n: int, own:
     for s in changed[:n]:
         drawn = s.drawn["skin_tone"]
         others = [f"{c} skin" for c in classes if c != drawn]
-        assert s.how == {"negative": ", ".join([*others, *filter(None, [own])])}
+        assert s.change.as_json() == {"negative": ", ".join([*others, *filter(None, [own])])}
     seen = Counter(s.drawn["skin_tone"] for s in changed[:n])
     assert all(n // k <= seen[c] <= -(-n // k) for c in classes)
     assert [s.id for s in changed[n:]] == [s.id for s in base[n:]]
-    assert all(s.drawn == s.how == {} for s in changed[n:])
+    assert all(s.drawn == s.change.as_json() == {} for s in changed[n:])
 
 
 def test_words_of_a_negative_prompt_are_defaults_or_options() -> None:
@@ -207,7 +207,7 @@ def test_latent_guidance_follows_the_draw_and_obeys_the_gate() -> None:
     assert [(s.text, s.seed) for s in base] == [(s.text, s.seed) for s in steered]
     assert Counter(s.drawn["a"] for s in steered[:6]) == {"x": 2, "y": 2, "z": 2}
     for s in steered[:6]:
-        options = s.how["options"]
+        options = s.change.as_json()["options"]
         assert options["towards"] == [f"person of {s.drawn['a']}"]
         assert set(options["away"]) == set(words.values()) - set(options["towards"])
     assert len({s.id for s in steered[:6]} | {s.id for s in base}) == 14

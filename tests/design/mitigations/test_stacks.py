@@ -118,16 +118,18 @@ def test_engine_changes_merge() -> None:
     own = replace(SETTINGS, negative="blurry")
     noise = {"inside": "noise", "options": {"level": 0.5}}
     rescale = {"inside": "rescale-attention", "options": {"factor": 2.0}}
-    assert engine(arm, own, avoided=["male, man"]) == {
+    assert engine(arm, own, avoided=["male, man"]).as_json() == {
         "guidance": 6.0, "negative": "male, man, blurry", "stack": [noise, rescale],
     }  # fmt: skip
-    assert engine(arm, own) == {"guidance": 6.0, "stack": [noise, rescale]}
+    assert engine(arm, own).as_json() == {"guidance": 6.0, "stack": [noise, rescale]}
     _, arm = of("negative:attribute=skin_tone", "negative:a hat", "noise:0.5")
-    assert engine(arm, own, avoided=["dark skin"]) == {"negative": "dark skin, a hat", **noise}
+    assert engine(arm, own, avoided=["dark skin"]).as_json() == {
+        "negative": "dark skin, a hat", **noise,
+    }  # fmt: skip
     _, arm = of("negative:attribute=gender", "negative:attribute=skin_tone")
     suite = replace(WORLD, mitigations=(arm,))
     rows = arms.samples(suite, arm, SETTINGS, registry.rewriters(suite))
-    seen = {r.how["negative"] for r in rows if r.how}
+    seen = {r.change.negative for r in rows if r.change}
     assert len(seen) == 10
     assert all(("man" in s) and s.count("skin") == 4 for s in seen)
 
