@@ -18,20 +18,12 @@ from audit import registry
 from audit.design import suites
 from audit.design.mitigations import arms, stacks
 from audit.design.mitigations.grammar import find
-from audit.design.mitigations.methods import AGAINST_COPIES, METHODS, SPEAKING, TRANSPORT
+from audit.design.mitigations.methods import METHODS, STACK, method
 from audit.design.mitigations.rewrite import why_not
 from audit.design.suites.schema import first
-from audit.errors import UserError
+from audit.errors import UserError, unknown
 from audit.records import BASELINE, Mitigation, Prompt, Settings, Suite
 
-FIRST = {
-    "inject": "attribute", "ethical": "attribute", "placebo": "attribute", "neutral": "attribute",
-    "indirect": "attribute", "llm": "model", "fair-guidance": "attribute", "guidance": "scale",
-    "negative": "text", "repeat-words": "count", "add-words": "count", "add-numbers": "count",
-    "paraphrase": "count", "noise": "level", "token-noise": "width", "rescale-attention": "factor",
-    "optimise-states": "target",
-}  # fmt: skip
-"""The option that follows the colon."""
 NOWHERE = Settings("", "", 1, 1.0, 1)
 RUNS = Path("reports")
 """Where runs land by default."""
@@ -85,7 +77,7 @@ def parse(spec: str) -> Mitigation:
     if len(parts) == 1:
         return _parse(spec)
     made = [_parse(p) for p in parts]
-    arm = Mitigation(_name(spec), stacks.STACK, {"of": [m.name for m in made]})
+    arm = Mitigation(_name(spec), STACK, {"of": [m.name for m in made]})
     arm = stacks.stacked(arm, made)
     stacks.check(arm)
     return arm
@@ -93,44 +85,44 @@ def parse(spec: str) -> Mitigation:
 
 def _is_text(spec: str) -> bool:
     """Whether all that follows the method is the text of a negative prompt."""
-    method, _, rest = spec.strip().partition(":")
-    return method == "negative" and bool(rest) and not rest.startswith("attribute=")
+    name, _, rest = spec.strip().partition(":")
+    return method(name).free_text and bool(rest) and not rest.startswith("attribute=")
 
 
 def _parse(spec: str) -> Mitigation:
     """A mitigation from `METHOD`, `METHOD:VALUE`, or `METHOD:VALUE,option=value,...`.
 
     `inject:gender,target=labour` states drawn genders, `guidance:6` changes the scale. VALUE is the
-    method's first option (FIRST). All that follows `negative:` is its text, but for
+    method's first option. All that follows `negative:` is its text, but for
     `negative:attribute=gender,target=labour`, which stays away from what was not drawn. Raises
     UserError for unknown methods and options.
     """
-    method, _, rest = spec.strip().partition(":")
-    if method == stacks.STACK:
+    name, _, rest = spec.strip().partition(":")
+    if name == STACK:
         raise UserError(f"{spec!r}: join mitigations with +, as in inject:gender+noise:0.5.")
-    if method not in METHODS:
-        registry.load("mitigation", method)  # raises, with names that are near
-        raise UserError(f"{spec!r}: describe outside mitigations in a suite file.")
-    options: dict[str, Any] = {}
+    if name not in METHODS:
+        raise unknown("mitigation", name, METHODS)
+    row, options = METHODS[name], {}
+    assert row.options is not None  # only outside code has none
     whole = _is_text(spec)
     for part in filter(None, [rest] if whole else _options(rest)):
         key, given, value = part.partition("=")
         if not given or whole:
-            key, value = FIRST[method], part
+            key, value = row.first_option, part
         options[key] = value
     try:
-        checked = METHODS[method].model_validate(options).model_dump(exclude_unset=True)
+        checked = row.options.model_validate(options).model_dump(exclude_unset=True)
     except ValidationError as error:
         shown = re.sub(r"//[^/@]*@", "//...@", spec)  # a password, where none should be
-        raise UserError(f"-t {shown}: {first(error, METHODS[method])}") from error
-    if method in ("neutral", "indirect"):
-        checked.setdefault("attribute", "gender")
+        raise UserError(f"-t {shown}: {first(error, row.options)}") from error
+    if row.usual_attribute is not None:
+        checked.setdefault("attribute", row.usual_attribute)
     if "like" in checked:
         checked["like"] = _name(checked["like"])
-    if method == "llm":  # where an answer comes from is no part of what is asked
-        kept = [p for p in _options(rest) if p.partition("=")[0] not in TRANSPORT]
-        spec = f"{method}:{','.join(kept)}"
-    return Mitigation(_name(spec), method, checked)
+    if row.transport:  # where an answer comes from is no part of what is asked
+        kept = [p for p in _options(rest) if p.partition("=")[0] not in row.transport]
+        spec = f"{name}:{','.join(kept)}"
+    return Mitigation(_name(spec), name, checked)
 
 
 def _options(rest: str) -> list[str]:
@@ -157,7 +149,7 @@ def paired(specs: Sequence[str]) -> list[str]:
         if before and same and arm.method == "placebo" and set(arm.options) == {"attribute"}:
             spec = f"{spec.strip()},like={before.name}"
         out.append(spec)
-        before = arm if arm.method in SPEAKING else before
+        before = arm if method(arm.method).family == "people" else before
     return out
 
 
@@ -195,7 +187,7 @@ def with_arms(suite: Suite, specs: Sequence[str]) -> Suite:
 
 def _everywhere(part: Mitigation) -> bool:
     """Whether a mitigation speaks of nobody, so that it goes to every block."""
-    return part.method in AGAINST_COPIES or "attribute" not in part.options
+    return method(part.method).family == "copies" or "attribute" not in part.options
 
 
 def subject_of(text: str, suite: Suite) -> str:

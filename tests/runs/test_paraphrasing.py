@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from audit.design import suites
-from audit.design.mitigations.methods import METHODS, engine
+from audit.design.mitigations import options as given
+from audit.design.mitigations.changes import change
 from audit.engine.attribution import attribute
 from audit.engine.model import Model
 from audit.engine.tokens import spelling
@@ -54,7 +55,7 @@ def settings(batch: int = 2) -> Settings:
 
 def options(**changes: Any) -> Paraphrase:
     """The method's options with changes."""
-    return Paraphrase(**METHODS["paraphrase"].model_validate(changes).model_dump())
+    return Paraphrase(**given.Paraphrase(**changes).model_dump())
 
 
 def reads_only(it: Model, row: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +148,7 @@ def test_the_embedded_models_copies_go(tmp_path: Path) -> None:
     suite = suites.read_suite("world_lab")
     prompts = [replace(p, seeds=1) for p in suite.prompts if p.repeats == 64][:3]
     arm = Mitigation("paraphrase", "paraphrase", {}, ("captions",))
-    assert "paraphrase" in engine(arm, settings()).as_json()
+    assert "paraphrase" in change(arm, settings(), {}, {}).as_json()
     suite = replace(suite, prompts=tuple(prompts), mitigations=(arm,))
     run = line.open_run(suite, Options(out=tmp_path, steps=8, batch=3, dtype="float32"))
     line.generate(run)

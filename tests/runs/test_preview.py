@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from audit import registry
 from audit.cli.main import app
 from audit.design import suites
-from audit.design.mitigations.methods import AGAINST_COPIES, METHODS
+from audit.design.mitigations.methods import METHODS, STACK, family
 from audit.errors import UserError
 from audit.runs import preview
 from audit.runs.preview import parse, rewrite, with_arms
@@ -28,10 +28,13 @@ def test_the_examples_of_the_documentation() -> None:
 
 def test_every_method_has_a_name_a_first_option_and_a_function() -> None:
     """Nothing is parsed that cannot be run."""
-    assert set(METHODS) == {*preview.FIRST, "stack"} == set(registry.MITIGATIONS)
-    for name, first in preview.FIRST.items():
-        assert first in METHODS[name].model_fields
-    assert set(METHODS) >= AGAINST_COPIES
+    firsts = {name: row.first_option for name, row in METHODS.items() if row.first_option}
+    assert set(METHODS) == {*firsts, STACK} == set(registry.MITIGATIONS)
+    for name, first in firsts.items():
+        model = METHODS[name].options
+        assert model is not None
+        assert first in model.model_fields
+    assert set(METHODS) >= set(family("copies"))
 
 
 @pytest.mark.parametrize(

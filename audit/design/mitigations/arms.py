@@ -12,15 +12,15 @@ from typing import NamedTuple
 import numpy as np
 
 from audit.design.mitigations import stacks
-from audit.design.mitigations.methods import METHODS, SPEAKING, concept, engine
+from audit.design.mitigations.changes import change
+from audit.design.mitigations.methods import METHODS, family, method
 from audit.design.mitigations.placebo import added
 from audit.design.mitigations.quota import phases, quota
-from audit.design.mitigations.rewrite import avoided, phrase, why_not
+from audit.design.mitigations.rewrite import why_not
 from audit.errors import UserError, known
 from audit.records import (
     BASELINE,
     Attribute,
-    Change,
     Mitigation,
     Prompt,
     Sample,
@@ -33,8 +33,6 @@ Rewriter = Callable[..., str | tuple[str, str]]
 """Text, prompt, drawn values and options to the final text, or to it and the reason why it was left
 alone; one that has a parameter `rng` is given a generator too, which depends on arm, text and image
 alone."""
-SPOKEN = {"inject": phrase, "fair-guidance": concept}
-"""Methods that say a drawn value, each with what gives its words."""
 
 
 def noise_seed(text: str, index: int) -> int:
@@ -80,11 +78,11 @@ def _check_like(suite: Suite, arm: Mitigation) -> None:
     others = {m.name: m for m in suite.mitigations if m.name != arm.name}
     known("arm", str(arm.options["like"]), others, f"mitigation {arm.name}, like")
     other = others[str(arm.options["like"])]
-    spoken = [m for m in other.each if m.method in SPEAKING or ":" in m.method]
-    if not spoken or any(m.method == "placebo" for m in other.each):
+    families = {method(m.method).family for m in other.each}
+    if not families & {"people", "outside"} or "placebo" in families:
         raise UserError(
             f"mitigation {arm.name}: {other.name} adds no words that a placebo could be like. "
-            f"Name one of: {', '.join(sorted(SPEAKING))}."
+            f"Name one of: {', '.join(family('people'))}."
         )
     for block in arm.blocks:
         if block not in other.blocks:
@@ -114,18 +112,14 @@ def _check_draw(suite: Suite, arm: Mitigation, attribute: Attribute) -> None:
 
 
 def _has_words(arm: Mitigation, attribute: Attribute, value: str) -> bool:
-    if arm.method == "negative":
-        others = [c for c in attribute.classes if c != value]
-        return avoided(attribute.name, others[0], (others[0], value), arm.options) is not None
-    words = SPOKEN.get(arm.method)
+    words = method(arm.method).words
     return words is None or words(attribute.name, value, arm.options) is not None
 
 
 def draws_values(arm: Mitigation) -> bool:
-    """Whether values are drawn for an arm: SPOKEN, or any method with attribute and target."""
-    if arm.method in {*SPOKEN, "negative"}:
-        return "attribute" in arm.options
-    return {"attribute", "target"} <= set(arm.options)
+    """Whether values are drawn for an arm: it has words for them, or attribute and target."""
+    needed = {"attribute"} if method(arm.method).words else {"attribute", "target"}
+    return needed <= set(arm.options)
 
 
 def target_of(suite: Suite, arm: Mitigation, prompt: Prompt, attribute: str) -> dict[str, float]:
@@ -262,20 +256,11 @@ def samples(
 ) -> list[Sample]:
     """The samples of one arm, in the suite's order, with the baseline's prompts and noise."""
     prompts = {p.id: p for p in suite.prompts}
+    classes = {a.name: a.classes for a in suite.attributes}
     rows = []
     for (id, i), made in texts(suite, arm, rewriters).items():
-        seed, change = noise_seed(prompts[id].text, i), _change(suite, arm, settings, made.drawn)
-        key = sample_id(made.text, seed, settings, change)
-        rows.append(Sample(key, id, arm.name, seed, made.text, made.drawn, change, made.reason))
+        seed = noise_seed(prompts[id].text, i)
+        changed = change(arm, settings, made.drawn, classes)
+        key = sample_id(made.text, seed, settings, changed)
+        rows.append(Sample(key, id, arm.name, seed, made.text, made.drawn, changed, made.reason))
     return rows
-
-
-def _change(suite: Suite, arm: Mitigation, settings: Settings, values: Mapping[str, str]) -> Change:
-    """What the engine does otherwise for one image, by what was drawn for it."""
-    classes = {a.name: a.classes for a in suite.attributes}
-    away: list[str] = []
-    for part in arm.each:
-        name = str(part.options.get("attribute", ""))
-        if part.method == "negative" and name in values:
-            away += avoided(name, values[name], classes[name], part.options) or []
-    return engine(arm, settings, values, classes, away)

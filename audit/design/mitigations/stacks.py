@@ -6,16 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from audit.design.mitigations.methods import SPEAKING
+from audit.design.mitigations.methods import STACK, method
 from audit.errors import UserError, known
 from audit.records import Mitigation
-
-STACK = "stack"
-WORDS = frozenset({"repeat-words", "add-words", "add-numbers"})
-"""Rewriters that put words anywhere, so that a noun phrase after them need not be one any more."""
-STATING = SPEAKING | {"placebo", "negative", "fair-guidance"}
-"""Mitigations of which an attribute can have one: the gate of a second would stop at the first."""
-NOISE = {"noise", "token-noise"}
 
 
 def resolved(arm: Mitigation, others: Sequence[Mitigation]) -> Mitigation:
@@ -62,22 +55,21 @@ def check(arm: Mitigation) -> None:
 
 def about(part: Mitigation) -> str | None:
     """The attribute whose gate a part obeys, or None."""
-    usual = "gender" if part.method in ("neutral", "indirect") else None
-    found = part.options.get("attribute", usual)
-    return None if found is None else str(found)
+    named = part.options.get("attribute", method(part.method).usual_attribute)
+    return None if named is None else str(named)
 
 
 def clash(a: Mitigation, b: Mitigation) -> str:
     """Why `b` cannot follow `a` in a stack, or nothing."""
+    first, second = method(a.method), method(b.method)
     same = about(a) == about(b)
-    if a.method == b.method and (same or a.method == "placebo"):  # one sentence, whoever gates it
+    # A placebo's sentence is the same for every attribute, so two of them are one too many.
+    if a.method == b.method and (same or first.family == "placebo"):
         return f"both are {a.method}: keep one"
-    if same and about(a) is not None and {a.method, b.method} <= STATING:
+    if same and about(a) is not None and first.states_attribute and second.states_attribute:
         return f"both are about {about(a)}, and the gate lets only one state it: keep one"
-    if {a.method, b.method} == NOISE:
-        return "both draw the noise of the same seed: keep one"
-    if {a.method, b.method} == {"fair-guidance", "rescale-attention"}:
-        return "what the attention does to the text, it would do to the concepts: keep one"
-    if a.method in WORDS and b.method in STATING - {"negative", "fair-guidance"}:
+    if why := first.clashes.get(b.method) or second.clashes.get(a.method):
+        return f"{why}: keep one"
+    if first.changes == "words" and second.changes == "text" and second.states_attribute:
         return "words put in at random can break its noun phrase: put them last"
     return ""

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from audit.design.mitigations import methods
+from audit.design.mitigations.methods import STACK, method
+from audit.design.mitigations.options import Part
 from audit.errors import unknown
 
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
@@ -97,11 +98,11 @@ class RawMitigation(Strict):
 
     @model_validator(mode="after")
     def _options_fit(self) -> RawMitigation:
-        _fit(methods.METHODS.get(self.method), self.options, "options")
-        for i, part in enumerate(self.options["of"] if self.method == "stack" else ()):
+        _fit(method(self.method).options, self.options, "options")
+        for i, part in enumerate(self.options["of"] if self.method == STACK else ()):
             if not isinstance(part, str):
-                _fit(methods.Part, part, f"options.of.{i}")
-                model = methods.METHODS.get(part["method"])
+                _fit(Part, part, f"options.of.{i}")
+                model = method(part["method"]).options
                 _fit(model, part.get("options", {}), f"options.of.{i}.options")
         return self
 

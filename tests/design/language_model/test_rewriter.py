@@ -27,7 +27,7 @@ from audit.design import suites
 from audit.design.language_model import endpoint
 from audit.design.language_model.questions import INCLUSIVE, STATED, question
 from audit.design.language_model.rewriter import FILE, LanguageModel
-from audit.design.mitigations.methods import Llm
+from audit.design.mitigations.options import Llm
 from audit.design.mitigations.rewrite import why_not
 from audit.errors import UserError
 from audit.records import Prompt, asdict_sample

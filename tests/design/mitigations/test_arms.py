@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.design.mitigations import arms, rewrite
+from audit.design.mitigations import arms, rewrite, words
 from audit.design.mitigations.quota import counts, phases, quota
 from audit.design.suites import expand
 from audit.errors import UserError
@@ -180,11 +180,11 @@ def test_an_image_stays_away_from_what_was_not_drawn_for_it(k: int, n: int, own:
 
 def test_words_of_a_negative_prompt_are_defaults_or_options() -> None:
     """Gender has words of its own, a suite may give others, and without any it is refused."""
-    assert rewrite.avoided("gender", "woman", ("woman", "man"), {}) == ["male, man"]
-    assert rewrite.avoided("gender", "man", ("woman", "man"), {}) == ["female, woman"]
-    words = {"words": {"man": "a guy", "old": "elderly", "young": "youthful"}}
-    assert rewrite.avoided("gender", "woman", ("woman", "man"), words) == ["a guy"]
-    assert rewrite.avoided("age", "old", ("young", "old"), words) == ["youthful"]
+    assert words.avoided("gender", "woman", ("woman", "man"), {}) == ["male, man"]
+    assert words.avoided("gender", "man", ("woman", "man"), {}) == ["female, woman"]
+    own = {"words": {"man": "a guy", "old": "elderly", "young": "youthful"}}
+    assert words.avoided("gender", "woman", ("woman", "man"), own) == ["a guy"]
+    assert words.avoided("age", "old", ("young", "old"), own) == ["youthful"]
     suite, arm = away(("a", "b"), 2)
     ages = replace(suite, attributes=(Attribute("age", ("young", "old"), {}),), prompts=tuple(
         replace(p, attributes=("age",)) for p in suite.prompts))  # fmt: skip

@@ -16,7 +16,7 @@ from scipy.stats import chi2_contingency
 from audit import registry
 from audit.design import suites
 from audit.design.mitigations import arms, stacks
-from audit.design.mitigations.methods import engine
+from audit.design.mitigations.changes import change
 from audit.design.mitigations.rewrite import why_not
 from audit.errors import UserError
 from audit.records import Mitigation, Settings, Suite
@@ -116,14 +116,15 @@ def test_engine_changes_merge() -> None:
     """Guidance, words to stay away from before the run's own, and several methods inside."""
     _, arm = of("guidance:6", "noise:0.5", "negative:attribute=gender", "rescale-attention:2")
     own = replace(SETTINGS, negative="blurry")
+    classes = {"gender": ("woman", "man"), "skin_tone": ("light", "dark")}
     noise = {"inside": "noise", "options": {"level": 0.5}}
     rescale = {"inside": "rescale-attention", "options": {"factor": 2.0}}
-    assert engine(arm, own, avoided=["male, man"]).as_json() == {
+    assert change(arm, own, {"gender": "woman"}, classes).as_json() == {
         "guidance": 6.0, "negative": "male, man, blurry", "stack": [noise, rescale],
     }  # fmt: skip
-    assert engine(arm, own).as_json() == {"guidance": 6.0, "stack": [noise, rescale]}
+    assert change(arm, own, {}, {}).as_json() == {"guidance": 6.0, "stack": [noise, rescale]}
     _, arm = of("negative:attribute=skin_tone", "negative:a hat", "noise:0.5")
-    assert engine(arm, own, avoided=["dark skin"]).as_json() == {
+    assert change(arm, own, {"skin_tone": "light"}, classes).as_json() == {
         "negative": "dark skin, a hat", **noise,
     }  # fmt: skip
     _, arm = of("negative:attribute=gender", "negative:attribute=skin_tone")
