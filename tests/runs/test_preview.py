@@ -91,6 +91,14 @@ def test_arms_go_to_the_blocks_that_they_are_for() -> None:
         with_arms(suites.read_suite("objects"), ["inject:age"])
 
 
+def test_a_target_may_be_a_number() -> None:
+    """That of `optimise-states` is a magnitude, not one of the suite's references."""
+    suite = with_arms(suites.read_suite("world"), ["optimise-states:0.01"])
+    assert suite.mitigations[0].options == {"target": 0.01}
+    with pytest.raises(UserError, match=r"Unknown target '0\.01'"):
+        with_arms(suites.read_suite("world"), ["inject:gender,target=0.01"])
+
+
 def test_quotas_are_met_and_drawn_alike_every_time() -> None:
     """Ten images of a nurse: five of each; the same again, whoever asks."""
     rows = rewrite("a photo of a nurse", "inject:gender", images=10)

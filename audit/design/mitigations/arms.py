@@ -64,8 +64,9 @@ def _check_part(suite: Suite, arm: Mitigation) -> None:
         known("method", arm.method, METHODS, f"mitigation {arm.name}")
     attributes = {a.name: a for a in suite.attributes if a.name != suite.subject_attribute}
     references = {"uniform", *(r.name for r in suite.references)}
+    # Without an attribute, a target is something else: a number for `optimise-states`.
     for option, names in (("attribute", attributes), ("target", references)):
-        if option in arm.options:
+        if "attribute" in arm.options and option in arm.options:
             known(option, str(arm.options[option]), names, f"mitigation {arm.name}")
     if draws_values(arm):
         _check_draw(suite, arm, attributes[str(arm.options["attribute"])])
