@@ -17,6 +17,7 @@ import numpy as np
 
 from audit import registry
 from audit.design import suites
+from audit.design.mitigations.specs import with_arms
 from audit.design.suites import Rewriter
 from audit.errors import UserError, unknown
 from audit.pixels import Unreadable
@@ -145,8 +146,6 @@ def asked(
     `quick` takes the seeds of the suite's own `[quick]` table, where it is read from a file.
     Raises UserError as `read_suite`, `with_arms` and `with_seeds` do.
     """
-    from audit.runs.preview import with_arms
-
     chosen = suite if isinstance(suite, Suite) else suites.read_suite(suite, quick)
     chosen = with_arms(chosen, mitigations) if mitigations else chosen
     return chosen if seeds is None else suites.with_seeds(chosen, seeds)

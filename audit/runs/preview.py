@@ -1,4 +1,4 @@
-"""Mitigations by the names that people give, and what they make of one prompt.
+"""What a mitigation makes of one prompt, without a model.
 
 `rewrite` is for products too: a pure function of text, mitigation and seed, with its reasons.
 """
@@ -6,23 +6,18 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from audit import registry
 from audit.design import suites
 from audit.design.mitigations import arms, stacks
 from audit.design.mitigations.grammar import find
-from audit.design.mitigations.methods import METHODS, STACK, method
 from audit.design.mitigations.rewrite import why_not
-from audit.design.suites.schema import first
-from audit.errors import UserError, unknown
-from audit.records import BASELINE, Mitigation, Prompt, Settings, Suite
+from audit.design.mitigations.specs import everywhere, parse
+from audit.records import Mitigation, Prompt, Settings, Suite
 
 NOWHERE = Settings("", "", 1, 1.0, 1)
 RUNS = Path("reports")
@@ -62,134 +57,6 @@ class Rewritten:
         return self.text != self.original or bool(self.engine)
 
 
-def parse(spec: str) -> Mitigation:
-    """A mitigation, or a stack of several with `+` between them: `inject:gender+noise:0.5`.
-
-    All that follows `negative:` is its text, `+` too, so that such a text ends a stack. Raises
-    UserError for unknown methods and options, and for parts that cannot go together.
-    """
-    parts: list[str] = []
-    for piece in spec.split("+"):
-        if parts and _is_text(parts[-1]):
-            parts[-1] += f"+{piece}"
-        else:
-            parts.append(piece)
-    if len(parts) == 1:
-        return _parse(spec)
-    made = [_parse(p) for p in parts]
-    arm = Mitigation(_name(spec), STACK, {"of": [m.name for m in made]})
-    arm = stacks.stacked(arm, made)
-    stacks.check(arm)
-    return arm
-
-
-def _is_text(spec: str) -> bool:
-    """Whether all that follows the method is the text of a negative prompt."""
-    name, _, rest = spec.strip().partition(":")
-    return method(name).free_text and bool(rest) and not rest.startswith("attribute=")
-
-
-def _parse(spec: str) -> Mitigation:
-    """A mitigation from `METHOD`, `METHOD:VALUE`, or `METHOD:VALUE,option=value,...`.
-
-    `inject:gender,target=labour` states drawn genders, `guidance:6` changes the scale. VALUE is the
-    method's first option. All that follows `negative:` is its text, but for
-    `negative:attribute=gender,target=labour`, which stays away from what was not drawn. Raises
-    UserError for unknown methods and options.
-    """
-    name, _, rest = spec.strip().partition(":")
-    if name == STACK:
-        raise UserError(f"{spec!r}: join mitigations with +, as in inject:gender+noise:0.5.")
-    if name not in METHODS:
-        raise unknown("mitigation", name, METHODS)
-    row, options = METHODS[name], {}
-    assert row.options is not None  # only outside code has none
-    whole = _is_text(spec)
-    for part in filter(None, [rest] if whole else _options(rest)):
-        key, given, value = part.partition("=")
-        if not given or whole:
-            key, value = row.first_option, part
-        options[key] = value
-    try:
-        checked = row.options.model_validate(options).model_dump(exclude_unset=True)
-    except ValidationError as error:
-        shown = re.sub(r"//[^/@]*@", "//...@", spec)  # a password, where none should be
-        raise UserError(f"-t {shown}: {first(error, row.options)}") from error
-    if row.usual_attribute is not None:
-        checked.setdefault("attribute", row.usual_attribute)
-    if "like" in checked:
-        checked["like"] = _name(checked["like"])
-    if row.transport:  # where an answer comes from is no part of what is asked
-        kept = [p for p in _options(rest) if p.partition("=")[0] not in row.transport]
-        spec = f"{name}:{','.join(kept)}"
-    return Mitigation(_name(spec), name, checked)
-
-
-def _options(rest: str) -> list[str]:
-    """What follows the colon, one option each: a comma inside a value is part of it."""
-    return re.split(r",(?=[a-z_]+=)", rest)
-
-
-def _name(spec: str) -> str:
-    """The name of an arm that was given on the command line."""
-    return re.sub(r"[^\w.-]+", "-", spec.strip()).strip("-")
-
-
-def paired(specs: Sequence[str]) -> list[str]:
-    """The same mitigations, each placebo without a length like the one of its gate before it.
-
-    >>> paired(["ethical:gender", "placebo:gender"])
-    ['ethical:gender', 'placebo:gender,like=ethical-gender']
-    """
-    out: list[str] = []
-    before: Mitigation | None = None
-    for spec in specs:
-        arm = parse(spec)
-        same = before is not None and before.options["attribute"] == arm.options.get("attribute")
-        if before and same and arm.method == "placebo" and set(arm.options) == {"attribute"}:
-            spec = f"{spec.strip()},like={before.name}"
-        out.append(spec)
-        before = arm if method(arm.method).family == "people" else before
-    return out
-
-
-def with_arms(suite: Suite, specs: Sequence[str]) -> Suite:
-    """The suite with these mitigations in place of its own, each on the blocks that it is for.
-
-    Those of copying and of the engine go to every block, rewriters of people's attributes to the
-    blocks that read the attribute, and a stack of both to these and to the captions. Raises
-    UserError where a mitigation has no block, or cannot do what it says.
-    """
-    blocks: dict[str, Prompt] = {}
-    for p in suite.prompts:
-        blocks.setdefault(p.block, p)
-    found = []
-    for spec in paired(specs):
-        arm = parse(spec)
-        asked = {str(a) for m in arm.each if (a := m.options.get("attribute")) is not None}
-        free = any(_everywhere(m) for m in arm.each)
-        mine = [
-            b for b, p in blocks.items()
-            if (free if p.purpose == "replication" or not asked else asked <= set(p.attributes))
-        ]  # fmt: skip
-        if not mine:
-            named = " and ".join(sorted(asked))
-            raise UserError(f"-t {spec}: no block of suite {suite.name} reads {named}.")
-        found.append(stacks.on(arm, mine))
-    twice = next((a.name for a in found if sum(b.name == a.name for b in found) > 1), None)
-    if twice or any(a.name == BASELINE for a in found):
-        raise UserError(f"-t {twice or BASELINE} is given twice, or is no mitigation.")
-    chosen = replace(suite, mitigations=tuple(found))
-    for arm in found:
-        arms.check(chosen, arm)
-    return chosen
-
-
-def _everywhere(part: Mitigation) -> bool:
-    """Whether a mitigation speaks of nobody, so that it goes to every block."""
-    return method(part.method).family == "copies" or "attribute" not in part.options
-
-
 def subject_of(text: str, suite: Suite) -> str:
     """The longest subject of the suite that the text names, or nothing."""
     named = {p.subject for p in suite.prompts if p.purpose == "representation"}
@@ -199,19 +66,21 @@ def subject_of(text: str, suite: Suite) -> str:
 
 def rewrite(
     text: str,
-    mitigation: str,
+    mitigation: str | Mitigation,
     images: int = 1,
     subject: str = "",
     suite: Suite | str = "occupations",
-    others: Sequence[str] = (),
+    others: Sequence[str | Mitigation] = (),
     out: Path = RUNS,
 ) -> list[Rewritten]:
     """What a mitigation makes of a prompt, once for each image; same input, same output.
 
-    `subject` is the person that the prompt asks for, e.g. `nurse`; else the suite's longest subject
-    that the text names. The suite gives attributes and targets. `others` are mitigations that a
-    placebo may be like. `llm` alone asks somebody, once, and keeps the answer under `out`, where
-    runs would be. Raises UserError for mitigations that are not known or do not fit the suite.
+    `mitigation` is what `-t` takes, or a `records.Mitigation`, whose method may be outside code.
+    `subject` is the person that the prompt asks for, e.g. `nurse`; by default the longest subject
+    of the suite that the text names. The suite gives attributes and targets. `others` are
+    mitigations that a placebo may be like. Only `llm` needs a service, which it asks once; it keeps
+    the answer in `out`, the folder of the runs. Raises UserError for unknown mitigations, and for
+    those that do not fit the suite.
 
     >>> import audit
     >>> [r.text for r in audit.rewrite("a photo of a nurse", "inject:gender", images=2)]
@@ -223,9 +92,10 @@ def rewrite(
     subject = subject or subject_of(text, whole)
     attributes = tuple(a.name for a in whole.attributes if a.name != whole.subject_attribute)
     prompt = Prompt("prompt", text, subject, "prompt", "representation", images, attributes)
-    arm, *beside = (stacks.on(parse(m), ("prompt",)) for m in (mitigation, *others))
+    named = [parse(m) if isinstance(m, str) else m for m in (mitigation, *others)]
+    arm, *beside = (stacks.on(m, ("prompt",)) for m in named)
     asked = replace(whole, prompts=(prompt,), mitigations=(arm, *beside))
-    reasons = ["" if _everywhere(m) else why_not(text, prompt, m.options) or "" for m in arm.each]
+    reasons = ["" if everywhere(m) else why_not(text, prompt, m.options) or "" for m in arm.each]
     for part, reason in zip(arm.each, reasons, strict=True):
         if not reason:
             arms.check(asked, part)

@@ -13,8 +13,8 @@ from audit import records, registry
 from audit.cli import main as cli
 from audit.design import suites
 from audit.design.mitigations.methods import METHODS
+from audit.design.mitigations.specs import parse
 from audit.evidence.encoders import named
-from audit.runs.preview import parse
 from docs.make import HERE, make
 from docs.making import descriptors, findings, mitigations
 from docs.making.markdown import doc, table

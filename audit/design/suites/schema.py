@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from audit.design.mitigations.methods import STACK, method
 from audit.design.mitigations.options import Part
+from audit.design.sentences import first
 from audit.errors import unknown
 
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
@@ -174,14 +175,3 @@ PARTS: dict[str, type[BaseModel]] = {
     "blocks": RawBlock, "attributes": RawAttribute, "references": RawReference,
     "mitigations": RawMitigation, "gate": RawGate, "associations": RawAssociation,
 }  # fmt: skip
-
-
-def first(error: ValidationError, model: type[BaseModel]) -> str:
-    """One sentence for pydantic's errors: an unknown key first, for it explains a lacking one."""
-    found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]
-    where = ".".join(str(x) for x in found["loc"]) or "the file"
-    what = found["msg"].removeprefix("Value error, ")
-    if found["type"] == "extra_forbidden":
-        part = model if len(found["loc"]) == 1 else PARTS.get(str(found["loc"][0]), model)
-        what = str(unknown("key", str(found["loc"][-1]), part.model_fields))
-    return f"{where}: {what}{'' if what[-1] in '.?' else '.'}"

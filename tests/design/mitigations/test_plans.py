@@ -16,8 +16,8 @@ import pytest
 
 from audit import registry
 from audit.design import suites
+from audit.design.mitigations.specs import with_arms
 from audit.records import Prompt, Sample, Settings, Suite
-from audit.runs.preview import with_arms
 from audit.store import RunFolder
 
 HERE = Path(__file__).parent / "plans"

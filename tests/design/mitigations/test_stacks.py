@@ -18,9 +18,9 @@ from audit.design import suites
 from audit.design.mitigations import arms, stacks
 from audit.design.mitigations.changes import change
 from audit.design.mitigations.rewrite import why_not
+from audit.design.mitigations.specs import parse
 from audit.errors import UserError
 from audit.records import Mitigation, Settings, Suite
-from audit.runs.preview import parse
 
 SETTINGS = Settings("m", "r", 10, 3.0, 4)
 WORLD = suites.read_suite("world_full")
