@@ -30,28 +30,30 @@ from audit.records import (
 )
 
 Rewriter = Callable[..., str | tuple[str, str]]
-"""Text, prompt, drawn values and options to the final text, or to it and the reason why it was left
-alone; one that has a parameter `rng` is given a generator too, which depends on arm, text and image
-alone."""
+"""Text, prompt, drawn values and options to the final text, or to the text and the reason why it
+was left alone. One with a parameter `rng` also gets a generator, which depends on arm, text and
+image."""
 
 
 def noise_seed(text: str, index: int) -> int:
     """63-bit seed of the noise of image `index` of a prompt: depends on nothing else.
 
-    It is taken from the original text, so that a rewritten prompt starts from the same noise.
+    It comes from the original text, so a rewritten prompt starts from the same noise.
     """
     digest = hashlib.sha256(f"{index}\0{text}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
 def check(suite: Suite, arm: Mitigation) -> None:
-    """Refuse an arm that cannot do what it says; `options` have passed their method's model.
+    """Refuse an arm that does not fit its suite; its options have passed their method's model.
 
-    Raises UserError for unknown methods, blocks, attributes and targets, for a target that is
-    silent about a subject, and for a class without words.
+    Raises UserError for unknown methods, blocks, attributes and targets, for a target without
+    shares of a subject, and for a class without words.
     """
     if arm.name == BASELINE:
-        raise UserError(f"a mitigation cannot be called {BASELINE!r}; rename it.")
+        raise UserError(
+            f"a mitigation cannot be called {BASELINE!r}, the name of the baseline. Rename it."
+        )
     for block in arm.blocks:
         known("block", block, {p.block for p in suite.prompts}, f"mitigation {arm.name}")
     stacks.check(arm)
@@ -75,21 +77,21 @@ def _check_part(suite: Suite, arm: Mitigation) -> None:
 
 
 def _check_like(suite: Suite, arm: Mitigation) -> None:
-    """A placebo's other arm: one that speaks, on all of the placebo's blocks."""
+    """The arm that a placebo imitates must add words, on all of the placebo's blocks."""
     others = {m.name: m for m in suite.mitigations if m.name != arm.name}
     known("arm", str(arm.options["like"]), others, f"mitigation {arm.name}, like")
     other = others[str(arm.options["like"])]
     families = {method(m.method).family for m in other.each}
     if not families & {"people", "outside"} or "placebo" in families:
         raise UserError(
-            f"mitigation {arm.name}: {other.name} adds no words that a placebo could be like. "
-            f"Name one of: {', '.join(family('people'))}."
+            f"mitigation {arm.name}: {other.name} adds no words for a placebo to match. Name "
+            f"an arm with one of these methods: {', '.join(family('people'))}."
         )
     for block in arm.blocks:
         if block not in other.blocks:
             raise UserError(
-                f"mitigation {arm.name}: {other.name} leaves block {block} alone. Leave the block "
-                "out of one, or put it into both."
+                f"mitigation {arm.name}: {other.name} leaves block {block} alone, so a placebo "
+                f"has nothing to match there. Add the block to {other.name}, or remove it here."
             )
 
 
@@ -108,7 +110,7 @@ def _check_draw(suite: Suite, arm: Mitigation, attribute: Attribute) -> None:
         if not _has_words(arm, attribute, value):
             raise UserError(
                 f"mitigation {arm.name}: no words state {attribute.name} {value!r}. "
-                f"Give them in options, words = {{ {value} = ... }}."
+                f"Add them to its options: words = {{ {value} = ... }}."
             )
 
 
@@ -126,7 +128,7 @@ def draws_values(arm: Mitigation) -> bool:
 def target_of(suite: Suite, arm: Mitigation, prompt: Prompt, attribute: str) -> dict[str, float]:
     """The declared target of an arm for a prompt: class to share.
 
-    `uniform` needs no declaration. Raises UserError where a named target is silent about a
+    `uniform` needs no declaration. Raises UserError if a named target lacks the shares of a
     representation prompt; a replication prompt then gets every class equally often.
     """
     classes = next(a.classes for a in suite.attributes if a.name == attribute)

@@ -98,7 +98,7 @@ _TABLE = (
     Method("llm", Llm, "model", "people", "text",
            "audit.design.language_model.rewriter:LanguageModel", transport=TRANSPORT),
     Method("fair-guidance", FairGuidance, "attribute", "engine", "inside", words=words.concept,
-           clashes={"rescale-attention": "what the attention does to the text, it would do to the "
+           clashes={"rescale-attention": "rescaling would also change the attention to the "
                                          "concepts"}),
     Method("guidance", Guidance, "scale", "engine", "guidance"),
     Method("negative", Negative, "text", "engine", "negative", words=words.negative,

@@ -1,4 +1,4 @@
-"""Draw attributes towards a declared target by quota, so that sampling adds no error of its own."""
+"""Draw attributes towards a declared target by quota, which adds no sampling error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 def phases(count: int, rng: np.random.Generator) -> np.ndarray:
     """One phase in [0, 1) for each of `count` prompts that share a target, float64[count].
 
-    They are evenly spaced and shuffled, so that the prompts' remainders add up to the target.
+    They are evenly spaced and shuffled, so the prompts' remainders add up to the target.
     """
     return np.asarray((rng.permutation(count) + rng.random()) / max(count, 1))
 

@@ -65,7 +65,7 @@ def ethical(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mappin
 def unchanged(
     text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]
 ) -> str:
-    """The text as it is: what the arm changes lies in the engine."""
+    """The text as it is: the arm changes only the engine."""
     return text
 
 
@@ -73,7 +73,7 @@ def repeat_words(
     text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> str:  # fmt: skip
-    """Put in random words of the text itself (Somepalli et al. 2023b, CWR)."""
+    """Insert random words of the text itself (Somepalli et al. 2023b, CWR)."""
     return against_copies.repeat_words(text, rng, int(options.get("count", against_copies.COUNT)))
 
 
@@ -81,7 +81,7 @@ def add_words(
     text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> str:  # fmt: skip
-    """Put in random words that say nothing of a person (Somepalli et al. 2023b, RT)."""
+    """Insert random words that say nothing about a person (Somepalli et al. 2023b, RT)."""
     return against_copies.insert_words(text, rng, int(options.get("count", against_copies.COUNT)))
 
 
@@ -89,5 +89,5 @@ def add_numbers(
     text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> str:  # fmt: skip
-    """Put in random numbers (Somepalli et al. 2023b, RNA)."""
+    """Insert random numbers (Somepalli et al. 2023b, RNA)."""
     return against_copies.add_numbers(text, rng, int(options.get("count", against_copies.COUNT)))

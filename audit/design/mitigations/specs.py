@@ -28,7 +28,7 @@ def parse(spec: str) -> Mitigation:
     """A mitigation, or a stack of several with `+` between them: `inject:gender+noise:0.5`.
 
     All that follows `negative:` is its text, `+` too, so such a text ends a stack. Raises UserError
-    for unknown methods and options, and for parts that cannot go together.
+    for unknown methods and options, and for parts that cannot be combined.
     """
     parts: list[str] = []
     for piece in spec.split("+"):
@@ -59,7 +59,7 @@ def _part(spec: str) -> Mitigation:
     """
     name, _, rest = spec.strip().partition(":")
     if name == STACK:
-        raise UserError(f"{spec!r}: join mitigations with +, as in inject:gender+noise:0.5.")
+        raise UserError(f"-t {spec}: join mitigations with +, as in inject:gender+noise:0.5.")
     if name not in METHODS:
         raise unknown("mitigation", name, METHODS)
     row = METHODS[name]

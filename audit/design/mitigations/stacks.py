@@ -1,4 +1,4 @@
-"""Stacks: several mitigations at once, in order, and which of them cannot go together."""
+"""Stacks: several mitigations applied in order, and which of them cannot be combined."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from audit.records import Mitigation
 def resolved(arm: Mitigation, others: Sequence[Mitigation]) -> Mitigation:
     """A stack with its parts, named arms of `others` or methods of its own; others as they are.
 
-    A part that is an arm too keeps its name, so that it draws what that arm draws. Raises UserError
-    for a part that is not there or is a stack.
+    A part that is an arm too keeps its name, so it draws the same values. Raises UserError for an
+    unknown part and for a stack inside a stack.
     """
     if arm.method != STACK:
         return arm
@@ -27,7 +27,9 @@ def resolved(arm: Mitigation, others: Sequence[Mitigation]) -> Mitigation:
             parts.append(by_name[part])
             continue
         if part["method"] == STACK:
-            raise UserError(f"mitigation {arm.name}: a stack cannot hold a stack. List its parts.")
+            raise UserError(
+                f"mitigation {arm.name}: a stack cannot contain a stack. List its parts."
+            )
         options = part.get("options", {})
         name = "-".join(filter(None, [arm.name, part["method"], options.get("attribute")]))
         parts.append(Mitigation(name, part["method"], options))
@@ -45,7 +47,7 @@ def on(arm: Mitigation, blocks: Sequence[str]) -> Mitigation:
 
 
 def check(arm: Mitigation) -> None:
-    """Raise UserError for a stack two of whose parts cannot go together."""
+    """Raise UserError for a stack with two parts that cannot be combined."""
     for a, b in combinations(arm.parts, 2):
         if why := clash(a, b):
             raise UserError(
@@ -71,5 +73,5 @@ def clash(a: Mitigation, b: Mitigation) -> str:
     if why := first.clashes.get(b.method) or second.clashes.get(a.method):
         return f"{why}: keep one"
     if first.changes == "words" and second.changes == "text" and second.states_attribute:
-        return "words put in at random can break its noun phrase: put them last"
+        return "words inserted at random can split its noun phrase: put them last"
     return ""

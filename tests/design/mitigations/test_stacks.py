@@ -140,7 +140,7 @@ def test_engine_changes_merge() -> None:
     [
         ('["injct-gender", "noise"]', "Did you mean inject-gender"),
         ('["noise", { method = "stack", options = { of = ["noise", "ethical"] } }]',
-         "a stack cannot hold a stack"),
+         "a stack cannot contain a stack"),
         ('["noise", "inject-and-rescale"]', "Unknown arm"),
         ('["noise"]', "at least 2"),
         ('["noise", { method = "guidance", options = { scale = 0.5 } }]', r"of\.1\.options\.scale"),
