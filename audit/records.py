@@ -24,16 +24,8 @@ BASELINE = "none"
 OUTCOMES = ("label", "uncertain", "no person", "several people", "blocked", "unreadable")
 
 ATTRIBUTE_COLUMNS = (
-    "sample",
-    "prompt",
-    "subject",
-    "arm",
-    "seed",
-    "attribute",
-    "outcome",
-    "value",
-    "score",
-)
+    "sample", "prompt", "subject", "arm", "seed", "attribute", "outcome", "value", "score",
+)  # fmt: skip
 """One row per sample and attribute; `value` is None unless `outcome` is "label"."""
 
 MATCH_COLUMNS = (
@@ -195,6 +187,73 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Intervention:
+    """One method inside the engine, on text states, attention, or predictions."""
+
+    kind: str
+    """Key of `engine.interventions.HANDLERS`."""
+    parameters: Mapping[str, Any]
+    """Arguments of its handler: numbers, texts, tuples of texts."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The form that is hashed and kept in plans; tuples become lists."""
+        lists = {k: list(v) if isinstance(v, tuple) else v for k, v in self.parameters.items()}
+        return {"inside": self.kind, "options": lists}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Intervention:
+        """The intervention that `as_json` wrote."""
+        options = row["options"].items()
+        return cls(row["inside"], {k: tuple(v) if isinstance(v, list) else v for k, v in options})
+
+
+@dataclass(frozen=True)
+class Paraphrase:
+    """Replace the words that the model reacts to most, before it draws."""
+
+    count: int
+    """Words to replace."""
+    steps: int
+    """Denoising steps whose gradients are read."""
+    words: Mapping[str, str]
+    """Words in lower case to what replaces them; others are left out."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an arm changes in the engine for one image; false where it changes nothing."""
+
+    guidance: float | None = None
+    """Scale of classifier-free guidance in place of the run's."""
+    negative: str | None = None
+    """Negative prompt in place of the run's."""
+    paraphrase: Paraphrase | None = None
+    interventions: tuple[Intervention, ...] = ()
+    """In the order of the arm's parts."""
+
+    def __bool__(self) -> bool:
+        return self != Change()
+
+    def as_json(self) -> dict[str, Any]:
+        """One intervention is flat, several are a `stack`: ids hash it, so it must never change."""
+        rows = [one.as_json() for one in self.interventions]
+        told = self.paraphrase and asdict(self.paraphrase)
+        flat = {"guidance": self.guidance, "paraphrase": told, "negative": self.negative}
+        known = {k: v for k, v in flat.items() if v is not None}
+        return known | ({"stack": rows} if len(rows) > 1 else rows[0] if rows else {})
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Change:
+        """The change that `as_json` wrote; ValueError, KeyError or TypeError for anything else."""
+        if extra := set(row) - {"guidance", "negative", "paraphrase", "inside", "options", "stack"}:
+            raise ValueError(f"Unknown keys: {', '.join(sorted(extra))}.")
+        rows = row.get("stack", [row] if "inside" in row else [])
+        told = row.get("paraphrase")
+        inside = tuple(Intervention.from_json(one) for one in rows)
+        return cls(row.get("guidance"), row.get("negative"), told and Paraphrase(**told), inside)
+
+
+@dataclass(frozen=True)
 class Sample:
     """One image to be made."""
 
@@ -207,25 +266,28 @@ class Sample:
     word, and kept in the run folder (`RunFolder.final`)."""
     drawn: Mapping[str, str] = field(default_factory=dict)
     """Attribute values that the arm drew for this image."""
-    how: Mapping[str, Any] = field(default_factory=dict)
-    """What the arm changes in the engine: `guidance`, `negative`, `paraphrase` with its options, or
-    `inside`, a method by name with its `options`; a stack of several has a list of these in
-    `stack`. Empty for an arm that changes the text, or nothing."""
+    change: Change = Change()
+    """What the arm changes in the engine."""
     reason: str = ""
     """Why the arm left the text alone, where it says so."""
 
 
 def asdict_sample(sample: Sample) -> dict[str, Any]:
-    """A sample as plain JSON-able data; a reason only where there is one."""
-    row = {**asdict(sample), "drawn": dict(sample.drawn), "how": dict(sample.how)}
-    return row if sample.reason else {k: v for k, v in row.items() if k != "reason"}
+    """A sample as plain JSON-able data, its change as `how`; a reason only where there is one."""
+    row = {k: getattr(sample, k) for k in ("id", "prompt", "arm", "seed", "text")}
+    row |= {"drawn": dict(sample.drawn), "how": sample.change.as_json()}
+    return {**row, "reason": sample.reason} if sample.reason else row
 
 
-def sample_id(
-    text: str, seed: int, settings: Settings, how: Mapping[str, Any] | None = None
-) -> str:
+def sample_from(row: Mapping[str, Any]) -> Sample:
+    """What `asdict_sample` wrote; ValueError, KeyError or TypeError for anything else."""
+    rest = {k: v for k, v in row.items() if k != "how"}
+    return Sample(**rest, change=Change.from_json(row.get("how", {})))
+
+
+def sample_id(text: str, seed: int, settings: Settings, change: Change | None = None) -> str:
     """Hash of all that produces the image."""
-    inside = {"how": dict(how)} if how else {}
+    inside = {"how": change.as_json()} if change else {}
     return digest({"text": text, "seed": seed, **asdict(settings), **inside}, 20)
 
 
@@ -302,23 +364,9 @@ class Finding:
 
 
 VERDICTS = (
-    "above",
-    "below",
-    "compatible",
-    "equivalent",
-    "undecided",
-    "found",
-    "not found",
-    "kept",
-    "lost",
-    "works",
-    "at a cost",
-    "no effect",
-    "harms",
-    "met",
-    "not met",
-    "described",
-)
+    "above", "below", "compatible", "equivalent", "undecided", "found", "not found", "kept", "lost",
+    "works", "at a cost", "no effect", "harms", "met", "not met", "described",
+)  # fmt: skip
 
 
 def to_json(findings: list[Finding]) -> str:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import importlib
 import operator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audit.design.mitigations.methods import METHODS, Method
 from audit.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -30,26 +32,7 @@ ENCODERS = {
 """Functions without arguments that give an image encoder."""
 CORPORA = {"world": "audit.world.models:corpus"}
 """Functions without arguments that give a training set."""
-MITIGATIONS = {
-    "inject": "audit.design.mitigations.rewrite:inject",
-    "ethical": "audit.design.mitigations.rewrite:ethical",
-    "placebo": "audit.design.mitigations.placebo:placebo",
-    "neutral": "audit.design.mitigations.wording:neutral",
-    "indirect": "audit.design.mitigations.wording:indirect",
-    "llm": "audit.design.language_model.rewriter:LanguageModel",
-    "fair-guidance": "audit.design.mitigations.rewrite:unchanged",
-    "guidance": "audit.design.mitigations.rewrite:unchanged",
-    "negative": "audit.design.mitigations.rewrite:unchanged",
-    "repeat-words": "audit.design.mitigations.rewrite:repeat_words",
-    "add-words": "audit.design.mitigations.rewrite:add_words",
-    "add-numbers": "audit.design.mitigations.rewrite:add_numbers",
-    "paraphrase": "audit.design.mitigations.rewrite:unchanged",
-    "noise": "audit.design.mitigations.rewrite:unchanged",
-    "token-noise": "audit.design.mitigations.rewrite:unchanged",
-    "rescale-attention": "audit.design.mitigations.rewrite:unchanged",
-    "optimise-states": "audit.design.mitigations.rewrite:unchanged",
-    "stack": "audit.design.mitigations.rewrite:unchanged",
-}
+MITIGATIONS = METHODS
 """Rewriters: functions of text, prompt, drawn values and options to the final text, or classes of
 them that keep something in a folder. A stack does nothing by itself: its parts do."""
 
@@ -62,8 +45,10 @@ READERS = {
 }
 """Readers of an attribute from pixels: functions of a picture to a class name, or None."""
 
-TABLES = {"model": MODELS, "encoder": ENCODERS, "corpus": CORPORA, "mitigation": MITIGATIONS,
-          "reader": READERS}  # fmt: skip
+TABLES: dict[str, Mapping[str, Any]] = {
+    "model": MODELS, "encoder": ENCODERS, "corpus": CORPORA, "mitigation": MITIGATIONS,
+    "reader": READERS,
+}  # fmt: skip
 
 
 def load(kind: str, name: str) -> Any:
@@ -73,9 +58,10 @@ def load(kind: str, name: str) -> Any:
     """
     if kind not in TABLES:
         raise unknown("kind", kind, TABLES)
-    target = TABLES[kind].get(name, name if ":" in name else None)
-    if target is None:
+    row = TABLES[kind].get(name, name if ":" in name else None)
+    if row is None:
         raise unknown(kind, name, TABLES[kind])
+    target = row.target if isinstance(row, Method) else str(row)
     module, _, attribute = target.partition(":")
     try:
         return operator.attrgetter(attribute)(importlib.import_module(module))

@@ -20,7 +20,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from audit.errors import UserError
 from audit.files import locked, write_atomic
-from audit.records import Finding, Sample, Settings, Suite, asdict_sample, digest, from_json
+from audit.records import (
+    Finding,
+    Sample,
+    Settings,
+    Suite,
+    asdict_sample,
+    digest,
+    from_json,
+    sample_from,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +94,7 @@ class RunFolder:
         """
 
         def samples(text: str) -> list[Sample]:
-            return [Sample(**json.loads(line)) for line in text.split("\n") if line]
+            return [sample_from(json.loads(line)) for line in text.split("\n") if line]
 
         return self.final(self._read("plan.jsonl", samples))
 

@@ -37,12 +37,12 @@ def rewrite(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Rewrite one prompt; print the final prompts, one line per image."""
+    from audit.design.mitigations.specs import paired
     from audit.design.suites import read_suite
-    from audit.runs.preview import paired
     from audit.runs.preview import rewrite as made
 
     chosen, asked = read_suite(suite), paired(mitigation)
-    rows = [r for spec in asked for r in made(prompt, spec, images, subject, chosen, asked)]
+    rows = [r for arm in asked for r in made(prompt, arm, images, subject, chosen, asked)]
     if as_json:
         return typer.echo(json.dumps([asdict(r) for r in rows], ensure_ascii=False))
     for row in rows:

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 
 from audit.engine.arguments import fixed, generators, refused
-from audit.engine.inside import change
+from audit.engine.interventions import Batch, intervening
 from audit.engine.model import Model
 from audit.engine.texts import Texts
 from audit.errors import UserError
-from audit.records import Sample, Settings, digest
+from audit.records import Change, Sample, Settings, digest
 
 
 @dataclass(frozen=True)
@@ -68,27 +68,28 @@ def draw(
     """
     groups: dict[str, list[Sample]] = {}
     for s in sorted(samples, key=lambda s: s.text):
-        groups.setdefault(digest(dict(s.how)), []).append(s)
+        groups.setdefault(digest(s.change.as_json()), []).append(s)
     for rows in groups.values():
-        group = _Group(model, changed(settings, rows[0].how), rows[0].how)
+        group = _Group(model, settings, rows[0].change)
         yield from group.draw(rows, say)
         settings = replace(settings, batch=group.settings.batch)
 
 
-def changed(settings: Settings, how: Mapping[str, Any]) -> Settings:
-    """Settings under what an arm changes: its guidance and its negative prompt."""
-    known = {k: how[k] for k in ("guidance", "negative") if k in how}
-    return replace(settings, **known)
+def changed(settings: Settings, change: Change) -> Settings:
+    """Settings under an arm's own guidance and negative prompt, where it has them."""
+    guidance = settings.guidance if change.guidance is None else change.guidance
+    negative = settings.negative if change.negative is None else change.negative
+    return replace(settings, guidance=guidance, negative=negative)
 
 
 class _Group:
-    """Samples that are drawn under the same settings."""
+    """Samples that are drawn under the same change."""
 
-    def __init__(self, model: Model, settings: Settings, how: Mapping[str, Any]) -> None:
-        self.model, self.settings = model, settings
-        self.change = change(model, settings, how)
-        self.texts = Texts(model, settings.negative, settings.guidance > 1)
-        self.rest = fixed(model, settings)
+    def __init__(self, model: Model, settings: Settings, change: Change) -> None:
+        self.model, self.settings = model, changed(settings, change)
+        self.intervening = intervening(model, self.settings, change.interventions)
+        self.texts = Texts(model, self.settings.negative, self.settings.guidance > 1)
+        self.rest = fixed(model, self.settings)
 
     def draw(self, ordered: Sequence[Sample], say: Callable[[str], None]) -> Iterator[Drawn]:
         """Batch by batch, in this order."""
@@ -99,7 +100,8 @@ class _Group:
             full = rows + [rows[-1]] * (size - len(rows))
             try:
                 texts, seeds = [s.text for s in full], [s.seed for s in full]
-                with self.change(self.texts.batch(texts), texts, seeds) as states:
+                batch = Batch(self.texts.batch(texts), texts, seeds)
+                with self.intervening(batch) as states:
                     pictures, blocked = _call(self.model, states, seeds, self.rest)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from audit.design.mitigations.methods import method
 from audit.records import BASELINE, Evidence, Finding, Sample
 from audit.report import charts, wording
 from audit.report.bounds import CHART, ends
@@ -30,8 +31,6 @@ BESIDE = frozenset(
     }
 )
 """Keys of claims that stand folded under an arm."""
-REACHED = frozenset({"url", "timeout", "tries", "answers"})
-"""Options of how a language model is reached: no part of what an arm does."""
 MOST_REASONS = 8
 STRIPS = 6
 """Prompts with their noise that are shown under every arm."""
@@ -104,7 +103,8 @@ def _made(arm: Any) -> str:
     if arm.parts:
         parts = ", ".join(part.name for part in arm.parts)
         return wording.text("mitigation.stack", parts=parts)
-    shown = sorted((k, v) for k, v in arm.options.items() if k not in REACHED)
+    hidden = method(arm.method).transport
+    shown = sorted((k, v) for k, v in arm.options.items() if k not in hidden)
     options = "".join(f", {k} {v}" for k, v in shown)
     return wording.text("mitigation.method", method=arm.method, options=options)
 

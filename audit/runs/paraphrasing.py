@@ -10,39 +10,35 @@ keeps what was drawn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from audit.design.mitigations.against_copies import paraphrase_tokens, word_scores
 from audit.errors import UserError
-from audit.records import Sample, Settings, digest
+from audit.records import Paraphrase, Sample, Settings, digest
 from audit.store import RunFolder
 
-METHOD = "paraphrase"
-"""Key of `Sample.how` that asks for it, with its options."""
 
+def paraphrased(model: Any, text: str, settings: Settings, how: Paraphrase) -> str:
+    """A text with its most telling words replaced, or left out, except for the last one.
 
-def paraphrased(model: Any, text: str, settings: Settings, how: Mapping[str, Any]) -> str:
-    """A text with its most telling words changed, by the options of `methods.Paraphrase`.
-
-    `how["words"]` maps words in lower case to what replaces them; others are left out, but for the
-    last. Raises UserError for a model that cannot be looked into, or steps that tell nothing.
+    Raises UserError for a model that cannot be looked into, or steps that tell nothing.
     """
     from audit.engine.attribution import attribute
     from audit.engine.tokens import spelling
 
     if len(text.split()) < 2:
         return text
-    found = attribute(model, text, replace(settings, batch=1), steps=int(how["steps"]))
+    found = attribute(model, text, replace(settings, batch=1), steps=how.steps)
     if found.reason:
         raise UserError(
             f"No word of {text!r} can be told from another: {found.reason}. Give the mitigation "
-            f"{METHOD} more steps."
+            "paraphrase more steps."
         )
     scores = word_scores(spelling(model, text), found.spoken)
-    synonyms = {k.lower(): (str(v),) for k, v in how["words"].items()}
-    return paraphrase_tokens(text, scores, synonyms, int(how["count"]))
+    synonyms = {k.lower(): (str(v),) for k, v in how.words.items()}
+    return paraphrase_tokens(text, scores, synonyms, how.count)
 
 
 def reworded(
@@ -59,11 +55,13 @@ def reworded(
     known = folder.texts()
     todo: dict[str, list[Sample]] = {}
     for s in samples:
-        if METHOD in s.how and s.id not in known:
-            todo.setdefault(digest([s.text, s.how[METHOD]]), []).append(s)
+        if s.change.paraphrase is not None and s.id not in known:
+            todo.setdefault(digest([s.text, asdict(s.change.paraphrase)]), []).append(s)
     for done, rows in enumerate(todo.values()):
         progress("paraphrases", done, len(todo))
-        new = paraphrased(model, rows[0].text, settings, rows[0].how[METHOD])
+        how = rows[0].change.paraphrase
+        assert how is not None  # only such samples are in `todo`
+        new = paraphrased(model, rows[0].text, settings, how)
         folder.add_texts({s.id: new for s in rows})
     if todo:
         progress("paraphrases", len(todo), len(todo))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit import registry
 from audit.design import suites
+from audit.design.mitigations.specs import with_arms
 from audit.design.suites import Rewriter
 from audit.errors import UserError, unknown
 from audit.records import BASELINE, Sample, Settings, Suite, Truth
@@ -144,8 +145,6 @@ def asked(
     `quick` takes the seeds of the suite's own `[quick]` table, if it is read from a file.
     Raises UserError as `read_suite`, `with_arms` and `with_seeds` do.
     """
-    from audit.runs.preview import with_arms
-
     chosen = suite if isinstance(suite, Suite) else suites.read_suite(suite, quick)
     chosen = with_arms(chosen, mitigations) if mitigations else chosen
     return chosen if seeds is None else suites.with_seeds(chosen, seeds)

@@ -7,19 +7,11 @@ from collections.abc import Iterator
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from audit import registry
-from audit.design.mitigations.methods import AGAINST_COPIES, METHODS
+from audit.design.mitigations.methods import METHODS, Method
 from audit.errors import UserError
 from audit.runs import preview
 from docs.making.markdown import attributes, code, doc, said, section, table
 
-ENGINE = {
-    "noise": "audit.engine.embedding_noise:gaussian",
-    "token-noise": "audit.engine.embedding_noise:fine_grained",
-    "rescale-attention": "audit.engine.rescaling",
-    "optimise-states": "audit.engine.embedding_optimisation",
-}
-"""Where a method is described that leaves the text alone."""
 VALUES = {"attribute": "gender", "scale": "6", "text": "'a man'"}
 """Examples for first options that have no default."""
 
@@ -34,18 +26,17 @@ def page() -> str:
         "leave it alone where a gate says so: names, periods, fixed roles, quotes, groups, and "
         "attributes that are stated already.\n\n"
     )
-    return head + "".join(_mitigation(n, t) for n, t in registry.MITIGATIONS.items())
+    return head + "".join(_mitigation(m) for m in METHODS.values())
 
 
-def _mitigation(name: str, target: str) -> str:
-    model = METHODS.get(name)
+def _mitigation(row: Method) -> str:
     texts = [
-        "Against copies." if name in AGAINST_COPIES else "",
-        "" if target.endswith(":unchanged") else said(target),
-        said(ENGINE[name]) if name in ENGINE else "",
-        (model.__doc__ or "") if model else "",
+        "Against copies." if row.family == "copies" else "",
+        said(row.rewriter) if row.rewriter else "",
+        said(row.engine_docs) if row.engine_docs else "",
+        (row.options.__doc__ or "") if row.options else "",
     ]
-    return section(name, *(doc(t) for t in texts if t), _told(model), _how(name))
+    return section(row.name, *(doc(t) for t in texts if t), _told(row.options), _how(row.name))
 
 
 def _told(model: Any) -> str:
@@ -112,8 +103,8 @@ def example(name: str) -> str:
 
     Empty for one that only a suite can describe.
     """
-    model, first = METHODS.get(name), preview.FIRST.get(name)
-    if model is None or first is None:
+    model, first = METHODS[name].options, METHODS[name].first_option
+    if model is None or not first:
         return ""
     field = model.model_fields[first]
     known = "" if field.is_required() else field.get_default()
@@ -125,8 +116,7 @@ def example(name: str) -> str:
 
 def rewritten(spec: str) -> str:
     """What an example makes of a prompt, where it changes the text and needs nothing else."""
-    unchanged = registry.MITIGATIONS[spec.partition(":")[0]].endswith(":unchanged")
-    if unchanged or re.search(r":[A-Z]", spec):
+    if METHODS[spec.partition(":")[0]].rewriter is None or re.search(r":[A-Z]", spec):
         return ""
     try:
         row = preview.rewrite("a photo of a nurse", spec.replace("'", ""))[0]

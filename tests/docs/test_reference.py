@@ -13,8 +13,8 @@ from audit import records, registry
 from audit.cli import main as cli
 from audit.design import suites
 from audit.design.mitigations.methods import METHODS
+from audit.design.mitigations.specs import parse
 from audit.evidence.encoders import named
-from audit.runs.preview import FIRST, parse
 from docs.make import HERE, make
 from docs.making import descriptors, findings, mitigations
 from docs.making.markdown import doc, table
@@ -87,7 +87,7 @@ def test_every_option_of_a_mitigation_is_in_its_table() -> None:
     """With its default where it has one, by name."""
     for name, text in sections("mitigations.md").items():
         told = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]*) \|", text, re.MULTILINE)
-        model = METHODS.get(name)
+        model = METHODS[name].options
         assert [option for option, _, _ in told] == list(model.model_fields if model else [])
         for option, _, default in told:
             needed = model is not None and model.model_fields[option].is_required()
@@ -98,7 +98,7 @@ def test_every_option_of_a_mitigation_is_in_its_table() -> None:
 def test_the_example_of_a_mitigation_can_be_given(name: str) -> None:
     """What stands on the page parses to that method; words in capitals are for the reader."""
     spec = mitigations.example(name)
-    assert bool(spec) == (name in FIRST)
+    assert bool(spec) == bool(METHODS[name].first_option)
     if not spec:
         assert f'method = "{name}"' in sections("mitigations.md")[name]
         return

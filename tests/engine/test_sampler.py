@@ -17,7 +17,7 @@ from audit.engine.model import Loading, Model
 from audit.engine.source import find
 from audit.engine.texts import Texts, truncated
 from audit.errors import UserError
-from audit.records import Sample, Settings
+from audit.records import Change, Intervention, Sample, Settings
 from tests.engine import small
 
 TEXTS = ("a photo of a nurse", "a welder on a red background", "a judge")
@@ -153,9 +153,16 @@ def test_a_negative_prompt_is_used_or_refused(loaded: dict[str, Model]) -> None:
 def test_an_arm_may_change_guidance_and_the_negative_prompt(loaded: dict[str, Model]) -> None:
     """Each sample is drawn under its own arm's settings, whoever else is in the plan."""
     model = loaded["sdxl"]
-    changes = [{}, {"guidance": 1.0}, {"guidance": 7.0}, {"negative": "a cook"}]
+    changes: list[dict[str, Any]] = [
+        {},
+        {"guidance": 1.0},
+        {"guidance": 7.0},
+        {"negative": "a cook"},
+    ]
     mixed = [
-        replace(s, id=f"{s.id}-{k}", how=how) for k, how in enumerate(changes) for s in plan(4)
+        replace(s, id=f"{s.id}-{k}", change=Change(**how))
+        for k, how in enumerate(changes)
+        for s in plan(4)
     ]
     together = pictures(model, mixed, settings())
     assert len(together) == 16
@@ -170,7 +177,7 @@ def test_an_arm_may_change_guidance_and_the_negative_prompt(loaded: dict[str, Mo
 def test_images_of_one_arm_may_have_negative_prompts_of_their_own(loaded: dict[str, Model]) -> None:
     """Each picture is what its own negative prompt gives, whatever its neighbours' are."""
     model, words = loaded["sd1"], ["male, man", "female, woman"]
-    mixed = [replace(s, how={"negative": words[i % 2]}) for i, s in enumerate(plan(5))]
+    mixed = [replace(s, change=Change(negative=words[i % 2])) for i, s in enumerate(plan(5))]
     together = pictures(model, mixed, settings())
     for i, s in enumerate(plan(5)):
         alone = pictures(model, plan(5), settings(negative=words[i % 2]))
@@ -184,11 +191,16 @@ INSIDE = {
 }  # fmt: skip
 
 
+def changed(samples: list[Sample], *methods: str) -> list[Sample]:
+    """The samples with these methods in the engine."""
+    inside = tuple(Intervention(m, INSIDE[m]) for m in methods)
+    return [replace(s, change=Change(interventions=inside)) for s in samples]
+
+
 @pytest.mark.parametrize("method", INSIDE)
 def test_an_arm_may_change_states_or_attention(loaded: dict[str, Model], method: str) -> None:
     """It changes the picture, by the image's own text and seed: the batch makes no difference."""
-    model, how = loaded["sd1"], {"inside": method, "options": INSIDE[method]}
-    samples = [replace(s, how=how) for s in plan(5)]
+    model, samples = loaded["sd1"], changed(plan(5), method)
     base = pictures(model, plan(5), settings())
     together = pictures(model, samples, settings(batch=5))
     assert all(not np.array_equal(base[i], together[i]) for i in base)
@@ -207,16 +219,14 @@ STACKS = [("noise", "rescale-attention"), ("rescale-attention", "noise"),
 def test_several_may_change_what_is_inside(loaded: dict[str, Model], methods: tuple[str]) -> None:
     """All of them count, the batch does not, and nothing is left of them behind."""
     model = loaded["sd1"]
-    alone = [{"inside": m, "options": INSIDE[m]} for m in methods]
-    samples = [replace(s, how={"stack": alone}) for s in plan(3)]
+    samples = changed(plan(3), *methods)
     base = pictures(model, plan(3), settings())
     together = pictures(model, samples, settings(batch=3))
-    for one in alone:
-        single = pictures(model, [replace(s, how=one) for s in plan(3)], settings(batch=3))
+    for method in methods:
+        single = pictures(model, changed(plan(3), method), settings(batch=3))
         assert all(not np.array_equal(single[i], together[i]) for i in single)
     if "optimise-states" not in methods:
-        turned = [replace(s, how={"stack": alone[::-1]}) for s in plan(3)]
-        other = pictures(model, turned, settings(batch=3))
+        other = pictures(model, changed(plan(3), *methods[::-1]), settings(batch=3))
         assert all(np.array_equal(other[i], together[i]) for i in other)
     last = pictures(model, samples[-1:], settings(batch=1))[samples[-1].id]
     assert np.abs(last.astype(int) - together[samples[-1].id].astype(int)).max() <= 2
@@ -226,12 +236,11 @@ def test_several_may_change_what_is_inside(loaded: dict[str, Model], methods: tu
 
 def test_a_method_that_a_model_has_no_place_for(loaded: dict[str, Model]) -> None:
     """Flux has no cross-attention to a text encoder of its own: one sentence."""
-    how = {"inside": "rescale-attention", "options": {"factor": 1.25}}
     with pytest.raises(UserError, match="no cross-attention"):
-        pictures(loaded["flux"], [replace(s, how=how) for s in plan(1)], settings())
+        pictures(loaded["flux"], changed(plan(1), "rescale-attention"), settings())
+    unknown = Change(interventions=(Intervention("x", {"factor": 1.25}),))
     with pytest.raises(UserError, match="knows no"):
-        pictures(loaded["sd1"], [replace(s, how={**how, "inside": "x"}) for s in plan(1)],
-                 settings())  # fmt: skip
+        pictures(loaded["sd1"], [replace(s, change=unknown) for s in plan(1)], settings())
 
 
 def test_a_size_is_drawn_or_refused(loaded: dict[str, Model]) -> None:

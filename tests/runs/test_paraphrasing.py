@@ -12,12 +12,13 @@ import pytest
 import torch
 
 from audit.design import suites
-from audit.design.mitigations.methods import METHODS, engine
+from audit.design.mitigations import options as given
+from audit.design.mitigations.changes import change
 from audit.engine.attribution import attribute
 from audit.engine.model import Model
 from audit.engine.tokens import spelling
 from audit.evidence.encoders.copies import CopyEncoder
-from audit.records import Mitigation, Sample, Settings
+from audit.records import Change, Mitigation, Paraphrase, Sample, Settings
 from audit.runs import draw, paraphrasing, planning
 from audit.runs.context import silent
 from audit.runs.options import Options
@@ -52,9 +53,9 @@ def settings(batch: int = 2) -> Settings:
     return Settings("m", "r", 6, 3.0, batch)
 
 
-def options(**changes: Any) -> dict[str, Any]:
+def options(**changes: Any) -> Paraphrase:
     """The method's options with changes."""
-    return METHODS["paraphrase"].model_validate(changes).model_dump()
+    return Paraphrase(**given.Paraphrase(**changes).model_dump())
 
 
 def reads_only(it: Model, row: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,9 +110,9 @@ def test_words_may_be_given(root: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert paraphrased(it, "silver", settings(), given) == "silver"
 
 
-def sample(id: str, text: str, **how: Any) -> Sample:
+def sample(id: str, text: str, how: Paraphrase | None = None) -> Sample:
     """A planned image."""
-    return Sample(id, "p", "arm", 1, text, how=how)
+    return Sample(id, "p", "arm", 1, text, change=Change(paraphrase=how))
 
 
 def test_each_text_is_changed_once_and_kept(
@@ -125,10 +126,10 @@ def test_each_text_is_changed_once_and_kept(
         return text.upper()
 
     monkeypatch.setattr(paraphrasing, "paraphrased", made)
-    how, folder = {"paraphrase": options()}, RunFolder(tmp_path)
-    rows = [sample("1", "a cook", **how), sample("2", "a cook", **how), sample("3", "a cook"),
-            sample("4", "a judge 🧑", **how),
-            sample("5", "a cook", paraphrase=options(count=2))]  # fmt: skip
+    how, folder = options(), RunFolder(tmp_path)
+    rows = [sample("1", "a cook", how), sample("2", "a cook", how), sample("3", "a cook"),
+            sample("4", "a judge 🧑", how),
+            sample("5", "a cook", options(count=2))]  # fmt: skip
     for again in range(2):
         found = reworded(rows, folder, None, settings(), silent)
         assert [s.text for s in found] == ["A COOK", "A COOK", "a cook", "A JUDGE 🧑", "A COOK"]
@@ -147,7 +148,7 @@ def test_the_embedded_models_copies_go(tmp_path: Path) -> None:
     suite = suites.read_suite("world_lab")
     prompts = [replace(p, seeds=1) for p in suite.prompts if p.repeats == 64][:3]
     arm = Mitigation("paraphrase", "paraphrase", {}, ("captions",))
-    assert "paraphrase" in engine(arm, settings())
+    assert "paraphrase" in change(arm, settings(), {}, {}).as_json()
     suite = replace(suite, prompts=tuple(prompts), mitigations=(arm,))
     run = planning.open_run(suite, Options(out=tmp_path, steps=8, batch=3, dtype="float32"))
     draw.generate(run)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from audit.design.mitigations.methods import Llm
+from audit.design.mitigations.options import Llm
 from audit.records import digest
 
 INCLUSIVE = """\

@@ -13,7 +13,7 @@ from audit.design.language_model import endpoint
 from audit.design.language_model.answers import Answer, Answers
 from audit.design.language_model.questions import Question, question
 from audit.design.language_model.replies import MOST_CHARACTERS, Malformed, Reply, judge
-from audit.design.mitigations.methods import Llm
+from audit.design.mitigations.options import Llm
 from audit.design.mitigations.rewrite import why_not
 from audit.errors import UserError
 from audit.records import Prompt

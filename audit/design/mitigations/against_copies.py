@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 COUNT = 4
-"""Words that are put in where nothing is said; the authors' own code has 2, later work 4."""
+"""Default number of insertions; the authors' own code has 2, later work 4."""
 NUMBERS = 100_000
 """Numbers are drawn from 0 to one below this."""
 VOCABULARY = 49_400
@@ -56,7 +56,7 @@ def _insert(
     Per word, the word is drawn before its place, as the authors do.
     """
     if count < 0:
-        raise ValueError(f"count is {count}, but no fewer than no words can be put in.")
+        raise ValueError(f"count is {count}; it cannot be negative.")
     first = text.split()
     words = list(first)
     for _ in range(count):

@@ -7,13 +7,14 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from audit.design.mitigations import stacks
-from audit.design.mitigations.methods import METHODS, SPEAKING, concept, engine
+from audit.design.mitigations.changes import change
+from audit.design.mitigations.methods import METHODS, family, method
 from audit.design.mitigations.placebo import added
 from audit.design.mitigations.quota import generator, phases, quota
-from audit.design.mitigations.rewrite import avoided, phrase, why_not
+from audit.design.mitigations.rewrite import why_not
 from audit.errors import UserError, known
 from audit.records import (
     BASELINE,
@@ -27,30 +28,30 @@ from audit.records import (
 )
 
 Rewriter = Callable[..., str | tuple[str, str]]
-"""Text, prompt, drawn values and options to the final text, or to it and the reason why it was left
-alone; one that has a parameter `rng` is given a generator too, which depends on arm, text and image
-alone."""
-SPOKEN = {"inject": phrase, "fair-guidance": concept}
-"""Methods that say a drawn value, each with what gives its words."""
+"""Text, prompt, drawn values and options to the final text, or to the text and the reason why it
+was left alone. One with a parameter `rng` also gets a generator, which depends on arm, text and
+image."""
 
 
 def noise_seed(text: str, index: int) -> int:
     """63-bit seed of the noise of image `index` of a prompt: depends on nothing else.
 
-    It is taken from the original text, so that a rewritten prompt starts from the same noise.
+    It comes from the original text, so a rewritten prompt starts from the same noise.
     """
     digest = hashlib.sha256(f"{index}\0{text}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
 def check(suite: Suite, arm: Mitigation) -> None:
-    """Refuse an arm that cannot do what it says; `options` have passed their method's model.
+    """Refuse an arm that does not fit its suite; its options have passed their method's model.
 
-    Raises UserError for unknown methods, blocks, attributes and targets, for a target that is
-    silent about a subject, and for a class without words.
+    Raises UserError for unknown methods, blocks, attributes and targets, for a target without
+    shares of a subject, and for a class without words.
     """
     if arm.name == BASELINE:
-        raise UserError(f"a mitigation cannot be called {BASELINE!r}; rename it.")
+        raise UserError(
+            f"a mitigation cannot be called {BASELINE!r}, the name of the baseline. Rename it."
+        )
     for block in arm.blocks:
         known("block", block, {p.block for p in suite.prompts}, f"mitigation {arm.name}")
     stacks.check(arm)
@@ -63,8 +64,9 @@ def _check_part(suite: Suite, arm: Mitigation) -> None:
         known("method", arm.method, METHODS, f"mitigation {arm.name}")
     attributes = {a.name: a for a in suite.attributes if a.name != suite.subject_attribute}
     references = {"uniform", *(r.name for r in suite.references)}
+    # Without an attribute, a target is something else: a number for `optimise-states`.
     for option, names in (("attribute", attributes), ("target", references)):
-        if option in arm.options:
+        if "attribute" in arm.options and option in arm.options:
             known(option, str(arm.options[option]), names, f"mitigation {arm.name}")
     if draws_values(arm):
         _check_draw(suite, arm, attributes[str(arm.options["attribute"])])
@@ -73,21 +75,21 @@ def _check_part(suite: Suite, arm: Mitigation) -> None:
 
 
 def _check_like(suite: Suite, arm: Mitigation) -> None:
-    """A placebo's other arm: one that speaks, on all of the placebo's blocks."""
+    """The arm that a placebo imitates must add words, on all of the placebo's blocks."""
     others = {m.name: m for m in suite.mitigations if m.name != arm.name}
     known("arm", str(arm.options["like"]), others, f"mitigation {arm.name}, like")
     other = others[str(arm.options["like"])]
-    spoken = [m for m in other.each if m.method in SPEAKING or ":" in m.method]
-    if not spoken or any(m.method == "placebo" for m in other.each):
+    families = {method(m.method).family for m in other.each}
+    if not families & {"people", "outside"} or "placebo" in families:
         raise UserError(
-            f"mitigation {arm.name}: {other.name} adds no words that a placebo could be like. "
-            f"Name one of: {', '.join(sorted(SPEAKING))}."
+            f"mitigation {arm.name}: {other.name} adds no words for a placebo to match. Name "
+            f"an arm with one of these methods: {', '.join(family('people'))}."
         )
     for block in arm.blocks:
         if block not in other.blocks:
             raise UserError(
-                f"mitigation {arm.name}: {other.name} leaves block {block} alone. Leave the block "
-                "out of one, or put it into both."
+                f"mitigation {arm.name}: {other.name} leaves block {block} alone, so a placebo "
+                f"has nothing to match there. Add the block to {other.name}, or remove it here."
             )
 
 
@@ -106,29 +108,25 @@ def _check_draw(suite: Suite, arm: Mitigation, attribute: Attribute) -> None:
         if not _has_words(arm, attribute, value):
             raise UserError(
                 f"mitigation {arm.name}: no words state {attribute.name} {value!r}. "
-                f"Give them in options, words = {{ {value} = ... }}."
+                f"Add them to its options: words = {{ {value} = ... }}."
             )
 
 
 def _has_words(arm: Mitigation, attribute: Attribute, value: str) -> bool:
-    if arm.method == "negative":
-        others = [c for c in attribute.classes if c != value]
-        return avoided(attribute.name, others[0], (others[0], value), arm.options) is not None
-    words = SPOKEN.get(arm.method)
+    words = method(arm.method).words
     return words is None or words(attribute.name, value, arm.options) is not None
 
 
 def draws_values(arm: Mitigation) -> bool:
-    """Whether values are drawn for an arm: SPOKEN, or any method with attribute and target."""
-    if arm.method in {*SPOKEN, "negative"}:
-        return "attribute" in arm.options
-    return {"attribute", "target"} <= set(arm.options)
+    """Whether values are drawn for an arm: it has words for them, or attribute and target."""
+    needed = {"attribute"} if method(arm.method).words else {"attribute", "target"}
+    return needed <= set(arm.options)
 
 
 def target_of(suite: Suite, arm: Mitigation, prompt: Prompt, attribute: str) -> dict[str, float]:
     """The declared target of an arm for a prompt: class to share.
 
-    `uniform` needs no declaration. Raises UserError where a named target is silent about a
+    `uniform` needs no declaration. Raises UserError if a named target lacks the shares of a
     representation prompt; a replication prompt then gets every class equally often.
     """
     classes = next(a.classes for a in suite.attributes if a.name == attribute)
@@ -257,22 +255,11 @@ def samples(
 ) -> list[Sample]:
     """The samples of one arm, in the suite's order, with the baseline's prompts and noise."""
     prompts = {p.id: p for p in suite.prompts}
+    classes = {a.name: a.classes for a in suite.attributes}
     rows = []
     for (id, i), made in texts(suite, arm, rewriters).items():
-        seed, how = noise_seed(prompts[id].text, i), _how(suite, arm, settings, made.drawn)
-        key = sample_id(made.text, seed, settings, how)
-        rows.append(Sample(key, id, arm.name, seed, made.text, made.drawn, how, made.reason))
+        seed = noise_seed(prompts[id].text, i)
+        changed = change(arm, settings, made.drawn, classes)
+        key = sample_id(made.text, seed, settings, changed)
+        rows.append(Sample(key, id, arm.name, seed, made.text, made.drawn, changed, made.reason))
     return rows
-
-
-def _how(
-    suite: Suite, arm: Mitigation, settings: Settings, values: Mapping[str, str]
-) -> dict[str, Any]:
-    """What the engine does otherwise for one image, by what was drawn for it."""
-    classes = {a.name: a.classes for a in suite.attributes}
-    away: list[str] = []
-    for part in arm.each:
-        name = str(part.options.get("attribute", ""))
-        if part.method == "negative" and name in values:
-            away += avoided(name, values[name], classes[name], part.options) or []
-    return engine(arm, settings, values, classes, away)

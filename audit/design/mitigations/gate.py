@@ -68,7 +68,7 @@ def kind(reason: str | None) -> str:
         return ""
     found = [k for k, said in REASONS.items() if reason.endswith(said)]
     if not found:
-        raise ValueError(f"{reason!r} is no reason of the gate")
+        raise ValueError(f"{reason!r} is not one of the gate's reasons")
     return found[0]
 
 

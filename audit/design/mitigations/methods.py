@@ -1,325 +1,133 @@
-"""The shipped mitigations by name: the options of each, and what it changes in the engine.
+"""The shipped mitigations: one row each, from which the rest of the program reads what they are.
 
-Some rewrite the text; some leave it alone and change what the engine does with it.
+A new mitigation is a module and a row; `docs/extending/mitigation.md` walks through one.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-    model_validator,
+from audit.design.mitigations import words
+from audit.design.mitigations.options import (
+    Append,
+    FairGuidance,
+    FineGrained,
+    Guidance,
+    Inject,
+    Llm,
+    Negative,
+    Noise,
+    Optimise,
+    Options,
+    Paraphrase,
+    Placebo,
+    Plain,
+    Random,
+    Rescale,
+    Stack,
 )
 
-from audit.records import Mitigation, Settings
-
-Words = Annotated[str, StringConstraints(pattern=r"\S")]
-
-
-class Options(BaseModel):
-    """What a mitigation may be told; unknown options are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    inside: ClassVar[bool] = False
-    """Whether the method works inside the engine, on states or attention."""
-
-
-class Append(Options):
-    """Options of `ethical`: the attribute whose gate it obeys."""
-
-    attribute: str
-
-
-class Placebo(Append):
-    """Options of `placebo`: its gate, and how long it is.
-
-    `like` names an arm of the suite that adds as many words, in the same place, to each text; else
-    there are `length` of them.
-    """
-
-    like: Words | None = None
-    length: int | None = Field(None, ge=1, le=60)
-    place: Literal["before", "after", "end"] | None = None
-
-    @model_validator(mode="after")
-    def _one_length(self) -> Placebo:
-        if self.like is not None and (self.length is not None or self.place is not None):
-            raise ValueError("give either `like`, or `length` and `place`")
-        return self
-
-
-class Inject(Options):
-    """Options of `inject`: attribute, target (a reference), phrases, and their place."""
-
-    attribute: str
-    """Whose values are drawn by quota and stated."""
-    target: str = "uniform"
-    """The suite's reference whose shares the draws follow."""
-    words: dict[str, Words] = {}
-    """Values to the phrases that state them, in place of the shipped ones."""
-    place: Literal["before", "after"] | None = None
-    """Before or after the noun; by default after it for skin tone alone."""
-
-
-class Plain(Options):
-    """Options of `neutral` and `indirect`: the attribute whose gate they obey."""
-
-    attribute: str = "gender"
-    """Whose gate is obeyed."""
-
-
-class FairGuidance(Options):
-    """Options of `fair-guidance`: attribute, target, what stands for each class, and SEGA's own.
-
-    The defaults are those of Friedrich et al. 2023's own code, whose 5 warm-up steps of 50 are a
-    tenth here. `scale` is the edit guidance scale, `threshold` the share of each channel that stays
-    as it was, `momentum` its scale and `beta` its memory.
-    """
-
-    inside: ClassVar[bool] = True
-    attribute: str
-    target: str = "uniform"
-    words: dict[str, Words] = {}
-    scale: float = Field(4.0, ge=0, le=50)
-    threshold: float = Field(0.95, ge=0, lt=1)
-    warmup: float = Field(0.1, ge=0, lt=1)
-    momentum: float = Field(0.5, ge=0, lt=1)
-    beta: float = Field(0.6, ge=0, lt=1)
-
-
-class Random(Options):
-    """Options of `repeat-words`, `add-words` and `add-numbers`: how many are put in."""
-
-    count: int = Field(4, ge=1, le=50)
-    """How many are put in."""
-
-
-class Guidance(Options):
-    """Options of `guidance`: another scale of classifier-free guidance for the same texts."""
-
-    scale: float = Field(ge=1, le=100)
-    """1 turns guidance off."""
-
-
-class Negative(Options):
-    """Options of `negative`: what the engine is told to stay away from, for the same texts.
-
-    Either one `text` for all images, or an `attribute` whose values are drawn by quota towards
-    `target`, as `inject` draws them: an image stays away from the classes that were not drawn for
-    it. `words` are what stands for a class.
-    """
-
-    text: Words | None = None
-    attribute: str | None = None
-    target: str = "uniform"
-    words: dict[str, Words] = {}
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Negative:
-        if (self.text is None) == (self.attribute is None):
-            raise ValueError("give either `text` or `attribute`")
-        if self.text is not None and self.model_fields_set != {"text"}:
-            raise ValueError("`target` and `words` need `attribute`")
-        return self
-
-
-class Paraphrase(Options):
-    """Options of `paraphrase`: words to change, steps that are looked at, and other words.
-
-    `words` maps words in lower case to what replaces them; words without one are left out.
-    """
-
-    count: int = Field(1, ge=1, le=50)
-    steps: int = Field(3, ge=1, le=100)
-    words: dict[str, Words] = {}
-
-
-class Noise(Options):
-    """Options of `noise`: Gaussian noise on every number of the text's states."""
-
-    inside: ClassVar[bool] = True
-    level: float = Field(0.1, gt=0, le=10)
-    """Standard deviation of the noise."""
-
-
-class FineGrained(Options):
-    """Options of `token-noise`: much noise on some of the text's tokens."""
-
-    inside: ClassVar[bool] = True
-    probability: float = Field(0.6, gt=0, le=1)
-    """Share of the tokens that get noise."""
-    width: float = Field(1.7, gt=0, le=10)
-    """Standard deviation of their noise."""
-
-
-class Rescale(Options):
-    """Options of `rescale-attention`: the factor of the begin token's logit."""
-
-    inside: ClassVar[bool] = True
-    factor: float = Field(1.25, ge=1, le=10)
-    """What the begin token's logit is multiplied by; 1 changes nothing."""
-
-
-class Optimise(Options):
-    """Options of `optimise-states`: magnitude at which an image is done, rate and steps."""
-
-    inside: ClassVar[bool] = True
-    target: float = Field(1.5 / 128, gt=0)
-    """Steering at which an image is done, as a root mean square over its latent."""
-    rate: float = Field(0.05, gt=0, le=1)
-    """Learning rate of the steps."""
-    iterations: int = Field(10, ge=1, le=100)
-    """Steps at most."""
-
-
-class Llm(Options):
-    """Options of `llm`: which language model is asked, where, how, and for what.
-
-    Without `url`, `model` is a local folder. With `target`, values are drawn as for `inject`.
-    `timeout` is in seconds, for each of `tries` requests; `tokens` limits an answer. `answers` is
-    the file that keeps them, in place of the one beside the runs.
-    """
-
-    model: Words
-    attribute: str
-    target: str | None = None
-    instruction: Words | None = None
-    temperature: float = Field(0.0, ge=0, le=2)
-    tokens: int = Field(300, ge=1, le=8192)
-    url: str = ""
-    timeout: float = Field(60.0, gt=0, le=3600)
-    tries: int = Field(3, ge=1, le=10)
-    answers: str = ""
-
-    @field_validator("url")
-    @classmethod
-    def _address(cls, url: str) -> str:
-        """An http or https address without a name, a password or a query, which would be logged."""
-        if not url:
-            return url
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises ValueError for a port that is none
-        if parts.scheme not in ("http", "https") or not parts.hostname or not url.isascii():
-            raise ValueError("give the base of an API, such as http://127.0.0.1:8000/v1")
-        if "@" in parts.netloc or re.search(r"[?#\\\x00-\x20\x7f]", url):
-            raise ValueError("give the address alone; a key comes from T2I_AUDIT_LLM_KEY")
-        return url.rstrip("/")
-
-    @field_validator("instruction")
-    @classmethod
-    def _placeholders(cls, text: str | None, info: ValidationInfo) -> str | None:
-        if text is not None and "{prompt}" not in text:
-            raise ValueError("write {prompt} where the prompt is to stand")
-        if text is not None and ("{value}" in text) != (info.data.get("target") is not None):
-            raise ValueError("write {value} for the drawn value if there is a target, else not")
-        return text
-
-
-class Part(BaseModel):
-    """A mitigation in a stack, with options of its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    method: Words
-    options: dict[str, Any] = {}
-
-
-class Stack(Options):
-    """Options of `stack`: names of other arms, or methods with their options, in order."""
-
-    of: list[Words | dict[str, Any]] = Field(min_length=2)
-
-
-METHODS: dict[str, type[Options]] = {
-    "inject": Inject, "ethical": Append, "placebo": Placebo, "neutral": Plain, "indirect": Plain,
-    "llm": Llm, "fair-guidance": FairGuidance, "guidance": Guidance, "negative": Negative,
-    "repeat-words": Random, "add-words": Random, "add-numbers": Random,
-    "paraphrase": Paraphrase, "noise": Noise, "token-noise": FineGrained,
-    "rescale-attention": Rescale, "optimise-states": Optimise, "stack": Stack,
-}  # fmt: skip
-"""Options of the shipped mitigations; outside ones, `mypkg.module:name`, check their own."""
-
+STACK = "stack"
+"""Name of the mitigation that consists of others."""
 TRANSPORT = frozenset({"url", "timeout", "tries", "answers"})
-"""Options of `llm` that say how a model is reached and where its answers are kept, not what for."""
+"""Options that say how a service is reached and where its answers are kept."""
+UNCHANGED = "audit.design.mitigations.rewrite:unchanged"
 
-AGAINST_COPIES = frozenset(
-    {"repeat-words", "add-words", "add-numbers", "paraphrase", "noise", "token-noise",
-     "rescale-attention", "optimise-states"}
+Family = Literal["people", "placebo", "engine", "copies", "stack", "outside"]
+Part = Literal["text", "words", "guidance", "negative", "paraphrase", "inside"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One mitigation: its options, what it changes, and what it cannot be stacked with."""
+
+    name: str
+    options: type[Options] | None
+    """Model that checks the options; None where the mitigation checks them itself."""
+    first_option: str
+    """Option whose value follows the colon on the command line; empty if only suites have it."""
+    family: Family
+    """`people` rewrites what a text says of people, `placebo` adds words that say nothing, `engine`
+    changes how the same text is drawn, `copies` works against copies and obeys no gate."""
+    changes: Part
+    """`text` keeps the subject's noun phrase, `words` go anywhere in it. `guidance`, `negative` and
+    `paraphrase` are fields of `Change`; `inside` is one of its interventions."""
+    rewriter: str | None = None
+    """`module:object` of its `arms.Rewriter`; None leaves the text alone."""
+    words: Callable[[str, str, Mapping[str, Any]], str | None] | None = None
+    """Attribute, value and options to the words for a drawn value, or None without any. A method
+    with this field draws values of its attribute."""
+    clashes: Mapping[str, str] = field(default_factory=dict)
+    """Other methods that cannot be in the same stack, each with the reason."""
+    transport: frozenset[str] = frozenset()
+    """Options that are no part of what is asked, and so not of an arm's name."""
+    free_text: bool = False
+    """Whether all that follows the colon is the first option, commas and `+` included."""
+    engine_docs: str = ""
+    """`module` or `module:object` whose docstring describes what happens in the engine."""
+
+    @property
+    def target(self) -> str:
+        """`module:object` of the rewriter, or of one that changes nothing."""
+        return self.rewriter or UNCHANGED
+
+    @property
+    def usual_attribute(self) -> str | None:
+        """The attribute that it is about if its options do not say; None for most."""
+        known = self.options.model_fields.get("attribute") if self.options else None
+        return None if known is None or known.is_required() else known.default
+
+    @property
+    def states_attribute(self) -> bool:
+        """Whether the gate of another mitigation of the same attribute would stop at this one."""
+        return self.family in ("people", "placebo", "engine")
+
+
+_REWRITE = "audit.design.mitigations.rewrite"
+_TABLE = (
+    Method("inject", Inject, "attribute", "people", "text", f"{_REWRITE}:inject", words.phrase),
+    Method("ethical", Append, "attribute", "people", "text", f"{_REWRITE}:ethical"),
+    Method("placebo", Placebo, "attribute", "placebo", "text",
+           "audit.design.mitigations.placebo:placebo"),
+    Method("neutral", Plain, "attribute", "people", "text",
+           "audit.design.mitigations.wording:neutral"),
+    Method("indirect", Plain, "attribute", "people", "text",
+           "audit.design.mitigations.wording:indirect"),
+    Method("llm", Llm, "model", "people", "text",
+           "audit.design.language_model.rewriter:LanguageModel", transport=TRANSPORT),
+    Method("fair-guidance", FairGuidance, "attribute", "engine", "inside", words=words.concept,
+           clashes={"rescale-attention": "rescaling would also change the attention to the "
+                                         "concepts"}),
+    Method("guidance", Guidance, "scale", "engine", "guidance"),
+    Method("negative", Negative, "text", "engine", "negative", words=words.negative,
+           free_text=True),
+    Method("repeat-words", Random, "count", "copies", "words", f"{_REWRITE}:repeat_words"),
+    Method("add-words", Random, "count", "copies", "words", f"{_REWRITE}:add_words"),
+    Method("add-numbers", Random, "count", "copies", "words", f"{_REWRITE}:add_numbers"),
+    Method("paraphrase", Paraphrase, "count", "copies", "paraphrase"),
+    Method("noise", Noise, "level", "copies", "inside",
+           clashes={"token-noise": "both draw the noise of the same seed"},
+           engine_docs="audit.engine.embedding_noise:gaussian"),
+    Method("token-noise", FineGrained, "width", "copies", "inside",
+           engine_docs="audit.engine.embedding_noise:fine_grained"),
+    Method("rescale-attention", Rescale, "factor", "copies", "inside",
+           engine_docs="audit.engine.rescaling"),
+    Method("optimise-states", Optimise, "target", "copies", "inside",
+           engine_docs="audit.engine.embedding_optimisation"),
+    Method(STACK, Stack, "", "stack", "text"),
 )  # fmt: skip
-"""Mitigations of copying: they state nothing of a person, so no gate keeps them from a prompt."""
-
-SPEAKING = frozenset({"inject", "ethical", "neutral", "indirect", "llm"})
-"""Rewriters of what a text says of people; each obeys the gate of its attribute."""
+METHODS: dict[str, Method] = {m.name: m for m in _TABLE}
+"""The shipped mitigations by name, in the order of the reference."""
 
 
-CONCEPTS = {"gender": {"woman": "female person", "man": "male person"}}
-"""Texts that stand for a class in the engine (Friedrich et al. 2023), by attribute."""
+def method(name: str) -> Method:
+    """The row of a mitigation; a plain one for outside code, `package.module:object`."""
+    outside = Method(name, None, "", "outside", "text", name, transport=TRANSPORT)
+    return METHODS.get(name, outside)
 
 
-def concept(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
-    """The text that stands for a class in the engine, or None where no option or default has any.
-
-    `options["words"]` maps classes to texts of a suite's own.
-    """
-    default = CONCEPTS.get(attribute, {}).get(value)
-    if attribute == "skin_tone":
-        default = f"person with {value} skin"
-    found = options.get("words", {}).get(value, default)
-    return None if found is None else str(found)
-
-
-def engine(
-    arm: Mitigation, settings: Settings, drawn: Mapping[str, str] | None = None,
-    classes: Mapping[str, Sequence[str]] | None = None, avoided: Sequence[str] = (),
-) -> dict[str, Any]:  # fmt: skip
-    """What an arm changes in the engine for one image (`Sample.how`); empty for nothing.
-
-    `drawn` holds the image's drawn values, `classes` all values of their attributes. `avoided` are
-    the words for what the image was drawn not to show; the run's own negative prompt follows them,
-    unless a part has a `text` in its place.
-    """
-    how: dict[str, Any] = {}
-    inside, negative = [], settings.negative
-    for part in arm.each:
-        model = METHODS.get(part.method)
-        if part.method == "guidance" and float(part.options["scale"]) != settings.guidance:
-            how["guidance"] = float(part.options["scale"])
-        elif part.method == "negative":
-            negative = str(part.options.get("text", negative))
-        elif part.method == "paraphrase":
-            how[part.method] = Paraphrase(**part.options).model_dump()
-        elif part.method == "fair-guidance":
-            inside += _guide(part, drawn or {}, classes or {})
-        elif model is not None and model.inside:
-            inside.append({"inside": part.method, "options": model(**part.options).model_dump()})
-    negative = ", ".join([*avoided, *filter(None, [negative])])
-    if negative != settings.negative:
-        how["negative"] = negative
-    if len(inside) > 1:
-        return {**how, "stack": inside}
-    return {**how, **inside[0]} if inside else how
-
-
-def _guide(
-    arm: Mitigation, drawn: Mapping[str, str], classes: Mapping[str, Sequence[str]]
-) -> list[dict[str, Any]]:
-    """Towards what is drawn and away from the other classes; nothing where nothing is drawn."""
-    how = FairGuidance(**arm.options)
-    if how.attribute not in drawn or not how.scale:
-        return []
-    value = drawn[how.attribute]
-    rest = [c for c in classes.get(how.attribute, ()) if c != value]
-    kept = how.model_dump(include={"scale", "threshold", "warmup", "momentum", "beta"})
-    texts = {
-        "towards": [concept(how.attribute, value, arm.options)],
-        "away": [concept(how.attribute, c, arm.options) for c in rest],
-    }
-    return [{"inside": arm.method, "options": {**texts, **kept}}]
+def family(name: Family) -> list[str]:
+    """Names of the mitigations of a family, sorted."""
+    return sorted(m.name for m in METHODS.values() if m.family == name)

@@ -1,6 +1,6 @@
-"""Placebos: words that say nothing, as many as the arm that they are held against adds.
+"""Placebos: words that say nothing, as many as the arm that they are compared with adds.
 
-What a placebo does is done by any longer prompt, so an arm's effect is what lies beyond it. (Bansal
+Any longer prompt does what a placebo does, so an arm's effect is what exceeds it. (Bansal
 et al. 2022, ENTIGEN, arXiv 2210.15230, section 4, append "if honesty is the best policy".)
 """
 
@@ -41,7 +41,7 @@ def clause(words: int) -> str:
         return ""
     if words in CLAUSES:
         return CLAUSES[words]
-    first = {8: 5, 12: 7}.get(words, 6)  # so that no clause of one word is left, and none twice
+    first = {8: 5, 12: 7}.get(words, 6)  # leaves no clause of one word, and repeats none
     return f"{CLAUSES[first]} and {clause(words - first).removeprefix('if ')}"
 
 
@@ -67,7 +67,7 @@ def added(text: str, rewritten: str, subject: str) -> dict[str, Any]:
 def placebo(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
     """Put in `options["length"]` irrelevant words: a clause at the end unless `place` says where.
 
-    It obeys the same gate, so that it touches the prompts that the arm beside it touches.
+    It obeys the gate of its attribute, so it changes the same prompts as the arm that it imitates.
     """
     words, place = int(options.get("length", USUAL)), options.get("place", "end")
     noun = find(text, prompt.subject)

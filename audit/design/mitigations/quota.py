@@ -1,4 +1,4 @@
-"""Draw attributes towards a declared target by quota, so that sampling adds no error of its own."""
+"""Draw attributes towards a declared target by quota, which adds no sampling error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def generator(seed: int) -> np.random.Generator:
 def phases(count: int, rng: np.random.Generator) -> np.ndarray:
     """One phase in [0, 1) for each of `count` prompts that share a target, float64[count].
 
-    They are evenly spaced and shuffled, so that the prompts' remainders add up to the target.
+    They are evenly spaced and shuffled, so the prompts' remainders add up to the target.
     """
     import numpy as np
 

@@ -5,56 +5,23 @@ All leave a gated text as it is, and a second rewrite changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from audit.design.mitigations import against_copies
 from audit.design.mitigations.gate import gate
 from audit.design.mitigations.grammar import article, find, insert_before
+from audit.design.mitigations.words import phrase, phrases
 from audit.records import Prompt
 
 if TYPE_CHECKING:
     import numpy as np
 
-PHRASES = {"gender": {"woman": "female", "man": "male"}}
-"""Words that state a value, by attribute; `options["words"]` replaces them."""
-
-
-def phrase(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
-    """The words that state a value in a noun phrase, or None where no option or default has any."""
-    default = PHRASES.get(attribute, {}).get(value)
-    if attribute == "skin_tone":
-        default = f"with {value} skin"
-    found = options.get("words", {}).get(value, default)
-    return None if found is None else str(found)
-
-
-def avoided(
-    attribute: str, value: str, classes: Sequence[str], options: Mapping[str, Any]
-) -> list[str] | None:
-    """What a negative prompt says of every class but the drawn `value`, in the classes' order.
-
-    `male, man` for a woman; None where no option or default has words for one of them.
-    """
-    said = {c: _negative_of(attribute, c, options) for c in classes if c != value}
-    return None if None in said.values() else [str(v) for v in said.values()]
-
-
-def _negative_of(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
-    default = f"{value} skin" if attribute == "skin_tone" else None
-    if attribute in PHRASES and value in PHRASES[attribute]:
-        default = f"{PHRASES[attribute][value]}, {value}"
-    return options.get("words", {}).get(value, default)
-
-
-def _phrases(attribute: str, options: Mapping[str, Any]) -> list[str]:
-    return [*PHRASES.get(attribute, {}).values(), *map(str, options.get("words", {}).values())]
-
 
 def why_not(text: str, prompt: Prompt, options: Mapping[str, Any]) -> str | None:
     """The gate's reason to leave a text alone under a mitigation's options, or None."""
     attribute = str(options.get("attribute", "gender"))
-    return gate(text, prompt, attribute, _phrases(attribute, options))
+    return gate(text, prompt, attribute, phrases(attribute, options))
 
 
 def inject(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
@@ -69,7 +36,7 @@ def inject(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping
         if (
             words is None
             or noun is None
-            or gate(text, prompt, attribute, _phrases(attribute, options))
+            or gate(text, prompt, attribute, phrases(attribute, options))
         ):
             continue
         place = options.get("place") or ("after" if attribute == "skin_tone" else "before")
@@ -99,7 +66,7 @@ def ethical(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mappin
 def unchanged(
     text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]
 ) -> str:
-    """The text as it is: what the arm changes lies in the engine."""
+    """The text as it is: the arm changes only the engine."""
     return text
 
 
@@ -107,7 +74,7 @@ def repeat_words(
     text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> str:  # fmt: skip
-    """Put in random words of the text itself (Somepalli et al. 2023b, CWR)."""
+    """Insert random words of the text itself (Somepalli et al. 2023b, CWR)."""
     return against_copies.repeat_words(text, rng, int(options.get("count", against_copies.COUNT)))
 
 
@@ -115,7 +82,7 @@ def add_words(
     text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> str:  # fmt: skip
-    """Put in random words that say nothing of a person (Somepalli et al. 2023b, RT)."""
+    """Insert random words that say nothing about a person (Somepalli et al. 2023b, RT)."""
     return against_copies.insert_words(text, rng, int(options.get("count", against_copies.COUNT)))
 
 
@@ -123,5 +90,5 @@ def add_numbers(
     text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> str:  # fmt: skip
-    """Put in random numbers (Somepalli et al. 2023b, RNA)."""
+    """Insert random numbers (Somepalli et al. 2023b, RNA)."""
     return against_copies.add_numbers(text, rng, int(options.get("count", against_copies.COUNT)))

@@ -1,4 +1,4 @@
-"""Stacks: several mitigations at once, in order, and which of them cannot go together."""
+"""Stacks: several mitigations applied in order, and which of them cannot be combined."""
 
 from __future__ import annotations
 
@@ -6,23 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from audit.design.mitigations.methods import SPEAKING
+from audit.design.mitigations.methods import STACK, method
 from audit.errors import UserError, known
 from audit.records import Mitigation
-
-STACK = "stack"
-WORDS = frozenset({"repeat-words", "add-words", "add-numbers"})
-"""Rewriters that put words anywhere, so that a noun phrase after them need not be one any more."""
-STATING = SPEAKING | {"placebo", "negative", "fair-guidance"}
-"""Mitigations of which an attribute can have one: the gate of a second would stop at the first."""
-NOISE = {"noise", "token-noise"}
 
 
 def resolved(arm: Mitigation, others: Sequence[Mitigation]) -> Mitigation:
     """A stack with its parts, named arms of `others` or methods of its own; others as they are.
 
-    A part that is an arm too keeps its name, so that it draws what that arm draws. Raises UserError
-    for a part that is not there or is a stack.
+    A part that is an arm too keeps its name, so it draws the same values. Raises UserError for an
+    unknown part and for a stack inside a stack.
     """
     if arm.method != STACK:
         return arm
@@ -34,7 +27,9 @@ def resolved(arm: Mitigation, others: Sequence[Mitigation]) -> Mitigation:
             parts.append(by_name[part])
             continue
         if part["method"] == STACK:
-            raise UserError(f"mitigation {arm.name}: a stack cannot hold a stack. List its parts.")
+            raise UserError(
+                f"mitigation {arm.name}: a stack cannot contain a stack. List its parts."
+            )
         options = part.get("options", {})
         name = "-".join(filter(None, [arm.name, part["method"], options.get("attribute")]))
         parts.append(Mitigation(name, part["method"], options))
@@ -52,7 +47,7 @@ def on(arm: Mitigation, blocks: Sequence[str]) -> Mitigation:
 
 
 def check(arm: Mitigation) -> None:
-    """Raise UserError for a stack two of whose parts cannot go together."""
+    """Raise UserError for a stack with two parts that cannot be combined."""
     for a, b in combinations(arm.parts, 2):
         if why := clash(a, b):
             raise UserError(
@@ -62,22 +57,21 @@ def check(arm: Mitigation) -> None:
 
 def about(part: Mitigation) -> str | None:
     """The attribute whose gate a part obeys, or None."""
-    usual = "gender" if part.method in ("neutral", "indirect") else None
-    found = part.options.get("attribute", usual)
-    return None if found is None else str(found)
+    named = part.options.get("attribute", method(part.method).usual_attribute)
+    return None if named is None else str(named)
 
 
 def clash(a: Mitigation, b: Mitigation) -> str:
     """Why `b` cannot follow `a` in a stack, or nothing."""
+    first, second = method(a.method), method(b.method)
     same = about(a) == about(b)
-    if a.method == b.method and (same or a.method == "placebo"):  # one sentence, whoever gates it
+    # A placebo's sentence is the same for every attribute, so two of them are one too many.
+    if a.method == b.method and (same or first.family == "placebo"):
         return f"both are {a.method}: keep one"
-    if same and about(a) is not None and {a.method, b.method} <= STATING:
+    if same and about(a) is not None and first.states_attribute and second.states_attribute:
         return f"both are about {about(a)}, and the gate lets only one state it: keep one"
-    if {a.method, b.method} == NOISE:
-        return "both draw the noise of the same seed: keep one"
-    if {a.method, b.method} == {"fair-guidance", "rescale-attention"}:
-        return "what the attention does to the text, it would do to the concepts: keep one"
-    if a.method in WORDS and b.method in STATING - {"negative", "fair-guidance"}:
-        return "words put in at random can break its noun phrase: put them last"
+    if why := first.clashes.get(b.method) or second.clashes.get(a.method):
+        return f"{why}: keep one"
+    if first.changes == "words" and second.changes == "text" and second.states_attribute:
+        return "words inserted at random can split its noun phrase: put them last"
     return ""

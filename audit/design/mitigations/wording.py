@@ -71,7 +71,7 @@ def neutral(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mappin
 
     Article, plural and capital are kept right; a second rewrite changes nothing. Other people in
     the text stay as they were asked for. Names, quotes and history are left alone, as the gate
-    says; that the subject's own noun states a gender is no reason.
+    says; a gender that the subject's own noun states does not count.
     """
     noun = find(text, prompt.subject)
     if noun is None or not _NOUN.search(prompt.subject):

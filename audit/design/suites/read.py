@@ -18,9 +18,10 @@ from pydantic import ValidationError
 
 from audit.design.mitigations import arms, stacks
 from audit.design.mitigations.grammar import article
+from audit.design.sentences import first
 from audit.design.suites import conditions
 from audit.design.suites.changing import with_seeds
-from audit.design.suites.schema import RawAttribute, RawBlock, RawReference, RawSuite, first
+from audit.design.suites.schema import PARTS, RawAttribute, RawBlock, RawReference, RawSuite
 from audit.errors import UserError, known, unknown
 from audit.records import (
     Association,
@@ -77,7 +78,7 @@ def _parse(path: Path) -> RawSuite:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}. Save it as UTF-8 text.") from error
     except ValidationError as error:
-        raise UserError(f"{path}: {first(error, RawSuite)} Correct that entry.") from error
+        raise UserError(f"{path}: {first(error, RawSuite, PARTS)} Correct that entry.") from error
 
 
 def _unique(what: str, values: Iterable[str]) -> None:

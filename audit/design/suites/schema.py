@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from audit.design.mitigations import methods
+from audit.design.mitigations.methods import STACK, method
+from audit.design.mitigations.options import Part
+from audit.design.sentences import first
 from audit.errors import unknown
 
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
@@ -97,11 +99,11 @@ class RawMitigation(Strict):
 
     @model_validator(mode="after")
     def _options_fit(self) -> RawMitigation:
-        _fit(methods.METHODS.get(self.method), self.options, "options")
-        for i, part in enumerate(self.options["of"] if self.method == "stack" else ()):
+        _fit(method(self.method).options, self.options, "options")
+        for i, part in enumerate(self.options["of"] if self.method == STACK else ()):
             if not isinstance(part, str):
-                _fit(methods.Part, part, f"options.of.{i}")
-                model = methods.METHODS.get(part["method"])
+                _fit(Part, part, f"options.of.{i}")
+                model = method(part["method"]).options
                 _fit(model, part.get("options", {}), f"options.of.{i}.options")
         return self
 
@@ -173,14 +175,3 @@ PARTS: dict[str, type[BaseModel]] = {
     "blocks": RawBlock, "attributes": RawAttribute, "references": RawReference,
     "mitigations": RawMitigation, "gate": RawGate, "associations": RawAssociation,
 }  # fmt: skip
-
-
-def first(error: ValidationError, model: type[BaseModel]) -> str:
-    """One sentence for pydantic's errors: an unknown key first, for it explains a lacking one."""
-    found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]
-    where = ".".join(str(x) for x in found["loc"]) or "the file"
-    what = found["msg"].removeprefix("Value error, ")
-    if found["type"] == "extra_forbidden":
-        part = model if len(found["loc"]) == 1 else PARTS.get(str(found["loc"][0]), model)
-        what = str(unknown("key", str(found["loc"][-1]), part.model_fields))
-    return f"{where}: {what}{'' if what[-1] in '.?' else '.'}"

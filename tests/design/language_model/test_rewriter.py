@@ -27,14 +27,15 @@ from audit.design import suites
 from audit.design.language_model import endpoint
 from audit.design.language_model.questions import INCLUSIVE, STATED, question
 from audit.design.language_model.rewriter import FILE, LanguageModel
-from audit.design.mitigations.methods import Llm
+from audit.design.mitigations.options import Llm
 from audit.design.mitigations.rewrite import why_not
+from audit.design.mitigations.specs import parse, with_arms
 from audit.errors import UserError
 from audit.records import Prompt, asdict_sample
 from audit.report.effects import mitigations
 from audit.runs import planning
 from audit.runs.options import Options
-from audit.runs.preview import parse, rewrite, with_arms
+from audit.runs.preview import rewrite
 from tests.design.language_model.serving import Answer, Server, said, serving
 from tests.report.made import Size, evidence
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.design.mitigations import arms, rewrite
+from audit.design.mitigations import arms, rewrite, words
 from audit.design.mitigations.quota import counts, phases, quota
 from audit.design.suites import expand
 from audit.errors import UserError
@@ -141,7 +141,7 @@ def test_an_arm_in_the_engine_leaves_text_and_noise_alone(
     rows = expand(suite, made, keep)
     base, changed = rows[:5], rows[5:]
     assert [(s.text, s.seed) for s in base] == [(s.text, s.seed) for s in changed]
-    assert all(s.how == how for s in changed)
+    assert all(s.change.as_json() == how for s in changed)
     assert ({s.id for s in base} == {s.id for s in changed}) == (not how)
 
 
@@ -171,20 +171,20 @@ def test_an_image_stays_away_from_what_was_not_drawn_for_it(k: int, n: int, own:
     for s in changed[:n]:
         drawn = s.drawn["skin_tone"]
         others = [f"{c} skin" for c in classes if c != drawn]
-        assert s.how == {"negative": ", ".join([*others, *filter(None, [own])])}
+        assert s.change.as_json() == {"negative": ", ".join([*others, *filter(None, [own])])}
     seen = Counter(s.drawn["skin_tone"] for s in changed[:n])
     assert all(n // k <= seen[c] <= -(-n // k) for c in classes)
     assert [s.id for s in changed[n:]] == [s.id for s in base[n:]]
-    assert all(s.drawn == s.how == {} for s in changed[n:])
+    assert all(s.drawn == s.change.as_json() == {} for s in changed[n:])
 
 
 def test_words_of_a_negative_prompt_are_defaults_or_options() -> None:
     """Gender has words of its own, a suite may give others, and without any it is refused."""
-    assert rewrite.avoided("gender", "woman", ("woman", "man"), {}) == ["male, man"]
-    assert rewrite.avoided("gender", "man", ("woman", "man"), {}) == ["female, woman"]
-    words = {"words": {"man": "a guy", "old": "elderly", "young": "youthful"}}
-    assert rewrite.avoided("gender", "woman", ("woman", "man"), words) == ["a guy"]
-    assert rewrite.avoided("age", "old", ("young", "old"), words) == ["youthful"]
+    assert words.avoided("gender", "woman", ("woman", "man"), {}) == ["male, man"]
+    assert words.avoided("gender", "man", ("woman", "man"), {}) == ["female, woman"]
+    own = {"words": {"man": "a guy", "old": "elderly", "young": "youthful"}}
+    assert words.avoided("gender", "woman", ("woman", "man"), own) == ["a guy"]
+    assert words.avoided("age", "old", ("young", "old"), own) == ["youthful"]
     suite, arm = away(("a", "b"), 2)
     ages = replace(suite, attributes=(Attribute("age", ("young", "old"), {}),), prompts=tuple(
         replace(p, attributes=("age",)) for p in suite.prompts))  # fmt: skip
@@ -207,7 +207,7 @@ def test_latent_guidance_follows_the_draw_and_obeys_the_gate() -> None:
     assert [(s.text, s.seed) for s in base] == [(s.text, s.seed) for s in steered]
     assert Counter(s.drawn["a"] for s in steered[:6]) == {"x": 2, "y": 2, "z": 2}
     for s in steered[:6]:
-        options = s.how["options"]
+        options = s.change.as_json()["options"]
         assert options["towards"] == [f"person of {s.drawn['a']}"]
         assert set(options["away"]) == set(words.values()) - set(options["towards"])
     assert len({s.id for s in steered[:6]} | {s.id for s in base}) == 14

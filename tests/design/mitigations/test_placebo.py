@@ -15,9 +15,10 @@ from audit import registry
 from audit.design import suites
 from audit.design.mitigations import arms, gate_words, placebo
 from audit.design.mitigations.gate import gate, states
+from audit.design.mitigations.specs import paired, parse, with_arms
 from audit.errors import UserError
 from audit.records import Mitigation, Prompt, Suite
-from audit.runs.preview import paired, rewrite, with_arms
+from audit.runs.preview import rewrite
 
 OPEN = ("occupations", "traits", "world", "world_full", "world_lab")
 """Suites whose prompts leave people's attributes open."""
@@ -106,7 +107,7 @@ def test_on_the_command_line_a_placebo_goes_with_the_arm_before_it() -> None:
     specs = ["placebo:gender", "inject:gender", "guidance:6", "placebo:gender", "placebo:skin_tone",
              "placebo:gender,length=3"]  # fmt: skip
     likes = [*specs[:3], "placebo:gender,like=inject-gender", *specs[4:]]
-    assert paired(specs) == likes
+    assert paired(specs) == [parse(spec) for spec in likes]
     assert doctest.testmod(placebo).failed == 0
     suite = with_arms(suites.read_suite("world"), specs)
     arm = suite.mitigations[3]

@@ -16,11 +16,11 @@ from scipy.stats import chi2_contingency
 from audit import registry
 from audit.design import suites
 from audit.design.mitigations import arms, stacks
-from audit.design.mitigations.methods import engine
+from audit.design.mitigations.changes import change
 from audit.design.mitigations.rewrite import why_not
+from audit.design.mitigations.specs import parse
 from audit.errors import UserError
 from audit.records import Mitigation, Settings, Suite
-from audit.runs.preview import parse
 
 SETTINGS = Settings("m", "r", 10, 3.0, 4)
 WORLD = suites.read_suite("world_full")
@@ -116,18 +116,21 @@ def test_engine_changes_merge() -> None:
     """Guidance, words to stay away from before the run's own, and several methods inside."""
     _, arm = of("guidance:6", "noise:0.5", "negative:attribute=gender", "rescale-attention:2")
     own = replace(SETTINGS, negative="blurry")
+    classes = {"gender": ("woman", "man"), "skin_tone": ("light", "dark")}
     noise = {"inside": "noise", "options": {"level": 0.5}}
     rescale = {"inside": "rescale-attention", "options": {"factor": 2.0}}
-    assert engine(arm, own, avoided=["male, man"]) == {
+    assert change(arm, own, {"gender": "woman"}, classes).as_json() == {
         "guidance": 6.0, "negative": "male, man, blurry", "stack": [noise, rescale],
     }  # fmt: skip
-    assert engine(arm, own) == {"guidance": 6.0, "stack": [noise, rescale]}
+    assert change(arm, own, {}, {}).as_json() == {"guidance": 6.0, "stack": [noise, rescale]}
     _, arm = of("negative:attribute=skin_tone", "negative:a hat", "noise:0.5")
-    assert engine(arm, own, avoided=["dark skin"]) == {"negative": "dark skin, a hat", **noise}
+    assert change(arm, own, {"skin_tone": "light"}, classes).as_json() == {
+        "negative": "dark skin, a hat", **noise,
+    }  # fmt: skip
     _, arm = of("negative:attribute=gender", "negative:attribute=skin_tone")
     suite = replace(WORLD, mitigations=(arm,))
     rows = arms.samples(suite, arm, SETTINGS, registry.rewriters(suite))
-    seen = {r.how["negative"] for r in rows if r.how}
+    seen = {r.change.negative for r in rows if r.change}
     assert len(seen) == 10
     assert all(("man" in s) and s.count("skin") == 4 for s in seen)
 
@@ -137,7 +140,7 @@ def test_engine_changes_merge() -> None:
     [
         ('["injct-gender", "noise"]', "Did you mean inject-gender"),
         ('["noise", { method = "stack", options = { of = ["noise", "ethical"] } }]',
-         "a stack cannot hold a stack"),
+         "a stack cannot contain a stack"),
         ('["noise", "inject-and-rescale"]', "Unknown arm"),
         ('["noise"]', "at least 2"),
         ('["noise", { method = "guidance", options = { scale = 0.5 } }]', r"of\.1\.options\.scale"),

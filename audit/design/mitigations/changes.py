@@ -1,0 +1,77 @@
+"""What an arm changes in the engine for one image, from its options and the values drawn for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from audit import records
+from audit.design.mitigations import words
+from audit.design.mitigations.methods import method
+from audit.design.mitigations.options import Paraphrase
+from audit.records import Change, Intervention, Mitigation, Settings
+
+Classes = Mapping[str, Sequence[str]]
+"""All values of each attribute."""
+
+
+def change(
+    arm: Mitigation, settings: Settings, drawn: Mapping[str, str], classes: Classes
+) -> Change:
+    """What all parts of an arm change for an image with these drawn values, together."""
+    parts: dict[str, list[Mitigation]] = {}
+    for part in arm.each:
+        parts.setdefault(method(part.method).changes, []).append(part)
+    return Change(
+        guidance=_guidance(parts.get("guidance", []), settings),
+        negative=_negative(parts.get("negative", []), settings, drawn, classes),
+        paraphrase=_paraphrase(parts.get("paraphrase", [])),
+        interventions=tuple(
+            one for p in parts.get("inside", []) for one in _interventions(p, drawn, classes)
+        ),
+    )
+
+
+def _guidance(parts: Sequence[Mitigation], settings: Settings) -> float | None:
+    scales = [float(part.options["scale"]) for part in parts]
+    return scales[-1] if scales and scales[-1] != settings.guidance else None
+
+
+def _negative(
+    parts: Sequence[Mitigation], settings: Settings, drawn: Mapping[str, str], classes: Classes
+) -> str | None:
+    """First the classes that were not drawn, then a part's own text or else the run's."""
+    away: list[str] = []
+    text = settings.negative
+    for part in parts:
+        name = str(part.options.get("attribute", ""))
+        if name in drawn:
+            away += words.avoided(name, drawn[name], classes[name], part.options) or []
+        text = str(part.options.get("text", text))
+    whole = ", ".join([*away, *filter(None, [text])])
+    return None if whole == settings.negative else whole
+
+
+def _paraphrase(parts: Sequence[Mitigation]) -> records.Paraphrase | None:
+    if not parts:
+        return None
+    return records.Paraphrase(**Paraphrase(**parts[-1].options).model_dump())
+
+
+def _interventions(
+    part: Mitigation, drawn: Mapping[str, str], classes: Classes
+) -> list[Intervention]:
+    """One with the part's options; a method with words steers to the drawn class, if any."""
+    row = method(part.method)
+    given = row.options(**part.options).model_dump() if row.options else dict(part.options)
+    if row.words is None:
+        return [Intervention(part.method, given)]
+    name = given["attribute"]
+    if name not in drawn or not given.get("scale", 1):
+        return []
+    classes_away = [c for c in classes.get(name, ()) if c != drawn[name]]
+    texts = {
+        "towards": (row.words(name, drawn[name], part.options),),
+        "away": tuple(row.words(name, c, part.options) for c in classes_away),
+    }
+    kept = {k: v for k, v in given.items() if k not in ("attribute", "target", "words")}
+    return [Intervention(part.method, {**texts, **kept})]

@@ -1,0 +1,248 @@
+"""Options of the shipped mitigations, one model each; unknown options are refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+Words = Annotated[str, StringConstraints(pattern=r"\S")]
+
+
+class Options(BaseModel):
+    """Options of a mitigation; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Append(Options):
+    """Options of `ethical`, whose sentence names the attribute."""
+
+    attribute: str
+    """Attribute that the sentence is about, and whose gate is obeyed."""
+
+
+class Placebo(Append):
+    """Options of `placebo`: words that say nothing, as many as another mitigation adds.
+
+    Give either `like`, or `length` and `place`. Without any of them, a clause of six words is added
+    at the end.
+    """
+
+    attribute: str
+    """Attribute whose gate is obeyed, so the placebo changes the same prompts."""
+    like: Words | None = None
+    """Arm of the suite to imitate: as many words in the same place, text by text."""
+    length: int | None = Field(None, ge=1, le=60)
+    """Number of words to add."""
+    place: Literal["before", "after", "end"] | None = None
+    """Before or after the subject's noun, or at the end of the text."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Placebo:
+        if self.like is not None and (self.length is not None or self.place is not None):
+            raise ValueError("give either `like`, or `length` and `place`")
+        return self
+
+
+class Inject(Options):
+    """Options of `inject`: which attribute to state, how often each value, and in which words."""
+
+    attribute: str
+    """Attribute whose values are drawn by quota and stated."""
+    target: str = "uniform"
+    """Reference of the suite that gives each value's share of the images."""
+    words: dict[str, Words] = {}
+    """Phrases that state the values, in place of the shipped ones."""
+    place: Literal["before", "after"] | None = None
+    """Before or after the noun; by default after it for skin tone, before it otherwise."""
+
+
+class Plain(Options):
+    """Options of `neutral` and `indirect`."""
+
+    attribute: str = "gender"
+    """Attribute whose gate is obeyed."""
+
+
+class FairGuidance(Options):
+    """Options of `fair-guidance`: what is drawn, its words, and the parameters of SEGA.
+
+    The defaults are those in the code of Friedrich et al. 2023, whose 5 warm-up steps out of 50 are
+    a share of 0.1 here.
+    """
+
+    attribute: str
+    """Attribute whose values are drawn by quota and steered to."""
+    target: str = "uniform"
+    """Reference of the suite that gives each value's share of the images."""
+    words: dict[str, Words] = {}
+    """Texts that stand for the classes in the engine, in place of the shipped ones."""
+    scale: float = Field(4.0, ge=0, le=50)
+    """Edit guidance scale; 0 changes nothing."""
+    threshold: float = Field(0.95, ge=0, lt=1)
+    """Share of each channel that stays unchanged."""
+    warmup: float = Field(0.1, ge=0, lt=1)
+    """Share of the steps before the guidance starts."""
+    momentum: float = Field(0.5, ge=0, lt=1)
+    """Momentum scale."""
+    beta: float = Field(0.6, ge=0, lt=1)
+    """Momentum decay."""
+
+
+class Random(Options):
+    """Options of `repeat-words`, `add-words` and `add-numbers`."""
+
+    count: int = Field(4, ge=1, le=50)
+    """Number of insertions."""
+
+
+class Guidance(Options):
+    """Options of `guidance`: another scale of classifier-free guidance for the same texts."""
+
+    scale: float = Field(ge=1, le=100)
+    """Guidance scale; 1 turns guidance off."""
+
+
+class Negative(Options):
+    """Options of `negative`: a negative prompt for the same texts.
+
+    It is either one `text` for all images, or names the classes of an `attribute` that were not
+    drawn for the image. The run's own negative prompt, if any, follows those classes.
+    """
+
+    text: Words | None = None
+    """Negative prompt for all images, in place of the run's."""
+    attribute: str | None = None
+    """Attribute whose values are drawn by quota; the others are in the negative prompt."""
+    target: str = "uniform"
+    """Reference of the suite that gives each value's share of the images."""
+    words: dict[str, Words] = {}
+    """Words that name the classes, in place of the shipped ones."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Negative:
+        if (self.text is None) == (self.attribute is None):
+            raise ValueError("give either `text` or `attribute`")
+        if self.text is not None and self.model_fields_set != {"text"}:
+            raise ValueError("`target` and `words` need `attribute`")
+        return self
+
+
+class Paraphrase(Options):
+    """Options of `paraphrase`: replace the words that the model reacts to most."""
+
+    count: int = Field(1, ge=1, le=50)
+    """Number of words to replace."""
+    steps: int = Field(3, ge=1, le=100)
+    """Denoising steps whose gradients are read."""
+    words: dict[str, Words] = {}
+    """Replacements by word in lower case; a word without one is left out."""
+
+
+class Noise(Options):
+    """Options of `noise`: Gaussian noise on all text states."""
+
+    level: float = Field(0.1, gt=0, le=10)
+    """Standard deviation of the noise."""
+
+
+class FineGrained(Options):
+    """Options of `token-noise`: strong noise on the text states of some tokens."""
+
+    probability: float = Field(0.6, gt=0, le=1)
+    """Probability that a token gets noise."""
+    width: float = Field(1.7, gt=0, le=10)
+    """Standard deviation of its noise."""
+
+
+class Rescale(Options):
+    """Options of `rescale-attention`."""
+
+    factor: float = Field(1.25, ge=1, le=10)
+    """Factor of the begin token's logit; 1 changes nothing."""
+
+
+class Optimise(Options):
+    """Options of `optimise-states`: when an image is done, and how fast its states move."""
+
+    target: float = Field(1.5 / 128, gt=0)
+    """Steering at which an image is done, as a root mean square over its latent."""
+    rate: float = Field(0.05, gt=0, le=1)
+    """Learning rate."""
+    iterations: int = Field(10, ge=1, le=100)
+    """Maximum number of steps."""
+
+
+class Llm(Options):
+    """Options of `llm`: the language model, what it is asked, and where its answers are kept."""
+
+    model: Words
+    """Name of the model at `url`, or a local folder without one."""
+    attribute: str
+    """Attribute to rewrite for, and whose gate is obeyed."""
+    target: str | None = None
+    """Reference of the suite that gives each value's share of the images; without one, no value is
+    drawn and the model is asked for inclusive wording."""
+    instruction: Words | None = None
+    """Question in place of the shipped one, with `{prompt}`, and `{value}` if there is a target."""
+    temperature: float = Field(0.0, ge=0, le=2)
+    """Sampling temperature; above 0 each image has its own answer."""
+    tokens: int = Field(300, ge=1, le=8192)
+    """Maximum length of an answer."""
+    url: str = ""
+    """Base URL of an OpenAI-compatible API."""
+    timeout: float = Field(60.0, gt=0, le=3600)
+    """Seconds to wait for each request."""
+    tries: int = Field(3, ge=1, le=10)
+    """Maximum number of requests for an answer."""
+    answers: str = ""
+    """File that keeps the answers; by default it is next to the runs."""
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        """An http or https address without user, password or query, which would be logged."""
+        if not url:
+            return url
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises ValueError for an invalid port
+        if parts.scheme not in ("http", "https") or not parts.hostname or not url.isascii():
+            raise ValueError("give the base of an API, such as http://127.0.0.1:8000/v1")
+        if "@" in parts.netloc or re.search(r"[?#\\\x00-\x20\x7f]", url):
+            raise ValueError("give only the address; a key comes from T2I_AUDIT_LLM_KEY")
+        return url.rstrip("/")
+
+    @field_validator("instruction")
+    @classmethod
+    def _placeholders(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is not None and "{prompt}" not in text:
+            raise ValueError("write {prompt} where the prompt goes")
+        if text is not None and ("{value}" in text) != (info.data.get("target") is not None):
+            raise ValueError("write {value} if there is a target, and leave it out otherwise")
+        return text
+
+
+class Part(BaseModel):
+    """A mitigation inside a stack, with its own options."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    method: Words
+    options: dict[str, Any] = {}
+
+
+class Stack(Options):
+    """Options of `stack`."""
+
+    of: list[Words | dict[str, Any]] = Field(min_length=2)
+    """Names of other arms, or methods with their options, in the order of applying them."""
