@@ -120,9 +120,9 @@ def findings(found: Found, prompts: Mapping[str, Prompt], seed: int) -> list[Fin
         return []
     out = extraction.findings(found.cliques, prompts, found.source)
     out += extraction.persistent(found.edges, prompts)
-    out = [f for f in out if "/prompt=" not in f.id]
+    out = [f for f in out if f.key.kind != "extraction-prompt"]
     told = detectors.findings(found.scores, prompts, seed)
-    return out + [f for f in told if "/called/" not in f.id]
+    return out + [f for f in told if f.key.detail != "called"]
 
 
 def _alike(pictures: Sequence[np.ndarray]) -> np.ndarray:

@@ -316,8 +316,7 @@ def _instruments(
 
 def _beside(f: Finding) -> bool:
     """Whether a claim of `effects` is not made by the arm's own findings already."""
-    _, _, key, *_ = f.id.split("/")
-    return key not in ("copies", "similarity", "kept")
+    return f.key.kind not in ("copied", "similarity", "kept")
 
 
 def drawn_and_read(

@@ -36,7 +36,7 @@ def whole(hostile: str = "", size: Size = SIZE) -> Evidence:
     one = evidence(replace(size, hostile=hostile, subjects=named))
     arms = {m.name: m.name + hostile for m in one.suite.mitigations}
     mitigations = tuple(replace(m, name=arms[m.name]) for m in one.suite.mitigations)
-    found = [replace(f, arm=arms.get(f.arm, f.arm)) for f in one.findings]
+    found = [replace(f, key=f.key._replace(arm=arms.get(f.arm, f.arm))) for f in one.findings]
     table = one.attributes.assign(arm=one.attributes.arm.replace(arms))
     samples = {k: replace(s, arm=arms.get(s.arm, s.arm)) for k, s in one.samples.items()}
     one = replace(one, suite=replace(one.suite, mitigations=mitigations), findings=found,

@@ -25,10 +25,10 @@ METRICS = 60
 def whole(f: Finding) -> bool:
     """Whether a finding speaks of the run as a whole: what goes into the metadata."""
     if f.section == "representation":
-        return f.arm == BASELINE and "/all/" in f.id
+        return f.arm == BASELINE and f.key.everyone
     if f.section == "replication":
-        return "/count-" not in f.id
-    return f.section == "mitigation" and ("/all/" in f.id or "/cost-" in f.id)
+        return f.unit != "count"
+    return f.section == "mitigation" and f.key.kind in ("target-distance", "cost")
 
 
 def results(findings: Sequence[Finding], suite: str) -> list[EvalResult]:
