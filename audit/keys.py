@@ -77,7 +77,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
     },
     "mitigation": {
         "change": "{arm}/{subject}/{attribute}",
-        "target-distance": "{arm}/{subject}/distance{of}",
+        "target-distance": "{arm}/all/distance{of}",
         **_same("{arm}/{kind}-{detail}", "cost", "copies", "nearness", "removed"),
         **_same("{arm}/{kind}", "verdict", "truncated"),
         **_same("{arm}/{kind}/{attribute}/{detail}", "distance", "parity", "overshoot"),

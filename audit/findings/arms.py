@@ -20,6 +20,8 @@ from audit.stats.interval import UNKNOWN, Interval
 MATTERS = 0.1
 """The smallest change of a distance or of a rate of copies that matters, declared in advance. That
 of alignment stands with its finding: cosines of two encoders have no common scale."""
+PLACEBO, NEGATIVE = "placebo", "negative"
+"""Methods by name: words that say nothing, and words that the engine is told to avoid."""
 NOTHING = Interval(0.0, 0.0, 0.0)
 
 
@@ -63,9 +65,9 @@ def placebo_of(arm: Mitigation, declared: Sequence[Mitigation]) -> Mitigation | 
 
     Arms that put no words in have none, and neither have placebos.
     """
-    placebos = [m for m in declared if m.method == "placebo" and m.name != arm.name]
-    speaking = [p for p in arm.each if "attribute" in p.options and p.method != "negative"]
-    if not speaking or any(p.method == "placebo" for p in arm.each):
+    placebos = [m for m in declared if m.method == PLACEBO and m.name != arm.name]
+    speaking = [p for p in arm.each if "attribute" in p.options and p.method != NEGATIVE]
+    if not speaking or any(p.method == PLACEBO for p in arm.each):
         return None
     names = {arm.name, *(p.name for p in arm.each)}
     asked = {p.options["attribute"] for p in speaking}

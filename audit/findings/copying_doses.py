@@ -26,11 +26,13 @@ from audit.stats.proportions import effective_n
 FEWEST = 3
 """Scales, the run's own among them, that make a row of doses; two are a comparison."""
 LEVEL = 0.05
+GUIDANCE = "guidance"
+"""The method whose amount is looked at."""
 
 
 def of_guidance(own: float, arms: tuple[Mitigation, ...]) -> dict[str, float]:
     """Guidance scale by arm: the run's own, and that of every arm that sets another."""
-    others = {m.name: float(m.options["scale"]) for m in arms if m.method == "guidance"}
+    others = {m.name: float(m.options["scale"]) for m in arms if m.method == GUIDANCE}
     return {BASELINE: own, **others}
 
 

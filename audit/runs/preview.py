@@ -33,6 +33,8 @@ FIRST = {
 }  # fmt: skip
 """The option that follows the colon."""
 NOWHERE = Settings("", "", 1, 1.0, 1)
+PLACEBO = "placebo"
+"""The method whose words say nothing."""
 RUNS = Path("reports")
 """Where runs land by default."""
 
@@ -154,7 +156,7 @@ def paired(specs: Sequence[str]) -> list[str]:
     for spec in specs:
         arm = parse(spec)
         same = before is not None and before.options["attribute"] == arm.options.get("attribute")
-        if before and same and arm.method == "placebo" and set(arm.options) == {"attribute"}:
+        if before and same and arm.method == PLACEBO and set(arm.options) == {"attribute"}:
             spec = f"{spec.strip()},like={before.name}"
         out.append(spec)
         before = arm if arm.method in SPEAKING else before

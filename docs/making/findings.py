@@ -55,7 +55,7 @@ def page() -> str:
     ]
     made = []
     for path in sorted((Path(audit.__file__).parent / "findings").glob("*.py")):
-        if path.stem not in ("__init__", "common", "wording", "pairs"):
+        if path.stem not in ("__init__", "claim", "common", "wording", "pairs"):
             made.append((code(f"findings/{path.name}"), said(f"audit.findings.{path.stem}")))
     return head + "".join(
         [

@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from audit.cli.compare import compare as verb
+from audit.design.suites import conditions
 from audit.errors import UserError
 from audit.findings import gates
 from audit.records import Attribute, from_json
@@ -173,7 +174,7 @@ def test_a_comparison_can_be_held_against_gates(tmp_path: Path) -> None:
     a, b = write(tmp_path / "a", Plan()), write(tmp_path / "b", Plan("two", OTHER, copies=0.6))
     report = Path(call(str(a), str(b), "--out", str(tmp_path / "out"))[1].strip())
     found = RunFolder(report.parent).findings()
-    gate = gates.parse("comparison.none.copies.captions* <= 5 %")
+    gate = conditions.parse("comparison.none.copies.captions* <= 5 %")
     assert gates.overall(gates.check([gate], found)) == "fail"
 
 
