@@ -16,7 +16,7 @@ import pandas as pd
 from audit.design.suites.conditions import parse
 from audit.errors import Incomplete, UserError
 from audit.files import write_atomic
-from audit.findings.gates import PASS, Check, alias, junit, overall, rows
+from audit.findings.gates import PASS, Check, junit, overall, rows
 from audit.findings.gates import check as judge
 from audit.records import Finding, Suite, asdict_sample
 from audit.runs import comparing
@@ -58,8 +58,8 @@ class Result:
         `name` is the dotted name that gates take. Unknown numbers are NaN.
         """
         found = RunFolder(self.folder).findings()
-        rows = [{"name": ".".join(alias(f)), **asdict(f)} for f in found]
-        return pd.DataFrame(rows, columns=["name", *(f.name for f in fields(Finding))])
+        columns = ["name", *(f.name for f in fields(Finding) if f.name != "name")]
+        return pd.DataFrame([asdict(f) for f in found], columns=columns)
 
     @property
     def samples(self) -> pd.DataFrame:

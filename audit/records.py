@@ -1,42 +1,16 @@
-"""The types that travel from room to room, left to right. Everything else is a tidy table.
-
-Table schemas, one row per line, are the `*_COLUMNS` tuples below; `outcome` says why a value is
-missing, and a missing number is NaN, never 0.
-"""
+"""The types that travel from room to room, left to right. Everything else is a tidy table."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-
-BASELINE = "none"
-"""Name of the arm without a mitigation."""
-
-OUTCOMES = ("label", "uncertain", "no person", "several people", "blocked", "unreadable")
-
-ATTRIBUTE_COLUMNS = (
-    "sample", "prompt", "subject", "arm", "seed", "attribute", "outcome", "value", "score",
-)  # fmt: skip
-"""One row per sample and attribute; `value` is None unless `outcome` is "label"."""
-
-MATCH_COLUMNS = (
-    "sample", "prompt", "arm", "seed", "score", "held_score", "held", "train", "train_caption",
-    "repeats", "copy", "outcome",
-)  # fmt: skip
-"""One row per sample: exact cosines to the nearest training and held-out image, and their ids."""
-
-ALIGNMENT_COLUMNS = ("prompt", "subject", "arm", "seed", "score", "chance", "subject_read")
-"""One row per sample: cosine to its ORIGINAL prompt and, on average, to all prompts; whether the
-subject was recognised, or None where none was asked for."""
+from audit.errors import UserError
+from audit.keys import Counted, Key, Unit, id_of, name_of
 
 
 def digest(value: object, length: int = 16) -> str:
@@ -307,14 +281,21 @@ class Truth:
 class Finding:
     """One claim with its uncertainty. Numbers that are not known are NaN; texts are plain."""
 
-    id: str
-    """Unique and stable: `representation/technologist/gender=woman`."""
-    section: str
+    id: str = field(init=False)
+    """Unique and stable: `representation/none/technologist/gender=woman`."""
+    section: str = field(init=False)
     """"representation", "replication", "mitigation", "quality" or "comparison"."""
+    key: Key
+    """What the claim is about, part by part; id, section, arm and name are printed from it."""
     where: str
-    """What the claim is about: a subject, a prompt, a level of repetition."""
+    """The same in words: a subject, a prompt, a level of repetition."""
     quantity: str
-    """What was estimated: `share of women`, `copies among images`, ..."""
+    """What was estimated, in words: `share of women`, `copies among images`, ..."""
+    unit: Unit
+    """What the numbers are: `share`, `points`, `distance`, `cosine`, `bits`, `coefficient`,
+    `count`."""
+    counted: Counted
+    """What `n` and the interval rest on: `images`, `pairs`, `prompts` or `subjects`."""
     estimate: float
     """Shares, and changes of shares, in 0..1; the page writes them in percent and points."""
     low: float
@@ -322,14 +303,14 @@ class Finding:
     high: float
     """Upper end of it."""
     n: int
-    """What was counted: images, or pairs of them."""
+    """How many images, pairs, prompts or subjects there are."""
     n_effective: float
     """As many independent images would be known as well: images of a prompt resemble each other."""
     missing: int
     """Images that were planned and tell nothing, by reason in `reasons`."""
     method: str
     """How estimate and interval were computed."""
-    arm: str = BASELINE
+    arm: str = field(init=False)
     """The mitigation, or `none`."""
     reasons: Mapping[str, int] = field(default_factory=dict)
     """Missing images by outcome."""
@@ -345,6 +326,8 @@ class Finding:
     """The same if every one of them were for it."""
     references: Mapping[str, float] = field(default_factory=dict)
     """Declared targets for this quantity by name, e.g. planted, training set, uniform."""
+    against: str = ""
+    """Name of the reference that verdict and p are about."""
     truth: float = math.nan
     """The planted truth, for the embedded world."""
     p: float = math.nan
@@ -361,12 +344,18 @@ class Finding:
     """One of VERDICTS."""
     sentence: str = ""
     """The claim in one plain sentence, with estimate, interval and n."""
+    name: str = field(init=False)
+    """The dotted name that gates take."""
+
+    def __post_init__(self) -> None:
+        printed = {"id": id_of(self.key), "name": name_of(self.key)}
+        for part, text in {**printed, "section": self.key.section, "arm": self.key.arm}.items():
+            object.__setattr__(self, part, text)
 
 
-VERDICTS = (
-    "above", "below", "compatible", "equivalent", "undecided", "found", "not found", "kept", "lost",
-    "works", "at a cost", "no effect", "harms", "met", "not met", "described",
-)  # fmt: skip
+def row(finding: Finding) -> dict[str, Any]:
+    """A finding as plain data: the key as a mapping without its empty parts."""
+    return {**asdict(finding), "key": {k: v for k, v in finding.key._asdict().items() if v}}
 
 
 def to_json(findings: list[Finding]) -> str:
@@ -379,36 +368,30 @@ def to_json(findings: list[Finding]) -> str:
             return {k: clean(v) for k, v in value.items()}
         return value
 
-    rows = [{k: clean(v) for k, v in asdict(f).items()} for f in findings]
+    rows = [{k: clean(v) for k, v in row(f).items()} for f in findings]
     return json.dumps(rows, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def from_json(text: str) -> list[Finding]:
-    """Read findings back; null becomes NaN, in references too."""
+    """Read findings back; null becomes NaN, in references too.
+
+    Raises UserError for findings without a key, as earlier versions wrote them: what such a finding
+    means was in its id alone, which is not read.
+    """
     rows: list[dict[str, Any]] = json.loads(text)
     floats = {f for f, t in Finding.__annotations__.items() if t in ("float", float)}
+    printed = {f.name for f in fields(Finding) if not f.init}
 
     def known(key: str, value: Any) -> Any:
         if key == "references":
             return {k: math.nan if v is None else v for k, v in value.items()}
+        if key == "key":
+            return Key(**value)
         return math.nan if value is None and key in floats else value
 
-    return [Finding(**{k: known(k, v) for k, v in row.items()}) for row in rows]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Everything that the report shows; it computes no estimate of its own."""
-
-    suite: Suite
-    settings: Settings
-    findings: list[Finding]
-    attributes: pd.DataFrame
-    matches: pd.DataFrame
-    samples: dict[str, Sample]
-    image: Callable[[str], np.ndarray]
-    """Sample id to uint8[h, w, 3]."""
-    train_image: Callable[[str], np.ndarray]
-    """Training image id to uint8[h, w, 3]."""
-    facts: Mapping[str, Any]
-    """Method facts to be printed: threshold, corpus sizes, classifier errors, command, versions."""
+    if any("key" not in r for r in rows):
+        raise UserError(
+            "These findings are damaged, or an earlier version wrote them, which did not say what "
+            "each is about. Run the same command again, which writes them from the run's tables."
+        )
+    return [Finding(**{k: known(k, v) for k, v in r.items() if k not in printed}) for r in rows]

@@ -23,20 +23,10 @@ import numpy as np
 import pandas as pd
 
 from audit.findings import distances, intersections, mitigation, representation
-from audit.records import (
-    ALIGNMENT_COLUMNS,
-    BASELINE,
-    Attribute,
-    Evidence,
-    Mitigation,
-    Prompt,
-    Reference,
-    Sample,
-    Settings,
-    Suite,
-    to_json,
-)
+from audit.keys import ALIGNMENT_COLUMNS, BASELINE
+from audit.records import Attribute, Mitigation, Prompt, Reference, Sample, Settings, Suite, to_json
 from audit.report import page
+from audit.report.evidence import Evidence
 
 GENDER = Attribute("gender", ("woman", "man"), {})
 TONE = Attribute("tone", ("light", "medium-light", "medium", "medium-dark", "dark"), {})

@@ -18,7 +18,6 @@ from typer.testing import CliRunner
 import audit
 from audit import api
 from audit.cli.main import app
-from audit.findings import gates
 from audit.records import from_json
 from audit.runs import preview
 from audit.runs.opt import declared, named
@@ -139,7 +138,7 @@ def test_a_finished_run_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert audit.open(str(folder / "report.html")) == result
     written = from_json((folder / "findings.json").read_text("utf-8"))
     assert list(result.findings.id) == [f.id for f in written]
-    assert list(result.findings.name) == [".".join(gates.alias(f)) for f in written]
+    assert list(result.findings.name) == [f.name for f in written]
     pd.testing.assert_series_equal(
         result.findings.estimate, pd.Series([f.estimate for f in written], name="estimate")
     )

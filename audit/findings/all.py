@@ -126,5 +126,4 @@ def _instruments(m: Measured, table: pd.DataFrame, asked: Sequence[Attribute]) -
 
 def _beside(f: Finding) -> bool:
     """Whether a claim of `effects` is not made by the arm's own findings already."""
-    _, _, key, *_ = f.id.split("/")
-    return key not in ("copies", "similarity", "kept")
+    return f.key.kind not in ("copied", "similarity", "kept")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from audit.findings.representation import Context, estimates, readings, share_phrase
-from audit.findings.wording import cap, change
-from audit.records import BASELINE, Attribute, Finding
+from audit.findings.claim import Claim, Counts, finding
+from audit.findings.representation import Context, Readings, estimates, readings
+from audit.findings.wording import cap, change, share_phrase
+from audit.keys import ALL, BASELINE, Key
+from audit.records import Attribute, Finding
 from audit.stats.amplification import towards_majority
 from audit.stats.decisions import verdict
 from audit.stats.directional_amplification import Resampling, task_to_attribute
@@ -36,11 +37,7 @@ def findings(
             errors = context.confusion.get(attribute.name)
             model = estimates(read.thinned, errors, context.seed, context.level)[0]
             for kind, rows in own.groupby("kind", sort=False):
-                f = _finding(attribute, str(kind), model, rows, context)
-                f = replace(f, where=read.subject, n=int(read.counts.sum()))
-                stem = f"representation/{BASELINE}/{read.subject}/{attribute.name}"
-                f = replace(f, id=f"{stem}-amplification/{kind}")
-                out.append(replace(f, sentence=_sentence(f, str(kind))))
+                out.append(_finding(read, str(kind), model, rows, context))
     return _overall(out, context) + _directional(table, training, context) + out
 
 
@@ -65,21 +62,18 @@ def _directional(table: pd.DataFrame, training: pd.DataFrame, context: Context) 
                 Resampling(np.random.default_rng(context.seed)),
             )
             ci, name = got.interval, attribute.name.replace("_", " ")
+            claim = Claim(
+                _key(ALL, attribute, f"directional, {kind}"),
+                f"change by directional amplification of {name}, {kind}",
+                f"all {len(subjects)} subjects", "points", "images",
+                "BiasAmp from subject to attribute (Wang & Russakovsky 2021); Bayesian bootstrap "
+                "of prompts; labels as read",
+            )  # fmt: skip
             out.append(
-                Finding(
-                    id=f"representation/{BASELINE}/all/{attribute.name}-amplification/"
-                    f"directional, {kind}",
-                    section="representation",
-                    where=f"all {len(subjects)} subjects",
-                    quantity=f"change by directional amplification of {name}, {kind}",
-                    estimate=ci.estimate,
-                    low=ci.low,
-                    high=ci.high,
-                    n=len(model),
-                    n_effective=float(len(learned)),
-                    missing=0,
-                    method="BiasAmp from subject to attribute (Wang & Russakovsky 2021); Bayesian "
-                    "bootstrap of prompts; labels as read",
+                finding(
+                    claim,
+                    ci,
+                    Counts(len(model), float(len(learned))),
                     verdict=verdict(ci, 0.0),
                     sentence=(
                         f"Directional bias amplification, from subject to {name} ({kind}): "
@@ -109,78 +103,73 @@ def _counts(
     return table
 
 
-def _sentence(f: Finding, kind: str) -> str:
-    if not math.isfinite(f.estimate):
-        return f"{cap(f.where)}: whether the model amplifies is not known, n = {f.n}."
-    return (
-        f"{cap(f.where)}: the {f.quantity.removeprefix('change of ').split(' against')[0]} "
-        f"lies {change(f.estimate, f.low, f.high)} further on the training majority's side than "
-        f"in training images ({kind}), n = {f.n}."
-    )
+def _key(subject: str, attribute: Attribute, kind: str) -> Key:
+    return Key("representation", BASELINE, subject, attribute.name, "amplification", kind)
 
 
 def _finding(
-    attribute: Attribute, kind: str, model: Interval, rows: pd.DataFrame,
-    context: Context,
-) -> Finding:  # fmt: skip
-    labelled = rows[rows.outcome == "label"]
-    first = attribute.classes[0]
-    k, n = int((labelled.value == first).sum()), len(labelled)
+    read: Readings, kind: str, model: Interval, rows: pd.DataFrame, context: Context
+) -> Finding:
+    """Amplification of one subject against its captions of one kind."""
+    labelled, attribute = rows[rows.outcome == "label"], read.attribute
+    k, n = int((labelled.value == attribute.classes[0]).sum()), len(labelled)
     errors = context.confusion.get(attribute.name)
     learned = estimates(np.array([k, n - k], float), errors, context.seed, context.level)[0]
     found = towards_majority(model, learned)
-    return Finding(
-        id="",
-        section="representation",
-        where="",
-        quantity=f"change of {share_phrase(first)} against training, {kind}",
-        estimate=found.estimate,
-        low=found.low,
-        high=found.high,
-        n=0,
-        n_effective=float(n),
-        missing=len(rows) - n,
-        method=f"{kind}; MOVER on two corrected shares, towards the training majority",
+    share, images = share_phrase(attribute.classes[0]), int(read.counts.sum())
+    claim = Claim(
+        _key(read.subject, attribute, kind), f"change of {share} against training, {kind}",
+        read.subject, "points", "images",
+        f"{kind}; MOVER on two corrected shares, towards the training majority",
+    )  # fmt: skip
+    says = "whether the model amplifies is not known"
+    if math.isfinite(found.estimate):
+        says = (
+            f"the {share} lies {change(found.estimate, found.low, found.high)} further on the "
+            f"training majority's side than in training images ({kind})"
+        )
+    return finding(
+        claim,
+        found,
+        Counts(images, float(n), len(rows) - n),
         naive=learned.estimate,
         naive_low=learned.low,
         naive_high=learned.high,
         verdict=verdict(found, 0.0),
+        sentence=f"{cap(read.subject)}: {says}, n = {images}.",
     )
 
 
 def _overall(found: list[Finding], context: Context) -> list[Finding]:
     """Mean amplification over subjects, by attribute and kind, resampling subjects."""
     out = []
-    stems = dict.fromkeys(tuple(f.id.split("/")[-2:]) for f in found)
-    for name, kind in stems:
-        rows = [f for f in found if f.id.endswith(f"/{name}/{kind}") and math.isfinite(f.estimate)]
-        if len(rows) < 3:
-            continue
-        values = np.array([f.estimate for f in rows])
-        rng = np.random.default_rng(context.seed)
-        means = rng.choice(values, (4000, len(values))).mean(1)
-        low, high = (float(v) for v in np.quantile(means, (0.025, 0.975)))
-        attribute = name.removesuffix("-amplification").replace("_", " ")
-        mean = float(values.mean())
-        out.append(
-            Finding(
-                id=f"representation/{BASELINE}/all/{name}/{kind}",
-                section="representation",
-                where=f"all {len(rows)} subjects",
-                quantity=f"change of {attribute} shares against training, {kind}",
-                estimate=mean,
-                low=low,
-                high=high,
-                n=sum(f.n for f in rows),
-                n_effective=float(len(rows)),
-                missing=0,
-                method="mean over subjects; percentile bootstrap over subjects",
-                verdict=verdict(Interval(mean, low, high), 0.0),
-                sentence=(
-                    f"Against training images ({kind}), {attribute} shares move "
-                    f"{change(mean, low, high)} towards the training majority, on average over "
-                    f"{len(rows)} subjects."
-                ),
-            )
-        )
+    for attribute in context.attributes:
+        mine = [f for f in found if f.key.attribute == attribute.name]
+        for kind in dict.fromkeys(f.key.detail for f in mine):
+            rows = [f for f in mine if f.key.detail == kind and math.isfinite(f.estimate)]
+            if len(rows) >= 3:
+                out.append(_mean(rows, attribute, kind, context.seed))
     return out
+
+
+def _mean(rows: list[Finding], attribute: Attribute, kind: str, seed: int) -> Finding:
+    values, name = np.array([f.estimate for f in rows]), attribute.name.replace("_", " ")
+    means = np.random.default_rng(seed).choice(values, (4000, len(values))).mean(1)
+    low, high = (float(v) for v in np.quantile(means, (0.025, 0.975)))
+    mean = Interval(float(values.mean()), low, high)
+    claim = Claim(
+        _key(ALL, attribute, kind), f"change of {name} shares against training, {kind}",
+        f"all {len(rows)} subjects", "points", "subjects",
+        "mean over subjects; percentile bootstrap over subjects",
+    )  # fmt: skip
+    return finding(
+        claim,
+        mean,
+        Counts(sum(f.n for f in rows), float(len(rows))),
+        verdict=verdict(mean, 0.0),
+        sentence=(
+            f"Against training images ({kind}), {name} shares move "
+            f"{change(mean.estimate, low, high)} towards the training majority, on average over "
+            f"{len(rows)} subjects."
+        ),
+    )

@@ -10,14 +10,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.wording import change as points
-from audit.findings.wording import cosine_change, interval, percent
+from audit.findings.wording import cosine_change, percent
+from audit.findings.wording import interval as limits
+from audit.keys import Key
 from audit.records import Finding, Mitigation
 from audit.stats.interval import UNKNOWN, Interval
 
 MATTERS = 0.1
 """The smallest change of a distance or of a rate of copies that matters, declared in advance. That
 of alignment stands with its finding: cosines of two encoders have no common scale."""
+PLACEBO, NEGATIVE = "placebo", "negative"
+"""Methods by name: words that say nothing, and words that the engine is told to avoid."""
 NOTHING = Interval(0.0, 0.0, 0.0)
 
 
@@ -49,11 +54,11 @@ class Sides:
 def findings(found: Sequence[Finding], declared: Sequence[Mitigation]) -> list[Finding]:
     """The verdict on each declared arm of which something is known, in their order.
 
-    Ids are `mitigation/<arm>/verdict`. The estimate is the net of all gains and of alignment, each
+    The estimate is the net of all gains and of alignment, each
     in units of the smallest amount that matters. Verdicts as in `judge`.
     """
-    by_id = {f.id: f for f in found if f.id.startswith("mitigation/")}
-    return [made for m in declared if (made := _one(by_id, m, placebo_of(m, declared)))]
+    by_key = {f.key: f for f in found if f.section == "mitigation"}
+    return [made for m in declared if (made := _one(by_key, m, placebo_of(m, declared)))]
 
 
 def placebo_of(arm: Mitigation, declared: Sequence[Mitigation]) -> Mitigation | None:
@@ -61,9 +66,9 @@ def placebo_of(arm: Mitigation, declared: Sequence[Mitigation]) -> Mitigation | 
 
     Arms that put no words in have none, and neither have placebos.
     """
-    placebos = [m for m in declared if m.method == "placebo" and m.name != arm.name]
-    speaking = [p for p in arm.each if "attribute" in p.options and p.method != "negative"]
-    if not speaking or any(p.method == "placebo" for p in arm.each):
+    placebos = [m for m in declared if m.method == PLACEBO and m.name != arm.name]
+    speaking = [p for p in arm.each if "attribute" in p.options and p.method != NEGATIVE]
+    if not speaking or any(p.method == PLACEBO for p in arm.each):
         return None
     names = {arm.name, *(p.name for p in arm.each)}
     asked = {p.options["attribute"] for p in speaking}
@@ -81,29 +86,41 @@ def _known(x: Interval) -> bool:
 
 
 def _of(f: Finding | None) -> Interval:
-    return UNKNOWN if f is None else Interval(f.estimate, f.low, f.high)
+    return UNKNOWN if f is None else interval(f)
 
 
-def _sides(by_id: Mapping[str, Finding], arm: str, placebo: Mitigation | None) -> Sides:
-    prefix, axes = f"mitigation/{arm}/", []
-    for f in _gains(by_id, prefix):
-        key, gain, beyond = f.id.removeprefix(prefix), _turned(_of(f)), None
-        distance = key.startswith("all/")
+def _sides(by_key: Mapping[Key, Finding], arm: str, placebo: Mitigation | None) -> Sides:
+    axes = []
+    for f in _gains(by_key, arm):
+        gain, beyond = _turned(_of(f)), None
+        distance = f.key.kind == "target-distance"
         if placebo is not None:
-            other = by_id.get(f"mitigation/{placebo.name}/{key}")
+            other = by_key.get(f.key._replace(arm=placebo.name))
             # A placebo that was never drawn is unknown: no distance is shown to fall beyond it.
             beyond = difference(gain, _turned(_of(other))) if other or distance else None
-        name = f.quantity.removeprefix("change in ") if distance else "the rate of copies"
-        axes.append(Axis(name, gain, beyond or gain, f.references.get("before") != 0))
-    cost = by_id.get(f"{prefix}cost-alignment")
+        axes.append(Axis(_axis(f), gain, beyond or gain, f.references.get("before") != 0))
+    cost = by_key.get(_cost(arm))
     margin = cost.references.get("margin", math.nan) if cost else math.nan
     return Sides(tuple(axes), _of(cost), margin, placebo.name if placebo else "")
 
 
-def _gains(by_id: Mapping[str, Finding], prefix: str) -> list[Finding]:
+def _axis(f: Finding) -> str:
+    """What a gain is of, in words."""
+    if f.key.kind != "target-distance":
+        return "the rate of copies"
+    of = f" of {f.key.attribute.replace('_', ' ')}" if f.key.attribute else ""
+    return f"the mean distance{of} from the target"
+
+
+def _cost(arm: str) -> Key:
+    return Key("mitigation", arm, "", "", "cost", "alignment")
+
+
+def _gains(by_key: Mapping[Key, Finding], arm: str) -> list[Finding]:
     """Distances from the targets of all that an arm is about, and copies of captions, or of any."""
-    far = [f for id, f in by_id.items() if id.startswith(f"{prefix}all/distance")]
-    copies = [f for k in ("captions", "ordinary") if (f := by_id.get(f"{prefix}copies-{k}"))]
+    far = [f for k, f in by_key.items() if k.arm == arm and k.kind == "target-distance"]
+    keys = [Key("mitigation", arm, "", "", "copies", k) for k in ("captions", "ordinary")]
+    copies = [by_key[k] for k in keys if k in by_key]
     return [*far, *copies[:1]]
 
 
@@ -195,35 +212,35 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _one(
-    by_id: Mapping[str, Finding], arm: Mitigation, placebo: Mitigation | None
+    by_key: Mapping[Key, Finding], arm: Mitigation, placebo: Mitigation | None
 ) -> Finding | None:
-    prefix = f"mitigation/{arm.name}/"
-    gains = _gains(by_id, prefix)
+    gains = _gains(by_key, arm.name)
     if not gains:
         return None
-    sides = _sides(by_id, arm.name, placebo)
-    (verdict, why), total = judge(sides), net(sides)
-    main = gains[-1]
-    numbers = "; ".join(_numbers(by_id, prefix, gains))
-    return Finding(
-        id=f"{prefix}verdict", section="mitigation", where=f"arm {arm.name}",
-        quantity="coefficient of net benefit, in smallest amounts that matter",
-        estimate=total.estimate, low=total.low, high=total.high, n=main.n,
-        n_effective=main.n_effective, missing=main.missing, arm=arm.name, verdict=verdict,
-        method="gains and alignment over their margins, summed; square-and-add limits",
+    sides = _sides(by_key, arm.name, placebo)
+    (verdict, why), main = judge(sides), gains[-1]
+    numbers = "; ".join(_numbers(by_key, arm.name, gains))
+    claim = Claim(
+        Key("mitigation", arm.name, "", "", "verdict"),
+        "coefficient of net benefit, in smallest amounts that matter", f"arm {arm.name}",
+        "coefficient", "pairs",
+        "gains and alignment over their margins, summed; square-and-add limits",
+    )  # fmt: skip
+    return finding(
+        claim, net(sides), Counts(main.n, main.n_effective, main.missing), verdict=verdict,
         sentence=f"{arm.name}: {why} ({numbers}; n = {main.n} pairs).",
     )  # fmt: skip
 
 
-def _numbers(by_id: Mapping[str, Finding], prefix: str, gains: Sequence[Finding]) -> list[str]:
+def _numbers(by_key: Mapping[Key, Finding], arm: str, gains: Sequence[Finding]) -> list[str]:
     """What the verdict rests on, in the words of its findings."""
     parts = []
     for f in gains:
-        what = "rate of copies" if "/copies-" in f.id else f.quantity.removeprefix("change in the ")
-        parts.append(f"{what} {points(f.estimate, f.low, f.high)}")
-    removed, cost = by_id.get(f"{prefix}removed-captions"), by_id.get(f"{prefix}cost-alignment")
+        parts.append(f"{_axis(f).removeprefix('the ')} {points(f.estimate, f.low, f.high)}")
+    removed = by_key.get(Key("mitigation", arm, "", "", "removed", "captions"))
+    cost = by_key.get(_cost(arm))
     if removed is not None:
-        share = f"{percent(removed.estimate)} {interval(removed.low, removed.high)}"
+        share = f"{percent(removed.estimate)} {limits(removed.low, removed.high)}"
         parts.append(f"copies removed {share}")
     if cost is not None:
         parts.append(f"alignment {cosine_change(cost.estimate, cost.low, cost.high)}")

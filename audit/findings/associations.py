@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from audit.findings.claim import Claim, Counts, adjusted, finding
 from audit.findings.wording import p_value
-from audit.records import BASELINE, Association, Finding
+from audit.keys import ALL, BASELINE, Key
+from audit.records import Association, Finding
 from audit.stats.association import Draws, differential_association
-from audit.stats.multiplicity import benjamini_hochberg
 
 FAMILY = "associations"
 
@@ -23,9 +23,7 @@ def findings(scores: pd.DataFrame, declared: Sequence[Association], seed: int) -
     The effect is Caliskan's d over prompts, as in T2IAT (Wang et al. 2023), with a permutation p
     over prompts; p is adjusted over all associations of the suite.
     """
-    found = [_one(scores[scores.association == a.name], a, seed) for a in declared]
-    q = benjamini_hochberg(np.array([f.p for f in found]))
-    return [replace(f, q=float(v)) for f, v in zip(found, q, strict=True)]
+    return adjusted([_one(scores[scores.association == a.name], a, seed) for a in declared])
 
 
 def _one(rows: pd.DataFrame, a: Association, seed: int) -> Finding:
@@ -49,21 +47,17 @@ def _one(rows: pd.DataFrame, a: Association, seed: int) -> Finding:
     else:
         sentence = f"{a.title}: no difference was found ({size}, {said}, {count})."
     verdict = "undecided" if not known else ("found" if p < 0.05 else "not found")
-    return Finding(
-        id=f"representation/{BASELINE}/all/association-{a.name}",
-        section="representation",
-        where=a.title,
-        quantity=f"association effect d of {a.x_label} rather than {a.y_label} with {a.a}",
-        estimate=effect.estimate,
-        low=effect.low,
-        high=effect.high,
-        n=len(rows) - got.missing,
-        n_effective=float(sum(got.prompts)),
-        missing=got.missing,
-        method=(
-            f"{'exact' if got.exact else 'Monte Carlo'} permutation of prompts over "
-            f"{got.partitions} partitions; noncentral t limits; A and B are {a.source}"
-        ),
+    claim = Claim(
+        Key("representation", BASELINE, ALL, "", "association", a.name),
+        f"association effect d of {a.x_label} rather than {a.y_label} with {a.a}", a.title,
+        "coefficient", "images",
+        f"{'exact' if got.exact else 'Monte Carlo'} permutation of prompts over "
+        f"{got.partitions} partitions; noncentral t limits; A and B are {a.source}",
+    )  # fmt: skip
+    return finding(
+        claim,
+        effect,
+        Counts(len(rows) - got.missing, float(sum(got.prompts)), got.missing),
         p=p,
         family=FAMILY,
         verdict=verdict,

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from audit.findings.claim import Claim, Counts, finding
 from audit.findings.common import LEVELS, Common, Context, arms, mean, moved, newcombe
-from audit.findings.wording import cap, percent, plural
+from audit.findings.wording import cap, percent, share_phrase
 from audit.findings.wording import change as words
+from audit.keys import ALL, Counted, Key
 from audit.records import Finding
 from audit.stats.change import fisher, through_errors, unpaired_change
 from audit.stats.decisions import compared
@@ -47,6 +49,8 @@ class _Counted:
     missing: int
     reasons: Mapping[str, int]
     shares: tuple[float, float]
+    of: Counted
+    """What `n` counts."""
     method: str
 
 
@@ -70,8 +74,7 @@ class _Read:
     @property
     def phrase(self) -> str:
         """`share of women`."""
-        people = self.value in ("woman", "man")
-        return f"share of {plural(self.value) if people else self.value}"
+        return share_phrase(self.value)
 
     def _hits(self, rows: pd.DataFrame, end: str = "") -> np.ndarray:
         return (rows[f"value{end}"] == self.value).to_numpy(bool)
@@ -93,7 +96,8 @@ class _Read:
             lambda level: newcombe(cells, level),
             mcnemar(round(cells[1]), round(cells[2])) if n else math.nan,
             n, size if n else math.nan, len(gone), lacking(gone, ("outcome_a", "outcome_b")),
-            (mean(a), mean(b)), "paired by prompt and seed; Newcombe's interval; exact McNemar",
+            (mean(a), mean(b)), "pairs",
+            "paired by prompt and seed; Newcombe's interval; exact McNemar",
         )  # fmt: skip
 
     def _gain(self, both: pd.DataFrame) -> np.ndarray:
@@ -117,22 +121,24 @@ class _Read:
             lambda level: unpaired_change(k[0], n[0], k[1], n[1], level),
             fisher(round(k[0]), round(n[0]), round(k[1]), round(n[1])) if all(n) else math.nan,
             sum(sizes), float(sum(n)), missing, dict(reasons), (shares[0], shares[1]),
+            "images",
             f"not paired ({why}); Newcombe's interval; Fisher's exact test",
         )  # fmt: skip
 
-    def _finding(self, key: str, where: str, c: _Counted) -> Finding:
+    def _finding(self, subject: str, where: str, c: _Counted) -> Finding:
         naive = c.change(LEVELS[0])
         index = self.context.youden.get(self.attribute)
         wide, narrow = (self._true(c.change(level)) for level in LEVELS)
-        unit = "pairs" if c.method.startswith("paired") else "images"
+        counted = "pairs" if c.of == "pairs" else "images"  # of subjects, their images are told
         first, second = map(percent, c.shares)
         read = "from" if index is None else "read from"
-        return Finding(
-            id=f"comparison/{self.arm}/{key}/{self.attribute}={self.value}",
-            section="comparison", where=where, quantity=f"change in the {self.phrase}",
-            estimate=wide.estimate, low=wide.low, high=wide.high, n=c.n,
-            n_effective=c.n_effective, missing=c.missing, reasons=c.reasons, arm=self.arm,
-            method=c.method + ("; corrected for classifier error" if index else ""),
+        claim = Claim(
+            Key("comparison", self.arm, subject, self.attribute, "share", self.value),
+            f"change in the {self.phrase}", where, "points", c.of,
+            c.method + ("; corrected for classifier error" if index else ""),
+        )  # fmt: skip
+        return finding(
+            claim, wide, Counts(c.n, c.n_effective, c.missing, c.reasons),
             naive=naive.estimate if index else math.nan, naive_low=naive.low if index else math.nan,
             naive_high=naive.high if index else math.nan, p=c.p,
             references={"before": c.shares[0], "after": c.shares[1]},
@@ -140,7 +146,7 @@ class _Read:
             verdict=compared(wide, narrow, 0.0, self.context.margin),
             sentence=f"{cap(where)}: the {self.phrase} changes by "
             f"{words(wide.estimate, wide.low, wide.high)} ({read} {first} in A to {second} in B), "
-            f"n = {c.n} {unit}.",
+            f"n = {c.n} {counted}.",
         )  # fmt: skip
 
     def _true(self, seen: Interval) -> Interval:
@@ -154,18 +160,18 @@ class _Read:
             return []
         both, pairs = self._both(), self.table.pairs
         where = f"all {len(single)} subjects"
-        if all(f.method.startswith("paired") for f in single) and len(both):
+        if all(f.counted == "pairs" for f in single) and len(both):
             a, b = self._hits(both, "_a"), self._hits(both, "_b")
             means = moved(b.astype(float) - a, both.prompt, (a, b), self.context.seed)
             gone = pairs.drop(both.index)
             counted = _Counted(
                 means.change, means.p, len(both), float(means.clusters), len(gone),
-                lacking(gone, ("outcome_a", "outcome_b")), (mean(a), mean(b)),
+                lacking(gone, ("outcome_a", "outcome_b")), (mean(a), mean(b)), "pairs",
                 f"paired by prompt and seed; {means.method}",
             )  # fmt: skip
         else:
             counted = self._over_subjects(single)
-        f = self._finding("all", where, counted)
+        f = self._finding(ALL, where, counted)
         return [replace(f, family=f"all subjects, B against A, {self.arm}")]
 
     def _over_subjects(self, single: Sequence[Finding]) -> _Counted:
@@ -177,7 +183,7 @@ class _Read:
         both = (mean(rows[:, 0]), mean(rows[:, 1]))
         return _Counted(
             means.change, means.p, sum(f.n for f in single), float(len(rows)),
-            sum(f.missing for f in single), {}, both,
+            sum(f.missing for f in single), {}, both, "subjects",
             "mean over subjects; percentile bootstrap over subjects; sign-flip test",
         )  # fmt: skip
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from audit.records import BASELINE
+from audit.findings import claim
 from audit.stats.interval import Interval
 from audit.stats.paired import paired_bootstrap, paired_difference, sign_flip
 
@@ -67,7 +67,7 @@ def arms(common: Common) -> list[str]:
     if common.a.empty or common.b.empty:
         return []
     shared = set(common.a.arm) & set(common.b.arm)
-    return sorted(map(str, shared), key=lambda a: (a != BASELINE, a))
+    return claim.arms(shared)
 
 
 def mean(values: np.ndarray) -> float:

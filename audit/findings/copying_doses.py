@@ -14,21 +14,26 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from audit.findings.claim import Claim, Counts, finding
 from audit.findings.why import share
 from audit.findings.wording import cap, p_value, percent
 from audit.findings.wording import estimate as worded
-from audit.records import BASELINE, Finding, Mitigation, Prompt
+from audit.keys import BASELINE, Key
+from audit.records import Finding, Mitigation, Prompt
+from audit.stats.interval import Interval
 from audit.stats.paired import exchanged_columns
 from audit.stats.proportions import effective_n
 
 FEWEST = 3
 """Scales, the run's own among them, that make a row of doses; two are a comparison."""
 LEVEL = 0.05
+GUIDANCE = "guidance"
+"""The method whose amount is looked at."""
 
 
 def of_guidance(own: float, arms: tuple[Mitigation, ...]) -> dict[str, float]:
     """Guidance scale by arm: the run's own, and that of every arm that sets another."""
-    others = {m.name: float(m.options["scale"]) for m in arms if m.method == "guidance"}
+    others = {m.name: float(m.options["scale"]) for m in arms if m.method == GUIDANCE}
     return {BASELINE: own, **others}
 
 
@@ -67,15 +72,18 @@ def _rate(
     ci, method = share(values, clusters, seed)
     times = "" if level is None else " held once" if level == 1 else f" held {level} times"
     where = f"captions of training images{times}, guidance {dose:g}"
-    key = "all" if level is None else f"repeats={level}"
-    return Finding(
-        id=f"replication/doses/{arm}/guidance/{key}", section="replication", where=where,
-        quantity="share of images that copy a training image", estimate=ci.estimate, low=ci.low,
-        high=ci.high, n=len(values),
-        n_effective=effective_n(values, clusters) if len(values) else math.nan, missing=missing,
-        reasons={"not read at every guidance": missing} if missing else {},
-        method=f"same captions and noise at each guidance; {method}", arm=arm,
-        verdict="described" if len(values) else "undecided",
+    about = ("", "all") if level is None else ("repeats", str(level))
+    claim = Claim(
+        Key("replication", arm, "", about[0], "doses", about[1]),
+        "share of images that copy a training image", where, "share", "images",
+        f"same captions and noise at each guidance; {method}",
+    )  # fmt: skip
+    size = Counts(
+        len(values), effective_n(values, clusters) if len(values) else math.nan, missing,
+        {"not read at every guidance": missing} if missing else {},
+    )  # fmt: skip
+    return finding(
+        claim, ci, size, verdict="described" if len(values) else "undecided",
         sentence=f"{cap(where)}: {worded(ci.estimate, ci.low, ci.high)} of {len(values)} images "
         "copy a training image.",
     )  # fmt: skip
@@ -94,12 +102,14 @@ def _spread(wide: pd.DataFrame, missing: int, seed: int) -> Finding:
     evidence = f"p = {p_value(p)}".replace("= <", "<") if math.isfinite(p) else "no images"
     means = f"{percent(rates.min())} at the lowest, {percent(rates.max())} at the highest rate"
     says = "depends" if found else "is not shown to depend"
-    return Finding(
-        id=f"replication/doses/{BASELINE}/guidance/spread", section="replication", where=where,
-        quantity="change in the rate of copies between scales, largest",
-        estimate=float(rates.max() - rates.min()), low=math.nan, high=math.nan, n=len(wide),
-        n_effective=float(len(by_prompt)), missing=missing,
-        method="scales exchanged within prompts", arm=BASELINE, p=p,
+    claim = Claim(
+        Key("replication", BASELINE, "", "", "doses", "spread"),
+        "change in the rate of copies between scales, largest", where, "points", "images",
+        "scales exchanged within prompts",
+    )  # fmt: skip
+    return finding(
+        claim, Interval(float(rates.max() - rates.min()), math.nan, math.nan),
+        Counts(len(wide), float(len(by_prompt)), missing), p=p,
         verdict="found" if found else "not found" if math.isfinite(p) else "undecided",
         sentence=f"{cap(where)}: the rate of copies {says} on guidance ({means}, {evidence}, "
         f"n = {len(wide)} images at each).",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from audit.findings.claim import Claim, Counts, finding, joined
 from audit.findings.wording import change as words
 from audit.findings.wording import cosine_change, interval, percent
-from audit.records import BASELINE, Finding, Prompt
+from audit.keys import Key, Unit
+from audit.records import Finding, Prompt
 from audit.stats.decisions import verdict
 from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.paired import mcnemar, paired_bootstrap
@@ -29,27 +32,28 @@ def findings(
     `matches` has MATCH_COLUMNS with `copy` decided, at one line for all arms. Pairs in which both
     sides are the same image, because the arm leaves the prompt alone, count as no change.
     """
-    base, other = matches[matches.arm == BASELINE], matches[matches.arm == arm]
-    both = base.merge(other, on=["prompt", "seed"], suffixes=("_base", "_arm"))
+    both = joined(matches, arm)
     purpose = both.prompt.map(lambda p: prompts[p].purpose)
     out = []
-    for kind, where in (
-        ("replication", "captions of training images"),
-        ("representation", "ordinary prompts"),
+    for kind, group, where in (
+        ("replication", "captions", "captions of training images"),
+        ("representation", "ordinary", "ordinary prompts"),
     ):
         pairs = both[purpose == kind]
         if len(pairs) and (pairs.sample_base != pairs.sample_arm).any():
-            out += _effects(pairs, arm, where, seed)
+            out += _effects(pairs, arm, (group, where), seed)
     return out
 
 
-def _effects(pairs: pd.DataFrame, arm: str, where: str, seed: int) -> list[Finding]:
+def _effects(pairs: pd.DataFrame, arm: str, prompts: tuple[str, str], seed: int) -> list[Finding]:
     known = pairs[(pairs.outcome_base == "label") & (pairs.outcome_arm == "label")]
     before, after = (known[f"copy_{s}"].to_numpy(float) for s in ("base", "arm"))
     clusters = pd.factorize(known.prompt)[0]
-    facts = _Facts(arm, where, len(known), len(pairs) - len(known), len(set(clusters)))
+    size = Counts(len(known), float(len(set(clusters))), len(pairs) - len(known))
+    facts, where = _Facts(arm, *prompts, size), prompts[1]
+    copies = facts.claim("copies", "change in the rate of copies", "points")
     if not len(known):
-        return [facts.finding("copies", "change in the rate of copies", UNKNOWN, "not known")]
+        return [facts.finding(copies, UNKNOWN, "not known")]
     rng = np.random.default_rng(seed)
     rate = paired_bootstrap(after - before, clusters, rng)
     score = (known.score_arm - known.score_base).to_numpy(float)
@@ -57,7 +61,7 @@ def _effects(pairs: pd.DataFrame, arm: str, where: str, seed: int) -> list[Findi
     lost, won = int((before > after).sum()), int((after > before).sum())
     out = [
         facts.finding(
-            "copies", "change in the rate of copies", rate,
+            copies, rate,
             f"{arm}, {where}: {percent(after.mean())} of images are copies, without it "
             f"{percent(before.mean())} (change {words(rate.estimate, rate.low, rate.high)}), "
             f"n = {len(known)} pairs.",
@@ -65,7 +69,8 @@ def _effects(pairs: pd.DataFrame, arm: str, where: str, seed: int) -> list[Findi
             references={"before": float(before.mean()), "after": float(after.mean())},
         ),
         facts.finding(
-            "nearness", "change in the cosine to the nearest training image", near,
+            facts.claim("nearness", "change in the cosine to the nearest training image",
+                        "cosine"), near,
             f"{arm}, {where}: the nearest training image lies at a cosine that changes by "
             f"{cosine_change(near.estimate, near.low, near.high)}.",
         ),
@@ -84,8 +89,7 @@ def _removed(
         f"{facts.arm}, {facts.where}: {percent(share.estimate)} "
         f"{interval(share.low, share.high)} of {int(before.sum())} copies are gone."
     )
-    made = facts.finding("removed", "share of copies removed", share, text)
-    return [made]
+    return [facts.finding(facts.claim("removed", "share of copies removed", "share"), share, text)]
 
 
 def removed(
@@ -114,23 +118,22 @@ def removed(
     return Interval(share, float(low), float(high))
 
 
+@dataclass(frozen=True)
 class _Facts:
     """What all effects of an arm on one kind of prompts share."""
 
-    def __init__(self, arm: str, where: str, n: int, missing: int, clusters: int) -> None:
-        self.arm, self.where, self.n = arm, where, n
-        self.missing, self.clusters = missing, clusters
+    arm: str
+    group: str
+    where: str
+    size: Counts
 
-    def finding(
-        self, key: str, quantity: str, change: Interval, text: str, p: float = math.nan,
-        references: Mapping[str, float] | None = None,
-    ) -> Finding:  # fmt: skip
-        """One effect as a claim."""
-        kind = "captions" if self.where.startswith("captions") else "ordinary"
-        return Finding(
-            id=f"mitigation/{self.arm}/{key}-{kind}", section="mitigation", where=self.where,
-            quantity=quantity, estimate=change.estimate, low=change.low, high=change.high,
-            n=self.n, n_effective=float(self.clusters), missing=self.missing,
-            method="paired by seed; cluster bootstrap by prompt", arm=self.arm, p=p,
-            verdict=verdict(change, 0), sentence=text, references=references or {},
+    def claim(self, kind: str, quantity: str, unit: Unit) -> Claim:
+        """One effect before its numbers."""
+        return Claim(
+            Key("mitigation", self.arm, "", "", kind, self.group), quantity, self.where, unit,
+            "pairs", "paired by seed; cluster bootstrap by prompt",
         )  # fmt: skip
+
+    def finding(self, claim: Claim, change: Interval, text: str, **more: Any) -> Finding:
+        """One effect as a claim."""
+        return finding(claim, change, self.size, verdict=verdict(change, 0), sentence=text, **more)

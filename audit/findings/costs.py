@@ -13,17 +13,16 @@ import numpy as np
 import pandas as pd
 
 from audit.findings import parity
+from audit.findings.claim import Claim, joined
 from audit.findings.pairs import (
     UNSEEN,
-    Claim,
     Question,
     Tables,
     clusters,
     counts,
-    finding,
-    joined,
     kept_within,
     mean_finding,
+    paired,
     share_finding,
     unknown,
 )
@@ -53,7 +52,8 @@ def _alignment(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
     """Cosine to the original prompt and recognised subjects, judged by their margins."""
     rows, margins = joined(table, q.arm), q.margins
     near = Claim(
-        "kept/alignment", "change in the cosine to the original prompt", "all prompts",
+        q.key("kept", detail="alignment"), "change in the cosine to the original prompt",
+        "all prompts", "cosine", "pairs",
         "paired by seed; expanded cluster bootstrap by prompt; non-inferiority",
         "no pair of pictures was compared with its prompt",
     )  # fmt: skip
@@ -61,15 +61,16 @@ def _alignment(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
         mean_finding(q, near, rows, "score"), margins.alignment, f"{margins.alignment:g}"
     )
     shown = Claim(
-        "kept/subject", "change in the share of images that show the subject", "all prompts",
+        q.key("kept", detail="subject"), "change in the share of images that show the subject",
+        "all prompts", "points", "pairs",
         BY_PROMPT + "; non-inferiority", "no subject was read",
     )  # fmt: skip
     if not len(rows):
-        yield unknown(q.arm, shown)
+        yield unknown(shown)
         return
     read = rows.dropna(subset=["subject_read_base", "subject_read_arm"])
     hits = read.subject_read_base.to_numpy(bool), read.subject_read_arm.to_numpy(bool)
-    found = share_finding(q.arm, shown, read, hits, counts(read, rows))
+    found = share_finding(shown, read, hits, counts(read, rows))
     yield kept_within(found, margins.share, f"{100 * margins.share:.0f} points")
 
 
@@ -84,18 +85,18 @@ def _missing(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
     rows = joined(table, q.arm)
     for outcome in ("no person", "several people", "blocked"):
         claim = Claim(
-            f"outcome/{outcome.replace(' ', '-')}",
+            q.key("outcome", detail=outcome.replace(" ", "-")),
             f"change in the share of images that are read as: {outcome}",
-            "prompts that ask for somebody", BY_PROMPT,
+            "prompts that ask for somebody", "points", "pairs", BY_PROMPT,
         )  # fmt: skip
         if not len(rows):
-            yield unknown(q.arm, claim)
+            yield unknown(claim)
             continue
         # A blocked picture shows nobody we could count, so that it is missing from the others.
         gone = ["unreadable"] if outcome == "blocked" else list(UNSEEN)
         seen = rows[~rows.outcome_base.isin(gone) & ~rows.outcome_arm.isin(gone)]
         before, after = (seen[f"outcome_{s}"].to_numpy() == outcome for s in ("base", "arm"))
-        yield share_finding(q.arm, claim, seen, (before, after), counts(seen, rows))
+        yield share_finding(claim, seen, (before, after), counts(seen, rows))
 
 
 def _leaks(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
@@ -105,18 +106,18 @@ def _leaks(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
         said = np.array([q.prompts[p].states.get(attribute.name, "") for p in part.prompt], str)
         rows = joined(part.assign(stated=said)[said != ""], q.arm)
         claim = Claim(
-            f"stated/{attribute.name}",
+            q.key("stated", attribute.name),
             f"change in the share that shows the stated {attribute.name.replace('_', ' ')}",
-            "prompts that state it", BY_PROMPT + "; non-inferiority",
+            "prompts that state it", "points", "pairs", BY_PROMPT + "; non-inferiority",
             "no prompt of this arm states it",
         )  # fmt: skip
         if not len(rows):
-            yield unknown(q.arm, claim)
+            yield unknown(claim)
             continue
         both = rows[(rows.outcome_base == "label") & (rows.outcome_arm == "label")]
         before, after = ((both[f"value_{s}"] == both.stated_base) for s in ("base", "arm"))
         hits = before.to_numpy(bool), after.to_numpy(bool)
-        found = share_finding(q.arm, claim, both, hits, counts(both, rows))
+        found = share_finding(claim, both, hits, counts(both, rows))
         yield kept_within(found, q.margins.share, f"{100 * q.margins.share:.0f} points")
     yield _unasked(table, q)
 
@@ -125,14 +126,15 @@ def _unasked(table: pd.DataFrame, q: Question) -> Finding:
     nobody = np.array([q.prompts[p].expects == "nobody" for p in table.prompt], bool)
     rows = joined(table[nobody].drop_duplicates(["prompt", "arm", "seed"]), q.arm)
     claim = Claim(
-        "leak/person", "change in the share with a person nobody asked for",
-        "prompts that ask for nobody", BY_PROMPT, "no prompt of this arm asks for nobody",
+        q.key("leak", detail="person"), "change in the share with a person nobody asked for",
+        "prompts that ask for nobody", "points", "pairs", BY_PROMPT,
+        "no prompt of this arm asks for nobody",
     )  # fmt: skip
     if not len(rows):
-        return unknown(q.arm, claim)
+        return unknown(claim)
     seen = rows[~rows.outcome_base.isin(UNSEEN) & ~rows.outcome_arm.isin(UNSEEN)]
     before, after = (seen[f"outcome_{s}"].to_numpy() != "no person" for s in ("base", "arm"))
-    return share_finding(q.arm, claim, seen, (before, after), counts(seen, rows))
+    return share_finding(claim, seen, (before, after), counts(seen, rows))
 
 
 def _entangled(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
@@ -144,15 +146,15 @@ def _entangled(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
         name = attribute.name.replace("_", " ")
         for value in attribute.classes[:1] if len(attribute.classes) == 2 else attribute.classes:
             claim = Claim(
-                f"entangled/{attribute.name}={value}",
+                q.key("entangled", attribute.name, value),
                 f"change in the share of {value}, which the arm does not aim at",
-                f"{name}, all subjects", BY_PROMPT, "no pair has both labels",
+                f"{name}, all subjects", "points", "pairs", BY_PROMPT, "no pair has both labels",
             )  # fmt: skip
             if not len(both):
-                yield unknown(q.arm, claim, len(rows))
+                yield unknown(claim, len(rows))
                 continue
             hits = (both.value_base == value).to_numpy(), (both.value_arm == value).to_numpy()
-            yield share_finding(q.arm, claim, both, hits, counts(both, rows))
+            yield share_finding(claim, both, hits, counts(both, rows))
         yield _moved(both, rows, attribute, q)
 
 
@@ -164,13 +166,14 @@ def _moved(both: pd.DataFrame, rows: pd.DataFrame, attribute: Attribute, q: Ques
     """
     name = attribute.name.replace("_", " ")
     claim = Claim(
-        f"entangled/{attribute.name}-distance",
-        f"distance of {name} from what it was, which the arm does not aim at",
-        "all subjects", "paired by seed; total variation less noise; swaps of pairs; jackknife",
+        q.key("entangled-distance", attribute.name),
+        f"distance of {name} from what it was, which the arm does not aim at", "all subjects",
+        "distance", "pairs",
+        "paired by seed; total variation less noise; swaps of pairs; jackknife",
         "no pair has both labels",
     )  # fmt: skip
     if not len(both):
-        return unknown(q.arm, claim, len(rows))
+        return unknown(claim, len(rows))
     place = {c: i for i, c in enumerate(attribute.classes)}
     subject = pd.factorize(both.subject_base)[0]
     sides = np.stack([both[f"value_{s}"].map(place).to_numpy(int) for s in ("base", "arm")])
@@ -192,7 +195,7 @@ def _moved(both: pd.DataFrame, rows: pd.DataFrame, attribute: Attribute, q: Ques
         swapped[i] = distance(np.where(turn, sides[::-1], sides), subject)
     p = (1 + int((swapped >= raw - 1e-12).sum())) / (1 + SWAPS)
     ends = jackknife(lambda at: distance(sides[:, at], subject[at]), clusters(both), rng)
-    return _beside_floor(finding(q.arm, claim, ends, counts(both, rows)), swapped, p)
+    return _beside_floor(paired(claim, ends, counts(both, rows)), swapped, p)
 
 
 def _beside_floor(f: Finding, swapped: np.ndarray, p: float) -> Finding:
@@ -222,15 +225,15 @@ def _beside_floor(f: Finding, swapped: np.ndarray, p: float) -> Finding:
 def _truncated(tables: Tables, q: Question) -> Finding:
     """Share of final texts whose end the text encoder never reads; counts are the caller's."""
     claim = Claim(
-        "truncated", f"change in the share of texts over {tables.limit} tokens", "all prompts",
-        BY_PROMPT, "no tokens were counted",
+        q.key("truncated"), f"change in the share of texts over {tables.limit} tokens",
+        "all prompts", "points", "pairs", BY_PROMPT, "no tokens were counted",
     )  # fmt: skip
     rows = joined(tables.tokens, q.arm)
     if not len(rows):
-        return unknown(q.arm, claim)
+        return unknown(claim)
     known = rows[np.isfinite(rows.tokens_base.astype(float) + rows.tokens_arm.astype(float))]
     before, after = (known[f"tokens_{s}"].to_numpy() > tables.limit for s in ("base", "arm"))
-    out = share_finding(q.arm, claim, known, (before, after), counts(known, rows))
+    out = share_finding(claim, known, (before, after), counts(known, rows))
     cut = known.prompt[after].nunique()
     asked: Interval = wilson(cut, known.prompt.nunique()) if len(known) else UNKNOWN
     if not math.isfinite(asked.estimate):

@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import cap
 from audit.findings.wording import estimate as worded
-from audit.records import BASELINE, Finding, Prompt
+from audit.keys import BASELINE, Key, Unit
+from audit.records import Finding, Prompt
 from audit.stats.detection import Point, auc, halves, needed, tpr_at_fpr
-from audit.stats.interval import Interval
+from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.proportions import clopper_pearson
 from audit.stats.selection import conformal_p
@@ -111,32 +113,26 @@ def levels(
         yield "captions", "captions", rows[level.isna()]
 
 
-def _finding(part: _Part, key: str, quantity: str, ci: Interval, method: str) -> Finding:
-    place = f"extraction/{BASELINE}" if part.detector in OUTSIDE else "detectors"
-    return Finding(
-        id=f"replication/{place}/{part.detector}/{key}/{part.key}",
-        section="replication",
-        where=part.where,
-        quantity=quantity,
-        estimate=ci.estimate,
-        low=ci.low,
-        high=ci.high,
-        n=len(part.scores),
-        n_effective=float(len(part.scores)),
-        missing=len(part.captions) - len(part.scores),
-        reasons=part.reasons,
-        method=f"{WORDS[part.detector][1]}; {method}",
-        arm=BASELINE,
-        verdict="described",
-        sentence="",
-    )
+def _claim(part: _Part, detail: str, quantity: str, method: str, unit: Unit = "share") -> Claim:
+    kind = "extraction-score" if part.detector in OUTSIDE else "detectors"
+    return Claim(
+        Key("replication", BASELINE, part.key, part.detector, kind, detail), quantity, part.where,
+        unit, "prompts", f"{WORDS[part.detector][1]}; {method}",
+    )  # fmt: skip
+
+
+def _finding(part: _Part, claim: Claim, ci: Interval) -> Finding:
+    n = len(part.scores)
+    size = Counts(n, float(n), len(part.captions) - n, part.reasons)
+    return finding(claim, ci, size, verdict="described")
 
 
 def _area(part: _Part) -> Finding:
     ci = auc(part.scores, part.ordinary)
     what = WORDS[part.detector][0]
-    f = _finding(part, "auc", "area under the ROC curve against ordinary prompts", ci,
-                 f"against {len(part.ordinary)} ordinary prompts; interval by DeLong")  # fmt: skip
+    method = f"against {len(part.ordinary)} ordinary prompts; interval by DeLong"
+    quantity = "area under the ROC curve against ordinary prompts"
+    f = _finding(part, _claim(part, "auc", quantity, method, "coefficient"), ci)
     if not math.isfinite(ci.estimate):
         text = f"{cap(part.where)} by {what}: not known, because {_why(part)}."
         return replace(f, verdict="undecided", sentence=text)
@@ -160,7 +156,7 @@ def _found(part: _Part, rate: float, seed: int) -> Finding:
     point = tpr_at_fpr(part.scores, part.ordinary[second], part.ordinary[first], rate)
     quantity = f"share of captions found at a false positive rate of {100 * rate:g} %"
     method = f"threshold from {len(first)} ordinary prompts; Clopper-Pearson"
-    f = _finding(part, f"found-at-{100 * rate:g}", quantity, point.tpr, method)
+    f = _finding(part, _claim(part, f"found-at-{100 * rate:g}", quantity, method), point.tpr)
     verdict = "described" if math.isfinite(point.tpr.estimate) else "undecided"
     return replace(f, sentence=_at(part, point, rate), verdict=verdict)
 
@@ -181,10 +177,10 @@ def _called(part: _Part) -> Finding:
     """Single captions whose score no ordinary prompt reaches, by an error rate."""
     quantity = "share of captions that score higher than ordinary prompts do"
     method = f"conformal p and Benjamini-Hochberg at {LEVEL:g}; Clopper-Pearson"
-    n, m = len(part.scores), len(part.ordinary)
+    claim, n, m = _claim(part, "called", quantity, method), len(part.scores), len(part.ordinary)
     if not n or not m or benjamini_hochberg(np.full(n, 1 / (m + 1))).min() > LEVEL:
         few = f"{m} ordinary prompts cannot single out a caption at {LEVEL:g}"
-        f = _finding(part, "called", quantity, Interval(math.nan, math.nan, math.nan), method)
+        f = _finding(part, claim, UNKNOWN)
         return replace(f, verdict="undecided",
                        sentence=f"{cap(part.where)}: not known which stand out, because "
                        f"{few if n else _why(part)}.")  # fmt: skip
@@ -196,5 +192,5 @@ def _called(part: _Part) -> Finding:
         f"ordinary prompts do, {WORDS[part.detector][0]} being the score. A caption can do so by "
         "its form alone."
     )
-    f = _finding(part, "called", quantity, ci, method)
+    f = _finding(part, claim, ci)
     return replace(f, verdict="found" if k else "not found", sentence=text)

@@ -9,10 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from audit.findings.claim import Claim, Counts, finding
 from audit.findings.representation import Context, Readings, observed, readings, with_q
 from audit.findings.wording import cap
-from audit.records import BASELINE, Finding, Reference, digest
+from audit.keys import BASELINE, Key
+from audit.records import Finding, Reference, digest
 from audit.stats.departure import departure
+from audit.stats.interval import Interval
 
 MEASURE = "total variation"
 
@@ -56,19 +59,17 @@ def _finding(read: Readings, reference: Reference, context: Context) -> Finding 
     found = departure(thin, target, MEASURE, rng)
     known = math.isfinite(found.estimate)
     labelled = name.replace("_", " ")
-    return Finding(
-        id=f"representation/{BASELINE}/{read.subject}/{name}-distance/{reference.name}",
-        section="representation",
-        where=read.subject,
-        quantity=f"distance of {labelled} from {reference.name}",
-        estimate=found.corrected,
-        low=found.low,
-        high=found.high,
-        n=int(read.counts.sum()),
-        n_effective=float(thin.sum()) if known else math.nan,
-        missing=len(read.rows) - len(read.labelled),
-        reasons=read.reasons,
-        method=f"{MEASURE}, bias-corrected; Monte-Carlo p",
+    claim = Claim(
+        Key("representation", BASELINE, read.subject, name, "distance", reference.name),
+        f"distance of {labelled} from {reference.name}", read.subject, "distance", "images",
+        f"{MEASURE}, bias-corrected; Monte-Carlo p",
+    )  # fmt: skip
+    effective = float(thin.sum()) if known else math.nan
+    missing = len(read.rows) - len(read.labelled)
+    return finding(
+        claim,
+        Interval(found.corrected, found.low, found.high),
+        Counts(int(read.counts.sum()), effective, missing, read.reasons),
         naive=found.estimate,
         floor=found.floor,
         floor_high=found.floor_high,

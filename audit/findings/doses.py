@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from audit.findings.pairs import Claim, Counts, clusters, counts, finding
-from audit.findings.representation import Context, estimates, share_phrase
-from audit.findings.wording import cap, estimate, plural
-from audit.records import BASELINE, Attribute, Finding, Mitigation, Reference
+from audit.findings.claim import Claim, Counts, finding, side_by_side
+from audit.findings.pairs import clusters, counts, paired
+from audit.findings.representation import Context, estimates
+from audit.findings.wording import cap, estimate, plural, share_phrase
+from audit.keys import ALL, BASELINE, Key
+from audit.records import Attribute, Finding, Mitigation, Reference
 from audit.stats.paired import paired_bootstrap
 from audit.stats.proportions import effective_n, intraclass
 
@@ -122,15 +124,16 @@ def _share(
         np.array([hits.sum(), n - hits.sum()]) * scale, confusion, context.seed, context.level
     )[0]
     where = f"subjects that are mostly {plural(value)} ({reference.name})" if reference else "all"
+    whose = f"mostly-{value}" if value else ALL
     claim = Claim(
-        f"dose-{method}/mostly-{value}" if value else f"dose-{method}/all",
-        share_phrase(attribute.classes[0]), where,
+        Key("mitigation", dose.arm, whose, "", "dose", method),
+        share_phrase(attribute.classes[0]), where, "share", "images",
         "effective n with prompts as clusters; corrected for the reader's errors where known",
     )  # fmt: skip
-    made = finding(dose.arm, claim, found, size)
-    return replace(
-        made, n_effective=effective, naive=float(hits.mean()) if n else math.nan,
-        references={"dose": dose.amount}, verdict="described",
+    return finding(
+        claim, found, replace(size, effective=effective),
+        naive=float(hits.mean()) if n else math.nan, references={"dose": dose.amount},
+        verdict="described",
         sentence=f"{method} {dose.amount:g}, {where}: {claim.quantity} "
         f"{estimate(found.estimate, found.low, found.high)}, n = {n}.",
     )  # fmt: skip
@@ -145,8 +148,7 @@ def _amplified(
     `value` is the majority of all of these subjects, or empty where they differ.
     """
     least, most = given[0], given[-1]
-    low, high = (rows[rows.arm == d.arm] for d in (least, most))
-    both = low.merge(high, on=["prompt", "seed"], suffixes=("_base", "_arm"))
+    both = side_by_side(rows, (least.arm, most.arm))
     majority = both.subject_base.map(lambda s: _majority(s, attribute, reference))
     both = both[majority != ""]
     kept = both[(both.outcome_base == "label") & (both.outcome_arm == "label")]
@@ -160,11 +162,11 @@ def _amplified(
     if value:
         whose = f"{plural(value)} among subjects that are mostly {plural(value)}"
     claim = Claim(
-        f"dose-{method}/majority{'-' if value else ''}{value}",
+        Key("mitigation", arm, f"majority-{value}" if value else "majority", "", "dose", method),
         f"change in the share of {whose} ({reference.name})",
-        f"{method} from {least.amount:g} to {most.amount:g}",
+        f"{method} from {least.amount:g} to {most.amount:g}", "points", "pairs",
         "paired by seed; cluster bootstrap by prompt",
     )  # fmt: skip
-    size = Counts(len(kept), kept.prompt.nunique(), len(both) - len(kept))
-    made = finding(arm, claim, change, size)
+    size = Counts(len(kept), float(kept.prompt.nunique()), len(both) - len(kept))
+    made = paired(claim, change, size)
     return [replace(made, sentence=f"{cap(made.sentence.removeprefix(f'{arm}, ')[:-1])} pairs.")]

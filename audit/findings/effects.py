@@ -11,17 +11,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from audit.findings import costs, looks, parity
-from audit.findings.pairs import (
-    Claim,
-    Question,
-    Tables,
-    adjusted,
-    counts,
-    joined,
-    mean_finding,
-    share_finding,
-    unknown,
-)
+from audit.findings.claim import Claim, adjusted, joined
+from audit.findings.pairs import Question, Tables, counts, mean_finding, share_finding, unknown
 from audit.records import Finding
 
 GROUPS = (
@@ -51,20 +42,22 @@ def _copies(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
     reason = "no such picture was searched" if len(table) else "no training set was searched"
     for purpose, where in GROUPS:
         rate = Claim(
-            f"copies/{purpose}", "change in the share of images that copy a training image", where,
+            q.key("copied", detail=purpose),
+            "change in the share of images that copy a training image", where, "points", "pairs",
             "paired by seed; Newcombe's limits with the design effect of prompts; McNemar's exact "
             "p, by whole prompts where they have several pairs", reason,
         )  # fmt: skip
         near = Claim(
-            f"similarity/{purpose}", "change in the cosine to the nearest training image", where,
+            q.key("similarity", detail=purpose),
+            "change in the cosine to the nearest training image", where, "cosine", "pairs",
             "paired by seed; expanded cluster bootstrap by prompt", reason,
         )  # fmt: skip
         if not len(rows):
-            yield unknown(q.arm, rate)
-            yield unknown(q.arm, near)
+            yield unknown(rate)
+            yield unknown(near)
             continue
         part = rows[[q.prompts[p].purpose == purpose for p in rows.prompt]]
         known = part[(part.outcome_base == "label") & (part.outcome_arm == "label")]
         hits = known["copy_base"].to_numpy(bool), known["copy_arm"].to_numpy(bool)
-        yield share_finding(q.arm, rate, known, hits, counts(known, part))
+        yield share_finding(rate, known, hits, counts(known, part))
         yield mean_finding(q, near, part, "score")

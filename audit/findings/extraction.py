@@ -17,9 +17,12 @@ import pandas as pd
 
 from audit.evidence.measured import Found
 from audit.findings import detectors
+from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.wording import cap, p_value
 from audit.findings.wording import estimate as worded
-from audit.records import BASELINE, Finding, Prompt
+from audit.keys import ALL, Key
+from audit.records import Finding, Prompt
+from audit.stats.interval import Interval
 from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.proportions import clopper_pearson
 
@@ -48,9 +51,9 @@ def of_run(found: Found, prompts: Mapping[str, Prompt], seed: int) -> list[Findi
     if found.cliques.empty:
         return []
     out = findings(found.cliques, prompts, found.source) + persistent(found.edges, prompts)
-    out = [f for f in out if "/prompt=" not in f.id]
+    out = [f for f in out if f.key.kind != "extraction-prompt"]
     told = detectors.findings(found.scores, prompts, seed)
-    return out + [f for f in told if "/called/" not in f.id]
+    return out + [f for f in told if f.key.detail != "called"]
 
 
 def findings(
@@ -113,7 +116,7 @@ def _family(arm: str, kind: _Kind) -> str:
 def _all(table: pd.DataFrame, prompts: Mapping[str, Prompt], kind: _Kind) -> list[Finding]:
     table = table.assign(q=_adjusted(table))
     out: list[Finding] = []
-    for arm in sorted(table.arm.unique(), key=lambda a: (a != BASELINE, a)):
+    for arm in arms(table.arm.unique()):
         rows = table[table.arm == arm]
         out += [_rate(part, arm, key, where, kind) for key, where, part in _groups(rows, prompts)]
         out += [_prompt(row, prompts[str(row["prompt"])], kind) for _, row in rows.iterrows()]
@@ -124,7 +127,7 @@ def _groups(
     rows: pd.DataFrame, prompts: Mapping[str, Prompt]
 ) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """All prompts, those of each known level of repetition, and ordinary ones."""
-    yield "all", "all prompts", rows
+    yield ALL, "all prompts", rows
     level = rows.prompt.map(lambda p: prompts[p].repeats)
     for repeats in sorted({int(r) for r in level.dropna()}):
         times = "once" if repeats == 1 else f"{repeats} times"
@@ -144,20 +147,14 @@ def _rate(rows: pd.DataFrame, arm: str, key: str, where: str, kind: _Kind) -> Fi
         "no p" if o == "label" else str(o): int(c)
         for o, c in undecided.outcome.value_counts().items()
     }
-    return Finding(
-        id=f"replication/extraction/{arm}/{kind.key}/{key}",
-        section="replication",
-        where=where,
-        quantity=f"share of prompts that {kind.does}",
-        estimate=ci.estimate,
-        low=ci.low,
-        high=ci.high,
-        n=n,
-        n_effective=float(n) if n else math.nan,
-        missing=len(rows) - n,
-        reasons=reasons,
-        method=f"{kind.rule}; Clopper-Pearson over prompts",
-        arm=arm,
+    claim = Claim(
+        Key("replication", arm, key, kind.key, "extraction"), f"share of prompts that {kind.does}",
+        where, "share", "prompts", f"{kind.rule}; Clopper-Pearson over prompts",
+    )  # fmt: skip
+    return finding(
+        claim,
+        ci,
+        Counts(n, float(n) if n else math.nan, len(rows) - n, reasons),
         verdict="undecided" if not n else ("found" if k else "not found"),
         sentence=f"{cap(where)}: {worded(ci.estimate, ci.low, ci.high)} of {n} prompts "
         f"{kind.does}.",
@@ -167,22 +164,18 @@ def _rate(rows: pd.DataFrame, arm: str, key: str, where: str, kind: _Kind) -> Fi
 def _prompt(row: pd.Series, prompt: Prompt, kind: _Kind) -> Finding:
     words, estimate = _clique(row) if kind.key == "cliques" else _edges(row)
     decided, known = row["decided"], math.isfinite(row["p"])
-    return Finding(
-        id=f"replication/extraction/{row['arm']}/{kind.key}/prompt={prompt.id}",
-        section="replication",
-        where=f"prompt “{prompt.text}”",
-        quantity="share of images in the largest set that are near to one another"
+    claim = Claim(
+        Key("replication", str(row["arm"]), prompt.id, kind.key, "extraction-prompt"),
+        "share of images in the largest set that are near to one another"
         if kind.key == "cliques"
         else "edges in most images beyond chance, share of pixels",
-        estimate=estimate,
-        low=math.nan,
-        high=math.nan,
-        n=int(row["n"]),
-        n_effective=float(row["n"]),
-        missing=int(row["missing"]),
-        reasons=dict(row["reasons"]),
-        method=kind.rule,
-        arm=str(row["arm"]),
+        f"prompt “{prompt.text}”", "share", "images", kind.rule,
+    )  # fmt: skip
+    n = int(row["n"])
+    return finding(
+        claim,
+        Interval(estimate, math.nan, math.nan),
+        Counts(n, float(n), int(row["missing"]), dict(row["reasons"])),
         p=float(row["p"]),
         q=float(row["q"]),
         family=_family(str(row["arm"]), kind) if known else "",

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from audit.findings.representation import Context, Readings, arms, estimates, readings
+from audit.findings.claim import Claim, Counts, arms, finding
+from audit.findings.representation import Context, Readings, estimates, readings
 from audit.findings.wording import cap, estimate
+from audit.keys import ALL, Key
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.interval import Interval
 from audit.stats.proportions import effective_n, intraclass, wilson
@@ -36,7 +38,7 @@ def _stated(
         said = [prompts[p].states.get(attribute.name, "") for p in table.prompt]
         rows = table.assign(stated=said)
         rows = rows[(rows.stated != "") & (rows.attribute == attribute.name)]
-        for arm in arms(rows) if len(rows) else ():
+        for arm in arms(rows.arm) if len(rows) else ():
             for value in attribute.classes:
                 part = rows[(rows.arm == arm) & (rows.stated == value)]
                 if len(part):
@@ -51,7 +53,7 @@ def _all_of(part: pd.DataFrame, attribute: Attribute, arm: str) -> Readings:
     clusters = pd.factorize(labelled.prompt)[0]
     values = labelled.value.to_numpy(object)
     icc = {c: intraclass((values == c).astype(float), clusters) for c in attribute.classes}
-    return Readings(attribute, "all", arm, part, icc)
+    return Readings(attribute, ALL, arm, part, icc)
 
 
 def _shown(read: Readings, value: str, context: Context) -> Finding:
@@ -59,23 +61,18 @@ def _shown(read: Readings, value: str, context: Context) -> Finding:
     errors = context.confusion.get(read.attribute.name)
     found = estimates(read.thinned, errors, context.seed, context.level)[i]
     n, name = int(read.counts.sum()), read.attribute.name
-    everyone = read.subject == "all"
-    where = f"all {read.rows.subject.nunique()} subjects" if everyone else read.subject
+    key = Key("representation", read.arm, read.subject, name, "stated", value)
+    where = f"all {read.rows.subject.nunique()} subjects" if key.everyone else read.subject
     plain = wilson(int(read.counts[i]), n)
-    return Finding(
-        id=f"representation/{read.arm}/{read.subject}/{name}-stated={value}",
-        section="representation",
-        where=where,
-        quantity=f"share that shows the stated {value}",
-        estimate=found.estimate,
-        low=found.low,
-        high=found.high,
-        n=n,
-        n_effective=float(read.effective[i]) if n else math.nan,
-        missing=len(read.rows) - len(read.labelled),
-        reasons=read.reasons,
-        method="Wilson" if errors is None else "corrected for classifier error",
-        arm=read.arm,
+    claim = Claim(
+        key, f"share that shows the stated {value}", where, "share", "images",
+        "Wilson" if errors is None else "corrected for classifier error",
+    )  # fmt: skip
+    effective = float(read.effective[i]) if n else math.nan
+    return finding(
+        claim,
+        found,
+        Counts(n, effective, len(read.rows) - len(read.labelled), read.reasons),
         naive=plain.estimate,
         naive_low=plain.low,
         naive_high=plain.high,
@@ -92,35 +89,29 @@ def _leaks(
 ) -> Iterator[Finding]:
     asked = table[[prompts[p].expects == "nobody" for p in table.prompt]]
     asked = asked.drop_duplicates(["sample", "prompt", "arm"])
-    for arm in arms(asked) if len(asked) else ():
+    for arm in arms(asked.arm) if len(asked) else ():
         part = asked[asked.arm == arm]
-        yield _leak(part, "all", arm)
+        yield _leak(part, Key("representation", arm, ALL, "", "person-leak"))
         for subject, rows in part.groupby("subject", sort=False):
-            yield _leak(rows, str(subject), arm)
+            yield _leak(rows, Key("representation", arm, str(subject), "", "person-leak"))
 
 
-def _leak(rows: pd.DataFrame, subject: str, arm: str) -> Finding:
+def _leak(rows: pd.DataFrame, key: Key) -> Finding:
     seen = rows[~rows.outcome.isin(["blocked", "unreadable"])]
     hits = (seen.outcome != "no person").to_numpy(float)
     n, size = len(seen), effective_n(hits, pd.factorize(seen.prompt)[0])
     scale = size / n if math.isfinite(size) else 1.0
     ci: Interval = wilson(hits.sum() * scale, n * scale) if n else wilson(0, 0)
     reasons = rows[rows.outcome.isin(["blocked", "unreadable"])].outcome.value_counts()
-    where = f"all {rows.subject.nunique()} subjects" if subject == "all" else subject
-    return Finding(
-        id=f"representation/{arm}/{subject}/person-leak",
-        section="representation",
-        where=where,
-        quantity="share with a person nobody asked for",
-        estimate=ci.estimate,
-        low=ci.low,
-        high=ci.high,
-        n=n,
-        n_effective=size,
-        missing=len(rows) - n,
-        reasons={str(k): int(v) for k, v in reasons.items()},
-        method="Wilson; a person is what the gate lets through",
-        arm=arm,
+    where = f"all {rows.subject.nunique()} subjects" if key.everyone else key.subject
+    claim = Claim(
+        key, "share with a person nobody asked for", where, "share", "images",
+        "Wilson; a person is what the gate lets through",
+    )  # fmt: skip
+    return finding(
+        claim,
+        ci,
+        Counts(n, size, len(rows) - n, {str(k): int(v) for k, v in reasons.items()}),
         naive=ci.estimate,
         verdict="described" if n else "undecided",
         sentence=(

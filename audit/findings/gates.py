@@ -11,13 +11,13 @@ import json
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from audit.design.suites.conditions import Gate
 from audit.errors import UserError, unknown
-from audit.records import BASELINE, Finding
+from audit.records import Finding
 from audit.stats.proportions import wilson
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
@@ -40,63 +40,6 @@ class Check:
     unit: str
 
 
-def alias(f: Finding) -> tuple[str, ...]:
-    """The dotted name of a finding, in parts: section, subject, attribute, quantity, detail.
-
-    `representation/none/nurse/gender=woman` is `representation.nurse.gender.share.woman`. The
-    baseline is not named; another arm stands after the section, `representation@inject-gender`. A
-    dot or a slash inside a name becomes `_`.
-    """
-    section, *rest = f.id.split("/")
-    beside = rest.pop(0) if rest[:1] and rest[0] in BESIDE else ""
-    if section in ("representation", "replication") and beside != "detectors":  # has no arms
-        arm, *rest = rest or [BASELINE]
-        section += "" if arm == BASELINE else f"@{arm}"
-    split = None if beside else _PARTS.get(section.split("@")[0])
-    parts = split(rest) if split else [beside, *rest]
-    return tuple(re.sub(r"[./]", "_", p) for p in (section, *parts) if p)
-
-
-BESIDE = ("extraction", "detectors", "doses", "why", "whole_set")
-"""Kinds of claims on copying that are not rates: `replication.extraction.cliques.all`."""
-_KINDS = (
-    (r"([^=]+)-distance", "distance"), (r"([^=]+)-gap", "gap"),
-    (r"([^=]+)-amplification", "amplification"), (r"([^=]+)-together", "together"),
-    (r"([^=]+)-stated=(.+)", "stated"), (r"([^=]+)=(.+)-one-template", "one-template"),
-    (r"([^=]+)=(.+)-template", "template"), (r"([^=]+)=(.+)", "share"),
-)  # fmt: skip
-
-
-def _representation(rest: list[str]) -> list[str]:
-    """Subject, attribute, kind of quantity, and what else the id says."""
-    for at, part in enumerate(rest):
-        for pattern, kind in _KINDS if at else ():
-            if found := re.fullmatch(pattern, part):
-                name, *detail = found.groups()
-                return ["_".join(rest[:at]), name, kind, *detail, *rest[at + 1 :]]
-    if len(rest) > 1 and rest[-1].startswith("association-"):
-        return [*rest[:-1], "association", rest[-1].removeprefix("association-")]
-    return rest
-
-
-def _replication(rest: list[str]) -> list[str]:
-    last = "_".join(rest)
-    return ["count", last[6:]] if last.startswith("count-") else ["rate", last]
-
-
-def _mitigation(rest: list[str]) -> list[str]:
-    if rest and rest[-1].startswith("cost-"):
-        return [*rest[:-1], "cost", rest[-1].removeprefix("cost-")]
-    if len(rest) < 3 or rest[1] == "all" or rest[1].startswith("dose-"):
-        return rest
-    return [rest[0], "_".join(rest[1:-1]), rest[-1], "change"]
-
-
-_PARTS: Mapping[str, Callable[[list[str]], list[str]]] = {
-    "representation": _representation, "replication": _replication, "mitigation": _mitigation,
-}  # fmt: skip
-
-
 def select(selector: str, findings: Sequence[Finding]) -> list[Finding]:
     """The findings that a selector names: an id, or a dotted alias or its beginning.
 
@@ -112,7 +55,7 @@ def select(selector: str, findings: Sequence[Finding]) -> list[Finding]:
         found = [f for f in findings if _matches(wanted, f.id.split("/"), whole=True)]
     else:
         wanted = selector.split(".")
-        found = [f for f in findings if _matches(wanted, alias(f), whole=False)]
+        found = [f for f in findings if _matches(wanted, f.name.split("."), whole=False)]
     if not found:
         raise unknown("finding", selector, _names(findings, selector))
     return found
@@ -134,7 +77,7 @@ def _names(findings: Iterable[Finding], selector: str) -> set[str]:
     wanted = selector.split(".")
     starred = {i for i, w in enumerate(wanted) if w == "*"}
     return {
-        ".".join("*" if i in starred else p for i, p in enumerate(alias(f)[: len(wanted)]))
+        ".".join("*" if i in starred else p for i, p in enumerate(f.name.split(".")[: len(wanted)]))
         for f in findings
     }
 
@@ -155,7 +98,7 @@ def check(gates: Sequence[Gate], findings: Sequence[Finding]) -> list[Check]:
 def judge(gate: Gate, f: Finding) -> Check:
     """One gate on one finding, by its interval."""
     why = _nothing_known(f)
-    unit = _unit(f)
+    unit = f.counted
     if why:
         return Check(gate, f, UNDECIDED, why, math.nan, unit)
     low, high = gate.holds(f.low), gate.holds(f.high)
@@ -179,16 +122,9 @@ def _nothing_known(f: Finding) -> str:
     return ""
 
 
-def _unit(f: Finding) -> str:
-    """What more of would narrow the interval."""
-    if "over subjects" in f.method:
-        return "subjects"
-    return "pairs" if "paired" in f.method else "images"
-
-
 def _base(f: Finding) -> float:
-    """How many `_unit`s the interval rests on now."""
-    subjects = _unit(f) == "subjects" and math.isfinite(f.n_effective)
+    """How many of what is counted the interval rests on now."""
+    subjects = f.counted == "subjects" and math.isfinite(f.n_effective)
     return f.n_effective if subjects else float(f.n)
 
 
@@ -202,7 +138,7 @@ def _say(gate: Gate, needed: float, unit: str) -> str:
 
 
 def n_decides(gate: Gate, f: Finding) -> float:
-    """How many `_unit`s would decide a gate, were the estimate to stay as it is.
+    """How many images, pairs, ... would decide a gate, were the estimate to stay as it is.
 
     Shares: Wilson's interval (1927) at the effective size that gives the finding's own width, grown
     until it lies on one side; exact where the finding's interval is Wilson's. Anything else: the
@@ -210,7 +146,7 @@ def n_decides(gate: Gate, f: Finding) -> float:
     errors were corrected it is too low: they would have to be known better, too. NaN for counts,
     infinite where the estimate is the bound, and beyond MOST.
     """
-    if "/count-" in f.id or f.n == 0:
+    if f.unit == "count" or f.n == 0:
         return math.nan
     base = _base(f)
     if _is_share(f):
@@ -226,7 +162,7 @@ def n_decides(gate: Gate, f: Finding) -> float:
 
 
 def _is_share(f: Finding) -> bool:
-    plain = f.quantity.startswith("share") and 0 <= f.estimate <= 1
+    plain = f.unit == "share" and f.key.kind != "template" and 0 <= f.estimate <= 1
     return plain and 0 <= f.low <= f.estimate <= f.high <= 1
 
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from audit.findings.pairs import Claim, Counts, Question, Tables, clusters, finding, joined, unknown
+from audit.findings.claim import Claim, Counts, joined
+from audit.findings.pairs import Question, Tables, clusters, paired, unknown
 from audit.records import Attribute, Finding
 from audit.stats.diversity import unit, vendi_changes
 from audit.stats.image_quality import (
@@ -69,13 +70,14 @@ def _size(before: np.ndarray, after: np.ndarray) -> int:
 def _diversity(rows: pd.DataFrame, tables: Tables, q: Question) -> Finding:
     """How many different pictures one prompt gives, before and after."""
     claim = Claim(
-        "diversity/prompt", "coefficient of diversity: change of the Vendi score of a prompt",
-        "all prompts", "paired by seed; cosine kernel; bootstrap over prompts",
+        q.key("diversity", detail="prompt"),
+        "coefficient of diversity: change of the Vendi score of a prompt", "all prompts",
+        "coefficient", "pairs", "paired by seed; cosine kernel; bootstrap over prompts",
         "no vectors were given" if not tables.vectors else "no prompt has enough pictures",
     )  # fmt: skip
     people = rows[[not q.prompts[p].expects for p in rows.prompt]] if len(rows) else rows
     if not len(people):
-        return unknown(q.arm, claim)
+        return unknown(claim)
     at = clusters(people)
     before, after = (_stack(tables, list(people[f"sample_{s}"])) for s in ("base", "arm"))
     return _vendi(q, claim, (before, at), (after, at))
@@ -88,12 +90,12 @@ def _vendi(
     """Mean change over groups of one size, with limits over groups."""
     size = _size(before[1], after[1])
     moved = vendi_changes(before, after, size, q.rng(5))
-    sizes = Counts(len(before[1]), len(moved), 0)
+    sizes = Counts(len(before[1]), float(len(moved)))
     left = len(np.union1d(before[1], after[1])) - len(moved)
     if not moved:
-        return unknown(q.arm, claim, len(before[1]))
+        return unknown(claim, len(before[1]))
     change = mean_change(np.array(list(moved.values())), np.arange(len(moved)), q.rng(6))
-    out = finding(q.arm, claim, change, sizes)
+    out = paired(claim, change, sizes)
     return replace(
         out,
         method=f"{claim.method}; {size} pictures each",
@@ -120,14 +122,15 @@ def _within_class(
     rows: pd.DataFrame, attribute: Attribute, value: str, tables: Tables, q: Question
 ) -> Finding:
     claim = Claim(
-        f"diversity/{attribute.name}={value}",
+        q.key("diversity", attribute.name, value),
         f"coefficient of diversity: change of the Vendi score among {value} of one subject",
-        "all subjects", "groups of one size; cosine kernel; bootstrap over subjects",
+        "all subjects", "coefficient", "subjects",
+        "groups of one size; cosine kernel; bootstrap over subjects",
         "no subject has enough such pictures in both arms",
     )  # fmt: skip
     sides = [rows[rows.arm == a].drop_duplicates("sample") for a in ("none", q.arm)]
     if min(len(s) for s in sides) == 0:
-        return unknown(q.arm, claim, sum(len(s) for s in sides))
+        return unknown(claim, sum(len(s) for s in sides))
     names = {s: i for i, s in enumerate(dict.fromkeys(rows.subject))}
     before, after = (
         (_stack(tables, list(s["sample"])), s.subject.map(names).to_numpy(int)) for s in sides
@@ -143,19 +146,19 @@ def _drift(rows: pd.DataFrame, tables: Tables, q: Question) -> Iterator[Finding]
     )
     for key, where, asked in kinds:
         claim = Claim(
-            f"drift/{key}",
+            q.key("drift", detail=key),
             "coefficient of drift: distance to the baseline over that between two seeds",
-            where, "paired by seed; 1 - cosine; bootstrap over prompts",
+            where, "coefficient", "pairs", "paired by seed; 1 - cosine; bootstrap over prompts",
             "no vectors were given" if not tables.vectors else "there are no such prompts",
         )  # fmt: skip
         part = rows[[asked(q.prompts[p]) for p in rows.prompt]] if len(rows) else rows
         ratios = [r for _, g in part.groupby("prompt") if math.isfinite(r := _ratio(g, tables))] \
             if len(part) else []  # fmt: skip
         if not ratios:
-            yield unknown(q.arm, claim, len(part))
+            yield unknown(claim, len(part))
             continue
         found = mean_change(np.array(ratios), np.arange(len(ratios)), q.rng(7))
-        out = finding(q.arm, claim, found, Counts(len(part), len(ratios)))
+        out = paired(claim, found, Counts(len(part), float(len(ratios))))
         yield replace(out, verdict="described", sentence=(
             f"{q.arm}, {where}: pictures move by {found.estimate:.2f} [{found.low:.2f}, "
             f"{found.high:.2f}] of the way to another seed's picture (0 nothing, 1 as far), "
@@ -177,29 +180,29 @@ def _quality(rows: pd.DataFrame, tables: Tables, q: Question) -> Iterator[Findin
     """Whether pictures as a whole lie farther from real ones than the baseline's do."""
     reason = "no real pictures were given" if not len(tables.real) else "no vectors were given"
     claims = [
-        Claim(f"quality/{key}", f"coefficient of image quality: change of the {name}",
-              "all prompts", f"{how}; equal numbers; jackknife over prompts", reason)
+        Claim(q.key("quality", detail=key), f"coefficient of image quality: change of the {name}",
+              "all prompts", "coefficient", "pairs",
+              f"{how}; equal numbers; jackknife over prompts", reason)
         for key, name, how in (
             ("cmmd", "CMMD to real pictures", "unbiased; Gaussian kernel, width 10, times 1000"),
             ("frechet", "Frechet distance to real pictures", "of unit vectors, times 1000"),
         )
     ]  # fmt: skip
     if not (len(rows) and len(tables.real)):
-        yield from (unknown(q.arm, c, len(rows)) for c in claims)
+        yield from (unknown(c, len(rows)) for c in claims)
         return
     pairs, real = _pairs(rows, tables, q), unit(tables.real)
     if len(real) > PICTURES:
         real = real[q.rng(8).choice(len(real), PICTURES, replace=False)]
-    size = Counts(len(pairs.before), len(np.unique(pairs.clusters)), len(rows) - len(pairs.before))
-    yield finding(
-        q.arm, claims[0], _scaled(mmd_change(pairs, real, gaussian_kernel, q.rng(9))), size
-    )
+    n, prompts = len(pairs.before), len(np.unique(pairs.clusters))
+    size = Counts(n, float(prompts), len(rows) - n)
+    yield paired(claims[0], _scaled(mmd_change(pairs, real, gaussian_kernel, q.rng(9))), size)
     if min(len(pairs.before), len(real)) < 2 * real.shape[1]:
         few = f"a covariance of {real.shape[1]} dimensions needs twice as many pictures"
-        yield finding(q.arm, replace(claims[1], reason=few), UNKNOWN, replace(size, n=0))
+        yield paired(replace(claims[1], reason=few), UNKNOWN, replace(size, n=0))
         return
     frechet = quality_change(pairs, frechet_from(real), q.rng(9))
-    yield finding(q.arm, claims[1], _scaled(frechet), size)
+    yield paired(claims[1], _scaled(frechet), size)
 
 
 def _scaled(found: Interval) -> Interval:

@@ -9,17 +9,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from audit.findings.claim import Claim, Counts, interval
+from audit.findings.claim import finding as made
 from audit.findings.representation import Context
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change
-from audit.records import BASELINE, Finding, Prompt
+from audit.keys import Key, Unit
+from audit.records import Finding, Prompt
 from audit.stats.decisions import verdict
 from audit.stats.interval import UNKNOWN, Interval
-from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.noninferiority import NonInferiority, mean_change, share_change
 from audit.stats.paired import mcnemar, sign_flip
 
-KEYS = ("prompt", "seed")
 UNSEEN = ("blocked", "unreadable")
 """Outcomes of pictures that nobody could look at."""
 FLIPS = 4999
@@ -70,41 +71,14 @@ class Question:
         """A generator that hangs on the seed and the claim alone, not on what came before."""
         return np.random.default_rng([self.context.seed, *salt])
 
-
-def joined(table: pd.DataFrame, arm: str, *more: str) -> pd.DataFrame:
-    """Rows of an arm beside the baseline's row of the same prompt and seed (and of `more`)."""
-    if not len(table):
-        return pd.DataFrame()
-    base, other = table[table.arm == BASELINE], table[table.arm == arm]
-    return base.merge(other, on=[*KEYS, *more], suffixes=("_base", "_arm"), validate="one_to_one")
+    def key(self, kind: str, attribute: str = "", detail: str = "") -> Key:
+        """The key of a claim about this arm."""
+        return Key("mitigation", self.arm, "", attribute, kind, detail)
 
 
 def clusters(rows: pd.DataFrame) -> np.ndarray:
     """The prompt of each row as int[n]."""
     return np.asarray(pd.factorize(rows.prompt)[0])
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What is claimed, before any number."""
-
-    key: str
-    """The id after `mitigation/<arm>/`."""
-    quantity: str
-    where: str
-    method: str
-    reason: str = "there are no such pairs"
-    """Why nothing is known, where nothing is."""
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many pairs there are, of how many prompts, and what is missing."""
-
-    n: int = 0
-    clusters: int = 0
-    missing: int = 0
-    reasons: Mapping[str, int] = field(default_factory=dict)
 
 
 def counts(kept: pd.DataFrame, everything: pd.DataFrame) -> Counts:
@@ -114,63 +88,47 @@ def counts(kept: pd.DataFrame, everything: pd.DataFrame) -> Counts:
     if "outcome_arm" in lost:
         worse = lost.outcome_arm.where(lost.outcome_arm != "label", lost.outcome_base)
         reasons = {str(k): int(v) for k, v in worse.value_counts().items() if k != "label"}
-    return Counts(len(kept), kept.prompt.nunique() if len(kept) else 0, len(lost), reasons)
+    prompts = kept.prompt.nunique() if len(kept) else 0
+    return Counts(len(kept), float(prompts), len(lost), reasons)
 
 
-def finding(arm: str, claim: Claim, change: Interval, size: Counts) -> Finding:
+def paired(claim: Claim, change: Interval, size: Counts) -> Finding:
     """A paired claim with its verdict against 0 and its sentence."""
-    words = _words(claim.quantity, change)
+    words, arm = _words(claim.unit, change), claim.key.arm
     known = math.isfinite(change.estimate)
-    return Finding(
-        id=f"mitigation/{arm}/{claim.key}",
-        section="mitigation",
-        where=claim.where,
-        quantity=claim.quantity,
-        estimate=change.estimate,
-        low=change.low,
-        high=change.high,
-        n=size.n,
-        n_effective=float(size.clusters) if known else math.nan,
-        missing=size.missing,
-        reasons=size.reasons,
-        method=claim.method,
-        arm=arm,
-        verdict=verdict(change, 0),
-        sentence=(
-            f"{arm}, {claim.where}: {claim.quantity} {words}, n = {size.n}."
-            if known
-            else f"{arm}, {claim.where}: {claim.quantity} not known: {claim.reason}."
-        ),
-    )
+    size = replace(size, effective=size.effective if known else math.nan)
+    says = f"{words}, n = {size.n}." if known else f"not known: {claim.reason}."
+    sentence = f"{arm}, {claim.where}: {claim.quantity} {says}"
+    return made(claim, change, size, verdict=verdict(change, 0), sentence=sentence)
 
 
-def _words(quantity: str, change: Interval) -> str:
+def _words(unit: Unit, change: Interval) -> str:
     numbers = change.estimate, change.low, change.high
-    if quantity.startswith("coefficient"):
+    if unit == "coefficient":
         span = f"[{change.low:+.2f}, {change.high:+.2f}]" if math.isfinite(change.low) else ""
         return f"{change.estimate:+.2f} {span}".strip()
-    return cosine_change(*numbers) if "cosine" in quantity else points(*numbers)
+    return cosine_change(*numbers) if unit == "cosine" else points(*numbers)
 
 
-def unknown(arm: str, claim: Claim, missing: int = 0) -> Finding:
+def unknown(claim: Claim, missing: int = 0) -> Finding:
     """A claim that cannot be made, with its reason in words."""
-    return finding(arm, claim, UNKNOWN, Counts(missing=missing))
+    return paired(claim, UNKNOWN, Counts(missing=missing))
 
 
 def share_finding(
-    arm: str, claim: Claim, rows: pd.DataFrame, hits: tuple[np.ndarray, np.ndarray], size: Counts
+    claim: Claim, rows: pd.DataFrame, hits: tuple[np.ndarray, np.ndarray], size: Counts
 ) -> Finding:
     """Change of a share on pairs bool[n] before and after, with both shares and an exact p."""
     before, after = (np.asarray(h, bool) for h in hits)
     if not len(before):
-        return finding(arm, claim, UNKNOWN, size)
+        return paired(claim, UNKNOWN, size)
     groups = clusters(rows)
-    out = finding(arm, claim, share_change(before, after, groups), size)
+    out = paired(claim, share_change(before, after, groups), size)
     return replace(
         out,
         references={"before": float(before.mean()), "after": float(after.mean())},
         p=paired_p(after.astype(float) - before, groups),
-        family=f"changes under {arm}",
+        family=f"changes under {claim.key.arm}",
     )
 
 
@@ -188,31 +146,21 @@ def paired_p(differences: np.ndarray, groups: np.ndarray) -> float:
 def mean_finding(q: Question, claim: Claim, rows: pd.DataFrame, column: str) -> Finding:
     """Change of the mean of a column of numbers, on pairs that have both."""
     if not len(rows):
-        return unknown(q.arm, claim)
+        return unknown(claim)
     change = (rows[f"{column}_arm"] - rows[f"{column}_base"]).astype(float)
     kept = rows[np.isfinite(change)]
     found = mean_change(change[kept.index].to_numpy(), clusters(kept), q.rng(1))
-    return finding(q.arm, claim, found, counts(kept, rows))
+    return paired(claim, found, counts(kept, rows))
 
 
-def kept_within(f: Finding, margin: float, unit: str) -> Finding:
+def kept_within(f: Finding, margin: float, words: str) -> Finding:
     """A change for which more is better, judged by whether it stays above minus the margin."""
-    said = NonInferiority(Interval(f.estimate, f.low, f.high), margin).verdict
+    said = NonInferiority(interval(f), margin).verdict
     tail = {
-        "not worse": f"a loss of {unit} or more is ruled out",
-        "worse": f"a loss of more than {unit} is shown",
-        "undecided": f"whether it loses less than {unit} is undecided",
+        "not worse": f"a loss of {words} or more is ruled out",
+        "worse": f"a loss of more than {words} is shown",
+        "undecided": f"whether it loses less than {words} is undecided",
     }[said]
     known = math.isfinite(f.estimate)
     sentence = f"{f.sentence[:-1]}: {tail}." if known else f.sentence
     return replace(f, verdict=said, sentence=sentence, references={**f.references})
-
-
-def adjusted(found: list[Finding]) -> list[Finding]:
-    """Benjamini-Hochberg's q inside each family that has one; sentences stay as they are."""
-    out = list(found)
-    for family in sorted({f.family for f in found if f.family}):
-        at = [i for i, f in enumerate(found) if f.family == family]
-        for i, q in zip(at, benjamini_hochberg(np.array([found[i].p for i in at])), strict=True):
-            out[i] = replace(out[i], q=float(q))
-    return out

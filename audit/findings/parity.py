@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from audit.findings.claim import Claim, Counts, joined
 from audit.findings.following import open_questions
-from audit.findings.pairs import Claim, Counts, Question, clusters, counts, finding, joined, unknown
+from audit.findings.pairs import Question, clusters, counts, paired, unknown
 from audit.findings.representation import observed
 from audit.findings.wording import percent
 from audit.records import Attribute, Finding, Reference
@@ -69,9 +70,8 @@ def findings(table: pd.DataFrame, q: Question) -> list[Finding]:
     for attribute in q.context.attributes:
         both, rows = labelled(table, q, attribute.name)
         for reference in q.context.references:
-            name = f"{attribute.name}/{reference.name}"
             if not len(both):
-                out.append(unknown(q.arm, _distance(attribute, reference, name), len(rows)))
+                out.append(unknown(_distance(attribute, reference, q), len(rows)))
                 continue
             sides = _sides(both, attribute, reference, q)
             if sides is not None:
@@ -102,8 +102,7 @@ def _sides(
 def _claims(
     sides: Sides, attribute: Attribute, reference: Reference, q: Question, size: Counts
 ) -> Iterator[Finding]:
-    size = replace(size, n=len(sides.subject), clusters=len(np.unique(sides.prompt)))
-    name = f"{attribute.name}/{reference.name}"
+    size = replace(size, n=len(sides.subject), effective=float(len(np.unique(sides.prompt))))
     everything = np.arange(len(sides.subject))
     before, after = (sides.distances(v, everything) for v in (sides.before, sides.after))
 
@@ -112,8 +111,7 @@ def _claims(
         return float(np.nanmean(moved))
 
     found = jackknife(change, sides.prompt, q.rng(2))
-    claim = _distance(attribute, reference, name)
-    nearer = finding(q.arm, claim, found, size)
+    nearer = paired(_distance(attribute, reference, q), found, size)
     yield replace(
         nearer,
         references={"before": float(before.mean()), "after": float(after.mean())},
@@ -124,15 +122,17 @@ def _claims(
             f"{100 * _floor(sides, q.rng(3)):.0f} here."
         ),
     )
-    yield _parity(before, after, q, name, reference)
-    yield _overshoot(sides, q, name, reference)
+    yield _parity(before, after, q, attribute, reference)
+    yield _overshoot(sides, q, attribute, reference)
 
 
-def _distance(attribute: Attribute, reference: Reference, name: str) -> Claim:
+def _distance(attribute: Attribute, reference: Reference, q: Question) -> Claim:
     return Claim(
-        f"distance/{name}",
+        q.key("distance", attribute.name, reference.name),
         f"change in the mean distance of {attribute.name.replace('_', ' ')} from {reference.name}",
         "all subjects",
+        "points",
+        "pairs",
         "paired by seed; total variation; jackknife over prompts",
         "no pair has both labels",
     )
@@ -152,19 +152,21 @@ def _floor(sides: Sides, rng: np.random.Generator) -> float:
 
 
 def _parity(
-    before: np.ndarray, after: np.ndarray, q: Question, name: str, reference: Reference
+    before: np.ndarray, after: np.ndarray, q: Question, attribute: Attribute, reference: Reference
 ) -> Finding:
     """Change in how many subjects lie within the context's margin of their target."""
     was_near, is_near = (d <= q.context.margin + 1e-12 for d in (before, after))
     n = len(before)
     claim = Claim(
-        f"parity/{name}",
+        q.key("parity", attribute.name, reference.name),
         f"change in the share of subjects within {100 * q.context.margin:.0f} points of "
         f"{reference.name}",
         "all subjects",
+        "points",
+        "subjects",
         "paired by subject; point estimates; Newcombe's interval",
     )
-    out = finding(q.arm, claim, share_change(was_near, is_near, np.arange(n)), Counts(n, n))
+    out = paired(claim, share_change(was_near, is_near, np.arange(n)), Counts(n, float(n)))
     was, now = int(was_near.sum()), int(is_near.sum())
     return replace(
         out,
@@ -173,7 +175,7 @@ def _parity(
     )
 
 
-def _overshoot(sides: Sides, q: Question, name: str, reference: Reference) -> Finding:
+def _overshoot(sides: Sides, q: Question, attribute: Attribute, reference: Reference) -> Finding:
     """Share of subjects whose class that was drawn too often is now shown to be too rare.
 
     A faithful arm goes past the target by more than its 95 % interval in 2.5 % of subjects.
@@ -194,13 +196,15 @@ def _overshoot(sides: Sides, q: Question, name: str, reference: Reference) -> Fi
     n = len(sides.subjects)
     ci: Interval = wilson(past, n) if n else UNKNOWN
     claim = Claim(
-        f"overshoot/{name}",
+        q.key("overshoot", attribute.name, reference.name),
         f"share of subjects that went past {reference.name} by more than their interval",
         "all subjects",
+        "share",
+        "subjects",
         "Wilson over subjects; Wilson on effective n inside each",
     )
     return replace(
-        finding(q.arm, claim, ci, Counts(n, n)),
+        paired(claim, ci, Counts(n, float(n))),
         floor=0.025,
         verdict="described",
         sentence=(

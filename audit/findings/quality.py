@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import estimate, p_value, percent
-from audit.records import BASELINE, Attribute, Finding
+from audit.keys import BASELINE, Key
+from audit.records import Attribute, Finding
 from audit.stats.agreement import Resampling, krippendorff_alpha
 from audit.stats.labels import stratified_share
 from audit.stats.proportions import effective_n, wilson
@@ -29,29 +31,37 @@ def classifier(
         if table is None:
             continue
         source = sources[attribute.name]
-        out.append(_right(attribute.name, "all classes", np.trace(table), table.sum(), source))
+        whole = _key("classifier", attribute.name)
+        out.append(_right(whole, "all classes", (np.trace(table), table.sum()), source))
         for i, name in enumerate(attribute.classes):
-            out.append(_right(attribute.name, name, table[i, i], table[i].sum(), source))
+            key = classifier_key(attribute.name, name)
+            out.append(_right(key, name, (table[i, i], table[i].sum()), source))
     return out
 
 
-def _right(attribute: str, where: str, k: float, size: float, source: str) -> Finding:
-    ci, n = wilson(min(float(k), float(size)), float(size)), round(size)
-    return Finding(
-        id=f"quality/classifier/{attribute}/{where}",
-        section="quality",
-        where=f"{attribute.replace('_', ' ')}: {where}",
-        quantity="share that the classifier reads rightly",
-        estimate=ci.estimate,
-        low=ci.low,
-        high=ci.high,
-        n=n,
-        n_effective=float(size),
-        missing=0,
-        method=f"Wilson; {source}",
+def classifier_key(attribute: str, value: str) -> Key:
+    """The key of the share of a class's images that the classifier reads rightly."""
+    return _key("classifier-class", attribute, value)
+
+
+def _key(kind: str, attribute: str = "", detail: str = "") -> Key:
+    return Key("quality", BASELINE, "", attribute, kind, detail)
+
+
+def _right(key: Key, where: str, counted: tuple[float, float], source: str) -> Finding:
+    k, size = map(float, counted)
+    ci, n, name = wilson(min(k, size), size), round(size), key.attribute.replace("_", " ")
+    claim = Claim(
+        key, "share that the classifier reads rightly", f"{name}: {where}", "share", "images",
+        f"Wilson; {source}",
+    )  # fmt: skip
+    return finding(
+        claim,
+        ci,
+        Counts(n, size),
         verdict="described",
         sentence=(
-            f"The classifier reads {attribute.replace('_', ' ')} rightly in "
+            f"The classifier reads {name} rightly in "
             f"{estimate(ci.estimate, ci.low, ci.high)} of {n} {source}."
         ),
     )
@@ -67,19 +77,15 @@ def subjects(table: pd.DataFrame, seed: int) -> list[Finding]:
         return []
     hits = rows.subject_read.to_numpy(float)
     ci = wilson(int(hits.sum()), len(rows))
+    claim = Claim(
+        _key("subject-read"), "share in which the classifier recognises the subject",
+        "images of a prompted subject", "share", "images", "Wilson",
+    )  # fmt: skip
     return [
-        Finding(
-            id="quality/subject-read",
-            section="quality",
-            where="images of a prompted subject",
-            quantity="share in which the classifier recognises the subject",
-            estimate=ci.estimate,
-            low=ci.low,
-            high=ci.high,
-            n=len(rows),
-            n_effective=effective_n(hits, pd.factorize(rows.prompt)[0]),
-            missing=0,
-            method="Wilson",
+        finding(
+            claim,
+            ci,
+            Counts(len(rows), effective_n(hits, pd.factorize(rows.prompt)[0])),
             verdict="described",
             sentence=(
                 f"The prompted subject is recognised in "
@@ -100,20 +106,16 @@ def people(judged: pd.DataFrame, settled: pd.DataFrame) -> list[Finding]:
         ci, name = wilson(none, len(part)), str(attribute).replace("_", " ")
         raters = int(judged[judged.attribute == attribute].rater.nunique())
         reasons = part[part.outcome != "label"].outcome.value_counts()
+        claim = Claim(
+            _key("people", str(attribute)), "share of read images in which people could not say",
+            f"{name}: labelled by people", "share", "images", f"Wilson; {raters} raters, majority",
+        )  # fmt: skip
+        why = {str(k): int(v) for k, v in sorted(reasons.items())}
         out.append(
-            Finding(
-                id=f"quality/people/{attribute}",
-                section="quality",
-                where=f"{name}: labelled by people",
-                quantity="share of read images in which people could not say",
-                estimate=ci.estimate,
-                low=ci.low,
-                high=ci.high,
-                n=len(part),
-                n_effective=float(len(part)),
-                missing=0,
-                reasons={str(k): int(v) for k, v in sorted(reasons.items())},
-                method=f"Wilson; {raters} raters, majority",
+            finding(
+                claim,
+                ci,
+                Counts(len(part), float(len(part)), 0, why),
                 verdict="described",
                 sentence=(
                     f"People could not say the {name} in "
@@ -154,20 +156,18 @@ def abstention(
             if np.isfinite(best.threshold)
             else f"for a promise of at most {percent(RISK)}, {best.reason}"
         )
+        claim = Claim(
+            _key("abstention", attribute.name),
+            "share of kept labels that are wrong, on images whose class is known",
+            f"{name}: labels at its threshold {attribute.threshold:g}", "share", "images",
+            "risk and coverage; Clopper-Pearson over a fixed grid, Bonferroni",
+        )  # fmt: skip
+        n, unsure = int(kept.sum()), int((~kept).sum())
         out.append(
-            Finding(
-                id=f"quality/abstention/{attribute.name}",
-                section="quality",
-                where=f"{name}: labels at its threshold {attribute.threshold:g}",
-                quantity="share of kept labels that are wrong, on images whose class is known",
-                estimate=ci.estimate,
-                low=ci.low,
-                high=ci.high,
-                n=int(kept.sum()),
-                n_effective=float(kept.sum()),
-                missing=int((~kept).sum()),
-                reasons={"uncertain": int((~kept).sum())} if (~kept).any() else {},
-                method="risk and coverage; Clopper-Pearson over a fixed grid, Bonferroni",
+            finding(
+                claim,
+                ci,
+                Counts(n, float(n), unsure, {"uncertain": unsure} if unsure else {}),
                 verdict="described" if kept.any() else "undecided",
                 sentence=(
                     f"At its threshold of {attribute.threshold:g}, the reader of {name} keeps "
@@ -198,19 +198,18 @@ def missing_by_subject(
         differ = known and got.p < 0.05
         shares = f"{percent(got.shares[got.pair[0]].estimate)} of {most}, "
         shares += f"{percent(got.shares[got.pair[1]].estimate)} of {least}"
+        claim = Claim(
+            _key("missing-by-subject", attribute.name),
+            "largest gap between subjects in images without a label",
+            f"{name}: images without a label, {len(subjects)} subjects", "distance", "images",
+            f"{got.method}; Newcombe's limits for all pairs at once",
+        )  # fmt: skip
+        n = int(totals.sum())
         out.append(
-            Finding(
-                id=f"quality/missing-by-subject/{attribute.name}",
-                section="quality",
-                where=f"{name}: images without a label, {len(subjects)} subjects",
-                quantity="largest gap between subjects in images without a label",
-                estimate=ci.estimate,
-                low=ci.low,
-                high=ci.high,
-                n=int(totals.sum()),
-                n_effective=float(totals.sum()),
-                missing=int(lost.sum()),
-                method=f"{got.method}; Newcombe's limits for all pairs at once",
+            finding(
+                claim,
+                ci,
+                Counts(n, float(n), int(lost.sum())),
                 p=got.p,
                 floor=got.floor,
                 floor_high=got.floor_high,
@@ -218,7 +217,7 @@ def missing_by_subject(
                 sentence=(
                     f"{'Some' if differ else 'No'} subjects' images "
                     f"{'' if differ else 'are shown to '}lack a {name} label more often than "
-                    f"others' ({shares}; p = {p_value(got.p)}, n = {int(totals.sum())})."
+                    f"others' ({shares}; p = {p_value(got.p)}, n = {n})."
                     if known
                     else f"Whether {name} labels are missing unevenly is not known."
                 ),
@@ -244,20 +243,18 @@ def agreement(judged: pd.DataFrame, attributes: Sequence[Attribute], seed: int) 
         found = krippendorff_alpha(ratings, Resampling(np.random.default_rng(seed)))
         ci, name = found.interval, attribute.name.replace("_", " ")
         good = np.isfinite(ci.estimate)
+        claim = Claim(
+            _key("agreement", attribute.name),
+            "coefficient of agreement beyond chance, Krippendorff's alpha",
+            f"{name}: {rows.rater.nunique()} raters", "coefficient", "images",
+            "Krippendorff's alpha, nominal; percentile bootstrap over images",
+        )  # fmt: skip
+        gone = {"fewer than two labels": found.left_out} if found.left_out else {}
         out.append(
-            Finding(
-                id=f"quality/agreement/{attribute.name}",
-                section="quality",
-                where=f"{name}: {rows.rater.nunique()} raters",
-                quantity="coefficient of agreement beyond chance, Krippendorff's alpha",
-                estimate=ci.estimate,
-                low=ci.low,
-                high=ci.high,
-                n=found.units,
-                n_effective=float(found.units),
-                missing=found.left_out,
-                reasons={"fewer than two labels": found.left_out} if found.left_out else {},
-                method="Krippendorff's alpha, nominal; percentile bootstrap over images",
+            finding(
+                claim,
+                ci,
+                Counts(found.units, float(found.units), found.left_out, gone),
                 verdict="described" if good else "undecided",
                 sentence=(
                     f"{rows.rater.nunique()} raters of {name} agree beyond chance with alpha = "
@@ -289,19 +286,16 @@ def labelled_shares(
         for c in attribute.classes[:1] if len(place) == 2 else attribute.classes:
             ci = stratified_share(true, read, counts, place[c]).interval
             known = np.isfinite(ci.estimate)
+            claim = Claim(
+                _key("people-share", attribute.name, c), f"share of {c}, by people's labels alone",
+                f"{attribute.name.replace('_', ' ')}: all read images", "share", "images",
+                "stratified by what was read (Cochran 1977, sec. 12.2)",
+            )  # fmt: skip
             out.append(
-                Finding(
-                    id=f"quality/people-share/{attribute.name}={c}",
-                    section="quality",
-                    where=f"{attribute.name.replace('_', ' ')}: all read images",
-                    quantity=f"share of {c}, by people's labels alone",
-                    estimate=ci.estimate,
-                    low=ci.low,
-                    high=ci.high,
-                    n=len(rows),
-                    n_effective=float(len(rows)),
-                    missing=0,
-                    method="stratified by what was read (Cochran 1977, sec. 12.2)",
+                finding(
+                    claim,
+                    ci,
+                    Counts(len(rows), float(len(rows))),
                     verdict="described" if known else "undecided",
                     sentence=(
                         f"By {len(rows)} human labels alone, {c} is shown in "

@@ -11,9 +11,12 @@ from collections.abc import Mapping
 import pandas as pd
 from scipy.stats import binomtest
 
+from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.why import share
 from audit.findings.wording import estimate as worded
-from audit.records import BASELINE, Finding, Prompt
+from audit.keys import BASELINE, Key
+from audit.records import Finding, Prompt
+from audit.stats.interval import Interval
 from audit.stats.proportions import effective_n, wilson
 
 ALPHA = 0.05
@@ -31,49 +34,42 @@ def findings(table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int) -> l
     out = []
     purpose = table.prompt.map(lambda p: prompts[p].purpose)
     level = table.prompt.map(lambda p: prompts[p].repeats)
-    for arm in sorted(table.arm.unique(), key=lambda a: (a != BASELINE, a)):
+    for arm in arms(table.arm.unique()):
         here = table.arm == arm
         for repeats in sorted({int(r) for r in level[here].dropna()}):
             rows = table[here & (level == repeats)]
             times = "once" if repeats == 1 else f"{repeats} times"
             where = f"captions of images that the training set holds {times}"
-            out.append(_rate(rows, f"repeats={repeats}", where, arm, seed))
+            key = Key("replication", arm, "", "repeats", "rate", str(repeats))
+            out.append(_rate(rows, key, where, seed))
         plain = table[here & (purpose == "representation")]
         if len(plain):
-            out.append(_rate(plain, "ordinary", "ordinary prompts", arm, seed))
+            key = Key("replication", arm, "", "", "rate", "ordinary")
+            out.append(_rate(plain, key, "ordinary prompts", seed))
     return out + _units(table[table.arm == BASELINE])
 
 
-def _rate(rows: pd.DataFrame, key: str, where: str, arm: str, seed: int) -> Finding:
+def _rate(rows: pd.DataFrame, key: Key, where: str, seed: int) -> Finding:
     known = rows[rows.outcome == "label"]
     hits = known["copy"].to_numpy(bool)
     clusters = pd.factorize(known.prompt)[0]
     n = len(known)
     ci, method = share(hits, clusters, seed)
-    low, high, estimate = ci.low, ci.high, ci.estimate
     false = int(known.chance.sum()) if "chance" in known else None
     doubt = "" if false is None or not hits.any() else (
         f" Images that chance puts as near to held-out ones: {false}."
     )  # fmt: skip
     reasons = {str(o): int(c) for o, c in rows.outcome.value_counts().items() if o != "label"}
-    return Finding(
-        id=f"replication/{arm}/{key}",
-        section="replication",
-        where=where,
-        quantity="share of images that copy a training image",
-        estimate=estimate,
-        low=low,
-        high=high,
-        n=n,
-        n_effective=effective_n(hits.astype(float), clusters) if n else math.nan,
-        missing=len(rows) - n,
-        reasons=reasons,
-        method=method,
-        arm=arm,
+    quantity = "share of images that copy a training image"
+    effective = effective_n(hits.astype(float), clusters) if n else math.nan
+    return finding(
+        Claim(key, quantity, where, "share", "images", method),
+        ci,
+        Counts(n, effective, len(rows) - n, reasons),
         references={} if false is None else {"false": float(false)},
         verdict="undecided" if not n else _found(known),
         sentence=(
-            f"{where[0].upper()}{where[1:]}: {worded(estimate, low, high)} of {n} "
+            f"{where[0].upper()}{where[1:]}: {worded(ci.estimate, ci.low, ci.high)} of {n} "
             f"images copy a training image.{doubt}"
         ),
     )
@@ -108,19 +104,16 @@ def _units(table: pd.DataFrame) -> list[Finding]:
         ("training-images", "distinct training images copied", copies.train.nunique(), len(known)),
     ):
         ci = wilson(k, n) if key != "training-images" else None
+        limits = (n * ci.low, n * ci.high) if ci else (math.nan, math.nan)
+        claim = Claim(
+            Key("replication", BASELINE, "", "", "count", key), what, "whole run", "count",
+            "images", "count; interval by Wilson, scaled to n" if ci else "count",
+        )  # fmt: skip
         out.append(
-            Finding(
-                id=f"replication/{BASELINE}/count-{key}",
-                section="replication",
-                where="whole run",
-                quantity=what,
-                estimate=float(k),
-                low=n * ci.low if ci else math.nan,
-                high=n * ci.high if ci else math.nan,
-                n=n,
-                n_effective=math.nan,
-                missing=len(table) - len(known),
-                method="count; interval by Wilson, scaled to n" if ci else "count",
+            finding(
+                claim,
+                Interval(float(k), *limits),
+                Counts(n, missing=len(table) - len(known)),
                 verdict="undecided" if not n else ("found" if k else "not found"),
                 sentence=f"{what[0].upper()}{what[1:]}: {k} of {n}."
                 if ci

@@ -10,13 +10,14 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from audit.findings.wording import cap, estimate, percent, plural
-from audit.records import BASELINE, Attribute, Finding, Reference
+from audit.findings.claim import Claim, Counts, adjusted, arms, finding
+from audit.findings.wording import cap, estimate, percent, share_phrase
+from audit.keys import ALL, BASELINE, Key
+from audit.records import Attribute, Finding, Reference
 from audit.stats.correction import Confusion, corrected_shares, lang_reiczigel
 from audit.stats.decisions import binomial_p, compared
 from audit.stats.floors import gap_floor
 from audit.stats.interval import Interval
-from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.proportions import effective_n, goodman, intraclass, wilson, worst_case
 
 
@@ -39,11 +40,6 @@ class Context:
 
 EQUIVALENCE_LEVEL = 0.05
 """Size of each of the two one-sided tests of equivalence (Schuirmann 1987)."""
-
-
-def share_phrase(value: str) -> str:
-    """`share of women`, `share of dark`."""
-    return f"share of {plural(value) if value in ('woman', 'man') else value}"
 
 
 def _two_class(k: float, n: float, confusion: np.ndarray, level: float) -> Interval:
@@ -188,36 +184,33 @@ def _class_finding(
     target = math.nan if primary is None else references[primary.name]
     confusion = context.confusion.get(name)
     method = "Wilson" if confusion is None and len(read.counts) == 2 else "Goodman"
-    finding = Finding(
-        id=f"representation/{read.arm}/{read.subject}/{name}={value}",
-        section="representation",
-        where=read.subject,
-        quantity=share_phrase(value),
-        estimate=wide.estimate,
-        low=wide.low,
-        high=wide.high,
-        n=n,
-        n_effective=float(read.effective[i]) if n else math.nan,
-        missing=missing,
-        reasons=read.reasons,
-        method=method if confusion is None else "corrected for classifier error",
-        arm=read.arm,
+    claim = Claim(
+        Key("representation", read.arm, read.subject, name, "share", value), share_phrase(value),
+        read.subject, "share", "images",
+        method if confusion is None else "corrected for classifier error",
+    )  # fmt: skip
+    effective = float(read.effective[i]) if n else math.nan
+    made = finding(
+        claim,
+        wide,
+        Counts(n, effective, missing, read.reasons),
         naive=naive.estimate,
         naive_low=naive.low,
         naive_high=naive.high,
         worst_low=worst[0],
         worst_high=worst[1],
         references=references,
+        against=primary.name if primary else "",
         truth=context.truth.share(read.subject, name, value) if context.truth else math.nan,
         verdict=compared(wide, narrow, target, context.margin),
     )
     if primary is None or n == 0:
-        return finding
+        return made
     whole = np.array([primary.share(read.subject, name, c) for c in read.attribute.classes])
     expected = observed_share(target, whole, confusion, i)
     thin = read.thinned
     return replace(
-        finding,
+        made,
         p=binomial_p(round(thin[i]), round(thin.sum()), expected),
         family=f"{name} against {primary.name}, {read.arm}",
         floor=gap_floor(n, target),
@@ -226,12 +219,7 @@ def _class_finding(
 
 def with_q(findings: list[Finding]) -> list[Finding]:
     """Benjamini-Hochberg inside each declared family, and the sentence that states the claim."""
-    out = list(findings)
-    for family in sorted({f.family for f in findings if f.family}):
-        at = [i for i, f in enumerate(findings) if f.family == family]
-        for i, q in zip(at, benjamini_hochberg(np.array([findings[i].p for i in at])), strict=True):
-            out[i] = replace(out[i], q=float(q))
-    return [replace(f, sentence=_sentence(f)) for f in out]
+    return [replace(f, sentence=_sentence(f)) for f in adjusted(findings)]
 
 
 def _sentence(f: Finding) -> str:
@@ -248,7 +236,7 @@ def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) 
     `prompts` maps subject to its number of prompts; subjects are reported in that order.
     """
     out: list[Finding] = []
-    for arm in arms(table):
+    for arm in arms(table.arm.unique()):
         for attribute in context.attributes:
             for read in readings(table, attribute, arm, prompts):
                 out += subject_findings(read, context)
@@ -263,12 +251,6 @@ def observed(shares: np.ndarray, confusion: np.ndarray | None) -> np.ndarray:
     return np.asarray(shares @ (confusion / confusion.sum(1, keepdims=True)))
 
 
-def arms(table: pd.DataFrame) -> list[str]:
-    """Names of the arms, the baseline first."""
-    names = [str(a) for a in table.arm.unique()]
-    return sorted(names, key=lambda a: (a != BASELINE, a))
-
-
 def _overall(findings: list[Finding], context: Context) -> list[Finding]:
     """Per attribute: mean distance from the primary reference, beside its fair floor."""
     out = []
@@ -276,7 +258,7 @@ def _overall(findings: list[Finding], context: Context) -> list[Finding]:
         rows = [
             f
             for f in findings
-            if f.arm == BASELINE and f.references and f"/{attribute.name}=" in f.id and f.n
+            if f.arm == BASELINE and f.references and f.key.attribute == attribute.name and f.n
         ]
         if len(rows) < 2:
             continue
@@ -287,19 +269,19 @@ def _overall(findings: list[Finding], context: Context) -> list[Finding]:
         name = next(iter(rows[0].references))
         differ = sum(f.q < 0.05 for f in rows)
         floor = float(np.mean([f.floor for f in rows]))
+        subjects = len({f.key.subject for f in rows})
+        claim = Claim(
+            Key("representation", BASELINE, ALL, attribute.name, "gap"),
+            f"mean distance of {attribute.name.replace('_', ' ')} shares from {name}",
+            f"all {subjects} subjects", "distance", "subjects",
+            "mean absolute gap; percentile bootstrap over subjects",
+        )  # fmt: skip
+        n = sum(f.n for f in rows) // max(1, len(rows) // subjects)
         out.append(
-            Finding(
-                id=f"representation/{BASELINE}/all/{attribute.name}-gap",
-                section="representation",
-                where=f"all {len({f.where for f in rows})} subjects",
-                quantity=f"mean distance of {attribute.name.replace('_', ' ')} shares from {name}",
-                estimate=float(gaps.mean()),
-                low=low,
-                high=high,
-                n=sum(f.n for f in rows) // max(1, len(rows) // len({f.where for f in rows})),
-                n_effective=float(len({f.where for f in rows})),
-                missing=sum(f.missing for f in rows),
-                method="mean absolute gap; percentile bootstrap over subjects",
+            finding(
+                claim,
+                Interval(float(gaps.mean()), low, high),
+                Counts(n, float(subjects), sum(f.missing for f in rows)),
                 floor=floor,
                 verdict="above" if low > floor else "compatible",
                 sentence=(

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from audit.findings.claim import Claim, Counts, finding
 from audit.findings.representation import Context
 from audit.findings.wording import estimate
-from audit.records import BASELINE, Attribute, Finding, Prompt
+from audit.keys import ALL, BASELINE, Key
+from audit.records import Attribute, Finding, Prompt
 from audit.stats.components import crossed, template_verdicts, variance_components
 from audit.stats.interval import UNKNOWN
 from audit.stats.proportions import wilson
@@ -58,18 +60,16 @@ def _variance(part: pd.DataFrame, hits: np.ndarray, attribute: Attribute, value:
     known = math.isfinite(share.estimate) and math.isfinite(share.low)
     if not known:
         share = UNKNOWN
-    return Finding(
-        id=f"representation/{BASELINE}/all/{attribute.name}={value}-template",
-        section="representation",
-        where=f"all {part.subject.nunique()} subjects, {part.template.nunique()} templates",
-        quantity=f"part of the variance of {value} that is the template's doing",
-        estimate=share.estimate,
-        low=share.low,
-        high=share.high,
-        n=found.n,
-        n_effective=float(part.template.nunique()),
-        missing=found.missing,
-        method="variance components (Henderson's method 1); jackknife over subjects",
+    claim = Claim(
+        Key("representation", BASELINE, ALL, attribute.name, "template", value),
+        f"part of the variance of {value} that is the template's doing",
+        f"all {part.subject.nunique()} subjects, {part.template.nunique()} templates", "share",
+        "subjects", "variance components (Henderson's method 1); jackknife over subjects",
+    )  # fmt: skip
+    return finding(
+        claim,
+        share,
+        Counts(found.n, float(part.template.nunique()), found.missing),
         verdict="described" if known else "undecided",
         sentence=(
             f"Of the variance of {value} among images, "
@@ -103,18 +103,16 @@ def _fragile(
     hang = [s for s in changes if s]
     ci = wilson(len(hang), len(changes))
     names = f" ({', '.join(hang[:5])}{', ...' if len(hang) > 5 else ''})" if hang else ""
-    return Finding(
-        id=f"representation/{BASELINE}/all/{attribute.name}={value}-one-template",
-        section="representation",
-        where=f"all {len(changes)} subjects with a reference",
-        quantity=f"share of verdicts on {value} that hang on one template",
-        estimate=ci.estimate,
-        low=ci.low,
-        high=ci.high,
-        n=len(changes),
-        n_effective=float(len(changes)),
-        missing=0,
-        method="each template left out in turn, uncorrected shares; Wilson over subjects",
+    claim = Claim(
+        Key("representation", BASELINE, ALL, attribute.name, "one-template", value),
+        f"share of verdicts on {value} that hang on one template",
+        f"all {len(changes)} subjects with a reference", "share", "subjects",
+        "each template left out in turn, uncorrected shares; Wilson over subjects",
+    )  # fmt: skip
+    return finding(
+        claim,
+        ci,
+        Counts(len(changes), float(len(changes))),
         verdict="described",
         sentence=(
             f"{len(hang)} of {len(changes)} verdicts on {value} change where one of "

@@ -15,13 +15,14 @@ import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
+from audit.findings.claim import Claim, Counts, adjusted, finding
 from audit.findings.wording import cap, p_value, percent
 from audit.findings.wording import estimate as worded
+from audit.keys import BASELINE, Key, Unit
 from audit.records import Finding
 from audit.stats.error_control import twin
 from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.likelihood_copying import fld_memorization
-from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.neighbours import nearest
 from audit.stats.permutation_copying import (
     SHRINKAGE,
@@ -52,7 +53,9 @@ NAMES: Mapping[str, str] = {
     "coverage": "share of training images with a generated image nearby (coverage)",
     "memorized": "share of images more memorized than any held-out image",
 }
-"""What each finding's quantity is, by the last part of its id."""
+"""What each finding's quantity is, by the detail of its key."""
+UNITS: Mapping[str, Unit] = dict.fromkeys(("zu", "c_t", "density"), "coefficient")
+"""Units of those that are no share."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,7 @@ def findings(
     if sets.short:
         return [_unknown(sets, name) for name in NAMES]
     out = [_zu(sets), _c_t(sets), _authenticity(sets), *_prdc(sets), _memorized(sets)]
-    q = benjamini_hochberg(np.array([f.p for f in out]))
-    return [_tested(f, float(x)) if f.family else f for f, x in zip(out, q, strict=True)]
+    return [_tested(f) if f.family else f for f in adjusted(out)]
 
 
 def _sets(
@@ -127,22 +129,11 @@ def _sets(
 
 
 def _finding(sets: _Sets, name: str, ci: Interval, method: str, sentence: str) -> Finding:
-    return Finding(
-        id=f"replication/whole_set/{name}",
-        section="replication",
-        where="whole run",
-        quantity=NAMES[name],
-        estimate=ci.estimate,
-        low=ci.low,
-        high=ci.high,
-        n=len(sets.made),
-        n_effective=math.nan,
-        missing=sets.missing,
-        reasons={"no features": sets.missing} if sets.missing else {},
-        method=method,
-        verdict="described",
-        sentence=sentence,
-    )
+    key = Key("replication", BASELINE, "", "", "whole_set", name)
+    claim = Claim(key, NAMES[name], "whole run", UNITS.get(name, "share"), "images", method)
+    reasons = {"no features": sets.missing} if sets.missing else {}
+    size = Counts(len(sets.made), math.nan, sets.missing, reasons)
+    return finding(claim, ci, size, verdict="described", sentence=sentence)
 
 
 def _unknown(sets: _Sets, name: str, why: str = "") -> Finding:
@@ -150,17 +141,17 @@ def _unknown(sets: _Sets, name: str, why: str = "") -> Finding:
     return replace(_finding(sets, name, UNKNOWN, "none", text), verdict="undecided")
 
 
-def _tested(f: Finding, q: float) -> Finding:
-    """The finding with its q, its verdict, and the warning."""
+def _tested(f: Finding) -> Finding:
+    """The finding with its verdict, and the warning."""
     middle = f.references["labels permuted"]
-    share = f.id.endswith("authenticity")
+    share = f.unit == "share"
     value = worded(f.estimate, f.low, f.high) if share else _number(f)
     usual = percent(middle) if share else f"{middle:.1f}"
     text = (
         f"{cap(f.quantity)}: {value}, n = {f.n}; a generator like this that copies nothing scores "
         f"about {usual}, p = {p_value(f.p)}. {SHRINKAGE}"
     )
-    return replace(f, q=q, verdict="found" if q < 0.05 else "not found", sentence=text)
+    return replace(f, verdict="found" if f.q < 0.05 else "not found", sentence=text)
 
 
 def _number(ci: Finding | Interval, digits: int = 1) -> str:

@@ -21,17 +21,17 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from audit.errors import unknown
+from audit.findings.claim import Claim, Counts, adjusted, arms, finding
 from audit.findings.wording import cap, cosine_change, p_value
 from audit.findings.wording import estimate as worded
-from audit.records import BASELINE, Finding
+from audit.keys import Key
+from audit.records import Finding
 from audit.stats.interval import UNKNOWN, Interval
-from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.proportions import cluster_bootstrap, effective_n, wilson
 from audit.stats.rank_correlation import Draws, clustered_spearman
 
@@ -79,13 +79,13 @@ def findings(
     values = table.score - table.held_score if measure == "excess" else table.score
     table = table.assign(measure=values.astype(float))
     out: list[Finding] = []
-    for arm in sorted(table.arm.unique(), key=lambda a: (a != BASELINE, a)):
+    for arm in arms(table.arm.unique()):
         rows = table[table.arm == arm]
         here = [f for f in factors if f.column in rows]
         found = [_correlation(rows, f, measure, arm, seed) for f in here]
-        q = benjamini_hochberg(np.array([f.p for f in found]))
-        for factor, finding, adjusted in zip(here, found, q, strict=True):
-            out.append(_judged(finding, factor, measure, float(adjusted)))
+        rhos = adjusted([f for f, _ in found])
+        for factor, rho, (_, reason) in zip(here, rhos, found, strict=True):
+            out.append(_judged(rho, factor, measure, reason))
             out += _levels(rows, factor, measure, arm, seed)
     return out
 
@@ -121,48 +121,40 @@ def _reasons(rows: pd.DataFrame, factor: Factor, measure: str) -> dict[str, int]
 
 def _correlation(
     rows: pd.DataFrame, factor: Factor, measure: str, arm: str, seed: int
-) -> Finding:  # fmt: skip
+) -> tuple[Finding, str]:
+    """The rank correlation, and why it is not known."""
     x, y = rows[factor.column].to_numpy(float).copy(), rows.measure.to_numpy(float)
     x[(rows.outcome != "label").to_numpy()] = math.nan
     prompts = rows.prompt.to_numpy(str)
     found = clustered_spearman(x, y, prompts, Draws(np.random.default_rng(seed)))
-    return Finding(
-        id=f"replication/why/{arm}/{factor.column}/{measure}",
-        section="replication",
-        where=factor.title,
-        quantity=f"Spearman's rho of {factor.title} with {MEASURES[measure]}",
-        estimate=found.rho.estimate,
-        low=found.rho.low,
-        high=found.rho.high,
-        n=found.n,
-        n_effective=float(found.clusters) if found.n else math.nan,
-        missing=found.missing,
-        reasons=_reasons(rows, factor, measure),
-        method="rank correlation; cluster bootstrap by prompt; p by exchanging whole prompts"
-        + (f"; {found.reason}" if found.reason else ""),
-        arm=arm,
-        p=found.p,
-        family=f"why copies, {measure}, arm {arm}" if math.isfinite(found.p) else "",
-    )
+    method = "rank correlation; cluster bootstrap by prompt; p by exchanging whole prompts"
+    claim = Claim(
+        Key("replication", arm, "", factor.column, "why", measure),
+        f"Spearman's rho of {factor.title} with {MEASURES[measure]}", factor.title, "coefficient",
+        "images", f"{method}; {found.reason}" if found.reason else method,
+    )  # fmt: skip
+    effective = float(found.clusters) if found.n else math.nan
+    size = Counts(found.n, effective, found.missing, _reasons(rows, factor, measure))
+    family = f"why copies, {measure}, arm {arm}" if math.isfinite(found.p) else ""
+    return finding(claim, found.rho, size, p=found.p, family=family), found.reason or method
 
 
-def _judged(f: Finding, factor: Factor, measure: str, q: float) -> Finding:
-    """With the adjusted p, a verdict and a sentence."""
+def _judged(f: Finding, factor: Factor, measure: str, reason: str) -> Finding:
+    """With a verdict and a sentence; `reason` says why it is not known, where it is not."""
     size = f"rho = {cosine_change(f.estimate, f.low, f.high)}"
     count = f"n = {f.n} images of {f.n_effective:.0f} prompts" if f.n else "no images"
     title, what = factor.title, MEASURES[measure]
-    if math.isnan(q):
-        why = f.method.rpartition("; ")[2]
-        sentence = f"Whether {title} goes with the {what} is not known: {why}."
-        return replace(f, q=q, verdict="undecided", sentence=sentence)
+    if math.isnan(f.q):
+        sentence = f"Whether {title} goes with the {what} is not known: {reason}."
+        return replace(f, verdict="undecided", sentence=sentence)
     p = f"p = {p_value(f.p)}".replace("= <", "<")
-    evidence = f"{size}, {p}, adjusted {p_value(q)}, {count}"
-    if q > 0.05:
+    evidence = f"{size}, {p}, adjusted {p_value(f.q)}, {count}"
+    if f.q > 0.05:
         sentence = f"No connection of {title} with the {what} was found ({evidence})."
-        return replace(f, q=q, verdict="not found", sentence=sentence)
+        return replace(f, verdict="not found", sentence=sentence)
     way = "larger" if f.estimate > 0 else "smaller"
     sentence = f"The larger {title}, the {way} the {what} ({evidence})."
-    return replace(f, q=q, verdict="found", sentence=sentence)
+    return replace(f, verdict="found", sentence=sentence)
 
 
 def levels(values: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
@@ -193,34 +185,36 @@ def _levels(
     x = rows[factor.column].to_numpy(float).copy()
     x[(rows.outcome != "label").to_numpy()] = math.nan  # they say nothing of where the thirds are
     for name, words, at in levels(x):
-        part, where = rows[at], f"images where {factor.title} is {words}"
-        about: dict[str, Any] = {
-            "section": "replication", "where": where, "arm": arm, "verdict": "described",
-        }  # fmt: skip
-        key = f"replication/why/{arm}/{factor.column}/{'copies' if decided else measure}={name}"
-        yield (_copies if decided else _mean)(part, {"id": key, **about}, measure, seed)
+        where = f"images where {factor.title} is {words}"
+        detail = f"{'copies' if decided else measure}={name}"
+        key = Key("replication", arm, "", factor.column, "why", detail)
+        yield (
+            _copies(rows[at], key, where, seed)
+            if decided
+            else _mean(rows[at], key, where, measure, seed)
+        )
 
 
-def _copies(part: pd.DataFrame, about: dict[str, Any], measure: str, seed: int) -> Finding:
+def _copies(part: pd.DataFrame, key: Key, where: str, seed: int) -> Finding:
     known = part[[c is not None and not pd.isna(c) for c in part["copy"]]]
     hits = np.array([bool(c) for c in known["copy"]], float)
     clusters = pd.factorize(known.prompt)[0]
     ci, method = share(hits, clusters, seed)
     n = len(known)
-    return Finding(
-        quantity="share of images that copy a training image",
-        estimate=ci.estimate,
-        low=ci.low,
-        high=ci.high,
-        n=n,
-        n_effective=effective_n(hits, clusters) if n else math.nan,
-        missing=len(part) - n,
-        reasons={"copy not decided": len(part) - n} if len(part) > n else {},
-        method=method,
-        sentence=f"{cap(about['where'])}: {worded(ci.estimate, ci.low, ci.high)} of {n} copy a "
+    quantity = "share of images that copy a training image"
+    return finding(
+        Claim(key, quantity, where, "share", "images", method),
+        ci,
+        _size(part, n, effective_n(hits, clusters) if n else math.nan, "copy not decided"),
+        verdict="described",
+        sentence=f"{cap(where)}: {worded(ci.estimate, ci.low, ci.high)} of {n} copy a "
         "training image.",
-        **about,
     )
+
+
+def _size(part: pd.DataFrame, n: int, effective: float, reason: str) -> Counts:
+    gone = len(part) - n
+    return Counts(n, effective, gone, {reason: gone} if gone else {})
 
 
 def share(hits: np.ndarray, clusters: np.ndarray, seed: int) -> tuple[Interval, str]:
@@ -236,7 +230,7 @@ def share(hits: np.ndarray, clusters: np.ndarray, seed: int) -> tuple[Interval, 
     return share, "Wilson with prompts as sample size"
 
 
-def _mean(part: pd.DataFrame, about: dict[str, Any], measure: str, seed: int) -> Finding:
+def _mean(part: pd.DataFrame, key: Key, where: str, measure: str, seed: int) -> Finding:
     known = part[part.measure.notna()]
     values, clusters = known.measure.to_numpy(float), pd.factorize(known.prompt)[0]
     n = len(known)
@@ -245,16 +239,11 @@ def _mean(part: pd.DataFrame, about: dict[str, Any], measure: str, seed: int) ->
         ci = Interval(ci.estimate, math.nan, math.nan)
     limits = f" [{ci.low:.3f}, {ci.high:.3f}]" if math.isfinite(ci.low) else ""
     mean = f"{ci.estimate:.3f}" if n else "not known"
-    return Finding(
-        quantity=f"mean {MEASURES[measure]}",
-        estimate=ci.estimate,
-        low=ci.low,
-        high=ci.high,
-        n=n,
-        n_effective=effective_n(values, clusters) if n else math.nan,
-        missing=len(part) - n,
-        reasons={f"{measure} not known": len(part) - n} if len(part) > n else {},
-        method="cluster bootstrap by prompt",
-        sentence=f"{cap(about['where'])}: mean {MEASURES[measure]} {mean}{limits}, n = {n}.",
-        **about,
+    quantity = f"mean {MEASURES[measure]}"
+    return finding(
+        Claim(key, quantity, where, "cosine", "images", "cluster bootstrap by prompt"),
+        ci,
+        _size(part, n, effective_n(values, clusters) if n else math.nan, f"{measure} not known"),
+        verdict="described",
+        sentence=f"{cap(where)}: {quantity} {mean}{limits}, n = {n}.",
     )

@@ -59,6 +59,11 @@ def plural(noun: str) -> str:
     return noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
 
 
+def share_phrase(value: str) -> str:
+    """`share of women`, `share of dark`."""
+    return f"share of {plural(value) if value in ('woman', 'man') else value}"
+
+
 def p_value(x: float) -> str:
     """A p-value with sensible digits: `0.03`, `< 0.001`."""
     return "< 0.001" if x < 0.001 else f"{x:.3f}" if x < 0.1 else f"{x:.2f}"

@@ -8,9 +8,11 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from audit.records import BASELINE, Evidence, Finding, Mitigation
+from audit.keys import ALL, BASELINE, Key
+from audit.records import Finding, Mitigation
 from audit.report import wording
 from audit.report.charts import drawing
+from audit.report.evidence import Evidence
 from audit.report.shares import of_section
 from audit.report.svg import ACCENT, PAPER, QUIET, inline
 
@@ -20,8 +22,8 @@ GAINS = (("distance", "chart.nearer", -100.0), ("removed", "chart.gone", 100.0))
 
 def overview(evidence: Evidence) -> dict[str, Any]:
     """Rows by arm, a frontier for each kind of gain, and charts of doses."""
-    by_id = {f.id: f for f in of_section(evidence, "mitigation")}
-    rows = [_row(m, by_id) for m in evidence.suite.mitigations]
+    by_key = {f.key: f for f in of_section(evidence, "mitigation")}
+    rows = [_row(m, by_key) for m in evidence.suite.mitigations]
     rows = [r for r in rows if r["verdict"]]
     return {
         "rows": rows,
@@ -30,14 +32,15 @@ def overview(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _row(arm: Mitigation, by_id: dict[str, Finding]) -> dict[str, Any]:
-    def cell(key: str) -> Finding | None:
-        return by_id.get(f"mitigation/{arm.name}/{key}")
+def _row(arm: Mitigation, by_key: dict[Key, Finding]) -> dict[str, Any]:
+    def cell(kind: str, detail: str = "", subject: str = "") -> Finding | None:
+        return by_key.get(Key("mitigation", arm.name, subject, "", kind, detail))
 
     return {
         "name": arm.name, "method": arm.method, "verdict": cell("verdict"),
-        "distance": cell("all/distance"), "removed": cell("removed-captions"),
-        "alignment": cell("cost-alignment"),
+        "distance": cell("target-distance", subject=ALL),
+        "removed": cell("removed", "captions"),
+        "alignment": cell("cost", "alignment"),
     }  # fmt: skip
 
 
@@ -80,21 +83,20 @@ def _cross(axes: Axes, cost: Finding, gain: Finding, factor: float, label: str) 
 
 def doses(evidence: Evidence) -> list[dict[str, Any]]:
     """Per method with several doses: shares by how much was given, and most against least."""
-    found = [f for f in of_section(evidence, "mitigation") if "/dose-" in f.id]
+    found = [f for f in of_section(evidence, "mitigation") if f.key.kind == "dose"]
     out = []
-    for key in dict.fromkeys(f.id.split("/")[2] for f in found):
-        mine = [f for f in found if f.id.split("/")[2] == key]
-        shares = [f for f in mine if "dose" in f.references]
+    for method in dict.fromkeys(f.key.detail for f in found):
+        mine = [f for f in found if f.key.detail == method]
+        shares = [f for f in mine if f.unit == "share"]
         if shares:
-            name = key.removeprefix("dose-")
             out.append({
-                "option": name, "rows": shares, "chart": _dose(key, name, shares),
-                "claims": [f for f in mine if f not in shares],
+                "option": method, "rows": shares, "chart": _dose(method, shares),
+                "claims": [f for f in mine if f.unit != "share"],
             })  # fmt: skip
     return out
 
 
-def _dose(name: str, option: str, shares: Sequence[Finding]) -> str:
+def _dose(option: str, shares: Sequence[Finding]) -> str:
     """A line with intervals for each group of subjects; the run's own setting is hollow."""
     groups = list(dict.fromkeys(f.where for f in shares))
     ticks = sorted({f.references["dose"] for f in shares})
@@ -117,4 +119,4 @@ def _dose(name: str, option: str, shares: Sequence[Finding]) -> str:
         axes.set_ylabel(wording.text("chart.share", what=wording.clip(shares[0].quantity, 40)))
         figure.legend(loc="outside upper left", frameon=False, fontsize=9)
         said = wording.text("chart.dose", n=len(ticks), option=option, groups=len(groups))
-        return inline(figure, name, said)
+        return inline(figure, f"dose-{option}", said)

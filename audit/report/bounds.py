@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from audit.records import BASELINE, Finding, to_json
+from audit.keys import BASELINE
+from audit.records import Finding, to_json
 from audit.report import wording
 
 LIMIT = 1_950_000
@@ -36,17 +36,22 @@ STEPS = (
 )
 """Rows of a table and number of tables, tried in this order until a page is small enough."""
 
-Key = tuple[str, ...]
+Table = tuple[str, ...]
+BY_SUBJECT = {
+    "representation": {"share", "stated", "person-leak", "distance", "amplification"},
+    "mitigation": {"change"},
+    "comparison": {"share"},
+}
+"""Kinds of claims, by section, that are made of one subject after the other."""
 
 
-def table(f: Finding) -> Key:
+def table(f: Finding) -> Table:
     """The table or list that a finding stands in: the same claim about another subject is a row."""
-    joint = re.fullmatch(r"(.*/all/[^/]*\+[^/=]*?)(?:-together|=.*)", f.id)
-    if joint:
-        return ("joint", joint[1])
-    subject = f"/{f.where}/"
-    what = f.id.replace(subject, "/*/", 1) if subject in f.id else f.quantity
-    return (f.section, f.arm, what)
+    if f.key.kind in ("joint", "together"):
+        return ("joint", f.key.attribute)
+    if f.key.kind in BY_SUBJECT.get(f.section, ()) and not f.key.everyone:
+        return tuple(f.key._replace(subject=""))
+    return (f.section, f.arm, f.quantity)
 
 
 def ends(found: Sequence[Finding], most: int) -> list[Finding]:
@@ -78,7 +83,7 @@ class Excerpt:
 
     everything: Sequence[Finding]
     findings: list[Finding]
-    left: Mapping[Key, int] = field(default_factory=dict)
+    left: Mapping[Table, int] = field(default_factory=dict)
     """How many rows of a table are left out."""
 
     def words(self, found: Sequence[Finding]) -> str:
@@ -109,19 +114,19 @@ class Excerpt:
 
 
 def _charted(f: Finding) -> bool:
-    share = f.section == "representation" and "=" in f.id and "/all/" not in f.id
-    return (share and not hidden(f)) or "target" in f.references
+    share = f.section == "representation" and f.unit == "share" and not f.key.everyone
+    return (share and not hidden(f)) or f.key.kind == "change"
 
 
 def excerpts(found: Sequence[Finding], always: Sequence[Finding] = ()) -> Iterator[Excerpt]:
     """Less and less of the findings; `always` is in each. The first holds everything."""
-    tables: dict[Key, list[Finding]] = {}
+    tables: dict[Table, list[Finding]] = {}
     for f in found:
         if not hidden(f):
             tables.setdefault(table(f), []).append(f)
     fixed = {f.id for f in always}
     for rows, most in STEPS:
-        kept, left = set(fixed), Counter[Key]()
+        kept, left = set(fixed), Counter[Table]()
         for i, (key, mine) in enumerate(tables.items()):
             whole = key[0] != "joint" or len(mine) <= 8 * rows
             part = ends(mine, rows if key[0] != "joint" else ALL) if whole and i < most else []
@@ -135,10 +140,11 @@ def excerpts(found: Sequence[Finding], always: Sequence[Finding] = ()) -> Iterat
 def embedded(excerpt: Excerpt, room: int) -> tuple[str, int]:
     """Findings as JSON for a script element, and how many; no text in it can end the element.
 
-    Defaults are left out; `audit.records.from_json` reads it back. What the page shows goes first
+    Defaults, and what is printed from the key but the id, are left out; `audit.records.from_json`
+    reads it back. What the page shows goes first
     where `room`, in bytes, is not enough for all.
     """
-    usual = {f.name: _usual(f) for f in fields(Finding)}
+    usual = {f.name: _usual(f) for f in fields(Finding) if f.init or f.name == "id"}
     everything = list(excerpt.everything)
     shown = {f.id for f in excerpt.findings if not hidden(f)}
     order = sorted(
@@ -148,7 +154,7 @@ def embedded(excerpt: Excerpt, room: int) -> tuple[str, int]:
     kept: dict[int, str] = {}
     for i in order:
         (row,) = json.loads(to_json([everything[i]]))
-        text = _element({k: v for k, v in row.items() if usual[k] is MISSING or v != usual[k]})
+        text = _element({k: row[k] for k, v in usual.items() if v is MISSING or row[k] != v})
         size = len(text.encode()) + 2
         if size <= room:
             kept[i], room = text, room - size

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from audit.findings.wording import share_phrase
+from audit.keys import Key
 from audit.records import Finding
 from audit.report import bounds, charts, wording
 from audit.report.bounds import CHART, Excerpt, embedded, ends, excerpts
@@ -56,13 +58,12 @@ def _rendered(view: dict[str, Any], data: str, written: int) -> str:
 
 
 def _share(f: Finding) -> bool:
-    """Whether a finding is of an attribute's class: `comparison/<arm>/<subject>/<name>=<class>`."""
-    last = f.id.rsplit("/", 1)[-1]
-    return "=" in last and "/copies/" not in f.id
+    """Whether a finding is of an attribute's class."""
+    return f.key.kind == "share"
 
 
 def _whole(f: Finding) -> bool:
-    return _share(f) and f.family.startswith("all subjects")
+    return _share(f) and f.key.everyone
 
 
 def answers(findings: Sequence[Finding]) -> list[Finding]:
@@ -91,17 +92,17 @@ def parts(findings: Sequence[Finding], sizes: Mapping[str, int]) -> list[dict[st
 
     `sizes` says how many comparisons each family holds.
     """
-    groups: dict[tuple[str, str], list[Finding]] = {}
+    groups: dict[Key, list[Finding]] = {}
     for f in findings:
         if _share(f):
-            groups.setdefault((f.arm, f.id.rsplit("/", 1)[-1]), []).append(f)
+            groups.setdefault(f.key._replace(subject=""), []).append(f)
     out = []
-    for i, ((arm, what), rows) in enumerate(groups.items()):
-        attribute, _, value = what.partition("=")
+    for i, (key, rows) in enumerate(groups.items()):
         single = [f for f in rows if not _whole(f)]
         out.append(
             {
-                "arm": arm, "attribute": attribute.replace("_", " "), "value": value, "rows": rows,
+                "arm": key.arm, "attribute": key.attribute.replace("_", " "), "value": key.detail,
+                "rows": rows,
                 "chart": _chart(f"changes-{i}", single), "quantity": rows[0].quantity,
                 "comparisons": sum(sizes.get(f, 0) for f in {f.family for f in single}),
                 "charted": sum(math.isfinite(f.estimate) for f in single),
@@ -117,5 +118,5 @@ def _chart(name: str, found: Sequence[Finding]) -> str:
     ]
     if not rows:
         return ""
-    title = found[0].quantity.removeprefix("change in the ")
+    title = share_phrase(found[0].key.detail)
     return charts.changes(name, title, rows, ("chart.first", "chart.second"))

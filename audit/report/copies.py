@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from audit.records import BASELINE, Evidence, Finding
+from audit.keys import BASELINE
+from audit.records import Finding
 from audit.report import charts, doses, wording
 from audit.report.bounds import CHART, ends
+from audit.report.evidence import Evidence
 from audit.report.shares import of_section
 from audit.report.thumbnails import Album
 
@@ -19,26 +20,29 @@ PAIRS = 24
 """Pairs shown side by side; the rest is counted."""
 NEAR = 6
 """Nearest images that were not called copies."""
-BESIDE = ("extraction", "detectors", "whole_set", "why")
-"""Kinds of claims that stand folded beside the rates."""
+BESIDE = {
+    "extraction": ("extraction", "extraction-score", "extraction-prompt"),
+    "detectors": ("detectors",), "whole_set": ("whole_set",), "why": ("why",),
+}  # fmt: skip
+"""Kinds of claims that stand folded beside the rates, by heading."""
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 def replication(evidence: Evidence) -> dict[str, Any] | None:
     """Charts and rates, or None where no training set was searched."""
     everything = of_section(evidence, "replication")
-    beside = {k: [f for f in everything if f.id.startswith(f"replication/{k}/")] for k in BESIDE}
+    beside = {
+        heading: [f for f in everything if f.key.kind in kinds] for heading, kinds in BESIDE.items()
+    }
     by_guidance = doses.copies_by_guidance(evidence)
-    aside = {f.id for rows in (by_guidance["found"], *beside.values()) for f in rows}
-    found = [f for f in everything if f.id not in aside]
     table = evidence.matches
     if table.empty and not everything:
         return None
-    rates = [f for f in found if wording.kind(f) == "share"]
+    rates = [f for f in everything if f.key.kind == "rate"]
     known = table[table.outcome == "label"] if len(table) else table
     return {
         "rates": rates,
-        "counts": [f for f in found if wording.kind(f) != "share"],
+        "counts": [f for f in everything if f.key.kind == "count"],
         "rates_chart": _rates_chart(rates),
         "doses": by_guidance,
         "beside": [(k, rows) for k, rows in beside.items() if rows],
@@ -53,8 +57,8 @@ def _rates_chart(rates: list[Finding]) -> str:
 
 
 def _label(f: Finding) -> str:
-    level = re.search(r"repeats=(\d+)", f.id)
-    words = wording.repeats(int(level[1])) if level else f.where
+    level = f.key.attribute == "repeats"
+    words = wording.repeats(int(f.key.detail)) if level else f.where
     return words if f.arm == BASELINE else f"{words}, {wording.arm(f.arm)}"
 
 

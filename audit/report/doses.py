@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 
 from audit.findings.copying_doses import of_guidance
-from audit.records import Evidence, Finding
+from audit.records import Finding
 from audit.report import wording
 from audit.report.charts import OTHER_MARKERS, drawing, legend_above
+from audit.report.evidence import Evidence
+from audit.report.shares import of_section
 from audit.report.svg import ACCENT, PAPER, QUIET, SECOND, inline
+
+Lines = dict[int, list[tuple[float, Finding]]]
+"""Guidance and share, by level of repetition; 0 is all captions."""
 
 
 def copies_by_guidance(evidence: Evidence) -> dict[str, Any]:
     """Claims of `findings.copying_doses`, shares first, and their chart; both empty without."""
-    found = [f for f in evidence.findings if f.id.startswith("replication/doses/")]
+    found = [f for f in of_section(evidence, "replication") if f.key.kind == "doses"]
     scale = of_guidance(evidence.settings.guidance, evidence.suite.mitigations)
-    lines: dict[str, list[tuple[float, Finding]]] = {}
+    lines: Lines = {}
     for f in found:
-        key = f.id.rpartition("/")[2]
-        if key != "spread" and f.arm in scale and math.isfinite(f.estimate):
-            lines.setdefault(key, []).append((scale[f.arm], f))
+        level = int(f.key.detail) if f.key.attribute == "repeats" else 0
+        if f.unit == "share" and f.arm in scale and math.isfinite(f.estimate):
+            lines.setdefault(level, []).append((scale[f.arm], f))
     return {"found": found, "chart": _chart(lines) if lines else ""}
 
 
-def _chart(lines: dict[str, list[tuple[float, Finding]]]) -> str:
+def _chart(lines: Lines) -> str:
     """Share of copies by scale, in percent; intervals are those of all captions."""
     with drawing(3.0) as (figure, axes):
-        whole = sorted(lines.get("all", []), key=lambda at: at[0])
+        whole = sorted(lines.get(0, []), key=lambda at: at[0])
         for x, f in whole:
             axes.plot([x, x], [100 * f.low, 100 * f.high], color=ACCENT, lw=2.0, zorder=2)
-        for (key, points), shape in zip(sorted(lines.items(), key=_order), _shapes(), strict=False):
-            _line(axes, key, sorted(points, key=lambda at: at[0]), shape)
+        for level, shape in zip(sorted(lines), _shapes(), strict=False):
+            _line(axes, level, sorted(lines[level], key=lambda at: at[0]), shape)
         scales = sorted({x for points in lines.values() for x, _ in points})
         axes.set_xticks(scales, [f"{x:g}" for x in scales])
         axes.set_ylim(-3, 103)
@@ -45,18 +49,12 @@ def _chart(lines: dict[str, list[tuple[float, Finding]]]) -> str:
         return inline(figure, "copies-by-guidance", _said(whole))
 
 
-def _order(line: tuple[str, Any]) -> int:
-    level = re.search(r"=(\d+)", line[0])
-    return int(level[1]) if level else 0
-
-
 def _shapes() -> Sequence[str]:
     return ("o", "s", "D", *OTHER_MARKERS)
 
 
-def _line(axes: Axes, key: str, points: Sequence[tuple[float, Finding]], shape: str) -> None:
-    level = re.search(r"=(\d+)", key)
-    words = wording.repeats(int(level[1])) if level else wording.text("chart.captions")
+def _line(axes: Axes, level: int, points: Sequence[tuple[float, Finding]], shape: str) -> None:
+    words = wording.repeats(level) if level else wording.text("chart.captions")
     xs, ys = [x for x, _ in points], [100 * f.estimate for _, f in points]
     edge, inside = (SECOND, PAPER) if level else (ACCENT, ACCENT)
     dash: Any = (0, (4, 2)) if level else "-"

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from audit.design.mitigations.methods import method
-from audit.records import BASELINE, Evidence, Finding, Sample
+from audit.keys import BASELINE
+from audit.records import Finding, Sample
 from audit.report import charts, wording
 from audit.report.bounds import CHART, ends
+from audit.report.evidence import Evidence
 from audit.report.shares import labels, of_section
 from audit.report.thumbnails import Album
 
@@ -21,6 +23,7 @@ BESIDE = frozenset(
         "stated",
         "leak",
         "entangled",
+        "entangled-distance",
         "truncated",
         "diversity",
         "drift",
@@ -30,7 +33,7 @@ BESIDE = frozenset(
         "overshoot",
     }
 )
-"""Keys of claims that stand folded under an arm."""
+"""Kinds of claims that stand folded under an arm: costs beyond alignment, subjects and copies."""
 MOST_REASONS = 8
 STRIPS = 6
 """Prompts with their noise that are shown under every arm."""
@@ -41,30 +44,25 @@ def mitigations(evidence: Evidence, sizes: Mapping[str, int]) -> list[dict[str, 
 
     `sizes` says how many comparisons each family holds.
     """
-    found = [f for f in of_section(evidence, "mitigation") if "/dose-" not in f.id]
+    found = [f for f in of_section(evidence, "mitigation") if f.key.kind != "dose"]
     declared = {m.name: m for m in evidence.suite.mitigations}
     names = list(dict.fromkeys([*declared, *(f.arm for f in found)]))
     out = []
     for i, name in enumerate(names):
         mine = [f for f in found if f.arm == name]
         effects = sorted(
-            (f for f in mine if "target" in f.references), key=lambda f: (_before(f), f.where)
+            (f for f in mine if f.key.kind == "change"), key=lambda f: (_before(f), f.where)
         )
-        more = [f for f in mine if _beside(f)]
-        mine = [f for f in mine if not _beside(f)]
+        more = [f for f in mine if f.key.kind in BESIDE]
         out.append(
             {
                 "name": name,
-                "verdict": next((f for f in mine if f.id.endswith("/verdict")), None),
+                "verdict": next((f for f in mine if f.key.kind == "verdict"), None),
                 "more": more,
                 "made": _made(declared.get(name)),
                 "left": _left((evidence.facts.get("left_alone") or {}).get(name)),
                 "tables": _tables(i, effects, sizes),
-                "rest": [
-                    f
-                    for f in mine
-                    if "target" not in f.references and not f.id.endswith("/verdict")
-                ],
+                "rest": [f for f in mine if f.key.kind not in {"change", "verdict", *BESIDE}],
             }
         )
     return out
@@ -73,8 +71,8 @@ def mitigations(evidence: Evidence, sizes: Mapping[str, int]) -> list[dict[str, 
 def _tables(arm: int, effects: list[Finding], sizes: Mapping[str, int]) -> list[dict[str, Any]]:
     """Effects with their chart, a table for each share that the arm is about."""
     out = []
-    for k, quantity in enumerate(dict.fromkeys(f.quantity for f in effects)):
-        mine = [f for f in effects if f.quantity == quantity]
+    for k, attribute in enumerate(dict.fromkeys(f.key.attribute for f in effects)):
+        mine = [f for f in effects if f.key.attribute == attribute]
         name = f"effects-{arm}" + (f"-{k}" if k else "")
         out.append(
             {
@@ -84,11 +82,6 @@ def _tables(arm: int, effects: list[Finding], sizes: Mapping[str, int]) -> list[
             }
         )
     return out
-
-
-def _beside(f: Finding) -> bool:
-    """Whether a claim stands folded: costs beyond alignment, subjects and copies."""
-    return [*f.id.split("/"), "", "", ""][2] in BESIDE
 
 
 def _before(f: Finding) -> float:
@@ -128,7 +121,7 @@ def _chart(name: str, effects: list[Finding]) -> str:
     ]
     if not rows:
         return ""
-    return charts.changes(name, effects[0].quantity.removeprefix("change in the "), rows)
+    return charts.changes(name, f"share of {effects[0].key.detail}", rows)
 
 
 def strips(evidence: Evidence, album: Album) -> dict[str, Any]:

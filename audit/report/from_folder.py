@@ -15,7 +15,8 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from audit.errors import UserError
-from audit.records import Evidence, Reference, Settings, Suite
+from audit.records import Reference, Settings, Suite
+from audit.report.evidence import Evidence
 from audit.store import RunFolder
 
 Image = Callable[[str], np.ndarray]

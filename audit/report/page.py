@@ -6,7 +6,7 @@ import base64
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,12 +15,14 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from audit.records import BASELINE, OUTCOMES, Evidence, Finding
+from audit.keys import BASELINE, OUTCOMES
+from audit.records import Finding
 from audit.report import bounds, shares, wording
 from audit.report.arms import overview
 from audit.report.bounds import Excerpt, embedded, excerpts
 from audit.report.copies import pairs, replication
 from audit.report.effects import mitigations, strips
+from audit.report.evidence import Evidence
 from audit.report.shares import of_section
 from audit.report.thumbnails import Album
 
@@ -120,26 +122,36 @@ def style_hash(style: str) -> str:
     return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
 
+ANSWERS: tuple[tuple[Callable[[Finding], bool], slice], ...] = (
+    (lambda f: _of_model(f) and f.unit == "share" and not f.key.everyone, slice(1)),
+    (lambda f: _of_model(f) and f.unit == "distance" and f.key.everyone, slice(2)),
+    (lambda f: _of_model(f) and f.unit == "points" and f.key.everyone, slice(1)),
+    (lambda f: _copying(f) and f.key.attribute == "repeats", slice(-1, None)),
+    (lambda f: _copying(f) and f.key.attribute != "repeats", slice(1)),
+    (lambda f: f.section == "mitigation" and f.key.kind != "cost", slice(1)),
+    (lambda f: f.section == "mitigation" and f.key.kind == "cost", slice(1)),
+)  # fmt: skip
+"""What the answers are: of the findings that fit, in their own order, these."""
+
+
+def _of_model(f: Finding) -> bool:
+    return f.section == "representation" and f.arm == BASELINE
+
+
+def _copying(f: Finding) -> bool:
+    return f.section == "replication" and f.arm == BASELINE and f.key.kind in ("rate", "count")
+
+
 def answers(evidence: Evidence) -> list[Finding]:
     """Three to seven findings by a fixed rule that does not look at their estimates."""
     spoken = [f for f in evidence.findings if f.sentence]
-    rate = [f for f in spoken if f.id.startswith(f"replication/{BASELINE}/")]
-    rate = [f for f in rate if wording.kind(f) == "share"] or rate
-    effect = [f for f in spoken if f.section == "mitigation"]
-    single = [f for f in spoken if f.section == "representation" and f.arm == BASELINE]
-    whole = [f for f in single if wording.kind(f) == "distance" and "/all/" in f.id]
-    learned = [f for f in single if wording.kind(f) == "change" and "/all/" in f.id]
-    single = [f for f in single if wording.kind(f) == "share" and "/all/" not in f.id]
-    chosen = [
-        *single[:1],
-        *whole[:2],
-        *learned[:1],
-        *[f for f in rate if "repeats=" in f.id][-1:],
-        *[f for f in rate if "repeats=" not in f.id][:1],
-        *[f for f in effect if "cost" not in f.id][:1],
-        *[f for f in effect if "cost" in f.id][:1],
-    ]
-    more = (f for f in [*single, *rate, *effect, *spoken] if f not in chosen)
+    rated = any(f.key.kind == "rate" and _copying(f) for f in spoken)
+    heard = [f for f in spoken if not (rated and f.key.kind == "count")]
+    fitting = [[f for f in heard if fits(f)] for fits, _ in ANSWERS]
+    chosen = [f for found, (_, these) in zip(fitting, ANSWERS, strict=True) for f in found[these]]
+    first = [*fitting[0], *filter(_copying, heard)]
+    effects = [f for f in spoken if f.section == "mitigation"]
+    more = (f for f in [*first, *effects, *spoken] if f not in chosen)
     while len(chosen) < 3 and (extra := next(more, None)) is not None:
         chosen.append(extra)
     return list({f.id: f for f in chosen}.values())[:7]

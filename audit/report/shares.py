@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit.records import BASELINE, Evidence, Finding, digest
+from audit.findings.intersections import joint_key, together_key
+from audit.keys import BASELINE, Key
+from audit.records import Finding, digest
 from audit.report import charts, wording
 from audit.report.bounds import CHART, ends
+from audit.report.evidence import Evidence
 from audit.report.thumbnails import Album
 
 WALL = 12
@@ -46,20 +49,20 @@ def of_section(evidence: Evidence, section: str) -> list[Finding]:
 
 def overall(evidence: Evidence) -> list[Finding]:
     """Baseline claims about all subjects: distances and associations."""
-    found = [f for f in of_section(evidence, "representation") if "/all/" in f.id]
-    return [f for f in found if wording.kind(f) in ("distance", "number")]
+    found = [f for f in of_section(evidence, "representation") if f.key.everyone]
+    return [f for f in found if f.unit in ("distance", "coefficient")]
 
 
 def templates(evidence: Evidence) -> list[Finding]:
     """What the template does to each class, and how many verdicts hang on one."""
     found = of_section(evidence, "representation")
-    return [f for f in found if "/all/" in f.id and f.id.endswith("template")]
+    return [f for f in found if f.key.kind in ("template", "one-template")]
 
 
 def amplified(evidence: Evidence) -> tuple[list[Finding], list[Finding]]:
     """Amplification of the training set's skew: over all subjects, and for each."""
-    found = [f for f in of_section(evidence, "representation") if "-amplification/" in f.id]
-    return [f for f in found if "/all/" in f.id], [f for f in found if "/all/" not in f.id]
+    found = [f for f in of_section(evidence, "representation") if f.key.kind == "amplification"]
+    return [f for f in found if f.key.everyone], [f for f in found if not f.key.everyone]
 
 
 @dataclass(frozen=True)
@@ -74,19 +77,16 @@ class Joint:
 
 def joints(evidence: Evidence) -> list[Joint]:
     """For each pair of attributes the joint shares, rows by the first, columns by the second."""
-    found = of_section(evidence, "representation")
+    by_key = {f.key: f for f in of_section(evidence, "representation")}
     out = []
-    for claim in (f for f in found if f.id.endswith("-together")):
-        stem = claim.id.removesuffix("-together")
-        cells = [f for f in found if f.id.startswith(f"{stem}=")]
-        pairs = [f.id.removeprefix(f"{stem}=").split("&", 1) for f in cells]
-        names = stem.rpartition("/")[2].replace("_", " ").replace("+", " and ")
-        rows: dict[str, list[Finding]] = {}
-        for (one, _), f in zip(pairs, cells, strict=True):
-            rows.setdefault(one, []).append(f)
-        out.append(
-            Joint(names, list(dict.fromkeys(p[1] for p in pairs)), list(rows.items()), claim)
-        )
+    for a, b in itertools.permutations(evidence.suite.attributes, 2):
+        claim = by_key.get(together_key(a, b))
+        if claim is None:
+            continue
+        rows = [(c, [by_key.get(joint_key(a, b, c, d)) for d in b.classes]) for c in a.classes]
+        known = [(c, [f for f in cells if f is not None]) for c, cells in rows]
+        names = f"{a.name.replace('_', ' ')} and {b.name.replace('_', ' ')}"
+        out.append(Joint(names, b.classes, [r for r in known if r[1]], claim))
     return out
 
 
@@ -97,14 +97,10 @@ def heat(f: Finding) -> int:
 
 def distances(evidence: Evidence) -> list[tuple[str, list[Finding]]]:
     """Per attribute the distances of each subject from each reference, in the suite's order."""
-    found = [
-        f for f in of_section(evidence, "representation")
-        if wording.kind(f) == "distance" and "/all/" not in f.id
-    ]  # fmt: skip
-    names = dict.fromkeys(f.id.split("/")[-2].removesuffix("-distance") for f in found)
+    found = [f for f in of_section(evidence, "representation") if f.key.kind == "distance"]
+    names = dict.fromkeys(f.key.attribute for f in found)
     return [
-        (name.replace("_", " "), [f for f in found if f"/{name}-distance/" in f.id])
-        for name in names
+        (name.replace("_", " "), [f for f in found if f.key.attribute == name]) for name in names
     ]
 
 
@@ -114,12 +110,13 @@ def parts(evidence: Evidence, sizes: Mapping[str, int]) -> list[Part]:
     `sizes` says how many comparisons each family holds.
     """
     found = of_section(evidence, "representation")
-    rows = [f for f in found if f.arm == BASELINE and "/all/" not in f.id]
-    rows = [f for f in rows if wording.kind(f) == "share"]
+    rows = [f for f in found if f.arm == BASELINE and not f.key.everyone and f.unit == "share"]
+    groups: dict[Key, list[Finding]] = {}
+    for f in rows:
+        groups.setdefault(f.key._replace(subject=""), []).append(f)
     order = {r.name: i for i, r in enumerate(evidence.suite.references)}
     return [
-        _part(i, quantity, [f for f in rows if f.quantity == quantity], sizes, order)
-        for i, quantity in enumerate(dict.fromkeys(f.quantity for f in rows))
+        _part(i, group[0].quantity, group, sizes, order) for i, group in enumerate(groups.values())
     ]
 
 
@@ -156,11 +153,10 @@ def _rank(f: Finding) -> tuple[bool, float, str]:
 
 
 def _heading(f: Finding) -> str:
-    """`gender: share of women`; the attribute stands in the finding's id."""
-    name = re.search(r"/([^/=]+)=[^/]*$", f.id)
-    if not name:
+    """`gender: share of women`."""
+    if not f.key.attribute:
         return f.quantity
-    attribute = name[1].replace("_", " ")
+    attribute = f.key.attribute.replace("_", " ")
     return wording.text("representation.heading", attribute=attribute, quantity=f.quantity)
 
 

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from audit.findings import wording as said
-from audit.records import BASELINE, Finding
+from audit.keys import BASELINE
+from audit.records import Finding
 
 ALPHA = 0.05
 """q-values from here on are called compatible with chance."""
@@ -33,7 +34,7 @@ _LANGUAGE: dict[str, Any] = tomllib.loads(
 )
 TEXTS: Mapping[str, str] = _LANGUAGE["texts"]
 VERDICTS: Mapping[str, Mapping[str, str]] = _LANGUAGE["verdicts"]
-"""Phrases by the kind of a finding's numbers; `any` holds those that do not depend on it."""
+"""Phrases by the unit of a finding; `any` holds those that do not depend on it."""
 CANNOT: Sequence[str] = _LANGUAGE["limits"]["always"]
 EMBEDDED: str = _LANGUAGE["limits"]["embedded"]
 FORMULAS: Sequence[Mapping[str, str]] = _LANGUAGE["formulas"]
@@ -113,31 +114,13 @@ def p_value(x: float) -> str:
     return said.p_value(x) if math.isfinite(x) else DASH
 
 
-def kind(f: Finding) -> str:
-    """What a finding's numbers are.
-
-    `share`, `distance`, `change`, `cosine`, `bits`, `number` or `count`.
-    """
-    if f.quantity.startswith(("association", "coefficient", "area under")):
-        return "number"
-    if "cosine" in f.quantity:
-        return "cosine"
-    if f.quantity.startswith("bits"):
-        return "bits"
-    if f.quantity.startswith("change"):
-        return "change"
-    if "distance" in f.quantity or "gap" in f.quantity:
-        return "distance"
-    return "count" if "/count-" in f.id else "share"
-
-
 def estimate(f: Finding) -> str:
-    """A finding's estimate in the unit of its kind; NaN is `not known`."""
+    """A finding's estimate in its unit; NaN is `not known`."""
     return _value(f, f.estimate)
 
 
 def span(f: Finding) -> str:
-    """A finding's 95 % interval in the unit of its kind; a dash where there is none."""
+    """A finding's 95 % interval in its unit; a dash where there is none."""
     if not (math.isfinite(f.low) and math.isfinite(f.high)):
         return DASH
     return tie(f"[{_value(f, f.low)}, {_value(f, f.high)}]")
@@ -153,10 +136,10 @@ def worst(f: Finding) -> str:
 def _value(f: Finding, x: float) -> str:
     if not math.isfinite(x):
         return _unknown()
-    match kind(f):
+    match f.unit:
         case "share":
             return percent(x)
-        case "change":
+        case "points":
             return points(x)
         case "cosine":
             shown = f"{x:+.3f}"
@@ -165,7 +148,7 @@ def _value(f: Finding, x: float) -> str:
             return distance(x)
         case "bits":
             return f"{x:.3f}"
-        case "number":
+        case "coefficient":
             return tie(f"{x:.2f}")
         case _:
             return count(x)
@@ -173,15 +156,14 @@ def _value(f: Finding, x: float) -> str:
 
 def primary(f: Finding) -> str:
     """Name of the reference that a finding's verdict is about, or nothing."""
-    names = [n for n in f.references if f"against {n}" in f.family]
-    return max(names, key=len) if names else next(iter(f.references), "")
+    return f.against or next(iter(f.references), "")
 
 
 def verdict(f: Finding) -> str:
     """The verdict as a phrase: what is above or below what, and whether it survives q."""
     if f.verdict in VERDICTS["any"] or not f.verdict:
         return VERDICTS["any"].get(f.verdict, "")
-    table = VERDICTS.get(kind(f), VERDICTS["change"])
+    table = VERDICTS.get(f.unit, VERDICTS["points"])
     name = primary(f)
     reference = f"{clip(name, 40)}, {percent(f.references[name])}" if name else DASH
     words = table.get(f.verdict, f.verdict).format(ref=reference)

@@ -19,7 +19,9 @@ from audit.errors import UserError
 from audit.evidence.copies import decision
 from audit.findings import comparison
 from audit.findings.comparison import Common, Context
-from audit.records import BASELINE, Finding, Suite, digest, to_json
+from audit.findings.quality import classifier_key
+from audit.keys import BASELINE, Key
+from audit.records import Finding, Suite, digest, to_json
 from audit.stats.change import youden
 from audit.stats.interval import Interval
 from audit.store import RunFolder
@@ -58,7 +60,7 @@ class Side:
     suite: str
     classes: Mapping[str, tuple[str, ...]]
     instruments: Mapping[str, str]
-    findings: Mapping[str, Finding]
+    findings: Mapping[Key, Finding]
     tables: Mapping[str, pd.DataFrame]
     """`attributes`, `alignment` and `matches`, whose `prompt` is the prompt's text."""
 
@@ -94,7 +96,7 @@ def read(path: Path, name: str) -> Side:
         name, path, manifest["settings"], str(manifest["suite"]),
         {a: tuple(c) for a, c in results.get("classes", {}).items()},
         {str(k): str(v) for k, v in results.get("instruments", {}).items()},
-        {f.id: f for f in folder.findings()}, tables,
+        {f.key: f for f in folder.findings()}, tables,
     )  # fmt: skip
 
 
@@ -182,8 +184,8 @@ def _errors(a: Side, b: Side, shared: Mapping[str, tuple[str, ...]]) -> dict[str
     """Youden's index per attribute of two classes whose errors both runs know alike."""
     out = {}
     for name, classes in shared.items():
-        ids = [f"quality/classifier/{name}/{c}" for c in classes]
-        found = [[s.findings.get(i) for i in ids] for s in (a, b)]
+        keys = [classifier_key(name, c) for c in classes]
+        found = [[s.findings.get(k) for k in keys] for s in (a, b)]
         if len(classes) != 2 or a.instruments.get(name) != b.instruments.get(name):
             continue
         known = [(f.estimate, f.n_effective) for side in found for f in side if f is not None]

@@ -15,7 +15,8 @@ import pandas as pd
 from PIL import Image
 
 from audit.evidence.measured import Found
-from audit.records import BASELINE, Sample
+from audit.keys import BASELINE
+from audit.records import Sample
 from audit.runs.context import Run
 
 FEWEST, MOST = 4, 64

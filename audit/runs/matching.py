@@ -12,7 +12,7 @@ import pandas as pd
 
 from audit.datasets import pixels
 from audit.evidence.copies import decision
-from audit.records import BASELINE
+from audit.keys import BASELINE
 from audit.runs import reading
 from audit.runs.context import Run
 from audit.store import RunFolder

@@ -17,7 +17,8 @@ from audit.design import suites
 from audit.design.mitigations.specs import with_arms
 from audit.design.suites import Rewriter
 from audit.errors import UserError, unknown
-from audit.records import BASELINE, Sample, Settings, Suite, Truth
+from audit.keys import BASELINE
+from audit.records import Sample, Settings, Suite, Truth
 from audit.runs.context import Progress, Run, silent
 from audit.runs.options import Options
 from audit.store import RunFolder, run_name

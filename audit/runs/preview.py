@@ -20,6 +20,8 @@ from audit.design.mitigations.specs import everywhere, parse
 from audit.records import Mitigation, Prompt, Settings, Suite
 
 NOWHERE = Settings("", "", 1, 1.0, 1)
+PLACEBO = "placebo"
+"""The method whose words say nothing."""
 RUNS = Path("reports")
 """Where runs land by default."""
 

@@ -10,16 +10,8 @@ import pandas as pd
 
 from audit import registry
 from audit.datasets import pixels
-from audit.records import (
-    ALIGNMENT_COLUMNS,
-    ATTRIBUTE_COLUMNS,
-    BASELINE,
-    Association,
-    Attribute,
-    Prompt,
-    Sample,
-    Suite,
-)
+from audit.keys import ALIGNMENT_COLUMNS, ATTRIBUTE_COLUMNS, BASELINE
+from audit.records import Association, Attribute, Prompt, Sample, Suite
 from audit.runs.context import Run
 
 Reading = tuple[str, str | None, float]

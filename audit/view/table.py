@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import UserError
-from audit.records import BASELINE, OUTCOMES, Sample
+from audit.keys import BASELINE, OUTCOMES
+from audit.records import Sample
 from audit.store import RunFolder
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,80}")

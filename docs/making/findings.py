@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import audit
-from audit import records
+from audit import keys, records
 from docs.making.markdown import attributes, code, doc, module_texts, quoted, said, section, table
 
 MEANING = {
@@ -44,18 +44,18 @@ def page() -> str:
         "[checking.md](../checking.md).\n\n"
     )
     row = [(code(n), text) for n, text in attributes(records.Finding)]
-    texts = module_texts(records)
+    texts = module_texts(keys)
     schemas = [
         (code(name), quoted(columns), texts[constant])
         for name, columns, constant in (
-            ("attributes", records.ATTRIBUTE_COLUMNS, "ATTRIBUTE_COLUMNS"),
-            ("matches", records.MATCH_COLUMNS, "MATCH_COLUMNS"),
-            ("alignment", records.ALIGNMENT_COLUMNS, "ALIGNMENT_COLUMNS"),
+            ("attributes", keys.ATTRIBUTE_COLUMNS, "ATTRIBUTE_COLUMNS"),
+            ("matches", keys.MATCH_COLUMNS, "MATCH_COLUMNS"),
+            ("alignment", keys.ALIGNMENT_COLUMNS, "ALIGNMENT_COLUMNS"),
         )
     ]
     made = []
     for path in sorted((Path(audit.__file__).parent / "findings").glob("*.py")):
-        if path.stem not in ("__init__", "common", "wording", "pairs"):
+        if path.stem not in ("__init__", "claim", "common", "wording", "pairs"):
             made.append((code(f"findings/{path.name}"), said(f"audit.findings.{path.stem}")))
     return head + "".join(
         [

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 import audit
-from audit import records, registry
+from audit import keys, registry
 from audit.cli import main as cli
 from audit.design import suites
 from audit.design.mitigations.methods import METHODS
@@ -109,8 +109,8 @@ def test_the_example_of_a_mitigation_can_be_given(name: str) -> None:
 
 def test_every_field_verdict_and_outcome_is_explained() -> None:
     """No cell of what findings and results hold is empty."""
-    assert tuple(findings.MEANING) == records.VERDICTS
-    assert tuple(findings.OUTCOMES) == records.OUTCOMES
+    assert tuple(findings.MEANING) == keys.VERDICTS
+    assert tuple(findings.OUTCOMES) == keys.OUTCOMES
     for page in ("findings.md", "api.md"):
         assert "|  |" not in PAGES[page], f"{page}: a field has no docstring"
 

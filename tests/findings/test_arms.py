@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from audit.findings import arms, copying_effect, mitigation
 from audit.findings.arms import Axis, Sides
-from audit.records import VERDICTS, Finding, Mitigation, to_json
+from audit.keys import ALL, VERDICTS, Key
+from audit.records import Finding, Mitigation, to_json
 from audit.stats.decisions import compared, noninferior, verdict
 from audit.stats.interval import UNKNOWN, Interval
 from tests.findings.test_effects import BASE, GENDER, GOOD, OVER, SUBJECTS, Arm, World
@@ -20,13 +21,12 @@ from tests.findings.test_effects import BASE, GENDER, GOOD, OVER, SUBJECTS, Arm,
 MARGIN = 0.02
 
 
-def claim(arm: str, key: str, low: float, high: float, word: str, **more: object) -> Finding:
+def claim(key: Key, low: float, high: float, word: str, **more: object) -> Finding:
     """One effect of an arm."""
-    fields = {"quantity": "change in q", **more}
+    fields = {"quantity": "change in q", "unit": "points", "counted": "pairs", **more}
     return Finding(
-        id=f"mitigation/{arm}/{key}", section="mitigation", where="w", estimate=(low + high) / 2,
-        low=low, high=high, n=100, n_effective=20.0, missing=0, arm=arm, method="m", verdict=word,
-        sentence="s", **fields,
+        key=key, where="w", estimate=(low + high) / 2, low=low, high=high, n=100, n_effective=20.0,
+        missing=0, method="m", verdict=word, sentence="s", **fields,
     )  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def distance(arm: str, low: float, high: float, key: str = "") -> Finding:
     """A change of the mean distance from the target."""
     wide = Interval((low + high) / 2, low, high)
     of = f" of {key}" if key else ""
-    return claim(arm, f"all/distance{'-' * bool(key)}{key}", low, high,
+    return claim(Key("mitigation", arm, ALL, key, "target-distance"), low, high,
                  compared(wide, wide, 0, 0.1),
                  quantity=f"change in the mean distance{of} from the target")  # fmt: skip
 
@@ -42,18 +42,25 @@ def distance(arm: str, low: float, high: float, key: str = "") -> Finding:
 def alignment(arm: str, low: float, high: float) -> Finding:
     """A change of alignment, with a margin of 0.02."""
     word = noninferior(Interval((low + high) / 2, low, high), MARGIN)
-    return claim(arm, "cost-alignment", low, high, word, references={"margin": MARGIN})
+    return claim(
+        Key("mitigation", arm, "", "", "cost", "alignment"),
+        low,
+        high,
+        word,
+        references={"margin": MARGIN},
+    )
 
 
 def copies(arm: str, low: float, high: float) -> Finding:
     """A change of the rate of copies."""
     word = verdict(Interval((low + high) / 2, low, high), 0)
-    return claim(arm, "copies-captions", low, high, word)
+    return claim(Key("mitigation", arm, "", "", "copies", "captions"), low, high, word)
 
 
 def removed(arm: str, low: float, high: float) -> Finding:
     """The share of copies removed."""
-    return claim(arm, "removed-captions", low, high, "above" if low > 0 else "compatible")
+    key = Key("mitigation", arm, "", "", "removed", "captions")
+    return claim(key, low, high, "above" if low > 0 else "compatible", unit="share")
 
 
 def arm(name: str, method: str = "inject", **options: str) -> Mitigation:

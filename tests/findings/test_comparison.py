@@ -11,7 +11,8 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from audit.findings.comparison import Common, Context, findings
-from audit.records import VERDICTS, Finding
+from audit.keys import VERDICTS
+from audit.records import Finding
 from audit.runs.comparing import join
 from audit.stats.change import youden
 from audit.stats.interval import Interval

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from audit.findings import copying_doses
-from audit.records import BASELINE, MATCH_COLUMNS, Finding, Mitigation, Prompt
+from audit.keys import BASELINE, MATCH_COLUMNS
+from audit.records import Finding, Mitigation, Prompt
 
 SCALES = {"low": 1.0, BASELINE: 3.0, "high": 6.0}
 LEVELS = (1, 16, 64)

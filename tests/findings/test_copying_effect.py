@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from audit.findings import copying_effect
-from audit.records import MATCH_COLUMNS, Prompt
+from audit.keys import MATCH_COLUMNS
+from audit.records import Prompt
 
 
 def prompts(n: int) -> dict[str, Prompt]:

@@ -10,7 +10,8 @@ import pytest
 
 from audit.findings import distances
 from audit.findings.representation import Context
-from audit.records import ATTRIBUTE_COLUMNS, Attribute, Reference
+from audit.keys import ATTRIBUTE_COLUMNS
+from audit.records import Attribute, Reference
 
 TONE = Attribute("tone", ("a", "b", "c"), {})
 SHARES = {"a": 0.6, "b": 0.3, "c": 0.1}

@@ -11,7 +11,8 @@ import pytest
 from audit.findings import doses
 from audit.findings.doses import Dose
 from audit.findings.representation import Context
-from audit.records import ATTRIBUTE_COLUMNS, Attribute, Finding, Mitigation, Reference, to_json
+from audit.keys import ATTRIBUTE_COLUMNS
+from audit.records import Attribute, Finding, Mitigation, Reference, to_json
 
 GENDER = Attribute("gender", ("woman", "man"), {})
 TONE = Attribute("tone", ("a", "b", "c"), {})

@@ -14,7 +14,8 @@ from scipy.stats import binomtest
 from audit.findings import effects
 from audit.findings.pairs import Margins, Question, Tables
 from audit.findings.representation import Context
-from audit.records import ATTRIBUTE_COLUMNS, Attribute, Finding, Prompt, Reference, to_json
+from audit.keys import ATTRIBUTE_COLUMNS
+from audit.records import Attribute, Finding, Prompt, Reference, to_json
 
 GENDER = Attribute("gender", ("woman", "man"), {})
 TONE = Attribute("tone", ("light", "middle", "dark"), {})

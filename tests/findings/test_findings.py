@@ -10,16 +10,8 @@ import pandas as pd
 import pytest
 
 from audit.findings import mitigation, quality, replication, representation
-from audit.records import (
-    ATTRIBUTE_COLUMNS,
-    MATCH_COLUMNS,
-    Attribute,
-    Finding,
-    Prompt,
-    Reference,
-    from_json,
-    to_json,
-)
+from audit.keys import ATTRIBUTE_COLUMNS, MATCH_COLUMNS
+from audit.records import Attribute, Finding, Prompt, Reference, from_json, to_json
 from audit.stats.decisions import compared
 from audit.stats.proportions import wilson
 

@@ -8,7 +8,8 @@ import pytest
 
 from audit.findings import following
 from audit.findings.representation import Context
-from audit.records import ATTRIBUTE_COLUMNS, Attribute, Finding, Prompt
+from audit.keys import ATTRIBUTE_COLUMNS
+from audit.records import Attribute, Finding, Prompt
 
 GENDER = Attribute("gender", ("woman", "man"), {})
 CONTEXT = Context([GENDER], [], {}, None, 0)

@@ -25,6 +25,7 @@ from audit.cli.check import check as verb
 from audit.design.suites import conditions
 from audit.errors import UserError
 from audit.findings import gates
+from audit.keys import ALL, Key
 from audit.records import Finding, from_json, to_json
 from audit.stats.proportions import effective_n, wilson
 from audit.store import RunFolder
@@ -32,8 +33,9 @@ from audit.store import RunFolder
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "reports" / "example"
 SHARE = Finding(
-    id="replication/none/ordinary", section="replication", where="ordinary prompts",
-    quantity="share of images that copy a training image", estimate=0.1, low=0.04, high=0.22, n=40,
+    key=Key("replication", "none", "", "", "rate", "ordinary"), where="ordinary prompts",
+    quantity="share of images that copy a training image", unit="share", counted="images",
+    estimate=0.1, low=0.04, high=0.22, n=40,
     n_effective=38.0, missing=2, method="Wilson", sentence="Ordinary prompts: 10 % copy.",
 )  # fmt: skip
 
@@ -146,15 +148,14 @@ def test_images_of_few_prompts_need_more_of_them(seed: int) -> None:
 def test_other_intervals_shrink_with_the_square_root() -> None:
     """A limit four times as far as the bound needs sixteen times the pairs."""
     change = replace(
-        SHARE, quantity="change in the cosine", method="paired by seed", estimate=-0.01, low=-0.05,
+        SHARE, unit="cosine", counted="pairs", estimate=-0.01, low=-0.05,
         high=0.02,
     )  # fmt: skip
     assert gates.n_decides(conditions.parse("x <= 0"), change) == 40 * 9
     assert gates.n_decides(conditions.parse("x >= -0.02"), change) == 40 * 16
     assert gates.judge(conditions.parse("x <= 0"), change).unit == "pairs"
     gap = replace(
-        change, quantity="mean distance", method="percentile bootstrap over subjects",
-        n_effective=6.0,
+        change, unit="distance", counted="subjects", n_effective=6.0,
     )  # fmt: skip
     found = gates.judge(conditions.parse("x <= 0"), gap)
     assert (found.unit, found.n_decides) == ("subjects", 54)
@@ -166,61 +167,92 @@ def test_nothing_decides_an_estimate_on_the_bound_or_a_count() -> None:
         found = gates.judge(conditions.parse(gate), of(k, 40))
         assert (found.verdict, found.n_decides) == ("undecided", math.inf)
         assert "no number of images" in found.reason
-    count = replace(SHARE, id="replication/none/count-images", estimate=4, low=1.5, high=9)
+    count = replace(SHARE, unit="count", estimate=4, low=1.5, high=9)
     found = gates.judge(conditions.parse("x <= 4"), count)
     assert math.isnan(found.n_decides)
     assert "rate" in found.reason
 
 
 @pytest.mark.parametrize(
-    ("id", "name"),
+    ("key", "id", "name"),
     [
-        ("representation/none/nurse/gender=woman", "representation.nurse.gender.share.woman"),
-        ("representation/inject/nurse/gender=woman",
+        (("representation", "none", "nurse", "gender", "share", "woman"),
+         "representation/none/nurse/gender=woman", "representation.nurse.gender.share.woman"),
+        (("representation", "inject", "nurse", "gender", "share", "woman"),
+         "representation/inject/nurse/gender=woman",
          "representation@inject.nurse.gender.share.woman"),
-        ("representation/none/Dr. No/gender=woman", "representation.Dr_ No.gender.share.woman"),
-        ("representation/none/and/or/gender=woman", "representation.and_or.gender.share.woman"),
-        ("representation/none/cook/skin_tone-distance/labour",
+        (("representation", "none", "Dr. No", "gender", "share", "woman"),
+         "representation/none/Dr. No/gender=woman", "representation.Dr_ No.gender.share.woman"),
+        (("representation", "none", "and/or", "gender", "share", "woman"),
+         "representation/none/and%2For/gender=woman", "representation.and_or.gender.share.woman"),
+        (("representation", "none", "cook", "skin_tone", "distance", "labour"),
+         "representation/none/cook/skin_tone-distance/labour",
          "representation.cook.skin_tone.distance.labour"),
-        ("representation/none/all/gender-gap", "representation.all.gender.gap"),
-        ("representation/none/all/style=low-gap", "representation.all.style.share.low-gap"),
-        ("representation/none/all/gender-amplification/all captions",
+        (("representation", "none", ALL, "gender", "gap", ""),
+         "representation/none/all/gender-gap", "representation.all.gender.gap"),
+        (("representation", "none", ALL, "style", "share", "low-gap"),
+         "representation/none/all/style=low-gap", "representation.all.style.share.low-gap"),
+        (("representation", "none", ALL, "gender", "amplification", "all captions"),
+         "representation/none/all/gender-amplification/all captions",
          "representation.all.gender.amplification.all captions"),
-        ("representation/none/all/gender+tone=woman&light",
+        (("representation", "none", ALL, "gender+tone", "joint", "woman&light"),
+         "representation/none/all/gender+tone=woman&light",
          "representation.all.gender+tone.share.woman&light"),
-        ("representation/none/all/gender+tone-together", "representation.all.gender+tone.together"),
-        ("representation/none/all/association-work", "representation.all.association.work"),
-        ("representation/none/cook/gender-stated=man", "representation.cook.gender.stated.man"),
-        ("representation/none/all/gender=man-template", "representation.all.gender.template.man"),
-        ("representation/none/all/gender=man-one-template",
+        (("representation", "none", ALL, "gender+tone", "together", ""),
+         "representation/none/all/gender+tone-together", "representation.all.gender+tone.together"),
+        (("representation", "none", ALL, "", "association", "work"),
+         "representation/none/all/association-work", "representation.all.association.work"),
+        (("representation", "none", "cook", "gender", "stated", "man"),
+         "representation/none/cook/gender-stated=man", "representation.cook.gender.stated.man"),
+        (("representation", "none", ALL, "gender", "template", "man"),
+         "representation/none/all/gender=man-template", "representation.all.gender.template.man"),
+        (("representation", "none", ALL, "gender", "one-template", "man"),
+         "representation/none/all/gender=man-one-template",
          "representation.all.gender.one-template.man"),
-        ("representation/none/park/person-leak", "representation.park.person-leak"),
-        ("replication/none/repeats=64", "replication.rate.repeats=64"),
-        ("replication/none/count-images", "replication.count.images"),
-        ("replication/placebo/ordinary", "replication@placebo.rate.ordinary"),
-        ("replication/doses/none/guidance/all", "replication.doses.guidance.all"),
-        ("replication/doses/g6/guidance/repeats=64", "replication@g6.doses.guidance.repeats=64"),
-        ("replication/detectors/magnitude/auc/repeats=64",
+        (("representation", "none", "park", "", "person-leak", ""),
+         "representation/none/park/person-leak", "representation.park.person-leak"),
+        (("replication", "none", "", "repeats", "rate", "64"),
+         "replication/none/repeats=64", "replication.rate.repeats=64"),
+        (("replication", "none", "", "", "count", "images"),
+         "replication/none/count-images", "replication.count.images"),
+        (("replication", "placebo", "", "", "rate", "ordinary"),
+         "replication/placebo/ordinary", "replication@placebo.rate.ordinary"),
+        (("replication", "none", "", "", "doses", "all"),
+         "replication/doses/none/guidance/all", "replication.doses.guidance.all"),
+        (("replication", "g6", "", "repeats", "doses", "64"),
+         "replication/doses/g6/guidance/repeats=64", "replication@g6.doses.guidance.repeats=64"),
+        (("replication", "none", "repeats=64", "magnitude", "detectors", "auc"),
+         "replication/detectors/magnitude/auc/repeats=64",
          "replication.detectors.magnitude.auc.repeats=64"),
-        ("replication/extraction/none/edges/auc/repeats=64",
+        (("replication", "none", "repeats=64", "edges", "extraction-score", "auc"),
+         "replication/extraction/none/edges/auc/repeats=64",
          "replication.extraction.edges.auc.repeats=64"),
-        ("mitigation/inject/all/distance", "mitigation.inject.all.distance"),
-        ("mitigation/inject/cost-alignment", "mitigation.inject.cost.alignment"),
-        ("mitigation/inject/nurse/gender", "mitigation.inject.nurse.gender.change"),
-        ("quality/classifier/gender/woman", "quality.classifier.gender.woman"),
+        (("replication", "none", "", "", "whole_set", "zu"),
+         "replication/whole_set/zu", "replication.whole_set.zu"),
+        (("mitigation", "inject", ALL, "", "target-distance", ""),
+         "mitigation/inject/all/distance", "mitigation.inject.all.distance"),
+        (("mitigation", "inject", "", "", "cost", "alignment"),
+         "mitigation/inject/cost-alignment", "mitigation.inject.cost.alignment"),
+        (("mitigation", "inject", "nurse", "gender", "change", "woman"),
+         "mitigation/inject/nurse/gender", "mitigation.inject.nurse.gender.change"),
+        (("quality", "none", "", "gender", "classifier-class", "woman"),
+         "quality/classifier/gender/woman", "quality.classifier.gender.woman"),
     ],
 )  # fmt: skip
-def test_every_kind_of_finding_has_a_dotted_name(id: str, name: str) -> None:
-    """The name says section, subject, attribute, quantity and detail, and selects its finding."""
-    f = replace(SHARE, id=id)
-    assert ".".join(gates.alias(f)) == name
+def test_every_kind_of_finding_has_an_id_and_a_dotted_name(
+    key: tuple[str, ...], id: str, name: str
+) -> None:
+    """Both are printed from the key; the name says section, subject, attribute, quantity, detail
+    and selects its finding, as the id does."""
+    f = replace(SHARE, key=Key(*key))
+    assert (f.id, f.name) == (id, name)
     assert gates.select(name, [SHARE, f]) == [f]
     assert gates.select(id, [SHARE, f]) == [f]
 
 
 def test_names_of_a_real_run_are_unique(example: list[Finding]) -> None:
     """No two findings of the example share a dotted name, and each is found by its own."""
-    names = [".".join(gates.alias(f)) for f in example]
+    names = [f.name for f in example]
     assert len(set(names)) == len(names)
     for f, name in zip(example, names, strict=True):
         assert f in gates.select(name, example)
@@ -273,7 +305,7 @@ def test_no_gates_at_all_is_a_mistake(example: list[Finding]) -> None:
 def three() -> list[gates.Check]:
     """A pass, a failure and an undecided check, with text that XML and JSON must not believe."""
     hostile = replace(
-        of(5, 100), id="x/<b>&\"'\x00\x1b]]>\ud800", sentence="</skipped>\x07 & so on"
+        of(5, 100), key=Key("x", "<b>&\"'\x00\x1b]]>\ud800"), sentence="</skipped>\x07 & so on"
     )
     found = [conditions.parse(f"x/* {t}") for t in ("<= 0.5", ">= 0.5", "<= 0.06")]
     return gates.check(found, [hostile])
@@ -406,7 +438,8 @@ def test_the_documented_build_step_does_what_it_says(
     steps = yaml.safe_load(found[1])["jobs"]["audit"]["steps"]
     step = next(s for s in steps if s.get("name") == "Gates")
     run = RunFolder(tmp_path / "run")
-    gap = replace(of(5, 100), id="representation/none/all/gender-gap", quantity="mean distance")
+    key = Key("representation", "none", ALL, "gender", "gap")
+    gap = replace(of(5, 100), key=key, unit="distance", counted="subjects")
     run.write_findings(to_json([of(copies, 100), gap]))
     shim = tmp_path / "bin" / "t2i-audit"
     shim.parent.mkdir()

@@ -8,7 +8,8 @@ import pytest
 
 from audit.findings import intersections
 from audit.findings.representation import Context
-from audit.records import ATTRIBUTE_COLUMNS, Attribute
+from audit.keys import ATTRIBUTE_COLUMNS
+from audit.records import Attribute
 
 GENDER = Attribute("gender", ("woman", "man"), {})
 TONE = Attribute("tone", ("a", "b", "c"), {})

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from audit.findings import intersections, representation
-from audit.records import ATTRIBUTE_COLUMNS, Attribute
+from audit.keys import ATTRIBUTE_COLUMNS
+from audit.records import Attribute
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

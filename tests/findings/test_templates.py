@@ -8,7 +8,8 @@ import pytest
 
 from audit.findings import templates
 from audit.findings.representation import Context
-from audit.records import ATTRIBUTE_COLUMNS, Attribute, Finding, Prompt, Reference
+from audit.keys import ATTRIBUTE_COLUMNS
+from audit.records import Attribute, Finding, Prompt, Reference
 
 GENDER = Attribute("gender", ("woman", "man"), {})
 TEXTS = ("a photo of {a_subject}", "a portrait of {a_subject}", "a picture of {a_subject}")

@@ -9,7 +9,8 @@ import pytest
 
 from audit.findings import whole_set
 from audit.findings.whole_set import NAMES, findings
-from audit.records import VERDICTS, Finding, from_json, to_json
+from audit.keys import VERDICTS
+from audit.records import Finding, from_json, to_json
 from audit.stats.permutation_copying import SHRINKAGE
 from audit.stats.whole_set import authenticity, prdc, zu
 

@@ -13,7 +13,8 @@ from scipy.stats import false_discovery_control, spearmanr
 from audit.errors import UserError
 from audit.findings import why
 from audit.findings.why import FACTORS, Factor, levels, specificity
-from audit.records import MATCH_COLUMNS, Finding, from_json, to_json
+from audit.keys import MATCH_COLUMNS
+from audit.records import Finding, from_json, to_json
 
 TOKENS, ENTROPY = (next(f for f in FACTORS if f.column == c) for c in ("tokens", "entropy"))
 

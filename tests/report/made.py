@@ -15,12 +15,9 @@ import numpy as np
 import pandas as pd
 
 from audit.findings import mitigation, quality, replication, representation
+from audit.keys import ATTRIBUTE_COLUMNS, BASELINE, MATCH_COLUMNS
 from audit.records import (
-    ATTRIBUTE_COLUMNS,
-    BASELINE,
-    MATCH_COLUMNS,
     Attribute,
-    Evidence,
     Finding,
     Mitigation,
     Prompt,
@@ -30,6 +27,7 @@ from audit.records import (
     Suite,
     digest,
 )
+from audit.report.evidence import Evidence
 from audit.world import truth
 from audit.world.art import Sprite
 from audit.world.dataset import planted

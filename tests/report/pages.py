@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from audit.records import Evidence
 from audit.report import compare, labels, page, search
+from audit.report.evidence import Evidence
 from audit.runs import comparing
 from audit.runs.searching import COLUMNS
 from tests.builders.runs import Plan, write
@@ -36,7 +36,7 @@ def whole(hostile: str = "", size: Size = SIZE) -> Evidence:
     one = evidence(replace(size, hostile=hostile, subjects=named))
     arms = {m.name: m.name + hostile for m in one.suite.mitigations}
     mitigations = tuple(replace(m, name=arms[m.name]) for m in one.suite.mitigations)
-    found = [replace(f, arm=arms.get(f.arm, f.arm)) for f in one.findings]
+    found = [replace(f, key=f.key._replace(arm=arms.get(f.arm, f.arm))) for f in one.findings]
     table = one.attributes.assign(arm=one.attributes.arm.replace(arms))
     samples = {k: replace(s, arm=arms.get(s.arm, s.arm)) for k, s in one.samples.items()}
     one = replace(one, suite=replace(one.suite, mitigations=mitigations), findings=found,

@@ -11,8 +11,9 @@ import pytest
 from audit.findings import arms as judge
 from audit.findings import doses
 from audit.findings.representation import Context
-from audit.records import Evidence, Finding, Mitigation
+from audit.records import Finding, Mitigation
 from audit.report import arms, page
+from audit.report.evidence import Evidence
 from tests.findings.test_arms import alignment, copies, distance, removed
 from tests.report import sources
 from tests.report.made import GENDER, Size, evidence

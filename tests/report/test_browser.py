@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit.records import Evidence
 from audit.report import page
+from audit.report.evidence import Evidence
 from tests.report import pages
 from tests.report.made import Size, evidence
 from tests.view import browser
@@ -166,7 +166,7 @@ def numerous(prompts: int) -> Evidence:
     rng = np.random.default_rng(3)
     names = [f"subject {i}" for i in range(prompts)]
     found = [
-        replace(shown, id=shown.id.replace("/nurse/", f"/{n}/"), where=n, estimate=x)
+        replace(shown, key=shown.key._replace(subject=n), where=n, estimate=x)
         for n, x in zip(names, rng.random(prompts), strict=True)
     ]
     table = pd.concat([row] * prompts).assign(subject=names, prompt=names)
@@ -198,7 +198,7 @@ def test_many_arms_fit(chromium: browser.Browser, tmp_path: Path) -> None:
     effects = [f for f in one.findings if f.arm == "inject-gender"]
     found = [f for f in one.findings if f.arm == "none"]
     found += [
-        replace(f, arm=a, id=f.id.replace("inject-gender", a),
+        replace(f, key=f.key._replace(arm=a),
                 family=f.family.replace("inject-gender", a))
         for a in arms for f in effects
     ]  # fmt: skip

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from audit.findings import copying_doses as claims
-from audit.records import BASELINE, Evidence, Mitigation, Settings
+from audit.keys import BASELINE
+from audit.records import Mitigation, Settings
 from audit.report import doses, page
+from audit.report.evidence import Evidence
 from tests.report import sources
 from tests.report.made import Size, evidence
 

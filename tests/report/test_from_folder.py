@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 
 from audit.cli import main as cli
 from audit.errors import UserError
-from audit.records import Association, Evidence, from_json, to_json
+from audit.records import Association, from_json, to_json
 from audit.report import from_folder, page
+from audit.report.evidence import Evidence
 from audit.store import RunFolder
 from tests.report.made import Size, evidence
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from audit.records import BASELINE, Finding, from_json
+from audit.keys import BASELINE
+from audit.records import Finding, from_json
 from audit.report import compare, page
 from audit.runs import comparing
 from tests.builders.runs import Plan, write

@@ -17,8 +17,10 @@ import pandas as pd
 import pytest
 
 from audit.datasets import pixels
-from audit.records import BASELINE, Evidence, Finding, from_json, to_json
+from audit.keys import BASELINE
+from audit.records import Finding, from_json, to_json
 from audit.report import bounds, copies, page, shares, wording
+from audit.report.evidence import Evidence
 from tests.report.made import USUAL, Size, evidence
 
 HOSTILE = (
@@ -371,7 +373,7 @@ def multiplied(one: Evidence, names: Sequence[str]) -> Evidence:
     """The run of a single subject, told of many."""
     shown = [f for f in one.findings if f.where == "nurse"]
     found = [
-        replace(f, id=f.id.replace("/nurse/", f"/{n}/"), where=n, estimate=f.estimate * i / 100)
+        replace(f, key=f.key._replace(subject=n), where=n, estimate=f.estimate * i / 100)
         for i, n in enumerate(names)
         for f in shown
     ]
@@ -408,7 +410,7 @@ def test_tables_of_a_large_run_keep_their_ends() -> None:
     rng = np.random.default_rng(5)
     one = next(f for f in evidence(SMALL).findings if f.id.endswith("nurse/gender=woman"))
     found = [
-        replace(one, id=one.id.replace("/nurse/", f"/job {i}/"), where=f"job {i}", estimate=x, p=x)
+        replace(one, key=one.key._replace(subject=f"job {i}"), where=f"job {i}", estimate=x, p=x)
         for i, x in enumerate(rng.permutation(3000) / 3000)
     ]
     made = page.page(replace(evidence(SMALL), findings=found))
@@ -431,8 +433,10 @@ def test_rows_that_are_not_known_give_way_first() -> None:
     """Of rows too many those without an estimate go first, and order is kept."""
     one = evidence(SMALL).findings[3]
     values = [math.nan, 0.5, 0.1, 0.9, math.nan, 0.3]
-    found = [replace(one, id=str(i), estimate=x) for i, x in enumerate(values)]
-    kept = [[f.id for f in bounds.ends(found, n)] for n in (6, 5, 4, 3, 2)]
+    found = [
+        replace(one, key=one.key._replace(subject=str(i)), estimate=x) for i, x in enumerate(values)
+    ]
+    kept = [[f.key.subject for f in bounds.ends(found, n)] for n in (6, 5, 4, 3, 2)]
     assert kept == [list("012345"), list("01235"), list("1235"), list("123"), list("23")]
 
 

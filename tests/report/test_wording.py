@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.records import VERDICTS, Finding
+from audit.keys import VERDICTS, Key, Unit
+from audit.records import Finding
 from audit.report import page, wording
 
 SHARE = Finding(
-    id="representation/none/cook/gender=woman", section="representation", where="cook",
-    quantity="share of women", estimate=0.1, low=0.04, high=0.22, n=40, n_effective=38.0, missing=2,
+    key=Key("representation", "none", "cook", "gender", "share", "woman"), where="cook",
+    quantity="share of women", unit="share", counted="images", estimate=0.1, low=0.04, high=0.22,
+    n=40, n_effective=38.0, missing=2,
     method="Wilson", references={"uniform": 0.5, "planted": 0.2}, q=0.01, verdict="below",
-    family="gender against planted, none",
+    family="gender against planted, none", against="planted",
 )  # fmt: skip
 
 
@@ -26,12 +29,12 @@ SHARE = Finding(
     [
         (SHARE, "10 %", "[4 %, 22 %]"),
         (replace(SHARE, estimate=math.nan, low=math.nan), "not known", "\u2013"),
-        (replace(SHARE, quantity="change in the share", low=-0.02), "+10", "[\u22122, +22]"),
-        (replace(SHARE, quantity="change in the cosine", estimate=-0.0123), "\u22120.012",
+        (replace(SHARE, unit="points", low=-0.02), "+10", "[\u22122, +22]"),
+        (replace(SHARE, unit="cosine", estimate=-0.0123), "\u22120.012",
          "[+0.040, +0.220]"),
-        (replace(SHARE, quantity="mean distance of shares", estimate=0.066), "7", "[4, 22]"),
-        (replace(SHARE, id="replication/none/count-images", quantity="copies", estimate=1234.0,
-                 low=1000.0, high=2000.0), "1 234", "[1 000, 2 000]"),
+        (replace(SHARE, unit="distance", estimate=0.066), "7", "[4, 22]"),
+        (replace(SHARE, unit="count", estimate=1234.0, low=1000.0, high=2000.0), "1 234",
+         "[1 000, 2 000]"),
     ],
 )  # fmt: skip
 def test_a_finding_is_set_in_its_own_unit(finding: Finding, estimate: str, span: str) -> None:
@@ -49,10 +52,10 @@ def test_verdicts_name_their_reference() -> None:
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
-@pytest.mark.parametrize("quantity", ["share", "change in share", "change in cosine", "distance"])
-def test_every_verdict_has_words(verdict: str, quantity: str) -> None:
+@pytest.mark.parametrize("unit", get_args(Unit))
+def test_every_verdict_has_words(verdict: str, unit: Unit) -> None:
     """No verdict of the records is without a phrase in any unit."""
-    words = wording.verdict(replace(SHARE, quantity=quantity, verdict=verdict))
+    words = wording.verdict(replace(SHARE, unit=unit, verdict=verdict))
     assert len(words) > 3
     assert "{" not in words
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from audit.cli.main import app
 from audit.errors import UserError
 from audit.evidence.labels import sheet
-from audit.records import ATTRIBUTE_COLUMNS
+from audit.keys import ATTRIBUTE_COLUMNS
 from audit.runs import labelling
 from audit.store import RunFolder
 

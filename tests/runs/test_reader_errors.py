@@ -12,7 +12,8 @@ import pytest
 
 from audit.evidence.measured import Errors
 from audit.findings import quality
-from audit.records import ATTRIBUTE_COLUMNS, Attribute
+from audit.keys import ATTRIBUTE_COLUMNS
+from audit.records import Attribute
 from audit.runs import labelling, reader_errors
 from audit.runs.options import Options
 from audit.store import RunFolder

@@ -11,7 +11,8 @@ import pytest
 
 from audit.design import suites
 from audit.errors import UserError
-from audit.records import ATTRIBUTE_COLUMNS, Settings
+from audit.keys import ATTRIBUTE_COLUMNS
+from audit.records import Settings
 from audit.runs import rounds
 from audit.runs.context import Run
 from audit.runs.options import Options

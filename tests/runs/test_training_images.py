@@ -14,7 +14,8 @@ from audit.datasets.source import Entry
 from audit.design import suites
 from audit.findings import amplification
 from audit.findings.representation import Context
-from audit.records import ATTRIBUTE_COLUMNS, Attribute
+from audit.keys import ATTRIBUTE_COLUMNS
+from audit.records import Attribute
 from audit.runs import training_images
 from audit.runs.context import silent
 from audit.store import RunFolder

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from audit.records import VERDICTS
+from audit.keys import VERDICTS
 from audit.stats.decisions import binomial_p, noninferior, verdict
 from audit.stats.interval import UNKNOWN, Interval
 

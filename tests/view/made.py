@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from audit.records import ATTRIBUTE_COLUMNS, MATCH_COLUMNS, Sample, Settings, Suite
+from audit.keys import ATTRIBUTE_COLUMNS, MATCH_COLUMNS
+from audit.records import Sample, Settings, Suite
 from audit.store import RunFolder
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"

@@ -16,16 +16,8 @@ from audit.design.mitigations.placebo import added
 from audit.design.mitigations.quota import generator, phases, quota
 from audit.design.mitigations.rewrite import why_not
 from audit.errors import UserError, known
-from audit.records import (
-    BASELINE,
-    Attribute,
-    Mitigation,
-    Prompt,
-    Sample,
-    Settings,
-    Suite,
-    sample_id,
-)
+from audit.keys import BASELINE
+from audit.records import Attribute, Mitigation, Prompt, Sample, Settings, Suite, sample_id
 
 Rewriter = Callable[..., str | tuple[str, str]]
 """Text, prompt, drawn values and options to the final text, or to the text and the reason why it

@@ -8,7 +8,8 @@ from dataclasses import replace
 from audit.design.mitigations import arms
 from audit.design.mitigations.arms import Rewriter
 from audit.errors import UserError, known
-from audit.records import BASELINE, Mitigation, Sample, Settings, Suite
+from audit.keys import BASELINE
+from audit.records import Mitigation, Sample, Settings, Suite
 
 
 def with_seeds(suite: Suite, seeds: int | Mapping[str, int]) -> Suite:

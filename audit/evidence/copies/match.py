@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from audit.evidence.copies.index import Index
-from audit.records import MATCH_COLUMNS, Sample
+from audit.keys import MATCH_COLUMNS
+from audit.records import Sample
 
 
 def match(

@@ -8,7 +8,8 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from audit.records import BASELINE, Finding
+from audit.keys import BASELINE
+from audit.records import Finding
 from audit.report import wording
 from audit.report.exports.markdown import code, escape, span, table
 
@@ -25,10 +26,10 @@ METRICS = 60
 def whole(f: Finding) -> bool:
     """Whether a finding speaks of the run as a whole: what goes into the metadata."""
     if f.section == "representation":
-        return f.arm == BASELINE and "/all/" in f.id
+        return f.arm == BASELINE and f.key.everyone
     if f.section == "replication":
-        return "/count-" not in f.id
-    return f.section == "mitigation" and ("/all/" in f.id or "/cost-" in f.id)
+        return f.unit != "count"
+    return f.section == "mitigation" and f.key.kind in ("target-distance", "cost")
 
 
 def results(findings: Sequence[Finding], suite: str) -> list[EvalResult]:

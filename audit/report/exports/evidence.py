@@ -6,7 +6,6 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,27 +22,46 @@ CITED = 8
 
 
 @dataclass(frozen=True)
+class Pattern:
+    """Which findings bear on a clause, by what they are about."""
+
+    section: str
+    kinds: tuple[str, ...] = ()
+    """Kinds of claims; empty for any."""
+    arm: str = ""
+    """The only arm; empty for any."""
+    everyone: bool = False
+    """Whether only claims about all subjects together count."""
+
+    def fits(self, f: Finding) -> bool:
+        """Whether a finding is one of these."""
+        return (
+            f.section == self.section
+            and (not self.kinds or f.key.kind in self.kinds)
+            and (not self.arm or f.arm == self.arm)
+            and (not self.everyone or f.key.everyone)
+        )
+
+
+@dataclass(frozen=True)
 class Clause:
     """One clause, what it asks in other words, and what a run can and cannot say to it."""
 
     framework: str
     clause: str
     asks: str
-    patterns: tuple[str, ...]
+    patterns: tuple[Pattern, ...]
     files: str
     missing: str
 
     def cited(self, findings: Sequence[Finding]) -> list[Finding]:
-        """Findings that bear on it, those of the whole run first; only those that know something.
-
-        `*` of a pattern stands for anything.
-        """
+        """Findings that bear on it, the whole run first; only those that know something."""
         mine = [
             f
             for f in findings
-            if math.isfinite(f.estimate) and any(fnmatchcase(f.id, p) for p in self.patterns)
+            if math.isfinite(f.estimate) and any(p.fits(f) for p in self.patterns)
         ]
-        return sorted(mine, key=lambda f: "/all/" not in f.id and "/all classes" not in f.id)
+        return sorted(mine, key=lambda f: not (f.key.everyone or f.key.kind == "classifier"))
 
 
 @cache
@@ -55,10 +73,14 @@ def clauses() -> list[Clause]:
     """Every clause of `frameworks.toml`, in its order."""
     names = _file()["frameworks"]
     return [
-        Clause(names[r["framework"]], r["clause"], r["asks"], tuple(r["findings"]),
+        Clause(names[r["framework"]], r["clause"], r["asks"], _patterns(r["findings"]),
                r.get("files", ""), r["missing"])
         for r in _file()["rows"]
     ]  # fmt: skip
+
+
+def _patterns(raw: Sequence[Mapping[str, Any]]) -> tuple[Pattern, ...]:
+    return tuple(Pattern(**{**r, "kinds": tuple(r.get("kinds", ()))}) for r in raw)
 
 
 def rows(findings: Sequence[Finding]) -> pd.DataFrame:

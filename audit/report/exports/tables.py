@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from audit.errors import UserError
 from audit.files import write_atomic
-from audit.records import Finding
+from audit.records import Finding, row
 from audit.store import RunFolder
 
 TABLES = ("attributes", "alignment", "matches")
@@ -28,7 +28,7 @@ def frame(findings: Sequence[Finding]) -> pd.DataFrame:
             value = json.dumps(dict(value), ensure_ascii=False, sort_keys=True)
         return writable(value)
 
-    rows = [{k: cell(v) for k, v in asdict(f).items()} for f in findings]
+    rows = [{k: cell(v) for k, v in row(f).items()} for f in findings]
     return pd.DataFrame(rows, columns=[f.name for f in fields(Finding)])
 
 

@@ -15,7 +15,8 @@ from audit.cli.score import declared
 from audit.design import suites
 from audit.design.imported import labels
 from audit.errors import UserError
-from audit.records import ATTRIBUTE_COLUMNS, BASELINE, Suite, from_json
+from audit.keys import ATTRIBUTE_COLUMNS, BASELINE
+from audit.records import Suite, from_json
 from audit.stats.proportions import wilson
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from audit.errors import UserError
 from audit.evidence.labels.draw import allocate, draw
-from audit.records import ATTRIBUTE_COLUMNS
+from audit.keys import ATTRIBUTE_COLUMNS
 
 CLASSES = {"gender": ("woman", "man")}
 

@@ -1,0 +1,91 @@
+"""The one way from numbers to a finding, and what all sections do alike: pairs, families, arms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.keys import BASELINE, Counted, Key, Unit
+from audit.records import Finding
+from audit.stats.interval import Interval
+from audit.stats.multiplicity import benjamini_hochberg
+
+PAIRED = ("prompt", "seed")
+"""What the two images of a pair share."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is claimed, before any number."""
+
+    key: Key
+    quantity: str
+    where: str
+    unit: Unit
+    counted: Counted
+    method: str
+    reason: str = "there are no such pairs"
+    """Why nothing is known, where nothing is."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a claim rests on."""
+
+    n: int = 0
+    effective: float = math.nan
+    """Effective n; NaN where it is not known."""
+    missing: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+
+def finding(claim: Claim, interval: Interval, counts: Counts, **more: Any) -> Finding:
+    """A claim with its numbers; `more` are the other fields of `Finding`, by name."""
+    return Finding(
+        claim.key, claim.where, claim.quantity, claim.unit, claim.counted, interval.estimate,
+        interval.low, interval.high, counts.n, counts.effective, counts.missing, claim.method,
+        reasons=counts.reasons, **more,
+    )  # fmt: skip
+
+
+def interval(f: Finding) -> Interval:
+    """The estimate of a finding with its limits."""
+    return Interval(f.estimate, f.low, f.high)
+
+
+def adjusted(found: Sequence[Finding]) -> list[Finding]:
+    """Benjamini-Hochberg's q inside each family; a finding without one is no test of its own."""
+    out, families = list(found), dict[str, list[int]]()
+    for i, f in enumerate(found):
+        families.setdefault(f.family, []).append(i)
+    for at in (at for family, at in families.items() if family):
+        for i, q in zip(at, benjamini_hochberg(np.array([found[i].p for i in at])), strict=True):
+            out[i] = replace(out[i], q=float(q))
+    return out
+
+
+def arms(names: Iterable[object]) -> list[str]:
+    """Names of arms, each once, the baseline first and the others by name."""
+    return sorted({str(n) for n in names}, key=lambda a: (a != BASELINE, a))
+
+
+def joined(table: pd.DataFrame, arm: str, *more: str) -> pd.DataFrame:
+    """Rows of an arm beside the baseline's row of the same prompt and seed (and of `more`).
+
+    Other columns end in `_base` and `_arm`; a table without columns gives one.
+    """
+    return side_by_side(table, (BASELINE, arm), *more)
+
+
+def side_by_side(table: pd.DataFrame, arms: tuple[str, str], *more: str) -> pd.DataFrame:
+    """Rows of the second arm beside those of the first, as in `joined`."""
+    if "arm" not in table:
+        return pd.DataFrame()
+    first, second = (table[table.arm == a] for a in arms)
+    return first.merge(second, on=[*PAIRED, *more], suffixes=("_base", "_arm"),
+                       validate="one_to_one")  # fmt: skip

@@ -1,0 +1,206 @@
+"""What a finding is about, part by part, and the two names that are printed from it.
+
+An id (`representation/none/nurse/gender=woman`) is for files and links, a dotted name
+(`representation.nurse.gender.share.woman`) for gates. Both are printed here and read nowhere:
+whatever asks what a finding means asks its key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
+
+BASELINE = "none"
+"""Name of the arm without a mitigation."""
+ALL = "*"
+"""Subject of a key that is about all subjects together; printed as `all`."""
+Unit = Literal["share", "points", "distance", "cosine", "bits", "coefficient", "count"]
+"""What a finding's numbers are. Shares are in 0..1; points are signed differences of shares."""
+Counted = Literal["images", "pairs", "prompts", "subjects"]
+"""What a finding's interval rests on, and what more of would narrow it."""
+
+
+class Key(NamedTuple):
+    """What a finding is about, in parts of which those that do not apply are empty."""
+
+    section: str
+    """"representation", "replication", "mitigation", "quality" or "comparison"."""
+    arm: str = BASELINE
+    subject: str = ""
+    """A subject, ALL, or what takes its place: the prompts that a detector was asked about."""
+    attribute: str = ""
+    """An attribute, or what takes its place: a factor, a detector, `repeats` for a level of it."""
+    kind: str = ""
+    """What is claimed: `share`, `distance`, `rate`, `cost`, ...; `SHAPES` has all of them."""
+    detail: str = ""
+    """A class, a reference, a level, ..."""
+
+    @property
+    def everyone(self) -> bool:
+        """Whether it is about all subjects together."""
+        return self.subject == ALL
+
+
+def both(one: str, two: str, mark: str) -> str:
+    """Two names as one part of a key: `gender+tone`; the mark is percent-encoded inside a name."""
+    return mark.join(n.replace(mark, f"%{ord(mark):02X}") for n in (one, two))
+
+
+def _same(shape: str, *kinds: str) -> dict[str, str]:
+    return dict.fromkeys(kinds, shape)
+
+
+SHAPES: Mapping[str, Mapping[str, str]] = {
+    "representation": {
+        kind: f"{{arm}}/{{subject}}/{shape}"
+        for kind, shape in {
+            **_same("{attribute}={detail}", "share", "joint"),
+            **_same("{attribute}-{kind}", "gap", "together"),
+            **_same("{attribute}-{kind}/{detail}", "distance", "amplification"),
+            **_same("{attribute}={detail}-{kind}", "template", "one-template"),
+            "stated": "{attribute}-stated={detail}",
+            "association": "association-{detail}",
+            "person-leak": "person-leak",
+        }.items()
+    },
+    "replication": {
+        "rate": "{arm}/{level}",
+        "count": "{arm}/count-{detail}",
+        "doses": "doses/{arm}/guidance/{level}",
+        "why": "why/{arm}/{attribute}/{detail}",
+        "detectors": "detectors/{attribute}/{detail}/{subject}",
+        "extraction": "extraction/{arm}/{attribute}/{subject}",
+        "extraction-score": "extraction/{arm}/{attribute}/{detail}/{subject}",
+        "extraction-prompt": "extraction/{arm}/{attribute}/prompt={subject}",
+        "whole_set": "whole_set/{detail}",
+    },
+    "mitigation": {
+        "change": "{arm}/{subject}/{attribute}",
+        "target-distance": "{arm}/all/distance{of}",
+        **_same("{arm}/{kind}-{detail}", "cost", "copies", "nearness", "removed"),
+        **_same("{arm}/{kind}", "verdict", "truncated"),
+        **_same("{arm}/{kind}/{attribute}/{detail}", "distance", "parity", "overshoot"),
+        **_same("{arm}/{kind}/{detail}", "outcome", "leak", "drift", "quality", "kept",
+                "similarity"),
+        **_same("{arm}/{kind}/{level}", "entangled", "diversity"),
+        "copied": "{arm}/copies/{detail}",
+        "stated": "{arm}/stated/{attribute}",
+        "entangled-distance": "{arm}/entangled/{attribute}-distance",
+        "dose": "{arm}/dose-{detail}/{subject}",
+    },
+    "comparison": {
+        "share": "{arm}/{subject}/{attribute}={detail}",
+        **_same("{arm}/{subject}/{kind}", "alignment", "subject"),
+        "copies": "{arm}/copies/{detail}",
+    },
+    "quality": {
+        "classifier": "classifier/{attribute}/all classes",
+        "classifier-class": "classifier/{attribute}/{detail}",
+        **_same("{kind}/{attribute}", "people", "abstention", "missing-by-subject", "agreement"),
+        "people-share": "people-share/{attribute}={detail}",
+        "subject-read": "subject-read",
+    },
+}  # fmt: skip
+"""Ids without their section, by section and kind. `level` is attribute and detail with an equals
+sign, `of` the attribute after a hyphen, both without what is empty."""
+_NAMES: Mapping[tuple[str, str], str] = {
+    ("replication", "rate"): "{kind}/{level}",
+    ("replication", "count"): "{kind}/{detail}",
+    ("mitigation", "cost"): "{arm}/{kind}/{detail}",
+    ("mitigation", "change"): "{arm}/{subject}/{attribute}/{kind}",
+    ("mitigation", "copied"): "{arm}/copies/{detail}/change",
+    ("mitigation", "stated"): "{arm}/stated/{attribute}/change",
+    ("mitigation", "entangled-distance"): "{arm}/entangled/{attribute}-distance/change",
+    **{("mitigation", k): "{arm}/{kind}_{attribute}/{detail}/change"
+       for k in ("distance", "parity", "overshoot")},
+    **{("mitigation", k): "{arm}/{kind}/{level}/change"
+       for k in ("outcome", "leak", "drift", "quality", "kept", "similarity", "entangled",
+                 "diversity")},
+    **{("representation", k): "{subject}/{attribute}/{kind}/{detail}"
+       for k in SHAPES["representation"]},
+    **{("representation", k): "{subject}/{attribute}/share/{detail}" for k in ("share", "joint")},
+}  # fmt: skip
+"""Dotted names that differ from their id in more than the sign between the parts."""
+_ARMS_FIRST = ("representation", "replication")
+"""Sections whose dotted name has the arm after the section, and only where it is not the
+baseline."""
+_ANY = r"/|%(?=[0-9A-F]{2})"
+_MARKS: Mapping[str, str] = {
+    "subject": r"|^a(?=ll$)",
+    "attribute": r"|=|-(?=(?:gap|together|distance|amplification|stated)$)|^a(?=ssociation-)",
+    "detail": r"|-(?=(?:one-)?template$)|^a(?=ll classes$)",
+    "attribute of share": r"|\+",
+    "detail of template": r"|-(?=one$)",
+    "subject of change": r"|^d(?=ose-)" + "".join(rf"|^{k[0]}(?={k[1:]}$)" for k in (
+        *SHAPES["mitigation"], "copies")),
+}  # fmt: skip
+"""What would make two keys one id, by part, and more of it by part and kind."""
+
+
+def _escaped(key: Key, part: str) -> str:
+    """A part of an id, without what would make it look like another claim's."""
+    marks = _ANY + _MARKS.get(part, "") + _MARKS.get(f"{part} of {key.kind}", "")
+    return re.sub(marks, lambda m: f"%{ord(m[0]):02X}", str(getattr(key, part)))
+
+
+def _plain(key: Key, part: str) -> str:
+    """A part of a dotted name: what would end it becomes `_`."""
+    return re.sub(r"[./]", "_", str(getattr(key, part)))
+
+
+def _shape(key: Key) -> str:
+    plain = "/".join(f"{{{k}}}" for k, v in key._asdict().items() if v and k != "section")
+    return SHAPES.get(key.section, {}).get(key.kind, plain)
+
+
+def _filled(shape: str, key: Key, shown: Callable[[Key, str], str]) -> str:
+    """A shape with the parts of a key, each as `shown` gives it."""
+    parts = {part: shown(key, part) for part in Key._fields}
+    if key.everyone:
+        parts["subject"] = "all"
+    about, detail = parts["attribute"], parts["detail"]
+    level, of = f"{about}={detail}" if about else detail, f"-{about}" if about else ""
+    return shape.format(**parts, level=level, of=of)
+
+
+def id_of(key: Key) -> str:
+    """The id of a finding, such as `representation/none/nurse/gender=woman`.
+
+    Different keys have different ids: a part that holds a slash, or a mark or word that would make
+    it look like another claim, has it percent-encoded (`and/or` is `and%2For`).
+    """
+    return f"{_escaped(key, 'section')}/{_filled(_shape(key), key, _escaped)}"
+
+
+def name_of(key: Key) -> str:
+    """The dotted name of a finding: section, subject, attribute, kind, detail.
+
+    `representation/none/nurse/gender=woman` is `representation.nurse.gender.share.woman`. The
+    baseline is not named; another arm stands after the section, `representation@inject-gender`. A
+    dot or a slash inside a part becomes `_`.
+    """
+    head, shape = _plain(key, "section"), _NAMES.get((key.section, key.kind), _shape(key))
+    if key.section in _ARMS_FIRST:
+        head += "" if key.arm == BASELINE else f"@{_plain(key, 'arm')}"
+        shape = shape.replace("{arm}/", "")
+    return ".".join(p for p in (head, *_filled(shape, key, _plain).split("/")) if p)
+
+
+OUTCOMES = ("label", "uncertain", "no person", "several people", "blocked", "unreadable")
+ATTRIBUTE_COLUMNS = (
+    "sample", "prompt", "subject", "arm", "seed", "attribute", "outcome", "value", "score",
+)  # fmt: skip
+"""One row per sample and attribute; `value` is None unless `outcome` is "label"."""
+MATCH_COLUMNS = (
+    "sample", "prompt", "arm", "seed", "score", "held_score", "held", "train", "train_caption",
+    "repeats", "copy", "outcome",
+)  # fmt: skip
+"""One row per sample: exact cosines to the nearest training and held-out image, and their ids."""
+ALIGNMENT_COLUMNS = ("prompt", "subject", "arm", "seed", "score", "chance", "subject_read")
+"""One row per sample: cosine to its ORIGINAL prompt and, on average, to all prompts; whether the
+subject was recognised, or None where none was asked for."""
+VERDICTS = (
+    "above", "below", "compatible", "equivalent", "undecided", "found", "not found", "kept", "lost",
+    "works", "at a cost", "no effect", "harms", "met", "not met", "described",
+)  # fmt: skip

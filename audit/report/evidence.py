@@ -1,0 +1,30 @@
+"""What the report is given: everything that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.records import Finding, Sample, Settings, Suite
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that the report shows; it computes no estimate of its own."""
+
+    suite: Suite
+    settings: Settings
+    findings: list[Finding]
+    attributes: pd.DataFrame
+    matches: pd.DataFrame
+    samples: dict[str, Sample]
+    image: Callable[[str], np.ndarray]
+    """Sample id to uint8[h, w, 3]."""
+    train_image: Callable[[str], np.ndarray]
+    """Training image id to uint8[h, w, 3]."""
+    facts: Mapping[str, Any]
+    """Method facts to be printed: threshold, corpus sizes, classifier errors, command, versions."""
