@@ -58,5 +58,6 @@ def run(
     if plan_power:
         from audit.cli.power import say
 
-        return say(chosen, as_json)
+        say(chosen, as_json)
+        return
     audit(chosen, options, quiet, as_json)

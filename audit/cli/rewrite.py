@@ -44,7 +44,8 @@ def rewrite(
     chosen, asked = read_suite(suite), paired(mitigation)
     rows = [r for arm in asked for r in made(prompt, arm, images, subject, chosen, asked)]
     if as_json:
-        return typer.echo(json.dumps([asdict(r) for r in rows], ensure_ascii=False))
+        typer.echo(json.dumps([asdict(r) for r in rows], ensure_ascii=False))
+        return
     for row in rows:
         typer.echo(row.text)
         for part in (row.parts or (row,)) if explain else ():

@@ -94,7 +94,7 @@ def carried(probe: Probe, text: str, by_state: torch.Tensor) -> torch.Tensor:
         with torch.enable_grad():
             states = pipeline.encode_prompt(
                 text, do_classifier_free_guidance=False, num_images_per_prompt=1,
-                device=pipeline._execution_device,
+                device=probe.model.execution_device,
             )[0]  # fmt: skip
     finally:
         for handle in handles:

@@ -77,6 +77,11 @@ class Model:
         """The pipeline's class, e.g. `StableDiffusionXLPipeline`."""
         return type(self.pipeline).__name__
 
+    @property
+    def execution_device(self) -> Any:
+        """Where the pipeline's parts run, which offloading makes another place than they rest."""
+        return self.pipeline._execution_device  # noqa: SLF001 - diffusers has no public name for it
+
     def default(self, name: str) -> Any:
         """What the pipeline itself would take for an argument of its call; None if it has none."""
         found = inspect.signature(self.pipeline.__call__).parameters.get(name)

@@ -65,7 +65,7 @@ class Texts:
                 self._nothing = self._encode("", guided=True)
             for name, row in self._nothing.items():
                 states[name] = row.expand(len(texts), *row.shape[1:])
-        on = self.model.pipeline._execution_device
+        on = self.model.execution_device
         given: dict[str, Any] = {k: v.to(on) for k, v in states.items()}
         if takes_negative(self.model):
             given["negative_prompt"] = None  # one pipeline's default is a text, not nothing
@@ -87,7 +87,7 @@ class Texts:
         takes = inspect.signature(pipeline.encode_prompt).parameters
         given: dict[str, Any] = {
             "prompt": text, "prompt_2": None, "prompt_3": None, "num_images_per_prompt": 1,
-            "device": pipeline._execution_device, "do_classifier_free_guidance": guided,
+            "device": self.model.execution_device, "do_classifier_free_guidance": guided,
         }  # fmt: skip
         if guided and self.negative:
             given["negative_prompt"] = self.negative

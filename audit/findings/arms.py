@@ -234,9 +234,7 @@ def _one(
 
 def _numbers(by_key: Mapping[Key, Finding], arm: str, gains: Sequence[Finding]) -> list[str]:
     """What the verdict rests on, in the words of its findings."""
-    parts = []
-    for f in gains:
-        parts.append(f"{_axis(f).removeprefix('the ')} {points(f.estimate, f.low, f.high)}")
+    parts = [f"{_axis(f).removeprefix('the ')} {points(f.estimate, f.low, f.high)}" for f in gains]
     removed = by_key.get(Key("mitigation", arm, "", "", "removed", "captions"))
     cost = by_key.get(_cost(arm))
     if removed is not None:

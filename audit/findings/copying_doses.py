@@ -59,8 +59,10 @@ def findings(
     out = []
     for arm in arms:
         out.append(_rate(wide[arm], arm, doses[arm], None, asked - len(wide), seed))
-        for level in sorted({int(r) for r in repeats.dropna()}):
-            out.append(_rate(wide[arm][repeats == level], arm, doses[arm], level, 0, seed))
+        out += [
+            _rate(wide[arm][repeats == level], arm, doses[arm], level, 0, seed)
+            for level in sorted({int(r) for r in repeats.dropna()})
+        ]
     return [*out, _spread(wide, asked - len(wide), seed)]
 
 

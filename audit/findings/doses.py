@@ -39,6 +39,17 @@ class Dose:
     amount: float
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of the arms of one method."""
+
+    method: str
+    attribute: Attribute
+    reference: Reference | None
+    """Whose majorities group the subjects."""
+    context: Context
+
+
 def doses(declared: Sequence[Mitigation], method: str, own: float) -> list[Dose]:
     """The baseline, at the run's `own` amount, and a method's arms, least first; or nothing.
 
@@ -72,12 +83,13 @@ def findings(
         if len(given) < FEWEST:
             continue
         reference = _reference(context, attribute, rows.subject.unique())
+        asks = Asked(method, attribute, reference, context)
         groups = list(_groups(rows, attribute, reference))
         for value, part in groups:
-            out += [_share(part, attribute, d, value, reference, method, context) for d in given]
+            out += [_share(part, asks, d, value) for d in given]
         if reference is not None:
             for value, part in [("", rows), *groups]:
-                out += _amplified(part, attribute, given, value, reference, method, context)
+                out += _amplified(part, asks, given, value)
     return out
 
 
@@ -107,11 +119,10 @@ def _groups(
     yield from ((v, rows[of == v]) for v in values if (of == v).any())
 
 
-def _share(
-    part: pd.DataFrame, attribute: Attribute, dose: Dose, value: str, reference: Reference | None,
-    method: str, context: Context,
-) -> Finding:  # fmt: skip
+def _share(part: pd.DataFrame, asks: Asked, dose: Dose, value: str) -> Finding:
     """The share of the first class at one dose, with prompts as clusters inside subjects."""
+    attribute, reference = asks.attribute, asks.reference
+    method, context = asks.method, asks.context
     rows = part[part.arm == dose.arm]
     kept = rows[rows.outcome == "label"]
     hits = (kept.value == attribute.classes[0]).to_numpy(float)
@@ -139,14 +150,13 @@ def _share(
     )  # fmt: skip
 
 
-def _amplified(
-    rows: pd.DataFrame, attribute: Attribute, given: Sequence[Dose], value: str,
-    reference: Reference, method: str, context: Context,
-) -> list[Finding]:  # fmt: skip
+def _amplified(rows: pd.DataFrame, asks: Asked, given: Sequence[Dose], value: str) -> list[Finding]:
     """How much more of each subject's majority the highest dose draws than the lowest, in pairs.
 
     `value` is the majority of all of these subjects, or empty where they differ.
     """
+    attribute, reference, method = asks.attribute, asks.reference, asks.method
+    assert reference is not None  # subjects are grouped by the majorities of one
     least, most = given[0], given[-1]
     both = side_by_side(rows, (least.arm, most.arm))
     majority = both.subject_base.map(lambda s: _majority(s, attribute, reference))
@@ -156,7 +166,9 @@ def _amplified(
         return []
     wanted = majority[kept.index]
     moved = (kept.value_arm == wanted).astype(float) - (kept.value_base == wanted)
-    change = paired_bootstrap(moved.to_numpy(), clusters(kept), np.random.default_rng(context.seed))
+    change = paired_bootstrap(
+        moved.to_numpy(), clusters(kept), np.random.default_rng(asks.context.seed)
+    )
     arm = most.arm if most.arm != BASELINE else least.arm
     whose = "each subject's majority"
     if value:

@@ -161,17 +161,19 @@ def _differences(a: Side, b: Side, anyway: bool) -> list[str]:
                 f"{said}: run the same command again, which adds it, or compare --anyway."
             )
         return [f"{said}: a change of readers would look like one of models."]
-    out = []
-    for name in a.classes:
-        if name in b.classes and a.classes[name] != b.classes[name]:
-            out.append(f"the classes of {name} differ")
+    out = [
+        f"the classes of {name} differ"
+        for name in a.classes
+        if name in b.classes and a.classes[name] != b.classes[name]
+    ]
     used = [n for n in a.instruments if n in a.classes]
     if not (a.tables["alignment"].empty or b.tables["alignment"].empty):
         used.append("alignment")
-    both = [n for n in used if n in b.instruments]
-    for name in both:
-        if a.instruments[name] != b.instruments[name]:
-            out.append(f"{name} was read by {a.instruments[name]} and by {b.instruments[name]}")
+    out += [
+        f"{name} was read by {a.instruments[name]} and by {b.instruments[name]}"
+        for name in used
+        if name in b.instruments and a.instruments[name] != b.instruments[name]
+    ]
     if out and not anyway:
         raise UserError(
             f"{'; '.join(out)}: different readers make different errors. Run both with the same "

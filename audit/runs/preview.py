@@ -66,7 +66,7 @@ def subject_of(text: str, suite: Suite) -> str:
     return max(sorted(there), key=len, default="")
 
 
-def rewrite(
+def rewrite(  # noqa: PLR0913 - one for each option of the verb
     text: str,
     mitigation: str | Mitigation,
     images: int = 1,

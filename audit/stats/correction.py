@@ -38,7 +38,7 @@ def rogan_gladen(q: float, sensitivity: float, specificity: float) -> float:
     return float(np.clip((q + specificity - 1) / youden, 0, 1))
 
 
-def lang_reiczigel(
+def lang_reiczigel(  # noqa: PLR0913 - three counts of their totals, and a level
     k: float, n: float, sens_k: float, sens_n: float, spec_k: float, spec_n: float,
     level: float = 0.95,
 ) -> Interval:  # fmt: skip

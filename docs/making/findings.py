@@ -53,10 +53,11 @@ def page() -> str:
             ("alignment", keys.ALIGNMENT_COLUMNS, "ALIGNMENT_COLUMNS"),
         )
     ]
-    made = []
-    for path in sorted((Path(audit.__file__).parent / "findings").glob("*.py")):
-        if path.stem not in ("__init__", "claim", "common", "wording", "pairs"):
-            made.append((code(f"findings/{path.name}"), said(f"audit.findings.{path.stem}")))
+    made = [
+        (code(f"findings/{path.name}"), said(f"audit.findings.{path.stem}"))
+        for path in sorted((Path(audit.__file__).parent / "findings").glob("*.py"))
+        if path.stem not in ("__init__", "claim", "common", "wording", "pairs")
+    ]
     return head + "".join(
         [
             section("Fields", table(("field", "what it is"), row)),

@@ -89,9 +89,11 @@ def test_threads_share_a_tar(tmp_path: Path) -> None:
     known, wrong = ids(source), []
 
     def look(seed: int) -> None:
-        for i in np.random.default_rng(seed).integers(0, 12, 40):
-            if not np.array_equal(source.image(known[i]), SOME[i]):
-                wrong.append(i)
+        wrong.extend(
+            i
+            for i in np.random.default_rng(seed).integers(0, 12, 40)
+            if not np.array_equal(source.image(known[i]), SOME[i])
+        )
 
     threads = [threading.Thread(target=look, args=(k,)) for k in range(4)]
     for t in threads:

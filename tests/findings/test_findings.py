@@ -219,10 +219,10 @@ def test_copy_rates_count_images_prompts_and_training_images() -> None:
     }
     rows = []
     for p, copies in (("x", 3), ("y", 1), ("z", 0)):
-        for i in range(3):
-            rows.append(
-                (f"{p}{i}", p, "none", i, 0.9, 0.5, "h", f"t-{p}", "", 1, i < copies, "label")
-            )
+        rows += [
+            (f"{p}{i}", p, "none", i, 0.9, 0.5, "h", f"t-{p}", "", 1, i < copies, "label")
+            for i in range(3)
+        ]
     rows.append(("z9", "z", "none", 9, np.nan, np.nan, None, None, None, 0, None, "unreadable"))
     found = by_id(replication.findings(pd.DataFrame(rows, columns=list(MATCH_COLUMNS)), prompts, 0))
     many, once = found["replication/none/repeats=64"], found["replication/none/repeats=1"]

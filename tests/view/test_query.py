@@ -114,7 +114,7 @@ words = st.text(max_size=12).map(str.strip)
     copy=st.sampled_from(["", "yes", "no", "open"]), size=st.sampled_from(query.SIZES),
     page=st.integers(1, 10**6), value=st.text(min_size=1, max_size=9),
 )  # fmt: skip
-def test_an_address_says_all_of_the_question(
+def test_an_address_says_all_of_the_question(  # noqa: PLR0913 - one for each field
     words: str, subject: str, low: float, copy: str, size: int, page: int, value: str
 ) -> None:
     """What is written into an address is read back from it, whatever stands in the words."""

@@ -129,11 +129,9 @@ def shifted(maps: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarra
     height, width = maps.shape[1:]
     expected, out = chance(maps.mean(axis=(1, 2))), np.empty(draws)
     for d in range(draws):
-        moved = [maps[0]]
-        for one in maps[1:]:
-            moved.append(
-                np.roll(one, (int(rng.integers(height)), int(rng.integers(width))), (0, 1))
-            )
+        shifts = [(int(rng.integers(height)), int(rng.integers(width))) for _ in maps[1:]]
+        moved = [np.roll(one, by, (0, 1)) for one, by in zip(maps[1:], shifts, strict=True)]
+        moved.insert(0, maps[0])
         out[d] = (_count(np.stack(moved)) >= majority(len(maps))).mean() - expected
     return out
 

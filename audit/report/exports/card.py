@@ -38,24 +38,22 @@ def results(findings: Sequence[Finding], suite: str) -> list[EvalResult]:
     The specification (huggingface/hub-docs, modelcard.md) has no field for an interval: it is in
     the metric's name for people, and with n in its free `args` for programs.
     """
-    out = []
-    for f in [f for f in findings if whole(f) and _known(f)][:METRICS]:
-        out.append(
-            EvalResult(
-                task_type="text-to-image", task_name="Text-to-image generation",
-                dataset_type="t2i-audit", dataset_name=f"t2i-audit suite {wording.clip(suite, 80)}",
-                metric_type=f"t2i-audit/{f.section}", metric_value=round(f.estimate, 6),
-                metric_name=wording.clip(
-                    f"{f.quantity}, {f.where} (95 % interval {f.low:.4g} to {f.high:.4g}, "
-                    f"n = {f.n})", 300,
-                ),
-                metric_args={
-                    "finding": wording.clip(f.id, 200), "low": round(f.low, 6),
-                    "high": round(f.high, 6), "n": f.n, "missing": f.missing,
-                },
-            )
-        )  # fmt: skip
-    return out
+    return [
+        EvalResult(
+            task_type="text-to-image", task_name="Text-to-image generation",
+            dataset_type="t2i-audit", dataset_name=f"t2i-audit suite {wording.clip(suite, 80)}",
+            metric_type=f"t2i-audit/{f.section}", metric_value=round(f.estimate, 6),
+            metric_name=wording.clip(
+                f"{f.quantity}, {f.where} (95 % interval {f.low:.4g} to {f.high:.4g}, "
+                f"n = {f.n})", 300,
+            ),
+            metric_args={
+                "finding": wording.clip(f.id, 200), "low": round(f.low, 6),
+                "high": round(f.high, 6), "n": f.n, "missing": f.missing,
+            },
+        )
+        for f in [f for f in findings if whole(f) and _known(f)][:METRICS]
+    ]  # fmt: skip
 
 
 def _known(f: Finding) -> bool:

@@ -151,7 +151,7 @@ def train(
     return tune(model, vae, tokenizer, items, work, schedule)
 
 
-def tune(
+def tune(  # noqa: PLR0913 - the three parts of a pipeline, and how they are trained
     model: nn.ModuleDict, vae: AutoencoderKL, tokenizer: CLIPTokenizer, items: tuple[Item, ...],
     work: Path, schedule: Schedule, batch: int = BATCH,
 ) -> nn.ModuleDict:  # fmt: skip

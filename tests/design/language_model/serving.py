@@ -68,7 +68,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
 
         do_GET = do_POST  # a redirect that was followed would come this way
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name upstream
             """Say nothing."""
 
     return Handler
