@@ -367,3 +367,17 @@ def test_what_a_finding_means_is_in_its_key(path: Path) -> None:
         return
     nodes = ast.walk(ast.parse(path.read_text("utf-8")))
     assert not [f"{name(path)}:{n.lineno}" for n in nodes if parsed(n)]  # type: ignore[attr-defined]
+
+
+def test_rooms_and_arrows_are_few() -> None:
+    """A stranger keeps the picture in mind: at most 20 rooms and 100 arrows between them."""
+    arrows = {
+        (room(path), target)
+        for path in MODULES
+        for found in imports(path)
+        if found.package == "audit"
+        and "." in found.name
+        and (target := found.name.split(".")[1]) != room(path)
+    }
+    assert len({room(p) for p in MODULES}) <= 20
+    assert len(arrows) <= 100
