@@ -19,6 +19,12 @@ def label(
     attribute: Annotated[
         list[str] | None, typer.Option(help="Label only this attribute; may be repeated.")
     ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--everything", help="Draw images that the classifier left open, too, to label all."
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
     read: Annotated[
         list[Path] | None,
@@ -33,7 +39,9 @@ def label(
     folder = RunFolder(run)
     with folder.lock():
         found: dict[str, Any] = (
-            read_back(folder, read) if read else write_sheet(folder, n, attribute or [], seed)
+            read_back(folder, read)
+            if read
+            else write_sheet(folder, n, attribute or [], seed, everything)
         )
     if as_json:
         typer.echo(json.dumps(found))

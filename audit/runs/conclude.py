@@ -61,6 +61,11 @@ def _write_tables(run: Run, made: Made) -> None:
                 for a in run.suite.attributes
                 if a.name != run.suite.subject_attribute
             },
+            "subject_classes": {
+                a.name: list(a.classes)
+                for a in run.suite.attributes
+                if a.name == run.suite.subject_attribute
+            },
             "command": chosen.command,
             "pictures": run.names,
             "images": str(chosen.images or ""),

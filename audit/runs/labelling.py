@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,14 @@ from audit.store import RunFolder
 SHEET, PAGE, RECORD, LABELS = "sheet.csv", "index.html", "drawn.json", "labels.csv"
 
 
-def write_sheet(folder: RunFolder, n: int, attributes: Sequence[str], seed: int) -> dict[str, Any]:
+def classes_of(results: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Classes by attribute that people may label: those of people, and the subject's own."""
+    return {**results["classes"], **results.get("subject_classes", {})}
+
+
+def write_sheet(
+    folder: RunFolder, n: int, attributes: Sequence[str], seed: int, everything: bool = False
+) -> dict[str, Any]:
     """Draw pictures and write the sheet with its page; says where they are and what comes next.
 
     Raises UserError for an attribute that the run did not read, and where a sheet of another draw
@@ -26,12 +33,13 @@ def write_sheet(folder: RunFolder, n: int, attributes: Sequence[str], seed: int)
     from audit.report.labels import labelling_page
 
     results = folder.results()
-    classes: dict[str, list[str]] = results["classes"]
+    classes = classes_of(results)
     for name in attributes:
         if name not in classes:
             raise unknown("attribute", name, classes)
-    chosen = {a: c for a, c in classes.items() if not attributes or a in attributes}
-    drawn = draw(folder.read_table("attributes"), chosen, n, seed)
+    wanted = attributes or list(results["classes"])
+    chosen = {a: c for a, c in classes.items() if a in wanted}
+    drawn = draw(folder.read_table("attributes"), chosen, n, seed, everything)
     record = sheet.record(drawn, seed)
     path = folder.label_file(SHEET)
     if path.exists() and folder.label_file(RECORD).read_bytes() != record:
@@ -59,7 +67,7 @@ def read_back(folder: RunFolder, paths: Sequence[Path]) -> dict[str, Any]:
     """Check filled sheets and keep their labels in the run; says how many there are."""
     results = folder.results()
     was = _drawn(folder)
-    parts = [sheet.read(p, was, results["classes"]) for p in paths]
+    parts = [sheet.read(p, was, classes_of(results)) for p in paths]
     if len(parts) > 1:  # a copy each, without initials, is still a rater each
         parts = [p.assign(rater=p.rater.where(p.rater != "", f"sheet {i + 1}"))
                  for i, p in enumerate(parts)]  # fmt: skip

@@ -29,6 +29,7 @@ def errors(run: Run, encoder: Any) -> Errors:
 
 def with_people(run: Run, known: Errors) -> Errors:
     """Errors from the labels that people gave to this run, in place of what was known before."""
+    from audit.evidence.labels.draw import OPEN
     from audit.evidence.labels.sheet import settle
     from audit.runs.labelling import labels
 
@@ -37,6 +38,7 @@ def with_people(run: Run, known: Errors) -> Errors:
         return known
     judged, drawn = got
     settled = settle(judged).merge(drawn.rows, on=["sample", "attribute"], how="inner")
+    settled = settled[~settled.read.isin(OPEN)]  # what the reader left open is not an error of it
     tables, sources = dict(known.tables), dict(known.sources)
     for attribute in run.suite.attributes:
         sizes = {s.read: s.size for s in drawn.strata if s.attribute == attribute.name}
@@ -57,8 +59,8 @@ def _people(
     """
     from audit.stats.labels import weighted_confusion
 
-    rows = settled[(settled.attribute == attribute.name) & (settled.outcome == "label")]
     place = {c: i for i, c in enumerate(attribute.classes)}
+    rows = settled[(settled.attribute == attribute.name) & (settled.outcome == "label")]
     true, read = (rows[c].map(place).to_numpy(int) for c in ("value", "read"))
     table = weighted_confusion(true, read, np.array([sizes.get(c, 0) for c in place])).counts
     return table if table.sum(1).all() else None

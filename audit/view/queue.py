@@ -8,7 +8,7 @@ from typing import Any
 
 from audit.errors import UserError, unknown
 from audit.evidence.labels import sheet
-from audit.runs.labelling import RECORD
+from audit.runs.labelling import RECORD, classes_of
 from audit.store import RunFolder
 from audit.view.journal import Asked, Journal, Label, rater
 
@@ -44,7 +44,7 @@ def drawn(folder: RunFolder) -> Drawn | None:
         raise UserError(f"{path} is damaged. Move the folder `labels` away and draw anew.") from (
             error
         )
-    classes = folder.results()["classes"]
+    classes = classes_of(folder.results())
     numbered = enumerate(zip(rows["sample"], rows["attribute"], strict=True), 1)
     asked = tuple((i, str(s), str(a)) for i, (s, a) in numbered if a in classes)
     return Drawn(asked, {a: classes[a] for a in dict.fromkeys(a for _, _, a in asked)})

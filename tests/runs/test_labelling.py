@@ -54,6 +54,23 @@ def fill(path: Path, values: list[str], rater: str = "", out: Path | None = None
     return target
 
 
+def test_people_may_name_the_subject_too(run: RunFolder) -> None:
+    """The subject's own attribute is labelled where it is asked for, and left out otherwise."""
+    results = run.results()
+    results["subject_classes"] = {"occupation": ["nurse", "judge"]}
+    run.write_results(results)
+    table = run.read_table("attributes")
+    more = table.assign(attribute="occupation", value="nurse")
+    path = run.write_table("attributes", "k2", pd.concat([table, more], ignore_index=True))
+    run.write_results({**results, "tables": {"attributes": path.name}})
+    made = labelling.write_sheet(run, 6, ["occupation"], 0)
+    sheet_ = fill(Path(made["sheet"]), ["Judge"] * 6, "a")
+    assert labelling.read_back(run, [sheet_])["labels"] == 6
+    assert labelling.classes_of({"classes": {"gender": ["woman", "man"]}}) == {
+        "gender": ["woman", "man"]
+    }
+
+
 def test_the_sheet_is_blind_and_the_page_shows_its_pictures(run: RunFolder) -> None:
     """Neither file says what was read; the page holds a picture for each row."""
     made = labelling.write_sheet(run, 12, [], 0)

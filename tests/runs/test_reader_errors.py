@@ -50,6 +50,7 @@ def labelled(tmp_path: Path, seed: int, n: int = 200, blank: int = 0) -> tuple[A
     return SimpleNamespace(folder=folder, suite=SimpleNamespace(attributes=(GENDER,))), joint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blank", [0, 40])
 def test_rates_from_labels_are_those_of_the_whole_run(tmp_path: Path, blank: int) -> None:
     """On average over draws, sensitivity and specificity are the run's own, blanks or none."""
@@ -65,6 +66,7 @@ def test_rates_from_labels_are_those_of_the_whole_run(tmp_path: Path, blank: int
     assert np.abs(off).max() > 0
 
 
+@pytest.mark.slow
 def test_labels_alone_give_the_share_of_all_images(tmp_path: Path) -> None:
     """Stratified by what was read, a hundred labels find the 30 % of women, unmoved by errors."""
     held = []

@@ -51,17 +51,27 @@ def allocate(sizes: Sequence[int], n: int) -> list[int]:
     return given
 
 
-def draw(table: pd.DataFrame, classes: Mapping[str, Sequence[str]], n: int, seed: int) -> Drawn:
-    """Draw `n` pictures per attribute at random within each class that was read.
+OPEN = ("uncertain", "no person", "several people")
+"""Outcomes of images that can be seen but were not given a class."""
 
-    `table` has ATTRIBUTE_COLUMNS. Pictures without a label are left out: what is corrected are the
-    labels that were given. The order is shuffled, so that the sheet does not betray the class.
+
+def draw(
+    table: pd.DataFrame, classes: Mapping[str, Sequence[str]], n: int, seed: int,
+    everything: bool = False,
+) -> Drawn:  # fmt: skip
+    """Draw `n` images per attribute at random within each class that was read.
+
+    `table` has ATTRIBUTE_COLUMNS. Images without a label are left out, because the labels that were
+    given are what is corrected; with `everything` they form strata too, by their outcome, and
+    people say what the classifier left open. The order is shuffled and does not betray the class.
     Raises UserError where nothing was read at all.
     """
     parts, strata = [], []
-    for k, (attribute, names) in enumerate(classes.items()):
-        read = table[(table.attribute == attribute) & (table.outcome == "label")]
+    for k, (attribute, known) in enumerate(classes.items()):
+        names = [*known, *(OPEN if everything else ())]
+        read = table[(table.attribute == attribute) & table.outcome.isin(["label", *names])]
         read = read.drop_duplicates("sample").sort_values("sample")
+        read = read.assign(value=read.value.where(read.outcome == "label", read.outcome))
         sizes = [int((read.value == c).sum()) for c in names]
         for i, (c, size, take) in enumerate(zip(names, sizes, allocate(sizes, n), strict=True)):
             rng = np.random.default_rng([seed, k, i])

@@ -77,3 +77,15 @@ def test_nothing_to_draw_is_said() -> None:
     """A run without labels has nothing to be checked."""
     with pytest.raises(UserError, match="nothing to check"):
         draw(table(0, 0, 5), CLASSES, 10, 0)
+
+
+def test_what_the_classifier_left_open_is_drawn_on_demand() -> None:
+    """Open images form strata by their outcome; blocked and unreadable ones cannot be looked at."""
+    rows = table(10, 20, 6)
+    gone = rows.assign(sample="gone-" + rows["sample"], outcome="unreadable", value=None)
+    drawn = draw(pd.concat([rows, gone.head(3)]), CLASSES, 100, 0, everything=True)
+    assert len(drawn.rows) == 36
+    sizes = {s.read: s.size for s in drawn.strata}
+    assert sizes == {"woman": 10, "man": 20, "uncertain": 6, "no person": 0, "several people": 0}
+    assert (drawn.rows.read == "uncertain").sum() == 6
+    assert len(draw(rows, CLASSES, 100, 0).rows) == 30
