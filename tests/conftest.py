@@ -20,6 +20,13 @@ settings.register_profile("commit", derandomize=True, deadline=None)
 settings.register_profile("search", max_examples=1000, deadline=None)
 settings.load_profile("commit")
 
+
+def pytest_configure(config: Any) -> None:
+    """In CI a warning is an error, unless pyproject.toml names it."""
+    if os.environ.get("CI"):
+        config.getini("filterwarnings").insert(0, "error")
+
+
 LONG = 3.0
 """Seconds from which a test is to be marked as slow."""
 
