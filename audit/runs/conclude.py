@@ -50,7 +50,7 @@ def _write_tables(run: Run, made: Made) -> None:
                chosen.training, chosen.detect]  # fmt: skip
     key = {**made.key, "suite": digest(repr(run.suite)), "options": options}
     tables = {"attributes": m.table, "alignment": m.alignment, "matches": m.matches,
-              "looks": pd.DataFrame(run.looks), "detectors": m.detectors}  # fmt: skip
+              "looks": pd.DataFrame(run.plan.looks), "detectors": m.detectors}  # fmt: skip
     names = {n: run.folder.write_table(n, key, table).name for n, table in tables.items()}
     reader = made.key.get("encoder", f"labels {made.key.get('labels')}")
     run.folder.write_results(
@@ -67,7 +67,7 @@ def _write_tables(run: Run, made: Made) -> None:
                 if a.name == run.suite.subject_attribute
             },
             "command": chosen.command,
-            "pictures": run.names,
+            "pictures": run.plan.names,
             "images": str(chosen.images or ""),
             "corpus": str(chosen.corpus or ""),
             "instruments": comparing.instruments(run.suite, reader, made.facts.get("corpus")),
@@ -89,7 +89,7 @@ def _write_report(run: Run, made: Made) -> Path:
         "left_alone": left_alone(run.samples),
         "sequential": rounds.summary(run) if run.options.precision else None,
     }
-    if run.truth is not None:
-        everything["truth_note"] = run.truth.note
-    from_folder.keep(run.folder, run.suite, everything, run.labels is None)
+    if run.plan.truth is not None:
+        everything["truth_note"] = run.plan.truth.note
+    from_folder.keep(run.folder, run.suite, everything, run.plan.labels is None)
     return from_folder.render(run.folder, run.picture, made.train_image, run.options.pictures)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,35 +25,71 @@ def silent(step: str, done: int, total: int) -> None:
     """Report nothing."""
 
 
-@dataclass
-class Run:
-    """One run under way: what the steps share."""
+@dataclass(frozen=True)
+class Plan:
+    """What a run is about, decided before anything is drawn; another round is another plan."""
 
     suite: Suite
     options: Options
     settings: Settings
-    folder: RunFolder
-    samples: list[Sample]
+    samples: tuple[Sample, ...]
     corpus: Any = None
     """Training set to search, or None."""
-    progress: Progress = silent
-    notes: list[str] = field(default_factory=list)
     source: Any = None
-    """Where the model lies; None for pictures made elsewhere."""
+    """Where the model is; None for images made elsewhere."""
     device: str = "cpu"
     pictures: Callable[[str], np.ndarray] | None = None
-    """Sample id to picture, for pictures made elsewhere."""
-    names: dict[str, str] = field(default_factory=dict)
-    """Sample id to the picture's own name, for pictures made elsewhere."""
-    looks: list[Any] = field(default_factory=list)
-    """Every look at the shares of a run that stops by itself, `rounds.Look`."""
-    model: Any = None
-    """The loaded pipeline, once it was needed."""
+    """Sample id to picture, for images made elsewhere."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Sample id to the image's own name, for images made elsewhere."""
     labels: Any = None
-    """`imported.labels.Labels`, where there are no pictures at all."""
+    """`imported.labels.Labels`, where there are no images at all."""
     truth: Truth | None = None
     """What was planted in the model, where it says so itself."""
+    looks: tuple[Any, ...] = ()
+    """Every look at the shares of a run that stops on its own, `rounds.Look`."""
+
+
+@dataclass
+class Run:
+    """One run under way: its plan, its folder, and what is said on the way."""
+
+    plan: Plan
+    folder: RunFolder
+    progress: Progress = silent
+    notes: list[str] = field(default_factory=list)
+    _engine: Any = None
+
+    @property
+    def suite(self) -> Suite:
+        """What is asked."""
+        return self.plan.suite
+
+    @property
+    def options(self) -> Options:
+        """How the run is made."""
+        return self.plan.options
+
+    @property
+    def settings(self) -> Settings:
+        """What decides the pixels, besides text and seed."""
+        return self.plan.settings
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """Every planned image."""
+        return self.plan.samples
+
+    def engine(self) -> Any:
+        """The loaded pipeline; loaded when it is first needed."""
+        if self._engine is None:
+            from audit.engine.model import load
+
+            assert self.plan.source is not None  # planned for everything that is to be drawn
+            self._engine = load(self.plan.source, self.options.loading)
+        return self._engine
 
     def picture(self, sample: str) -> np.ndarray:
         """One picture, uint8[h, w, 3]; pixels.Unreadable if it is gone or damaged."""
-        return self.pictures(sample) if self.pictures else self.folder.read_image(sample)
+        given = self.plan.pictures
+        return given(sample) if given else self.folder.read_image(sample)

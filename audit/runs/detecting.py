@@ -34,11 +34,11 @@ Scores = Callable[[Sequence[str]], np.ndarray]
 def fits(run: Run) -> None:
     """Raises UserError where a detector is asked for that this run cannot have."""
     inside = [n for n in run.options.detect if n in INSIDE]
-    if inside and run.source is None:
+    if inside and run.plan.source is None:
         raise UserError(
             f"--detect {inside[0]} looks inside a model, and here are only images. Give --model."
         )
-    if "whole-set" in run.options.detect and run.corpus is None:
+    if "whole-set" in run.options.detect and run.plan.corpus is None:
         raise UserError(
             "--detect whole-set compares with a training set, and there is none. Give --corpus."
         )
@@ -97,9 +97,8 @@ def _scores(run: Run, name: str, texts: list[str]) -> tuple[dict[str, float], st
 def _detector(run: Run, name: str) -> Scores:
     from audit.engine.bright_ending import bright_ending
     from audit.engine.magnitude import magnitude
-    from audit.engine.model import load
 
-    model = run.model = run.model or load(run.source, run.options.loading)
+    model = run.engine()
     if name == "magnitude":
         return lambda texts: magnitude(model, texts, run.settings).output_score
     return lambda texts: bright_ending(model, texts, run.settings).score

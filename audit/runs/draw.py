@@ -15,7 +15,7 @@ from audit.runs.context import Run
 def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     """Draw the pictures that are planned and not there; each is scored while the next is drawn."""
     planned = {s.id: s for s in run.samples}
-    if run.pictures is not None:
+    if run.plan.pictures is not None:
         return
     present = run.folder.present()
     todo = [s for i, s in planned.items() if i not in present]
@@ -23,13 +23,11 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     run.progress("images", done, len(planned))
     if not todo:
         return
-    from audit.engine.model import load
     from audit.engine.sampler import draw
     from audit.engine.texts import truncated
     from audit.runs.writer import BackgroundWriter
 
-    assert run.source is not None  # planned for everything that is to be drawn
-    model = run.model = run.model or load(run.source, run.options.loading)
+    model = run.engine()
     too_long = sum(truncated(model, t) for t in {s.text for s in run.samples})
     if too_long:
         run.notes.append(f"{too_long} texts are longer than the model reads and were cut short.")

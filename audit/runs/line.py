@@ -38,14 +38,16 @@ def execute(run: Run) -> Path:
     detecting.fits(run)
     with run.folder.lock():
         if run.options.precision:
-            rounds.begin(run)
-        run.folder.write_manifest(run.suite, run.settings, {**versions(), "device": run.device})
+            run = rounds.begin(run)
+        run.folder.write_manifest(
+            run.suite, run.settings, {**versions(), "device": run.plan.device}
+        )
         run.folder.write_plan(run.samples)
-        if run.labels is not None:
-            made = Made(nothing_but(run, run.labels.table), {"labels": run.settings.revision})
+        if run.plan.labels is not None:
+            made = Made(nothing_but(run, run.plan.labels.table), {"labels": run.settings.revision})
             return conclude(run, made)
-        report = conclude(run, _measure(run))
-    gone = run.pictures is None and len({s.id for s in run.samples} - run.folder.present())
+        report = conclude(*_measure(run))
+    gone = run.plan.pictures is None and len({s.id for s in run.samples} - run.folder.present())
     if gone:
         raise Incomplete(f"{gone} of the planned images are missing; run the same command again.")
     return report
@@ -57,18 +59,22 @@ def nothing_but(run: Run, table: pd.DataFrame) -> Measured:
         run.suite, run.settings.guidance, run.options.seed, rounds.level(run), table,
         alignment=NOTHING, matches=NOTHING, training=NOTHING, nearness=NOTHING, vectors={},
         extracted=Found(), detectors=NOTHING, whole=(), factors=NOTHING, errors=Errors(),
-        raters=run.labels.raters if run.labels is not None else None, truth=run.truth,
+        raters=run.plan.labels.raters if run.plan.labels is not None else None,
+        truth=run.plan.truth,
     )  # fmt: skip
 
 
-def _measure(run: Run) -> Made:
-    """Images drawn, read and, where there is a training set, matched."""
+def _measure(run: Run) -> tuple[Run, Made]:
+    """Images drawn, read and, if there is a training set, matched; the run as it was at the end."""
     encoder, descriptor = _encoders(run)
     encoders = [encoder, descriptor] if descriptor else [encoder]
     known, table = _drawn_and_read(run, encoder, encoders)
-    while run.options.precision and rounds.go_on(run, table):
-        run.folder.write_plan(run.samples)
-        known, table = _drawn_and_read(run, encoder, encoders)
+    more = bool(run.options.precision)
+    while more:
+        run, more = rounds.go_on(run, table)
+        if more:
+            run.folder.write_plan(run.samples)
+            known, table = _drawn_and_read(run, encoder, encoders)
     errors = reader_errors.errors(run, encoder)
     measured = replace(
         nothing_but(run, table),
@@ -80,7 +86,7 @@ def _measure(run: Run) -> Made:
         detectors=detecting.search(run),
     )
     made = Made(measured, {"encoder": encoder.key, "labels": errors.key})
-    return made if run.corpus is None else _match(run, made, encoder, descriptor)
+    return run, made if run.plan.corpus is None else _match(run, made, encoder, descriptor)
 
 
 def _encoders(run: Run) -> tuple[Any, Any]:
@@ -88,7 +94,7 @@ def _encoders(run: Run) -> tuple[Any, Any]:
 
     A finished index is searched with what it was made by.
     """
-    device, corpus = str(run.device), run.corpus
+    device, corpus = str(run.plan.device), run.plan.corpus
     classifier = named.named(run.options.classifier, device)
     if corpus is None:
         return classifier, None
@@ -114,4 +120,4 @@ def _match(run: Run, made: Made, encoder: Any, descriptor: Any) -> Made:
         whole=detecting.whole_set(run, run.folder.vectors(descriptor.key), index),
         training=training_images.read(run, encoder, entries, run.options.training),
     )  # fmt: skip
-    return replace(made, measured=measured, facts=facts, train_image=run.corpus.image)
+    return replace(made, measured=measured, facts=facts, train_image=run.plan.corpus.image)

@@ -34,7 +34,7 @@ def search(
     """
     from audit.evidence.copies.match import match
 
-    corpus, options = run.corpus, run.options
+    corpus, options = run.plan.corpus, run.options
     with RunFolder(options.out / "indexes").lock(wait=True):
         index = corpus.index(
             encoder, options.out / "indexes", partial(run.progress, "training set")
@@ -101,7 +101,7 @@ def with_factors(
     pictures: dict[str, np.ndarray] = {}
     for train in sorted(set(rows.train.dropna()))[:LOOKED_AT]:
         with suppress(pixels.Unreadable):
-            pictures[train] = run.corpus.image(train)
+            pictures[train] = run.plan.corpus.image(train)
     texts = {p.id: p.text for p in run.suite.prompts if p.id in set(rows.prompt)}
     captions = (e.caption for e in index.train.entries) if len(index.train) <= LISTED else ()
     known = specificity(texts, captions)

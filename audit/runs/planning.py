@@ -19,7 +19,7 @@ from audit.design.suites import Rewriter
 from audit.errors import UserError, unknown
 from audit.keys import BASELINE
 from audit.records import Sample, Settings, Suite, Truth
-from audit.runs.context import Progress, Run, silent
+from audit.runs.context import Plan, Progress, Run, silent
 from audit.runs.options import Options
 from audit.store import RunFolder, run_name
 
@@ -157,12 +157,13 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
     Raises UserError for options that name something missing or invalid.
     """
     run = _open(suite, options, progress)
+    asked = run.suite
     for text in reversed(options.references):
         name, _, file = text.partition("=")
         if not name or not file:
             raise UserError(f"--reference {text!r} is not a valid reference. Give NAME=FILE.csv.")
-        run.suite = suites.with_reference(run.suite, name, Path(file))
-    return run
+        asked = suites.with_reference(asked, name, Path(file))
+    return replace(run, plan=replace(run.plan, suite=asked))
 
 
 def _open(suite: Suite, options: Options, progress: Progress) -> Run:
@@ -180,10 +181,10 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
     samples = suites.expand(suite, settings, rewriters(suite, options.out, progress))
     folder = RunFolder(options.out / run_name(suite, settings))
     corpus = _corpus(suite, options)
-    return Run(
-        suite, options, settings, folder, samples, corpus, progress, [], source, on,
-        truth=_truth(options.model),
-    )  # fmt: skip
+    plan = Plan(
+        suite, options, settings, tuple(samples), corpus, source, on, truth=_truth(options.model)
+    )
+    return Run(plan, folder, progress)
 
 
 def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
@@ -196,11 +197,11 @@ def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
     settings = plan.settings(pictures)
     joined = plan.join(suite, pictures)
     folder = RunFolder(options.out / run_name(joined.suite, settings))
-    return Run(
-        joined.suite, options, settings, folder, joined.samples, _corpus(joined.suite, options),
-        progress, joined.notes, None, "cpu", lambda id: pictures.image(joined.names[id]),
-        joined.names,
+    planned = Plan(
+        joined.suite, options, settings, tuple(joined.samples), _corpus(joined.suite, options),
+        pictures=lambda id: pictures.image(joined.names[id]), names=joined.names,
     )  # fmt: skip
+    return Run(planned, folder, progress, list(joined.notes))
 
 
 def _gone(sample: str) -> np.ndarray:
@@ -216,7 +217,7 @@ def _open_labels(suite: Suite, options: Options, progress: Progress) -> Run:
     assert options.labels is not None
     found = labels.load(options.labels, suite)
     folder = RunFolder(options.out / run_name(found.suite, found.settings))
-    return Run(
-        found.suite, options, found.settings, folder, found.samples, None, progress,
-        list(found.notes), None, "cpu", _gone, labels=found,
-    )  # fmt: skip
+    planned = Plan(
+        found.suite, options, found.settings, tuple(found.samples), pictures=_gone, labels=found
+    )
+    return Run(planned, folder, progress, list(found.notes))

@@ -72,33 +72,38 @@ def rule(run: Run, prompts: int) -> FixedWidth:
     return fixed_width(run.options.precision, prompts * per_prompt(prompts))
 
 
-def begin(run: Run) -> None:
-    """Plan the first round: every subject's prompts a few times."""
-    if run.pictures is not None:
+def begin(run: Run) -> Run:
+    """The run with its first round planned: every subject's prompts a few times."""
+    if run.plan.pictures is not None:
         raise UserError(
             "--precision decides how many images are made; images that are there already cannot "
             "be made again. Leave it out."
         )
-    _plan(run, {s: per_prompt(len(p)) for s, p in asked(run).items()})
+    return _planned(run, {s: per_prompt(len(p)) for s, p in asked(run).items()})
 
 
-def _plan(run: Run, seeds: dict[str, int]) -> None:
+def _planned(run: Run, seeds: dict[str, int], looks: tuple[Look, ...] = ()) -> Run:
+    """The run with these images per prompt, by subject, and these looks behind it."""
     prompts = tuple(
         replace(p, seeds=seeds[p.subject]) if p.purpose == "representation" else p
         for p in run.suite.prompts
     )
-    run.suite = replace(run.suite, prompts=prompts)
-    arms = rewriters(run.suite, run.options.out, run.progress)
-    run.samples = suites.expand(run.suite, run.settings, arms)
+    suite = replace(run.suite, prompts=prompts)
+    arms = rewriters(suite, run.options.out, run.progress)
+    samples = tuple(suites.expand(suite, run.settings, arms))
+    return replace(run, plan=replace(run.plan, suite=suite, samples=samples, looks=looks))
 
 
-def go_on(run: Run, table: pd.DataFrame) -> bool:
-    """Look at what was read, and plan another round for whoever is not narrow; False when done."""
+def go_on(run: Run, table: pd.DataFrame) -> tuple[Run, bool]:
+    """The run after a look at what was read, and whether another round is planned.
+
+    Subjects whose shares are not narrow yet get more images, up to the limit.
+    """
     subjects = asked(run)
     seeds = {s: p[0].seeds for s, p in subjects.items()}
-    number = 1 + max((look.number for look in run.looks), default=0)
+    number = 1 + max((look.number for look in run.plan.looks), default=0)
     looks = list(_looks(run, table, number))
-    run.looks += looks
+    behind = (*run.plan.looks, *looks)
     open_ = {look.subject for look in looks if not look.narrow and not look.hopeless}
     grown = False
     for subject in open_:
@@ -108,8 +113,8 @@ def go_on(run: Run, table: pd.DataFrame) -> bool:
             seeds[subject] += per_prompt(prompts)
             grown = True
     if grown:
-        _plan(run, seeds)
-    return grown
+        return _planned(run, seeds, behind), True
+    return replace(run, plan=replace(run.plan, looks=behind)), False
 
 
 def _looks(run: Run, table: pd.DataFrame, number: int) -> Iterator[Look]:
@@ -188,15 +193,15 @@ def level(run: Run) -> float:
 def summary(run: Run) -> dict[str, object]:
     """What the page says of the looks: how many, the level of the last interval, images saved."""
     subjects = asked(run)
-    last = max((x.number for x in run.looks), default=0)
+    last = max((x.number for x in run.plan.looks), default=0)
     return {
         "precision": run.options.precision,
         "looks": last,
         "level": level(run),
         "images": sum(p[0].seeds * len(p) for p in subjects.values()),
         "planned": plan_size(run.options.precision) * len(subjects),
-        "unmet": sorted({x.subject for x in run.looks if not x.narrow and x.number == last}),
-        "rows": [x for x in run.looks if x.number == last],
+        "unmet": sorted({x.subject for x in run.plan.looks if not x.narrow and x.number == last}),
+        "rows": [x for x in run.plan.looks if x.number == last],
     }
 
 

@@ -118,7 +118,7 @@ def _labels(
         part, pictures = [], []
         for id in todo[start : start + 256]:
             try:
-                pictures.append(run.corpus.image(id))
+                pictures.append(run.plan.corpus.image(id))
                 part.append(id)
             except pixels.Unreadable:
                 continue

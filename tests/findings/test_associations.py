@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from audit.design import suites
 from audit.findings import associations
 from audit.records import Association, Attribute, Prompt, Sample, Suite
 from audit.runs import reading
+from audit.runs.context import Run
+from tests.builders import running
 
 DECLARED = Association("t", "Title", ("x1", "x2"), ("y1", "y2"), "xs", "ys", "gender", "woman",
                        "man")  # fmt: skip
@@ -79,7 +81,7 @@ class Encoder:
         return np.array([[1.0, 0, 0] if t == "w" else [0, 1.0, 0] for t in texts], np.float32)
 
 
-def run(states: bool) -> SimpleNamespace:
+def run(states: bool) -> Run:
     """Two prompts of concepts, and two that state a class."""
     prompts = [Prompt(f"p{i}", s, s, "b", "representation", 1, ("gender",))
                for i, s in enumerate(("x1", "y1"))]  # fmt: skip
@@ -91,7 +93,7 @@ def run(states: bool) -> SimpleNamespace:
     suite = Suite("s", "t", "q", tuple(prompts), (GENDER,), (), (), associations=(DECLARED,))
     samples = [Sample(f"i{p.id}", p.id, "none", 0, p.text) for p in prompts]
     samples.append(Sample("rewritten", "p0", "arm", 0, "x1"))
-    return SimpleNamespace(suite=suite, samples=samples)
+    return running.run(Path(), suite, samples)
 
 
 def test_images_are_compared_with_texts_or_with_images_that_state_the_class() -> None:

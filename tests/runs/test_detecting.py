@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from audit.runs import detecting
 from audit.runs.context import Run
 from audit.runs.options import Options
 from audit.runs.planning import open_run
+from tests.builders import running
 
 
 def small(tmp_path: Path, captions: int, ordinary: int, **options: Any) -> Run:
@@ -33,7 +33,7 @@ def small(tmp_path: Path, captions: int, ordinary: int, **options: Any) -> Run:
 @pytest.mark.parametrize(("detect", "word"), [("magnitude", "--model"), ("whole-set", "--corpus")])
 def test_what_cannot_be_had_is_refused_before_anything_is_drawn(detect: str, word: str) -> None:
     """Images alone have no inside, and a run without a training set nothing to compare with."""
-    run: Any = SimpleNamespace(options=Options(detect=(detect,)), source=None, corpus=None)
+    run = running.run(Path(), options=Options(detect=(detect,)))
     with pytest.raises(UserError, match=word):
         detecting.fits(run)
 

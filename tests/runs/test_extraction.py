@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from audit.findings import extraction as claims
-from audit.records import Prompt, Sample
+from audit.records import Prompt, Sample, Suite
 from audit.runs import extraction
+from tests.builders import running
 
 SIZE = 16
 
@@ -31,28 +32,25 @@ def made(n_captions: int, n_ordinary: int, seeds: int, copied: int, seed: int = 
             id = f"{i}-{s}"
             samples.append(Sample(id, p.id, "none", s, p.text))
             pictures[id] = np.clip(picture, 0, 255).astype(np.uint8)
-    return SimpleNamespace(
-        suite=SimpleNamespace(prompts=tuple(prompts.values())), samples=samples,
-        picture=pictures.__getitem__, progress=lambda *_: None,
-        options=SimpleNamespace(seed=0), prompts=prompts, pictures=pictures,
-    )  # fmt: skip
+    suite = Suite("s", "t", "q", tuple(prompts.values()), (), (), ())
+    return running.run(Path(), suite, samples, pictures=pictures.__getitem__), prompts, pictures
 
 
 @pytest.mark.parametrize("ordinary", [30, 5, 0])
 def test_planted_prompts_are_found(ordinary: int) -> None:
     """With enough ordinary prompts to calibrate on, with few, and with none."""
-    run = made(10, ordinary, 6, 3)
+    run, prompts, _ = made(10, ordinary, 6, 3)
     tables = extraction.search(run, {})
     cliques, edges = tables.cliques, tables.edges
     assert set(cliques.prompt) == set(edges.prompt) == {f"p{i}" for i in range(10)}
     assert set(cliques[cliques.extracted == True].prompt) == {"p0", "p1", "p2"}  # noqa: E712
     assert (edges.p[:3] < 0.05).all()
     assert tables.source
-    found = {f.id: f for f in claims.of_run(tables, run.prompts, 0)}
+    found = {f.id: f for f in claims.of_run(tables, prompts, 0)}
     assert found["replication/extraction/none/cliques/repeats=64"].estimate == 1
     assert found["replication/extraction/none/cliques/all"].estimate == pytest.approx(0.3)
     assert not any("/prompt=" in id for id in found)
-    assert len(found) == len(claims.of_run(tables, run.prompts, 0))
+    assert len(found) == len(claims.of_run(tables, prompts, 0))
     for name in ("cliques", "edges"):
         area = found[f"replication/extraction/none/{name}/auc/repeats=64"]
         assert (area.n, area.estimate == 1) == (3, ordinary > 0)  # unknown without ordinary prompts
@@ -60,16 +58,16 @@ def test_planted_prompts_are_found(ordinary: int) -> None:
 
 def test_too_few_images_of_a_caption_ask_nothing() -> None:
     """Three images of a prompt say nothing of noises; neither does a run without captions."""
-    for run in (made(5, 5, 3, 1), made(0, 10, 6, 0)):
+    for run, prompts, _ in (made(5, 5, 3, 1), made(0, 10, 6, 0)):
         found = extraction.search(run, {})
         assert found.cliques.empty
-        assert claims.of_run(found, run.prompts, 0) == []
+        assert claims.of_run(found, prompts, 0) == []
 
 
 def test_pictures_of_several_sizes_and_missing_ones() -> None:
     """Sizes are brought to the smallest; a blocked image is left out, not taken for a stranger."""
-    run = made(4, 0, 6, 1)
-    run.pictures["0-1"] = np.repeat(np.repeat(run.pictures["0-1"], 2, 0), 2, 1)
+    run, _, pictures = made(4, 0, 6, 1)
+    pictures["0-1"] = np.repeat(np.repeat(pictures["0-1"], 2, 0), 2, 1)
     cliques = extraction.search(run, {"0-0": "blocked"}).cliques
     row = cliques.set_index("prompt").loc["p0"]
     assert row["n"] == 5

@@ -14,9 +14,10 @@ from audit.evidence.copies import decision
 from audit.evidence.copies.index import Descriptor, Index, build
 from audit.evidence.copies.side import Side
 from audit.evidence.encoders import named
-from audit.records import Prompt
+from audit.records import Prompt, Suite
 from audit.runs import matching
 from audit.runs.options import CopyRule
+from tests.builders import running
 from tests.evidence.copies import made, stored
 
 
@@ -125,10 +126,9 @@ def test_what_copying_may_go_with_is_joined(tmp_path: Path) -> None:
     index = Index(tmp_path, "k", "n", Descriptor("d", "k"), 4, side, Side([], 4), 1.0, {})
     flat, busy = np.zeros((8, 8, 3), np.uint8), np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
     prompt = Prompt("p", "a photo of a nurse", "nurse", "b", "representation", 1)
-    run = SimpleNamespace(
-        suite=SimpleNamespace(prompts=(prompt,)),
-        corpus=SimpleNamespace(image={"0-0": flat, "0-1": busy}.__getitem__),
-    )
+    suite = Suite("s", "t", "q", (prompt,), (), (), ())
+    corpus = SimpleNamespace(image={"0-0": flat, "0-1": busy}.__getitem__)
+    run = running.run(tmp_path, suite, corpus=corpus)
     table = pd.DataFrame({"prompt": "p", "train": ["0-0", "0-1", "0-1"], "outcome": "label",
                           "arm": ["none", "none", "m"]})  # fmt: skip
     made = matching.with_factors(run, table, index, None)

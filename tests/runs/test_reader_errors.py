@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,15 @@ import pytest
 from audit.evidence.measured import Errors
 from audit.findings import quality
 from audit.keys import ATTRIBUTE_COLUMNS
-from audit.records import Attribute
+from audit.records import Attribute, Suite
 from audit.runs import labelling, reader_errors
 from audit.runs.options import Options
 from audit.store import RunFolder
+from tests.builders import running
 from tests.runs.test_labelling import fill
 
 GENDER = Attribute("gender", ("woman", "man"), {})
+SUITE = Suite("s", "t", "q", (), (GENDER,), (), ())
 
 
 def labelled(tmp_path: Path, seed: int, n: int = 200, blank: int = 0) -> tuple[Any, np.ndarray]:
@@ -47,7 +48,7 @@ def labelled(tmp_path: Path, seed: int, n: int = 200, blank: int = 0) -> tuple[A
     labelling.read_back(folder, [sheet])
     joint = np.array([[np.sum(true & read), np.sum(true & ~read)],
                       [np.sum(~true & read), np.sum(~true & ~read)]])  # fmt: skip
-    return SimpleNamespace(folder=folder, suite=SimpleNamespace(attributes=(GENDER,))), joint
+    return running.run(folder.path, SUITE), joint
 
 
 @pytest.mark.slow
@@ -91,13 +92,13 @@ def test_people_come_before_renders_and_change_the_key(tmp_path: Path) -> None:
 
 def test_no_renders_leave_the_errors_unknown() -> None:
     """`--validation 0` draws none, and loads nothing for it."""
-    run: Any = SimpleNamespace(options=Options(validation=0))
+    run = running.run(Path(), SUITE, options=Options(validation=0))
     assert reader_errors.renders(run, None) == ({}, {})
 
 
 def test_no_labels_leave_everything_as_it_was(tmp_path: Path) -> None:
     """A run that nobody labelled keeps what the renders said."""
-    run = SimpleNamespace(folder=RunFolder(tmp_path), suite=SimpleNamespace(attributes=(GENDER,)))
+    run = running.run(tmp_path, SUITE)
     before = Errors({"gender": np.eye(2)}, {"gender": "renders"})
     assert reader_errors.with_people(run, before) is before
 

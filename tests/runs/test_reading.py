@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,10 @@ from audit.evidence.attributes import pictures
 from audit.evidence.attributes.colour import swatches
 from audit.records import Attribute, Sample
 from audit.runs import reading
-from audit.runs.context import silent
 from audit.store import RunFolder
 from audit.world import models
 from audit.world.dataset import balanced
+from tests.builders import running
 
 CALLS: list[int] = []
 
@@ -56,10 +55,7 @@ def run(path: Path, reader: str) -> Any:
     for s, item in zip(samples, items, strict=False):
         folder.write_image(s.id, item.pixels())
     folder.write_image(samples[39].id, np.full((64, 64, 3), (30, 90, 200), np.uint8))
-    return SimpleNamespace(
-        suite=suite, folder=folder, samples=samples, progress=silent,
-        picture=lambda id: folder.read_image(id),
-    )  # fmt: skip
+    return running.run(path, suite, samples)
 
 
 def known(made: Any) -> dict[str, np.ndarray]:

@@ -17,9 +17,8 @@ from audit.findings.representation import Context
 from audit.keys import ATTRIBUTE_COLUMNS
 from audit.records import Attribute
 from audit.runs import training_images
-from audit.runs.context import silent
-from audit.store import RunFolder
 from audit.world import models
+from tests.builders import running
 
 GENDER = next(a for a in suites.read_suite("world").attributes if a.name == "gender")
 
@@ -30,10 +29,7 @@ def run(path: Path) -> Any:
 
     suite = suites.read_suite("world")
     prompts = tuple(p for p in suite.prompts if p.subject in ("nurse", "builder"))
-    return SimpleNamespace(
-        suite=replace(suite, prompts=prompts), corpus=models.corpus(), folder=RunFolder(path),
-        progress=silent,
-    )  # fmt: skip
+    return running.run(path, replace(suite, prompts=prompts), corpus=models.corpus())
 
 
 def test_words_of_one_class_state_it() -> None:
@@ -44,7 +40,7 @@ def test_words_of_one_class_state_it() -> None:
 def test_captions_are_sorted_by_what_they_state(tmp_path: Path) -> None:
     """All name the subject as a word; those that leave it open hold no class word."""
     made = run(tmp_path)
-    entries = made.corpus.entries()
+    entries = made.plan.corpus.entries()
     places = np.repeat(np.arange(len(entries)), [e.repeats for e in entries])
     prompts = [p for p in made.suite.prompts if p.subject == "nurse"]
     found = training_images._chosen(entries, places, prompts, GENDER, models.classifier(), 400)
@@ -67,8 +63,10 @@ def test_a_subject_is_a_word_and_not_a_part_of_one() -> None:
 def test_training_shares_are_those_that_were_planted(tmp_path: Path) -> None:
     """Read by the embedded classifier, nurses are mostly women and builders men; read once."""
     made = run(tmp_path)
-    assert not len(training_images.read(made, models.classifier(), made.corpus.entries(), limit=0))
-    found = training_images.read(made, models.classifier(), made.corpus.entries(), limit=60)
+    assert not len(
+        training_images.read(made, models.classifier(), made.plan.corpus.entries(), limit=0)
+    )
+    found = training_images.read(made, models.classifier(), made.plan.corpus.entries(), limit=60)
     shares = {
         s: float((part.value == "woman").mean())
         for s, part in found[found.kind == "all captions"].groupby("subject")
@@ -83,7 +81,7 @@ def test_training_shares_are_those_that_were_planted(tmp_path: Path) -> None:
         raise AssertionError("pictures are read once")
 
     counted.images = refuse
-    again = training_images.read(made, counted, made.corpus.entries(), limit=60)
+    again = training_images.read(made, counted, made.plan.corpus.entries(), limit=60)
     pd.testing.assert_frame_equal(found, again)
 
 

@@ -31,7 +31,7 @@ def test_a_reference_by_any_name_is_no_truth(tmp_path: Path, name: str) -> None:
     shares = {(s, "gender", g): 0.5 for s in ("nurse", "judge") for g in ("woman", "man")}
     suite = replace(suite, references=(Reference(name, name, shares, "declared"),))
     run = planning.open_run(suite, Options(labels=table, out=tmp_path))
-    assert run.truth is None
+    assert run.plan.truth is None
     line.execute(run)
     assert "truth_note" not in run.folder.page_facts()["facts"]
     found = [f for f in run.folder.findings() if f.section == "representation"]
@@ -43,13 +43,13 @@ def test_a_reference_by_any_name_is_no_truth(tmp_path: Path, name: str) -> None:
 def test_the_embedded_model_says_what_was_planted(tmp_path: Path) -> None:
     """By its registered name it knows its shares; as a folder or a function it does not."""
     suite = suites.read_suite("world", quick=True)
-    known = planning.open_run(suite, Options(out=tmp_path)).truth
+    known = planning.open_run(suite, Options(out=tmp_path)).plan.truth
     assert known is not None
     nurse = {g: known.planted.shares["nurse", "gender", g] for g in truth.GENDERS}
     assert nurse == pytest.approx({"woman": truth.p_woman("nurse"), "man": 0.121})
     assert known.training.shares == models.training_shares()
     for model in (str(models.GENERATOR), "tests.runs.test_truth:embedded_folder"):
-        assert planning.open_run(suite, Options(model=model, out=tmp_path)).truth is None
+        assert planning.open_run(suite, Options(model=model, out=tmp_path)).plan.truth is None
 
 
 def test_a_classifier_brings_its_own_pictures_of_known_labels(tmp_path: Path) -> None:

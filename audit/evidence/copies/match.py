@@ -6,7 +6,7 @@ difference of its two nearest scores is symmetric about 0, whatever the generato
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from audit.records import Sample
 
 
 def match(
-    samples: list[Sample],
+    samples: Sequence[Sample],
     vectors: Mapping[str, np.ndarray],
     outcomes: Mapping[str, str],
     index: Index,
