@@ -1,4 +1,4 @@
-"""Which pictures people should look at: a random sample, stratified by what was read from them."""
+"""The images that people label: a random sample, stratified by their readings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audit.errors import UserError
 
 @dataclass(frozen=True)
 class Stratum:
-    """Pictures that were read as one class: how many there are, how many people look at."""
+    """Images that were read as one class: how many there are, and how many were drawn."""
 
     attribute: str
     read: str
@@ -22,22 +22,22 @@ class Stratum:
 
     @property
     def weight(self) -> float:
-        """How many pictures each drawn one stands for."""
+        """How many images each drawn one represents."""
         return self.size / self.drawn if self.drawn else 0.0
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Pictures to be labelled, columns sample, attribute and read, and the strata they are from."""
+    """Images to be labelled, columns sample, attribute and read, and their strata."""
 
     rows: pd.DataFrame
     strata: tuple[Stratum, ...]
 
 
 def allocate(sizes: Sequence[int], n: int) -> list[int]:
-    """Spread n over strata as evenly as their sizes allow; what a small one lacks goes to others.
+    """Spread n over strata as evenly as their sizes allow; the others make up for a small one.
 
-    Even shares, not proportional ones: the rare class decides how well errors are known.
+    Even shares, not proportional ones: the rare class limits how well errors are known.
     """
     given = [0] * len(sizes)
     left = min(n, sum(sizes))
@@ -54,8 +54,8 @@ def allocate(sizes: Sequence[int], n: int) -> list[int]:
 def draw(table: pd.DataFrame, classes: Mapping[str, Sequence[str]], n: int, seed: int) -> Drawn:
     """Draw `n` pictures per attribute at random within each class that was read.
 
-    `table` has ATTRIBUTE_COLUMNS. Pictures without a label are left out: what is corrected are the
-    labels that were given. The order is shuffled, so that the sheet does not betray the class.
+    `table` has ATTRIBUTE_COLUMNS. Images without a label are left out: only labels that were
+    given are corrected. The order is shuffled, so the sheet does not reveal the class.
     Raises UserError where nothing was read at all.
     """
     parts, strata = [], []
@@ -70,7 +70,7 @@ def draw(table: pd.DataFrame, classes: Mapping[str, Sequence[str]], n: int, seed
             strata.append(Stratum(attribute, c, size, take))
     rows = pd.concat(parts, ignore_index=True)
     if rows.empty:
-        raise UserError("No picture of this run has a label, so there is nothing to check by eye.")
+        raise UserError("No image of this run has a label, so there is nothing to check by eye.")
     order = np.random.default_rng([seed, len(classes)]).permutation(len(rows))
     rows = rows.iloc[order].sort_values("attribute", kind="stable").reset_index(drop=True)
     return Drawn(rows.rename(columns={"value": "read"})[["sample", "attribute", "read"]],
