@@ -1,4 +1,4 @@
-"""`Run`: what the steps of one run share, and where they report their progress."""
+"""`Run`: the shared state of the steps of one run, and their progress reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """Where steps report what they do; the command line shows it, tests ignore it."""
+    """Receives the progress of steps; the command line shows it, tests ignore it."""
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """`done` of `total` units of `step` are finished."""
@@ -39,21 +39,21 @@ class Run:
     progress: Progress = silent
     notes: list[str] = field(default_factory=list)
     source: Any = None
-    """Where the model lies; None for pictures made elsewhere."""
+    """Path of the model; None for images made elsewhere."""
     device: str = "cpu"
     pictures: Callable[[str], np.ndarray] | None = None
-    """Sample id to picture, for pictures made elsewhere."""
+    """Sample id to image, for images made elsewhere."""
     names: dict[str, str] = field(default_factory=dict)
-    """Sample id to the picture's own name, for pictures made elsewhere."""
+    """Sample id to the image's own name, for images made elsewhere."""
     looks: list[Any] = field(default_factory=list)
-    """Every look at the shares of a run that stops by itself, `rounds.Look`."""
+    """Every look at the shares of a run with --precision, `rounds.Look`."""
     model: Any = None
-    """The loaded pipeline, once it was needed."""
+    """The loaded pipeline, after its first use."""
     labels: Any = None
-    """`imported.labels.Labels`, where there are no pictures at all."""
+    """`imported.labels.Labels`, where there are no images at all."""
     truth: Truth | None = None
-    """What was planted in the model, where it says so itself."""
+    """The planted truth of the model, if it states one."""
 
     def picture(self, sample: str) -> np.ndarray:
-        """One picture, uint8[h, w, 3]; pixels.Unreadable if it is gone or damaged."""
+        """One image, uint8[h, w, 3]; pixels.Unreadable if it is missing or damaged."""
         return self.pictures(sample) if self.pictures else self.folder.read_image(sample)

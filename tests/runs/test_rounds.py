@@ -135,6 +135,6 @@ def test_rounds_need_a_model(tmp_path: Path) -> None:
     """Images that exist already cannot be drawn again."""
     made = run(0.1, tmp_path)
     made.pictures = lambda _: np.zeros((1, 1, 3), np.uint8)
-    with pytest.raises(UserError, match="Leave it out"):
+    with pytest.raises(UserError, match="Omit it"):
         rounds.begin(made)
     assert rounds.level(replace(made, options=Options())) == 0.95
