@@ -1,4 +1,4 @@
-"""The one exception that people see: a sentence that says what, where, and what to do."""
+"""Exceptions that users see: a sentence that says what, where, and what to do."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def content(path: Path) -> str:
-    """Hash of a file, or of every file of a folder with its name: any change is another one.
+    """Hash of a file, or of every file of a folder with its name: any change gives another hash.
 
     A file's hash is kept for the process as long as its size and time stay the same.
     """
@@ -58,10 +58,10 @@ def _hash(file: Path) -> bytes:
 
 @contextmanager
 def locked(path: Path, wait: bool = True) -> Iterator[None]:
-    """Hold a lock file among threads and processes; its folder is made where it is missing.
+    """Hold a lock file among threads and processes; its folder is created if missing.
 
-    With `wait`, until another holder ends; otherwise BlockingIOError where there is one. Raises
-    OSError where the file cannot be written.
+    With `wait`, waits for another holder; without it, raises BlockingIOError if there is one.
+    Raises OSError where the file cannot be written.
     """
     from filelock import FileLock, Timeout
 

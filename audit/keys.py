@@ -1,8 +1,8 @@
-"""What a finding is about, part by part, and the two names that are printed from it.
+"""Keys of findings: their meaning, part by part, and the two names printed from it.
 
 An id (`representation/none/nurse/gender=woman`) is for files and links, a dotted name
-(`representation.nurse.gender.share.woman`) for gates. Both are printed here and read nowhere:
-whatever asks what a finding means asks its key.
+(`representation.nurse.gender.share.woman`) for gates. Both are printed here and never parsed:
+code that needs the meaning of a finding reads its key.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ BASELINE = "none"
 ALL = "*"
 """Subject of a key that is about all subjects together; printed as `all`."""
 Unit = Literal["share", "points", "distance", "cosine", "bits", "coefficient", "count"]
-"""What a finding's numbers are. Shares are in 0..1; points are signed differences of shares."""
+"""The unit of a finding's numbers. Shares are in 0..1; points are signed differences of shares."""
 Counted = Literal["images", "pairs", "prompts", "subjects"]
-"""What a finding's interval rests on, and what more of would narrow it."""
+"""What a finding's interval is based on; more of these would narrow it."""
 
 
 class Key(NamedTuple):
-    """What a finding is about, in parts of which those that do not apply are empty."""
+    """The meaning of a finding, part by part; parts that do not apply are empty."""
 
     section: str
     """"representation", "replication", "mitigation", "quality" or "comparison"."""
     arm: str = BASELINE
     subject: str = ""
-    """A subject, ALL, or what takes its place: the prompts that a detector was asked about."""
+    """A subject, ALL, or a substitute: the prompts that a detector was applied to."""
     attribute: str = ""
-    """An attribute, or what takes its place: a factor, a detector, `repeats` for a level of it."""
+    """An attribute, or a substitute: a factor, a detector, `repeats` for a level of repetition."""
     kind: str = ""
-    """What is claimed: `share`, `distance`, `rate`, `cost`, ...; `SHAPES` has all of them."""
+    """The claim: `share`, `distance`, `rate`, `cost`, ...; `SHAPES` has all of them."""
     detail: str = ""
     """A class, a reference, a level, ..."""
 
@@ -103,7 +103,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
     },
 }  # fmt: skip
 """Ids without their section, by section and kind. `level` is attribute and detail with an equals
-sign, `of` the attribute after a hyphen, both without what is empty."""
+sign, `of` the attribute after a hyphen, both without empty parts."""
 _NAMES: Mapping[tuple[str, str], str] = {
     ("replication", "rate"): "{kind}/{level}",
     ("replication", "count"): "{kind}/{detail}",
@@ -121,7 +121,7 @@ _NAMES: Mapping[tuple[str, str], str] = {
        for k in SHAPES["representation"]},
     **{("representation", k): "{subject}/{attribute}/share/{detail}" for k in ("share", "joint")},
 }  # fmt: skip
-"""Dotted names that differ from their id in more than the sign between the parts."""
+"""Dotted names that differ from their id in more than the separator."""
 _ARMS_FIRST = ("representation", "replication")
 """Sections whose dotted name has the arm after the section, and only where it is not the
 baseline."""
@@ -135,11 +135,11 @@ _MARKS: Mapping[str, str] = {
     "subject of change": r"|^d(?=ose-)" + "".join(rf"|^{k[0]}(?={k[1:]}$)" for k in (
         *SHAPES["mitigation"], "copies")),
 }  # fmt: skip
-"""What would make two keys one id, by part, and more of it by part and kind."""
+"""Patterns that would give two keys the same id, by part, or by part and kind."""
 
 
 def _escaped(key: Key, part: str) -> str:
-    """A part of an id, without what would make it look like another claim's."""
+    """A part of an id, encoded where it would look like another claim's."""
     marks = _ANY + _MARKS.get(part, "") + _MARKS.get(f"{part} of {key.kind}", "")
     return re.sub(marks, lambda m: f"%{ord(m[0]):02X}", str(getattr(key, part)))
 
@@ -167,8 +167,8 @@ def _filled(shape: str, key: Key, shown: Callable[[Key, str], str]) -> str:
 def id_of(key: Key) -> str:
     """The id of a finding, such as `representation/none/nurse/gender=woman`.
 
-    Different keys have different ids: a part that holds a slash, or a mark or word that would make
-    it look like another claim, has it percent-encoded (`and/or` is `and%2For`).
+    Different keys have different ids: a part that contains a slash, or a mark or word that would
+    make it look like another claim, has it percent-encoded (`and/or` is `and%2For`).
     """
     return f"{_escaped(key, 'section')}/{_filled(_shape(key), key, _escaped)}"
 
@@ -177,7 +177,7 @@ def name_of(key: Key) -> str:
     """The dotted name of a finding: section, subject, attribute, kind, detail.
 
     `representation/none/nurse/gender=woman` is `representation.nurse.gender.share.woman`. The
-    baseline is not named; another arm stands after the section, `representation@inject-gender`. A
+    baseline is not named; another arm follows the section, `representation@inject-gender`. A
     dot or a slash inside a part becomes `_`.
     """
     head, shape = _plain(key, "section"), _NAMES.get((key.section, key.kind), _shape(key))

@@ -1,4 +1,4 @@
-"""The types that travel from room to room, left to right. Everything else is a tidy table."""
+"""The types that packages exchange. Everything else is a tidy table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def digest(value: object, length: int = 16) -> str:
 
 @dataclass(frozen=True)
 class Attribute:
-    """A perceived attribute: its fixed class list and, per class, the texts that stand for it."""
+    """A perceived attribute: its fixed class list and, per class, the texts that describe it."""
 
     name: str
     classes: tuple[str, ...]
@@ -49,7 +49,7 @@ class Prompt:
     expects: str = ""
     """"nobody" where the text asks for no person; else empty."""
     repeats: int | None = None
-    """How often the caption's image stands in the training set, where that is known."""
+    """How often the caption's image occurs in the training set, if known."""
     template: str = ""
     """The words around the subject, where the text was made from a template."""
 
@@ -77,7 +77,7 @@ class Mitigation:
     options: Mapping[str, Any] = field(default_factory=dict)
     blocks: tuple[str, ...] = ()
     parts: tuple[Mitigation, ...] = ()
-    """What a stack consists of, in the order of doing it; empty for a mitigation by itself."""
+    """The parts of a stack, in the order in which they apply; empty for a single mitigation."""
 
     @property
     def each(self) -> tuple[Mitigation, ...]:
@@ -101,7 +101,7 @@ class Association:
     """Class that X is asked to be nearer to."""
     b: str
     source: str = "the classes' texts"
-    """What stands for A and B: texts, or images of prompts that state the class."""
+    """What represents A and B: texts, or images of prompts that state the class."""
 
 
 @dataclass(frozen=True)
@@ -116,31 +116,31 @@ class Suite:
     references: tuple[Reference, ...]
     mitigations: tuple[Mitigation, ...]
     person_texts: tuple[str, ...] = ()
-    """Texts for "somebody is there"; empty: no person gate."""
+    """Texts for "a person is visible"; empty: no person gate."""
     empty_texts: tuple[str, ...] = ()
     several_texts: tuple[str, ...] = ()
-    """Texts for several people, whose images get no label; empty: they are not told apart."""
+    """Texts for several people, whose images get no label; empty: not distinguished."""
     corpus: str | None = None
     """Training set to search for copies, by registry name."""
     subject_attribute: str | None = None
     """Attribute that reads the subject itself, e.g. occupation; never a finding of its own."""
     associations: tuple[Association, ...] = ()
     checks: tuple[str, ...] = ()
-    """Gates that `check` holds a run to, such as `replication.rate <= 1 %`."""
+    """Gates that `check` applies to a run, such as `replication.rate <= 1 %`."""
 
     @property
     def gates(self) -> tuple[tuple[str, ...], ...]:
-        """Texts for somebody, nobody and several people."""
+        """Texts for one person, nobody and several people."""
         return self.person_texts, self.empty_texts, self.several_texts
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What, next to text and seed, decides the pixels."""
+    """The settings that, together with text and seed, determine the pixels."""
 
     model: str
     revision: str
-    """Content hash of the model's files, so that a changed model is another model."""
+    """Content hash of the model's files: a changed model is another model."""
     steps: int
     guidance: float
     batch: int
@@ -152,11 +152,11 @@ class Settings:
     size: str = ""
     """`WIDTHxHEIGHT` in pixels; empty for the model's own."""
     loras: tuple[str, ...] = ()
-    """Content hash and scale of each LoRA that was laid on."""
+    """Content hash and scale of each LoRA that was applied."""
 
     @property
     def elsewhere(self) -> bool:
-        """Whether the images were made elsewhere, so that nothing is known of how."""
+        """Whether the images were made elsewhere, with unknown settings."""
         return self.steps == 0
 
 
@@ -183,7 +183,7 @@ class Intervention:
 
 @dataclass(frozen=True)
 class Paraphrase:
-    """Replace the words that the model reacts to most, before it draws."""
+    """Replace the words that the model reacts to most, before drawing."""
 
     count: int
     """Words to replace."""
@@ -236,14 +236,14 @@ class Sample:
     arm: str
     seed: int
     text: str
-    """The final text, after the arm's rewriting; a paraphrase is made later, by the model's own
-    word, and kept in the run folder (`RunFolder.final`)."""
+    """The final text, after the arm's rewriting. A paraphrase is made later, from the model's own
+    gradients, and kept in the run folder (`RunFolder.final`)."""
     drawn: Mapping[str, str] = field(default_factory=dict)
     """Attribute values that the arm drew for this image."""
     change: Change = Change()
     """What the arm changes in the engine."""
     reason: str = ""
-    """Why the arm left the text alone, where it says so."""
+    """Why the arm left the text unchanged, if it says so."""
 
 
 def asdict_sample(sample: Sample) -> dict[str, Any]:
@@ -267,10 +267,10 @@ def sample_id(text: str, seed: int, settings: Settings, change: Change | None = 
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of a model that was made to be audited; only such a model has it."""
+    """The planted truth of a model that was made to be audited; other models have none."""
 
     planted: Reference
-    """The shares that were planted, beside which estimates are printed."""
+    """The planted shares, printed next to the estimates."""
     training: Reference
     """The shares in its training images, repeats included."""
     note: str
@@ -279,35 +279,35 @@ class Truth:
 
 @dataclass(frozen=True)
 class Finding:
-    """One claim with its uncertainty. Numbers that are not known are NaN; texts are plain."""
+    """One claim with its uncertainty. Unknown numbers are NaN; texts are plain."""
 
     id: str = field(init=False)
     """Unique and stable: `representation/none/technologist/gender=woman`."""
     section: str = field(init=False)
     """"representation", "replication", "mitigation", "quality" or "comparison"."""
     key: Key
-    """What the claim is about, part by part; id, section, arm and name are printed from it."""
+    """The meaning of the claim, part by part; id, section, arm and name are printed from it."""
     where: str
     """The same in words: a subject, a prompt, a level of repetition."""
     quantity: str
-    """What was estimated, in words: `share of women`, `copies among images`, ..."""
+    """The estimated quantity, in words: `share of women`, `copies among images`, ..."""
     unit: Unit
-    """What the numbers are: `share`, `points`, `distance`, `cosine`, `bits`, `coefficient`,
+    """The unit of the numbers: `share`, `points`, `distance`, `cosine`, `bits`, `coefficient`,
     `count`."""
     counted: Counted
-    """What `n` and the interval rest on: `images`, `pairs`, `prompts` or `subjects`."""
+    """What `n` and the interval are based on: `images`, `pairs`, `prompts` or `subjects`."""
     estimate: float
-    """Shares, and changes of shares, in 0..1; the page writes them in percent and points."""
+    """Shares, and changes of shares, in 0..1; the report writes them in percent and points."""
     low: float
-    """Lower end of the 95 % interval, wider where looks or families ask for it (`method`)."""
+    """Lower end of the 95 % interval, wider for interim looks or families (`method`)."""
     high: float
     """Upper end of it."""
     n: int
     """How many images, pairs, prompts or subjects there are."""
     n_effective: float
-    """As many independent images would be known as well: images of a prompt resemble each other."""
+    """Independent images with the same information: images of a prompt resemble each other."""
     missing: int
-    """Images that were planned and tell nothing, by reason in `reasons`."""
+    """Planned images that provide no information; `reasons` counts them by outcome."""
     method: str
     """How estimate and interval were computed."""
     arm: str = field(init=False)
@@ -375,8 +375,8 @@ def to_json(findings: list[Finding]) -> str:
 def from_json(text: str) -> list[Finding]:
     """Read findings back; null becomes NaN, in references too.
 
-    Raises UserError for findings without a key, as earlier versions wrote them: what such a finding
-    means was in its id alone, which is not read.
+    Raises UserError for findings without a key, as earlier versions wrote them: their meaning was
+    only in the id, which is not parsed.
     """
     rows: list[dict[str, Any]] = json.loads(text)
     floats = {f for f, t in Finding.__annotations__.items() if t in ("float", float)}
@@ -391,7 +391,7 @@ def from_json(text: str) -> list[Finding]:
 
     if any("key" not in r for r in rows):
         raise UserError(
-            "These findings are damaged, or an earlier version wrote them, which did not say what "
-            "each is about. Run the same command again, which writes them from the run's tables."
+            "These findings are damaged, or an earlier version wrote them without their keys. Run "
+            "the same command again to write them from the run's tables."
         )
     return [Finding(**{k: known(k, v) for k, v in r.items() if k not in printed}) for r in rows]

@@ -1,4 +1,4 @@
-"""What can be named on the command line and in suites: literal tables, loaded when asked for.
+"""Names for the command line and suites: literal tables whose objects are loaded on demand.
 
 A name with a colon, `mypkg.module:thing`, reaches outside code without registration.
 """
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from audit.records import Suite
 
 MODELS = {"embedded": "audit.world.models:embedded"}
-"""Functions without arguments that give a diffusers folder."""
+"""Functions without arguments that return a diffusers folder."""
 DEFAULTS: dict[str, dict[str, float]] = {"embedded": {"steps": 20, "guidance": 3.0}}
-"""Settings that a model of this table was made for, where its pipeline would take others."""
+"""Default settings of a model of this table, where they differ from its pipeline's."""
 ENCODERS = {
     "embedded-classifier": "audit.world.models:classifier",
     "embedded-copy": "audit.world.models:copy_descriptor",
@@ -29,12 +29,12 @@ ENCODERS = {
     "sscd": "audit.evidence.encoders.sscd:immaculate",
     "dinov2": "audit.evidence.encoders.dino:dinov2",
 }
-"""Functions without arguments that give an image encoder."""
+"""Functions without arguments that return an image encoder."""
 CORPORA = {"world": "audit.world.models:corpus"}
-"""Functions without arguments that give a training set."""
+"""Functions without arguments that return a training set."""
 MITIGATIONS = METHODS
 """Rewriters: functions of text, prompt, drawn values and options to the final text, or classes of
-them that keep something in a folder. A stack does nothing by itself: its parts do."""
+them that keep something in a folder. A stack itself does nothing: its parts do."""
 
 READERS = {
     "monk": "audit.evidence.attributes.pictures:monk",
@@ -43,7 +43,7 @@ READERS = {
     "face-age": "audit.evidence.attributes.faces:age",
     "face-monk": "audit.evidence.attributes.faces:monk",
 }
-"""Readers of an attribute from pixels: functions of a picture to a class name, or None."""
+"""Readers of an attribute from pixels: functions of an image to a class name, or None."""
 
 TABLES: dict[str, Mapping[str, Any]] = {
     "model": MODELS, "encoder": ENCODERS, "corpus": CORPORA, "mitigation": MITIGATIONS,
@@ -52,7 +52,7 @@ TABLES: dict[str, Mapping[str, Any]] = {
 
 
 def load(kind: str, name: str) -> Any:
-    """The object behind a name; UserError with near names where there is none.
+    """The object behind a name; UserError, with near names, for an unknown name.
 
     Kinds are the keys of `TABLES`. A dotted object, `package.module:thing.part`, is followed.
     """
@@ -72,7 +72,7 @@ def load(kind: str, name: str) -> Any:
 
 
 def rewriter(method: str, out: Path) -> Any:
-    """A mitigation's rewriter; one that is a class is given `out`, the folder that runs are in."""
+    """A mitigation's rewriter; a class is instantiated with `out`, the folder of the runs."""
     found = load("mitigation", method)
     return found(out) if isinstance(found, type) else found
 

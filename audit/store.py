@@ -1,8 +1,8 @@
-"""The run folder: the only room that knows file names.
+"""The run folder: the only module that knows file names.
 
-A file is whole or absent (temporary file beside it, flush, rename). Presence is progress: there
-is no status, and what is to do is what is planned and not there. Whatever produced a file is in
-its name, so that a stale result cannot be read.
+A file is whole or absent (temporary file next to it, flush, rename). Presence is progress: there
+is no status, and the work left is what is planned but absent. The name of a file identifies what
+produced it, so a stale result cannot be read.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class RunFolder:
 
     @contextmanager
     def lock(self, wait: bool = False) -> Iterator[None]:
-        """Hold the folder for one writer; `wait`, or UserError where another process has it."""
+        """Lock the folder for one writer; UserError where another process has it, unless `wait`."""
         with ExitStack() as held:
             try:
                 held.enter_context(locked(self.path / ".lock", wait))
@@ -74,7 +74,7 @@ class RunFolder:
 
     # plan and manifest
     def write_manifest(self, suite: Suite, settings: Settings, versions: Mapping[str, str]) -> None:
-        """Who made this folder, from what, with which versions; no clock."""
+        """Keep the suite's name, settings and versions; no time stamps."""
         body = {"suite": suite.name, "settings": settings.__dict__, "versions": dict(versions)}
         self._write("run.json", json.dumps(body, indent=1, sort_keys=True) + "\n")
 
@@ -84,13 +84,13 @@ class RunFolder:
         self._write("plan.jsonl", "".join(line + "\n" for line in lines))
 
     def manifest(self) -> dict[str, Any]:
-        """What `write_manifest` kept; UserError where the folder holds no run."""
+        """The record of `write_manifest`; UserError where the folder contains no run."""
         return dict(self._read("run.json", json.loads))
 
     def plan(self) -> list[Sample]:
-        """What `write_plan` kept, in its order, with the texts that were drawn.
+        """The samples of `write_plan`, in its order, with the texts that were drawn.
 
-        UserError where the folder holds no run.
+        UserError where the folder contains no run.
         """
 
         def samples(text: str) -> list[Sample]:
@@ -100,7 +100,7 @@ class RunFolder:
 
     # texts that the engine changed
     def add_texts(self, texts: Mapping[str, str]) -> None:
-        """Keep sample ids with the texts that are drawn in place of the planned ones."""
+        """Keep the texts that are drawn in place of the planned ones, by sample id."""
         body = json.dumps(texts, sort_keys=True).encode()
         write_atomic(self.path / "texts" / f"{digest(sorted(texts))}.json", body)
 
@@ -126,7 +126,7 @@ class RunFolder:
         return {name for name, suffix in self._images() if suffix in (".png", ".why")}
 
     def _images(self) -> Iterator[tuple[str, str]]:
-        """Stem and suffix of every file of a picture; fast for a hundred thousand of them."""
+        """Stem and suffix of every image's file; fast for a hundred thousand of them."""
         try:
             folders = sorted(f.path for f in os.scandir(self.path / "images") if f.is_dir())
         except FileNotFoundError:
@@ -138,28 +138,28 @@ class RunFolder:
                     yield stem, dot + suffix
 
     def write_image(self, sample: str, image: np.ndarray) -> None:
-        """Keep one generated picture, uint8[h, w, 3]."""
+        """Keep one generated image, uint8[h, w, 3]."""
         from audit.datasets import pixels
 
         write_atomic(self._image(sample), pixels.png(image))
 
     def write_blocked(self, sample: str, outcome: str) -> None:
-        """Keep the reason why a sample has no picture."""
+        """Keep the reason why a sample has no image."""
         write_atomic(self._image(sample).with_suffix(".why"), outcome.encode())
 
     def blocked(self) -> dict[str, str]:
-        """Sample id to the outcome of samples that have no picture."""
+        """Sample id to the outcome of samples that have no image."""
         why = sorted(stem for stem, suffix in self._images() if suffix == ".why")
         return {id: self._image(id).with_suffix(".why").read_text("utf-8") for id in why}
 
     def read_image(self, sample: str) -> np.ndarray:
-        """One picture as uint8[h, w, 3]; pixels.Unreadable if it is gone or damaged."""
+        """One image as uint8[h, w, 3]; pixels.Unreadable if it is missing or damaged."""
         from audit.datasets import pixels
 
         return pixels.read(self._image(sample))
 
     def image_path(self, sample: str) -> Path:
-        """Where a sample's picture is or would be."""
+        """Path of a sample's image, whether or not it exists."""
         return self._image(sample)
 
     # vectors
@@ -172,14 +172,14 @@ class RunFolder:
         write_atomic(self.path / "vectors" / encoder / f"{digest(ids)}.npz", buffer.getvalue())
 
     def encoders(self) -> list[str]:
-        """Keys of the encoders that left vectors here, sorted."""
+        """Keys of the encoders whose vectors are kept here, sorted."""
         folder = self.path / "vectors"
         return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
 
     def vectors(self, encoder: str, mend: bool = True) -> dict[str, np.ndarray]:
         """Sample id to float32[d]; a damaged chunk counts as absent and is made again.
 
-        Without `mend` it is left where it is: for those who only look.
+        Without `mend` it is left in place, for read-only use.
         """
         import numpy as np
 
@@ -197,7 +197,7 @@ class RunFolder:
 
     # readings of pixels
     def add_readings(self, reader: str, readings: Mapping[str, tuple[str, str | None]]) -> None:
-        """Keep sample ids with outcome and value of a reader, a chunk at a time."""
+        """Keep outcome and value of a reader by sample id, a chunk at a time."""
         body = json.dumps(readings, sort_keys=True).encode()
         write_atomic(self.path / "readings" / reader / f"{digest(sorted(readings))}.json", body)
 
@@ -214,7 +214,7 @@ class RunFolder:
 
     # results
     def write_table(self, name: str, key: object, table: pd.DataFrame) -> Path:
-        """Keep a table under a name that holds the hash of what produced it."""
+        """Keep a table under a name that contains the hash of what produced it."""
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False)
         path = self.path / "tables" / f"{name}-{digest(key, 8)}.parquet"
@@ -222,21 +222,21 @@ class RunFolder:
         return path
 
     def write_results(self, results: Mapping[str, object]) -> None:
-        """Which tables are the latest, and what is needed to read them without the suite."""
+        """Keep the names of the latest tables, and the data for reading them without the suite."""
         self._write("results.json", json.dumps(results, indent=1, sort_keys=True) + "\n")
 
     @property
     def finished(self) -> bool:
-        """Whether `write_results` has been here."""
+        """Whether the run has results."""
         return (self.path / "results.json").exists()
 
     def results(self) -> dict[str, Any]:
-        """What `write_results` kept; UserError where the run has not come that far."""
+        """The record of `write_results`; UserError where the run has no results yet."""
         try:
             found = json.loads((self.path / "results.json").read_text("utf-8"))
         except FileNotFoundError as error:
             raise UserError(
-                f"{self.path} holds no finished run. Give the folder that `t2i-audit run` made."
+                f"{self.path} contains no finished run. Give the folder that `t2i-audit run` made."
             ) from error
         except (OSError, ValueError) as error:
             raise UserError(f"{self.path} is damaged: {error}. Run the same command again.") from (
@@ -245,7 +245,7 @@ class RunFolder:
         return dict(found)
 
     def checks(self) -> list[str]:
-        """The suite's own gates, as the run kept them; none where only findings were given."""
+        """The suite's own gates, as the run kept them; empty where only findings were given."""
         return [str(t) for t in self.results().get("checks", [])] if self.finished else []
 
     def stamp(self) -> str:
@@ -257,7 +257,7 @@ class RunFolder:
         return f"{stat.st_mtime_ns}-{stat.st_ino}"
 
     def read_table(self, name: str) -> pd.DataFrame:
-        """A table of the latest results; UserError where it is gone."""
+        """A table of the latest results; UserError where it is missing."""
         import pandas as pd
 
         path = self.path / "tables" / str(self.results()["tables"][name])
@@ -268,42 +268,42 @@ class RunFolder:
 
     # human labels
     def write_label_file(self, name: str, data: bytes) -> Path:
-        """A file of the labelling of this run."""
+        """Keep a file of this run's labelling."""
         write_atomic(self.path / "labels" / name, data)
         return self.path / "labels" / name
 
     def label_file(self, name: str) -> Path:
-        """Where a file of the labelling is or would be."""
+        """Path of a file of the labelling, whether or not it exists."""
         return self.path / "labels" / name
 
     def write_findings(self, text: str) -> Path:
-        """findings.json: every number of the page."""
+        """Write findings.json: every number of the report."""
         return self._write("findings.json", text)
 
     def findings(self) -> list[Finding]:
-        """Every number of the page; UserError where the run has not come that far."""
+        """Every number of the report; UserError where the run has no findings yet."""
         return self._read("findings.json", from_json)
 
     def write_page_facts(self, text: str) -> Path:
-        """page.json: what the page shows beside findings and tables."""
+        """Write page.json: what the report shows in addition to findings and tables."""
         return self._write("page.json", text)
 
     def page_facts(self) -> dict[str, Any]:
-        """What `write_page_facts` kept; UserError where the run has not come that far."""
+        """The record of `write_page_facts`; UserError where the run has no results yet."""
         self.results()
         if not (self.path / "page.json").exists():
             raise UserError(
-                f"{self.path} was made by a version that did not keep what a page needs. Run the "
-                "same command again, which adds it."
+                f"{self.path} was made by a version that did not keep what a report needs. Run the "
+                "same command again to add it."
             )
         return dict(self._read("page.json", json.loads))
 
     def write_report(self, html: str) -> Path:
-        """report.html: the page."""
+        """Write report.html: the report."""
         return self._write("report.html", html)
 
     def log_path(self) -> Path:
-        """Where tracebacks go."""
+        """Path of the file for tracebacks."""
         return self.path / "run.log"
 
     def _read(self, name: str, parse: Callable[[str], _T]) -> _T:

@@ -88,7 +88,7 @@ def test_every_verb_has_help(verb: str) -> None:
         (("run", "wrold"), "Did you mean world"),
         (("run", "world", "--model", "embeded"), "Did you mean embedded"),
         (("run", "broken.toml"), "not valid TOML"),
-        (("run", "world", "--corpus", "empty"), "holds no images"),
+        (("run", "world", "--corpus", "empty"), "contains no images"),
         (("run", "world", "--seeds", "0"), "seeds"),
         (("run", "world", "--dtype", "float8"), "float32"),
         (("run", "world", "--out", "file/x"), "Cannot write"),

@@ -1,1 +1,1 @@
-"""Collections of images that others made, for training corpora and for `--images` alike."""
+"""Collections of existing images, as training sets and for `--images`."""

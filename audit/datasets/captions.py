@@ -21,10 +21,10 @@ MAX_TEXT = 200_000
 
 @dataclass(frozen=True)
 class Caption:
-    """What is said of one image, and by what."""
+    """The caption of one image, and its origin."""
 
     text: str = ""
-    """In one line; empty where nothing is said."""
+    """In one line; empty if there is none."""
     origin: str = "nowhere"
     """"table", "sidecar" or "nowhere"."""
     seed: Any = None
@@ -34,11 +34,12 @@ class Caption:
     """Table and line, for messages."""
 
     def whole_seed(self) -> int | None:
-        """The seed; None where none is given, UserError for one that is not a whole number."""
+        """The seed; None if there is none, UserError for one that is not a whole number."""
         try:
             return int(self.seed) if self.seed not in (None, "") else None
         except (TypeError, ValueError):
-            raise UserError(f"{self.where}: {self.seed!r} is no whole seed. Correct it.") from None
+            said = f"{self.where}: seed {self.seed!r} is not a whole number. Correct it."
+            raise UserError(said) from None
 
 
 def rows(path: Path) -> dict[str, Caption]:
@@ -68,9 +69,9 @@ def _lines(path: Path, file: Any) -> Iterator[dict[str, Any]]:
             try:
                 record = json.loads(line)
             except ValueError as error:
-                raise UserError(f"{path}, line {number} is no JSON: {error}. Correct it.") from None
+                raise UserError(f"{path}, line {number} is not JSON: {error}. Fix it.") from None
             if not isinstance(record, dict):
-                raise UserError(f"{path}, line {number} is no JSON object. Correct it.")
+                raise UserError(f"{path}, line {number} is not a JSON object. Fix it.")
             yield record
 
 
@@ -80,13 +81,13 @@ def first(record: Mapping[str, Any], names: Sequence[str]) -> str | None:
 
 
 def caption_of(record: Mapping[str, Any], where: str) -> Caption:
-    """What a row of a table says of its image; the seed is not looked at yet."""
+    """The caption in a row of a table; its seed is not checked yet."""
     text = " ".join((first(record, TEXT_COLUMNS) or "").split())
     return Caption(text, "table", record.get("seed"), first(record, ("arm", "mitigation")), where)
 
 
 def sidecar_text(suffix: str, data: bytes) -> str | None:
-    """The prompt in a `.txt`, `.caption` or `.json` that lies beside a picture."""
+    """The prompt in a `.txt`, `.caption` or `.json` next to an image."""
     text = data[:MAX_TEXT].decode("utf-8", "replace").strip()
     if suffix == ".json":
         try:

@@ -14,9 +14,9 @@ from audit.errors import UserError
 
 
 class Embeddings:
-    """Vectors that others computed: `img_emb/*.npy` beside `metadata/*.parquet`.
+    """Vectors that others computed: `img_emb/*.npy` next to `metadata/*.parquet`.
 
-    As clip-retrieval and img2dataset lay them out. There are no pictures, and the user has to say
+    As clip-retrieval and img2dataset lay them out. There are no images, and the user must say
     which model made the vectors.
     """
 
@@ -42,11 +42,11 @@ class Embeddings:
         except (OSError, ValueError, EOFError) as error:
             raise damaged(file, "a NumPy array", error) from error
         if rows.ndim != 2 or rows.dtype.kind != "f":
-            raise UserError(f"{file} holds {rows.dtype}{rows.shape}, not vectors. Take it away.")
+            raise UserError(f"{file} contains {rows.dtype}{rows.shape}, not vectors. Remove it.")
         return np.asarray(rows)
 
     def read(self, unit: Unit) -> Iterator[Item]:
-        """The vectors of a block, with ids and captions of the metadata."""
+        """The vectors of a block, with ids and captions from the metadata."""
         name, _, start = unit.id.partition("#")
         vectors = self._open(self.path / "img_emb" / name)
         some = vectors[int(start) : int(start) + self.block]
@@ -80,5 +80,5 @@ class Embeddings:
         ]
 
     def image(self, id: str) -> np.ndarray:
-        """There is none: pixels.Unreadable."""
+        """Always raises pixels.Unreadable: there are no images."""
         raise pixels.Unreadable("only its vector is known")

@@ -1,4 +1,4 @@
-"""Which form of collection is at a path: a folder, tars, tables, a saved dataset, embeddings."""
+"""Find the form of a collection: a folder, tars, tables, a saved dataset, embeddings."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from audit.records import digest
 
 
 def find(path: Path) -> Source:
-    """The training set at a path; UserError where there is none that can be read.
+    """The training set at a path; UserError where none can be read.
 
-    A folder with tars or tables in it is taken for these, whatever else it holds.
+    A folder that contains tars or tables is read as these, whatever else it contains.
     """
     if path.is_file():
         return _file(path)
@@ -28,7 +28,7 @@ def find(path: Path) -> Source:
     if (path / "img_emb").is_dir():
         found = Embeddings(path)
         if not found.files:
-            raise UserError(f"{path / 'img_emb'} holds no .npy file. Give a folder that does.")
+            raise UserError(f"{path / 'img_emb'} contains no .npy file. Give a folder that does.")
         return found
     if saved.is_saved(path):
         return Saved(path, saved.streams(path))
@@ -37,8 +37,8 @@ def find(path: Path) -> Source:
             return kind(path, files)
     if not pixels.has_images(path):
         raise UserError(
-            f"{path} holds no images ({', '.join(pixels.SUFFIXES)}), tars or Parquet tables. Give "
-            "a folder that does."
+            f"{path} contains no images ({', '.join(pixels.SUFFIXES)}), tars or Parquet tables. "
+            "Give a folder that does."
         )
     return Folder(path)
 
@@ -54,7 +54,7 @@ def _file(path: Path) -> Source:
 def pictures(path: Path, table: Path | None = None) -> Collection:
     """The images at a path, for a run over them; `table` gives their captions by file name.
 
-    A folder with images in it is taken for these, whatever else it holds. Raises UserError as
+    A folder that contains images is read as these, whatever else it contains. Raises UserError as
     `find` does, for embeddings, and for a table of captions where images have no file names.
     """
     if path.is_dir() and pixels.has_images(path):
@@ -62,7 +62,7 @@ def pictures(path: Path, table: Path | None = None) -> Collection:
     found = find(path)
     if not isinstance(found, Collection):
         raise UserError(
-            f"{path} holds embeddings, which are vectors computed from images. Give the images "
+            f"{path} contains embeddings, which are vectors computed from images. Give the images "
             "themselves."
         )
     if table is not None and not isinstance(found, Tars):

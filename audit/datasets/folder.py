@@ -12,9 +12,9 @@ from audit.datasets.source import Collection, Record, Unit, present, stamp
 
 
 class Folder(Collection):
-    """Pictures below a folder; a file is a unit.
+    """Images below a folder; a file is a unit.
 
-    Captions are those of `table`, or of `metadata.csv` and the like in the folder, else those of
+    Captions are from `table`, or from `metadata.csv` and the like in the folder, else from
     sidecars.
     """
 
@@ -26,19 +26,19 @@ class Folder(Collection):
         self.table = table or next((p for p in inside if p.is_file()), None)
 
     def units(self) -> Sequence[Unit]:
-        """One for each picture file, sorted by path."""
+        """One for each image file, sorted by path."""
         return [
             Unit(p.relative_to(self.path).as_posix(), self._with_sidecars(p))
             for p in pixels.list_images(self.path)
         ]
 
     def _with_sidecars(self, path: Path) -> str:
-        """Stamp of the picture and of its sidecars: a changed caption is a changed entry."""
+        """Stamp of the image and of its sidecars: a changed caption is a changed entry."""
         beside = [p for s in SIDECARS if (p := path.with_suffix(s)).is_file()]
         return "+".join(map(stamp, [path, *beside]))
 
     def records(self, unit: Unit) -> Iterator[Record]:
-        """The one picture of a unit."""
+        """The one image of a unit."""
         path, id = self.path / unit.id, unit.id
         changed = stamp(path) if path.is_file() else "gone"
         caption = self._caption(id, self._sidecar(path))
@@ -56,7 +56,7 @@ class Folder(Collection):
         """The file of an id; pixels.Unreadable for one that leaves the folder."""
         path = self.path / id
         if not path.resolve().is_relative_to(self.path.resolve()):
-            raise pixels.Unreadable("lies outside the folder")
+            raise pixels.Unreadable("is outside the folder")
         return path
 
     def content(self, id: str) -> bytes:
@@ -64,5 +64,5 @@ class Folder(Collection):
         return pixels.content(self._inside(id))
 
     def stamp(self, id: str) -> str:
-        """Of the picture file."""
+        """Of the image file."""
         return present(self._inside(id))

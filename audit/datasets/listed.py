@@ -1,4 +1,4 @@
-"""Training sets that list themselves and give each picture by its id, such as the world's."""
+"""Training sets that list their own images and return each by its id, such as the world's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from audit.datasets.source import Corpus, Entry, Item, Unit, item_of
 
 
 class Listed:
-    """One side of a corpus: the training set, or its held-out twin."""
+    """One side of a registered training set: the training images, or the held-out twin."""
 
     kind = "listed"
     block = 256
@@ -32,11 +32,11 @@ class Listed:
         ]
 
     def read(self, unit: Unit) -> Iterator[Item]:
-        """The pictures of a block."""
+        """The images of a block."""
         start = int(unit.id.partition("/")[2])
         for entry in self._entries[start : start + self.block]:
             yield item_of(entry, partial(self.corpus.image, entry.id))
 
     def image(self, id: str) -> np.ndarray:
-        """One picture by its entry's id."""
+        """One image by its entry's id."""
         return self.corpus.image(id)

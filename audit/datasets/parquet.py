@@ -13,7 +13,7 @@ from audit.datasets.source import Key, Unit
 from audit.datasets.table import Cursor, Rows
 
 HELD_BYTES = 128 << 20
-"""Row groups up to this size are kept in memory while pictures are taken from them."""
+"""Row groups up to this size are kept in memory while images are read from them."""
 
 
 class Parquet(Rows):
@@ -21,7 +21,7 @@ class Parquet(Rows):
 
     kind, what = "Parquet", "Parquet"
     window = 65_536
-    """Rows at least of a window, which keeps memory from growing with the length of a table."""
+    """Minimum rows of a window; windows keep memory from growing with the length of a table."""
     _footer: tuple[Key, Any, np.ndarray] | None = None
 
     def units(self) -> Sequence[Unit]:
@@ -34,7 +34,7 @@ class Parquet(Rows):
         return found
 
     def _windows(self, path: Path) -> dict[int, list[int]]:
-        """Row groups by the first row of their window; none of a table that cannot be read."""
+        """Row groups by the first row of their window; empty for a table that cannot be read."""
         import pyarrow as pa
         import pyarrow.parquet as parquet
 
@@ -75,7 +75,7 @@ class Parquet(Rows):
         return Cursor(key, stop, batches, first)
 
     def _groups(self, key: Key) -> tuple[Any, np.ndarray]:
-        """The footer of a table, and the row with which each group begins, int64[groups + 1]."""
+        """The footer of a table, and the first row of each group, int64[groups + 1]."""
         import pyarrow.parquet as parquet
 
         if self._footer is None or self._footer[0] != key:

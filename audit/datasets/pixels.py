@@ -1,4 +1,4 @@
-"""Reading and writing pictures at the border: untrusted files are capped, checked and named."""
+"""Reading and writing images: untrusted files are checked and limited in size."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 MAX_BYTES = 200_000_000
-"""Members of archives and cells of tables above this size are not read as pictures."""
+"""Members of archives and cells of tables above this size are not read as images."""
 MAX_PIXELS = 64_000_000
-"""Larger pictures are refused before they are decompressed."""
+"""Larger images are refused before they are decompressed."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
 class Unreadable(Exception):
-    """A file that is no picture, is cut short, or is too large; the message says which."""
+    """A file that is not an image, is cut short, or is too large; the message says which."""
 
 
 def decode(data: bytes) -> np.ndarray:
-    """File content to uint8[h, w, 3], sRGB on white; Unreadable for anything that is no picture."""
+    """File content to uint8[h, w, 3], sRGB on white; Unreadable for anything else."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -30,7 +30,7 @@ def decode(data: bytes) -> np.ndarray:
     except Unreadable:
         raise
     except UnidentifiedImageError:
-        raise Unreadable("not a picture in a known format") from None
+        raise Unreadable("not an image in a known format") from None
     except Exception as error:  # Pillow's decoders raise many kinds for damaged files
         raise Unreadable(f"damaged or cut short ({error})") from None
 
@@ -52,7 +52,7 @@ def content(path: Path) -> bytes:
 
 
 def read(path: Path) -> np.ndarray:
-    """A picture file as uint8[h, w, 3]; Unreadable if it is not available or damaged."""
+    """An image file as uint8[h, w, 3]; Unreadable if it is missing or damaged."""
     return decode(content(path))
 
 
@@ -64,12 +64,12 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Picture files below a folder, sorted by name; links that leave the folder are left out."""
+    """Image files below a folder, sorted by name; links that leave the folder are left out."""
     return sorted(_images(folder))
 
 
 def has_images(folder: Path) -> bool:
-    """Whether `list_images` would find any, without looking for all."""
+    """Whether `list_images` would find any, without listing all."""
     return any(True for _ in _images(folder))
 
 

@@ -1,4 +1,4 @@
-"""The prompt of a picture, from what common programs write into it, or from its name.
+"""The prompt of an image, from the metadata that common programs write, or from its name.
 
 Everything here is untrusted text: it is parsed, never run, and capped before it is parsed.
 """
@@ -17,7 +17,7 @@ from PIL import Image
 from audit.datasets.pixels import MAX_PIXELS
 
 MAX_TEXT = 200_000
-"""Characters of metadata beyond which a text is left alone."""
+"""Longer texts of metadata, in characters, are ignored."""
 USER_COMMENT, EXIF_BLOCK, DESCRIPTION = 0x9286, 0x8769, 0x010E
 _SETTINGS = re.compile(r"^(Negative prompt:|Steps: \d)", re.MULTILINE)
 _FLAGS = re.compile(r"\s+(--[a-z]|Job ID:).*$", re.DOTALL | re.IGNORECASE)
@@ -27,13 +27,13 @@ _NO_PROMPT = re.compile(r"^(image|img|sample|picture|output|grid|seed|comfyui|do
 
 
 def embedded(data: bytes) -> str | None:
-    """The prompt inside a picture file; None where there is none, or the file is no picture."""
+    """The prompt inside an image file; None if there is none, or the file is not an image."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > MAX_PIXELS:
                 return None
             if image.format == "PNG":
-                image.load()  # text may stand after the pixels
+                image.load()  # text may follow the pixels
             texts = {str(k): v for k, v in image.info.items() if isinstance(v, str)}
             exif = image.getexif()
             comment = exif.get_ifd(EXIF_BLOCK).get(USER_COMMENT)
@@ -99,7 +99,7 @@ def _plain(value: Any) -> str | None:
 
 
 def _named(body: Mapping[str, Any]) -> str | None:
-    """InvokeAI and NovelAI: JSON whose prompt has a name."""
+    """InvokeAI and NovelAI: JSON with a named prompt."""
     inner = body.get("image") if isinstance(body.get("image"), dict) else body
     value = inner.get("positive_prompt") or inner.get("prompt")  # type: ignore[union-attr]
     if isinstance(value, list) and value and isinstance(value[0], dict):
@@ -120,7 +120,7 @@ def from_parameters(text: str) -> str | None:
 
 _LINKS = ("text", "text_g", "string", "value", "prompt", "clip_l", "t5xxl",
           "positive", "conditioning", "conditioning_1", "guider")  # fmt: skip
-"""Inputs that lead to a text, the surest first."""
+"""Inputs that lead to a text, the most reliable first."""
 MAX_NODES = 200
 """Nodes of a graph that are followed."""
 
@@ -145,7 +145,7 @@ def from_graph(graph: Mapping[str, Any]) -> str | None:
 
 
 def _follow(nodes: Mapping[str, Any], link: Any, seen: set[str]) -> str | None:
-    """The text behind a link; each node is looked at once, however the graph runs in circles."""
+    """The text behind a link; each node is visited once, even if the graph has cycles."""
     if isinstance(link, str):
         return _plain(link)
     if not (isinstance(link, list) and link and str(link[0]) in nodes) or str(link[0]) in seen:
@@ -161,7 +161,7 @@ def _follow(nodes: Mapping[str, Any], link: Any, seen: set[str]) -> str | None:
 
 
 def from_name(path: str) -> str | None:
-    """The prompt that a file's name, or its folder's, spells out; None for a mere number.
+    """The prompt that a file's name, or its folder's, spells out; None for only a number.
 
     `00012-99-a nurse.png`, `a_photo_of_a_nurse_0003.png` and `a nurse/0003.png` are understood.
     """

@@ -23,7 +23,7 @@ class Saved(Rows):
             return stream.schema
 
     def _batches(self, path: Path, some: Sequence[str], start: int | None) -> Iterator[Any]:
-        """Whole batches: they are mapped into memory, and nothing of them is read yet."""
+        """Whole batches: they are mapped into memory, not read yet."""
         import pyarrow as pa
 
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:

@@ -1,7 +1,7 @@
-"""What every collection of images has in common: units, records, and how a picture is read.
+"""The common base of all collections of images: units, records, and reading an image.
 
-A form says what its units are and which records each holds; decoding, and the reason where it
-fails, is written here once.
+A form defines its units and the records of each; decoding, with the reason where it fails, is
+written here once.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ MAX_CAPTION = 10_000
 """Characters of a caption that a training set's entry keeps."""
 
 Key = tuple[Path, str]
-"""A file and its stamp: what is remembered of it holds while both are the same."""
+"""A file and its stamp: cached contents are valid while both are the same."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One distinct image of a training set; `repeats` is how often the set holds it."""
+    """One distinct image of a training set; `repeats` is how often the set contains it."""
 
     id: str
     caption: str
@@ -45,26 +45,26 @@ class Unit:
 
 @dataclass(frozen=True)
 class Item:
-    """One image of a training set: its picture or its vector, else the reason for neither."""
+    """One image of a training set: its pixels or its vector, else the reason for neither."""
 
     entry: Entry
     picture: np.ndarray | None = None
     """uint8[h, w, 3]."""
     vector: np.ndarray | None = None
-    """float[d], as computed by whoever published the embeddings."""
+    """float[d], as computed by the publisher of the embeddings."""
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One image before it is decoded: what is known of it, and where its content comes from."""
+    """One image before it is decoded: its caption, and where its content comes from."""
 
     id: str
     caption: Caption
     data: Callable[[], bytes]
     """Content of the image file; call it before the next record is taken.
 
-    Raises pixels.Unreadable where this image has none, and UserError where its unit is damaged.
+    Raises pixels.Unreadable where this image has none, and UserError for a damaged unit.
     """
     stamp: str
     """Changes when the image does."""
@@ -77,7 +77,7 @@ class Record:
         return Entry(self.id, one_line(self.caption.text))
 
     def picture(self) -> np.ndarray:
-        """uint8[h, w, 3]; raises as `data` does, and pixels.Unreadable for a damaged picture."""
+        """uint8[h, w, 3]; raises as `data` does, and pixels.Unreadable for a damaged image."""
         return pixels.decode(self.data())
 
 
@@ -96,25 +96,25 @@ class Source(Protocol):
         """The images of a unit, in its order; UserError where the unit itself is damaged."""
 
     def image(self, id: str) -> np.ndarray:
-        """One picture by its entry's id; pixels.Unreadable where there is none."""
+        """One image by its entry's id; pixels.Unreadable where there is none."""
 
 
 class Corpus(Protocol):
-    """A training set whose pictures can be read in any order, with its held-out twin, if any."""
+    """A training set whose images can be read in any order, with its held-out twin, if any."""
 
     name: str
     coverage: float
-    """Share of what the model was trained on that is here, 0 to 1; NaN where it is unknown."""
+    """Share of the model's training data that is here, 0 to 1; NaN if unknown."""
 
     @property
     def key(self) -> str:
         """Hash of the content: different content needs a different index."""
 
     def entries(self, held_out: bool = False) -> Sequence[Entry]:
-        """What is in the set, in a fixed order; empty where there is no held-out set."""
+        """The entries of the set, in a fixed order; empty where there is no held-out set."""
 
     def image(self, id: str) -> np.ndarray:
-        """One picture as uint8[h, w, 3]; pixels.Unreadable if it is damaged."""
+        """One image as uint8[h, w, 3]; pixels.Unreadable if it is damaged."""
 
 
 class Collection:
@@ -124,7 +124,7 @@ class Collection:
     name: str
     place: str
     prefix = ""
-    """What every id begins with where a single file was given; a run's names leave it out."""
+    """Prefix of every id where a single file was given; a run's names omit it."""
     table: Path | None = None
     """CSV or JSON lines with captions by file name, for forms whose images have names."""
 
@@ -141,16 +141,16 @@ class Collection:
         raise NotImplementedError
 
     def stamp(self, id: str) -> str:
-        """Changes when the image, or the file that holds it, does; pixels.Unreadable if gone."""
+        """Changes when the image, or its archive or table, does; pixels.Unreadable if missing."""
         raise NotImplementedError
 
     def read(self, unit: Unit) -> Iterator[Item]:
-        """The pictures of a unit, in its order; UserError where the unit itself is damaged."""
+        """The images of a unit, in its order; UserError where the unit itself is damaged."""
         for record in self.records(unit):
             yield item_of(record.entry, record.picture)
 
     def image(self, id: str) -> np.ndarray:
-        """One picture by its record's id; pixels.Unreadable where there is none."""
+        """One image by its record's id; pixels.Unreadable where there is none."""
         return pixels.decode(self.content(id))
 
     @cached_property
@@ -158,7 +158,7 @@ class Collection:
         return rows(self.table) if self.table else {}
 
     def _caption(self, name: str, beside: str) -> Caption:
-        """What the table says of a file, by path or by name alone, else the text next to it."""
+        """The table's caption of a file, by path or by name alone, else the text next to it."""
         row = self._rows.get(name) or self._rows.get(PurePosixPath(name).name)
         if row is not None and row.text:
             return row
@@ -166,7 +166,7 @@ class Collection:
 
 
 class Files(Collection):
-    """Collections whose units are files, of which one, or a folder of them, was given.
+    """Collections whose units are files: one file, or a folder of them.
 
     Ids are `file/place`.
     """
@@ -185,7 +185,7 @@ class Files(Collection):
         return [Unit(n, stamp(p)) for n, p in sorted(self.files.items())]
 
     def stamp(self, id: str) -> str:
-        """Of the file that holds the image."""
+        """Of the file that contains the image."""
         return present(self._at(id)[0])
 
     def _at(self, id: str) -> tuple[Path, str]:
@@ -212,7 +212,7 @@ def present(path: Path) -> str:
 
 
 def item_of(entry: Entry, picture: Callable[[], np.ndarray]) -> Item:
-    """An image with its picture, or with the reason why there is none."""
+    """An image with its pixels, or with the reason why there are none."""
     try:
         return Item(entry, picture())
     except pixels.Unreadable as reason:
@@ -221,7 +221,7 @@ def item_of(entry: Entry, picture: Callable[[], np.ndarray]) -> Item:
 
 def damaged(path: Path, what: str, error: Exception) -> UserError:
     """The sentence for a unit that cannot be read."""
-    return UserError(f"{path} cannot be read as {what}: {error}. Fetch it again or take it away.")
+    return UserError(f"{path} cannot be read as {what}: {error}. Fetch it again or remove it.")
 
 
 def one_line(caption: Any) -> str:

@@ -1,4 +1,4 @@
-"""Tables with an image in each row: what Parquet files and saved datasets have in common."""
+"""Tables with an image in each row: the common base of Parquet files and saved datasets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from audit.datasets.source import Files, Key, Record, Unit, damaged, present, st
 from audit.errors import UserError
 
 PATH_COLUMNS = ("image_path", "file_name", "path", "image")
-"""Columns of text that may hold paths, where no column holds bytes."""
+"""Columns of text that may contain paths, where no column contains bytes."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Columns:
     paths: bool
     """Whether the images are given as paths instead of bytes."""
     words: tuple[str, ...]
-    """Caption, seed and arm, as far as there are such columns."""
+    """Caption, seed and arm, as far as these columns exist."""
 
 
 def columns(schema: Any, path: Path) -> Columns:
-    """The columns of a table, by its Arrow schema; UserError where none can hold images."""
+    """The columns of a table, by its Arrow schema; UserError where no column contains images."""
     image, paths = _image_column(schema, path)
     text = next((c for c in TEXT_COLUMNS if c in schema.names and c != image), None)
     words = [c for c in (text, "seed", "arm") if c in schema.names and c != image]
@@ -38,7 +38,7 @@ def columns(schema: Any, path: Path) -> Columns:
 
 
 def _image_column(schema: Any, path: Path) -> tuple[str, bool]:
-    """The column of bytes, or of structs of bytes and path, or of paths; whether it is the last."""
+    """The column of bytes, or of structs of bytes and path, or of paths; true for paths."""
     import pyarrow as pa
 
     for field in schema:
@@ -58,7 +58,7 @@ def _image_column(schema: Any, path: Path) -> tuple[str, bool]:
 
 @dataclass
 class Cursor:
-    """A place in a column of images from which later rows are reached without starting again."""
+    """A position in a column of images, from which later rows are read without starting again."""
 
     key: Key
     """The file and its stamp."""
@@ -70,11 +70,11 @@ class Cursor:
     batch: Any = ()
 
     def reaches(self, key: Key, row: int) -> bool:
-        """Whether a row lies ahead."""
+        """Whether a row is ahead."""
         return key == self.key and self.start <= row and (self.stop is None or row < self.stop)
 
     def cell(self, row: int) -> Any:
-        """The value of a row that lies ahead; pixels.Unreadable beyond the end."""
+        """The value of a row that is ahead; pixels.Unreadable beyond the end."""
         while row >= self.start + len(self.batch):
             self.start += len(self.batch)
             self.batch = next(self.batches, None)
@@ -99,11 +99,11 @@ class Rows(Files):
         raise NotImplementedError
 
     def _from(self, key: Key, row: int) -> Cursor:
-        """A cursor over the images from which a row can be reached."""
+        """A cursor over the images that can reach a row."""
         raise NotImplementedError
 
     def records(self, unit: Unit) -> Iterator[Record]:
-        """The rows of a table, or of a window of one; pictures are read when they are asked for."""
+        """The rows of a table, or of a window of one; images are read on demand."""
         import pyarrow as pa
 
         name, _, first = (unit.id, "", "") if unit.id in self.files else unit.id.rpartition("#")
@@ -136,7 +136,7 @@ class Rows(Files):
         return inside
 
     def _beside(self, path: Path, file: str) -> str:
-        """The stamp of an image that a table names; empty where there is none."""
+        """The stamp of an image that a table names; empty if there is none."""
         try:
             return present(self._inside(path, file))
         except pixels.Unreadable:
@@ -188,7 +188,7 @@ class Rows(Files):
             return f"{own}+{present(self._inside(path, str(self._cell(path, int(place)))))}"
 
     def _columns(self, path: Path) -> Columns:
-        """The columns of a table, those of the last one from memory."""
+        """The columns of a table, cached for the last one."""
         key, known = (path, stamp(path)), self._known
         if known is None or known[0] != key:
             self._known = known = (key, columns(self._schema(path), path))
@@ -197,7 +197,7 @@ class Rows(Files):
 
 @contextmanager
 def _unreadable() -> Iterator[None]:
-    """Turn what a damaged table raises into pixels.Unreadable."""
+    """Turn the errors of a damaged table into pixels.Unreadable."""
     import pyarrow as pa
 
     try:

@@ -18,22 +18,22 @@ from audit.datasets.captions import MAX_TEXT, SIDECARS, sidecar_text
 from audit.datasets.source import Files, Key, Record, Unit, damaged, stamp
 
 REMEMBERED = 100_000
-"""Pictures whose places in their tars are remembered; the tar last read always is."""
+"""Images whose positions in tars are cached; those of the tar last read always are."""
 BROKEN = (tarfile.TarError, OSError, EOFError)
-"""What reading a damaged tar raises."""
+"""Exceptions that reading a damaged tar raises."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Where the pictures of a tar are, in its order, and the captions next to them by their key."""
+    """Images of a tar, in its order, and their captions by key."""
 
     members: Mapping[str, tarfile.TarInfo]
     captions: Mapping[str, str]
     whole: bool
-    """Whether the archive ends with its end mark, as one that was cut short does not."""
+    """Whether the archive ends with its end mark; one that was cut short does not."""
 
     def caption(self, name: str) -> str:
-        """The caption of a picture; empty for none."""
+        """The caption of an image; empty if there is none."""
         return self.captions.get(_stem(name), "")
 
 
@@ -47,9 +47,9 @@ def _bytes(archive: tarfile.TarFile, member: tarfile.TarInfo, limit: int) -> byt
 
 
 def scan(path: Path) -> Contents:
-    """The contents of a tar from one pass over its headers, which reads the sidecars alone.
+    """The contents of a tar from one pass over its headers, which reads only the sidecars.
 
-    Members above pixels.MAX_BYTES are passed over. Raises one of `BROKEN` for a damaged tar.
+    Members above pixels.MAX_BYTES are skipped. Raises one of `BROKEN` for a damaged tar.
     """
     members: dict[str, tarfile.TarInfo] = {}
     texts: dict[str, dict[str, str]] = {}
@@ -69,7 +69,7 @@ def scan(path: Path) -> Contents:
 
 
 def _ended(archive: tarfile.TarFile) -> bool:
-    """Whether an archive that was read to its end has the block of zeros there.
+    """Whether an archive that was read to its end has the final block of zeros.
 
     One that was cut short between two members looks whole otherwise (POSIX pax, "two 512-byte
     blocks of zeros").
@@ -81,9 +81,9 @@ def _ended(archive: tarfile.TarFile) -> bool:
 class Tars(Files):
     """One tar, or a folder of them; a tar is a unit.
 
-    A picture is found by its id without reading the tar again: the places of the pictures are
-    remembered, and the tar that was read last stays open, which spares a compressed one that is
-    read in order from being decompressed from its beginning each time.
+    An image is found by its id without reading the tar again: the positions of the images are
+    cached, and the tar that was read last stays open. A compressed tar that is read in order is
+    therefore not decompressed from its beginning each time.
     """
 
     kind = "WebDataset"
@@ -94,7 +94,7 @@ class Tars(Files):
         self._open: tuple[Key, tarfile.TarFile, Callable[[], object]] | None = None
 
     def records(self, unit: Unit) -> Iterator[Record]:
-        """The pictures of a tar in its order, with the caption of the same key."""
+        """The images of a tar in its order, with the caption of the same key."""
         path = self.files[unit.id]
         try:
             changed = path.stat().st_mtime_ns
@@ -130,7 +130,7 @@ class Tars(Files):
             raise pixels.Unreadable(f"cannot be read from the tar ({error})") from None
 
     def _contents(self, key: Key) -> Contents:
-        """What is in a tar, from memory where it has not changed."""
+        """The contents of a tar, cached until it changes."""
         if key not in self._known:
             self._known[key] = scan(key[0])
             while len(self._known) > 1 and self._remembered() > REMEMBERED:
@@ -142,7 +142,7 @@ class Tars(Files):
         return sum(len(c.members) for c in self._known.values())
 
     def _archive(self, key: Key) -> tarfile.TarFile:
-        """A tar kept open until another is asked for, it changes, or this collection goes."""
+        """A tar kept open until another is requested, it changes, or this collection is deleted."""
         if self._open is None or self._open[0] != key:
             if self._open is not None:
                 self._open[2]()

@@ -1,1 +1,1 @@
-"""What is measured on images: encoders, attributes, copies, and the labels that people give."""
+"""Measurements on images: encoders, attributes, copies, and human labels."""

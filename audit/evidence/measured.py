@@ -1,4 +1,4 @@
-"""`Measured`: everything that was read from the images of a run, which findings are made of."""
+"""`Measured`: everything measured on the images of a run, the input of all findings."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Errors:
     judged: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Every human judgement: sample, attribute, rater, outcome, value."""
     settled: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """One row per labelled picture and attribute: what people saw, and what was read."""
+    """One row per labelled image and attribute: the human label, and the reading."""
     sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(attribute, class) to the number of images that were read as it when the sheet was drawn."""
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
-    """By attribute: how sure the reader was of images whose class is known, and where it erred."""
+    """By attribute: the reader's confidence on images of known class, and where it was wrong."""
 
     @property
     def key(self) -> str:
@@ -38,21 +38,21 @@ class Errors:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found of prompts that give one image back; all tables may be empty."""
+    """Prompts that reproduce one image; all tables may be empty."""
 
     cliques: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Of captions: replication.cliques.CLIQUE_COLUMNS."""
     edges: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Of captions: replication.edges.EDGE_COLUMNS."""
     source: str = ""
-    """What calibrated the cliques."""
+    """The calibration of the cliques."""
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Of captions and ordinary prompts, as detectors have them (`detectors.search`)."""
+    """Of captions and ordinary prompts, in the form of detectors (`detectors.search`)."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Everything that was read from the images of a run; a table that was not made is empty."""
+    """Everything measured on the images of a run; a table that was not made is empty."""
 
     suite: Suite
     guidance: float
@@ -60,7 +60,7 @@ class Measured:
     seed: int
     """Of resampling."""
     level: float
-    """Of the intervals: above 0.95 where images were made until these were narrow."""
+    """Of the intervals: above 0.95 where images were made until the intervals were narrow."""
     table: pd.DataFrame
     """Perceived attributes (ATTRIBUTE_COLUMNS)."""
     alignment: pd.DataFrame
@@ -82,8 +82,8 @@ class Measured:
     factors: pd.DataFrame
     """The baseline's matches with what copying may depend on."""
     errors: Errors
-    """What is known of the classifier's errors."""
+    """The classifier's errors, as far as they are known."""
     raters: pd.DataFrame | None
-    """Every rater's labels, where labels alone were given."""
+    """Every rater's labels, where only labels were given."""
     truth: Truth | None
-    """What was planted, where the model knows it."""
+    """The planted truth, where the model has one."""

@@ -1,7 +1,7 @@
-"""Two finished runs joined on what they have in common, read from their folders alone.
+"""Comparison of two finished runs on their common prompts, read from their folders alone.
 
-Prompts are the same where their texts are; pairs share text, arm and seed. What read the images
-must be the same, or a change of readers would be taken for one of models.
+Prompts are the same where their texts are; pairs share text, arm and seed. Both runs must use the
+same readers, or a change of readers would be mistaken for a change of models.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ EMPTY = pd.DataFrame(columns=[*KEYS, "subject", "outcome", "attribute", "group"]
 def instruments(
     suite: Suite, classifier: str, corpus: Mapping[str, Any] | None = None
 ) -> dict[str, str]:
-    """What read the images of a run, to be kept beside its tables: attribute to reader and words.
+    """The readers of a run's images, kept with its tables: attribute to reader and words.
 
     `alignment` is the encoder of the cosines; `copies` the descriptor and the training set that
-    was searched. Equal texts mean equal errors, so that two runs can be compared.
+    was searched. Equal texts mean equal errors, so two runs can be compared.
     """
     found = {"alignment": classifier}
     for a in suite.attributes:
@@ -51,7 +51,7 @@ def instruments(
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two runs, as its folder tells."""
+    """One of the two runs, from its folder."""
 
     name: str
     """A or B."""
@@ -72,7 +72,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What changes from A to B, and what could not be compared."""
+    """The changes from A to B, and notes on what could not be compared."""
 
     a: Side
     b: Side
@@ -81,7 +81,7 @@ class Comparison:
 
 
 def read(path: Path, name: str) -> Side:
-    """A finished run from its folder; UserError where it is none, or is damaged."""
+    """A finished run from its folder; UserError where there is none, or it is damaged."""
     folder = RunFolder(path)
     results, manifest = folder.results(), folder.manifest()
     texts = {s.prompt: s.text for s in folder.plan() if s.arm == BASELINE}
@@ -101,13 +101,13 @@ def read(path: Path, name: str) -> Side:
 
 
 def compare(a: Side, b: Side, anyway: bool = False, margin: float = 0.1) -> Comparison:
-    """What changes from A to B on what they have in common.
+    """The changes from A to B on their common prompts.
 
-    Raises UserError where nothing is common, and where what read the images differs, or is not
-    recorded, unless `anyway`; for a margin outside 0..1 too.
+    Raises UserError where nothing is common, for a margin outside 0..1, and, unless `anyway`, where
+    the readers of the images differ or are not recorded.
     """
     if not 0 < margin < 1:
-        raise UserError(f"--margin {margin:g} is no margin of shares. Give 0 < margin < 1.")
+        raise UserError(f"--margin {margin:g} is not a valid margin. Give 0 < margin < 1.")
     shared = {n: c for n, c in a.classes.items() if b.classes.get(n) == c}
     notes = _differences(a, b, anyway)
     attributes = join(a.tables["attributes"], b.tables["attributes"], ["attribute", "subject"])
@@ -124,7 +124,7 @@ def compare(a: Side, b: Side, anyway: bool = False, margin: float = 0.1) -> Comp
 
 
 def join(a: pd.DataFrame, b: pd.DataFrame, also: list[str]) -> Common:
-    """Rows of both runs on the prompts that both have, where there are any, with their pairs.
+    """Rows of both runs on their common prompts, if there are any, with their pairs.
 
     Subjects without a common prompt keep all their rows: their groups are compared as a whole.
     """
@@ -152,14 +152,12 @@ def join(a: pd.DataFrame, b: pd.DataFrame, also: list[str]) -> Common:
 
 
 def _differences(a: Side, b: Side, anyway: bool) -> list[str]:
-    """What reads the images in another way in B; UserError, unless it is wanted anyway."""
+    """Differences between the readers of A and B; UserError for any, unless `anyway`."""
     unknown = [s for s in (a, b) if not s.instruments]
     if unknown:
         said = f"{unknown[0].path} does not record what read its images"
         if not anyway:
-            raise UserError(
-                f"{said}: run the same command again, which adds it, or compare --anyway."
-            )
+            raise UserError(f"{said}: run the same command again to add it, or compare --anyway.")
         return [f"{said}: a change of readers would look like one of models."]
     out = [
         f"the classes of {name} differ"
@@ -179,11 +177,11 @@ def _differences(a: Side, b: Side, anyway: bool) -> list[str]:
             f"{'; '.join(out)}: different readers make different errors. Run both with the same "
             "classifier and suite, or compare --anyway."
         )
-    return [f"{o[:1].upper()}{o[1:]}: changes may be the readers' doing." for o in out]
+    return [f"{o[:1].upper()}{o[1:]}: changes may be due to the readers." for o in out]
 
 
 def _errors(a: Side, b: Side, shared: Mapping[str, tuple[str, ...]]) -> dict[str, Interval]:
-    """Youden's index per attribute of two classes whose errors both runs know alike."""
+    """Youden's index per attribute of two classes whose errors are known and equal in both runs."""
     out = {}
     for name, classes in shared.items():
         keys = [classifier_key(name, c) for c in classes]
@@ -217,7 +215,7 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
         said = f"Copies were decided at one line for both runs ({says}). {method}."
     else:
         marks = whole["copy"].map({True: 1.0, False: 0.0}).to_numpy(float)
-        said = "Copies are those that each run called by its own rule: there is no held-out set."
+        said = "Copies are those that each run flagged by its own rule: there is no held-out set."
     ordinary = set().union(*(s.tables["attributes"].prompt for s in (a, b)))
     groups = ["ordinary prompts" if p in ordinary else "captions of training images" for p in
               whole.prompt]  # fmt: skip
@@ -228,7 +226,7 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
 
 
 def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
-    """What a reader must know of the pairs, and of what has none."""
+    """Notes on the pairs, and on prompts without a pair."""
     notes = []
     texts = [set(s.tables["attributes"].prompt) for s in (a, b)]
     lost = [len(texts[0] - texts[1]), len(texts[1] - texts[0])]
@@ -252,9 +250,9 @@ def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
 
 
 def write(made: Comparison, out: Path, margin: float) -> Path:
-    """Findings and page of a comparison, in a folder of `out` by the names of its runs; the page.
+    """Write findings and report into a folder of `out` named by the runs; the report's path.
 
-    `margin` is what `compare` was given.
+    `margin` is the one given to `compare`.
     """
     from audit.report.compare import Pair, page
 

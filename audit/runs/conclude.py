@@ -1,4 +1,4 @@
-"""The end of a run: claims, tables and the report, from what was measured."""
+"""The end of a run: findings, tables and the report, from the measurements."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from audit.runs.planning import left_alone, versions
 
 @dataclass(frozen=True)
 class Made:
-    """What the line hands to its end."""
+    """Measurements and facts for the end of a run."""
 
     measured: Measured
     key: Mapping[str, str]
-    """What produced the table of attributes: its encoder, or its labels."""
+    """The origin of the table of attributes: its encoder, or its labels."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What the report says of the training set and of the rule for copies."""
+    """Facts for the report on the training set and the rule for copies."""
     train_image: Callable[[str], np.ndarray] | None = None
 
 
 def conclude(run: Run, made: Made) -> Path:
-    """Findings, tables and the report; its path."""
+    """Write findings, tables and the report; returns the report's path."""
     from audit.findings.all import findings
 
     found = findings(made.measured)
@@ -44,7 +44,7 @@ def conclude(run: Run, made: Made) -> Path:
 
 
 def _write_tables(run: Run, made: Made) -> None:
-    """Tables under names that hold what made them, and the record that ties them together."""
+    """Write tables under names that contain a hash of their origin, and the record of all."""
     chosen, m = run.options, made.measured
     options = [chosen.validation, chosen.seed, chosen.q, chosen.copies, chosen.precision,
                chosen.training, chosen.detect]  # fmt: skip
@@ -77,7 +77,7 @@ def _write_tables(run: Run, made: Made) -> None:
 
 
 def _write_report(run: Run, made: Made) -> Path:
-    """The report, from what is in the folder."""
+    """Write the report, from the files in the folder."""
     everything = {
         **made.facts,
         "command": run.options.command,

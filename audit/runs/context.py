@@ -1,4 +1,4 @@
-"""`Run`: what the steps of one run share, and where they report their progress."""
+"""`Run`: the shared state of the steps of one run, and their progress reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """Where steps report what they do; the command line shows it, tests ignore it."""
+    """Receives the progress of steps; the command line shows it, tests ignore it."""
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """`done` of `total` units of `step` are finished."""

@@ -1,7 +1,7 @@
-"""Detectors of copying that look inside the model, and measures of the whole set: when asked for.
+"""Detectors of copying that read the model's internals, and measures of the whole set.
 
-They need time, so that a run makes them on demand. A score means nothing by itself: it is set
-against the ordinary prompts of the same run, which name no image that could be given back.
+They take time, so a run makes them on demand. A score alone means nothing: it is compared with the
+ordinary prompts of the same run, which have no training image to reproduce.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ if TYPE_CHECKING:
     from audit.evidence.copies.index import Index
 
 BENIGN = 2000
-"""Ordinary prompts at most that captions are set against, drawn by the run's seed."""
+"""Maximum ordinary prompts that captions are compared with, drawn by the run's seed."""
 TOGETHER = 16
-"""Texts whose scores are kept at once; what is kept is not made again."""
+"""Texts whose scores are written at once; written scores are not computed again."""
 MOST = 2000
-"""Images of each side at most in measures of the whole set, drawn by the run's seed."""
+"""Maximum images of each side in measures of the whole set, drawn by the run's seed."""
 
 Scores = Callable[[Sequence[str]], np.ndarray]
 
 
 def fits(run: Run) -> None:
-    """Raises UserError where a detector is asked for that this run cannot have."""
+    """Raise UserError for a requested detector that this run cannot use."""
     inside = [n for n in run.options.detect if n in INSIDE]
     if inside and run.plan.source is None:
         raise UserError(
-            f"--detect {inside[0]} looks inside a model, and here are only images. Give --model."
+            f"--detect {inside[0]} reads a model's internals, but there is no model. Give --model."
         )
     if "whole-set" in run.options.detect and run.plan.corpus is None:
         raise UserError(
-            "--detect whole-set compares with a training set, and there is none. Give --corpus."
+            "--detect whole-set compares with a training set, but there is none. Give --corpus."
         )
 
 
 def search(run: Run) -> pd.DataFrame:
-    """Scores of captions and ordinary prompts by the detectors that look inside.
+    """Scores of captions and ordinary prompts by the detectors that read internals.
 
-    Columns prompt, detector, side ("caption" or "ordinary"), score (higher speaks for a copy, NaN
-    where unknown) and reason.
+    Columns prompt, detector, side ("caption" or "ordinary"), score (higher: evidence of a copy, NaN
+    if unknown) and reason.
     """
     texts, side = _asked(run)
     rows = []
@@ -70,7 +70,7 @@ def _asked(run: Run) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _scores(run: Run, name: str, texts: list[str]) -> tuple[dict[str, float], str]:
-    """Scores by text, kept in the run folder as they come, and why there are none."""
+    """Scores by text, written to the run folder as they come, and the reason if there are none."""
     key = f"{name}-{digest([run.settings.__dict__, 1], 8)}"
     by_digest = {digest(t): t for t in texts}
     kept = run.folder.readings(key)
@@ -87,7 +87,7 @@ def _scores(run: Run, name: str, texts: list[str]) -> tuple[dict[str, float], st
             )
             found.update(zip(some, values, strict=True))
             run.progress(name.replace("-", " "), len(found), len(texts))
-    except UserError as error:  # a model that cannot be looked into costs no other result
+    except UserError as error:  # a model whose internals cannot be read costs no other result
         run.notes.append(f"--detect {name}: {error}")
         return found, str(error)
     known = any(np.isfinite(v) for v in found.values())
@@ -105,9 +105,9 @@ def _detector(run: Run, name: str) -> Scores:
 
 
 def whole_set(run: Run, known: Mapping[str, np.ndarray], index: Index) -> list[Finding]:
-    """Measures of the baseline's whole set against both sides, or nothing where none was asked for.
+    """Measures of the baseline's whole set against both sides; empty if not requested.
 
-    `known` are descriptors by sample. Near-duplicates across the sides must be left out of `index`.
+    `known` are descriptors by sample. `index` must exclude near-duplicates across the sides.
     """
     if "whole-set" not in run.options.detect:
         return []
@@ -129,6 +129,6 @@ def whole_set(run: Run, known: Mapping[str, np.ndarray], index: Index) -> list[F
 
 
 def _drawn(side: Any, rng: np.random.Generator) -> np.ndarray:
-    """Vectors of at most MOST distinct images of a side, those that are left out aside."""
+    """Vectors of at most MOST distinct images of a side, without excluded ones."""
     there = np.flatnonzero(~np.asarray(side.left_out))
     return side.rows(np.sort(rng.permutation(there)[:MOST]))

@@ -1,4 +1,4 @@
-"""Drawing what is planned and missing, and the vectors of every picture."""
+"""Drawing planned images that are missing, and the vectors of every image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audit.runs.context import Run
 
 
 def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
-    """Draw the pictures that are planned and not there; each is scored while the next is drawn."""
+    """Draw the planned images that are missing; each is scored while the next is drawn."""
     planned = {s.id: s for s in run.samples}
     if run.plan.pictures is not None:
         return
@@ -45,7 +45,7 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
 
 
 def vectors(run: Run, encoder: Any, step: str) -> dict[str, np.ndarray]:
-    """Vectors of every picture by one encoder; unreadable pictures are left out."""
+    """Vectors of every image by one encoder; unreadable images are left out."""
     found = run.folder.vectors(encoder.key)
     wanted = sorted({s.id for s in run.samples} - run.folder.blocked().keys())
     todo = [i for i in wanted if i not in found]

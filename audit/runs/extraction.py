@@ -1,8 +1,8 @@
 """Copies without a training set: prompts whose images agree from noise to noise.
 
-A prompt that gives one image back from many noises has most likely learned it by heart (Carlini et
-al. 2023). Calibrated on the run's own ordinary prompts, which have no image to give back; the rate
-belongs to them as much as to the captions.
+A model that gives one image for a prompt from many noises has most likely memorized it (Carlini et
+al. 2023). Calibrated on the run's own ordinary prompts, which have no image to reproduce; the rate
+depends on them as much as on the captions.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from audit.records import Sample
 from audit.runs.context import Run
 
 FEWEST, MOST = 4, 64
-"""Images of a prompt that are needed, and at most looked at."""
+"""Minimum and maximum images of a prompt that are used."""
 BENIGN = 200
-"""Ordinary prompts at most that calibrate the threshold."""
+"""Maximum ordinary prompts that calibrate the threshold."""
 
 
 def search(run: Run, outcomes: Mapping[str, str]) -> Found:
-    """Seed cliques and edge persistence of the baseline's captions, set against ordinary prompts.
+    """Seed cliques and edge persistence of the baseline's captions, compared with ordinary prompts.
 
-    Nothing is found where captions have fewer than FEWEST images each. `outcomes` says why a sample
-    has no picture.
+    Empty where captions have fewer than FEWEST images each. `outcomes` has the reason of each
+    sample without an image.
     """
     from audit.evidence.copies import cliques
     from audit.evidence.encoders.pixel_space import tiled_l2_pairs
@@ -90,7 +90,7 @@ def _persistent(
 def _scores(
     captions: Mapping[str, object], scores: Mapping[str, Mapping[str, float]]
 ) -> pd.DataFrame:
-    """Scores by detector and prompt as one table; the larger, the more alike the images are."""
+    """Scores by detector and prompt as one table; the larger, the more similar the images are."""
     rows = [
         (prompt, name, "caption" if prompt in captions else "ordinary", float(score), "")
         for name, some in scores.items()
@@ -100,7 +100,7 @@ def _scores(
 
 
 def _alike(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """A stack of pictures in the size of the smallest; all of one size stay as they are."""
+    """A stack of images in the size of the smallest; equal sizes are unchanged."""
     height, width = (min(p.shape[i] for p in pictures) for i in (0, 1))
     return np.stack([
         p if p.shape[:2] == (height, width)

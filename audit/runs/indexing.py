@@ -1,4 +1,4 @@
-"""A training set made searchable, from where it lies to the folder of its index."""
+"""Indexing of a training set, from its source to the folder of its index."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Made:
-    """An index that was just made, with what made it."""
+    """An index that was just made, with its encoder and source."""
 
     index: Index
     encoder: Any
@@ -44,7 +44,7 @@ class Plan:
     """Images exchangeable with the training set; a registered set has its own."""
     descriptor: str = "embedded-copy"
     coverage: float | None = None
-    """Share of the model's training set that this is, 0..1; None where nobody has said."""
+    """Share of the model's training set that this is, 0..1; None if not stated."""
     half: bool = False
     """Whether vectors are stored as float16."""
     device: str = "auto"
@@ -61,7 +61,7 @@ def source(text: str, held_out: bool = False) -> Any:
 
 
 def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> Made:
-    """Make the index of a training set, or add to it what is new; what has no vector is listed.
+    """Make the index of a training set, or add new images to it; lists images without a vector.
 
     Writes the index and `unreadable.csv` into `out`. Raises UserError as `source` and `build` do.
     """

@@ -1,4 +1,4 @@
-"""The labelling of a run on disk: sheet, page and draw, and the labels that came back."""
+"""The labelling of a run on disk: sheet, page and draw, and the labels that were read back."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def classes_of(results: Mapping[str, Any]) -> dict[str, list[str]]:
 def write_sheet(
     folder: RunFolder, n: int, attributes: Sequence[str], seed: int, everything: bool = False
 ) -> dict[str, Any]:
-    """Draw pictures and write the sheet with its page; says where they are and what comes next.
+    """Draw images and write the sheet with its page; returns their paths and the next step.
 
     Raises UserError for an attribute that the run did not read, and where a sheet of another draw
-    is already there: what people filled in is never overwritten.
+    already exists: labels that people filled in are never overwritten.
     """
     from audit.report.labels import labelling_page
 
@@ -44,7 +44,7 @@ def write_sheet(
     path = folder.label_file(SHEET)
     if path.exists() and folder.label_file(RECORD).read_bytes() != record:
         raise UserError(
-            f"{path} holds the sheet of another draw. Read it back first "
+            f"{path} is the sheet of another draw. Read it back first "
             f"(t2i-audit label {folder.path} --read FILE), or move it away."
         )
     page = labelling_page(
@@ -64,17 +64,17 @@ def write_sheet(
 
 
 def read_back(folder: RunFolder, paths: Sequence[Path]) -> dict[str, Any]:
-    """Check filled sheets and keep their labels in the run; says how many there are."""
+    """Check filled sheets and keep their labels in the run; returns how many there are."""
     results = folder.results()
     was = _drawn(folder)
     parts = [sheet.read(p, was, classes_of(results)) for p in paths]
-    if len(parts) > 1:  # a copy each, without initials, is still a rater each
+    if len(parts) > 1:  # copies without initials still belong to different raters
         parts = [p.assign(rater=p.rater.where(p.rater != "", f"sheet {i + 1}"))
                  for i, p in enumerate(parts)]  # fmt: skip
     judged = pd.concat(parts, ignore_index=True)
     if judged.duplicated(["sample", "attribute", "rater"]).any():
         raise UserError(
-            "Two of the sheets hold labels of one picture by the same rater. Give each rater their "
+            "Two of the sheets label the same image by the same rater. Give each rater their "
             "own initials in the column `rater`."
         )
     data = judged.to_csv(index=False).encode()
@@ -97,12 +97,12 @@ def _drawn(folder: RunFolder) -> Drawn:
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{folder.label_file(RECORD)} is damaged. Move the folder `labels` away and draw anew."
+            f"{folder.label_file(RECORD)} is damaged. Move the folder `labels` away and draw again."
         ) from error
 
 
 def labels(folder: RunFolder) -> tuple[pd.DataFrame, Drawn] | None:
-    """Every judgement that was read back, and what was drawn from what; None where nobody labelled.
+    """Every judgement that was read back, and the draw; None if there are no labels.
 
     Columns sample, attribute, rater, outcome, value.
     """

@@ -1,4 +1,4 @@
-"""The line, left to right: each step makes what is missing and reads what is there."""
+"""The steps of a run in order: each makes what is missing and reads what exists."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOTHING = pd.DataFrame()
 def execute(run: Run) -> Path:
     """Make everything that is missing; returns the path of the report.
 
-    Raises Incomplete where pictures that should be there are not.
+    Raises Incomplete where planned images are missing.
     """
     detecting.fits(run)
     with run.folder.lock():
@@ -54,7 +54,7 @@ def execute(run: Run) -> Path:
 
 
 def nothing_but(run: Run, table: pd.DataFrame) -> Measured:
-    """Readings alone, of a run whose images were not looked at otherwise."""
+    """Readings alone, of a run without other measurements."""
     return Measured(
         run.suite, run.settings.guidance, run.options.seed, rounds.level(run), table,
         alignment=NOTHING, matches=NOTHING, training=NOTHING, nearness=NOTHING, vectors={},
@@ -92,7 +92,7 @@ def _measure(run: Run) -> tuple[Run, Made]:
 def _encoders(run: Run) -> tuple[Any, Any]:
     """The classifier, and the copy descriptor: None where no training set is searched.
 
-    A finished index is searched with what it was made by.
+    A finished index is searched with its own descriptor.
     """
     device, corpus = str(run.plan.device), run.plan.corpus
     classifier = named.named(run.options.classifier, device)
@@ -104,14 +104,14 @@ def _encoders(run: Run) -> tuple[Any, Any]:
 def _drawn_and_read(
     run: Run, encoder: Any, encoders: Sequence[Any]
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
-    """Make the pictures that are planned and not there, and read all of them."""
+    """Make the planned images that are missing, and read all of them."""
     generate(run, encoders)
     known = vectors(run, encoder, "classifier")
     return known, reading.score(run, encoder, known)
 
 
 def _match(run: Run, made: Made, encoder: Any, descriptor: Any) -> Made:
-    """The same with the nearest training images, and what the training set itself shows."""
+    """The same with the nearest training images, and readings of the training set itself."""
     matches, facts, index, label = matching.search(run, descriptor, vectors)
     entries = index.train.entries
     measured = replace(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from audit.evidence.copies.index import Index
 
 LOOKED_AT, LISTED = 5000, 2_000_000
-"""Nearest training images whose complexity is measured, and captions that are compared, at most."""
+"""Maximum nearest training images whose complexity is measured, and captions that are compared."""
 
 
 def search(
@@ -30,7 +30,7 @@ def search(
     """Nearest training images with a decision on each: table, facts, the index, its clusters.
 
     The table has MATCH_COLUMNS; clusters are as `decision.duplicate_clusters` gives them.
-    `vectors(run, encoder, step)` gives the descriptors of the run's pictures.
+    `vectors(run, encoder, step)` returns the descriptors of the run's images.
     """
     from audit.evidence.copies.match import match
 
@@ -78,7 +78,7 @@ def search(
         "edits": seen,
     }
     if got.need:
-        run.notes.append(f"No image can be called a copy: {got.need}.")
+        run.notes.append(f"No image can be flagged as a copy: {got.need}.")
     if index.skipped:
         run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
     return table, facts, index, label
@@ -87,12 +87,12 @@ def search(
 def with_factors(
     run: Run, table: pd.DataFrame, index: Index, label: np.ndarray | None
 ) -> pd.DataFrame:
-    """The baseline's matches with what copying may go with (`findings.why`).
+    """The baseline's matches with factors that copying may depend on (`findings.why`).
 
-    How often the training set holds the nearest image and its near-duplicates, which are those of
-    one cluster in `label`, where it has any; how complex the nearest training image is, where it
-    can be had; and how specific the prompt: its length in words, and how many training captions
-    say the same.
+    These are how often the training set contains the nearest image and its near-duplicates (its
+    cluster in `label`, if it has one); how complex the nearest training image is, if it is
+    available; and how specific the prompt is: its length in words, and how many training captions
+    are the same.
     """
     from audit.evidence.copies import complexity
     from audit.findings.why import specificity

@@ -1,4 +1,4 @@
-"""What a field of `Options` says of itself: help, names on the command line, allowed values.
+"""Declarations of options in fields of `Options`: help, command-line names, allowed values.
 
 The command line and Python read the same declarations, so an option is written once.
 """
@@ -27,13 +27,13 @@ class Flag:
 
     @property
     def keyword(self) -> str:
-        """The name as Python's keywords are written."""
+        """The name in the form of a Python keyword."""
         return _keyword(self.name)
 
 
 @dataclass(frozen=True)
 class AtLeast:
-    """Allows this number or more, but nothing infinite."""
+    """Allows this number or more, but not infinity."""
 
     low: float
 
@@ -46,7 +46,7 @@ class AtLeast:
 
 @dataclass(frozen=True)
 class Between:
-    """Allows what is strictly between two numbers."""
+    """Allows numbers strictly between two limits."""
 
     low: float
     high: float
@@ -77,18 +77,18 @@ class Opt:
 
     help: str
     names: str = ""
-    """Names on the command line, with spaces between them; else the field's own."""
+    """Names on the command line, separated by spaces; by default the field's own."""
     allow: AtLeast | Between | OneOf | None = None
-    """Which values are allowed; the help text says so, too."""
+    """Allowed values, which the help text includes."""
     parse: Callable[[Any], Any] | None = None
     """Takes a value and returns it, changed or not; UserError for one that does not fit."""
     flags: tuple[Flag, ...] = ()
-    """On the command line, these in place of an option with a value."""
+    """Replace the option with a value on the command line."""
 
 
 @dataclass(frozen=True)
 class Declared:
-    """A field with an option: what its annotation and its default say."""
+    """A field with an option, from its annotation and its default."""
 
     field: str
     kind: type
@@ -104,16 +104,16 @@ class Declared:
 
     @property
     def keyword(self) -> str:
-        """The long name as Python's keywords are written."""
+        """The long name in the form of a Python keyword."""
         return _keyword(self.names[0])
 
     @property
     def help(self) -> str:
-        """The help text, with the values that are allowed."""
+        """The help text, with the allowed values."""
         return f"{self.opt.help} [{self.opt.allow}]" if self.opt.allow else self.opt.help
 
     def value(self, given: Any) -> Any:
-        """A value in the field's own type, None standing for the default.
+        """A value in the field's own type; None is the default.
 
         Raises UserError for a value of another type, or one that is not allowed.
         """

@@ -1,6 +1,6 @@
-"""The options of a run and the rules in them. An option is one line of `Options` and no more.
+"""The options of a run and their rules. An option is one field of `Options` and nothing else.
 
-The command line, Python and the reference are made from the fields; see docs/extending/option.md.
+Command line, Python and reference are generated from the fields; see docs/extending/option.md.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def detectors(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def half_width(precision: float) -> float:
-    """A half-width of intervals, 0.005 to 0.49, as it is; UserError for any other number."""
+    """A half-width of intervals, 0.005 to 0.49, unchanged; UserError for any other number."""
     if not 0.005 <= precision < 0.5:
         raise UserError(
             f"--precision {precision:g} is not a valid half-width. Give 0.005 to 0.49; "
@@ -41,7 +41,7 @@ def half_width(precision: float) -> float:
 
 
 def pixels(text: str) -> str:
-    """`512` and `512x768` as `WIDTHxHEIGHT`, empty as it is; UserError for anything else."""
+    """`512` and `512x768` as `WIDTHxHEIGHT`, empty unchanged; UserError for anything else."""
     if not text:
         return text
     match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text)
@@ -61,9 +61,9 @@ def _copies(text: str) -> str:
 
 @dataclass(frozen=True)
 class Options:
-    """How a run is made, apart from the suite; None and 0 stand for the model's own default.
+    """How a run is made, apart from the suite; None and 0 mean the model's own default.
 
-    Values are converted to the type of their field. Raises UserError for those that do not fit.
+    Values are converted to the type of their field. Raises UserError for invalid ones.
     """
 
     model: Annotated[
@@ -206,7 +206,7 @@ class Options:
     """The command as it was typed, for the report."""
 
     def __post_init__(self) -> None:
-        kind: Any = type(self)  # mypy takes a frozen dataclass's class for unhashable
+        kind: Any = type(self)  # mypy considers a frozen dataclass's class unhashable
         for name, option in declared(kind).items():
             object.__setattr__(self, name, option.value(getattr(self, name)))
 

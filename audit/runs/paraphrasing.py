@@ -1,11 +1,10 @@
-"""Captions in other words: what tells the model most is replaced or left out before it draws.
+"""Paraphrases of captions: the words with most influence are replaced or left out before drawing.
 
 The tokens whose words move the predicted noise most are found by its gradients, and their words
 are changed (Wen et al. 2024, "Detecting, explaining, and mitigating memorization in diffusion
 models", where the attribution is offered to the writers of prompts). A text's attribution has
-seeds and a batch of its own, so that the new text depends on the old one, the model and its
-settings alone. The plan keeps the old texts, of which samples have their names; the run folder
-keeps what was drawn.
+its own seeds and batch, so the new text depends only on the old one, the model and its settings.
+The plan keeps the old texts, which give samples their ids; the run folder keeps the drawn ones.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from audit.store import RunFolder
 
 
 def paraphrased(model: Any, text: str, settings: Settings, how: Paraphrase) -> str:
-    """A text with its most telling words replaced, or left out, except for the last one.
+    """A text with its most influential words replaced, or left out, except for the last one.
 
-    Raises UserError for a model that cannot be looked into, or steps that tell nothing.
+    Raises UserError for a model whose internals cannot be read, or steps without a signal.
     """
     from audit.engine.attribution import attribute
     from audit.engine.tokens import spelling
@@ -33,8 +32,8 @@ def paraphrased(model: Any, text: str, settings: Settings, how: Paraphrase) -> s
     found = attribute(model, text, replace(settings, batch=1), steps=how.steps)
     if found.reason:
         raise UserError(
-            f"No word of {text!r} can be told from another: {found.reason}. Give the mitigation "
-            "paraphrase more steps."
+            f"No word of {text!r} can be distinguished from another: {found.reason}. Give the "
+            "mitigation paraphrase more steps."
         )
     scores = word_scores(spelling(model, text), found.spoken)
     synonyms = {k.lower(): (str(v),) for k, v in how.words.items()}
@@ -48,7 +47,7 @@ def reworded(
     settings: Settings,
     progress: Callable[[str, int, int], None],
 ) -> list[Sample]:
-    """The samples with the texts that are to be drawn; new ones are made once and written down.
+    """The samples with the texts that will be drawn; new ones are made once and kept.
 
     Raises UserError as `paraphrased` does.
     """

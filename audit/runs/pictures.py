@@ -1,4 +1,4 @@
-"""The pictures of a finished run: its own, or those made elsewhere that it was about."""
+"""The images of a finished run: its own, or the existing images that it audited."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from audit.store import RunFolder
 
 @dataclass(frozen=True)
 class RunPictures:
-    """Where pictures come from: id to uint8[h, w, 3], and to what changes when the picture does.
+    """A source of images: id to uint8[h, w, 3], and to a stamp that changes when the image does.
 
-    Both raise pixels.Unreadable for a picture that is not available.
+    Both raise pixels.Unreadable for an image that is not available.
     """
 
     read: Callable[[str], np.ndarray]
@@ -26,7 +26,7 @@ class RunPictures:
 
 
 def of_run(folder: RunFolder, results: Mapping[str, Any]) -> RunPictures:
-    """The pictures of a run by sample; UserError where it was about a place that is gone.
+    """The images of a run by sample; UserError where its folder of images is missing.
 
     A name that leaves the folder of images is unreadable, as is a sample without a name.
     """

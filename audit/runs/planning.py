@@ -1,4 +1,4 @@
-"""Planning a run: what its options name, its settings and samples. Nothing is written here."""
+"""Planning a run: resolving its options, its settings and samples. Nothing is written here."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _source(options: Options) -> Any:
 
 
 def _truth(model: str) -> Truth | None:
-    """What a registered model says was planted in it; None for every other model."""
+    """The planted truth of a registered model; None for every other model."""
     if model not in registry.MODELS and ":" not in model:
         return None
     known = getattr(registry.load("model", model), "truth", None)
@@ -122,9 +122,9 @@ def _reporting(rewrite: Rewriter, step: str, total: int, progress: Progress) -> 
 
 
 def left_alone(samples: Iterable[Sample]) -> dict[str, dict[str, Any]]:
-    """Arm to its images, and how many of them keep their prompt for which reason, most first.
+    """Arm to its number of images, and how many of them keep their prompt by reason, most first.
 
-    Arms whose rewriter gives no reasons are left out.
+    Arms whose rewriter returns no reasons are left out.
     """
     rows = [s for s in samples if s.arm != BASELINE]
     images = Counter(s.arm for s in rows)
@@ -211,7 +211,7 @@ def _gone(sample: str) -> np.ndarray:
 
 
 def _open_labels(suite: Suite, options: Options, progress: Progress) -> Run:
-    """Plan a run over labels alone: nothing is generated, encoded or searched."""
+    """Plan a run over only labels: nothing is generated, encoded or searched."""
     from audit.design.imported import labels
 
     assert options.labels is not None

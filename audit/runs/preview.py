@@ -1,4 +1,4 @@
-"""What a mitigation makes of one prompt, without a model.
+"""The rewriting of one prompt by a mitigation, without a model.
 
 `rewrite` is for products too: a pure function of text, mitigation and seed, with its reasons.
 """
@@ -21,41 +21,41 @@ from audit.records import Mitigation, Prompt, Settings, Suite
 
 NOWHERE = Settings("", "", 1, 1.0, 1)
 PLACEBO = "placebo"
-"""The method whose words say nothing."""
+"""The method that adds words without meaning."""
 RUNS = Path("reports")
-"""Where runs land by default."""
+"""Default folder of runs."""
 
 
 @dataclass(frozen=True)
 class Rewritten:
-    """What a mitigation made of a prompt, for one image."""
+    """A prompt as rewritten by a mitigation, for one image."""
 
     original: str
     """The prompt as it was."""
     text: str
-    """What is drawn in its place."""
+    """The text that is drawn instead."""
     mitigation: str
     """Name of the arm."""
     method: str
-    """The mitigation that it is, without its options."""
+    """The mitigation, without its options."""
     drawn: dict[str, str]
     """Attribute values that were drawn for this image."""
     engine: dict[str, Any]
-    """What the engine is to do otherwise; empty where only the text counts."""
+    """Changes in the engine; empty where only the text changes."""
     target: dict[str, float]
     """Declared shares that the draws follow."""
     reason: str
-    """Why the text was left alone, where the gate or the rewriter says so."""
+    """Why the text was left unchanged, if the gate or the rewriter gives a reason."""
     image: int
     """Which image of the prompt, from 0."""
     seed: int
-    """Of its noise, the same with and without the mitigation."""
+    """Seed of its noise, the same with and without the mitigation."""
     parts: tuple[Rewritten, ...] = ()
-    """What each part of a stack made of what the part before it left."""
+    """The rewriting by each part of a stack, each from the result of the part before."""
 
     @property
     def changed(self) -> bool:
-        """Whether anything is drawn otherwise."""
+        """Whether anything is drawn differently."""
         return self.text != self.original or bool(self.engine)
 
 
@@ -75,14 +75,14 @@ def rewrite(  # noqa: PLR0913 - one for each option of the verb
     others: Sequence[str | Mitigation] = (),
     out: Path = RUNS,
 ) -> list[Rewritten]:
-    """What a mitigation makes of a prompt, once for each image; same input, same output.
+    """Rewrite a prompt by a mitigation, once for each image; same input, same output.
 
-    `mitigation` is what `-t` takes, or a `records.Mitigation`, whose method may be outside code.
+    `mitigation` has the form of `-t`, or is a `records.Mitigation`, which may name outside code.
     `subject` is the person that the prompt asks for, e.g. `nurse`; by default the longest subject
     of the suite that the text names. The suite gives attributes and targets. `others` are
-    mitigations that a placebo may be like. Only `llm` needs a service, which it asks once; it keeps
-    the answer in `out`, the folder of the runs. Raises UserError for unknown mitigations, and for
-    those that do not fit the suite.
+    mitigations that a placebo may imitate. Only `llm` needs a service, which it calls once; it
+    keeps the answer in `out`, the folder of the runs. Raises UserError for unknown mitigations, and
+    for those that do not fit the suite.
 
     >>> import audit
     >>> [r.text for r in audit.rewrite("a photo of a nurse", "inject:gender", images=2)]
@@ -116,7 +116,7 @@ def rewrite(  # noqa: PLR0913 - one for each option of the verb
 def _made(
     before: Sequence[str], asked: Suite, arm: Mitigation, until: Mitigation, reason: str, out: Path
 ) -> list[Rewritten]:
-    """What an arm alone draws, and the texts when all of `until` is done, one per image."""
+    """The draws of an arm alone, and the texts after all of `until`, one per image."""
     functions = registry.rewriters(asked, out)
     own, texts = (arms.samples(asked, m, NOWHERE, functions) for m in (arm, until))
     aim: dict[str, float] = {}

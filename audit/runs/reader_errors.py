@@ -1,4 +1,4 @@
-"""What is known of the classifier's errors: from people's labels of this run, or from renders."""
+"""The classifier's errors, from human labels of this run or from renders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PEOPLE = "images of this run that people labelled, weighted to all of its images
 def errors(run: Run, encoder: Any) -> Errors:
     """The errors on this run's own images where people labelled them, else those on renders.
 
-    Nothing is known of a classifier from elsewhere without labels: no table then.
+    The errors of an external classifier are unknown without labels: there is no table then.
     """
     tables, calibration = renders(run, encoder)
     found = Errors(tables, dict.fromkeys(tables, RENDERS), calibration=calibration)
@@ -28,7 +28,7 @@ def errors(run: Run, encoder: Any) -> Errors:
 
 
 def with_people(run: Run, known: Errors) -> Errors:
-    """Errors from the labels that people gave to this run, in place of what was known before."""
+    """Errors from human labels of this run, replacing those known before."""
     from audit.evidence.labels.draw import OPEN
     from audit.evidence.labels.sheet import settle
     from audit.runs.labelling import labels
@@ -52,10 +52,10 @@ def with_people(run: Run, known: Errors) -> Errors:
 def _people(
     settled: pd.DataFrame, attribute: Attribute, sizes: Mapping[str, int]
 ) -> np.ndarray | None:
-    """Weighted confusion of one attribute; None where a class was not seen by anybody.
+    """Weighted confusion of one attribute; None where no rater saw a class.
 
-    `sizes` says how many images were read as each class; each labelled one stands for its part of
-    them, so that a picture left blank makes the others of its class count for more.
+    `sizes` says how many images were read as each class; each labelled one represents an equal
+    part of them, so an image left blank gives the others of its class more weight.
     """
     from audit.stats.labels import weighted_confusion
 
@@ -67,12 +67,12 @@ def _people(
 
 
 def renders(run: Run, encoder: Any) -> tuple[dict[str, np.ndarray], dict[str, Calibration]]:
-    """Errors on the pictures of known labels that a classifier brings; nothing where it has none.
+    """Errors on the images with known labels that a classifier comes with; empty if it has none.
 
     int[K, K] per attribute, of the readings that its threshold keeps, and the calibration of all.
-    Nothing either where no pictures are wanted (`--validation 0`).
+    Also empty for no images (`--validation 0`).
     """
-    validation = getattr(encoder, "validation", None)  # encoders of others need not have it
+    validation = getattr(encoder, "validation", None)  # other encoders need not have it
     if validation is None or not run.options.validation:
         return {}, {}
     from audit.evidence.attributes.zero_shot import classifier
@@ -102,7 +102,7 @@ def renders(run: Run, encoder: Any) -> tuple[dict[str, np.ndarray], dict[str, Ca
 
 
 def confusion(true: np.ndarray, read: list[str], classes: Sequence[str]) -> np.ndarray:
-    """Counts int[K, K], rows true; a true class of -1 is none of the list and is left out."""
+    """Counts int[K, K], rows true; a true class of -1 is not in the list and is left out."""
     known = true >= 0
     seen = np.array([list(classes).index(v) for v in read], int)
     table = np.zeros((len(classes),) * 2, int)

@@ -1,4 +1,4 @@
-"""What is read from the pictures: attributes, by classifier or from pixels, with reasons."""
+"""Readings of images: attributes, by classifier or from pixels, with reasons for missing ones."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _asked(suite: Suite, prompt: Prompt) -> list[str]:
 def _from_pictures(
     run: Run, attribute: Attribute, shut: Mapping[str, str]
 ) -> dict[tuple[str, str], Reading]:
-    """Readings of one attribute from pixels; the gate comes first, and work done is kept."""
+    """Readings of one attribute from pixels; the gate comes first, and finished work is kept."""
     from audit.evidence.attributes import pictures
 
     reader = registry.load("reader", attribute.reader)
@@ -101,7 +101,7 @@ def associate(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> pd.Dat
     """Nearness of every baseline image of an association to A rather than B.
 
     Columns association, prompt, of_x and score, NaN for a missing image. A and B are the images of
-    prompts that state the class, where the suite has such for both, else the classes' texts.
+    prompts that state the class, if the suite has them for both, else the classes' texts.
     """
     from audit.stats.association import associations
 

@@ -1,7 +1,7 @@
 """Enough images and no more: generate in rounds, look, and stop each subject when it is narrow.
 
-Every look is recorded with an interval that is valid at all looks together, so that whoever peeks
-is told nothing false; the interval at the stop is that of a fixed-width design.
+Every look is recorded with an interval that is valid at all looks together, so looking early
+misleads no one; the interval at the stop is that of a fixed-width design.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from audit.stats.interval import Interval
 from audit.stats.proportions import wilson
 
 IMAGES_A_ROUND = 15
-"""About so many images of a subject between two looks."""
+"""Approximate number of images of a subject between two looks."""
 EARLY = 5
-"""Rounds before which nothing is called hopeless: how alike a prompt's images are is not known."""
+"""Rounds before which no share is given up: how similar a prompt's images are is still unknown."""
 LIMIT = 2.0
 """A subject gets at most this many times the images that a rule needs in its worst case: where most
-images have no label, more of them will not help."""
+images have no label, more of them do not help."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """One look at one share: what was seen, and what could be said of it at that moment."""
+    """One look at one share: the counts, and the intervals at that moment."""
 
     number: int
     arm: str
@@ -50,7 +50,7 @@ class Look:
     narrow: bool
     """Whether the rule stops here."""
     hopeless: bool = False
-    """Whether images of these prompts will not do it within the limit: prompts are clusters."""
+    """Whether images of these prompts will not suffice within the limit: prompts are clusters."""
 
 
 def asked(run: Run) -> dict[str, list[Prompt]]:
@@ -68,7 +68,7 @@ def per_prompt(prompts: int) -> int:
 
 
 def rule(run: Run, prompts: int) -> FixedWidth:
-    """The design for a subject with that many prompts."""
+    """The design for a subject with this many prompts."""
     return fixed_width(run.options.precision, prompts * per_prompt(prompts))
 
 
@@ -76,8 +76,8 @@ def begin(run: Run) -> Run:
     """The run with its first round planned: every subject's prompts a few times."""
     if run.plan.pictures is not None:
         raise UserError(
-            "--precision decides how many images are made; images that are there already cannot "
-            "be made again. Leave it out."
+            "--precision decides how many images are made, but existing images cannot be made "
+            "again. Omit it."
         )
     return _planned(run, {s: per_prompt(len(p)) for s, p in asked(run).items()})
 
@@ -136,8 +136,8 @@ def _looks(run: Run, table: pd.DataFrame, number: int) -> Iterator[Look]:
 def _at_least(correlation: float, size: float, free: int) -> float:
     """Two standard errors below an intraclass correlation, at least 0 (Donner & Koval 1980).
 
-    Of `size` images a prompt and `free` prompts that may differ: a first impression of how alike a
-    prompt's images are is often wrong, and must not end anything.
+    Of `size` images a prompt and `free` prompts that may differ: a first estimate of how similar
+    a prompt's images are is often wrong, and must not end a subject.
     """
     if size <= 1 or free < 1:
         return 0.0
@@ -146,10 +146,10 @@ def _at_least(correlation: float, size: float, free: int) -> float:
 
 
 def _needed(read: Readings, i: int, design: FixedWidth, subjects: int) -> float:
-    """Images of the same prompts after which a share would be narrow; infinite where none are.
+    """Images of the same prompts after which a share would be narrow; infinite if never.
 
     With m prompts whose images have the correlation r, n images are worth n / (1 + (n / m - 1) r)
-    (Kish 1965, sec. 5.4), never more than m / r. r is the least that is credible, pooled over
+    (Kish 1965, sec. 5.4), never more than m / r. r is the smallest credible value, pooled over
     `subjects`. Images without a label count too.
     """
     n = int(read.counts.sum())
@@ -166,7 +166,7 @@ def _needed(read: Readings, i: int, design: FixedWidth, subjects: int) -> float:
 
 
 def _anytime(run: Run, read: Readings, value: str) -> Interval:
-    """The interval that holds at this and all other looks: images in the order of their rounds."""
+    """The interval valid at this and all other looks: images in the order of their rounds."""
     plan = Betting(precision=run.options.precision)
     rows = read.labelled.sort_values(["seed", "prompt", "sample"])
     return begin_sequence(plan).update((rows.value == value).to_numpy(float)).interval
@@ -181,9 +181,9 @@ def _readings(run: Run, table: pd.DataFrame) -> Iterator[Readings]:
 
 
 def level(run: Run) -> float:
-    """Level of the intervals that are printed: the designs' own, which looking often makes higher.
+    """Level of the printed intervals: that of the designs, which repeated looks raise.
 
-    0.95 for a run that was planned beforehand.
+    0.95 for a run with a fixed plan.
     """
     if not run.options.precision:
         return 0.95
@@ -191,7 +191,7 @@ def level(run: Run) -> float:
 
 
 def summary(run: Run) -> dict[str, object]:
-    """What the page says of the looks: how many, the level of the last interval, images saved."""
+    """Facts on the looks for the report: their number, the last interval's level, images saved."""
     subjects = asked(run)
     last = max((x.number for x in run.plan.looks), default=0)
     return {
@@ -206,7 +206,7 @@ def summary(run: Run) -> dict[str, object]:
 
 
 def plan_size(half: float) -> int:
-    """Images that a plan fixed beforehand needs for that half-width, whatever the share.
+    """Images that a fixed plan needs for that half-width, whatever the share.
 
     Wilson's interval at 95 % is widest at one half, n = z^2 (1 / (4 h^2) - 1) there.
     """

@@ -1,4 +1,4 @@
-"""Whether pictures that somebody brings were copied: nearest images of an index, and how sure."""
+"""Search of user-supplied images for copies: the nearest images of an index, with uncertainty."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Question:
-    """The pictures that are asked about, and those that cannot be read, with the reason."""
+    """The images to search for, and those that cannot be read, with the reason."""
 
     names: tuple[str, ...]
     pictures: tuple[np.ndarray, ...]
@@ -34,7 +34,7 @@ class Question:
 
 
 def ask(paths: Sequence[Path]) -> Question:
-    """Pictures by file or folder; UserError where none of them can be read."""
+    """Images by file or folder; UserError where none of them can be read."""
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
@@ -42,7 +42,7 @@ def ask(paths: Sequence[Path]) -> Question:
         elif path.exists():
             files.append(path)
         else:
-            raise UserError(f"There is nothing at {path}. Give pictures, or folders of them.")
+            raise UserError(f"There is nothing at {path}. Give images, or folders of images.")
     names, pictures, unreadable = [], [], {}
     for file in dict.fromkeys(files):
         try:
@@ -51,13 +51,13 @@ def ask(paths: Sequence[Path]) -> Question:
         except pixels.Unreadable as reason:
             unreadable[str(file)] = str(reason)
     if not names:
-        why = next((f"{k}: {v}" for k, v in unreadable.items()), "there is no picture")
-        raise UserError(f"None of the pictures can be read ({why}). Give others.")
+        why = next((f"{k}: {v}" for k, v in unreadable.items()), "there is no image")
+        raise UserError(f"None of the images can be read ({why}). Give others.")
     return Question(tuple(names), tuple(pictures), unreadable)
 
 
 def opened(folder: Path, how: str = "auto", device: str = "auto") -> tuple[Index, Any]:
-    """An index, prepared to be searched as `how` says, and what pictures have to be described by.
+    """An index, prepared to be searched as `how` says, and its descriptor.
 
     Raises UserError where there is no index, or its descriptor cannot be loaded.
     """
@@ -71,20 +71,20 @@ def opened(folder: Path, how: str = "auto", device: str = "auto") -> tuple[Index
 
 
 def why(index: Index) -> str:
-    """Why candidates are found as they are; empty where all images are compared."""
+    """The reason for the search method; empty where all images are compared."""
     choice = getattr(index.train.finder, "choice", None)
     return "" if choice is None else str(choice.reason)
 
 
 def search(index: Index, encoder: Any, question: Question, k: int, seed: int = 0) -> pd.DataFrame:
-    """The `k` nearest images of each picture (COLUMNS), nearest first.
+    """The `k` nearest training images of each image (COLUMNS), nearest first.
 
     `p` is the share of held-out images that are at least as near to the training set (conformal,
-    Bates et al. 2023, eq. 2), `q` its Benjamini-Hochberg value over all pictures asked about; both
+    Bates et al. 2023, eq. 2), `q` its Benjamini-Hochberg value over all images searched for; both
     belong to the nearest image alone. `p_low` and `p_high` are the 95 % interval of that share
     (Wilson) for as many held-out images as were compared. Without a held-out set they are NaN: a
-    score by itself says little, because it depends on the descriptor and grows with the training
-    set. With a local index, `part` and `source_part` are the crops that are most alike: left, top,
+    score alone says little, because it depends on the descriptor and grows with the training
+    set. With a local index, `part` and `source_part` are the most similar crops: left, top,
     right and bottom as shares of the sides; else None.
     """
     index.check(encoder)
@@ -116,7 +116,7 @@ def search(index: Index, encoder: Any, question: Question, k: int, seed: int = 0
 def _parts(
     index: Index, encoder: Any, query: np.ndarray, position: int
 ) -> tuple[list[float] | None, list[float] | None]:
-    """The crops of a picture and of a training image that are most alike."""
+    """The most similar crops of an image and of a training image."""
     if index.crops == 1:
         return None, None
     row = index.train.rows(np.array([position]))
@@ -129,7 +129,7 @@ def _box(encoder: Any, crop: int) -> list[float]:
 
 
 def _share(scores: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """95 % interval of the share of pictures that were not copied and score at least so much."""
+    """95 % interval of the share of images that were not copied and score at least as high."""
     if not len(chance):
         nothing = np.full(len(scores), np.nan)
         return nothing, nothing
@@ -145,7 +145,7 @@ def _verdict(q: float) -> str:
 
 
 def write_page(path: Path, index: Index, question: Question, table: pd.DataFrame) -> None:
-    """The page of a search; pictures of the training set only where it still lies as indexed."""
+    """Write the report of a search; with training images only if they are still where indexed."""
     from audit import registry
     from audit.evidence.copies import training_set
     from audit.files import write_atomic

@@ -1,4 +1,4 @@
-"""What the training set shows of each subject, read as the model's own images are read."""
+"""Readings of the training set by subject, made in the same way as those of the model's images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEAREST = 0.25
 
 
 def stated_words(attribute: Attribute) -> set[str]:
-    """Words of one class's texts alone: a caption with one of them states that class."""
+    """Words in the texts of only one class: a caption with one of them states that class."""
     words = [{w for t in attribute.texts.get(c, ()) for w in _words(t)} for c in attribute.classes]
     return {w for i, own in enumerate(words) for w in own
             if not any(w in other for j, other in enumerate(words) if j != i)}  # fmt: skip
@@ -37,7 +37,7 @@ def _mentions(caption: str, subject: str) -> bool:
 def read(run: Run, encoder: Any, known: Sequence[Entry], limit: int) -> pd.DataFrame:
     """Readings of the `known` training images by subject, attribute, kind, outcome, value.
 
-    A picture that stands in the set several times may be drawn several times. Only attributes of
+    An image that occurs several times in the set may be drawn several times. Only attributes of
     two classes are read: amplification is defined for these. Empty without captions that name a
     subject, and for a `limit` of 0.
     """

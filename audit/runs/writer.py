@@ -1,7 +1,7 @@
-"""The thread behind the sampler: while a batch is drawn, the one before is written and scored.
+"""The thread behind the sampler: while a batch is drawn, the previous one is written and scored.
 
-Files are written first, so that a finished picture is never lost; vectors are taken from memory,
-not from the file, and kept a chunk at a time.
+Files are written first, so a finished image is never lost; vectors are computed from memory, not
+from the file, and kept a chunk at a time.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ import numpy as np
 from audit.store import RunFolder
 
 CHUNK = 256
-"""Vectors in a file."""
+"""Vectors per file."""
 DEPTH = 2
 """Batches that may wait: memory stays the same however long the plan is."""
 
 
 class Encoder(Protocol):
-    """What the thread needs of an encoder."""
+    """The part of an encoder that the thread uses."""
 
     key: str
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8 pictures to float32[n, d]."""
+        """uint8 images to float32[n, d]."""
 
 
 class BackgroundWriter:
     """Writes and scores batches in the order in which they come.
 
-    An error of the thread is raised by the next `put`, or at the end; pictures that came before it
-    are kept.
+    An error of the thread is raised by the next `put`, or at the end; earlier images are
+    kept.
     """
 
     def __init__(self, folder: RunFolder, encoders: Sequence[Any], done: Callable[[int], None]):
@@ -68,7 +68,7 @@ class BackgroundWriter:
     def _work(self) -> None:
         while (batch := self._queue.get()) is not None:
             if self._error is not None:
-                continue  # empty the queue, so that nobody waits for ever
+                continue  # empty the queue, or `put` would wait forever
             try:
                 self._keep(*batch)
             except BaseException as error:

@@ -1,4 +1,4 @@
-"""The addresses: each a function from a request to an answer. Ids are looked up, never paths."""
+"""The addresses: functions from a request to a response. Ids are looked up, never paths."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FILES = {
     "icon.svg": (STATIC / "icon.svg", "image/svg+xml"),
     "label.js": (STATIC / "label.js", "text/javascript"),
 }
-"""Every file that is served as it is; the report's own style gives both their tokens."""
+"""Every file that is served unchanged; the report's style sheet defines the tokens of both."""
 
 
 def build(desk: Desk, port: int, key: str) -> Guard:
@@ -70,13 +70,13 @@ class Site:
         return HTMLResponse(html.encode("utf-8", "replace"), status)
 
     def wall(self, request: Request) -> Response:
-        """The images that were asked for, a page of them."""
+        """The images that fit the filters, one page of them."""
         opened = self.desk.open()
         asked = query.read(request.query_params)
         return self._page("wall.html.j2", here="wall", opened=opened, **walls.wall(opened, asked))
 
     def image(self, request: Request) -> Response:
-        """An image with all that is known of it."""
+        """An image with everything known about it."""
         opened, id = self.desk.open(), request.path_params["id"]
         if id not in opened.table.rows:
             raise HTTPException(404, "This run has no such image.")
@@ -85,11 +85,11 @@ class Site:
         return self._page("image.html.j2", here="image", **values)
 
     def thumb(self, request: Request) -> Response:
-        """A small picture."""
+        """A thumbnail of an image."""
         return _sent(request, self.desk.picture, "small")
 
     def picture(self, request: Request) -> Response:
-        """A picture at its own size, or scaled down to a screen's."""
+        """An image at its own size, or scaled down to a screen's."""
         return _sent(request, self.desk.picture, "large")
 
     def train(self, request: Request) -> Response:
@@ -97,7 +97,7 @@ class Site:
         return _sent(request, lambda id, _: self.desk.training(id), "large")
 
     def label(self, request: Request) -> Response:
-        """The labelling queue: first who is asking, then the pictures."""
+        """The labelling queue: first the rater's name, then the images."""
         folder = self.desk.folder
         draw, said = queue.drawn(folder), request.query_params.get("rater", "")
         name = rater(said) if said.strip() else ""
@@ -110,7 +110,7 @@ class Site:
         )  # fmt: skip
 
     def labels(self, request: Request) -> Response:
-        """A rater's queue as JSON: pictures, words, and what this rater said."""
+        """A rater's queue as JSON: images, words, and this rater's labels."""
         draw = queue.drawn(self.desk.folder)
         if draw is None:
             raise UserError("Nothing was drawn to be labelled. Run `t2i-audit label` first.")
@@ -128,7 +128,7 @@ class Site:
             try:
                 return queue.put(draw, self.desk.journal, json.loads(body))
             except (ValueError, RecursionError):
-                raise UserError("This is no label in JSON. Load the page again.") from None
+                raise UserError("This is not a valid label in JSON. Load the page again.") from None
 
         return JSONResponse(await run_in_threadpool(keep))
 
@@ -142,25 +142,25 @@ class Site:
                         headers={"Cache-Control": "private, no-cache"})  # fmt: skip
 
     def mistake(self, request: Request, error: Exception) -> Response:
-        """A sentence for what cannot be done, as the asker reads: JSON for labels, else a page."""
+        """A UserError as the client reads it: JSON for labels, else a page."""
         if request.url.path == "/labels":
             return JSONResponse({"error": str(error)}, 400)
         return self._page("error.html.j2", 400, here="", words=str(error))
 
     def lost(self, request: Request, error: Exception) -> Response:
-        """A page for an address that is not there."""
+        """A page for an address that does not exist."""
         status = error.status_code if isinstance(error, HTTPException) else 404
         return self._page("error.html.j2", status, here="", words="There is nothing here.")
 
     def unreadable(self, request: Request, error: Exception) -> Response:
-        """A picture that cannot be had."""
-        return Response(f"This picture {error}.\n", 404, media_type="text/plain")
+        """The response for an image that is not available."""
+        return Response(f"This image {error}.\n", 404, media_type="text/plain")
 
 
 def _sent(
     request: Request, find: Callable[[str, str], tuple[str, Callable[[], bytes]]], form: str
 ) -> Response:
-    """A picture, or word that the browser's own is still good."""
+    """An image, or the answer that the browser's cached one is still current."""
     tag, data = find(request.path_params["id"], form)
     headers = {"ETag": f'"{tag}"', "Cache-Control": "private, no-cache"}
     if f'"{tag}"' in request.headers.get("if-none-match", ""):

@@ -1,4 +1,4 @@
-"""What the pages read: the tables, pictures and vectors of a run, read anew where they changed."""
+"""Data of the pages: tables, images and vectors of a run, read again when they change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from audit.view.pictures import Shelf
 from audit.view.table import Table
 
 TrainImage = Callable[[str], np.ndarray]
-"""Training image id to uint8[h, w, 3]; pixels.Unreadable where it cannot be had."""
+"""Training image id to uint8[h, w, 3]; pixels.Unreadable where it is not available."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Opened:
 
 
 class Desk:
-    """A run as it is now: a run that grew since is read again at the next page."""
+    """The current state of a run: a run that has grown is read again at the next page."""
 
     def __init__(self, folder: RunFolder, train_image: TrainImage | None = None) -> None:
         self.folder, self.journal, self.shelf = folder, Journal(folder), Shelf()
@@ -44,7 +44,7 @@ class Desk:
         self._session = secrets.token_hex(8)
 
     def open(self) -> Opened:
-        """The run's present state; UserError where it has no results or they are damaged."""
+        """The run's current state; UserError where it has no results or they are damaged."""
         with self._lock:
             stamp = self.folder.stamp()
             if self._opened is None or self._opened.stamp != stamp:
@@ -59,11 +59,11 @@ class Desk:
 
     @property
     def shows_training(self) -> bool:
-        """Whether training images can be shown beside what is near to them."""
+        """Whether training images can be shown next to images near to them."""
         return self._train_image is not None
 
     def picture(self, id: str, form: str) -> tuple[str, Callable[[], bytes]]:
-        """Tag and bytes of a sample's picture; pixels.Unreadable for an id that is not planned."""
+        """Tag and bytes of a sample's image; pixels.Unreadable for an id that is not planned."""
         opened = self.open()
         if id not in opened.table.rows:
             raise pixels.Unreadable("is not in this run")
@@ -76,6 +76,6 @@ class Desk:
         name = match.train[rows[0]] if rows and match else ""
         if not name or self._train_image is None:
             raise pixels.Unreadable("cannot be shown")
-        # Its source is not the run's to watch: kept for as long as this server runs.
+        # Its source is outside the run and not watched: kept while this server runs.
         source = RunPictures(self._train_image, lambda _: self._session)
         return self.shelf.encoded(source, name, "large")

@@ -1,4 +1,4 @@
-"""Who may ask: this machine's browser with the key, under its own name, and for what is offered."""
+"""Access control: only this machine's browser, with the key, and only for existing addresses."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""On every answer; `Cache-Control: no-store` besides, where an answer does not say otherwise."""
+"""On every response; also `Cache-Control: no-store`, unless a response sets its own."""
 WRITES = "/labels"
-"""The one address that takes a POST."""
+"""The only address that accepts a POST."""
 LONGEST = 4096
 """Bytes of a POST that are read."""
 
@@ -35,10 +35,10 @@ def refused(status: int, why: str) -> Response:
 
 
 class Guard:
-    """ASGI middleware around the pages: name of the host, key, method, and headers of answers.
+    """ASGI middleware around the pages: host name, key, method, and response headers.
 
-    A web page that has its own name point at 127.0.0.1 (DNS rebinding) sends that name as `Host`
-    and is refused. The key comes once in the address, becomes a cookie, and leaves the address.
+    A web page whose own name points at 127.0.0.1 (DNS rebinding) sends that name as `Host` and
+    is refused. The key comes once in the address, becomes a cookie, and leaves the address.
     """
 
     def __init__(self, app: ASGIApp, port: int, key: str) -> None:
@@ -47,7 +47,7 @@ class Guard:
         self.hosts = {f"{n}:{port}" for n in names} | (set(names) if port == 80 else set())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass on what may be asked; anything but HTTP is not spoken here."""
+        """Answer, or pass on an allowed request; only HTTP is supported."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
@@ -67,15 +67,15 @@ class Guard:
         await (answer or self.app)(scope, receive, headed)
 
     def answer(self, request: Request) -> Response | None:
-        """A refusal, the exchange of the key for a cookie, or None for what may pass."""
+        """A refusal, the exchange of the key for a cookie, or None for an allowed request."""
         host = request.headers.getlist("host")
         if len(host) != 1 or host[0].casefold() not in self.hosts:
-            return refused(421, "This server answers to 127.0.0.1 and localhost alone.")
+            return refused(421, "This server answers only to 127.0.0.1 and localhost.")
         keys = QueryParams(request.scope["query_string"]).getlist("token")
         if keys and request.method == "GET" and request.url.path == "/":
             return self._exchange(keys)
         if not self._knows(request.headers):
-            return refused(403, "Open the address that `t2i-audit view` printed: it has the key.")
+            return refused(403, "Open the address from `t2i-audit view`: it contains the key.")
         if request.method == "POST" and request.url.path == WRITES:
             return _writing(request.headers, f"http://{host[0].casefold()}")
         if request.method != "GET":
@@ -85,7 +85,7 @@ class Guard:
     def _exchange(self, keys: Iterable[str]) -> Response:
         given = [*keys]
         if len(given) != 1 or not self._equal(given[0]):
-            return refused(403, "This is the key of another session. Open the address anew.")
+            return refused(403, "This is the key of another session. Open the address again.")
         response = RedirectResponse("/", 303)
         response.set_cookie(self.cookie, self.key, path="/", httponly=True, samesite="strict")
         return response
@@ -99,13 +99,13 @@ class Guard:
 
 
 def _writing(headers: Headers, here: str) -> Response | None:
-    """Whether a label may be written: asked for by a page of ours, as JSON, and short."""
+    """A refusal unless a label may be written: sent by this server's page, as JSON, and short."""
     if headers.getlist("origin") != [here]:
-        return refused(403, "Labels are taken from this server's own page alone.")
+        return refused(403, "Labels are accepted only from this server's own page.")
     kind = headers.get("content-type", "").partition(";")[0].strip().casefold()
     if kind != "application/json":
-        return refused(415, "Labels are taken as JSON.")
+        return refused(415, "Labels are accepted only as JSON.")
     length = headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()) or int(length[:9]) > LONGEST or len(length) > 9:
-        return refused(413, "A label is short, and says how long it is.")
+        return refused(413, "A label must be short and state its length.")
     return None

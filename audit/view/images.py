@@ -1,4 +1,4 @@
-"""An image's own page as plain data: what is known of it, what is near to it, what lies beside."""
+"""An image's own page as plain data: its readings, its neighbours, and the images next to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def image(desk: Desk, opened: Opened, id: str, query: Query, extra: Mapping[str,
 ):  # fmt: skip
     """An image's own page; KeyError for an id that is not planned.
 
-    `extra` may say where on the wall it stood (`at`) and whose neighbours are wanted (`encoder`).
+    `extra` may give its position on the wall (`at`) and the encoder of its neighbours (`encoder`).
     """
     table = opened.table
     order = choose(table, query)
@@ -43,7 +43,7 @@ def image(desk: Desk, opened: Opened, id: str, query: Query, extra: Mapping[str,
 
 
 def _at(table: Table, order: np.ndarray, id: str, said: str) -> int | None:
-    """Where an image stands in an order: where it is said to be, or first found; None nowhere."""
+    """Position of an image in an order: the stated one, or the first found; None if absent."""
     place = int(said) if said.isascii() and said.isdigit() and len(said) < 10 else -1
     if 0 <= place < len(order) and table.samples[order[place]].id == id:
         return place
@@ -75,7 +75,7 @@ def _match(table: Table, row: int) -> dict[str, Any] | None:
 
 
 def _twins(opened: Opened, row: int) -> list[dict[str, Any]]:
-    """The same prompt and noise in other arms, those that share this image left out."""
+    """The same prompt and noise in other arms, except arms that share this image."""
     table = opened.table
     sample = table.samples[row]
     others = [
@@ -85,7 +85,7 @@ def _twins(opened: Opened, row: int) -> list[dict[str, Any]]:
 
 
 def _near(opened: Opened, id: str, query: Query, extra: Mapping[str, str]) -> dict[str, Any]:
-    """Nearest images of the run by one encoder, and the encoders that there are."""
+    """Nearest images of the run by one encoder, and the available encoders."""
     encoders = opened.neighbours.encoders
     wanted = extra.get("encoder", "")
     chosen = wanted if wanted in encoders else (encoders[0] if encoders else "")

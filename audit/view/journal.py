@@ -1,7 +1,7 @@
-"""Labels that people give in the browser: every one kept in order, and the sheet that they make.
+"""Labels given in the browser: all of them in order, and the sheet that results.
 
-`journal.jsonl` holds each label as one line, in the order of writing, and is only ever added to;
-`queue.csv` holds the last one per rater and picture, as `t2i-audit label --read` takes it.
+`journal.jsonl` has each label as one line, in the order of writing, and is append-only;
+`queue.csv` has the last one per rater and image, in the form that `t2i-audit label --read` takes.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from audit.store import RunFolder
 
 JOURNAL, QUEUE = "journal.jsonl", "queue.csv"
 NAME = re.compile(r"[^\W_][\w .'\u2019-]{0,39}")
-"""A rater's name: it stands in a sheet, where a leading sign would make it a formula."""
+"""A rater's name: in a spreadsheet, a leading sign would make it a formula."""
 
 Asked = tuple[int, str, str]
-"""A picture of the draw: number, sample, attribute."""
+"""An image of the draw: number, sample, attribute."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """What one rater said of one picture; an empty value takes the label back."""
+    """One rater's label of one image; an empty value withdraws it."""
 
     rater: str
     sample: str
@@ -41,12 +41,12 @@ class Label:
 
 
 def rater(name: str) -> str:
-    """A rater's name as it is kept; UserError for one that a sheet could not hold."""
+    """A rater's name as it is kept; UserError for one that a sheet could not contain."""
     plain = " ".join(name.split())
     if not NAME.fullmatch(plain):
         raise UserError(
-            f"{plain[:40]!r} is no name for a rater. Give initials or a name: letters, figures, "
-            "spaces, dots and hyphens, at most 40, a letter or figure first."
+            f"{plain[:40]!r} is not a valid name for a rater. Give initials or a name: letters, "
+            "figures, spaces, dots and hyphens, at most 40, a letter or figure first."
         )
     return plain
 
@@ -62,7 +62,7 @@ class Journal:
 
     @contextmanager
     def _held(self) -> Iterator[BinaryIO]:
-        """The journal open for appending, alone among threads and processes."""
+        """The journal open for appending, exclusively among threads and processes."""
         path = self._folder.label_file(JOURNAL)
         try:
             lock = path.with_name(f".{path.name}.lock")
@@ -70,12 +70,12 @@ class Journal:
                 yield file
         except OSError as error:
             raise UserError(
-                f"The label was not kept: {path}: {error.strerror}. Free some space or mend the "
+                f"The label was not kept: {path}: {error.strerror}. Free some space or fix the "
                 "folder's rights, and press the key again."
             ) from error
 
     def _catch_up(self, file: BinaryIO) -> None:
-        """Read what was added since; start over where another file lies in its place."""
+        """Read what was added since; start over if the file was replaced."""
         stat = os.fstat(file.fileno())
         if stat.st_ino != self._file or stat.st_size < self._read_to:
             self._file, self._read_to, self._last = stat.st_ino, 0, {}
@@ -87,16 +87,16 @@ class Journal:
             try:
                 label = Label(**json.loads(line))
             except (ValueError, TypeError):
-                continue  # torn by a crash; what came after it stands on its own line
+                continue  # torn by a crash; the next label is on its own line
             self._last.setdefault(label.rater, {})[label.sample, label.attribute] = label.value
 
     def put(self, label: Label, asked: Sequence[Asked]) -> int:
-        """Keep one label and write the sheet anew; the caller has checked it against the draw.
+        """Keep one label and rewrite the sheet; the caller has checked it against the draw.
 
-        Gives how many of the draw the rater has labelled, in this tab or any other.
+        Returns how many of the draw the rater has labelled, in this tab or any other.
 
-        Raises UserError where it cannot be written: then it is to be given again, which does no
-        harm where only the sheet had failed.
+        Raises UserError where it cannot be written: the label must then be given again, which is
+        harmless if only the sheet failed.
         """
         with self._held() as file:
             self._catch_up(file)
@@ -116,7 +116,7 @@ class Journal:
         return file.read(1) == b"\n"
 
     def of(self, name: str, asked: Sequence[Asked]) -> dict[int, str]:
-        """What a rater said last, by number; a sheet that a crash left behind is written anew."""
+        """A rater's last labels, by number; an outdated sheet after a crash is rewritten."""
         if not self._folder.label_file(JOURNAL).exists():
             return {}
         with self._held() as file:

@@ -1,4 +1,4 @@
-"""Which images of a run are nearest to one of them, by the vectors that the run keeps."""
+"""The nearest images of a run to one of them, by the vectors in the run folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audit.store import RunFolder
 
 @dataclass(frozen=True)
 class Vectors:
-    """Vectors of one encoder: float32[n, d], unit length, and where each image's row is."""
+    """Vectors of one encoder: float32[n, d], unit length, and each image's row."""
 
     ids: tuple[str, ...]
     rows: np.ndarray
@@ -47,7 +47,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 class Neighbours:
-    """Vectors of a run, read when they are first asked for, one encoder at a time."""
+    """Vectors of a run, read on first use, one encoder at a time."""
 
     def __init__(self, folder: RunFolder, ids: Collection[str]) -> None:
         self._folder, self._ids = folder, frozenset(ids)
@@ -56,11 +56,11 @@ class Neighbours:
 
     @property
     def encoders(self) -> list[str]:
-        """Encoders that saw the run's own images, those that saw training images left out."""
+        """Encoders of the run's own images, without those of training images."""
         return [e for e in self._folder.encoders() if not e.endswith("-training")]
 
     def of(self, encoder: str) -> Vectors | None:
-        """The vectors of one encoder, or None for one that left none."""
+        """The vectors of one encoder, or None if there are none."""
         if encoder not in self.encoders:
             return None
         with self._lock:

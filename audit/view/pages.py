@@ -1,4 +1,4 @@
-"""What all pages share: templates with their filters, and an image as a card."""
+"""Shared by all pages: templates with their filters, and an image as a card."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def environment() -> Environment:
-    """Templates, escaped and strict about what is not there."""
+    """Templates, escaped and strict about undefined values."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -30,12 +30,12 @@ def environment() -> Environment:
 
 
 def title(name: str) -> str:
-    """An attribute's name for people."""
+    """An attribute's name for display."""
     return wording.clip(name.replace("_", " "), 60)
 
 
 def cosine(x: float) -> str:
-    """A similarity or probability with two decimals, and a dash where it is not known."""
+    """A similarity or probability with two decimals, and a dash if unknown."""
     return wording.tie(f"{x:.2f}") if math.isfinite(x) else wording.DASH
 
 
@@ -46,7 +46,7 @@ def ref(id: str) -> str:
 
 @dataclass(frozen=True)
 class Tag:
-    """What was read of one attribute of one image, or why nothing was."""
+    """The reading of one attribute of one image, or why there is none."""
 
     attribute: str
     word: str
@@ -55,7 +55,7 @@ class Tag:
 
 
 def tags(table: Table, row: int) -> list[Tag]:
-    """The readings of a row, those that were not asked left out."""
+    """The readings of a row, for the attributes that were asked."""
     found = []
     for r in table.readings:
         if outcome := r.outcome[row]:
@@ -66,7 +66,7 @@ def tags(table: Table, row: int) -> list[Tag]:
 
 
 def gone(opened: Opened, id: str) -> str:
-    """Why a sample has no picture; empty where it has one."""
+    """Why a sample has no image; empty if it has one."""
     if reason := opened.table.blocked.get(id, ""):
         return reason
     try:
@@ -77,7 +77,7 @@ def gone(opened: Opened, id: str) -> str:
 
 
 def card(opened: Opened, row: int, href: str) -> dict[str, Any]:
-    """One image on a wall; no key is a method of dict, which a template would find first."""
+    """One image on a wall; keys must not be methods of dict, which a template would find first."""
     table, match = opened.table, opened.table.match
     id = table.samples[row].id
     return {

@@ -1,4 +1,4 @@
-"""Pictures as the browser gets them: decoded under caps, encoded anew, kept while unchanged."""
+"""Images for the browser: decoded under limits, encoded again, cached while unchanged."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from audit.records import digest
 from audit.runs.pictures import RunPictures
 
 SMALL, LARGE = 256, 1024
-"""Longest side of a thumbnail and of a picture on its own page."""
+"""Longest side of a thumbnail and of an image on its own page."""
 BUDGET = 96 << 20
-"""Bytes of encoded pictures that are kept in memory."""
+"""Bytes of encoded images that are kept in memory."""
 AT_ONCE = max(2, min(4, os.cpu_count() or 2))
-"""Pictures decoded at the same time: each may take 64 million pixels."""
+"""Images decoded at the same time: each may have 64 million pixels."""
 
 
 def webp(picture: np.ndarray, side: int = SMALL) -> bytes:
-    """uint8[h, w, 3] as WebP, scaled down to `side`; smaller pictures keep their size, lossless."""
+    """uint8[h, w, 3] as WebP, scaled down to `side`; smaller images keep their size, lossless."""
     image = Image.fromarray(picture)
     small = max(image.size) <= side
     if not small:
@@ -52,7 +52,7 @@ FORMS: Mapping[str, tuple[Callable[[np.ndarray], bytes], str]] = {
 
 @dataclass
 class Shelf:
-    """Encoded pictures by key, the least recently asked for out first."""
+    """Encoded images by key; the least recently used are dropped first."""
 
     budget: int = BUDGET
     held: int = 0
@@ -63,7 +63,7 @@ class Shelf:
     )
 
     def get(self, key: str, make: Callable[[], bytes]) -> bytes:
-        """The bytes under `key`, made where they are not held."""
+        """The bytes under `key`, made if they are not cached."""
         with self._lock:
             if key in self._known:
                 self._known.move_to_end(key)
@@ -79,7 +79,7 @@ class Shelf:
         return data
 
     def encoded(self, source: RunPictures, id: str, form: str) -> tuple[str, Callable[[], bytes]]:
-        """A picture's tag, which changes when it does, and what gives its bytes.
+        """An image's tag, which changes when it does, and a function that returns its bytes.
 
         `form` is one of FORMS. Both raise pixels.Unreadable.
         """

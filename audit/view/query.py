@@ -1,4 +1,4 @@
-"""What is asked of the wall: filters, order and page, read from an address and written to one."""
+"""Queries of the wall: filters, order and page, read from an address and written to one."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MOST = 400
 
 @dataclass(frozen=True)
 class Query:
-    """Filters that all hold at once; empty and NaN ones hold for every row."""
+    """Filters that are combined by `and`; empty and NaN ones fit every row."""
 
     words: str = ""
-    """Each word must stand in the text, before or after rewriting; or the id of an image."""
+    """Each word must be in the text, before or after rewriting; or the id of an image."""
     subject: str = ""
     arm: str = ""
     prompt: str = ""
@@ -42,7 +42,7 @@ class Query:
     page: int = 1
 
     def parameters(self) -> dict[str, str]:
-        """What differs from the plain wall, as the parameters of an address."""
+        """Differences from the unfiltered wall, as the parameters of an address."""
         plain = {k: getattr(self, k) for k in ("words", "subject", "arm", "prompt", "copy",
                                                "missing", "sort")}  # fmt: skip
         found = {k: v for k, v in plain.items() if v}
@@ -52,23 +52,23 @@ class Query:
         return found | ({"page": str(self.page)} if self.page > 1 else {})
 
     def address(self, path: str = "/", **more: object) -> str:
-        """An address under `path` that asks the same; `more` is added to it."""
+        """An address under `path` with this query; `more` is added to it."""
         text = urlencode(self.parameters() | {k: str(v) for k, v in more.items()})
         return f"{path}?{text}" if text else path
 
     def but(self, **changes: Any) -> Query:
-        """The same question with changes, from its first page unless a page is given."""
+        """The same query with changes, from its first page unless a page is given."""
         return replace(self, **{"page": 1, **changes})
 
     def without(self, attribute: str) -> Query:
-        """The same question without the filter of one attribute."""
+        """The same query without the filter of one attribute."""
         return self.but(readings=tuple(r for r in self.readings if r[0] != attribute))
 
 
 def read(parameters: Mapping[str, str]) -> Query:
-    """A question from an address; UserError for a number that is none or a word that is not known.
+    """A query from an address; UserError for an invalid number or an unknown word.
 
-    A subject, arm or class that the run does not have is no error: no row has it.
+    A subject, arm or class that the run does not have is not an error: no row has it.
     """
     words = {k: parameters.get(k, "").strip()[:MOST]
              for k in ("words", "subject", "arm", "prompt", "copy", "missing", "sort")}  # fmt: skip
@@ -94,7 +94,7 @@ def _number(parameters: Mapping[str, str], name: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UserError(f"The similarity {text[:40]!r} is no number. Give one from -1 to 1.")
+        raise UserError(f"The similarity {text[:40]!r} is not a number. Give one from -1 to 1.")
     return value
 
 
@@ -103,13 +103,12 @@ def _whole(parameters: Mapping[str, str], name: str, usual: int) -> int:
     if not text:
         return usual
     if not (text.isascii() and text.isdigit()) or not 0 < len(text) <= 9:
-        raise UserError(f"The {name} {text[:40]!r} is no whole number. Take it from the address.")
+        raise UserError(f"The {name} {text[:40]!r} is not a whole number. Correct the address.")
     return max(1, int(text))
 
 
 def choose(table: Table, query: Query) -> np.ndarray:
-    """Rows that the question holds for, int64[m], in its order; unknown values last, ties as
-    planned.
+    """Rows that fit the query, int64[m], in its order; unknown values last, ties as planned.
 
     Raises UserError for an order that the run does not have.
     """
@@ -159,7 +158,7 @@ def _near(table: Table, query: Query) -> np.ndarray:
     if table.match is None:
         return ~keep if asked else keep
     if query.low == query.low:
-        keep &= table.match.score >= query.low  # NaN is not within any range
+        keep &= table.match.score >= query.low  # NaN is in no range
     if query.high == query.high:
         keep &= table.match.score <= query.high
     if query.copy:

@@ -1,4 +1,4 @@
-"""The labelling queue: the pictures that `t2i-audit label` drew, and nothing that was read."""
+"""The labelling queue: the images that `t2i-audit label` drew, without their readings."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ KEYS: Mapping[str, str] = {"u": "uncertain", "n": "no person", "s": "several peo
 
 @dataclass(frozen=True)
 class Drawn:
-    """The draw as raters see it: pictures by number, and the words that may be said."""
+    """The draw as raters see it: images by number, and the allowed words."""
 
     asked: tuple[Asked, ...]
     classes: Mapping[str, Sequence[str]]
 
     def check(self, sample: str, attribute: str, value: str) -> None:
-        """UserError for a picture that was not drawn and for a word that may not be said."""
+        """Raise UserError for an image that was not drawn and for a word that is not allowed."""
         if not any((s, a) == (sample, attribute) for _, s, a in self.asked):
-            raise UserError("This picture is not in the draw. Load the page again.")
+            raise UserError("This image is not in the draw. Load the page again.")
         allowed = [*self.classes[attribute], *sheet.REASONS]
         if value and value not in allowed:
             raise unknown(f"value of {attribute}", value[:60], allowed)
 
 
 def drawn(folder: RunFolder) -> Drawn | None:
-    """What `t2i-audit label` drew, as it is now; None where nothing was drawn."""
+    """The current draw of `t2i-audit label`; None where nothing was drawn."""
     path = folder.label_file(RECORD)
     try:
         rows = sheet.drawn(path.read_bytes()).rows
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged. Move the folder `labels` away and draw anew.") from (
+        raise UserError(f"{path} is damaged. Move the folder `labels` away and draw again.") from (
             error
         )
     classes = classes_of(folder.results())
@@ -51,7 +51,7 @@ def drawn(folder: RunFolder) -> Drawn | None:
 
 
 def state(draw: Drawn, journal: Journal, name: str) -> dict[str, Any]:
-    """All that a rater's page needs: pictures by number, words with keys, and what was said."""
+    """Data for a rater's page: images by number, words with keys, and labels so far."""
     who = rater(name)
     reasons = [{"key": k, "value": v} for k, v in KEYS.items()]
     return {
@@ -64,12 +64,12 @@ def state(draw: Drawn, journal: Journal, name: str) -> dict[str, Any]:
 
 
 def put(draw: Drawn, journal: Journal, body: object) -> dict[str, Any]:
-    """Keep a label that came as JSON; UserError where it is not one of this draw."""
+    """Keep a label from JSON; UserError where it does not belong to this draw."""
     fields = ("rater", "sample", "attribute", "value")
     if not isinstance(body, dict) or set(body) != set(fields):
         raise UserError("A label has rater, sample, attribute and value. Load the page again.")
     if not all(isinstance(body[f], str) for f in fields):
-        raise UserError("A label's parts are words. Load the page again.")
+        raise UserError("The parts of a label must be text. Load the page again.")
     label = Label(rater(body["rater"]), body["sample"], body["attribute"], body["value"])
     draw.check(label.sample, label.attribute, label.value)
     return {"saved": asdict(label), "done": journal.put(label, draw.asked)}

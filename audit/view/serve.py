@@ -1,4 +1,4 @@
-"""The server: on this machine alone, at a free port, with a key of its own."""
+"""The server: on this machine only, at a free port, with its own key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ADDRESS = "127.0.0.1"
 
 
 def bind(port: int) -> socket.socket:
-    """A socket on this machine alone, 0 for a free port; UserError where the port is taken."""
+    """A socket on this machine only, 0 for a free port; UserError where the port is taken."""
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -25,7 +25,7 @@ def bind(port: int) -> socket.socket:
     except OSError as error:
         made.close()
         raise UserError(
-            f"Port {port} cannot be had: {error.strerror}. Choose another with --port, or 0."
+            f"Port {port} is not available: {error.strerror}. Choose another with --port, or 0."
         ) from error
     return made
 
@@ -38,13 +38,13 @@ def serve(desk: Desk, port: int, ready: Callable[[str], None]) -> None:
     desk.open()
     made, key = bind(port), secrets.token_urlsafe(32)
     number = int(made.getsockname()[1])
-    # No access log: its first line would hold the key.
+    # No access log: its first line would contain the key.
     config = uvicorn.Config(
         build(desk, number, key), log_level="warning", access_log=False, server_header=False,
         lifespan="off", proxy_headers=False, ws="none",
     )  # fmt: skip
     made.listen()
     ready(f"http://{ADDRESS}:{number}/?token={key}")
-    # Interrupting is how it ends, not a failure.
+    # An interrupt ends it normally.
     with made, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[made])

@@ -17,19 +17,19 @@ from audit.records import Sample
 from audit.store import RunFolder
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
-"""What a sample id may look like: it becomes a file name."""
+"""The allowed form of a sample id, which becomes a file name."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """Words by code: row i has `names[codes[i]]`, and none where the code is -1."""
+    """Words by code: row i has `names[codes[i]]`, or none where the code is -1."""
 
     names: tuple[str, ...]
     codes: np.ndarray
 
     @classmethod
     def of(cls, words: Iterable[object], first: Sequence[str] = ()) -> Column:
-        """Codes for words, None and NaN as -1; the names of `first` lead and are always there."""
+        """Codes for words, None and NaN as -1; the names of `first` come first, used or not."""
         plain = [None if w is None or w != w else str(w) for w in words]
         names = dict.fromkeys([*first, *(w for w in plain if w is not None)])
         code = {w: i for i, w in enumerate(names)}
@@ -40,7 +40,7 @@ class Column:
         return self.names[code] if code >= 0 else ""
 
     def equals(self, name: str) -> np.ndarray:
-        """bool[n]: the rows with that word; none for a word that no row has."""
+        """bool[n]: the rows with that word; all False for an unknown word."""
         return self.codes == (self.names.index(name) if name in self.names else -2)
 
     @cached_property
@@ -54,30 +54,30 @@ class Column:
         return tuple(n.casefold() for n in self.names)
 
     def contains(self, words: Sequence[str]) -> np.ndarray:
-        """bool[n]: the rows whose text holds every one of `words`, which are in folded case."""
+        """bool[n]: the rows whose text contains every one of `words`, which are in folded case."""
         hit = np.array([all(w in n for w in words) for n in self._folded] + [False])
         return hit[self.codes]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read of one attribute, per row; outcome -1 where it was not asked."""
+    """Readings of one attribute, per row; outcome -1 where it was not asked."""
 
     name: str
     outcome: Column
     value: Column
     score: np.ndarray
-    """float64[n]; NaN where there is none."""
+    """float64[n]; NaN if there is none."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """The nearest training image per row; NaN scores and `copy` -1 where nothing is known."""
+    """The nearest training image per row; NaN scores and `copy` -1 if unknown."""
 
     score: np.ndarray
     held: np.ndarray
     copy: np.ndarray
-    """int8[n]: 1 a copy, 0 none, -1 undecided."""
+    """int8[n]: 1 a copy, 0 not a copy, -1 undecided."""
     train: Column
     caption: Column
     repeats: np.ndarray
@@ -85,7 +85,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Table:
-    """Every planned image of a run with all that is known of it, in the plan's order."""
+    """Every planned image of a run with everything known about it, in the plan's order."""
 
     samples: tuple[Sample, ...]
     prompt: Column
@@ -97,18 +97,18 @@ class Table:
     readings: tuple[Reading, ...]
     match: Match | None
     fit: np.ndarray
-    """float64[n]: cosine of image and original prompt; NaN where it was not measured."""
+    """float64[n]: cosine of image and original prompt; NaN if not measured."""
     blocked: Mapping[str, str]
-    """Sample id to the reason why there is no picture."""
+    """Sample id to the reason why there is no image."""
     missing: Mapping[str, np.ndarray]
-    """Reason to bool[n]: rows of which something is missing for that reason."""
+    """Reason to bool[n]: rows that lack something for that reason."""
 
     def __len__(self) -> int:
         return len(self.samples)
 
     @cached_property
     def rows(self) -> Mapping[str, tuple[int, ...]]:
-        """Sample id to its rows: arms that leave a text alone share the image."""
+        """Sample id to its rows: arms that leave a text unchanged share the image."""
         found: dict[str, list[int]] = {}
         for i, s in enumerate(self.samples):
             found.setdefault(s.id, []).append(i)
@@ -124,7 +124,7 @@ class Table:
 
     @cached_property
     def orders(self) -> Mapping[str, tuple[str, np.ndarray]]:
-        """Orders by name: words for people, and float64[n] of which the lowest comes first."""
+        """Orders by name: display text, and float64[n], of which the lowest comes first."""
         found = {"": ("As planned", np.arange(len(self), dtype=float))}
         if self.match is not None:
             found["near"] = ("Nearest to a training image", -self.match.score)
@@ -145,12 +145,14 @@ class Table:
 
 
 def gather(folder: RunFolder) -> Table:
-    """Read the tables of a finished run once; UserError where one is gone, damaged or no run's."""
+    """Read the tables of a finished run once; UserError where one is missing or damaged."""
     results = folder.results()
     tables, samples = results["tables"], tuple(folder.plan())
     wrong = next((s.id for s in samples if not ID.fullmatch(s.id)), None)
     if wrong is not None:
-        raise UserError(f"The plan of {folder.path} names an image {wrong[:60]!r}. Make it anew.")
+        raise UserError(
+            f"The plan of {folder.path} names an image {wrong[:60]!r}. Run the same command again."
+        )
     read = {n: folder.read_table(n) for n in ("attributes", "matches", "alignment") if n in tables}
     empty = pd.DataFrame()
     attributes, matches = read.get("attributes", empty), read.get("matches", empty)
@@ -174,7 +176,7 @@ def gather(folder: RunFolder) -> Table:
 
 
 def _place(samples: Sequence[Sample], part: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-    """A table with one row per sample, and where each planned row finds its own, or -1."""
+    """A table with one row per sample, and the position of each planned row's own, or -1."""
     once = part.drop_duplicates("sample")
     index = pd.Index(once["sample"].astype(object))
     return once, index.get_indexer(pd.Index([s.id for s in samples], dtype=object))
@@ -228,7 +230,7 @@ def _missing(
     samples: Sequence[Sample], readings: Sequence[Reading], matches: pd.DataFrame,
     blocked: Mapping[str, str],
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Rows by reason: of a reading, of a match, or of the picture itself."""
+    """Rows by reason: of a reading, of a match, or of the image itself."""
     columns = [r.outcome for r in readings]
     if len(matches):
         once, at = _place(samples, matches)

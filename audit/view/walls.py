@@ -1,4 +1,4 @@
-"""The wall as plain data: a page of cards, every filter with its counts, ways to other pages."""
+"""The wall as plain data: a page of cards, every filter with its counts, links to other pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from audit.view.table import Column, Reading, Table
 
 
 def wall(opened: Opened, query: Query) -> dict[str, Any]:
-    """The wall: one page of what was asked for, the filters, and the way to other pages."""
+    """The wall: one page of the results, the filters, and links to other pages."""
     table = opened.table
     rows = choose(table, query)
     pages = max(1, math.ceil(len(rows) / query.size))
@@ -39,14 +39,14 @@ def wall(opened: Opened, query: Query) -> dict[str, Any]:
 
 
 def extent(table: Table) -> tuple[float, float] | None:
-    """The least and the greatest similarity to a training image; None where none was searched."""
+    """The lowest and highest similarity to a training image; None without a search."""
     if table.match is None or not np.isfinite(table.match.score).any():
         return None
     return float(np.nanmin(table.match.score)), float(np.nanmax(table.match.score))
 
 
 def facets(table: Table, query: Query) -> list[dict[str, Any]]:
-    """A choice per attribute: its classes, and the reasons why there is none, with counts."""
+    """A choice per attribute: its classes, and the reasons for missing labels, with counts."""
     chosen = dict(query.readings)
     return [
         {"name": f"a.{r.name}", "title": title(r.name), "chosen": chosen.get(r.name, ""),
@@ -77,7 +77,11 @@ def plain_facets(table: Table, query: Query) -> list[dict[str, Any]]:
         gone.insert(0, ("any", "any reason", either))
     found = [("subject", "Subject", subjects), ("arm", "Arm", arms)]
     if table.match is not None:
-        calls = [("yes", "copies", 1), ("no", "not called a copy", 0), ("open", "not decided", -1)]
+        calls = [
+            ("yes", "copies", 1),
+            ("no", "not flagged as a copy", 0),
+            ("open", "not decided", -1),
+        ]
         counted = [(k, w, int((table.match.copy == c).sum())) for k, w, c in calls]
         found.append(("copy", "Copy of a training image", [c for c in counted if c[2]]))
     found.append(("missing", "Something missing", gone))
@@ -89,8 +93,8 @@ def plain_facets(table: Table, query: Query) -> list[dict[str, Any]]:
 
 
 def chips(query: Query) -> list[tuple[str, str]]:
-    """The filters that are on, in words, each with the address that takes it off."""
-    calls = {"yes": "copies", "no": "not called a copy", "open": "copy not decided"}
+    """The active filters, in words, each with the address that removes it."""
+    calls = {"yes": "copies", "no": "not flagged as a copy", "open": "copy not decided"}
     plain = {
         "words": f"\N{LEFT DOUBLE QUOTATION MARK}{query.words}\N{RIGHT DOUBLE QUOTATION MARK}",
         "subject": f"subject {query.subject}",

@@ -208,8 +208,8 @@ def test_captions_come_from_a_table_where_there_is_one(tmp_path: Path) -> None:
     [
         (lambda p: None, "There is nothing at"),
         (lambda p: p.write_text("hello"), "is not a tar or a Parquet"),
-        (lambda p: p.mkdir(), "holds no images"),
-        (lambda p: (p / "img_emb").mkdir(parents=True), "holds no .npy"),
+        (lambda p: p.mkdir(), "contains no images"),
+        (lambda p: (p / "img_emb").mkdir(parents=True), "contains no .npy"),
         (lambda p: (p.mkdir(), (p / "state.json").write_text("{}")), "saved dataset"),
     ],
 )

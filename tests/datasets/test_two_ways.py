@@ -168,7 +168,7 @@ def test_a_folder_is_what_it_was_for_each_way(tmp_path: Path) -> None:
 def test_embeddings_hold_no_pictures(tmp_path: Path) -> None:
     """One sentence instead of a run over nothing."""
     path = made.embeddings(tmp_path / "e", np.ones((4, 3), np.float32))
-    with pytest.raises(UserError, match="holds embeddings, which are vectors"):
+    with pytest.raises(UserError, match="contains embeddings, which are vectors"):
         imported.read(path)
 
 
@@ -190,7 +190,7 @@ def test_seeds_of_a_training_set_may_be_anything(tmp_path: Path) -> None:
     parquet.write_table(table, tmp_path / "x.parquet")
     source = find(tmp_path / "x.parquet")
     assert [i.reason for u in source.units() for i in source.read(u)] == ["", ""]
-    with pytest.raises(UserError, match="line 2: 'x' is no whole seed"):
+    with pytest.raises(UserError, match="line 2: seed 'x' is not a whole number"):
         imported.read(tmp_path / "x.parquet").items()
 
 

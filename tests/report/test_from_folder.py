@@ -98,7 +98,7 @@ def test_labels_alone_have_no_frames_for_pictures(one: Evidence, tmp_path: Path)
 
 def test_what_is_no_finished_run_is_said(one: Evidence, tmp_path: Path) -> None:
     """An empty folder, one that an earlier version left, and one whose file is torn."""
-    with pytest.raises(UserError, match="holds no finished run"):
+    with pytest.raises(UserError, match="contains no finished run"):
         from_folder.render(RunFolder(tmp_path / "none"), one.image, None)
     folder = written(one, tmp_path / "run")
     (folder.path / "page.json").write_text('{"suite": ')

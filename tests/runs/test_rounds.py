@@ -137,6 +137,6 @@ def test_rounds_need_a_model(tmp_path: Path) -> None:
     """Images that exist already cannot be drawn again."""
     made = run(0.1, tmp_path)
     images = replace(made.plan, pictures=lambda _: np.zeros((1, 1, 3), np.uint8))
-    with pytest.raises(UserError, match="Leave it out"):
+    with pytest.raises(UserError, match="Omit it"):
         rounds.begin(replace(made, plan=images))
     assert rounds.level(running.run(tmp_path, made.suite)) == 0.95

@@ -102,7 +102,7 @@ def test_words_for_people(place: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(cli.app, ["search", str(tmp_path), "-i", str(place / "idx")])
     assert result.exit_code == 0, result.output
     assert f"{copy}: copy (p = 0.0033, q = 0.0033)" in result.output
-    assert "bad.png: unreadable (not a picture in a known format)" in result.output
+    assert "bad.png: unreadable (not an image in a known format)" in result.output
     assert "25.00% of the training set" in result.output
 
 
@@ -121,8 +121,8 @@ def test_without_a_held_out_set_nothing_is_called_a_copy(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("what", "said"),
-    [("missing.png", "There is nothing at"), ("empty", "there is no picture"),
-     ("bad.png", "None of the pictures can be read")],
+    [("missing.png", "There is nothing at"), ("empty", "there is no image"),
+     ("bad.png", "None of the images can be read")],
 )  # fmt: skip
 def test_a_question_without_pictures_is_one_sentence(what: str, said: str, tmp_path: Path) -> None:
     """A path that is not there, an empty folder, and zero readable pictures."""
@@ -157,7 +157,7 @@ def test_unreadable_images_are_listed(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "1 images have no vector" in result.output
     assert (tmp_path / "idx" / "unreadable.csv").read_text() == (
-        'image,reason\n"bad,name.png",not a picture in a known format\n'
+        'image,reason\n"bad,name.png",not an image in a known format\n'
     )
 
 
@@ -317,7 +317,7 @@ def test_a_local_index_refuses_what_it_cannot_do(parts: Path, tmp_path: Path) ->
     with pytest.raises(UserError, match="cannot be compared"):
         load(parts / "local").check(named.named("embedded-copy"))
     made.embeddings(tmp_path / "train", np.eye(8, dtype=np.float32))
-    with pytest.raises(UserError, match="needs pictures to cut"):
+    with pytest.raises(UserError, match="needs images to cut"):
         build({"train": find(tmp_path / "train")}, named.named("local:pixels"), tmp_path / "i")
 
 

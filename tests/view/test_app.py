@@ -147,7 +147,7 @@ def test_copies_are_called_where_they_were(run: made.Made) -> None:
     called = run.matches.set_index("sample")["copy"]
     assert marked == [s.id for s in run.samples if called.loc[[s.id]].iloc[0] is True]
     assert marked
-    words = {True: "of a training image", False: "Not called a copy", None: "was not decided"}
+    words = {True: "of a training image", False: "Not flagged as a copy", None: "Undecided whether"}
     seen = set()
     for r in run.matches[run.matches.outcome == "label"].itertuples():
         page = browser.get(f"/image/{r.sample}").text
@@ -175,7 +175,7 @@ def test_pages_turn_without_losing_the_filter(tmp_path: Path) -> None:
 def test_a_filter_without_images_says_so(run: made.Made) -> None:
     """An empty wall is no error, and says what to do."""
     page = client(run).get("/?words=nobody+has+this").text
-    assert "No image fits" in page
+    assert "No image matches" in page
     assert cells(page) == []
 
 

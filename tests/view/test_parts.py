@@ -133,7 +133,7 @@ def test_a_port_that_is_taken_is_said_so() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=f"Port {port} cannot be had"):
+        with pytest.raises(UserError, match=f"Port {port} is not available"):
             serve.bind(port)
     with serve.bind(0) as free:
         assert free.getsockname()[0] == "127.0.0.1"

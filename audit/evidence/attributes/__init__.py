@@ -1,1 +1,1 @@
-"""What is read from pictures."""
+"""Readers of attributes from images."""

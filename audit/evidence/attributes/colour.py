@@ -13,7 +13,7 @@ TO_XYZ = np.array(
 )  # fmt: skip
 """Linear sRGB to XYZ (IEC 61966-2-1; matrix to seven digits)."""
 WHITE = TO_XYZ.sum(1)
-"""D65 as the primaries add up to it, so that greys have a* = b* = 0 to the last digit."""
+"""D65 as the sum of the primaries: greys have a* = b* = 0 to the last digit."""
 MONK = (
     "#f6ede4", "#f3e7db", "#f7ead0", "#eadaba", "#d7bd96",
     "#a07e56", "#825c43", "#604134", "#3a312a", "#292420",
@@ -65,8 +65,8 @@ def skin_pixels(picture: np.ndarray) -> np.ndarray:
     """Which pixels of uint8[h, w, 3] may be skin, bool[h, w].
 
     Hue from red to yellow, chroma between grey and paint, not black and not white, in CIELAB: wide
-    enough to hold all ten Monk swatches with shading, where the rules in use reject six of them.
-    Orange wood and sand pass as well, so that a mask of the person is better wherever there is one.
+    enough for all ten Monk swatches with shading, of which the usual rules reject six.
+    Orange wood and sand pass as well: use a mask of the person wherever there is one.
     """
     c = lab(picture)
     chroma, hue = np.hypot(c[..., 1], c[..., 2]), np.degrees(np.arctan2(c[..., 2], c[..., 1]))

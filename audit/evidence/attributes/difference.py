@@ -20,7 +20,7 @@ def difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     h2 = np.degrees(np.arctan2(second[..., 2], a2)) % 360
     grey = c1 * c2 == 0
     turn = np.where(grey, 0.0, (h2 - h1 + 180) % 360 - 180)
-    # Opposite hues: equation 10 takes h2 - h1 = 180 as it stands, the remainder gives -180.
+    # Opposite hues: equation 10 takes h2 - h1 = 180 as it is; the remainder gives -180.
     turn = np.where(h2 - h1 == 180, 180.0, turn)
     dl, dc = second[..., 0] - first[..., 0], c2 - c1
     dh = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn / 2))

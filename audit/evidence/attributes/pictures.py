@@ -1,6 +1,6 @@
-"""Attributes that are read from pixels: the shipped readers, and one function of anybody's own.
+"""Attributes that are read from pixels: the shipped readers, and user-supplied functions.
 
-A reader takes a picture, uint8[h, w, 3], and returns a class name, one of the outcomes "uncertain",
+A reader takes an image, uint8[h, w, 3], and returns a class name, one of the outcomes "uncertain",
 "no person" and "several people", or None for uncertain. Nothing else is needed:
 
     def hat(picture):
@@ -24,13 +24,13 @@ OUTCOMES = ("uncertain", "no person", "several people")
 
 
 def monk(picture: np.ndarray) -> str | None:
-    """Monk class of the skin in a picture, `monk 1` (lightest) to `monk 10`, or None."""
+    """Monk class of the skin in an image, `monk 1` (lightest) to `monk 10`, or None."""
     found = skin_tone.read(picture)
     return f"monk {found.monk}" if found.outcome == "label" else None
 
 
 def tone_type(picture: np.ndarray) -> str | None:
-    """Typology class of the skin in a picture, `very light` to `dark`, or None."""
+    """Typology class of the skin in an image, `very light` to `dark`, or None."""
     from audit.evidence.attributes.colour import skin_type
 
     found = skin_tone.read(picture)
@@ -38,9 +38,10 @@ def tone_type(picture: np.ndarray) -> str | None:
 
 
 def key(attribute: Attribute, reader: Any) -> str:
-    """Changes with the reader's name, the class list and, where they can be had, what it runs.
+    """Changes with the reader's name, the class list and, where available, the code it runs.
 
-    That is the source of its module, and what the module's function `stamp` says of its libraries.
+    That is the source of its module, and the result of the module's function `stamp`, which
+    identifies its libraries.
     """
     module = inspect.getmodule(reader)
     try:
@@ -52,10 +53,10 @@ def key(attribute: Attribute, reader: Any) -> str:
 
 
 def read(attribute: Attribute, reader: Reader, picture: np.ndarray) -> tuple[str, str | None]:
-    """Outcome and value of one picture; UserError, with the reader's name, for its mistakes."""
+    """Outcome and value of one image; UserError, with the reader's name, for its mistakes."""
     try:
         found = reader(picture.copy())
-    except Exception as error:  # a stranger's function raises what it likes
+    except Exception as error:  # a user-supplied function may raise anything
         raise UserError(
             f"The reader {attribute.reader!r} of {attribute.name} failed: "
             f"{type(error).__name__}: {error}. Correct it; readings so far are kept."
@@ -66,5 +67,5 @@ def read(attribute: Attribute, reader: Reader, picture: np.ndarray) -> tuple[str
         return str(found), None
     if not isinstance(found, str) or found not in attribute.classes:
         said = unknown(f"class of {attribute.name}", str(found)[:60], attribute.classes)
-        raise UserError(f"The reader {attribute.reader!r} answers what is no class: {said}")
+        raise UserError(f"The reader {attribute.reader!r} returned an unknown class: {said}")
     return "label", found

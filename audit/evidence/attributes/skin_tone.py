@@ -1,4 +1,4 @@
-"""Skin tone from pixels: which Monk class a person's skin is nearest to, and its typology angle."""
+"""Skin tone from pixels: the nearest Monk class of a person's skin, and its typology angle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from audit.evidence.attributes.colour import lab, nearest_monk, skin_pixels, typ
 
 LEAST_PIXELS = 60
 LEAST_SHARE = 0.02
-"""Fewer skin pixels, or a smaller share of those looked at, say nothing."""
+"""With fewer skin pixels, or a smaller share of the pixels examined, there is no reading."""
 TRIM = 0.15
 """Share of the darkest and of the lightest skin pixels that count as shadow and highlight."""
 
@@ -30,12 +30,12 @@ class Tone:
 def read(picture: np.ndarray, mask: np.ndarray | None = None) -> Tone:
     """The tone of uint8[h, w, 3]; `mask` bool[h, w] says where skin can be.
 
-    The median of CIELAB over the skin pixels without the darkest and lightest, so that neither
-    shadow nor shine decides. Light changes what is read: compare pictures of like light, and take
-    the class as perceived. Raises ValueError for a mask of another size.
+    The median of CIELAB over the skin pixels without the darkest and lightest, so neither shadow
+    nor shine decides. Lighting changes the reading: compare images with similar lighting, and
+    treat the class as perceived. Raises ValueError for a mask of another size.
     """
     if mask is not None and mask.shape != picture.shape[:2]:
-        raise ValueError(f"A mask of {mask.shape} does not fit a picture of {picture.shape[:2]}.")
+        raise ValueError(f"A mask of {mask.shape} does not fit an image of {picture.shape[:2]}.")
     looked = np.ones(picture.shape[:2], bool) if mask is None else mask
     skin = looked & skin_pixels(picture)
     n = int(skin.sum())

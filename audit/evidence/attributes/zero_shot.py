@@ -1,8 +1,8 @@
 """Perceived attributes by zero-shot classification (Radford et al. 2021), with abstention.
 
 Outcomes per image and attribute: a label, "uncertain" below the attribute's threshold, or
-"no person" and "several people" where the gate finds nobody or more than one. Nothing missing ever
-counts as a class.
+"no person" and "several people" where the gate finds nobody or more than one. A missing label
+never counts as a class.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Classifier:
     attributes: tuple[Attribute, ...]
     classes: Mapping[str, np.ndarray]
     gate: np.ndarray | None
-    """Prototypes of somebody, nobody and, where told apart, several people."""
+    """Prototypes of one person, nobody and, where distinguished, several people."""
     scale: float
 
     def shut(self, vectors: np.ndarray) -> np.ndarray:
-        """Why the gate lets no label be given, object[n]: an outcome, or "" where it is open."""
+        """Why the gate permits no label, object[n]: an outcome, or "" where it is open."""
         passed = np.zeros(len(vectors), int)
         if self.gate is not None and len(vectors):
             passed = probabilities(vectors, self.gate, self.scale).argmax(1)
@@ -78,7 +78,7 @@ def classifier(
 ) -> Classifier:
     """Prepare prototypes once.
 
-    `gates` are texts for somebody, nobody and, optionally, several people: the nearest group
+    `gates` are texts for one person, nobody and, optionally, several people: the nearest group
     decides. Without the first two every image counts as showing one person.
     """
     classes = {a.name: prototypes([a.texts[c] for c in a.classes], encode) for a in attributes}

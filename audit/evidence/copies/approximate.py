@@ -1,7 +1,8 @@
-"""Candidates from lists of compressed vectors, for training sets that are too large to compare all.
+"""Candidates from lists of compressed vectors, for training sets that are too large for all
+to be compared.
 
-What is kept beside the shards is derived from them and can be made again at any time. It only says
-where to look: positions leave this module, never a score.
+The lists next to the shards are derived from them and can be made again at any time. They only
+say where to look: this module returns positions, never a score.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from audit.files import locked
 from audit.records import digest
 
 LEAST = 100
-"""Candidates of a query at least; all are compared exactly."""
+"""Minimum candidates of a query; all are compared exactly."""
 PIECE = 1 << 30
-"""Bytes of codes that are held in memory while lists are filled."""
+"""Bytes of codes that are kept in memory while lists are filled."""
 FORMAT = 1
 
 
@@ -42,7 +43,7 @@ class Lists:
     def candidates(self, queries: np.ndarray, k: int, kept: np.ndarray | None = None) -> np.ndarray:
         """Positions int64[n, m] that may be nearest to float32[n, d], in no order; -1 for none.
 
-        m is 100, or 4 k where that is more. Only positions that bool[N] `kept` allows.
+        m is 100, or 4 k if that is more. Only positions that bool[N] `kept` allows.
         """
         given: dict[str, Any] = {"nprobe": self.choice.nprobe}
         if kept is not None:
@@ -56,17 +57,17 @@ class Lists:
 
 
 def prepared(index: Index, asked: str = "auto", memory: int | None = None) -> Index:
-    """The index, searched as `chooser.choose` says for its training set.
+    """The index with the search that `chooser.choose` selects for its training set.
 
-    Lists are made where they are not there. A held-out set is searched through lists only where
-    the training set is, so that what approximation loses never speaks for copying. `memory` is in
-    bytes, half of the machine's without it. Raises UserError as `choose` and `build` do.
+    Missing lists are made. A held-out set is searched through lists only where the training set
+    is, so losses from approximation never count as evidence of copying. `memory` is in bytes, by
+    default half of the machine's. Raises UserError as `choose` and `build` do.
     """
     room = spare() if memory is None else memory
     if index.crops > 1 and asked not in ("auto", chooser.FLAT):
         raise UserError(
             f"{index.folder} is a local index, whose crops are all compared: {asked} is for whole "
-            "pictures. Leave --search out."
+            "images. Omit --search."
         )
     if index.crops > 1:
         return index
@@ -98,10 +99,10 @@ def _stem(side: Side) -> str:
 
 
 def build(side: Side, folder: Path, choice: Choice, seed: int = 0) -> Lists:
-    """The lists of a side that is not empty, from disk where they have been made before.
+    """The lists of a side that is not empty, from disk if they were made before.
 
-    Memory is bounded, whatever the size of the side: a training sample of POINTS vectors a list, a
-    block of vectors, and PIECE bytes of codes. Lists of vectors that have changed are removed.
+    Memory is bounded, whatever the size of the side: a training sample of POINTS vectors per list,
+    a block of vectors, and PIECE bytes of codes. Lists of vectors that have changed are removed.
     Raises UserError where they cannot be written, or ValueError for a choice that has no lists.
     """
     if not choice.factory or not len(side):
@@ -120,7 +121,7 @@ def build(side: Side, folder: Path, choice: Choice, seed: int = 0) -> Lists:
 
 
 def _read(folder: Path, own: str, side: Side, choice: Choice) -> Lists | None:
-    """The lists of that name, or None where they are not there, not all there, or damaged."""
+    """The lists of that name, or None where they are absent, incomplete, or damaged."""
     paths = tuple(sorted(folder.glob(f"{own}-*.lists")))
     try:
         pieces = tuple(faiss.read_index(str(p), faiss.IO_FLAG_MMAP) for p in paths)
@@ -131,7 +132,7 @@ def _read(folder: Path, own: str, side: Side, choice: Choice) -> Lists | None:
 
 
 def _write(path: Path, side: Side, choice: Choice, seed: int) -> None:
-    """Make the lists. All files are written before the first gets its name."""
+    """Make the lists. All files are written before the first is renamed."""
     pieces: list[Path] = []
     try:
         for index in _filled(_trained(side, choice, seed), side):
@@ -152,7 +153,7 @@ def _write(path: Path, side: Side, choice: Choice, seed: int) -> None:
 
 
 def _filled(index: Any, side: Side) -> Iterator[Any]:
-    """The same index again and again, with the next vectors: at most PIECE bytes, or a block."""
+    """The same index repeatedly, with the next vectors: at most PIECE bytes, or a block."""
     most, start = PIECE // (index.code_size + 8), 0
     for block in side.blocks():
         if index.ntotal and index.ntotal + len(block) > most:
@@ -164,7 +165,7 @@ def _filled(index: Any, side: Side) -> Iterator[Any]:
 
 
 def _trained(side: Side, choice: Choice, seed: int) -> Any:
-    """An empty index whose lists and codes fit a sample that is spread over the side."""
+    """An empty index whose lists and codes fit a sample spread over the side."""
     index: Any = faiss.index_factory(side.dimensions, choice.factory, faiss.METRIC_INNER_PRODUCT)
     index.cp.seed = seed + 1
     index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = 1, chooser.POINTS

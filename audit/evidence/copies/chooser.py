@@ -1,4 +1,4 @@
-"""How a training set of some size is searched: all of it, or lists of compressed vectors."""
+"""The search method for a training set by its size: all of it, or lists of compressed vectors."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ RABITQ = "ivf-rabitq"
 KINDS = ("auto", FLAT, SQ8, RABITQ)
 
 FLAT_UNASKED = 1_000_000
-"""Images up to which all are compared without being asked: seconds for a thousand queries."""
+"""Images up to which all are compared by default: seconds for a thousand queries."""
 FLAT_ASKED = 10_000_000
 """Images up to which all are compared on demand: minutes for ten thousand queries."""
 POINTS = 40
 """Training vectors per list; k-means wants 39."""
 MOST_LISTS = 16_384
-"""Lists at most, so that their training stays under an hour on a small machine."""
+"""Maximum number of lists: their training takes less than an hour on a small machine."""
 LEAST_PROBES = 64
 SHARE_PROBED = 1 / 16
-"""Of the lists, how many are looked into: copies of cosine 0.9 are found even among vectors that
+"""Share of the lists that are searched: copies of cosine 0.9 are found even among vectors that
 form no clusters, and a search is still mostly the comparison of its candidates."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A way to search. `factory`, `nlist` and `nprobe` are empty and 0 where all are compared."""
+    """A search method. `factory`, `nlist` and `nprobe` are empty and 0 where all are compared."""
 
     kind: str
     """`flat`, `ivf-sq8` or `ivf-rabitq`."""
@@ -39,17 +39,17 @@ class Choice:
     bytes_estimate: int
     """Bytes that a search reads: vectors as float32, or codes, ids and centroids."""
     reason: str
-    """Why, in one sentence."""
+    """The reason for the choice, in one sentence."""
 
 
 def choose(images: int, dimensions: int, memory_bytes: int, asked: str = "auto") -> Choice:
-    """The way to search `images` vectors of `dimensions` numbers with `memory_bytes` to spare.
+    """The method to search `images` vectors of `dimensions` numbers with `memory_bytes` to spare.
 
     All are compared up to FLAT_UNASKED images, and up to FLAT_ASKED where that is `asked` for.
     Beyond, one byte a number (SQ8) as long as that fits into memory, else one bit (RaBitQ, Gao &
     Long 2024, SIGMOD 2(3):167). Lists are about four times the square root of the images (faiss,
     "Guidelines to choose an index"). Learned rotations (OPQ) are never chosen: at 512 numbers
-    they take longer to train than the search saves. Raises UserError for an unknown way or for
+    they take longer to train than the search saves. Raises UserError for an unknown method or for
     more images than can be compared one by one.
     """
     if images < 0 or dimensions < 1:
@@ -102,5 +102,5 @@ def lists(images: int) -> int:
 
 
 def _size(count: int) -> str:
-    """Bytes as people say them."""
+    """Bytes in GB or MB."""
     return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"

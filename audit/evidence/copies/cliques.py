@@ -1,10 +1,10 @@
-"""Copies found without a training set: images of one prompt that are the same again and again.
+"""Copies found without a training set: images of one prompt that repeat.
 
-A model that has copied an image gives it back from many noises, one that has not gives another
+A model that has copied an image reproduces it from many noises; one that has not gives a different
 image each time. Carlini et al. 2023 (Extracting Training Data from Diffusion Models, sec. 4.2) draw
-500 images of a prompt, join those whose tiled l2 lies below a threshold, and call the prompt
-extracted where 10 of them are all joined with one another. What says how near is near: the same
-model's images of prompts that nobody copied, by the same count, see `calibrate`.
+500 images of a prompt, join those whose tiled l2 is below a threshold, and call the prompt
+extracted where 10 of them are all joined with one another. The threshold is calibrated on the same
+model's images of prompts that were not copied, by the same count; see `calibrate`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from audit.records import Sample
 CLIQUE = 10
 """Images that must all be near to one another (Carlini et al. 2023, sec. 4.2), of 500."""
 FEWEST = 3
-"""Two images are near by chance in some pair of many; three that all agree are another matter."""
+"""Among many pairs, some two images are near by chance; three that all agree rarely are."""
 GRID = 4
 """Tiles along each side: 16 in all, 128 x 128 of 512 x 512."""
 STEPS = 100_000
-"""Nodes of the search for a clique before it is given up: about a second for 500 images."""
+"""Nodes of the search for a clique before it stops: about a second for 500 images."""
 
 CLIQUE_COLUMNS = (
     "prompt", "arm", "n", "missing", "reasons", "needed", "clique", "members", "radius",
@@ -36,7 +36,7 @@ CLIQUE_COLUMNS = (
 """One row per prompt and arm: `n` images, `missing` ones by outcome (`reasons`, a mapping), how
 many are `needed`, the largest `clique` and the sample ids of its `members`, the `radius` (smallest
 largest distance among `needed` images), the `threshold`, `p` against calibration prompts, whether
-it is `extracted` (None where undecided), and `outcome`: "label", or why nothing can be said."""
+it is `extracted` (None where undecided), and `outcome`: "label", or why there is no verdict."""
 
 L2Pairs = Callable[[np.ndarray], np.ndarray]
 """uint8[n, h, w, 3] to the root-mean-square difference of all pairs in 0..1, float64[n, n]."""
@@ -46,12 +46,12 @@ def tiled(pictures: np.ndarray, l2_pairs: L2Pairs, grid: int = GRID) -> np.ndarr
     """Largest l2 of two tiles at the same place, of all pairs of uint8[n, h, w, 3]: float64[n, n].
 
     Carlini et al. 2023, sec. 4.2; each tile is normalised by its own size, 0 to 1. Sides that do
-    not divide are cut as evenly as they can be. One tile of each picture is worked on at a time.
+    not divide are cut as evenly as possible. One tile of each image is processed at a time.
     Raises ValueError where a side is shorter than the grid.
     """
     rows, columns = (np.linspace(0, side, grid + 1).astype(int) for side in pictures.shape[1:3])
     if min(pictures.shape[1:3]) < grid:
-        raise ValueError(f"pictures of {pictures.shape[1:3]} cannot be cut {grid} by {grid}")
+        raise ValueError(f"images of {pictures.shape[1:3]} cannot be cut {grid} by {grid}")
     worst = np.zeros((len(pictures), len(pictures)))
     for top, bottom in pairwise(rows):
         for left, right in pairwise(columns):
@@ -63,20 +63,20 @@ def tiled(pictures: np.ndarray, l2_pairs: L2Pairs, grid: int = GRID) -> np.ndarr
 def needed(n: int) -> int:
     """Images of n that must agree: 10 from n = 20 on, with fewer more than half, at least 3.
 
-    Ten of few images would ask for nearly all of them, and miss a prompt that is copied most of the
-    time; a majority still rules out that two modes share a prompt by chance. What fewer images cost
-    in false alarms the calibration says, which counts in the same way at the same n.
+    Ten of few images would require nearly all of them, and miss a prompt that is copied most of the
+    time; a majority still rules out that two modes share a prompt by chance. The calibration, which
+    counts in the same way at the same n, accounts for the false alarms of fewer images.
     """
     return min(CLIQUE, max(FEWEST, n // 2 + 1))
 
 
 @dataclass(frozen=True)
 class Clique:
-    """A largest set of images that are all joined, by their places in ascending order."""
+    """A largest set of images that are all joined, by their positions in ascending order."""
 
     members: tuple[int, ...]
     whole: bool
-    """Whether the search was finished or stopped at the size asked for: else there may be larger
+    """Whether the search finished or stopped at the requested size; if not, there may be larger
     ones."""
 
     def __len__(self) -> int:
@@ -86,12 +86,12 @@ class Clique:
 def largest_clique(near: np.ndarray, enough: int | None = None, steps: int = STEPS) -> Clique:
     """A largest clique of an undirected graph bool[n, n]; the diagonal does not count.
 
-    Branch and bound over Bron and Kerbosch's tree: a branch is left where its greedy colouring says
-    that nothing larger is in it (Tomita & Seki 2003, DMTCS 2731:278), the first in the order of
-    degeneracy, above whose number plus one no clique goes (Eppstein, Loffler & Strash 2010). With a
-    pivot instead of colours 3^(n / 3) maximal cliques may be visited, among them those of images
-    that are near to all but a few. Stops at the first of size `enough`, or after `steps` nodes.
-    Raises ValueError where the graph is not square and symmetric.
+    Branch and bound over Bron and Kerbosch's tree: a branch is abandoned where its greedy colouring
+    shows that it contains nothing larger (Tomita & Seki 2003, DMTCS 2731:278), the first in the
+    order of degeneracy, above whose number plus one no clique goes (Eppstein, Loffler & Strash
+    2010). With a pivot instead of colours 3^(n / 3) maximal cliques may be visited, among them
+    those of images that are near to all but a few. Stops at the first of size `enough`, or after
+    `steps` nodes. Raises ValueError where the graph is not square and symmetric.
     """
     if near.ndim != 2 or not np.array_equal(near, near.T):
         raise ValueError("an undirected graph is a square matrix that equals its transpose")
@@ -111,7 +111,7 @@ def _degeneracy(near: np.ndarray) -> tuple[np.ndarray, int]:
         v = int(degree.argmin())
         order[place], largest = v, max(largest, int(degree[v]))
         degree -= graph[v]
-        degree[v] = 2 * len(near)  # gone: never the smallest again, whatever its neighbours lose
+        degree[v] = 2 * len(near)  # removed: never the smallest again, whatever its neighbours lose
     return order, largest
 
 
@@ -122,7 +122,7 @@ def _masks(near: np.ndarray) -> list[int]:
 
 
 def _search(graph: Sequence[int], most: int, steps: int) -> tuple[list[int], bool]:
-    """Depth first; a level holds the vertices that are left to it and their colours."""
+    """Depth first; a level consists of its remaining vertices and their colours."""
     best: list[int] = []
     chosen: list[int] = []
     left = (1 << len(graph)) - 1
@@ -162,10 +162,10 @@ def _coloured(left: int, graph: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def radius(distances: np.ndarray, size: int, steps: int = STEPS) -> float:
-    """Smallest r so that `size` images lie within r of one another, from float64[n, n].
+    """Smallest r for which `size` images are within r of one another, from float64[n, n].
 
-    A clique of that size is there at every threshold above r and at none up to it. NaN for fewer
-    images. Where a search is given up, the next larger distance is taken: never too small an r.
+    A clique of that size exists at every threshold above r and at none up to it. NaN for fewer
+    images. Where a search is abandoned, the next larger distance is taken: r is never too small.
     """
     if len(distances) < size or size < 2:
         return math.nan
@@ -182,27 +182,27 @@ def radius(distances: np.ndarray, size: int, steps: int = STEPS) -> float:
 
 @dataclass(frozen=True)
 class Rule:
-    """When two images are the same one, and what says so."""
+    """The distance below which two images are the same, and its source."""
 
     threshold: float
-    """Distances below it join two images; NaN where it is not known."""
+    """Distances below it join two images; NaN if unknown."""
     source: str
     benign: tuple[float, ...] = ()
-    """Radii of calibration prompts, where there are any."""
+    """Radii of calibration prompts, if there are any."""
     steps: int = STEPS
 
 
 def calibrate(radii: Sequence[float], alpha: float = 0.05) -> Rule:
-    """The threshold at which a prompt that copies nothing is called extracted in `alpha` of cases.
+    """The threshold at which a prompt without a copy is called extracted in `alpha` of cases.
 
-    `radii` of calibration prompts, that nobody copied, with as many images and as many needed as
-    the prompts in question. The k-th smallest of m, k = floor(alpha (m + 1)): the chance that
-    another such prompt lies below is at most alpha (Vovk, Gammerman & Shafer 2005, sec. 2.2). The
-    threshold is NaN for fewer than 1 / alpha - 1 prompts; a NaN radius does not count. Raises
-    ValueError where alpha is not between 0 and 1.
+    `radii` are those of calibration prompts, which were not copied, with as many images and as
+    many needed as the prompts in question. The k-th smallest of m, k = floor(alpha (m + 1)): the
+    chance that another such prompt is below is at most alpha (Vovk, Gammerman & Shafer 2005,
+    sec. 2.2). The threshold is NaN for fewer than 1 / alpha - 1 prompts; a NaN radius does not
+    count. Raises ValueError where alpha is not between 0 and 1.
     """
     if not 0 < alpha < 1:
-        raise ValueError(f"a chance lies between 0 and 1, not at {alpha}")
+        raise ValueError(f"a chance is between 0 and 1, not {alpha}")
     known = np.sort([r for r in radii if math.isfinite(r)])
     k = math.floor(alpha * (len(known) + 1) + 1e-9)
     source = f"{len(known)} calibration prompts, false alarms in at most {100 * alpha:g} %"
@@ -210,11 +210,11 @@ def calibrate(radii: Sequence[float], alpha: float = 0.05) -> Rule:
 
 
 def between(distances: np.ndarray, prompts: Sequence[str], share: float = 0.0) -> Rule:
-    """The threshold below which a `share` of pairs of different prompts' images lie; 0: none.
+    """The threshold below which a `share` of pairs of different prompts' images are; 0: none.
 
     `distances` float64[n, n] of images whose `prompts` are given. It is the looser calibration:
-    images of one prompt are nearer to one another than these, copied or not. NaN where there is one
-    prompt only.
+    images of one prompt are nearer to one another than these, copied or not. NaN for only one
+    prompt.
     """
     other = np.asarray(prompts, object)[:, None] != np.asarray(prompts, object)[None, :]
     pairs = distances[np.triu(other, 1)]
@@ -239,10 +239,10 @@ def extract(
     rule: Rule,
     l2_pairs: L2Pairs,
 ) -> pd.DataFrame:
-    """One row per prompt and arm (CLIQUE_COLUMNS): whether its images give one image back.
+    """One row per prompt and arm (CLIQUE_COLUMNS): whether its images repeat one image.
 
-    `pictures` gives uint8[n, h, w, 3] of the samples that it is asked for, one prompt at a time;
-    `outcomes` says why a sample has none ("blocked", "unreadable"), and is silent on the others.
+    `pictures` returns uint8[n, h, w, 3] of the given samples, one prompt at a time; `outcomes` has
+    the reason of each sample without an image ("blocked", "unreadable"), and only of these.
     """
     groups: dict[tuple[str, str], list[Sample]] = {}
     for s in samples:
@@ -262,8 +262,8 @@ def extract(
 def judge(distances: np.ndarray, rule: Rule) -> dict[str, Any]:
     """The verdict on one prompt from its distances float64[n, n], as columns of CLIQUE_COLUMNS.
 
-    `members` are places. A clique that is large enough decides, whether or not there is a larger
-    one; a search that was given up before decides nothing.
+    `members` are positions. A clique that is large enough decides, whether or not there is a
+    larger one; a search that stopped before finding one decides nothing.
     """
     n = len(distances)
     size = needed(n)

@@ -1,7 +1,7 @@
-"""How much there is in a picture: simple pictures are copied more (Somepalli et al. 2023a, sec. 7).
+"""Complexity of images: simple images are copied more (Somepalli et al. 2023a, sec. 7).
 
-Entropy and compressed size are those of the authors' code, which has them at 224 x 224; sizes must
-be equal to be compared, so that `table` resizes. A blank picture has entropy and variation 0.
+Entropy and compressed size are those of the authors' code, which uses 224 x 224; sizes must be
+equal to be compared, so `table` resizes. A blank image has entropy and variation 0.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ QUALITY = 90
 SIDE = 256
 
 COMPLEXITY_COLUMNS = ("image", "entropy", "jpeg", "variation", "mixed")
-"""One row per picture: bits of grey levels, bytes as JPEG, grey levels of total variation a pixel,
-and entropy x sqrt(kilobytes), which Somepalli et al. found to go with copying most."""
+"""One row per image: bits of grey levels, bytes as JPEG, grey levels of total variation per pixel,
+and entropy x sqrt(kilobytes), which Somepalli et al. found to correlate most with copying."""
 
 
 def entropy(picture: np.ndarray) -> float:
@@ -43,7 +43,7 @@ def total_variation(picture: np.ndarray) -> float:
     """Mean absolute difference of neighbours, down plus across, of uint8[h, w, 3]: 0 to 510.
 
     The anisotropic total variation (Rudin, Osher & Fatemi 1992) per pixel and channel in grey
-    levels, so that size does not matter. A side of one pixel adds nothing.
+    levels, independent of size. A side of one pixel adds nothing.
     """
     values = picture.astype(np.int16)
     steps = (np.abs(np.diff(values, axis=axis)) for axis in (0, 1))
@@ -51,7 +51,7 @@ def total_variation(picture: np.ndarray) -> float:
 
 
 def table(pictures: Mapping[str, np.ndarray], side: int = SIDE) -> pd.DataFrame:
-    """COMPLEXITY_COLUMNS of pictures by id, uint8[h, w, 3], each resized to side x side."""
+    """COMPLEXITY_COLUMNS of images by id, uint8[h, w, 3], each resized to side x side."""
     rows = []
     for name, picture in pictures.items():
         image = Image.fromarray(picture)

@@ -1,7 +1,7 @@
-"""Which images are flagged as copies: the rules, and what they need of the training set's index.
+"""Flagging of copies: the rules, and what they need from the training set's index.
 
-The rule is the twin's where there is a held-out set: it holds whatever the generator's quality. A
-null needs the same set and one assumption more; a fixed line needs nothing and promises nothing.
+With a held-out set the rule is the twin's, which is valid whatever the generator's quality. A null
+needs the same set and one more assumption; a fixed line needs nothing and guarantees nothing.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from audit.stats.proportions import wilson
 PICTURES = 40
 """Training images on which edits are tried."""
 SAME, SAME_AT_LEAST = "jpeg 50", 0.9
-"""Two pictures are the same where they lie as near as a picture and its recompression do, in 19 of
+"""Two images are the same where they are as near as an image and its recompression are, in 19 of
 20; never further than that cosine."""
 COMPARED = 4e9
-"""Pairs of held-out and training images up to which one is looked for in the other."""
+"""Pairs of held-out and training images up to which shared images are looked for."""
 NULL = 5000
-"""Held-out images, drawn by seed, whose nearest scores say what chance does."""
+"""Held-out images, drawn by seed, whose nearest scores are the null distribution."""
 NULL_LOCAL = 1000
-"""The same where crops are compared each with each, which is two hundred times the work."""
+"""The same where all pairs of crops are compared, which is two hundred times the work."""
 
 
 def prepared_search(index: Index, asked: str, seed: int) -> tuple[Index, dict[str, Any]]:
-    """The index with its way to search, and facts: the way, why, and what it finds of copies.
+    """The index with its search method, and facts: the method, the reason, and its recall.
 
-    Where candidates come from lists, planted copies say how many of the true ones they hold: the
+    Where candidates come from lists, planted copies measure how many true ones they contain: the
     rates are lower bounds by that factor.
     """
 
@@ -68,8 +68,9 @@ def without_shared_images(
 ) -> tuple[Index, dict[str, Any]]:
     """The index without held-out images that are in the training set too, and facts on them.
 
-    A copy of such an image is as near to its twin as to its source, so that it could never be told
-    from chance. `same` is the cosine from which two images are one, by this descriptor on this set.
+    A copy of such an image is as near to its twin as to its source, so it could never be
+    distinguished from chance. `same` is the cosine from which two images are one, by this
+    descriptor on this set.
     """
 
     same = duplicate_cosine(seen)
@@ -92,7 +93,7 @@ def duplicate_clusters(
 ) -> tuple[np.ndarray | None, dict[str, Any]]:
     """Cluster of near-duplicates of each training image, int64[n], and facts on the clusters.
 
-    None where it is not known what the same is, or where there are too many pairs to compare.
+    None where the cosine of equal images is unknown, or there are too many pairs to compare.
     """
 
     if same is None or len(index.train) ** 2 > 2 * COMPARED:
@@ -108,7 +109,7 @@ def duplicate_clusters(
 def decide(
     table: pd.DataFrame, index: Any, rule: CopyRule, q: float, seed: int
 ) -> tuple[str, Selection]:
-    """What is called a copy by a rule, and the rule in words."""
+    """The images that a rule flags as copies, and the rule in words."""
     score = table.score.to_numpy(float)
     if rule.name == "fixed":
         words = f"a line at the cosine {rule.line:g}: its error rate is not known"
@@ -129,7 +130,7 @@ def decide(
 
 
 def by_chance(table: pd.DataFrame, threshold: float) -> np.ndarray:
-    """Images that lie as much nearer to the held-out set as copies to the training set, bool[n]."""
+    """Images as much nearer to the held-out set as copies are to the training set, bool[n]."""
     return np.asarray(np.nan_to_num(_evidence(table), nan=math.inf) <= -threshold)
 
 
@@ -154,10 +155,10 @@ def by_twin(table: pd.DataFrame, q: float) -> tuple[str, Selection]:
 def edits(
     index: Index, encoder: Any, image: Callable[[str], np.ndarray], seed: int
 ) -> list[Mapping[str, Any]]:
-    """How near edited copies of training images come by this descriptor: rows of the curve.
+    """Cosines of edited copies of training images by this descriptor: rows of the curve.
 
-    A random draw of the set's own pictures, which `image` gives by id. Empty where they cannot be
-    had.
+    A random draw of the set's own images, which `image` returns by id. Empty where they are not
+    available.
     """
 
     rng = np.random.default_rng(seed)
@@ -176,7 +177,7 @@ def edits(
 
 
 def with_duplicates(rows: pd.DataFrame, index: Index, label: np.ndarray | None) -> pd.DataFrame:
-    """The column `duplicates`, where the training set has near-duplicates of other names."""
+    """The column `duplicates`, where the training set has near-duplicates under other names."""
 
     if label is None or len(np.unique(label)) == len(label):
         return rows
@@ -189,11 +190,11 @@ def with_duplicates(rows: pd.DataFrame, index: Index, label: np.ndarray | None) 
 def duplicates(
     index: Index, encoder: Any, image: Callable[[str], np.ndarray], seed: int = 0
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Images of the training set that it holds more than once, by cluster, and facts on them.
+    """Images that the training set contains more than once, by cluster, and facts on them.
 
     Columns cluster (position of its first image), images, held (with repeats), image, repeats and
     caption; largest cluster first. Facts: `cosine` from which two are one, measured on edits of the
-    set's own pictures (SAME_AT_LEAST where they cannot be had), `clusters` and `images`.
+    set's own images (SAME_AT_LEAST where they are not available), `clusters` and `images`.
     """
 
     same = duplicate_cosine(edits(index, encoder, image, seed))
@@ -217,7 +218,7 @@ def duplicates(
 
 
 def null(index: Index, seed: int, most: int | None = None) -> np.ndarray:
-    """Nearest scores, float32[m], of held-out images: what an image scores that was not copied.
+    """Nearest scores, float32[m], of held-out images: the null distribution.
 
     `most` are drawn where there are more: NULL, or NULL_LOCAL of a local index.
     """

@@ -1,16 +1,16 @@
-"""Layouts that come back from every seed, by edges, and how many would come back by chance.
+"""Layouts that recur from every seed, by edges, and how many would recur by chance.
 
 Webster 2023 (A Reproducible Extraction of Training Images from Diffusion Models, arXiv 2305.08694)
-asks what part of the pixels has an edge in most of four images of a prompt. That alone says little:
+asks what part of the pixels has an edge in most of four images of a prompt. This means little:
 four images of noise have edges everywhere and score 1, more than any copy, and four images of one
 subject share its outline, copied or not. So seeds are exchanged between the prompts of a subject:
 a prompt stands out where its images share more than as many images of its subject, drawn from all
-prompts that ask for it. On the embedded world that calls 32 of 32 captions of images that the
-training set holds 16 and 64 times, 1 of 16 that it holds once and 0 of 64 of held-out images, where
-images of different subjects would call 32, 8 and 24.
+prompts that ask for it. On the embedded world that flags 32 of 32 captions of images that the
+training set contains 16 and 64 times, 1 of 16 that it contains once and 0 of 64 of held-out images,
+where images of different subjects would flag 32, 8 and 24.
 
-What comes back may be a layout that the words ask for: a caption that states more than its
-neighbours gives more uniform images, and no statistic of edges can tell that from a copy.
+A recurring layout may be one that the words ask for: a caption that states more than its
+neighbours gives more uniform images, and no statistic of edges can distinguish that from a copy.
 """
 
 from __future__ import annotations
@@ -30,37 +30,37 @@ from scipy.stats import hypergeom
 from audit.records import Sample
 
 FEWEST = 3
-"""Images without which there is no majority worth the name."""
+"""Minimum images for a meaningful majority."""
 FAINT = 0.75
 """Magnitude below which nothing is an edge: a step of four grey levels, as compression makes."""
 OTHERS = 64
-"""Images of other prompts at most that seeds are exchanged with, or 4 for each of the prompt's own
-where that is more."""
+"""Maximum images of other prompts that seeds are exchanged with, or 4 for each of the prompt's own
+if that is more."""
 ALIKE = 0.01
-"""Share of exchanges at most that may leave most of a prompt's images together: were it larger, a
-prompt that gives one image back could not stand out."""
+"""Maximum share of exchanges that may leave most of a prompt's images together: were it larger, a
+prompt that repeats one image could not stand out."""
 HITS = 20
-"""Exchanges that reach what was found, after which p is large enough to be known."""
+"""Exchanges that reach the observed value, after which p is large enough to be known."""
 
 EDGE_COLUMNS = (
     "prompt", "arm", "n", "missing", "reasons", "density", "persistence", "chance", "excess", "p",
     "null", "outcome",
 )  # fmt: skip
 """One row per prompt and arm: `n` images, `missing` ones by outcome (`reasons`, a mapping), the
-mean edge `density`, the `persistence`, what `chance` gives at these densities, the `excess` of one
-over the other, its `p` against the `null` (seeds exchanged with prompts of the same "subject" or of
-"all" subjects, or maps "shifted"), and `outcome`: "label", or why nothing can be said."""
+mean edge `density`, the `persistence`, its value by `chance` at these densities, the `excess` of
+one over the other, its `p` against the `null` (seeds exchanged with prompts of the same "subject"
+or of "all" subjects, or maps "shifted"), and `outcome`: "label", or why there is no result."""
 
 
 @dataclass(frozen=True)
 class Edges:
-    """What counts as an edge, and how chance is drawn."""
+    """The definition of an edge, and of the draws for chance."""
 
     side: int = 256
-    """Pictures are resized to side x side, as Webster has them."""
+    """Images are resized to side x side, as Webster's are."""
     share: float | None = 0.1
-    """The strongest tenth of each picture's pixels, so that texture does not fill the map; None for
-    the paper's fixed threshold."""
+    """The strongest tenth of each image's pixels, or texture would fill the map; None for the
+    paper's fixed threshold."""
     threshold: float = 1.5
     """On the magnitude, where `share` is None."""
     draws: int = 999
@@ -70,14 +70,14 @@ def magnitude(picture: np.ndarray) -> np.ndarray:
     """Sobel magnitude of uint8[h, w, 3], not normalised, channels added up: float64[h, w].
 
     As in the code of Webster 2023, whose filter also weighs neighbouring channels 1, 2, 1: up to 48
-    at an upright step from black to white, so that the threshold of 1.5 is one of 8 grey levels.
+    at a vertical step from black to white, so the threshold of 1.5 is one of 8 grey levels.
     """
     values = picture.astype(np.float64) / 255
     return np.asarray(np.hypot(sobel(values, axis=0), sobel(values, axis=1)).sum(axis=2))
 
 
 def edge_map(picture: np.ndarray, how: Edges) -> np.ndarray:
-    """Where the edges of uint8[h, w, 3] are: bool[side, side]; a flat picture has none."""
+    """Where the edges of uint8[h, w, 3] are: bool[side, side]; a flat image has none."""
     image = Image.fromarray(picture)
     if image.size != (how.side, how.side):
         image = image.resize((how.side, how.side), Image.Resampling.BICUBIC)
@@ -103,7 +103,7 @@ def _count(maps: np.ndarray) -> np.ndarray:
 
 
 def chance(densities: np.ndarray) -> float:
-    """Persistence of unrelated maps whose densities float[n] are these, by expectation.
+    """Expected persistence of unrelated maps with these densities, float[n].
 
     The upper tail of the Poisson-binomial distribution (Hoeffding 1956): the chance that more than
     half of n independent events occur. Exact for any one pixel of maps that are each shifted at
@@ -116,7 +116,7 @@ def chance(densities: np.ndarray) -> float:
 
 
 def excess(maps: np.ndarray) -> float:
-    """Persistence of maps bool[n, h, w] beyond what their own densities give by chance: -1 to 1."""
+    """Persistence of maps bool[n, h, w] beyond chance at their own densities: -1 to 1."""
     return persistence(maps) - chance(maps.mean(axis=(1, 2)))
 
 
@@ -124,7 +124,7 @@ def shifted(maps: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarra
     """Excess of the same maps shifted against each other at random, float64[draws].
 
     Each map is rolled around its borders, which keeps its density and its texture (Lotwick &
-    Silverman 1982, JRSS B 44:406, for point patterns) but not where a picture has its subject.
+    Silverman 1982, JRSS B 44:406, for point patterns) but not the position of an image's subject.
     """
     height, width = maps.shape[1:]
     expected, out = chance(maps.mean(axis=(1, 2))), np.empty(draws)
@@ -137,11 +137,11 @@ def shifted(maps: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarra
 
 
 def exchanged(maps: np.ndarray, others: np.ndarray, draws: int, rng: np.random.Generator) -> float:
-    """p of the excess of bool[n, h, w] where its images and `others` bool[m, h, w] are one kind.
+    """p of the excess of bool[n, h, w] if its images and `others` bool[m, h, w] are exchangeable.
 
     The share of n images, drawn from all n + m, that share at least as much. The prompt's own are
-    among them, so that p is exact for any m where nothing sets the prompt apart. It ends early
-    where HITS draws reach what was found (Besag & Clifford 1991, Biometrika 78:301, eq. 2).
+    among them, so p is exact for any m where nothing sets the prompt apart. It ends early where
+    HITS draws reach the observed value (Besag & Clifford 1991, Biometrika 78:301, eq. 2).
     """
     pool, found, hits = np.concatenate([maps, others]), excess(maps), 0
     for drawn in range(1, draws + 1):
@@ -155,13 +155,13 @@ def exchanged(maps: np.ndarray, others: np.ndarray, draws: int, rng: np.random.G
 def enough(n: int, others: int) -> bool:
     """Whether exchanging n images with so many others takes a prompt's images apart.
 
-    At most ALIKE of the draws hold most of the prompt's own: hypergeometric upper tail.
+    At most ALIKE of the draws contain most of the prompt's own: hypergeometric upper tail.
     """
     return float(hypergeom.sf(majority(n) - 1, n + others, n, n)) <= ALIKE
 
 
 def p_value(found: float, null: np.ndarray) -> float:
-    """Chance of an excess as large, (1 + larger or equal) / (draws + 1); never 0, NaN for none.
+    """Chance of an excess as large, (1 + larger or equal) / (draws + 1); never 0, NaN for no draws.
 
     Phipson & Smyth 2010, SAGMB 9:39, eq. 2.
     """
@@ -178,13 +178,13 @@ def persist(
     seed: int,
     subjects: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """One row per prompt and arm (EDGE_COLUMNS): edges that come back, and how many by chance.
+    """One row per prompt and arm (EDGE_COLUMNS): edges that recur, and how many by chance.
 
-    `picture` gives uint8[h, w, 3]; `outcomes` says why a sample has none and is silent on others.
-    `subjects` says what a prompt asks for, empty where that is not known. Chance is that of images
+    `picture` returns uint8[h, w, 3]; `outcomes` has the reason of each sample without one.
+    `subjects` maps a prompt to its subject, empty if unknown. Chance is that of images
     of other prompts for the same subject where there are enough of them, else for any subject, else
-    of shifted maps; the last two give too small a p where a subject, or every picture, has a layout
-    of its own: `null` says which.
+    of shifted maps; the last two give too small a p where a subject, or every image, has a layout
+    of its own: `null` records which was used.
     """
     groups = _by_prompt(samples)
     maps = {
@@ -227,7 +227,7 @@ def _unpacked(packed: np.ndarray, how: Edges) -> np.ndarray:
 
 
 def _row(maps: np.ndarray) -> dict[str, Any]:
-    """What one prompt's maps say by themselves."""
+    """The measures of one prompt's maps alone."""
     unknown = dict.fromkeys(("density", "persistence", "chance", "excess", "p"), math.nan)
     if len(maps) < FEWEST:
         return {"n": len(maps), **unknown, "null": "", "outcome": "too few images"}
@@ -244,7 +244,7 @@ def _compared(
     prompt: str, n: int, beside: Mapping[str, np.ndarray], subjects: Mapping[str, str],
     rng: np.random.Generator,
 ) -> tuple[str, np.ndarray]:  # fmt: skip
-    """What n images of a prompt are compared with: the null's name, and packed maps."""
+    """The comparison for n images of a prompt: the null's name, and packed maps."""
     own = subjects.get(prompt, "")
     same = [p for p in beside if own and subjects.get(p, "") == own]
     for null, prompts in (("subject", same), ("all", list(beside))):
@@ -255,7 +255,7 @@ def _compared(
 
 
 def _spread(groups: Sequence[np.ndarray], most: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Up to `most` rows, as evenly from the groups as can be, these in an order drawn by chance."""
+    """Up to `most` rows, as evenly from the groups as possible, in random order."""
     order = rng.permutation(len(groups))
     turns = sorted((k, at) for at, i in enumerate(order) for k in range(len(groups[i])))
     return [groups[order[at]][k] for k, at in turns[:most]]

@@ -1,7 +1,7 @@
-"""What a descriptor makes of edited copies: the standard edits, and its cosines under each.
+"""Edited copies under a descriptor: the standard edits, and its cosines under each.
 
 A threshold on a cosine means nothing without this curve: under a centred crop of half of each side
-SSCD gives a true copy a median of about 0.57, so that its authors' 0.75 misses nearly all of them.
+SSCD gives a true copy a median of about 0.57, so its authors' 0.75 misses nearly all of them.
 The edits are those of copy detection benchmarks (Douze et al. 2021, DISC21; Pizzi et al. 2022), one
 at a time and at fixed strengths.
 """
@@ -21,12 +21,12 @@ from audit.evidence.copies.index import Encoder
 from audit.evidence.copies.local import similarities
 
 Edit = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-"""uint8[h, w, 3] to uint8[h', w', 3]; all chance comes from the generator."""
+"""uint8[h, w, 3] to uint8[h', w', 3]; all randomness comes from the generator."""
 
 CURVE_COLUMNS = (
     "edit", "n", "low", "median", "high", "null_n", "null_median", "null_high", "null_max",
 )  # fmt: skip
-"""One row per edit: cosines of edited copies with their source, and with every other picture."""
+"""One row per edit: cosines of edited copies with their source, and with every other image."""
 
 
 def crop(picture: np.ndarray, rng: np.random.Generator, keep: float) -> np.ndarray:
@@ -51,16 +51,16 @@ def mirror(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def rotate(picture: np.ndarray, rng: np.random.Generator, degrees: float) -> np.ndarray:
-    """Turned about the centre, counter-clockwise; corners take the picture's mean colour."""
+    """Turned about the centre, counter-clockwise; corners take the image's mean colour."""
     mean = tuple(int(v) for v in picture.reshape(-1, 3).mean(axis=0).round())
     turned = Image.fromarray(picture).rotate(degrees, Image.Resampling.BICUBIC, fillcolor=mean)
     return np.asarray(turned)
 
 
 def overlay(picture: np.ndarray, rng: np.random.Generator, area: float) -> np.ndarray:
-    """A patch of other content, `area` of the picture, at a drawn place.
+    """A patch of other content, `area` of the image, at a random place.
 
-    The patch is 4 x 4 drawn colours, smoothly blended: it has structure, but nobody's.
+    The patch is 4 x 4 random colours, smoothly blended: it has structure, but from no image.
     """
     height, width = picture.shape[:2]
     rows, columns = (max(round(side * np.sqrt(area)), 1) for side in (height, width))
@@ -88,7 +88,7 @@ def greyscale(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def blur(picture: np.ndarray, rng: np.random.Generator, sigma: float) -> np.ndarray:
-    """Gaussian blur; `sigma` is a fraction of the short side, so that size does not matter."""
+    """Gaussian blur; `sigma` is a fraction of the short side: size does not matter."""
     radius = sigma * min(picture.shape[:2])
     return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(radius)))
 
@@ -100,7 +100,7 @@ def noise(picture: np.ndarray, rng: np.random.Generator, sd: float) -> np.ndarra
 
 
 def downscale(picture: np.ndarray, rng: np.random.Generator, factor: int) -> np.ndarray:
-    """A picture of 1 / `factor` of each side."""
+    """An image of 1 / `factor` of each side."""
     height, width = picture.shape[:2]
     size = max(width // factor, 1), max(height // factor, 1)
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
@@ -128,9 +128,9 @@ EDITS: Mapping[str, Edit] = {
 def apply(
     edit: str, picture: np.ndarray, seed: int, edits: Mapping[str, Edit] = EDITS
 ) -> np.ndarray:
-    """One named edit of a uint8[h, w, 3] picture: same name, picture and seed, same pixels.
+    """One named edit of a uint8[h, w, 3] image: same name, image and seed, same pixels.
 
-    Raises KeyError for an unknown name. The picture itself is never changed.
+    Raises KeyError for an unknown name. The image itself is never changed.
     """
     return edits[edit](picture, np.random.default_rng([zlib.crc32(edit.encode()), seed]))
 
@@ -141,17 +141,17 @@ def curve(
     edits: Mapping[str, Edit],
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Cosines of copies and of strangers under each edit (CURVE_COLUMNS), "none" first.
+    """Cosines of copies and of unrelated images under each edit (CURVE_COLUMNS), "none" first.
 
-    `low`, `median` and `high` are the 5th, 50th and 95th percentile over the n pictures of the
-    cosine of an edited picture with its source; `null_*` are median, 95th percentile and maximum
-    over the n (n - 1) pairs of an edited picture with another's source. The pictures should be
-    drawn from the corpus in question and hold no two alike. Each edit draws by its name and the
-    picture's place, so that another set of edits changes no row. Raises ValueError for fewer than
-    two pictures, which have no strangers.
+    `low`, `median` and `high` are the 5th, 50th and 95th percentile over the n images of the
+    cosine of an edited image with its source; `null_*` are median, 95th percentile and maximum
+    over the n (n - 1) pairs of an edited image with another's source. The images should be drawn
+    from the training set in question, with no two alike. Each edit is seeded by its name and the
+    image's position, so another set of edits changes no row. Raises ValueError for fewer than two
+    images, which have no unrelated pairs.
     """
     if len(pictures) < 2:
-        raise ValueError("a curve needs two pictures or more, for strangers to compare")
+        raise ValueError("a curve needs two images or more, for unrelated pairs")
     seed = int(rng.integers(2**31))
     sources = encoder.images(pictures)
     rows = [_row("none", similarities(sources, sources, getattr(encoder, "count", 1)))]

@@ -1,7 +1,7 @@
 """An index of a training set: descriptors in shards, whole or absent, built piece by piece.
 
-Building resumes where it stopped and adds what is new; what has changed or gone is made again or
-left out. Readers see what the last finished build wrote, and nothing else.
+Building resumes where it stopped and adds what is new; changed pieces are made again, missing ones
+left out. Readers see only the last finished build.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from audit.files import write_atomic
 from audit.records import digest
 
 CHUNK = 256
-"""Pictures that are read ahead and encoded together."""
+"""Images that are read ahead and encoded together."""
 SHARD_ROWS = 4096
-"""A shard is closed at the first end of a piece after so many images."""
+"""A shard is closed at the first end of a piece after this many images."""
 VERSION = 1
-AGAIN = "Run the same `index` command again: only what is damaged is made anew."
+AGAIN = "Run the same `index` command again: only damaged parts are made again."
 
 
 class Encoder(Protocol):
-    """What an index needs of an encoder."""
+    """The part of an encoder that an index uses."""
 
     @property
     def key(self) -> str:
         """Hash of weights and preprocessing."""
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8 pictures to float32[n, d] of unit length."""
+        """uint8 images to float32[n, d] of unit length."""
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """What made the vectors: the name by which it is loaded, and the hash of what it is."""
+    """The encoder of the vectors: its name for loading, and its hash."""
 
     name: str
     key: str
@@ -64,13 +64,13 @@ class Index:
     train: Side
     held: Side
     coverage: float
-    """Share of the model's training set that is here; NaN where nobody knows."""
+    """Share of the model's training set that is here; NaN if unknown."""
     places: Mapping[str, Sequence[str]]
-    """Kind and path of what each side was read from."""
+    """Kind and path of the source of each side."""
 
     @property
     def crops(self) -> int:
-        """Crops of a picture that are compared each with each; 1 where whole pictures are."""
+        """Crops of an image, all pairs of which are compared; 1 where whole images are compared."""
         return self.train.crops
 
     def nearest(self, vectors: np.ndarray, held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -84,13 +84,13 @@ class Index:
         return self.train.skipped
 
     def verify(self) -> None:
-        """Read every vector; UserError for a shard that is not what was written."""
+        """Read every vector; UserError for a shard that differs from what was written."""
         for part in (*self.train.parts, *self.held.parts):
             if not part.whole():
                 raise shards.damaged(part.path, AGAIN)
 
     def check(self, encoder: Encoder) -> None:
-        """Refuse queries that were made otherwise: UserError."""
+        """Raise UserError for queries of another descriptor."""
         if encoder.key != self.descriptor.key:
             raise UserError(
                 f"The index {self.folder} was made by {self.descriptor.name} "
@@ -108,11 +108,11 @@ def build(
 ) -> Index:
     """The index of a training set (`train`) and of its twin (`held`, if there is one).
 
-    Pieces that are there are kept, whoever made them and when. `advance(done, total)` counts
+    Existing pieces are kept. `advance(done, total)` counts
     pieces. `how` may name the `descriptor`, the storage `dtype` (float32 or float16, which moves a
     cosine by less than 0.001) and the `coverage`. An encoder with a `count` of crops makes a local
-    index. Raises UserError where every image is unreadable,
-    a piece is damaged, the folder holds an index of another descriptor, or cannot be written.
+    index. Raises UserError where every image is unreadable, a piece is damaged, the folder
+    contains an index of another descriptor, or cannot be written.
     """
     how = how or {}
     descriptor = Descriptor(str(how.get("descriptor", encoder.key)), encoder.key)
@@ -136,14 +136,14 @@ def build(
         kept[side] = _ordered(parts, listed[side])
     _refuse_nothing(sides["train"].name, kept["train"])
     _manifest(folder, sides, kept, descriptor, {**how, "crops": getattr(encoder, "count", 1)})
-    for path in folder.glob("*.npy"):  # of pieces that have changed or gone
+    for path in folder.glob("*.npy"):  # of changed or missing pieces
         if path.stem not in {p.name for parts in kept.values() for p in parts}:
             shards.remove(path)
     return load(folder)
 
 
 def _same(folder: Path, descriptor: Descriptor) -> None:
-    """Refuse to build on an index of another descriptor; what is damaged will be mended."""
+    """Refuse to build on an index of another descriptor; damaged parts will be mended."""
     try:
         was = Descriptor(**json.loads((folder / "index.json").read_text("utf-8"))["descriptor"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -169,7 +169,7 @@ def _standing(folder: Path, side: str, units: Sequence[Unit], made: str) -> list
 
 
 def _ordered(parts: Sequence[Shard], units: Sequence[Unit]) -> list[Shard]:
-    """In the order of the training set, whichever was made first."""
+    """In the order of the training set, not of their making."""
     place = {u: i for i, u in enumerate(units)}
     return sorted(parts, key=lambda p: place[p.units[0]])
 
@@ -179,7 +179,7 @@ def _refuse_nothing(name: str, parts: Sequence[Shard]) -> None:
         return
     reasons = Side(parts, 1).skipped
     if not reasons:
-        raise UserError(f"{name} holds no images. Give a training set that does.")
+        raise UserError(f"{name} contains no images. Give a training set that does.")
     raise UserError(
         f"None of the {len(reasons)} images of {name} can be read "
         f"({next(iter(reasons.values()))}). Check the files."
@@ -188,7 +188,7 @@ def _refuse_nothing(name: str, parts: Sequence[Shard]) -> None:
 
 @dataclass(frozen=True)
 class _Making:
-    """Makes the shards of one side."""
+    """The maker of one side's shards."""
 
     folder: Path
     side: str
@@ -200,7 +200,7 @@ class _Making:
     ) -> Iterator[Shard]:
         """Shards of pieces, each written as soon as it is full; `tick` counts pieces read.
 
-        Where a piece is damaged, what came before it is written first, and the error goes on.
+        Where a piece is damaged, earlier pieces are written before the error is raised.
         """
         units: list[Unit] = []
         entries: list[tuple[Entry, str]] = []
@@ -235,8 +235,8 @@ class _Making:
     def _encode(self, items: Sequence[Item]) -> tuple[list[tuple[Entry, str]], np.ndarray]:
         if getattr(self.encoder, "count", 1) > 1 and any(i.vector is not None for i in items):
             raise UserError(
-                "A local descriptor needs pictures to cut, and here are embeddings. Give the "
-                "pictures, or the descriptor of the embeddings without `local:`."
+                "A local descriptor needs images to cut, but these are embeddings. Give the "
+                "images, or the descriptor of the embeddings without `local:`."
             )
         pictures = [i.picture for i in items if i.picture is not None]
         made = iter(self.encoder.images(pictures)) if pictures else iter(())
@@ -276,7 +276,7 @@ def _ahead(
 def _chunks(source: Source, todo: Sequence[Unit]) -> Iterator[tuple[list[Unit], list[Item]]]:
     """Pieces that end in a chunk, and its items: whole pieces, or a part of one alone.
 
-    What came before a damaged piece is given before its error.
+    Items before a damaged piece are yielded before its error.
     """
     units: list[Unit] = []
     items: list[Item] = []
@@ -299,11 +299,11 @@ def _chunks(source: Source, todo: Sequence[Unit]) -> Iterator[tuple[list[Unit], 
 
 
 def _items(source: Source, unit: Unit) -> Iterator[Item]:
-    """The images of a piece; the error for a damaged one says that the others are not lost."""
+    """The images of a piece; the error for a damaged one says that the others are kept."""
     try:
         yield from source.read(unit)
     except UserError as error:
-        raise UserError(f"{error} What is indexed already is kept.") from error
+        raise UserError(f"{error} Everything indexed so far is kept.") from error
 
 
 def _manifest(
@@ -330,7 +330,7 @@ def _manifest(
 
 
 def load(folder: Path) -> Index:
-    """The index in a folder; UserError where there is none, or what it lists is not whole."""
+    """The index in a folder; UserError where there is none, or its files are incomplete."""
     try:
         meta = json.loads((folder / "index.json").read_text("utf-8"))
         version = meta["version"]
@@ -345,7 +345,7 @@ def load(folder: Path) -> Index:
         raise shards.damaged(folder / "index.json", AGAIN) from error
     if version != VERSION:
         raise UserError(
-            f"The index {folder} has format {version}, this program reads {VERSION}. Make it anew."
+            f"The index {folder} has format {version}, this program reads {VERSION}. Make it again."
         )
     sides = {}
     for side in ("train", "held"):

@@ -1,7 +1,7 @@
-"""Local search: the most alike pair of crops of two pictures, exact over all that are indexed.
+"""Local search: the most similar pair of crops of two images, exact over all indexed images.
 
 An image of a local index is one row: the unit vectors of its crops one after another, divided by
-the root of their number, so that the row is of unit length too. `encoders.tiles` says why.
+the root of their number, so the row has unit length too. `encoders.tiles` has the reasons.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CHUNK = 64
 def crops(rows: np.ndarray, count: int) -> np.ndarray:
     """float32[n, count * d] rows of a local index to float32[n, count, d], crops of unit length.
 
-    Raises ValueError where rows are not made of so many crops.
+    Raises ValueError where rows are not made of this many crops.
     """
     if rows.shape[1] % count:
         raise ValueError(f"{rows.shape[1]} numbers are not {count} crops.")
@@ -28,7 +28,7 @@ def crops(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 def local_similarity(generated: np.ndarray, reference: np.ndarray) -> float:
-    """The largest cosine of any crop of one picture and any of the other; float32[c, d] each.
+    """The largest cosine of any crop of one image and any of the other; float32[c, d] each.
 
     Raises ValueError where there is no crop or the widths differ.
     """
@@ -41,7 +41,7 @@ def local_similarities(generated: np.ndarray, references: np.ndarray) -> np.ndar
     Raises ValueError where there is no crop or the widths differ.
     """
     if not generated.shape[1] or not references.shape[1]:
-        raise ValueError("a picture without crops is like nothing")
+        raise ValueError("an image without crops has no similarity")
     if generated.shape[2] != references.shape[2]:
         raise ValueError(f"widths differ: {generated.shape[2]} and {references.shape[2]}")
     best = np.empty((len(generated), len(references)), np.float32)
@@ -81,7 +81,7 @@ def nearest(
 
 
 def scored(queries: np.ndarray, positions: np.ndarray, rows: Rows, count: int) -> np.ndarray:
-    """Local similarity float32[n, m] with what stands at int64[n, m]; NaN for -1."""
+    """Local similarity float32[n, m] with the rows at int64[n, m]; NaN for -1."""
     out = np.full(positions.shape, np.nan, np.float32)
     for i, places in enumerate(positions):
         there = np.flatnonzero(places >= 0)
@@ -93,7 +93,7 @@ def scored(queries: np.ndarray, positions: np.ndarray, rows: Rows, count: int) -
 
 
 def matched(query: np.ndarray, rows: np.ndarray, count: int) -> list[tuple[float, int, int]]:
-    """For float32[count * d] and each of float32[m, count * d]: score and crop of either picture.
+    """For float32[count * d] and each of float32[m, count * d]: score and crop of either image.
 
     The score is a float64 cosine; of equal ones the first crop counts.
     """

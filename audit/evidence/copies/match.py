@@ -24,7 +24,7 @@ def match(
 ) -> pd.DataFrame:
     """One row per sample (MATCH_COLUMNS without a decision: `copy` is None until calibrated).
 
-    A sample without a vector is kept with NaN scores and the outcome that says why.
+    A sample without a vector is kept with NaN scores and its outcome as the reason.
     """
     known = [s for s in samples if s.id in vectors]
     stack = np.stack([vectors[s.id] for s in known]) if known else np.empty((0, index.dimensions))
@@ -58,10 +58,10 @@ def _held_id(index: Index, where: np.ndarray, i: int | None) -> str | None:
 
 
 def twin_evidence(scores: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """W = log(d_held / d_train), float64[n], from cosines; positive speaks for copying.
+    """W = log(d_held / d_train), float64[n], from cosines; positive is evidence of copying.
 
-    Distances are chords of the unit sphere, d = sqrt(2 - 2 cos), floored at 1e-3 so that an exact
-    copy has a finite W.
+    Distances are chords of the unit sphere, d = sqrt(2 - 2 cos), floored at 1e-3 to give an exact
+    copy a finite W.
     """
     near, far = (np.sqrt(np.maximum(2 - 2 * s.astype(np.float64), 1e-6)) for s in (scores, held))
     return np.asarray(np.log(far / near))

@@ -1,8 +1,8 @@
-"""Exact top-k of vectors that come in blocks and shards: the cuts change nothing, not even a bit.
+"""Exact top-k of vectors that come in blocks and shards: bit-identical however they are cut.
 
 A float32 matrix product rounds by the shape of its blocks, and a heap keeps any of equal scores. So
-products only choose candidates; these are scored one by one in float64, and where the rounding or a
-tie leaves open who belongs to the first k, every vector that may is scored.
+products only choose candidates; these are scored one by one in float64, and where rounding or a tie
+leaves the first k open, every vector that may belong to them is scored.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Rows = Callable[[np.ndarray], np.ndarray]
 """Positions int64[m], ascending, to vectors float32[m, d]."""
 
 SPARE = 8
-"""Candidates beyond k, so that a near tie seldom needs a second look at all vectors."""
+"""Candidates beyond k: a near tie seldom needs a second pass over all vectors."""
 AT_ONCE = 1 << 26
-"""Bytes that are compared at once where candidates are scored."""
+"""Bytes that are compared at once when candidates are scored."""
 
 faiss.cvar.distance_compute_blas_threshold = 1  # small query sets are 8 times slower without
 faiss.cvar.distance_compute_blas_database_bs = 4096  # threads meet after each 1024 otherwise
@@ -31,10 +31,10 @@ faiss.cvar.distance_compute_blas_database_bs = 4096  # threads meet after each 1
 def best(scores: np.ndarray, positions: np.ndarray, k: int) -> Top:
     """The first k of float32[n, m] at int64[n, m]: highest first, equal ones by their positions.
 
-    What stands at position -1 does not count. Raises ValueError for k < 1.
+    Entries at position -1 do not count. Raises ValueError for k < 1.
     """
     if k < 1:
-        raise ValueError(f"The first {k} of anything are nothing: k must be at least 1.")
+        raise ValueError(f"k must be at least 1, not {k}.")
     down = np.where(positions < 0, np.inf, -scores)
     order = np.lexsort((positions, down), axis=1)[:, :k]
     top, where = np.take_along_axis(scores, order, 1), np.take_along_axis(positions, order, 1)
@@ -56,7 +56,7 @@ def merge(parts: Iterable[Top], k: int) -> Top:
 def products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Dot products float32[n] of the rows of float[n, d] and float[n, d], rounded once.
 
-    The sum is float64 along one row, so that a score depends on nothing but its two vectors.
+    The sum is float64 along one row, so a score depends only on its two vectors.
     """
     out = np.empty(len(left), np.float32)
     for here in _slices(len(left), 16 * left.shape[1]):
@@ -79,8 +79,8 @@ def scored(queries: np.ndarray, positions: np.ndarray, rows: Rows) -> np.ndarray
 def nearest(queries: np.ndarray, blocks: Callable[[], Blocks], rows: Rows, k: int) -> Top:
     """The first k of all blocks for float32[n, d], exactly; equal scores by their positions.
 
-    `blocks` is called again where candidates are too many. The result does not depend on how the
-    vectors are cut into blocks.
+    `blocks` is called again where there are too many candidates. The result does not depend on how
+    the vectors are cut into blocks.
     """
     rough, places = _candidates(queries, blocks(), k + SPARE)
     error = _rounding(queries)
@@ -98,14 +98,14 @@ def _rounding(queries: np.ndarray) -> np.ndarray:
     """How far a float32 product may be from the score: |fl(x'y) - x'y| <= gamma_d |x||y|.
 
     Higham 2002, Accuracy and Stability of Numerical Algorithms, eq. 3.5, for any order of the sum;
-    one per cent is for vectors that half precision has made a little longer than 1.
+    one per cent is for vectors that half precision made slightly longer than 1.
     """
     size = np.linalg.norm(queries.astype(np.float64), axis=1)
     return np.asarray(1.01 * (queries.shape[1] + 2) * 2.0**-24 * size)
 
 
 def _candidates(queries: np.ndarray, blocks: Blocks, count: int) -> Top:
-    """The first `count` by float32 products, whose ties are anyhow; -inf and -1 beyond the end."""
+    """The first `count` by float32 products, ties in any order; -inf and -1 beyond the end."""
     top = np.full((len(queries), count), -np.inf, np.float32)
     where = np.full((len(queries), count), -1)
     for positions, block in blocks:

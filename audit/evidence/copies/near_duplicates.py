@@ -1,8 +1,8 @@
-"""Near-duplicates inside a corpus and between its sides: all pairs, exact, in blocks.
+"""Near-duplicates inside a training set and between its sides: all pairs, exact, in blocks.
 
 Repeated images are what models copy most (Carlini et al. 2023, sec. 4.4; Somepalli et al. 2023b),
-and a held-out image that is a near-duplicate of a training image is no twin of the design: what
-copies the one is near to the other. All pairs cost n^2 d / 2 multiplications: minutes for 100,000
+and a held-out image that is a near-duplicate of a training image breaks the twin design: a copy of
+one is near to the other. All pairs cost n^2 d / 2 multiplications: minutes for 100,000
 images, and nothing is missed.
 """
 
@@ -19,15 +19,15 @@ from scipy.sparse.csgraph import connected_components
 ROWS = 2048
 """Vectors of each side that are compared at once: 16 MB of cosines."""
 UNSURE = 1e-5
-"""Where a float32 cosine is so near to the limit, it is computed anew in float64."""
+"""A float32 cosine this near to the limit is computed again in float64."""
 PAIRS = 1 << 21
 """Pairs that are kept before they are merged into clusters."""
 ROUNDING = 1e-9
-"""What a float64 cosine of equal vectors may lie below 1."""
+"""How far a float64 cosine of equal vectors may be below 1."""
 
 
 class Vectors(Protocol):
-    """What is needed of one side of an index (`audit.evidence.copies.side.Side`)."""
+    """The part of one side of an index that is used here (`audit.evidence.copies.side.Side`)."""
 
     dimensions: int
 
@@ -40,10 +40,10 @@ class Vectors(Protocol):
 def clusters(side: Vectors, cosine: float, rows: int = ROWS) -> np.ndarray:
     """Cluster of each image, int64[n]: the position of its first member.
 
-    Two images are joined where their cosine is at least `cosine`, and a cluster is all that hangs
-    together, as near-duplicates A, B and B, C do even where A and C are too far apart. So a long
-    chain may join what is not alike: a low cosine joins everything. Raises ValueError for a cosine
-    outside -1..1.
+    Two images are joined where their cosine is at least `cosine`, and a cluster is a connected
+    component: near-duplicates A, B and B, C are one cluster even where A and C are too far apart.
+    So a long chain may join images that are not alike: a low cosine joins everything. Raises
+    ValueError for a cosine outside -1..1.
     """
     label = np.arange(len(side))
     start = 0
@@ -52,7 +52,7 @@ def clusters(side: Vectors, cosine: float, rows: int = ROWS) -> np.ndarray:
         for against in islice(_blocks(side, rows), place, None):
             a, b = _near(block, against, cosine)
             pairs.append((a + start, b + other))
-            if sum(len(p) for p, _ in pairs) > PAIRS:  # ten thousand blank pictures are 10^8 pairs
+            if sum(len(p) for p, _ in pairs) > PAIRS:  # ten thousand blank images are 10^8 pairs
                 label, pairs = _joined(label, pairs), []
             other += len(against)
         label = _joined(label, pairs)
@@ -63,7 +63,7 @@ def clusters(side: Vectors, cosine: float, rows: int = ROWS) -> np.ndarray:
 def across(train: Vectors, held: Vectors, cosine: float, rows: int = ROWS) -> np.ndarray:
     """Which held-out images are near-duplicates of a training image: bool[len(held)].
 
-    They are to be left out of the twin. Raises ValueError for a cosine outside -1..1 or sides of
+    The twin must exclude them. Raises ValueError for a cosine outside -1..1 or sides of
     different descriptors.
     """
     if len(train) and len(held) and train.dimensions != held.dimensions:
@@ -78,7 +78,7 @@ def across(train: Vectors, held: Vectors, cosine: float, rows: int = ROWS) -> np
 
 
 def copies(label: np.ndarray, repeats: Sequence[int]) -> np.ndarray:
-    """How often the corpus holds each image's cluster, int64[n], from the repeats of each image.
+    """How often the training set contains each image's cluster, int64[n], from image repeats.
 
     Raises ValueError where lengths differ.
     """
@@ -89,20 +89,20 @@ def copies(label: np.ndarray, repeats: Sequence[int]) -> np.ndarray:
 
 
 def _blocks(side: Vectors, rows: int) -> Iterator[np.ndarray]:
-    """Pieces of at most `rows` vectors, of unit length whatever they are stored in."""
+    """Pieces of at most `rows` vectors, of unit length whatever their stored type."""
     for block in side.blocks(4 * side.dimensions * rows) if len(side) else ():
         lengths = np.linalg.norm(block, axis=1, keepdims=True)
         yield block / np.where(lengths > 0, lengths, 1)
 
 
 def _near(a: np.ndarray, b: np.ndarray, cosine: float) -> tuple[np.ndarray, np.ndarray]:
-    """Places in a and in b of all pairs whose cosine is at least so high.
+    """Positions in a and in b of all pairs whose cosine is at least the limit.
 
-    A float32 product depends on the shape of its blocks in the last digits; what is decided by them
-    is computed again, so that the result does not depend on how the corpus was cut.
+    A float32 product depends on the shape of its blocks in the last digits; pairs that
+    this could decide are computed again, so the result does not depend on how the set was cut.
     """
     if not -1 <= cosine <= 1:
-        raise ValueError(f"a cosine lies between -1 and 1, not at {cosine}")
+        raise ValueError(f"a cosine is between -1 and 1, not {cosine}")
     products = a @ b.T
     first, second = np.nonzero(products >= cosine - UNSURE)
     sure = products[first, second] >= cosine + UNSURE
@@ -116,7 +116,7 @@ def _near(a: np.ndarray, b: np.ndarray, cosine: float) -> tuple[np.ndarray, np.n
 
 
 def _joined(label: np.ndarray, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Clusters after these pairs, each again named by its first member."""
+    """Clusters after these pairs, each still named by its first member."""
     first = np.concatenate([np.arange(len(label)), *(a for a, _ in pairs)])
     second = np.concatenate([label, *(b for _, b in pairs)])
     links = coo_array((np.ones(len(first), bool), (first, second)), shape=(len(label),) * 2)

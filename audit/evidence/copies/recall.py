@@ -1,4 +1,4 @@
-"""What a search finds of copies whose source is known, so that "none" cannot mean "not found".
+"""Recall of a search on copies with a known source: "none" must not mean "not found".
 
 Copies are planted: stored vectors, turned by a given angle. A rate of copies is a lower bound of
 the truth by this factor, and is reported with it.
@@ -26,7 +26,7 @@ class Recall:
 
     @property
     def share(self) -> float:
-        """0 to 1; NaN where none was planted. `stats.proportions.wilson` gives its interval."""
+        """0 to 1; NaN if none was planted. `stats.proportions.wilson` gives its interval."""
         return self.found / self.n if self.n else float("nan")
 
 
@@ -35,9 +35,9 @@ def planted(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Queries float32[m, d] at `cosine` to stored vectors, and the positions int64[m] of these.
 
-    Sources are drawn without repeats, at most as many as the side keeps. "noise" turns them in a
-    direction that is uniform on the sphere; "blend" turns them towards another stored picture, as
-    overlays and crops do, which stays among the pictures that lists were made for. Raises
+    Sources are drawn without repeats, at most as many as the side contains. "noise" turns them in a
+    direction that is uniform on the sphere; "blend" turns them towards another stored image, as
+    overlays and crops do, and stays among the images that lists were made for. Raises
     ValueError for another direction, a cosine outside (0, 1], or a blend of fewer than two.
     """
     if direction not in DIRECTIONS or not 0 < cosine <= 1:
@@ -59,7 +59,7 @@ def planted(
 def turned(sources: np.ndarray, towards: np.ndarray, cosine: float) -> np.ndarray:
     """Unit vectors float[n, d] at `cosine` to `sources`, in the plane with `towards`.
 
-    A source stays where it is where the plane is none, because the two are parallel.
+    A source is unchanged where the two are parallel and there is no plane.
     """
     unit = sources / np.linalg.norm(sources, axis=1, keepdims=True)
     across = towards - (towards * unit).sum(axis=1, keepdims=True) * unit
@@ -70,11 +70,11 @@ def turned(sources: np.ndarray, towards: np.ndarray, cosine: float) -> np.ndarra
 
 
 def of(side: Side, queries: np.ndarray, sources: np.ndarray) -> Recall:
-    """How many of float32[n, d] come back with a vector at least as near as their source.
+    """How many of float32[n, d] are returned with a vector at least as near as their source.
 
     `sources` are positions int64[n], known by planting or because the queries are encoded edits
-    (`edits.apply`) of these pictures. All scores are exact, so that another picture nearer than
-    the source, or equal to it, is no loss, and an exact search finds all.
+    (`edits.apply`) of these images. All scores are exact: another image nearer than the source, or
+    equal to it, is not a loss, and an exact search finds all.
     """
     own = side.score(queries, sources[:, None])[:, 0]
     found = side.nearest(queries)[0][:, 0] >= own

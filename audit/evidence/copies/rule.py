@@ -1,4 +1,4 @@
-"""The rule by which images are flagged as copies, as people name it."""
+"""The rule by which images are flagged as copies, as users name it."""
 
 from __future__ import annotations
 

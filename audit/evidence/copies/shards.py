@@ -1,7 +1,8 @@
-"""Descriptors on disk: pieces that are whole or absent, never changed, found by what made them.
+"""Descriptors on disk: pieces that are whole or absent, never changed, and named by
+their origin.
 
-A shard is a NumPy file of vectors and a Parquet table of what they belong to; the table is written
-first, so that a shard is there when its vectors are.
+A shard is a NumPy file of vectors and a Parquet table of their images; the table is written
+first, so a shard exists if its vectors do.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Shard:
     """One piece on disk."""
 
     path: Path
-    """Of the vectors; the table lies beside it."""
+    """Of the vectors; the table is next to it."""
     units: tuple[Unit, ...]
     rows: int
     unreadable: int
@@ -52,11 +53,11 @@ class Shard:
         return np.load(self.path, mmap_mode="r", allow_pickle=False)
 
     def table(self) -> pa.Table:
-        """COLUMNS; `row` is -1 and `reason` says why where an image has no vector."""
+        """COLUMNS; for an image without a vector `row` is -1 and `reason` says why."""
         return parquet.read_table(self.path.with_suffix(".parquet"))
 
     def whole(self) -> bool:
-        """Whether the vectors are those that were written."""
+        """Whether the vectors are the ones that were written."""
         try:
             return zlib.crc32(np.ascontiguousarray(self.vectors()).tobytes()) == self.crc
         except (OSError, ValueError, EOFError):
@@ -75,7 +76,7 @@ def write(
     entries: Sequence[tuple[Entry, str]],
     vectors: np.ndarray,
 ) -> Shard:
-    """Keep a shard; `entries` with the reason, empty where there is a vector, in their order."""
+    """Keep a shard; `entries` in order, each with its reason, empty where there is a vector."""
     vectors = np.ascontiguousarray(vectors)
     rows, at = [], 0
     for entry, reason in entries:
@@ -104,7 +105,7 @@ def write(
 
 
 def read(path: Path) -> Shard | None:
-    """The shard whose vectors lie there, or None where it is not whole: sizes and heads agree."""
+    """The shard with its vectors at a path; None unless it is whole: sizes and heads agree."""
     try:
         head = parquet.read_schema(path.with_suffix(".parquet")).metadata[b"shard"]
         facts = json.loads(head)
@@ -119,12 +120,12 @@ def read(path: Path) -> Shard | None:
 
 
 def remove(shard: Path) -> None:
-    """Drop a shard: its vectors first, so that it is never half there."""
+    """Delete a shard: its vectors first, so it is never half present."""
     for path in (shard, shard.with_suffix(".parquet")):
         with suppress(FileNotFoundError):
             path.unlink()
 
 
 def damaged(path: Path, again: str) -> UserError:
-    """The sentence for a shard that is not what was written."""
+    """The error for a shard that differs from what was written."""
     return UserError(f"{path} is damaged. {again}")

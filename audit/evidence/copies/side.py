@@ -1,4 +1,4 @@
-"""One side of an index, the training set or its twin: what is in it, and exact search."""
+"""One side of an index, the training set or its twin: its contents, and exact search."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from audit.evidence.copies.shards import Shard
 IN_MEMORY = 2 << 30
 """Bytes of descriptors, as float32, up to which a side is searched from memory."""
 BLOCK = 1 << 26
-"""Bytes of descriptors, as float32, that are searched at once where a side is larger."""
+"""Bytes of descriptors, as float32, that are searched at once in a larger side."""
 
 
 class Finder(Protocol):
-    """Guesses where the nearest vectors stand; it has no scores to give."""
+    """Guesses the positions of the nearest vectors; it returns no scores."""
 
     def candidates(self, queries: np.ndarray, k: int, kept: np.ndarray | None) -> np.ndarray:
         """Positions int64[n, m], m >= k, of candidates for float32[n, d], -1 where there are fewer.
@@ -31,7 +31,7 @@ class Finder(Protocol):
 
 
 class Side:
-    """The training set, or its held-out twin, as an index has it."""
+    """The training set, or its held-out twin, in an index."""
 
     def __init__(
         self, parts: Sequence[Shard], dimensions: int, left_out: np.ndarray | None = None,
@@ -42,9 +42,9 @@ class Side:
         self.left_out = np.zeros(len(self), bool) if left_out is None else left_out
         """bool[n]: positions that are never found."""
         self.finder = finder
-        """What chooses the vectors that are compared exactly; None compares all."""
+        """Chooses the vectors that are compared exactly; None compares all."""
         self.crops = crops
-        """Crops whose vectors a row holds, compared each with each; 1 for whole pictures."""
+        """Crops whose vectors a row contains, all pairs compared; 1 for whole images."""
 
     def __len__(self) -> int:
         return sum(p.rows for p in self.parts)
@@ -94,7 +94,7 @@ class Side:
         return Side(self.parts, self.dimensions, left_out, self.finder, self.crops)
 
     def through(self, finder: Finder | None) -> Side:
-        """This side, searched among candidates alone; with None, exactly."""
+        """This side, searched among candidates only; with None, exactly."""
         return Side(self.parts, self.dimensions, self.left_out, finder, self.crops)
 
     def rows(self, positions: np.ndarray) -> np.ndarray:
@@ -111,9 +111,9 @@ class Side:
         return out
 
     def score(self, queries: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Exact similarity float32[n, m] of float32[n, d] with what stands at int64[n, m].
+        """Exact similarity float32[n, m] of float32[n, d] with the rows at int64[n, m].
 
-        The cosine; where rows hold crops, the largest of any two crops.
+        The cosine; where rows contain crops, the largest of any two crops.
         """
         wide = np.ascontiguousarray(queries, np.float32)
         if self.crops > 1:
@@ -126,7 +126,7 @@ class Side:
 
     @cached_property
     def _memory(self) -> np.ndarray:
-        """float32[n, d]: all vectors, filled block by block so that they are there once."""
+        """float32[n, d]: all vectors, filled block by block: in memory only once."""
         out, start = np.empty((len(self), self.dimensions), np.float32), 0
         for block in self.blocks():
             out[start : start + len(block)] = block
@@ -146,15 +146,17 @@ class Side:
     def nearest(self, vectors: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Top-k similarities float32[n, k] and positions int64[n, k]; NaN and -1 beyond the end.
 
-        Every one is computed from the stored vectors, each pair alone, so that it is the same
-        wherever and however it was found; equal ones are in the order of their positions. Without
-        a finder no vector is left uncompared.
+        Every one is computed from the stored vectors, each pair alone: it is the same wherever
+        and however it was found; equal ones are in the order of their positions. Without a finder
+        every vector is compared.
         """
         if self.left_out.all() or not len(vectors):
             return np.full((len(vectors), k), np.nan, np.float32), np.full((len(vectors), k), -1)
         queries = np.ascontiguousarray(vectors, np.float32)
         if queries.shape[1] != self.dimensions:
-            raise ValueError(f"{queries.shape[1]} numbers a query, {self.dimensions} in the index.")
+            raise ValueError(
+                f"{queries.shape[1]} numbers per query, {self.dimensions} in the index."
+            )
         if self.crops > 1:
             return local.nearest(queries, self._searched, self.rows, k, self.crops)
         if self.finder is None:

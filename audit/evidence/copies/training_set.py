@@ -1,4 +1,4 @@
-"""A training set to be searched: where its pictures are, and the index that is made of them."""
+"""A training set to be searched: the source of its images, and their index."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from audit.records import digest
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """A training set and its held-out twin, as sources, as an index made before, or both."""
+    """A training set and its held-out twin, as sources, as an existing index, or both."""
 
     name: str
     sides: Mapping[str, Source]
-    """`train`, and `held` where there is a twin; empty where the sources are gone."""
+    """`train`, and `held` where there is a twin; empty where the sources are missing."""
     made: Path | None = None
-    """Folder of an index that was made before."""
+    """Folder of an existing index."""
     coverage: float | None = None
-    """Share of what the model was trained on that is here; None where nobody has said."""
+    """Share of the model's training data that is here; None if not stated."""
 
     def image(self, id: str) -> np.ndarray:
-        """A training image by its entry's id; pixels.Unreadable where it cannot be had."""
+        """A training image by its entry's id; pixels.Unreadable where it is not available."""
         if "train" not in self.sides:
             raise pixels.Unreadable("the training set is no longer where it was indexed")
         return self.sides["train"].image(id)
 
     @property
     def descriptor(self) -> str | None:
-        """Name of what made the index, or None where it is to be made."""
+        """Name of the descriptor of an existing index, or None."""
         return load(self.made).descriptor.name if self.made else None
 
     def index(self, encoder: Encoder, root: Path, advance: Callable[[int, int], None]) -> Index:
-        """The index by a descriptor: the one that was made before, or one in a folder of `root`.
+        """The index by a descriptor: the existing one, or one in a folder of `root`.
 
         Raises UserError as `build` and `Index.check` do.
         """
@@ -64,10 +64,10 @@ def of_corpus(corpus: Corpus) -> TrainingSet:
 
 
 def at(path: Path, held_out: Path | None, corpora: Callable[[str], Corpus]) -> TrainingSet:
-    """The training set at a path: pictures or vectors in any known form, or a finished index.
+    """The training set at a path: images or vectors in any known form, or a finished index.
 
-    `corpora` gives registered ones by name. Raises UserError where nothing is there, and where an
-    index is given with a held-out set of its own, which it would have had to be made with.
+    `corpora` returns registered ones by name. Raises UserError where nothing is there, and for an
+    index together with a held-out set, which must be given when the index is made.
     """
     if not (path / "index.json").is_file():
         sides = {"train": find.find(path)}

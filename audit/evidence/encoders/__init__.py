@@ -1,1 +1,1 @@
-"""Pictures and texts to vectors."""
+"""Encoders of images and texts to vectors."""

@@ -1,4 +1,4 @@
-"""Pictures through a network in batches of fixed shapes, and rows to unit length."""
+"""Images through a network in batches of fixed shapes, and rows to unit length."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from audit.errors import UserError
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
-    """float[n, d] to float32[n, d] of unit length; a row of zeros stays what it is.
+    """float[n, d] to float32[n, d] of unit length; a row of zeros is unchanged.
 
-    Raises UserError where a value is not finite: such a row would be nobody's neighbour in silence.
+    Raises UserError where a value is not finite: such a row would silently never be a neighbour.
     """
     rows = np.asarray(rows, np.float32)
     if not np.isfinite(rows).all():
         raise UserError(
-            "The descriptor gave values that are not finite. Check its weights, or run it in "
+            "The descriptor returned values that are not finite. Check its weights, or run it in "
             "32-bit arithmetic."
         )
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
@@ -29,11 +29,11 @@ def encode(
     prepare: Callable[[np.ndarray], np.ndarray],
     forward: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """uint8[h, w, 3] pictures to float32[n, d] of unit length, in the order in which they came.
+    """uint8[h, w, 3] images to float32[n, d] of unit length, in their order.
 
-    `prepare` gives one picture as the network takes it and `forward` a stack of them to [n, d].
+    `prepare` returns one image as the network takes it; `forward` maps a stack of them to [n, d].
     Square inputs go in batches of exactly `batch`, filled up with repeats; others go alone. So the
-    shape that a picture is computed in, and with it its vector, depends on that picture only.
+    shape that an image is computed in, and with it its vector, depends on that image only.
     """
     if not len(pictures):  # a probe tells the width
         return encode([np.full((64, 64, 3), 127, np.uint8)], batch, prepare, forward)[:0]

@@ -18,9 +18,9 @@ from audit.evidence.encoders.copynet import DIMENSIONS, SIDE, CopyNet
 
 
 class CopyEncoder:
-    """A trained CopyNet from a safetensors file; pictures of other sizes are squashed to 64.
+    """A trained CopyNet from a safetensors file; images of other sizes are squashed to 64.
 
-    Batches have one fixed shape, so that a picture's vector does not depend on its companions.
+    Batches have one fixed shape: an image's vector does not depend on the rest of its batch.
     """
 
     def __init__(self, weights: Path, batch: int = 16) -> None:
@@ -44,7 +44,7 @@ class CopyEncoder:
         return model.eval()
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8[h, w, 3] pictures to float32[n, 128] of unit length."""
+        """uint8[h, w, 3] images to float32[n, 128] of unit length."""
         starts = range(0, len(pictures), self.batch)
         rows = self._workers.map(lambda s: self._batch(pictures[s : s + self.batch]), starts)
         return np.concatenate([np.empty((0, DIMENSIONS), np.float32), *rows])

@@ -1,10 +1,10 @@
 """Self-supervised descriptors: DINO and DINOv2 by transformers, and timm's models.
 
 Caron et al. 2021 and Oquab et al. 2023: the class token after the last normalisation. It describes
-what a picture shows, so that two pictures of one kind are near without being copies: its threshold
-is its own. Weights are read from safetensors alone, which hold numbers and no code; no code from a
-repository is run; and a checkpoint with holes, which both libraries would fill with random numbers,
-is refused.
+what an image shows: two images of one kind are near without being copies, so it needs a threshold
+of its own. Weights are read from safetensors only, which contain numbers and no code; no code from
+a repository is run; and a checkpoint with missing weights, which both libraries would fill with
+random numbers, is refused.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ TIMM = "timm:"
 CLASS_TOKEN_FIRST = ("dinov2", "dinov2_with_registers", "dinov3_vit", "vit", "vit_msn")
 """Model types of transformers whose first token is the class token."""
 ELSEWHERE = {"_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures"}
-"""What a config says of its place and its writer, not of the model."""
+"""Keys of a config about its place and its writer, not about the model."""
 
 
 UNUSED = "pooler."
-"""Weights behind the class token, which some checkpoints leave out; no part of the key."""
+"""Weights after the class token, which some checkpoints omit; not part of the key."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A loaded model: one picture to float32[3, h, w], a stack float32[n, 3, h, w] to [n, d]."""
+    """A loaded model: one image to float32[3, h, w], a stack float32[n, 3, h, w] to [n, d]."""
 
     model: torch.nn.Module
     prepare: Callable[[np.ndarray], np.ndarray]
@@ -52,7 +52,7 @@ class Dino:
     """A descriptor by name: float32[n, d] of unit length, by the model's own preprocessing.
 
     `facebook/dinov2-base` or a folder that transformers saved; `timm:NAME` for a model that timm
-    knows, `timm:NAME@FILE.safetensors` for its weights in a file of one's own. Loaded on first use;
+    knows, `timm:NAME@FILE.safetensors` for its weights in a local file. Loaded on first use;
     nothing is fetched where HF_HUB_OFFLINE is set or the name is a folder.
 
     Raises UserError where it cannot be loaded, has no safetensors, or has no class token.
@@ -80,7 +80,7 @@ class Dino:
             return _timm(self.name, self.device) if timm else _hub(self.name, self.device)
         except UserError:
             raise
-        except Exception as error:  # hubs, files and two libraries raise kinds of their own
+        except Exception as error:  # hubs, files and two libraries raise their own exceptions
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             raise UserError(
                 f"The descriptor {self.name!r} cannot be loaded ({reason}). Give a folder or a hub "
@@ -88,14 +88,14 @@ class Dino:
             ) from error
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8[h, w, 3] pictures to float32[n, d] of unit length."""
+        """uint8[h, w, 3] images to float32[n, d] of unit length."""
         parts = self._parts
 
         def forward(stack: np.ndarray) -> np.ndarray:
             with torch.inference_mode():
                 rows = parts.read(torch.from_numpy(stack).to(self.device))
             if rows.ndim != 2:
-                raise UserError(f"{self.name!r} gives {rows.ndim - 1}-d features, not vectors.")
+                raise UserError(f"{self.name!r} returns {rows.ndim - 1}-d features, not vectors.")
             return np.asarray(rows.float().cpu().numpy())
 
         return encode(pictures, self.batch, parts.prepare, forward)
@@ -148,11 +148,11 @@ def _timm(name: str, device: str) -> Parts:
     architecture, _, file = name.removeprefix(TIMM).partition("@")
     config = timm.get_pretrained_cfg(architecture)
     if config is None:
-        raise UserError(f"timm knows no model {architecture!r}. `timm.list_models()` has them all.")
+        raise UserError(f"timm has no model {architecture!r}. `timm.list_models()` lists them all.")
     weights = load_file(file or _fetched(config))
     heads = (config.classifier,) if isinstance(config.classifier, str) else config.classifier or ()
     body = {k: v for k, v in weights.items() if not k.startswith(tuple(f"{h}." for h in heads))}
-    # timm is strict only where it has no classifier to leave out: else a checkpoint of another
+    # timm is strict only where it has no classifier to omit: otherwise a checkpoint of another
     # model would be skipped weight by weight, and random features returned.
     overlay = {"state_dict": body, "num_classes": 0}
     model = timm.create_model(
@@ -169,12 +169,12 @@ def _timm(name: str, device: str) -> Parts:
 
 
 def _fetched(config: Any) -> str:
-    """Where the hub's safetensors of a timm model are on this disk, fetched unless offline."""
+    """Local path of the hub's safetensors of a timm model, fetched unless offline."""
     from huggingface_hub import hf_hub_download
 
     if not config.hf_hub_id:
         raise UserError(
             f"timm has no weights of {config.architecture!r} on a hub. Name one with its tag "
-            "(`timm.list_pretrained()` has them all), or a file as `timm:NAME@FILE.safetensors`."
+            "(`timm.list_pretrained()` lists them all), or a file as `timm:NAME@FILE.safetensors`."
         )
     return str(hf_hub_download(config.hf_hub_id, "model.safetensors", local_files_only=_offline()))

@@ -1,4 +1,4 @@
-"""Encoders by name: what `--classifier` and `--descriptor` take."""
+"""Encoders by name, for `--classifier` and `--descriptor`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def named(name: str, device: str = "cpu") -> Any:
 
     `local:` before any of them encodes crops, for similarity of parts (`encoders.tiles`).
 
-    Raises UserError, with near names, where there is none.
+    Raises UserError, with near names, for an unknown name.
     """
     kind, _, what = name.partition(":")
     if kind == "local" and what:

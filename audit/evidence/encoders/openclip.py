@@ -17,14 +17,14 @@ from audit.errors import UserError
 Validation = Callable[
     [int, Mapping[str, Sequence[str]]], tuple[list[np.ndarray], dict[str, list[int]]]
 ]
-"""A number of pictures and classes by attribute, to pictures and indices of their true classes."""
+"""A number of images and classes by attribute, to images and indices of their true classes."""
 
 
 class ClipEncoder:
     """An open_clip model by name (`ViT-B-32/laion2b_s34b_b79k`) or folder (`local-dir:/path`).
 
     Loaded on first use; `key` names the model and its preprocessing in file names. Batches have
-    one fixed shape, so that a picture's vector does not depend on its companions.
+    one fixed shape: an image's vector does not depend on the rest of its batch.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class ClipEncoder:
         self.batch = batch
         self.device = device
         self.validation = validation
-        """Pictures of known labels that measure the model's errors, where it brings any."""
+        """Images with known labels that measure the model's errors, if it comes with any."""
 
     @cached_property
     def key(self) -> str:
@@ -72,7 +72,7 @@ class ClipEncoder:
         return float(self._parts[0].logit_scale.detach().exp())
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8[h, w, 3] pictures to float32[n, d] of unit length."""
+        """uint8[h, w, 3] images to float32[n, d] of unit length."""
         model, preprocess, _ = self._parts
         rows = [np.empty((0, self._width), np.float32)]
         for start in range(0, len(pictures), self.batch):

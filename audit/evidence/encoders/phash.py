@@ -1,11 +1,11 @@
 """A 64-bit perceptual hash as a descriptor: near-exact copies, without any weights.
 
 The DCT-based hash of Zauner 2010 ("Implementation and Benchmarking of Perceptual Image Hash
-Functions"): the picture's luma at 32 x 32, its discrete cosine transform, the 8 x 8 lowest
+Functions"): the image's luma at 32 x 32, its discrete cosine transform, the 8 x 8 lowest
 frequencies, one bit for each: above their median or not. The constant term is left out of the
 median; luma is never negative, so that term is the largest, and the bits are those of
-`imagehash.phash`, which leaves it in. It finds pictures that were compressed, resized or
-brightened; a crop, a mirror or a rotation is another picture.
+`imagehash.phash`, which leaves it in. It finds images that were compressed, resized or
+brightened; a crop, a mirror image or a rotation is a different image.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ COSINES = _cosines()
 
 
 def bits(picture: np.ndarray) -> np.ndarray:
-    """The hash of a uint8[h, w, 3] picture as bool[64], rows of the lowest frequencies in order.
+    """The hash of a uint8[h, w, 3] image as bool[64], rows of the lowest frequencies in order.
 
     Luma is Pillow's (ITU-R 601), the resize Lanczos, as in the `imagehash` library.
     """
     image = Image.fromarray(picture).convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     low = (COSINES @ np.asarray(image, np.float64) @ COSINES.T).ravel()
-    # A flat picture has no frequencies but rounding; its bits must not be that noise.
+    # A flat image has no frequencies except rounding; its bits must not be that noise.
     low = np.round(low, 6)
     return np.asarray(low > np.median(low[1:]))
 
@@ -56,6 +56,6 @@ class PerceptualHash:
         return f"phash-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8[h, w, 3] pictures to float32[n, 64] of unit length."""
+        """uint8[h, w, 3] images to float32[n, 64] of unit length."""
         rows = [np.where(bits(p), 1.0, -1.0) / LOW for p in pictures]
         return np.asarray(rows, np.float32).reshape(-1, BITS)

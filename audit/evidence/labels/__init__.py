@@ -1,1 +1,1 @@
-"""Labels by people: what to look at, a sheet to fill in, and the sheet read back."""
+"""Human labels: the draw of images, a sheet to fill in, and the sheet read back."""

@@ -1,4 +1,4 @@
-"""Which pictures people should look at: a random sample, stratified by what was read from them."""
+"""The images that people label: a random sample, stratified by their readings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audit.errors import UserError
 
 @dataclass(frozen=True)
 class Stratum:
-    """Pictures that were read as one class: how many there are, how many people look at."""
+    """Images that were read as one class: how many there are, and how many were drawn."""
 
     attribute: str
     read: str
@@ -22,22 +22,22 @@ class Stratum:
 
     @property
     def weight(self) -> float:
-        """How many pictures each drawn one stands for."""
+        """How many images each drawn one represents."""
         return self.size / self.drawn if self.drawn else 0.0
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Pictures to be labelled, columns sample, attribute and read, and the strata they are from."""
+    """Images to be labelled, columns sample, attribute and read, and their strata."""
 
     rows: pd.DataFrame
     strata: tuple[Stratum, ...]
 
 
 def allocate(sizes: Sequence[int], n: int) -> list[int]:
-    """Spread n over strata as evenly as their sizes allow; what a small one lacks goes to others.
+    """Spread n over strata as evenly as their sizes allow; the others make up for a small one.
 
-    Even shares, not proportional ones: the rare class decides how well errors are known.
+    Even shares, not proportional ones: the rare class limits how well errors are known.
     """
     given = [0] * len(sizes)
     left = min(n, sum(sizes))
@@ -80,7 +80,7 @@ def draw(
             strata.append(Stratum(attribute, c, size, take))
     rows = pd.concat(parts, ignore_index=True)
     if rows.empty:
-        raise UserError("No picture of this run has a label, so there is nothing to check by eye.")
+        raise UserError("No image of this run has a label, so there is nothing to check by eye.")
     order = np.random.default_rng([seed, len(classes)]).permutation(len(rows))
     rows = rows.iloc[order].sort_values("attribute", kind="stable").reset_index(drop=True)
     return Drawn(rows.rename(columns={"value": "read"})[["sample", "attribute", "read"]],

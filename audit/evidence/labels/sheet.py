@@ -16,12 +16,12 @@ from audit.evidence.labels.draw import Drawn, Stratum
 
 COLUMNS = ("number", "sample", "attribute", "value", "rater")
 REASONS = ("uncertain", "no person", "several people", "unreadable")
-"""What a person may write in place of a class."""
+"""Entries that are allowed in place of a class."""
 MAX_BYTES = 50_000_000
 
 
 def blank(drawn: Drawn) -> bytes:
-    """The sheet as CSV: one row per picture and attribute, `value` left for people to fill in."""
+    """The sheet as CSV: one row per image and attribute, with an empty `value` to fill in."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -31,7 +31,7 @@ def blank(drawn: Drawn) -> bytes:
 
 
 def record(drawn: Drawn, seed: int) -> bytes:
-    """What was drawn from what, so that labels can be weighted: JSON beside the sheet."""
+    """The draw and its strata, which weight the labels: JSON next to the sheet."""
     body = {
         "seed": seed,
         "strata": [asdict(s) for s in drawn.strata],
@@ -41,7 +41,7 @@ def record(drawn: Drawn, seed: int) -> bytes:
 
 
 def drawn(data: bytes) -> Drawn:
-    """What `record` kept."""
+    """The draw that `record` kept."""
     body = json.loads(data)
     return Drawn(pd.DataFrame(body["rows"]), tuple(Stratum(**s) for s in body["strata"]))
 
@@ -49,8 +49,8 @@ def drawn(data: bytes) -> Drawn:
 def read(path: Path, was: Drawn, classes: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """A filled sheet: sample, attribute, rater, outcome and value per judgement; blanks left out.
 
-    Raises UserError, with the line, for a picture that was not drawn, a word that is neither a
-    class nor a reason, and a picture that one rater labelled twice.
+    Raises UserError, with the line, for an image that was not drawn, a word that is neither a
+    class nor a reason, and an image that one rater labelled twice.
     """
     asked = set(zip(was.rows["sample"], was.rows.attribute, strict=True))
     seen: set[tuple[str, str, str]] = set()
@@ -102,7 +102,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def settle(judged: pd.DataFrame) -> pd.DataFrame:
-    """One row per picture and attribute: what most of its raters said, `uncertain` without a most.
+    """One row per image and attribute: the majority label, `uncertain` without a majority.
 
     Columns sample, attribute, outcome, value, raters.
     """

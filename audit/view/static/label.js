@@ -1,6 +1,6 @@
 "use strict";
-// One picture at a time. A key counts only while its picture is on the screen, and the next
-// picture comes only when the label is on disk: nothing is said of what was not seen, or lost.
+// One image at a time. A key counts only while its image is on the screen, and the next image
+// appears only when the label is on disk: no unseen image gets a label, and no label is lost.
 
 const at = (id) => document.getElementById(id);
 const root = at("queue");
@@ -12,8 +12,8 @@ let classes = {};
 let reasons = [];
 let said = {}; // number to word
 let here = -1; // place in `items`
-let ready = false; // the picture is on the screen and nothing is being saved
-let past = []; // places that were visited before
+let ready = false; // the image is on the screen and nothing is being saved
+let past = []; // places visited before
 
 async function ask(address, options) {
   const response = await fetch(address, { credentials: "same-origin", ...options });
@@ -36,7 +36,7 @@ function trouble(error) {
     : "";
 }
 
-/** The next place without a label after `from`, around the end; -1 where there is none. */
+/** The next place without a label after `from`, around the end; -1 if there is none. */
 function open(from) {
   for (let step = 1; step <= items.length; step += 1) {
     const place = (from + step + items.length) % items.length;
@@ -82,12 +82,12 @@ function show(place) {
   ready = false;
   if (finished) { at("every").focus(); return; }
   const [number, sample, attribute] = items[place];
-  at("number").textContent = `Picture ${number}`;
+  at("number").textContent = `Image ${number}`;
   at("question").textContent = `Perceived ${attribute.replaceAll("_", " ")}`;
   words(attribute);
   picture.hidden = true;
   at("absent").hidden = true;
-  picture.alt = `Picture ${number}, to be labelled`;
+  picture.alt = `Image ${number}, to be labelled`;
   picture.src = `/picture/${encodeURIComponent(sample)}`;
   picture.decode().then(() => appear(place, picture), () => appear(place, at("absent")));
   for (const next of items.slice(place + 1, place + 4)) {

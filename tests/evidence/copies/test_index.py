@@ -358,7 +358,7 @@ def test_a_damaged_file_of_a_set_stops_and_loses_nothing(
         getattr(made, form)(path, TRAIN[size * k : size * (k + 1)], size * k)
     whole = paths[1].read_bytes()
     paths[1].write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match=rf"1\.{suffix} cannot be read.*indexed already is kept"):
+    with pytest.raises(UserError, match=rf"1\.{suffix} cannot be read.*indexed so far is kept"):
         build({"train": find(tmp_path / "set")}, Thumbnail(), tmp_path / "idx")
     with pytest.raises(UserError, match="not finished"):
         load(tmp_path / "idx")

@@ -158,7 +158,7 @@ def test_a_missing_model_is_a_sentence(tmp_path: Path) -> None:
     for name in (str(tmp_path / "nowhere"), "nobody/nothing", "timm:test_vit.r160_in1k"):
         with pytest.raises(UserError, match="cannot be loaded"):
             Dino(name).images(photos())
-    with pytest.raises(UserError, match="timm knows no model 'no_such_model'"):
+    with pytest.raises(UserError, match="timm has no model 'no_such_model'"):
         Dino("timm:no_such_model@x.safetensors").images(photos())
     with pytest.raises(UserError, match="no weights of"):
         Dino("timm:vit_giant_patch14_224").images(photos())
