@@ -1,7 +1,7 @@
 """Audit text-to-image models: who appears, what is copied, and what a mitigation changes.
 
-The names below are `audit.api`'s; they are loaded when they are first used, so that importing this
-package costs nothing.
+The names below are those of `audit.api`. They are loaded on first use, because importing this
+package should cost nothing.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,7 +1,7 @@
-"""Python for what the verbs do: `import audit` gives these names, and loads them when used.
+"""The Python API, one function per verb: `import audit` provides these names and loads them on use.
 
-Paths may be text; what is not there or does not fit raises `audit.UserError`, whose text says what
-to do about it. Whatever the command line calls `--some-option` is `some_option` here.
+Paths may be text. Missing or invalid input raises `audit.UserError`, whose text says what to do
+about it. The command line's `--some-option` is `some_option` here.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ __all__ = ["Checked", "Incomplete", "Result", "Rewritten", "UserError", "check",
            "open", "rewrite", "run", "search"]  # fmt: skip
 
 SEEDS = Declared("seeds", int, False, None, Opt("Images per prompt.", allow=AtLeast(1)))
-"""The number of images per prompt changes the suite; what it may be is said as for an option."""
+"""The number of images per prompt changes the suite, and is checked like an option."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run, or a comparison of two, as its folder tells; tables are read when asked for.
+    """A finished run, or a comparison of two, read from its folder; tables are read on demand.
 
-    `print(result.report)` is the page to open.
+    `print(result.report)` prints the path of the report.
     """
 
     folder: Path
-    """Where everything of it lies."""
+    """Folder of all its files."""
     notes: tuple[str, ...] = field(default=(), repr=False)
-    """What a comparison could not pair, and why; nothing for a run."""
+    """What a comparison could not pair, and why; empty for a run."""
 
     @property
     def report(self) -> Path:
-        """The page, one HTML file."""
+        """The report, one HTML file."""
         return self.folder / "report.html"
 
     @property
     def findings(self) -> pd.DataFrame:
-        """Every number of the page, a row each; columns are the fields of `records.Finding`.
+        """Every number of the report, one row each; columns are the fields of `records.Finding`.
 
         `name` is the dotted name that gates take. Unknown numbers are NaN.
         """
@@ -69,12 +69,12 @@ class Result:
 
     @property
     def attributes(self) -> pd.DataFrame:
-        """One row per image and attribute: outcome, value, and how sure (`ATTRIBUTE_COLUMNS`)."""
+        """One row per image and attribute: outcome, value, confidence (`ATTRIBUTE_COLUMNS`)."""
         return RunFolder(self.folder).read_table("attributes")
 
     @property
     def matches(self) -> pd.DataFrame:
-        """One row per image: its nearest training image, and whether it is called a copy.
+        """One row per image: its nearest training image, and whether it is flagged as a copy.
 
         Empty where no training set was searched (`MATCH_COLUMNS`).
         """
@@ -83,21 +83,21 @@ class Result:
 
 @dataclass(frozen=True)
 class Checked:
-    """What gates say of a run."""
+    """Verdicts of gates on a run."""
 
     verdict: str
     """`pass`, `fail` or `undecided`, as `t2i-audit check` prints it."""
     checks: tuple[Check, ...] = field(repr=False)
-    """What stands behind `table`, one per gate and finding."""
+    """The objects behind `table`, one per gate and finding."""
 
     @property
     def passed(self) -> bool:
-        """Whether every gate passes; what is undecided does not."""
+        """Whether every gate passes; an undecided one does not."""
         return self.verdict == PASS
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per gate and finding: verdict, interval, and how many images would decide."""
+        """One row per gate and finding: verdict, interval, and how many images would decide it."""
         return pd.DataFrame(rows(self.checks))
 
     def junit(self, path: str | Path, name: str = "audit") -> Path:
@@ -123,9 +123,9 @@ def run(
     `audit.runs.options.Options` is a keyword, under its own name or the command line's, such as
     `steps`, `classifier`, `corpus`, `held_out`, `images`, `labels`, `lora` and `out`, the folder in
     which run folders are created.
-    `progress(step, done, total)` is called as work goes on.
+    `progress(step, done, total)` is called while the run makes progress.
 
-    Raises UserError for what is not there or does not fit, Incomplete where images are missing.
+    Raises UserError for missing or invalid input, Incomplete if images are missing.
 
     >>> import audit
     >>> from pathlib import Path
@@ -162,7 +162,7 @@ def _said(value: object) -> str:
 def open(folder: str | Path) -> Result:
     """A finished run, or a comparison, from its folder or its report.
 
-    Raises UserError where there is none.
+    Raises UserError if it does not exist.
 
     >>> import audit
     >>> from pathlib import Path
@@ -186,11 +186,11 @@ def compare(
     a: Result | str | Path, b: Result | str | Path, *, out: str | Path = "reports",
     margin: float = 0.1, anyway: bool = False,
 ) -> Result:  # fmt: skip
-    """What changes from one finished run to another on the prompts that both have: B minus A.
+    """Changes from one finished run to another on their common prompts: B minus A.
 
-    Pairs share text, arm and seed. Changes of shares nearer to 0 than `margin` count as none. The
-    page and its findings are written into a folder of `out`. Raises UserError where nothing is
-    common, or where different classifiers read the images, unless `anyway`.
+    Pairs share text, arm and seed. Changes of shares nearer to 0 than `margin` count as no change.
+    The report and its findings are written to a folder in `out`. Raises UserError if nothing is
+    common, or if different classifiers read the images, unless `anyway`.
 
     >>> import audit
     >>> from pathlib import Path
@@ -211,10 +211,10 @@ def compare(
 
 
 def check(result: Result | str | Path, gates: Sequence[str] | str = ()) -> Checked:
-    """Hold a finished run against gates, those of its suite first: by interval, not by estimate.
+    """Check a finished run against gates, those of its suite first: by interval, not by estimate.
 
     A gate is `SELECTOR OPERATOR NUMBER`, see docs/checking.md. Raises UserError for a gate that
-    names no finding, and where there is none.
+    names no finding, and if there is no gate.
 
     >>> import audit
     >>> from pathlib import Path
@@ -239,12 +239,12 @@ def index(
     descriptor: str = "embedded-copy", coverage: float | None = None, half: bool = False,
     duplicates: bool = False, device: str = "auto", progress: Progress = silent,
 ) -> Path:  # fmt: skip
-    """Make a training set searchable, or add to it what is new; the folder of the index.
+    """Make a training set searchable, or add new images to it; returns the folder of the index.
 
     `source` is a folder, tars, tables, a saved dataset, embeddings, or `world`; `held_out` is the
-    same kind of images that the model was not trained on, and `descriptor` what compares them.
-    Images that cannot be read stand in `unreadable.csv`, and with `duplicates` those that the set
-    holds more than once in `duplicates.csv`. Raises UserError where there is nothing to be read.
+    same kind of images that the model was not trained on, and `descriptor` compares images.
+    Unreadable images are listed in `unreadable.csv`, and with `duplicates` those that the set
+    contains more than once in `duplicates.csv`. Raises UserError if there is nothing to read.
 
     >>> import audit, numpy as np
     >>> from pathlib import Path
@@ -277,12 +277,12 @@ def search(
     pictures: str | Path | Sequence[str | Path], index: str | Path, *, nearest: int = 3,
     search: str = "auto", device: str = "auto", page: str | Path | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """The nearest training images of each picture, and whether chance comes as near.
+    """The nearest training images of each image, and whether chance comes as near.
 
-    Pictures are files or folders. Columns are `audit.runs.searching.COLUMNS`; `verdict`, `p` and
-    `q` stand with the nearest image. A picture that cannot be read has one row, with the reason for
-    its verdict. With `page` the pairs are written side by side as HTML. Raises UserError where
-    there is no picture or no index; `audit.index` has an example.
+    `pictures` are files or folders. Columns are `audit.runs.searching.COLUMNS`; `verdict`, `p` and
+    `q` are in the row of the nearest image. An unreadable image has one row, with the reason as
+    its verdict. With `page` the pairs are written side by side as HTML. Raises UserError if
+    there is no image or no index; `audit.index` has an example.
     """
     from audit.runs import searching
 

@@ -2,8 +2,8 @@
 
     python -m docs.make
 
-A test holds the pages to what this makes, so that nothing has to be remembered: change the code,
-run this, and commit both.
+A test compares the committed pages with the output of this module: change the code, run this, and
+commit both.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Pages = dict[str, str]
 def make() -> Pages:
     """Every page of the reference, by file name."""
     kinds: dict[str, tuple[str, Callable[[], str]]] = {
-        "suites": ("Suites: the questions that ship", suites.suite_page),
-        "attributes": ("Attributes, and what reads them", suites.attribute_page),
-        "descriptors": ("Descriptors: what compares pictures", descriptors.page),
+        "suites": ("Suites: the shipped questions", suites.suite_page),
+        "attributes": ("Attributes and their readers", suites.attribute_page),
+        "descriptors": ("Descriptors: how images are compared", descriptors.page),
         "mitigations": ("Mitigations", mitigations.page),
         "commands": ("Commands", commands.page),
         "findings": ("Findings: every number of a report", findings.page),
@@ -35,7 +35,7 @@ def make() -> Pages:
              for k, (title, body) in kinds.items()}  # fmt: skip
     rows = [f"- [{title}]({k}.md): {_entries(pages[f'{k}.md'])}"
             for k, (title, _) in kinds.items()]  # fmt: skip
-    text = "What there is, one page for each kind, written from the code itself."
+    text = "One page for each kind of name, generated from the code."
     return {"index.md": f"{HEAD}# Reference\n\n{text}\n\n" + "\n".join(rows) + "\n", **pages}
 
 
@@ -44,7 +44,7 @@ def _entries(page: str) -> str:
 
 
 def main() -> None:
-    """Write the pages, and take away those that are no longer made."""
+    """Write the pages, and delete those that are no longer generated."""
     HERE.mkdir(exist_ok=True)
     pages = make()
     for path in HERE.glob("*.md"):

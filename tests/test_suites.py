@@ -179,8 +179,8 @@ AGAIN = '[[references]]\nname = "uniform"\nlabel = "x"\nuniform = true\n[[mitiga
           'seeds = 1\nattributes = ["gender"]\n[attributes.gender]'), "prompts have the text"),
         (('purpose = "representation"', 'purpose = "other"'), "purpose"),
         (("{a_subject}", "a nurse"), "lacks {subject} or {a_subject}"),
-        (("{a_subject}", "{asubject}"), "may hold only {subject} or {a_subject}"),
-        (("{a_subject}", "{a_subject"), "may hold only"),
+        (("{a_subject}", "{asubject}"), "may contain only {subject} or {a_subject}"),
+        (("{a_subject}", "{a_subject"), "may contain only"),
         (('["woman", "man"]', '["woman", "woman"]'), "twice"),
         ((TEXTS, 'texts = { woman = ["a"] }'), "'man' has no texts"),
         ((TEXTS, 'texts = { woman = ["a"], man = ["b"], mann = ["c"] }'), "Did you mean man"),
@@ -321,7 +321,7 @@ def test_replication_prompts_need_no_subject(tmp_path: Path) -> None:
     """Captions are texts with ids; an absent table is named."""
     text = GOOD.replace(JOBS, 'file = "p.csv"').replace('"representation"', '"replication"')
     text = text[: text.index("[[mit")]
-    with pytest.raises(UserError, match=r"There is no table .*p\.csv\. Put the file beside"):
+    with pytest.raises(UserError, match=r"There is no table .*p\.csv\. Put the file next to"):
         read(tmp_path, text)
     (tmp_path / "p.csv").write_text("id,text\n1,a red boat\n", "utf-8")
     assert [(p.text, p.subject) for p in read(tmp_path, text).prompts] == [("a red boat", "")]
@@ -410,7 +410,7 @@ def test_associations_are_read(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         ('["nurse"]', '["nurze"]', r"association n: .*nurse"),
-        ('["astronaut"]', '["nurse"]', "stands in `x` and in `y`"),
+        ('["astronaut"]', '["nurse"]', "is in `x` and in `y`"),
         ('attribute = "gender"\na = "woman"', 'attribute = "gende"\na = "woman"', "gender"),
         ('b = "man"', 'b = "woman"', "same class"),
         ('b = "man"', 'b = "men"', "man"),

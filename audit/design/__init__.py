@@ -1,1 +1,1 @@
-"""What is asked: suites, mitigations, a language model as a rewriter, images made elsewhere."""
+"""Audit design: suites, mitigations, a language model as a rewriter, images made elsewhere."""

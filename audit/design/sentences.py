@@ -1,4 +1,4 @@
-"""One sentence for pydantic's errors."""
+"""One-sentence messages for pydantic's errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments of a pipeline's call, and the sentence for settings that it refuses."""
+"""Arguments of a pipeline's call, and the error for settings that it refuses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from audit.records import Settings
 
 
 def generators(seeds: Sequence[int]) -> list[torch.Generator]:
-    """One generator per image: noise, and whatever a sampler draws later, come from it alone."""
+    """One generator per image, for its noise and everything that a sampler draws later."""
     return [torch.Generator("cpu").manual_seed(s) for s in seeds]
 
 
@@ -40,7 +40,7 @@ def fixed(model: Model, settings: Settings) -> dict[str, Any]:
 
 
 def refused(model: Model, error: ValueError) -> UserError:
-    """The error that people see where the pipeline does not accept its arguments."""
+    """The user-facing error for arguments that the pipeline does not accept."""
     first = str(error).strip().splitlines()[0][:200]
     return UserError(
         f"The model {model.name} refuses these settings: {first} Change --size, --steps or "

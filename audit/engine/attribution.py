@@ -1,11 +1,11 @@
-"""Which tokens of a text move the predicted noise most: gradients of the noise magnitude.
+"""Token attribution: how much each token of a text moves the predicted noise, by gradients.
 
 The significance score of Wen et al. 2024 ("Detecting, explaining, and mitigating memorization in
 diffusion models", the section on trigger tokens): the l2 norm, over dimensions, of the gradient of
 |e(x_t, text) - e(x_t, no text)| by each token's row of the text encoder's output, mean over steps
-and seeds. Rows of causal encoders gather what stands before them, so that a late row answers for an
-early word. Here the gradient can be carried on through the encoder to the words' own embeddings: in
-the embedded world, whose repeated pictures hang on one word each, that word then comes first.
+and seeds. Rows of causal encoders also contain what precedes them, so a late row can represent an
+early word. Here the gradient can be carried through the encoder to the words' own embeddings: in
+the embedded world, whose repeated images depend on one word each, that word then ranks first.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from audit.records import Settings
 
 @dataclass(frozen=True)
 class Attribution:
-    """A text's tokens in order, padding included, with how much each moves the noise."""
+    """A text's tokens in order, including padding, with how much each moves the noise."""
 
     text: str
     tokens: tuple[Token, ...]
     scores: np.ndarray
-    """float64[tokens], >= 0: mean over steps and seeds; NaN where `reason` says why."""
+    """float64[tokens], >= 0: mean over steps and seeds; NaN with a `reason`."""
     reason: str = ""
     by: str = "states"
-    """Whether scores belong to "words" (what the encoder reads) or "states" (what it gives)."""
+    """Whether scores are of "words" (the encoder's input) or "states" (its output)."""
 
     @property
     def spoken(self) -> list[float]:
@@ -67,7 +67,7 @@ def gradients(probe: Probe, call: Call, states: States) -> torch.Tensor:
     base = probe.without_text(call)
     with torch.enable_grad():
         moved = probe.repeat(call, {"prompt_embeds": e}) - base
-        # Rows do not touch each other, so the gradient of the sum is each image's own.
+        # Rows are independent, so the gradient of the sum is each image's own.
         (found,) = torch.autograd.grad(moved.flatten(1).norm(dim=1).sum(), e)
     return found * factor
 
@@ -75,12 +75,12 @@ def gradients(probe: Probe, call: Call, states: States) -> torch.Tensor:
 def carried(probe: Probe, text: str, by_state: torch.Tensor) -> torch.Tensor:
     """Gradients by states [n, tokens, d] carried through the text encoder to its word embeddings.
 
-    Gives [n, tokens, width]. Raises UserError for a model with several text encoders.
+    Returns [n, tokens, width]. Raises UserError for a model with several text encoders.
     """
     pipeline = probe.model.pipeline
     if not single(probe):
         raise UserError(
-            f"A {probe.model.kind} reads a text with several encoders, so that words have no one "
+            f"A {probe.model.kind} reads a text with several encoders, so words have no single "
             "gradient. Ask for scores by states."
         )
     read: list[torch.Tensor] = []
@@ -107,7 +107,7 @@ def carried(probe: Probe, text: str, by_state: torch.Tensor) -> torch.Tensor:
 
 
 def word_tables(encoder: Any) -> list[torch.nn.Module]:
-    """Modules that look words up; some encoders name one table twice and use one of its names."""
+    """Modules that look up words; some encoders have two names for a table and use only one."""
     shape = encoder.get_input_embeddings().weight.shape
     return [
         m for m in encoder.modules()
@@ -116,7 +116,7 @@ def word_tables(encoder: Any) -> list[torch.nn.Module]:
 
 
 def single(probe: Probe) -> bool:
-    """Whether one text encoder makes the states, a row for each token that it reads."""
+    """Whether a single text encoder produces the states, one row per token that it reads."""
     second = getattr(probe.model.pipeline, "text_encoder_2", None)
     return len(TOKENIZERS[probe.model.kind]) == 1 and second is None
 
@@ -131,8 +131,8 @@ def attribute(
 ) -> Attribution:
     """Scores of a text's tokens over the first `steps` evaluations of the model's own sampling.
 
-    `by` is "words", "states" (the paper's), or empty for words where the model has one encoder.
-    Raises UserError for a model that cannot be looked into, ValueError if there is nothing to do.
+    `by` is "words", "states" (the paper's), or empty for words if the model has one encoder.
+    Raises UserError for a model that cannot be inspected, ValueError if there is nothing to do.
     """
     if not seeds or steps < 1 or by not in ("", "words", "states"):
         raise ValueError("attribution needs a seed, at least one step, and words or states")

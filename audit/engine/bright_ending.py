@@ -1,10 +1,10 @@
-"""The bright ending: where the end token looks at the last step, and the magnitude there.
+"""The bright ending: the end token's attention at the last step, and the magnitude there.
 
-Of a memorised picture, the end token's cross-attention at the last step marks the copied places;
-the noise magnitude is then weighed by it. (Chen et al. 2025, "Exploring local memorization in
+For a memorized image, the end token's cross-attention at the last step marks the copied places;
+the noise magnitude is then weighted by it. (Chen et al. 2025, "Exploring local memorization in
 diffusion models via bright ending attention", ICLR: mask from the two layers of the first down
-block, mean over heads and layers; LD = mean_t |(e_text - e_none) o m| / mean(m).) The mask is known
-only at the end, so that the whole schedule is drawn.
+block, mean over heads and layers; LD = mean_t |(e_text - e_none) o m| / mean(m).) The whole
+schedule is drawn because the mask is known only at the end.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ LAYERS = 2
 
 @dataclass(frozen=True)
 class BrightEnding:
-    """Masked magnitudes, one per text and seed, with the masks that they were weighed by."""
+    """Masked magnitudes, one per text and seed, with the masks that weight them."""
 
     texts: tuple[str, ...]
     seeds: tuple[int, ...]
     local: np.ndarray
-    """float64[texts, seeds]: LD, the magnitude where the end token looks; NaN with `reason`."""
+    """float64[texts, seeds]: LD, the magnitude where the end token attends; NaN with `reason`."""
     plain: np.ndarray
     """float64[texts, seeds]: the same without a mask, over the same steps."""
     masks: np.ndarray | None
@@ -53,7 +53,7 @@ class BrightEnding:
 
 @dataclass
 class Recorder:
-    """A layer's own processor, with the end token's attention of its last use kept aside."""
+    """A layer's own processor, which also stores the end token's attention of its last use."""
 
     own: Any
     ends: list[int]
@@ -69,7 +69,7 @@ class Recorder:
         attention_mask: torch.Tensor | None = None,
         temb: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """What the layer's own processor gives."""
+        """The output of the layer's own processor."""
         assert encoder_hidden_states is not None
         n = len(self.ends)
         hidden, states = hidden_states[-n:], encoder_hidden_states[-n:]
@@ -83,7 +83,7 @@ class Recorder:
 
 
 def watched(model: Model) -> dict[str, Any]:
-    """The first two cross-attention layers of the first down block that has any."""
+    """The first two cross-attention layers of the first down block with cross-attention."""
     found = layers(model, "down_blocks.")
     first = [n for n in found if n.split(".")[1] == next(iter(found)).split(".")[1]]
     return {n: found[n] for n in first[:LAYERS]}
@@ -101,7 +101,7 @@ def grid(seen: torch.Tensor, height: int, width: int) -> torch.Tensor:
 def masked(
     probe: Probe, calls: Sequence[Call], mask: torch.Tensor
 ) -> tuple[np.ndarray, np.ndarray, bool]:
-    """LD and the plain magnitude, float64[n] each, over the steps with signal, and if any had.
+    """LD and the plain magnitude, float64[n] each, over steps with signal; whether there are any.
 
     `mask` is float32[n, h, w].
     """
@@ -121,7 +121,7 @@ def bright_ending(
 ) -> BrightEnding:
     """Masked magnitudes over the whole schedule of `settings`; every text gets the same seeds.
 
-    NaN with a reason for models without such attention (transformers). Raises ValueError where
+    NaN with a reason for models without such attention (transformers). Raises ValueError if
     there is nothing to do, UserError for settings that the model refuses.
     """
     if not texts or not seeds:

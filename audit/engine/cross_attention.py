@@ -1,4 +1,4 @@
-"""A UNet's cross-attention layers: looked at, or changed, for as long as a `with` block lasts."""
+"""A UNet's cross-attention layers, observed or changed for the duration of a `with` block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from audit.engine.model import Model
 
 
 def layers(model: Model, part: str = "") -> dict[str, Any]:
-    """Cross-attention layers by name, in the UNet's order; none for models without a UNet.
+    """Cross-attention layers by name, in the UNet's order; empty for models without a UNet.
 
     `part` is the beginning of their names, e.g. "down_blocks.".
     """
@@ -29,9 +29,9 @@ def layers(model: Model, part: str = "") -> dict[str, Any]:
 
 @contextmanager
 def processed(found: Mapping[str, Any], make: Callable[[Any], Any]) -> Iterator[dict[str, Any]]:
-    """Give each layer the processor that `make` builds from its own, and its own back afterwards.
+    """Give each layer the processor that `make` builds from its own, and restore it afterwards.
 
-    Gives the new processors by layer.
+    Yields the new processors by layer.
     """
     own = {name: layer.processor for name, layer in found.items()}
     new = {name: make(processor) for name, processor in own.items()}
@@ -50,14 +50,14 @@ def heads(attn: Any, rows: torch.Tensor) -> torch.Tensor:
 
 
 def encoded(attn: Any, states: torch.Tensor) -> torch.Tensor:
-    """Text states as the layer takes them for keys and values."""
+    """Text states as the layer uses them for keys and values."""
     return attn.norm_encoder_hidden_states(states) if attn.norm_cross else states
 
 
 def logits(attn: Any, hidden: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
     """Scaled products of queries and keys before the softmax: float32[n, heads, places, tokens].
 
-    `hidden` is [n, places, channels], `states` what `encoded` gave: [n, tokens, channels].
+    `hidden` is [n, places, channels], `states` is from `encoded`: [n, tokens, channels].
     """
     query, key = heads(attn, attn.to_q(hidden)), heads(attn, attn.to_k(states))
     if attn.norm_q is not None:

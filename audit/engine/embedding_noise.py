@@ -1,7 +1,7 @@
-"""Noise on a text's states: evenly, or much of it on some of the tokens.
+"""Noise on a text's states: on all of them, or strong noise on some of the tokens.
 
-Both change the states of the text alone, never those of no text, and draw from one generator per
-image, so that an image's noise depends on neither its batch nor its place in it.
+Both change only the states of the text, never those of the empty text, and draw from one generator
+per image. An image's noise therefore depends neither on its batch nor on its place in it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import torch
 from audit.records import digest
 
 LEVEL = 0.1
-"""Somepalli et al. 2023's level, which mitigates next to nothing (Chen et al. 2024, table 1)."""
+"""Somepalli et al. 2023's level, which mitigates very little (Chen et al. 2024, table 1)."""
 PROBABILITY, WIDTH = 0.6, 1.7
 
 
 def noise_generators(seeds: Sequence[int], purpose: str = "states") -> list[torch.Generator]:
-    """One generator per image, apart from that of its latents, which has the seed itself."""
+    """One generator per image, other than that of its latents, which uses the seed itself."""
     drawn = (int(digest([purpose, int(s)], 15), 16) for s in seeds)
     return [torch.Generator("cpu").manual_seed(s) for s in drawn]
 
@@ -38,7 +38,7 @@ def gaussian(
     """States with `level` times standard normal noise on every number of `prompt_embeds`.
 
     "GNI" of Somepalli et al. 2023 ("Understanding and mitigating copying in diffusion models"),
-    whose code also moves the states of no text. Raises ValueError where generators and images
+    whose code also moves the states of the empty text. Raises ValueError if generators and images
     differ in number.
     """
     e = states["prompt_embeds"]
@@ -55,7 +55,7 @@ def fine_grained(
 
     "FPAN" (Xu et al. 2025, "Mitigating replication in diffusion models through the fine-grained
     probabilistic addition of noise to token embeddings"), which its authors apply in training; here
-    it is laid on the states of a finished model. Raises ValueError where generators and images
+    it is applied to the states of a finished model. Raises ValueError if generators and images
     differ in number.
     """
     e = states["prompt_embeds"]

@@ -1,9 +1,9 @@
 """Move a text's states until they steer the noise no more than a target allows.
 
 Wen et al. 2024, the mitigation at inference time: AdamW on the text encoder's output, with the loss
-|e(x_T, text) - e(x_T, no text)|, the begin token left alone, at most ten iterations. Their code
-takes one norm over a whole batch, so that its target of 3 for four images is 1.5 for each; here
-every image has its own norm, its own target and its own end, whatever its companions.
+|e(x_T, text) - e(x_T, no text)|, the begin token unchanged, at most ten iterations. Their code
+takes one norm over a whole batch, so its target of 3 for four images is 1.5 for each; here
+every image has its own norm, target and end, independent of its batch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from audit.engine.tokens import tokens
 from audit.errors import UserError
 
 TARGET = 1.5 / 128
-"""The authors' target for each image, over the root of their latent's size, 4 x 64 x 64."""
+"""The authors' target for each image, divided by the root of their latent's size, 4 x 64 x 64."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Optimisation:
 
 @dataclass(frozen=True)
 class Optimised:
-    """Moved states, and per image what they did."""
+    """Moved states, and their effect per image."""
 
     states: dict[str, Any]
     before: np.ndarray
@@ -49,14 +49,14 @@ class Optimised:
 def first_telling(probe: Probe, states: States, seeds: Sequence[int], most: int = 3) -> Call:
     """The first evaluation whose noise level carries signal: x_T itself for most models.
 
-    Raises UserError where none of the first `most` does.
+    Raises UserError if none of the first `most` carries any.
     """
     for call in probe.record(states, seeds, most):
         if np.isfinite(noise_factor(probe.model.pipeline.scheduler, call.index)):
             return call
     raise UserError(
-        f"The first {most} steps of {probe.model.name} start from pure noise, where no text can be "
-        "told from none. Use more --steps, or another scheduler."
+        f"The first {most} steps of {probe.model.name} start from pure noise, where a text makes "
+        "no difference. Use more --steps, or another scheduler."
     )
 
 
@@ -65,8 +65,8 @@ def optimise(
 ) -> Optimised:
     """States of a batch, one image per seed, moved until each is at its target or out of steps.
 
-    Only `prompt_embeds` moves; pooled states, where a model has them, stay. An image that is at its
-    target from the start keeps its very bits.
+    Only `prompt_embeds` moves; pooled states, if any, stay. An image that is at its target from the
+    start keeps exactly the same bits.
     """
     how = how or Optimisation()
     call = first_telling(probe, states, seeds)

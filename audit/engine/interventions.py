@@ -110,10 +110,10 @@ Intervening = Callable[[Batch], AbstractContextManager[States]]
 def intervening(
     model: Model, settings: Settings, interventions: Sequence[Intervention]
 ) -> Intervening:
-    """All interventions of an arm as one, which changes nothing if there are none.
+    """All interventions of an arm as one; without any, it changes nothing.
 
-    Those on states come before those on attention and predictions, which then affect the drawing
-    alone; each group keeps its order. An image's change depends on its own text and seed alone.
+    Those on states come before those on attention and predictions, which then affect only the
+    drawing; each group keeps its order. An image's change depends only on its own text and seed.
     Raises UserError for an unknown kind; the block raises it for a model that does not support one.
     """
     for one in interventions:

@@ -1,4 +1,4 @@
-"""Latent guidance: a concept is added to every step of the denoising, another is taken away.
+"""Latent guidance: a concept is added to every step of the denoising, another is subtracted.
 
 Semantic guidance (SEGA; Brack et al. 2023, arXiv 2301.12247, section 3) as Fair Diffusion uses it
 (Friedrich et al. 2023, arXiv 2302.10893). With u the prediction without text, c with the image's
@@ -9,8 +9,8 @@ text and e_k with concept k, the pipeline's u + g (c - u) gains a term
 with d_k = 1 towards a concept and -1 away from it. The mask keeps, per channel, what is at least
 the threshold's quantile of absolute values. v starts at 0 and grows from the first step; the term
 is added once the warm-up is over. That is the formula of diffusers' own
-SemanticStableDiffusionPipeline. Pipelines here stay as they are: the denoiser's answer for the text
-is changed by the term over g, so that their own guidance gives the sum above, whatever the model
+SemanticStableDiffusionPipeline. Pipelines here stay unchanged: the term divided by g is added to
+the denoiser's output for the text. Their own guidance then gives the sum above, whatever the model
 predicts.
 """
 
@@ -31,14 +31,14 @@ from audit.errors import UserError
 
 @dataclass(frozen=True)
 class Guide:
-    """Concepts as texts, and how hard they steer; names and units are the paper's."""
+    """Concepts as texts, and how strongly they steer; names and units are the paper's."""
 
     towards: tuple[str, ...]
     away: tuple[str, ...] = ()
-    """All of them together weigh as much as one, so that two classes give the paper's pair."""
+    """Together they weigh as much as one, so two classes give the paper's pair."""
     scale: float = 4.0
     threshold: float = 0.95
-    """Share of each channel, in [0, 1), that stays as it was."""
+    """Share of each channel, in [0, 1), that stays unchanged."""
     warmup: float = 0.1
     """Share of the steps before the term is added."""
     momentum: float = 0.5
@@ -52,7 +52,7 @@ class Guide:
 
 
 def refusal(model: Model, guidance: float) -> str:
-    """Why a model cannot be steered, or nothing."""
+    """Why a model cannot be steered, or empty text."""
     part = getattr(model.pipeline, "unet", None) or getattr(model.pipeline, "transformer", None)
     config = getattr(part, "config", {})
     embedded = config.get("guidance_embeds") or config.get("time_cond_proj_dim") is not None
@@ -79,7 +79,7 @@ def masked(term: torch.Tensor, threshold: float) -> torch.Tensor:
 
 @dataclass
 class Steering:
-    """A hook on the denoiser for one batch of `n` images: it knows the step and the momentum."""
+    """A hook on the denoiser for one batch of `n` images; it tracks the step and the momentum."""
 
     probe: Probe
     guide: Guide
@@ -91,14 +91,14 @@ class Steering:
     _asking: bool = field(default=False)
 
     def __call__(self, _: Any, args: Any, kwargs: Any, output: Any) -> Any:
-        """The denoiser's output with the text half moved; its own questions are let through."""
+        """The denoiser's output with the text half moved; its own calls pass through unchanged."""
         if self._asking:
             return None
         first = output[0] if isinstance(output, tuple) else output.sample
         call = Call(self.step, self.n, args, kwargs, first)
         if not call.doubled:
             raise UserError(
-                f"A {self.probe.model.kind} does not ask with and without text at once, so that "
+                f"A {self.probe.model.kind} does not ask with and without text at once, so "
                 "fair-guidance cannot add to its guidance. Leave this mitigation out."
             )
         term = self._term(call)
@@ -115,7 +115,7 @@ class Steering:
         return self.probe.model.pipeline.scheduler
 
     def _term(self, call: Call) -> torch.Tensor:
-        """What is added to the guided prediction: float32[n, channels, ...]."""
+        """The term that is added to the guided prediction: float32[n, channels, ...]."""
         base = self.probe.without_text(call)
         self._asking = True
         try:
@@ -136,7 +136,7 @@ class Steering:
 def steered(probe: Probe, guide: Guide, n: int) -> Iterator[None]:
     """While the block lasts, the pipeline's next call draws `n` images along the guide.
 
-    An image depends on its own text and seed alone. Raises UserError for a model or settings
+    An image depends only on its own text and seed. Raises UserError for a model or settings
     without classifier-free guidance.
     """
     why = refusal(probe.model, probe.settings.guidance)

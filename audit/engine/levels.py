@@ -1,9 +1,9 @@
-"""From what a denoiser predicts to the noise that it sees: one factor per step of the schedule.
+"""From a denoiser's output to its predicted noise: one factor per step of the schedule.
 
 A noisy latent is x = a x0 + s e. Models predict e ("epsilon"), v = a e - s x0 (Salimans and Ho
 2022, app. D), x0 ("sample"), or the flow e - x0 with a = 1 - s (Lipman et al. 2023). Two
 predictions for the same x therefore differ in e by a fixed multiple of their difference in output:
-1, a, a / s and 1 - s. (What depends on x alone cancels.)
+1, a, a / s and 1 - s. (Terms that depend only on x cancel.)
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import math
 from typing import Any
 
 FAINT = 1e-3
-"""Share of signal below which a latent is pure noise: no prediction of e can then differ."""
+"""Share of signal below which a latent is pure noise, where predictions of e cannot differ."""
 NO_SIGNAL = "the latent is pure noise at this step, so that its noise is known without the model"
 
 
 def prediction_type(scheduler: Any) -> str:
-    """What the model predicts: "epsilon", "v_prediction", "sample" or "flow"."""
+    """The kind of prediction: "epsilon", "v_prediction", "sample" or "flow"."""
     named = str(getattr(scheduler.config, "prediction_type", None) or "epsilon")
     flow = type(scheduler).__name__.startswith("FlowMatch") or named == "flow_prediction"
     return "flow" if flow else named
@@ -37,10 +37,11 @@ def signal_and_noise(scheduler: Any, index: int) -> tuple[float, float]:
 
 
 def noise_factor(scheduler: Any, index: int) -> float:
-    """What turns a difference of outputs into a difference of predicted noise at a step.
+    """The factor from a difference of outputs to a difference of predicted noise at a step.
 
-    NaN where the latent is pure noise and the model predicts something else than noise: the
-    difference is 0 there whatever the model says (see NO_SIGNAL). ValueError for an unknown kind.
+    NaN where the latent is pure noise and the model predicts something other than noise: the
+    difference is 0 there whatever the model predicts (see NO_SIGNAL). Raises ValueError for an
+    unknown kind.
     """
     kind = prediction_type(scheduler)
     signal, noise = signal_and_noise(scheduler, index)

@@ -1,6 +1,6 @@
 """The text-conditional noise magnitude: how far a text moves the predicted noise.
 
-Texts of memorised pictures steer every seed strongly from the first steps on. (Wen et al. 2024,
+Texts of memorized images steer every seed strongly from the first steps on. (Wen et al. 2024,
 "Detecting, explaining, and mitigating memorization in diffusion models", ICLR.)
 """
 
@@ -23,21 +23,21 @@ SEEDS = (0, 1, 2, 3)
 
 @dataclass(frozen=True)
 class Magnitudes:
-    """Norms over the whole latent, one per text, seed and step; they depend on no batch."""
+    """Norms over the whole latent, one per text, seed and step, independent of batches."""
 
     texts: tuple[str, ...]
     seeds: tuple[int, ...]
     noise: np.ndarray
     """float64[texts, seeds, steps]: l2 norm of e(x_t, text) - e(x_t, no text); NaN where `reasons`
-    says why."""
+    has one."""
     output: np.ndarray
-    """The same of what the model itself predicts, without conversion to noise."""
+    """The same for the model's own output, without conversion to noise."""
     reasons: tuple[str, ...]
-    """Per step: why there is no magnitude, or nothing."""
+    """Per step: why there is no magnitude, or empty text."""
     size: int
     """Numbers in one latent."""
     prediction: str
-    """What the model predicts: "epsilon", "v_prediction", "sample" or "flow"."""
+    """The kind of prediction: "epsilon", "v_prediction", "sample" or "flow"."""
 
     @property
     def transferable(self) -> np.ndarray:
@@ -46,7 +46,7 @@ class Magnitudes:
 
     @property
     def score(self) -> np.ndarray:
-        """float64[texts]: `noise` over the steps that have it and the seeds; NaN if none has it."""
+        """float64[texts]: mean `noise` over seeds and the steps that have it; NaN without any."""
         known = [k for k, reason in enumerate(self.reasons) if not reason]
         if not known:
             return np.full(len(self.texts), np.nan)
@@ -54,21 +54,21 @@ class Magnitudes:
 
     @property
     def output_score(self) -> np.ndarray:
-        """float64[texts]: `output` over all steps and seeds.
+        """float64[texts]: mean `output` over all steps and seeds.
 
-        Equal to `score` for models that predict noise. For others the first steps, which tell most,
-        count in full here, where conversion to noise all but silences them.
+        Equal to `score` for models that predict noise. For others the first steps, which say most,
+        count in full here, while conversion to noise almost cancels them.
         """
         return np.asarray(self.output.mean((1, 2)))
 
 
 def norms(rows: torch.Tensor) -> np.ndarray:
-    """float64[n]: l2 norm of each row [n, ...] over all that is in it."""
+    """float64[n]: l2 norm of each row [n, ...] over all its elements."""
     return rows.double().flatten(1).norm(dim=1).cpu().numpy()
 
 
 def reasons(probe: Probe, calls: Sequence[Call]) -> tuple[str, ...]:
-    """Per evaluation: why its difference of predicted noise is not known, or nothing."""
+    """Per evaluation: why its difference of predicted noise is unknown, or empty text."""
     factors = (noise_factor(probe.model.pipeline.scheduler, c.index) for c in calls)
     return tuple("" if np.isfinite(f) else NO_SIGNAL for f in factors)
 
@@ -82,9 +82,9 @@ def magnitude(
 ) -> Magnitudes:
     """Noise magnitudes in the first `steps` evaluations of the model's own sampling.
 
-    The schedule, guidance and size are those of `settings`; every text gets the same seeds. Fewer
-    steps come back where the schedule has fewer. Raises UserError for a model that cannot be looked
-    into, ValueError where there is nothing to do.
+    The schedule, guidance and size are those of `settings`; every text gets the same seeds. The
+    result has fewer steps if the schedule has fewer. Raises UserError for a model that cannot be
+    inspected, ValueError if there is nothing to do.
     """
     if not texts or not seeds or steps < 1:
         raise ValueError("magnitude needs texts, seeds and at least one step")

@@ -1,6 +1,6 @@
-"""Load a text-to-image pipeline of diffusers, safely, and set it up as the settings say.
+"""Load a text-to-image pipeline of diffusers safely, and set it up according to the settings.
 
-Weights are read as safetensors only, and no code that comes with a model is run unless `trust`.
+Weights are read as safetensors only, and code that comes with a model runs only with `trust`.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "flow-euler": ("FlowMatchEulerDiscreteScheduler", {}),
     "flow-heun": ("FlowMatchHeunDiscreteScheduler", {}),
 }
-"""Samplers by the field's names: diffusers class and what is changed in its configuration."""
+"""Samplers by their usual names: diffusers class and changes to its configuration."""
 LORA = re.compile(r"^(?P<path>.+?)(?:@(?P<scale>-?\d+(?:\.\d+)?))?$")
 
 
 @dataclass(frozen=True)
 class Loading:
-    """How a model is set up; what of it decides pixels is in `Settings` too."""
+    """How a model is set up; the parts that affect pixels are also in `Settings`."""
 
     dtype: str = "auto"
     device: str = "auto"
     scheduler: str = ""
     """A key of SCHEDULERS; empty for the model's own."""
     loras: tuple[str, ...] = ()
-    """`path` or `path@scale` of LoRA weights, laid on in this order."""
+    """`path` or `path@scale` of LoRA weights, applied in this order."""
     compile: bool = False
     offload: str = "none"
     trust: bool = False
     """Whether code that comes with the model may run."""
     config: Path | None = None
-    """A diffusers folder that describes a single-file checkpoint; else the hub's is fetched."""
+    """A diffusers folder that describes a single-file checkpoint; by default from the hub."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,11 @@ class Model:
 
     @property
     def execution_device(self) -> Any:
-        """Where the pipeline's parts run, which offloading makes another place than they rest."""
+        """The device that the pipeline's parts run on; offloading stores them elsewhere."""
         return self.pipeline._execution_device  # noqa: SLF001 - diffusers has no public name for it
 
     def default(self, name: str) -> Any:
-        """What the pipeline itself would take for an argument of its call; None if it has none."""
+        """The pipeline's own default for an argument of its call, or None without one."""
         found = inspect.signature(self.pipeline.__call__).parameters.get(name)
         return None if found is None or found.default is inspect.Parameter.empty else found.default
 
@@ -91,7 +91,7 @@ class Model:
 def device(name: str = "auto") -> torch.device:
     """The device to draw on; `auto` is the first accelerator, else the processor.
 
-    Raises UserError for a device that is not there.
+    Raises UserError for a device that is not available.
     """
     if known_device(name) == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -110,7 +110,7 @@ def device(name: str = "auto") -> torch.device:
 
 
 def precision(name: str, on: torch.device) -> str:
-    """Name of the precision; `auto` is bfloat16 where the hardware multiplies it, else float32.
+    """Name of the precision; `auto` is bfloat16 if the hardware multiplies it, else float32.
 
     Raises UserError for an unknown name.
     """
@@ -128,7 +128,7 @@ def precision(name: str, on: torch.device) -> str:
 
 
 def load(source: Source, how: Loading | None = None) -> Model:
-    """The model of a source; UserError where it is none, or not one that draws from text."""
+    """The model of a source; raises UserError if it cannot be loaded or does not draw from text."""
     how = how or Loading()
     if how.offload not in OFFLOADS:
         raise unknown("offload", how.offload, OFFLOADS)
@@ -147,7 +147,7 @@ def load(source: Source, how: Loading | None = None) -> Model:
         ) from error
     if "prompt" not in inspect.signature(pipeline.__call__).parameters or _needs_image(pipeline):
         raise UserError(
-            f"{source.path} holds a {type(pipeline).__name__}, which does not draw from text "
+            f"{source.path} contains a {type(pipeline).__name__}, which does not draw from text "
             "alone. Give a text-to-image model."
         )
     if how.scheduler:
@@ -163,7 +163,7 @@ def load(source: Source, how: Loading | None = None) -> Model:
 
 
 def defaults(source: Source, config: Path | None = None) -> dict[str, Any]:
-    """Steps, guidance and size that the pipeline itself would take, read without its weights."""
+    """The pipeline's own steps, guidance and size, read without its weights."""
     import diffusers
 
     found: dict[str, Any] = {"steps": 50, "guidance": 7.5, "size": (512, 512)}
@@ -172,7 +172,7 @@ def defaults(source: Source, config: Path | None = None) -> dict[str, Any]:
         index = json.loads((folder / "model_index.json").read_text("utf-8"))
         kind = getattr(diffusers, str(index["_class_name"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return found  # a single file or code of its own: loading will say more
+        return found  # a single file or custom code: loading will say more
     takes = inspect.signature(kind.__call__).parameters
     for name, argument in (("steps", "num_inference_steps"), ("guidance", "guidance_scale")):
         if argument in takes and isinstance(takes[argument].default, int | float):
@@ -182,7 +182,7 @@ def defaults(source: Source, config: Path | None = None) -> dict[str, Any]:
 
 
 def _side(folder: Path) -> int:
-    """Pixels of the picture's side by the denoiser's and the decoder's configurations, or 0."""
+    """Pixels of the image's side by the denoiser's and the decoder's configurations, or 0."""
     try:
         parts = [folder / n / "config.json" for n in ("unet", "transformer")]
         denoiser = json.loads(next(p for p in parts if p.is_file()).read_text("utf-8"))
@@ -227,10 +227,10 @@ def _read_folder(folder: Path, dtype: torch.dtype, how: Loading) -> Any:
     index = json.loads((folder / "model_index.json").read_text("utf-8"))
     if not isinstance(index.get("_class_name"), str) and not how.trust:
         raise UserError(
-            f"{folder} brings a pipeline of its own as Python code. Read that code, and give "
+            f"{folder} contains its own pipeline as Python code. Read that code, and give "
             "--trust-remote-code if it may run on your machine."
         )
-    # A folder may hold its weights at half precision only, under another name.
+    # A folder may contain its weights only at half precision, under another name.
     weights = [p.name for p in folder.rglob("*.safetensors")]
     half = [n for n in weights if ".fp16." in n]
     variant = "fp16" if half and len(half) == len(weights) else None
@@ -241,7 +241,7 @@ def _read_folder(folder: Path, dtype: torch.dtype, how: Loading) -> Any:
 
 
 def _read_file(path: Path, dtype: torch.dtype, how: Loading) -> Any:
-    """A single checkpoint, as the original code bases and most model sites hand them out."""
+    """A single checkpoint, as published by the original code bases and most model sites."""
     import diffusers
     from diffusers.loaders.single_file_utils import (
         fetch_diffusers_config,
@@ -256,8 +256,8 @@ def _read_file(path: Path, dtype: torch.dtype, how: Loading) -> Any:
             index = diffusers.DiffusionPipeline.load_config(where)
         except Exception as error:  # the hub's client raises errors of many libraries
             raise UserError(
-                f"{path} is a checkpoint of the kind {where}, whose configuration cannot be had "
-                "from the hub. Give a diffusers folder of that kind with --config."
+                f"{path} is a checkpoint of the kind {where}, whose configuration could not be "
+                "downloaded from the hub. Give a diffusers folder of that kind with --config."
             ) from error
     else:
         where = str(config)
@@ -271,7 +271,7 @@ def _read_file(path: Path, dtype: torch.dtype, how: Loading) -> Any:
 
 
 def set_scheduler(pipeline: Any, name: str) -> None:
-    """Exchange the sampler, keeping the model's noise schedule and prediction type.
+    """Replace the sampler, keeping the model's noise schedule and prediction type.
 
     Raises UserError for an unknown name and for one that does not fit the model.
     """
@@ -291,12 +291,12 @@ def set_scheduler(pipeline: Any, name: str) -> None:
             f"The scheduler {name!r} does not fit this model, whose own is "
             f"{type(pipeline.scheduler).__name__}. Fitting: {', '.join(names) or 'only its own'}."
         )
-    # The model's options that the new sampler does not know are dropped with a warning of its own.
+    # diffusers drops the model's options that the new sampler does not know, with a warning.
     pipeline.scheduler = getattr(diffusers, kind).from_config(pipeline.scheduler.config, **changes)
 
 
 def lora_parts(lora: str) -> tuple[Path, float]:
-    """Path and scale of `path` or `path@scale`; UserError where there is no such file."""
+    """Path and scale of `path` or `path@scale`; raises UserError if there is no such file."""
     match = LORA.match(lora)
     assert match  # every non-empty text matches
     path, scale = Path(match["path"]).expanduser(), float(match["scale"] or 1.0)
@@ -308,13 +308,13 @@ def lora_parts(lora: str) -> tuple[Path, float]:
 
 
 def lora_key(lora: str) -> str:
-    """Content hash and scale of a LoRA: what of it decides pixels."""
+    """Content hash and scale of a LoRA, which decide pixels."""
     path, scale = lora_parts(lora)
     return f"{content(path)}@{scale:g}"
 
 
 def add_lora(pipeline: Any, lora: str) -> None:
-    """Lay a LoRA's weights on and melt them in at its scale (Hu et al. 2021, sec. 4.1)."""
+    """Load a LoRA's weights and fuse them at its scale (Hu et al. 2021, sec. 4.1)."""
     path, scale = lora_parts(lora)
     if not hasattr(pipeline, "load_lora_weights"):
         raise UserError(f"A {type(pipeline).__name__} takes no LoRA. Leave --lora out.")
@@ -330,15 +330,15 @@ def add_lora(pipeline: Any, lora: str) -> None:
     except (ValueError, OSError, KeyError, RuntimeError, ImportError) as error:
         need = " Install the package peft." if "PEFT" in str(error) else ""
         raise UserError(
-            f"The LoRA {path} cannot be laid on this model: {_first_line(error)}.{need} Check that "
-            "it was made for this model's architecture."
+            f"The LoRA {path} cannot be applied to this model: {_first_line(error)}.{need} Check "
+            "that it was made for this model's architecture."
         ) from error
 
 
 def _place(pipeline: Any, on: torch.device, how: Loading) -> None:
     """Move the model to its device, whole or piece by piece, and compile its denoiser if asked."""
     if how.offload != "none" and on.type == "cpu":
-        raise UserError("--offload moves parts between accelerator and memory; there is none here.")
+        raise UserError("--offload needs an accelerator, which this machine lacks. Leave it out.")
     if how.offload == "model":
         pipeline.enable_model_cpu_offload(device=on)
     elif how.offload == "sequential":

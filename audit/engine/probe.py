@@ -1,8 +1,8 @@
-"""What a pipeline asks of its denoiser during its own call, and what the denoiser answers.
+"""Access to the denoiser's evaluations during a pipeline's own call.
 
-Detectors look at the very evaluations that the pipeline makes, through hooks, so that they see what
-its users would: any scheduler, any architecture of `texts.OUTPUTS`, no sampling loop of their own.
-An evaluation can be repeated with other text states, with gradients if wanted.
+Detectors observe the pipeline's own evaluations through hooks, so they see exactly what its users
+get: any scheduler, any architecture of `texts.OUTPUTS`, no separate sampling loop. An evaluation
+can be repeated with other text states, with gradients if needed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ States = Mapping[str, Any]
 
 
 class _Enough(Exception):
-    """Raised inside the pipeline's call when the wanted evaluations are there."""
+    """Raised inside the pipeline's call once it has made the requested evaluations."""
 
 
 @dataclass(frozen=True)
@@ -36,29 +36,29 @@ class Call:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     output: torch.Tensor
-    """What came back; guided pipelines ask for [no text, text] at once, in this order."""
+    """The denoiser's output; guided pipelines ask for [no text, text] at once, in this order."""
 
     @property
     def sample(self) -> torch.Tensor:
-        """Noisy latents [n, ...] that the denoiser was given, for the text half."""
+        """Noisy latents [n, ...] that the denoiser received, for the text half."""
         given = self.args[0] if self.args else self.kwargs.get("hidden_states")
         return (self.kwargs["sample"] if given is None else given)[-self.n :]
 
     @property
     def doubled(self) -> bool:
-        """Whether the empty text was asked for in the same evaluation."""
+        """Whether the same evaluation includes the empty text."""
         return len(self.output) == 2 * self.n
 
     def prediction(self, output: torch.Tensor) -> torch.Tensor:
         """An output [m, ...] without the variance that some models predict with it.
 
-        float32 at least, so that small differences survive.
+        At least float32, to preserve small differences.
         """
         mean = output[:, : self.sample.shape[1]] if output.ndim == 4 else output
         return mean.to(torch.promote_types(mean.dtype, torch.float32))
 
     def halved(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Arguments of the text half alone."""
+        """Arguments of only the text half."""
 
         def half(value: Any) -> Any:
             if isinstance(value, Mapping):
@@ -70,10 +70,10 @@ class Call:
 
 
 class Probe:
-    """A model with settings whose denoiser can be watched; every text is encoded once.
+    """A model with settings whose denoiser can be observed; every text is encoded once.
 
-    A negative prompt of the settings is left aside: what is compared is a text with no text.
-    Raises UserError for a model whose text states are not known by name.
+    A negative prompt of the settings is ignored: a text is compared with the empty text.
+    Raises UserError for a model whose text states have unknown names.
     """
 
     def __init__(self, model: Model, settings: Settings) -> None:
@@ -89,13 +89,13 @@ class Probe:
         self._rest = fixed(model, settings) | {"output_type": "latent"}
 
     def states(self, texts: Sequence[str]) -> dict[str, Any]:
-        """Text states of a batch, and those of no text where the pipeline takes them."""
-        # Clones, because what was made in inference mode cannot take part in gradients.
+        """Text states of a batch, and those of the empty text if the pipeline takes them."""
+        # Clones, because tensors from inference mode cannot take part in gradients.
         found = self.texts.batch(texts)
         return {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in found.items()}
 
     def nothing(self, n: int) -> dict[str, Any]:
-        """States of no text under the names of a text's, as the pipeline itself has them."""
+        """States of the empty text under the names of a text's, as the pipeline encodes them."""
         given = self.states([""] * n)
         negative = {k[9:]: v for k, v in given.items() if k.startswith("negative_p")}
         found = negative if negative.get("prompt_embeds") is not None else given
@@ -128,14 +128,14 @@ class Probe:
     def repeat(self, call: Call, states: States) -> torch.Tensor:
         """The prediction [n, ...] for the same noisy latents under other text states.
 
-        Gradients flow to `states` where they ask for them.
+        Gradients flow to those `states` that require them.
         """
         args, kwargs = call.halved()
         out = self.denoiser(*args, **swapped(kwargs, states))
         return call.prediction(out[0] if isinstance(out, tuple) else out.sample)
 
     def without_text(self, call: Call) -> torch.Tensor:
-        """The prediction [n, ...] for no text."""
+        """The prediction [n, ...] for the empty text."""
         if call.doubled:
             return call.prediction(call.output[: call.n])
         with torch.no_grad():
@@ -148,7 +148,7 @@ class Probe:
     def batches(self, n: int) -> Iterator[tuple[list[int], int]]:
         """Row numbers of each batch, padded to the settings' batch, and how many are real.
 
-        Kernels round differently for different shapes, so that every batch has the same one.
+        Kernels round differently for different shapes, so every batch has the same one.
         """
         size = self.settings.batch
         for start in range(0, n, size):

@@ -1,9 +1,9 @@
 """Attention rescaling: text without its padding, and more attention for the begin token.
 
-A memorised text holds the attention of its last tokens; what is taken from them goes to the begin
-token, which says nothing. (Ren et al. 2024, "Unveiling and mitigating memorization in text-to-image
-diffusion models through cross attention", ECCV: tokens behind the text are masked, and the begin
-token's logit is multiplied by C1 > 1, on the half with the text alone.) It costs no time.
+A memorized text attracts attention to its last tokens; rescaling moves it to the begin token, which
+says nothing. (Ren et al. 2024, "Unveiling and mitigating memorization in text-to-image diffusion
+models through cross attention", ECCV: tokens after the text are masked, and the begin token's logit
+is multiplied by C1 > 1, only on the half with the text.) It takes no additional time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FACTOR = 1.25
 
 @dataclass(frozen=True)
 class Rescaled:
-    """A cross-attention processor that masks rows behind each text and scales the first logit."""
+    """A cross-attention processor that masks rows after each text and scales the first logit."""
 
     own: Any
     """The layer's own processor, which is not used."""
@@ -43,9 +43,9 @@ class Rescaled:
         attention_mask: torch.Tensor | None = None,
         temb: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """[n, places, channels], as diffusers' own processor gives it for an unchanged softmax.
+        """[n, places, channels], like diffusers' own processor for an unchanged softmax.
 
-        ValueError for a batch of another size, and for a mask from elsewhere.
+        Raises ValueError for a batch of another size, and for a given attention mask.
         """
         if len(hidden_states) not in (len(self.lengths), 2 * len(self.lengths)):
             raise ValueError(f"{len(hidden_states)} rows for {len(self.lengths)} texts")
@@ -60,7 +60,7 @@ class Rescaled:
         return out / attn.rescale_output_factor
 
     def changed(self, plain: torch.Tensor) -> torch.Tensor:
-        """Logits float32[n or 2 n, heads, places, tokens]; the half without text stays as it is."""
+        """Logits float32[n or 2 n, heads, places, tokens]; the half without text is unchanged."""
         n = len(self.lengths)
         kept = torch.tensor(self.lengths, device=plain.device)
         behind = torch.arange(plain.shape[-1], device=plain.device) >= kept[:, None]
@@ -75,8 +75,8 @@ def rescaled(
 ) -> Iterator[None]:
     """While the block lasts, the model draws these texts, one per image of a batch, rescaled.
 
-    `keep_end=False` masks the end token too. Raises UserError for a model without cross-attention
-    to one text encoder of its own in a UNet.
+    `keep_end=False` masks the end token too. Raises UserError for a model without a UNet's
+    cross-attention to a single text encoder.
     """
     found = layers(model)
     if not found:

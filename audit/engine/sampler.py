@@ -1,10 +1,10 @@
-"""Texts and seeds in, pictures out, in micro-batches of one fixed shape.
+"""Images from texts and seeds, in micro-batches of one fixed shape.
 
-The pipeline's own call does the sampling: what is audited is what its users see. Each image has a
-generator of its own on the processor, seeded from its sample, so that batch, order, shard and
-interruption never change its noise. Kernels round differently for different batch shapes, so the
-last batch is padded: an image depends on nothing but its sample and the settings, to rounding (a
-kernel that splits a batch over threads may round by the place in it; measured for Flux alone).
+The pipeline's own call does the sampling, so the audit sees what its users see. Each image has its
+own generator on the processor, seeded from its sample; batch, order, shard and interruption
+never change its noise. Kernels round differently for different batch shapes, so the
+last batch is padded: an image depends only on its sample and the settings, up to rounding (a
+kernel that splits a batch over threads may round by the place in it; observed only for Flux).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from audit.records import Change, Sample, Settings, digest
 
 @dataclass(frozen=True)
 class Drawn:
-    """One batch: ids, pictures uint8[n, h, w, 3], and which the model's own checker blocked."""
+    """One batch: ids, images uint8[n, h, w, 3], and which the model's own checker blocked."""
 
     ids: list[str]
     pictures: np.ndarray
@@ -63,8 +63,8 @@ def draw(
     """Draw samples batch by batch, text by text, filling batches across prompts.
 
     Samples whose arms change the engine alike are drawn together. The last batch is padded with
-    repeats that are thrown away. Where memory runs out the batch is halved for the rest of the run,
-    and `say` is told; UserError where a single image is too much.
+    repeats that are discarded. If memory runs out, the batch is halved for the rest of the run,
+    and `say` is told. Raises UserError if memory is too small for a single image.
     """
     groups: dict[str, list[Sample]] = {}
     for s in sorted(samples, key=lambda s: s.text):
@@ -76,7 +76,7 @@ def draw(
 
 
 def changed(settings: Settings, change: Change) -> Settings:
-    """Settings under an arm's own guidance and negative prompt, where it has them."""
+    """Settings under an arm's own guidance and negative prompt, if it has them."""
     guidance = settings.guidance if change.guidance is None else change.guidance
     negative = settings.negative if change.negative is None else change.negative
     return replace(settings, guidance=guidance, negative=negative)
@@ -117,8 +117,8 @@ def _halved(size: int, say: Callable[[str], None]) -> int:
         torch.cuda.empty_cache()
     if size == 1:
         raise UserError(
-            "Memory does not suffice for a single image. Use --dtype bfloat16, --offload model, a "
+            "Memory is too small for a single image. Use --dtype bfloat16, --offload model, a "
             "smaller --size, or another device."
         )
-    say(f"Memory ran out at {size} images at once; going on with {size // 2}.")
+    say(f"Memory ran out at {size} images at once; continuing with {size // 2}.")
     return size // 2

@@ -1,6 +1,6 @@
-"""What `--model` names: a diffusers folder, a single checkpoint, or a model on the hub.
+"""Model sources for `--model`: a diffusers folder, a single checkpoint, or a model on the hub.
 
-Nothing is loaded here; what is found is a path on disk and the revision of what lies there.
+Nothing is loaded here; the result is a path on disk and the revision of its content.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ PICKLED = (".ckpt", ".bin", ".pt", ".pth", ".pkl")
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model lies: `path` is a diffusers folder or one safetensors file."""
+    """Where a model is: `path` is a diffusers folder or one safetensors file."""
 
     name: str
-    """As the user gave it, for people to read."""
+    """As the user gave it, for display."""
     path: Path
     revision: str
     """Content hash of the files, or the hub's commit."""
@@ -31,14 +31,14 @@ class Source:
 def find(name: str, registered: Iterable[str] = (), revision: str = "") -> Source:
     """Resolve a model's name; a hub name is downloaded (or found in the local cache).
 
-    `registered` are further names to suggest. Raises UserError for names that lead nowhere, for
-    pickled checkpoints, and where the hub cannot be reached.
+    `registered` are further names to suggest. Raises UserError for unknown names, for
+    pickled checkpoints, and if the hub cannot be reached.
     """
     path = Path(name).expanduser()
     if path.suffix in PICKLED:
         raise UserError(
-            f"{path} holds pickled weights, which can run code when they are read. Convert them to "
-            "safetensors and give that file."
+            f"{path} contains pickled weights, which can run code when they are read. Convert them "
+            "to safetensors and give that file."
         )
     if path.is_dir():
         if not (path / "model_index.json").is_file():
@@ -50,7 +50,9 @@ def find(name: str, registered: Iterable[str] = (), revision: str = "") -> Sourc
         return Source(name, path, content(path))
     if path.is_file():
         if path.suffix != ".safetensors":
-            raise UserError(f"{path} is no model. Give a diffusers folder or a .safetensors file.")
+            raise UserError(
+                f"{path} is not a model. Give a diffusers folder or a .safetensors file."
+            )
         return Source(name, path, content(path))
     if HUB_NAME.match(name) and not name.startswith((".", "/")) and path.suffix != ".safetensors":
         return _download(name, revision)
@@ -70,9 +72,10 @@ def _download(name: str, revision: str) -> Source:
         folder = Path(DiffusionPipeline.download(repository, revision=wanted, use_safetensors=True))
     except Exception as error:  # the hub's client raises errors of many libraries
         raise UserError(
-            f"The model {repository!r}{f' at {wanted!r}' if wanted else ''} cannot be had from "
-            f"the hub: {_first_line(error)} Check the name, the network, and whether the model "
-            "asks you to log in and accept its terms; a folder on disk works without a network."
+            f"The model {repository!r}{f' at {wanted!r}' if wanted else ''} could not be "
+            f"downloaded from the hub: {_first_line(error)} Check the name, the network, and "
+            "whether the model requires you to log in and accept its terms; a folder on disk works "
+            "without a network."
         ) from error
     commit = folder.name if re.fullmatch(r"[0-9a-f]{40}", folder.name) else content(folder)
     return Source(name, folder, commit[:16])

@@ -1,7 +1,7 @@
-"""Texts to what a pipeline is conditioned on: each distinct text is encoded once.
+"""Text encoding: from texts to a pipeline's text states, once per distinct text.
 
-Pipelines give their text states in different orders and take them under different names; the
-table says which. A pipeline that is not in it is given the texts themselves.
+Pipelines return their text states in different orders and take them under different names, listed
+in a table. A pipeline that is not in it receives the texts themselves.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ OUTPUTS: dict[str, tuple[str | None, ...]] = {
     "PixArtAlphaPipeline": _MASKED,
     "PixArtSigmaPipeline": _MASKED,
 }
-"""What each pipeline's `encode_prompt` returns, by the names that its call takes it under."""
+"""Outputs of each pipeline's `encode_prompt`, by the names of its call's arguments."""
 KEPT = 512
-"""Texts whose states are kept: plans are drawn text by text, so few are ever needed again."""
+"""Texts whose states are kept: plans are drawn text by text, so few are needed again."""
 
 Row = Mapping[str, torch.Tensor]
 
 
 class Texts:
-    """Text states of one model, made when first asked for; rows are stacked per batch."""
+    """Text states of one model, encoded on first use; rows are stacked per batch."""
 
     def __init__(self, model: Model, negative: str, guided: bool) -> None:
         self.model, self.negative, self.guided = model, negative, guided
@@ -47,7 +47,7 @@ class Texts:
         self._kept: OrderedDict[str, Row] = OrderedDict()
         self._nothing: Row | None = None
         self.encoded = 0
-        """How many texts were encoded so far, the empty one not counted."""
+        """Number of texts encoded so far, not counting the empty one."""
         if negative and not takes_negative(model):
             raise UserError(f"A {model.kind} takes no negative prompt. Leave --negative out.")
 
@@ -68,7 +68,7 @@ class Texts:
         on = self.model.execution_device
         given: dict[str, Any] = {k: v.to(on) for k, v in states.items()}
         if takes_negative(self.model):
-            given["negative_prompt"] = None  # one pipeline's default is a text, not nothing
+            given["negative_prompt"] = None  # one pipeline's default is a text, not None
         return given
 
     def _row(self, text: str) -> Row:
@@ -82,7 +82,7 @@ class Texts:
         return row
 
     def _encode(self, text: str, guided: bool) -> Row:
-        """States of one text alone (its bits must not depend on companions), or of no text."""
+        """States of one text alone (its bits must not depend on others), or of the empty text."""
         pipeline = self.model.pipeline
         takes = inspect.signature(pipeline.encode_prompt).parameters
         given: dict[str, Any] = {
@@ -110,7 +110,7 @@ def takes_negative(model: Model) -> bool:
 
 
 def truncated(model: Model, text: str) -> bool:
-    """Whether the text is longer than the longest reach of the model's text encoders."""
+    """Whether the text is too long for all of the model's text encoders."""
     limits = []
     for name in ("tokenizer", "tokenizer_2", "tokenizer_3"):
         tokenizer = getattr(model.pipeline, name, None)

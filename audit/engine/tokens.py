@@ -1,4 +1,4 @@
-"""Which token stands in which row of a text's states."""
+"""The tokens in the rows of a text's states."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ TOKENIZERS: dict[str, tuple[str, ...]] = {
     "PixArtAlphaPipeline": ("tokenizer",),
     "PixArtSigmaPipeline": ("tokenizer",),
 }
-"""Whose tokens the rows of `prompt_embeds` are, one after the other; the last fills the rest.
+"""Tokenizers of the rows of `prompt_embeds`, one after the other; the last fills the rest.
 
 Two encoders that share rows (as SDXL's do, side by side) read the same tokens.
 """
 LOWERED = ("PixArtAlphaPipeline", "PixArtSigmaPipeline")
-"""Pipelines that lower and strip a text before they read it."""
+"""Pipelines that lowercase and strip a text before they read it."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """One row of the states: what it stands for, as people read it, and its part in the text."""
+    """One row of the states: its readable text, and its role in the prompt."""
 
     text: str
     role: str
@@ -34,9 +34,10 @@ class Token:
 
 
 def tokens(model: Model, text: str, rows: int) -> tuple[Token, ...]:
-    """The tokens of `rows` rows of text states, the padding included.
+    """The tokens of `rows` rows of text states, including padding.
 
-    ValueError for a model that TOKENIZERS does not know, and for fewer rows than its encoders give.
+    Raises ValueError for a model that TOKENIZERS does not know, and for fewer rows than its
+    encoders give.
     """
     if model.kind not in TOKENIZERS:
         raise ValueError(f"the tokens of a {model.kind} are not known")
@@ -44,7 +45,7 @@ def tokens(model: Model, text: str, rows: int) -> tuple[Token, ...]:
     found: list[Token] = []
     *first, last = (getattr(model.pipeline, n, None) for n in TOKENIZERS[model.kind])
     for tokenizer in first:
-        assert tokenizer is not None  # only a last encoder can be left out
+        assert tokenizer is not None  # only the last encoder can be left out
         found += _read(tokenizer, text, int(tokenizer.model_max_length))
     if len(found) >= rows:
         raise ValueError(f"{rows} rows are too few for the tokens of a {model.kind}")
@@ -52,9 +53,9 @@ def tokens(model: Model, text: str, rows: int) -> tuple[Token, ...]:
 
 
 def spelling(model: Model, text: str) -> list[int]:
-    """Tokens of each word that white space divides, as the model's first tokenizer reads it.
+    """Number of tokens of each word between white space, by the model's first tokenizer.
 
-    ValueError for a model that TOKENIZERS does not know.
+    Raises ValueError for a model that TOKENIZERS does not know.
     """
     if model.kind not in TOKENIZERS:
         raise ValueError(f"the tokens of a {model.kind} are not known")
@@ -65,7 +66,7 @@ def spelling(model: Model, text: str) -> list[int]:
 
 
 def _read(tokenizer: Any, text: str, rows: int) -> list[Token]:
-    """Tokens of one tokenizer, padded to `rows`; an encoder that is left out has padding alone."""
+    """Tokens of one tokenizer, padded to `rows`; an encoder that is left out has only padding."""
     if tokenizer is None:
         return [Token("", "padding")] * rows
     ids = tokenizer(text, truncation=True, max_length=rows).input_ids
@@ -81,9 +82,9 @@ def _read(tokenizer: Any, text: str, rows: int) -> list[Token]:
 
 
 def length(model: Model, text: str, rows: int) -> int:
-    """Tokens of a text before its padding, begin and end included.
+    """Number of tokens of a text before its padding, including begin and end.
 
-    ValueError for a model whose rows come from several encoders.
+    Raises ValueError for a model whose rows come from several encoders.
     """
     if len(TOKENIZERS.get(model.kind, ())) != 1:
         raise ValueError(f"a {model.kind} has no single text encoder")

@@ -1,1 +1,1 @@
-"""What writes the pages of the reference: one module per kind of page."""
+"""Generators of the reference: one module per kind of page."""

@@ -1,4 +1,4 @@
-"""The page of the names for Python."""
+"""The page of the Python API."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def _name(name: str, there: Any) -> str:
         if not n.startswith("_") and (isinstance(v, property) or inspect.isfunction(v)):
             rows.append((n, inspect.getdoc(v) or ""))
     return section(full, doc(there.__doc__ or ""),
-                   table(("part", "what it is"), [(code(n), t) for n, t in rows]))  # fmt: skip
+                   table(("part", "meaning"), [(code(n), t) for n, t in rows]))  # fmt: skip
 
 
 def signature(name: str, function: Any) -> str:
-    """A function's signature, one parameter a line, as the source has it."""
+    """A function's signature, one parameter per line, as in the source."""
     lines, keyword = [], False
     for p in inspect.signature(function).parameters.values():
         if p.kind is p.KEYWORD_ONLY and not keyword:

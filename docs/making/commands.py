@@ -13,7 +13,7 @@ from docs.making.markdown import code, doc, quoted, section, table
 
 
 def page() -> str:
-    """One section per verb, those of `world` included."""
+    """One section per verb, including those of `world`."""
     group: Any = typer.main.get_command(cli.app)
     head = (
         "`t2i-audit VERB --help` prints the same. Results go to stdout, progress to stderr. Exit "

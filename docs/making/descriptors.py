@@ -13,7 +13,7 @@ BEHIND = {
     "embedded-classifier": ("audit.evidence.encoders.openclip:ClipEncoder",),
     "embedded-copy": ("audit.evidence.encoders.copies:CopyEncoder",),
 }
-"""What stands behind a registered function: where else it is described."""
+"""The objects behind a registered function, which have more of its description."""
 KINDS = {
     "clip:NAME": (
         "audit.evidence.encoders.openclip",
@@ -24,17 +24,17 @@ KINDS = {
     "timm:NAME": ("audit.evidence.encoders.dino:Dino",),
     "local:DESCRIPTOR": ("audit.evidence.encoders.tiles", "audit.evidence.encoders.tiles:Tiled"),
 }
-"""Forms that take a name or a file of a person's own."""
+"""Forms that take the user's own name or file."""
 SAME = {"sscd": "sscd:FILE", "dinov2": "dino:NAME"}
-"""Registered ones that are such a form with its name given."""
+"""Registered encoders that are such a form with a fixed name."""
 
 
 def page() -> str:
     """One section per encoder that can be named."""
     head = (
         '`--descriptor NAME` of `index` and `run`, `descriptor="NAME"` in Python. Vectors have '
-        "unit length, so that a dot product is a cosine; scores of two descriptors cannot be "
-        "compared, and an index remembers which one made it.\n\n"
+        "unit length, so a dot product is a cosine; scores of two descriptors cannot be "
+        "compared, and an index records which one it was made with.\n\n"
     )
     registered = {n: (t, *BEHIND.get(n, () if n in SAME else (t.partition(":")[0],)))
                   for n, t in registry.ENCODERS.items()}  # fmt: skip

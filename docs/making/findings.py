@@ -9,18 +9,18 @@ from audit import keys, records
 from docs.making.markdown import attributes, code, doc, module_texts, quoted, said, section, table
 
 MEANING = {
-    "above": "the whole interval lies above the reference, a faithful model's score, or no change",
-    "below": "the whole interval lies below it",
+    "above": "the whole interval is above the reference, a faithful model's score, or no change",
+    "below": "the whole interval is below it",
     "compatible": "neither is shown",
     "equivalent": "equality within a margin is shown, by two one-sided tests",
-    "undecided": "too little is known",
-    "found": "there is some: copies, or a difference",
-    "not found": "none was found",
-    "kept": "a loss that matters is excluded",
-    "lost": "a loss that matters is shown",
+    "undecided": "not enough data",
+    "found": "copies, or a difference, were found",
+    "not found": "none were found",
+    "kept": "a relevant loss is excluded",
+    "lost": "a relevant loss is shown",
     "works": "an arm brings something nearer to its target, and nothing is shown to get worse",
-    "at a cost": "it does, and likeness to the original prompts is lost",
-    "no effect": "an effect that matters is excluded",
+    "at a cost": "it does, but likeness to the original prompts is lost",
+    "no effect": "a relevant effect is excluded",
     "harms": "something is shown to get worse",
     "met": "a target is reached",
     "not met": "a target is not reached",
@@ -28,20 +28,20 @@ MEANING = {
 }
 OUTCOMES = {
     "label": "a class was read",
-    "uncertain": "the reader was not sure enough",
-    "no person": "nobody is in the picture",
-    "several people": "whose attribute it is cannot be said",
-    "blocked": "the model's own safety checker gave no picture",
-    "unreadable": "the file is gone or damaged",
+    "uncertain": "the reader's confidence is too low",
+    "no person": "the image shows no person",
+    "several people": "it is unclear whose attribute to read",
+    "blocked": "the model's own safety checker blocked the image",
+    "unreadable": "the file is missing or damaged",
 }
 
 
 def page() -> str:
-    """Fields, verdicts, outcomes, tables, and what computes which findings."""
+    """Fields, verdicts, outcomes, tables, and the modules that compute findings."""
     head = (
-        "`findings.json` holds every number of the page, one object each, null for what is not "
-        "known; in Python they are `audit.open(RUN).findings`. How gates name them: "
-        "[checking.md](../checking.md).\n\n"
+        "`findings.json` contains every number of the report, one object each, with null for "
+        "unknown values; in Python they are `audit.open(RUN).findings`. For their names in gates, "
+        "see [checking.md](../checking.md).\n\n"
     )
     row = [(code(n), text) for n, text in attributes(records.Finding)]
     texts = module_texts(keys)
@@ -60,11 +60,11 @@ def page() -> str:
     ]
     return head + "".join(
         [
-            section("Fields", table(("field", "what it is"), row)),
-            section("Verdicts", table(("verdict", "what it says"), MEANING.items())),
+            section("Fields", table(("field", "meaning"), row)),
+            section("Verdicts", table(("verdict", "meaning"), MEANING.items())),
             section("Outcomes", "Why a value is missing.\n",
-                    table(("outcome", "what it says"), OUTCOMES.items())),
-            section("Tables", table(("table", "columns", "what it is"), schemas)),
+                    table(("outcome", "meaning"), OUTCOMES.items())),
+            section("Tables", table(("table", "columns", "contents"), schemas)),
             *(section(name, doc(text)) for name, text in made),
         ]
     )  # fmt: skip

@@ -13,12 +13,12 @@ from typing import Any
 
 
 def cell(text: object) -> str:
-    """Text for a cell of a table."""
+    """Text for a table cell."""
     return " ".join(prose(str(text)).split()).replace("|", "\\|")
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table, or nothing where there are no rows."""
+    """A table, or empty text without rows."""
     lines = ["| " + " | ".join(cell(c) for c in row) + " |" for row in rows]
     if not lines:
         return ""
@@ -26,17 +26,17 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def code(text: object) -> str:
-    """Text in a monospaced face; nothing where there is none."""
+    """Text as code; empty text stays empty."""
     return f"`{text}`" if str(text) else ""
 
 
 def quoted(values: Iterable[object]) -> str:
-    """Values as code, with commas."""
+    """Values as code, separated by commas."""
     return ", ".join(code(v) for v in values)
 
 
 def prose(text: str) -> str:
-    """A docstring as Markdown: no tag is read as one outside of backticks."""
+    """A docstring as Markdown, with tags escaped outside of backticks."""
     parts = re.split(r"(`[^`]*`)", text)
     return "".join(p if p.startswith("`") else p.replace("<", "&lt;") for p in parts)
 
@@ -54,7 +54,7 @@ def doc(text: str) -> str:
 
 
 def section(name: str, *parts: str) -> str:
-    """A section with the parts that are there."""
+    """A section with the parts that are not empty."""
     return "\n".join([f"## {name}\n", *(p.rstrip() + "\n" for p in parts if p.strip())]) + "\n"
 
 

@@ -19,12 +19,12 @@ VALUES = {"attribute": "gender", "scale": "6", "text": "'a man'"}
 def page() -> str:
     """One section per registered mitigation."""
     head = (
-        "A mitigation is an arm of a run: the same prompts from the same noise, changed, beside "
-        "the images without it. `-t METHOD:VALUE,option=value` on the command line, where VALUE is "
-        "the first option; `[[mitigations]]` with `method` and `options` in a suite; "
-        "`audit.run(..., mitigations=[...])` in Python. Rewriters of what a text says of people "
-        "leave it alone where a gate says so: names, periods, fixed roles, quotes, groups, and "
-        "attributes that are stated already.\n\n"
+        "A mitigation is an arm of a run: the same prompts from the same noise, changed, in "
+        "addition to the baseline. `-t METHOD:VALUE,option=value` on the command line, where VALUE "
+        "is the first option; `[[mitigations]]` with `method` and `options` in a suite; "
+        "`audit.run(..., mitigations=[...])` in Python. A gate keeps rewriters of what a text says "
+        "about people from changing names, periods, fixed roles, quotes, groups, and attributes "
+        "that are already stated.\n\n"
     )
     return head + "".join(_mitigation(m) for m in METHODS.values())
 
@@ -40,8 +40,8 @@ def _mitigation(row: Method) -> str:
 
 
 def _told(model: Any) -> str:
-    """The table of options; what each is stands there where any is documented by itself."""
-    heads = ["option", "type", "default", "range", "what it is"]
+    """The table of options, with a column of descriptions if any option has one."""
+    heads = ["option", "type", "default", "range", "description"]
     rows = list(_options(model)) if model else []
     if not any(r[-1] for r in rows):
         heads, rows = heads[:-1], [r[:-1] for r in rows]
@@ -49,7 +49,7 @@ def _told(model: Any) -> str:
 
 
 def _how(name: str) -> str:
-    """How to ask for it, and what it makes of a prompt."""
+    """How to give a mitigation, and an example of a rewritten prompt."""
     spec = example(name)
     if not spec:
         block = f'[[mitigations]]\nname = "mine"\nmethod = "{name}"\nblocks = [...]'
@@ -83,7 +83,7 @@ WORDS = {str: "text", int: "whole number", float: "number", bool: "yes or no", A
 
 
 def _type(annotation: Any) -> str:
-    """A type in words; None is said by the default."""
+    """A type in words; the default shows whether None is allowed."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _type(inner[0])
@@ -99,7 +99,7 @@ def _type(annotation: Any) -> str:
 
 
 def example(name: str) -> str:
-    """A mitigation as it is written on the command line; words in capitals are to be filled in.
+    """A mitigation as given on the command line; words in capitals are placeholders.
 
     Empty for one that only a suite can describe.
     """
@@ -115,11 +115,11 @@ def example(name: str) -> str:
 
 
 def rewritten(spec: str) -> str:
-    """What an example makes of a prompt, where it changes the text and needs nothing else."""
+    """An example of a rewritten prompt, if the mitigation changes the text and needs no model."""
     if METHODS[spec.partition(":")[0]].rewriter is None or re.search(r":[A-Z]", spec):
         return ""
     try:
         row = preview.rewrite("a photo of a nurse", spec.replace("'", ""))[0]
     except UserError:
         return ""
-    return f"gives, for one image: *{row.text}*" if row.text != row.original else ""
+    return f"Result for one image: *{row.text}*" if row.text != row.original else ""

@@ -1,9 +1,9 @@
-"""The README's picture: three views of the committed example report, as Chromium shows them.
+"""The README's screenshot: three views of the committed example report in Chromium.
 
     python -m docs.making.picture
 
-It needs Chromium on the path. The views are real ones; only the page's ban on scripts is left out
-of the copy that is looked at, because a script moves it up.
+It needs Chromium on the path. The views are real; only the report's ban on scripts is removed from
+the copy, because a script scrolls it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "reports" / "example" / "report.html"
 OUT = ROOT / "docs" / "report.png"
 VIEWS = ((".kicker", 1), ("#representation h3", 0.355), ("#replication h3:nth-of-type(3)", 0.645))
-"""What is at the top of each view, by CSS, and its share of the height."""
+"""CSS selector of the element at the top of each view, and the view's share of the height."""
 WIDTH, HEIGHT, MARGIN = 720, 1040, 24
 """Pixels."""
 
@@ -38,7 +38,7 @@ def view(html: str, at: str, height: int, folder: Path) -> Image.Image:
 
 
 def main() -> None:
-    """Lay the views side by side, the first over the whole height, in few colours."""
+    """Arrange the views side by side, the first over the whole height, with few colours."""
     html = REPORT.read_text("utf-8")
     whole = Image.new("RGB", (2 * WIDTH + 20, HEIGHT), "#d0d0d0")
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Pages of suites, and of the attributes that they read."""
+"""Pages of the suites and of their attributes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from docs.making.markdown import code, doc, quoted, said, section, table
 
 def suite_page() -> str:
     """One section per shipped suite."""
-    more = "What the numbers mean, and what no suite can tell: [suites.md](../suites.md).\n\n"
+    more = "For the meaning of the numbers and the limits, see [suites.md](../suites.md).\n\n"
     return more + "".join(_suite(name, title) for name, title in suites.list_suites())
 
 
@@ -28,7 +28,7 @@ def _suite(name: str, title: str) -> str:
         ],
     )
     targets = table(
-        ("reference", "what it is", "source"), [(code(r.name), r.label, r.source)
+        ("reference", "meaning", "source"), [(code(r.name), r.label, r.source)
                                                 for r in s.references],
     )  # fmt: skip
     arms = table(
@@ -55,8 +55,8 @@ def attribute_page() -> str:
         for a in suites.read_suite(name).attributes:
             by_name.setdefault(a.name, []).append((name, a))
     head = (
-        "Attributes are perceived, from pixels. One that is read by `clip` gets the class whose "
-        "texts lie nearest to the picture; below the threshold the reading is missing. A suite "
+        "Attributes are perceived from pixels. One that is read by `clip` gets the class whose "
+        "texts are nearest to the image; below the threshold the reading is missing. A suite "
         "declares its own in `[attributes.NAME]`.\n\n"
     )
     return head + "".join(_attribute(n, uses) for n, uses in by_name.items()) + _readers()
@@ -79,5 +79,5 @@ def _readers() -> str:
     rows = [(code(n), said(target)) for n, target in registry.READERS.items()]
     own = said("audit.evidence.attributes.pictures")
     faces = said("audit.evidence.attributes.faces")
-    return section("Readers of pixels", doc(own), faces, table(("`reader = `", "what it reads"),
+    return section("Readers of pixels", doc(own), faces, table(("`reader = `", "reading"),
                                                                rows))  # fmt: skip

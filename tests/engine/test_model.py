@@ -56,9 +56,9 @@ def test_a_folder_a_changed_folder_and_a_file_are_told_apart(sd1: Path, tmp_path
     [
         ("model.ckpt", "pickled weights"),
         ("embeded", "Did you mean embedded"),
-        ("readme.md", "is no model"),
+        ("readme.md", "is not a model"),
         ("empty", "no model_index.json"),
-        ("nobody/nothing@main", "cannot be had from the hub"),
+        ("nobody/nothing@main", "could not be downloaded from the hub"),
     ],
 )
 def test_a_name_that_leads_nowhere_is_one_sentence(
@@ -233,7 +233,7 @@ def test_unknown_precision_device_and_offload_are_sentences(sd1: Path) -> None:
         load(sd1, device="cuda:9")
     with pytest.raises(UserError, match="Did you mean model"):
         load(sd1, offload="modell")
-    with pytest.raises(UserError, match="there is none here"):
+    with pytest.raises(UserError, match="which this machine lacks"):
         load(sd1, offload="model")
 
 

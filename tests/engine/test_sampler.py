@@ -266,7 +266,7 @@ def test_memory_that_runs_out_halves_the_batch_and_loses_nothing(
     monkeypatch.setattr(sampler, "_call", scarce)
     drawn = list(sampler.draw(model, plan(7), settings(batch=4), said.append))
     assert sorted(i for b in drawn for i in b.ids) == [f"s{i}" for i in range(7)]
-    assert said == ["Memory ran out at 4 images at once; going on with 2."]
+    assert said == ["Memory ran out at 4 images at once; continuing with 2."]
     monkeypatch.setattr(sampler, "_call", lambda *a: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(UserError, match="single image"):
         list(sampler.draw(model, plan(2), settings(batch=2), said.append))

@@ -1,1 +1,1 @@
-"""Images made elsewhere: where they lie, and the prompts that are kept with them."""
+"""Images made elsewhere, their prompts, and tables of labels."""

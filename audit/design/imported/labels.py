@@ -1,7 +1,7 @@
-"""Labels without images: a table of what others read from pictures, re-analysed as a whole run.
+"""Labels without images: a table of existing labels, re-analysed as a whole run.
 
-This is how published data sets are checked: one row per picture (wide, a column per attribute) or
-one row per picture and attribute (long, columns `attribute` and `value`).
+This re-analyses published data sets: one row per image (wide, a column per attribute) or
+one row per image and attribute (long, columns `attribute` and `value`).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ ABSTAINED = {
     "multiple": "several people", "several": "several people", "several people": "several people",
     "blocked": "blocked", "nsfw": "blocked", "unreadable": "unreadable",
 }  # fmt: skip
-"""Words that say why there is no label, and the outcome that they stand for."""
+"""Words that say why there is no label, and their outcomes."""
 SYNONYMS = {
     "woman": ("female", "f", "women", "girl"), "man": ("male", "m", "men", "boy"),
 }  # fmt: skip
-"""Other words for a class; they count only where the class itself is in the list."""
+"""Other words for a class; they count only if the class itself is in the list."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class Labels:
     samples: list[Sample]
     table: pd.DataFrame
     raters: pd.DataFrame
-    """sample, attribute, rater, value: every single judgement, where the table names raters."""
+    """sample, attribute, rater, value: every single judgement, if the table names raters."""
     notes: list[str]
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which column of the table says what; None where none does."""
+    """Names of the table's columns by role; None for a role without a column."""
 
     subject: str | None
     prompt: str | None
@@ -64,7 +64,7 @@ class Columns:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The table as text cells; UserError where it cannot be read, is empty or is too long."""
+    """The table as text cells; raises UserError if it is unreadable, empty or too long."""
     try:
         if path.suffix.lower() == ".parquet":
             import pyarrow.parquet as parquet
@@ -99,7 +99,7 @@ def _column(table: pd.DataFrame, names: Sequence[str]) -> str | None:
 
 
 def columns(table: pd.DataFrame, path: Path) -> Columns:
-    """Find the columns by their usual names; UserError where nothing says the subject."""
+    """Find the columns by their usual names; raises UserError without subject and prompt."""
     found = Columns(
         _column(table, SUBJECT), _column(table, PROMPT), _column(table, SAMPLE),
         _column(table, RATER), _column(table, ("arm", "mitigation")),
@@ -114,7 +114,7 @@ def columns(table: pd.DataFrame, path: Path) -> Columns:
 
 
 def _long(table: pd.DataFrame, at: Columns, names: Sequence[str], path: Path) -> pd.DataFrame:
-    """One row per picture and attribute, columns `attribute` and `value`, and the table's own."""
+    """One row per image and attribute: columns `attribute` and `value`, and the table's own."""
     if at.attribute is not None:
         value = _column(table, ("value", "label"))
         if value is None:
@@ -135,7 +135,7 @@ def _long(table: pd.DataFrame, at: Columns, names: Sequence[str], path: Path) ->
 
 
 def _reading(attribute: Attribute, word: str, outcome: str, where: str) -> tuple[str, str | None]:
-    """Outcome and value of one cell; UserError for a word that is neither class nor reason."""
+    """Outcome and value of one cell; raises UserError for neither a class nor a reason."""
     plain = " ".join(word.split()).casefold()
     for c in attribute.classes:
         if plain == c.casefold() or plain in SYNONYMS.get(c, ()):
@@ -150,22 +150,22 @@ def _reading(attribute: Attribute, word: str, outcome: str, where: str) -> tuple
 
 
 def _settled(values: Sequence[str | None], outcomes: Sequence[str]) -> tuple[str, str | None]:
-    """One reading from several raters: the majority of all, else uncertain."""
+    """One reading from several raters: the absolute majority, otherwise uncertain."""
     votes = Counter(zip(outcomes, values, strict=True)).most_common()
     (outcome, value), most = votes[0]
     return (outcome, value) if 2 * most > len(values) else ("uncertain", None)
 
 
 def load(path: Path, template: Suite) -> Labels:
-    """A table of labels as a run of its own, read against a suite's attributes and references.
+    """A table of labels as a run, read against a suite's attributes and references.
 
-    Subjects, prompts, arms and pictures come from the table; the class lists are the suite's and
-    fixed. Raters of one picture are settled by majority. Raises UserError, with the line, for a
-    value that is neither a class nor a reason for having none.
+    Subjects, prompts, arms and images come from the table; the class lists are the suite's and
+    fixed. Several raters of an image are resolved by majority. Raises UserError, with the line, for
+    a value that is neither a class nor a reason for a missing one.
     """
     raw = read(path)
     at = columns(raw, path)
-    # What reads the subject is no attribute of the people: a table's own column says the subject.
+    # The subject attribute does not describe people, and the table has its own subject column.
     by_name = {a.name: a for a in template.attributes if a.name != template.subject_attribute}
     raw = raw.assign(_line=np.arange(len(raw)) + 2)
     raw["_sample"] = raw[at.sample] if at.sample else raw["_line"].astype(str)
@@ -195,7 +195,7 @@ def load(path: Path, template: Suite) -> Labels:
 
 
 def _kinds(long: pd.DataFrame, at: Columns) -> dict[tuple[str, str, str], int]:
-    """Each distinct (attribute, value, outcome) with the line where it first stands."""
+    """Each distinct (attribute, value, outcome) with the line of its first occurrence."""
     outcome = long[at.outcome].astype(str) if at.outcome else pd.Series("", index=long.index)
     kinds: dict[tuple[str, str, str], int] = {}
     for key, line in zip(
@@ -244,10 +244,10 @@ def _assemble(path: Path, template: Suite, judged: pd.DataFrame, at: Columns) ->
     suite = _suite(template, rows, texts, path)
     settings = Settings(path.name, digest(judged.to_csv(index=False)), 0, 0.0, 0, "")
     raters = judged[["sample", "attribute", "rater", "value"]] if at.rater else judged.iloc[:0]
-    notes = ["Only labels were given: no picture was looked at, and no classifier was run."]
+    notes = ["Only labels were given: no image was looked at, and no classifier was run."]
     if at.rater:
         notes.append(
-            f"{judged.rater.nunique()} raters; each picture counts once, by the majority of its "
+            f"{judged.rater.nunique()} raters; each image counts once, by the majority of its "
             "judgements, and without a majority it is uncertain."
         )
     return Labels(suite, settings, samples, rows[list(ATTRIBUTE_COLUMNS)], raters, notes)
@@ -256,7 +256,7 @@ def _assemble(path: Path, template: Suite, judged: pd.DataFrame, at: Columns) ->
 def _suite(
     template: Suite, rows: pd.DataFrame, texts: Mapping[str, tuple[str, str]], path: Path
 ) -> Suite:
-    """The template asked about the table's own subjects; arms of the table become mitigations."""
+    """The template with the table's own subjects; arms of the table become mitigations."""
     asked = {str(p): tuple(dict.fromkeys(map(str, g.attribute))) for p, g in rows.groupby("prompt")}
     used = {a for names in asked.values() for a in names}
     most = rows.drop_duplicates(["sample", "prompt"]).prompt.value_counts()
@@ -282,7 +282,7 @@ def _shares(
     name: str, shares: dict[tuple[str, str, str], float], subjects: set[str],
     attributes: Sequence[Attribute],
 ) -> dict[tuple[str, str, str], float]:  # fmt: skip
-    """A reference for these subjects; the uniform one says the same of everybody."""
+    """A reference for these subjects; the uniform one says the same of every subject."""
     if name == "uniform":
         return {(s, a.name, c): 1 / len(a.classes)
                 for s in sorted(subjects) for a in attributes for c in a.classes}  # fmt: skip

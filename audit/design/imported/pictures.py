@@ -1,4 +1,4 @@
-"""The images of a run over somebody's collection: listed with their prompts, and read by name."""
+"""User-supplied images of a run: listed with their prompts, and read by name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from audit.records import digest
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture made elsewhere: what is known of it before it is looked at."""
+    """An image made elsewhere, with everything known about it before it is decoded."""
 
     name: str
     text: str | None
@@ -30,7 +30,7 @@ class Picture:
 
 
 class Pictures:
-    """A collection as a run sees it."""
+    """A collection with its prompts."""
 
     def __init__(self, collection: Collection) -> None:
         self.collection, self.name = collection, collection.name
@@ -44,16 +44,16 @@ class Pictures:
         return found
 
     def items(self) -> Sequence[Picture]:
-        """All pictures in a fixed order; UserError where there are none, or a unit is damaged."""
+        """All images in a fixed order; raises UserError for no images or a damaged unit."""
         return self._items
 
     def image(self, name: str) -> np.ndarray:
-        """One picture, uint8[h, w, 3]; pixels.Unreadable if it is damaged."""
+        """One image, uint8[h, w, 3]; raises pixels.Unreadable if it is damaged."""
         return self.collection.image(self.collection.prefix + name)
 
 
 def read(path: Path, table: Path | None = None) -> Pictures:
-    """The pictures at a path; `table` (CSV or JSON lines) gives their prompts by name.
+    """The images at a path; `table` (CSV or JSON lines) gives their prompts by name.
 
     Raises UserError as `datasets.find.pictures` does.
     """
@@ -61,7 +61,7 @@ def read(path: Path, table: Path | None = None) -> Pictures:
 
 
 def _picture(record: Record, prefix: str) -> Picture:
-    """One picture, its prompt from the first place that has one."""
+    """One image, with its prompt from the first source that has one."""
     said, name = record.caption, record.id.removeprefix(prefix)
     seed = said.whole_seed()
     if said.text:
@@ -77,5 +77,5 @@ def _picture(record: Record, prefix: str) -> Picture:
 
 
 def key(pictures: Pictures) -> str:
-    """Hash of all names, prompts and stamps: another listing is another run."""
+    """Hash of all names, prompts and stamps: a changed listing is another run."""
     return digest([(i.name, i.text, i.stamp) for i in pictures.items()])

@@ -1,4 +1,4 @@
-"""Pictures and a suite to samples: a picture belongs to the prompt whose text it was made from."""
+"""From images and a suite to samples: an image belongs to the prompt that it was made from."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from audit.records import Mitigation, Prompt, Sample, Settings, Suite, digest
 
 @dataclass(frozen=True)
 class Plan:
-    """Samples, the suite as far as there are pictures for it, and where each picture lies."""
+    """Samples, the part of the suite that has images, and the name of each image."""
 
     suite: Suite
     samples: list[Sample]
     names: dict[str, str]
-    """Sample id to the picture's name."""
+    """Sample id to the image's name."""
     notes: list[str]
 
 
 def settings(pictures: Pictures) -> Settings:
-    """How pictures from elsewhere stand in a run: by their listing, for nothing else is known."""
+    """Settings of a run on imported images: their listing, because nothing else is known."""
     return Settings(pictures.name, key(pictures), 0, 0.0, 0, "")
 
 
 def same(text: str) -> str:
-    """A text as it is compared: spaces and capitals do not matter."""
+    """A text normalized for comparison: spaces and capitals do not matter."""
     return " ".join(text.split()).casefold()
 
 
 def join(suite: Suite, pictures: Pictures) -> Plan:
-    """Give every picture to its prompt.
+    """Assign every image to its prompt.
 
-    Prompts without pictures and mitigations without pictures are left out, and so are pictures
-    whose prompt the suite does not ask; the notes count them. UserError where nothing is left.
+    Prompts and mitigations without images are left out, and so are images whose prompt is not in
+    the suite; the notes count them. Raises UserError if nothing is left.
     """
     by_text: dict[str, list[Prompt]] = {}
     for p in suite.prompts:
@@ -75,7 +75,7 @@ def _arm(item: Picture, arms: dict[str, Mitigation]) -> str:
 
 
 def _reduced(suite: Suite, samples: Sequence[Sample]) -> Suite:
-    """The suite with as many images per prompt as there are, and the arms that have any."""
+    """The suite with the actual numbers of images per prompt, and the arms that have images."""
     counts = Counter(s.prompt for s in samples if s.arm == BASELINE)
     counts |= Counter(dict.fromkeys({s.prompt for s in samples}, 1))
     made = {s.arm for s in samples}
@@ -92,27 +92,27 @@ def _nothing(
     if strangers:
         example = strangers.most_common(1)[0][0]
         return (
-            f"No picture of {pictures.name} belongs to a prompt of the suite {suite.name}: the "
-            f"pictures say {example[:80]!r}, the suite asks {suite.prompts[0].text!r}. Choose the "
+            f"No image of {pictures.name} belongs to a prompt of the suite {suite.name}: the "
+            f"images say {example[:80]!r}, the suite asks {suite.prompts[0].text!r}. Choose the "
             "suite that they were made for, or name their prompts in a table (--prompts)."
         )
     return (
-        f"None of the {silent} pictures of {pictures.name} says its prompt. Name the prompts in "
-        "metadata.csv (columns file_name, text) beside them, or in a table given by --prompts."
+        f"None of the {silent} images of {pictures.name} says its prompt. Name the prompts in "
+        "metadata.csv (columns file_name, text) next to them, or in a table given by --prompts."
     )
 
 
 def _notes(pictures: Pictures, silent: int, strangers: Counter[str]) -> list[str]:
     sources = Counter(i.source for i in pictures.items())
-    words = {"table": "a table", "sidecar": "a text file beside the picture",
-             "metadata": "the picture's own metadata", "name": "file or folder names"}  # fmt: skip
+    words = {"table": "a table", "sidecar": "a text file next to the image",
+             "metadata": "the image's own metadata", "name": "file or folder names"}  # fmt: skip
     found = ", ".join(f"{sources[s]} from {words[s]}" for s in words if sources[s])
-    notes = [f"Prompts of the pictures: {found}."]
+    notes = [f"Prompts of the images: {found}."]
     if silent:
-        notes.append(f"{silent} pictures were left out because nothing says their prompt.")
+        notes.append(f"{silent} images were left out because their prompt is unknown.")
     if strangers:
         notes.append(
-            f"{strangers.total()} pictures of {len(strangers)} other prompts were left out because "
-            "the suite does not ask these."
+            f"{strangers.total()} images of {len(strangers)} other prompts were left out because "
+            "the suite does not contain these prompts."
         )
     return notes

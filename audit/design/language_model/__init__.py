@@ -1,4 +1,4 @@
-"""A language model as a rewriter: what it is asked, who answers, and what was answered.
+"""A language model as a rewriter: questions, models that answer, and stored answers.
 
-Models are reached here, on the network or on disk, so `mitigations/` stays free of both.
+Models are accessed here, over the network or on disk, so `mitigations/` needs neither.
 """

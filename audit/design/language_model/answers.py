@@ -1,6 +1,6 @@
-"""Answers on disk, one line each, only ever added to: what was answered once is not asked again.
+"""Answers on disk, one line each, append-only: a question is asked only once.
 
-A line is whole or ignored, so a crash costs the answer that was under way and no other.
+Incomplete lines are ignored, so a crash costs only the answer in progress.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from audit.files import locked
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one text, and why."""
+    """The outcome for one text, with the reason."""
 
     key: str
     """`Question.key`."""
     model: str
-    """As it was named."""
+    """As given by the user."""
     prompt: str
     value: str
-    """Drawn value that was asked for, or nothing."""
+    """Drawn value that the answer should state, or empty."""
     outcome: str
     """One of `replies.OUTCOMES`."""
     text: str
     """The final text: the prompt itself unless the outcome is "rewritten"."""
     reason: str
     said: str
-    """The model's own words, as far as they are kept."""
+    """The model's own words, possibly shortened."""
 
     @property
     def sound(self) -> bool:
-        """Whether the line may be believed: files are edited, and come from others."""
+        """Whether the line is valid: files are edited by hand or come from others."""
         if not all(isinstance(getattr(self, f.name), str) for f in fields(self)):
             return False
         if self.outcome == "rewritten":
@@ -46,7 +46,7 @@ class Answer:
 
 
 class Answers:
-    """A file of answers, safe for several processes; the first answer to a question stands."""
+    """A file of answers, safe for several processes; the first answer to a question is kept."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,7 +57,7 @@ class Answers:
         return len(self._known)
 
     def get(self, key: str) -> Answer | None:
-        """The answer under a key, also where another process has just written it."""
+        """The answer under a key, even if another process has just written it."""
         if key not in self._known:
             try:
                 with self.path.open("rb") as file:
@@ -69,7 +69,7 @@ class Answers:
         return self._known.get(key)
 
     def put(self, answer: Answer) -> Answer:
-        """Keep an answer; gives what stands, which is another's where that came first."""
+        """Store an answer; returns the stored one, which is another process's if that was first."""
         try:
             with (
                 locked(self.path.with_name(f".{self.path.name}.lock")),
@@ -88,7 +88,7 @@ class Answers:
 
     @staticmethod
     def _append(file: BinaryIO, answer: Answer) -> None:
-        """One line; where a crash tore the last one, it begins on a line of its own."""
+        """Append one line; after a torn last line, begin a new one."""
         torn = False
         if file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)
@@ -99,7 +99,7 @@ class Answers:
         os.fsync(file.fileno())
 
     def _catch_up(self, file: BinaryIO) -> None:
-        """Read what was added since; start over where another file lies in its place."""
+        """Read the lines added since; start over if the file was replaced."""
         stat = os.fstat(file.fileno())
         if stat.st_ino != self._file or stat.st_size < self._read_to:
             self._file, self._read_to, self._known = stat.st_ino, 0, {}

@@ -1,7 +1,7 @@
 """An OpenAI-compatible endpoint: one POST to `/chat/completions`, with time limits and a cap.
 
-The key comes from the environment, goes into one header, and into nothing that is written or shown.
-Redirects are not followed, so that it goes nowhere else.
+The key comes from the environment, is sent in one header, and is never written or shown.
+Redirects are not followed, because they could send it elsewhere.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from audit.errors import UserError
 
 OWN, GENERAL, GENERAL_URL = "T2I_AUDIT_LLM_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"
 MOST_BYTES = 1_000_000
-"""Of an answer; a rewritten prompt with all that surrounds it is a few thousand."""
+"""Limit of an answer; a rewritten prompt with its envelope has a few thousand."""
 PAUSE, LONGEST_PAUSE = 1.0, 60.0
-"""Seconds before the second request, doubled before each further one; and the most of them."""
+"""Seconds before the second request, doubled before each further one, and their maximum."""
 TRY_AGAIN = frozenset({408, 409, 425, 429})
-"""Client errors that pass, next to all of the server's."""
+"""Client errors that may be temporary, like all server errors."""
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -43,11 +43,12 @@ class _Failed(Exception):
 
 
 def key_for(url: str) -> str:
-    """The key for an address, or nothing.
+    """The key for an address, or empty text.
 
-    `T2I_AUDIT_LLM_KEY` is meant for whatever the suite names. `OPENAI_API_KEY` was set for
-    something else: it goes to OpenAI, to the host of `OPENAI_BASE_URL` and to this machine, so that
-    a suite by somebody else cannot ask for it. Raises UserError for a key that no header can hold.
+    `T2I_AUDIT_LLM_KEY` is meant for any host that the suite names. `OPENAI_API_KEY` was set for
+    something else: it is sent only to OpenAI, to the host of `OPENAI_BASE_URL` and to this machine,
+    because an untrusted suite must not obtain it. Raises UserError for a key that does not fit into
+    a header.
     """
     name = OWN if os.environ.get(OWN, "").strip() else GENERAL
     key, host = os.environ.get(name, "").strip(), urlsplit(url).hostname or ""
@@ -55,7 +56,7 @@ def key_for(url: str) -> str:
     if name == GENERAL and host not in ("api.openai.com", base) and not _here(host):
         return ""
     if not (key.isascii() and (key.isprintable() or not key)):
-        raise UserError(f"{name} holds characters that no key has. Set it again.")
+        raise UserError(f"{name} contains characters that are not valid in a key. Set it again.")
     return key
 
 
@@ -68,10 +69,10 @@ def _here(host: str) -> bool:
 
 
 def ask(question: Question, url: str, timeout: float, tries: int) -> Reply:
-    """What the endpoint says; after `tries` failures, or at once where it refuses, UserError.
+    """The endpoint's reply.
 
-    `timeout` is in seconds and for each request. Raises Malformed for an answer that is not the
-    API's.
+    `timeout` is in seconds, for each request. Raises UserError after `tries` failures, or at once
+    for a refused request, and Malformed for an answer that does not follow the API.
     """
     host = urlsplit(url).netloc
     for i in range(tries):
@@ -101,7 +102,7 @@ def _post(question: Question, url: str, timeout: float) -> bytes:
     )
     handlers: list[Any] = [_Stay]
     if _here(urlsplit(url).hostname or ""):
-        handlers.append(urllib.request.ProxyHandler({}))  # no proxy knows this machine as we do
+        handlers.append(urllib.request.ProxyHandler({}))  # a proxy cannot reach this machine
     until = time.monotonic() + timeout
     try:
         with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as response:
@@ -119,7 +120,7 @@ def _post(question: Question, url: str, timeout: float) -> bytes:
 
 
 def _body(response: Any, until: float) -> bytes:
-    """A whole body within the cap and until a moment of the monotonic clock."""
+    """A whole body within the size limit, read until a time of the monotonic clock."""
     data = b""
     while part := response.read1(65_536):
         data += part
@@ -131,7 +132,7 @@ def _body(response: Any, until: float) -> bytes:
 
 
 def _refused(error: urllib.error.HTTPError, url: str, key: str, until: float) -> Exception:
-    """What an error status means: to be tried again, or a sentence."""
+    """The exception for an error status: `_Failed` for another try, otherwise UserError."""
     status = f"HTTP {error.code} {_said(str(error.reason), key)}".strip()
     if error.code >= 500 or error.code in TRY_AGAIN:
         wait = error.headers.get("Retry-After", "")
@@ -141,14 +142,14 @@ def _refused(error: urllib.error.HTTPError, url: str, key: str, until: float) ->
         404: "Check `url`, which often ends in /v1, and `model`.",
     }.get(error.code)  # fmt: skip
     if 300 <= error.code < 400:
-        hint = "It points elsewhere, and nothing is sent after it; give that address as `url`."
-    if hint is None:  # what a server says of a key may hold parts of it, so 401 is not repeated
+        hint = "It points elsewhere, and redirects are not followed; give that address as `url`."
+    if hint is None:  # a server's message about a key may quote it, so 401 is not repeated
         hint = _complaint(error, key, until) or "Check `model` and the options."
     return UserError(f"The language model at {urlsplit(url).netloc} answered {status}. {hint}")
 
 
 def _complaint(error: urllib.error.HTTPError, key: str, until: float) -> str:
-    """The server's own word for what is wrong, one short line of it."""
+    """The server's own error message, as one short line."""
     try:
         found = json.loads(_body(error, until))
         found = found.get("error", found)
@@ -160,7 +161,7 @@ def _complaint(error: urllib.error.HTTPError, key: str, until: float) -> str:
 
 
 def _said(words: str, key: str) -> str:
-    """A stranger's words for an error message: short, one line, printable, without the key."""
+    """Untrusted text for an error message: short, one line, printable, without the key."""
     hidden = words.replace(key, "[key]") if key else words
     return "".join(c if c.isprintable() else " " for c in hidden)[:300].strip()
 

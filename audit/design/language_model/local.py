@@ -1,4 +1,4 @@
-"""A causal language model in a local folder, by transformers: safetensors only, no foreign code."""
+"""A causal language model in a local folder, by transformers: safetensors only, no remote code."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from audit.files import content
 
 
 class Local:
-    """A folder as `save_pretrained` writes it, with its tokenizer; loaded at the first question.
+    """A folder written by `save_pretrained`, with its tokenizer; loaded at the first question.
 
-    `revision` is the hash of its files, so that other weights are another model. Raises UserError
-    for a folder that is not there or cannot be loaded.
+    `revision` is the hash of its files, so other weights are another model. Raises UserError
+    for a folder that does not exist or cannot be loaded.
     """
 
     def __init__(self, folder: str) -> None:
         self.path = Path(folder).expanduser()
         if not (self.path / "config.json").is_file():
             raise UserError(
-                f"{folder!r} is no folder of a language model. Give one that transformers saved, "
-                "or the `url` of an endpoint that knows this name."
+                f"{folder!r} is not the folder of a language model. Give one that transformers "
+                "saved, or the `url` of an endpoint that knows this name."
             )
         self.revision = content(self.path)
 
     @cached_property
     def _parts(self) -> tuple[Any, Any]:
-        """Tokenizer and model, on a GPU where there is one."""
+        """Tokenizer and model, on a GPU if there is one."""
         logging.disable_progress_bar()  # texts are counted by the meter
         here = {"local_files_only": True, "trust_remote_code": False}
         try:
@@ -42,13 +42,13 @@ class Local:
             model = AutoModelForCausalLM.from_pretrained(
                 self.path, use_safetensors=True, dtype="auto", **here
             )
-        except Exception as error:  # transformers raises many kinds for what it does not know
+        except Exception as error:  # transformers raises many kinds
             why = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UserError(f"{self.path} cannot be loaded: {why.rstrip('.')[:300]}.") from error
         return tokenizer, model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
     def __call__(self, question: Question) -> Reply:
-        """Its continuation of the message: greedy at temperature 0, else drawn from the seed."""
+        """Its continuation of the message: greedy at temperature 0, else sampled from the seed."""
         tokenizer, model = self._parts
         tokens = self._tokens(question.message).to(model.device)
         config = _generation(model, tokenizer, question)
@@ -65,7 +65,7 @@ class Local:
         return Reply(words, cut=not ended and len(new) >= question.tokens)
 
     def _tokens(self, message: str) -> Any:
-        """The message in the model's own form of a conversation, where it has one."""
+        """The message in the model's own chat template, if it has one."""
         tokenizer, _ = self._parts
         if not tokenizer.chat_template:
             return tokenizer(message, return_tensors="pt", return_token_type_ids=False)
@@ -81,7 +81,7 @@ class Local:
 
 
 def _generation(model: Any, tokenizer: Any, question: Question) -> Any:
-    """Plain sampling or none: what the folder prefers is not what was asked for."""
+    """Plain sampling or greedy decoding, whatever the folder's own configuration prefers."""
     own = model.generation_config
     ends = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
     pad = own.pad_token_id if own.pad_token_id is not None else tokenizer.pad_token_id

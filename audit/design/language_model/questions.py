@@ -1,4 +1,4 @@
-"""What a language model is asked, and the key under which its answer is kept."""
+"""Questions to a language model, and the keys of their stored answers."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ Prompt: {prompt}"""
 
 @dataclass(frozen=True)
 class Question:
-    """One request: all that decides the answer, and nothing else."""
+    """One request: exactly the fields that decide the answer."""
 
     model: str
-    """The name that the endpoint knows; for a local folder, the hash of what lies in it."""
+    """The name that the endpoint knows; for a local folder, the hash of its content."""
     prompt: str
-    """The text that is to be rewritten."""
+    """The text to rewrite."""
     value: str
-    """The drawn value that the answer is to state, or nothing."""
+    """The drawn value that the answer should state, or empty."""
     message: str
-    """What is said to the model, the text included."""
+    """The message to the model, including the text."""
     temperature: float
     tokens: int
     seed: int | None
@@ -48,11 +48,11 @@ class Question:
 
     @property
     def key(self) -> str:
-        """Hash of all fields. The address is none of them.
+        """Hash of all fields, which do not include the address.
 
-        A model that moves to another host, or is played back where there is none, is the same
-        model; what its name stands for is the endpoint's word. Whoever wants to ask again names
-        another file of answers.
+        A model that moves to another host, or whose answers are reused offline, is the same
+        model; the endpoint decides what its name means. To ask again, the user names another file
+        of answers.
         """
         return digest(self.__dict__, 32)
 
@@ -60,7 +60,7 @@ class Question:
 def question(
     text: str, drawn: Mapping[str, str], options: Llm, seed: int, model: str = ""
 ) -> Question:
-    """The question for a text with its drawn values; `model` where the name is not what counts."""
+    """The question for a text with its drawn values; `model` replaces the name in the options."""
     value = drawn.get(options.attribute, "")
     words = options.instruction or (STATED if value else INCLUSIVE)
     return Question(
@@ -70,6 +70,6 @@ def question(
 
 
 def _filled(words: str, text: str, value: str, attribute: str) -> str:
-    """Placeholders replaced in one pass, so that a text which holds one stays a text."""
+    """Placeholders replaced in one pass, so placeholders inside a text stay unchanged."""
     given = {"prompt": text, "value": value, "attribute": attribute.replace("_", " ")}
     return re.sub(r"\{(prompt|value|attribute)\}", lambda m: given[m[1]], words)

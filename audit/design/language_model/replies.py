@@ -1,7 +1,7 @@
-"""From what a language model said to a text: packaging taken off, everything else refused.
+"""From a language model's reply to a text: packaging is removed, anything else is refused.
 
-The answer becomes a prompt, a line of the plan and a line on a page, so it must be one plain line.
-Whatever is not is an outcome with a reason, and the text stays as it was.
+The answer becomes a prompt, a line of the plan and a line in the report, so it must be one plain
+line. Any other answer becomes an outcome with a reason, and the text stays unchanged.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _REFUSAL = re.compile(
 )
 _UNSEEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
 _JOINERS = "\u200c\u200d"
-"""Unseen, yet part of how some scripts and pictographs are written."""
+"""Invisible, but part of some scripts and pictographs."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model said, before anybody judged it."""
+    """A model's raw reply."""
 
     content: str
     refused: str = ""
-    """Why the model or its filter would not answer, by its own word."""
+    """Why the model or its filter refused, in its own words."""
     cut: bool = False
-    """Whether the answer ended because it had grown too long."""
+    """Whether the answer was cut off at its maximum length."""
 
 
 class Malformed(Exception):
@@ -53,7 +53,7 @@ class Malformed(Exception):
 
 
 def plain(text: str) -> bool:
-    """Whether a text is one line of characters that can be seen, and not too many of them."""
+    """Whether a text is one line of visible characters, and not too long."""
     return (
         0 < len(text) <= MOST_CHARACTERS
         and len(text.split()) <= MOST_WORDS
@@ -62,7 +62,7 @@ def plain(text: str) -> bool:
 
 
 def judge(reply: Reply, original: str) -> tuple[str, str, str]:
-    """Outcome (one of OUTCOMES), final text, and the reason where it is the original."""
+    """Outcome (one of OUTCOMES), final text, and the reason if it is the original."""
     if reply.refused:
         return "refused", original, f"the model refused: {reply.refused}"
     try:
@@ -79,9 +79,9 @@ def judge(reply: Reply, original: str) -> tuple[str, str, str]:
 
 
 def unpacked(reply: Reply, original: str) -> str:
-    """The text inside an answer, or nothing where there is none; Malformed says why not.
+    """The text inside an answer, or empty text; raises Malformed with the reason.
 
-    Thoughts, a code fence, a sentence of announcement and a pair of quotes are packaging.
+    Thoughts, a code fence, an introductory sentence and a pair of quotes are packaging.
     """
     said = _THOUGHT.sub("", reply.content, count=1).strip()
     if reply.cut:
@@ -106,12 +106,12 @@ def unpacked(reply: Reply, original: str) -> str:
 
 
 def _straight(text: str) -> str:
-    """A text of the same length with a plain apostrophe."""
+    """A text of the same length with straight apostrophes."""
     return text.replace("\u2019", "'")
 
 
 def _announces(line: str) -> bool:
-    """Whether a whole line says that the prompt follows."""
+    """Whether a whole line only announces the prompt."""
     line = _straight(line)
     return bool(_YES.fullmatch(line) or _PREAMBLE.fullmatch(line))
 
@@ -123,7 +123,7 @@ def _why_not_plain(text: str) -> str:
 
 
 def _unquoted(text: str) -> str:
-    """A text without the quotes around all of it, twice at most: **"a nurse"**."""
+    """A text without the quotes around all of it, at most two pairs: **"a nurse"**."""
     for _ in range(2):
         bold = len(text) > 4 and text.startswith("**") and text.endswith("**")
         start, end = ("**", "**") if bold else (text[:1], QUOTES.get(text[:1], ""))

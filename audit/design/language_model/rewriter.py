@@ -1,4 +1,4 @@
-"""The rewriter `llm`: gate, question, answer kept or fetched, and the text that comes of it."""
+"""The rewriter `llm`: gate, question, stored or new answer, and the resulting text."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from audit.errors import UserError
 from audit.records import Prompt
 
 FILE = Path("answers") / "llm.jsonl"
-"""Where answers lie, beside the runs."""
+"""File of answers, next to the runs."""
 
 
 class LanguageModel:
-    """Rewrites texts by a language model, each question asked once; kept answers are played back.
+    """Rewrites texts with a language model; each question is asked once and its answer is reused.
 
-    Pure once answered. It claims to be idempotent only where the gate stops it: a text that the
-    gate keeps is never sent, and comes back as it is.
+    Deterministic once answered. It is idempotent only where the gate stops it: a text that the
+    gate protects is never sent, and is returned unchanged.
     """
 
     def __init__(self, out: Path) -> None:
@@ -38,9 +38,9 @@ class LanguageModel:
         self, text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
         rng: np.random.Generator,
     ) -> tuple[str, str]:  # fmt: skip
-        """The final text, and the reason where it is the prompt's own.
+        """The final text, and the reason if it is unchanged.
 
-        Raises UserError where the model cannot be asked; the answers so far are kept.
+        Raises UserError if the model cannot be asked; the answers so far are kept.
         """
         seed = int(rng.integers(2**31))
         if reason := why_not(text, prompt, options):
@@ -53,7 +53,7 @@ class LanguageModel:
         return answer.text, answer.reason
 
     def _kept(self, options: Llm) -> Answers:
-        """The file that the options name, or the one beside the runs."""
+        """The file that the options name, or the one next to the runs."""
         if options.answers not in self._files:
             path = Path(options.answers).expanduser() if options.answers else self._out / FILE
             self._files[options.answers] = Answers(path)
@@ -71,7 +71,7 @@ class LanguageModel:
         except UserError as error:
             raise UserError(
                 f"{error} The answers so far, {len(kept)}, are kept in {kept.path}; the same "
-                "command goes on from there."
+                "command continues from there."
             ) from error
         return Answer(
             asked.key, options.model, asked.prompt, asked.value, outcome, text, reason, said

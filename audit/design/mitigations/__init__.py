@@ -1,1 +1,1 @@
-"""Prompt rewriters: pure functions of a text, what it is about, and a draw."""
+"""Prompt rewriters: pure functions of a text, its prompt, and drawn values."""

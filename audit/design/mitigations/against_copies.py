@@ -1,8 +1,8 @@
-"""Rewriters against copies: random words, numbers, repetitions, and other words for telling ones.
+"""Rewriters against copies: random words, numbers, repetitions, and synonyms for telling words.
 
 Random caption changes are those of Somepalli et al. 2023b ("Understanding and Mitigating Copying
 in Diffusion Models", arXiv 2305.20086, section 6): a caption that is not quite the training caption
-recalls its image less. They state nothing about a person, so no gate keeps them from a prompt.
+recalls its image less. They state nothing about a person, so they need no gate.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ NEUTRAL_WORDS = tuple(
     velvet violet volcano wagon walnut waterfall wave wheat wheel willow window wool zinc zipper
     """.split()
 )
-"""Things that say nothing of a person, a period or a place."""
+"""Things that say nothing about a person, a period or a place."""
 
 
 def _insert(
     text: str, count: int, rng: np.random.Generator, pick: Callable[[list[str]], str]
 ) -> str:
-    """Put `count` words in, one after another, each anywhere with equal chance.
+    """Insert `count` words, one after another, each anywhere with equal probability.
 
-    Per word, the word is drawn before its place, as the authors do.
+    Each word is drawn before its place, as the authors do.
     """
     if count < 0:
         raise ValueError(f"count is {count}; it cannot be negative.")
@@ -66,10 +66,10 @@ def _insert(
 
 
 def repeat_words(text: str, rng: np.random.Generator, count: int = COUNT) -> str:
-    """Put in `count` random words of the text itself, at random places (CWR of Somepalli et al.).
+    """Insert `count` random words of the text itself at random places (CWR of Somepalli et al.).
 
-    Words are what white space divides, drawn with replacement from the text as it was given; they
-    come back one space apart. A text without words is returned unchanged.
+    Words are separated by white space and drawn with replacement from the original text; the result
+    has single spaces. A text without words is returned unchanged.
     """
     if not text.split():
         return text
@@ -79,10 +79,10 @@ def repeat_words(text: str, rng: np.random.Generator, count: int = COUNT) -> str
 def insert_words(
     text: str, rng: np.random.Generator, count: int = COUNT, words: Sequence[str] = NEUTRAL_WORDS
 ) -> str:
-    """Put in `count` random words, drawn with replacement, at random places (RT of the paper).
+    """Insert `count` random words, drawn with replacement, at random places (RT of the paper).
 
-    `words` are neutral things unless told otherwise; `vocabulary` gives those of a tokenizer, as
-    the authors draw them. Raises ValueError where there are none.
+    `words` are neutral things by default; `vocabulary` gives those of a tokenizer, as the authors
+    draw them. Raises ValueError if `words` is empty.
     """
     if not words:
         raise ValueError("insert_words has no words to draw from.")
@@ -92,14 +92,14 @@ def insert_words(
 def add_numbers(
     text: str, rng: np.random.Generator, count: int = COUNT, below: int = NUMBERS
 ) -> str:
-    """Put in `count` random numbers from 0 to `below` - 1 at random places (RNA of the paper)."""
+    """Insert `count` random numbers from 0 to `below` - 1 at random places (RNA of the paper)."""
     return _insert(text, count, rng, lambda _: str(int(rng.integers(below))))
 
 
 def vocabulary(decode: Callable[[list[int]], str], size: int = VOCABULARY) -> tuple[str, ...]:
-    """The tokens of a tokenizer as words that can be put in: its `decode` on each id below `size`.
+    """The tokens of a tokenizer as words to insert: its `decode` on each id below `size`.
 
-    Tokens that are no word by themselves (white space, nothing) are left out.
+    Tokens that are not words (white space, empty) are left out.
     """
     return tuple(w for w in (decode([i]).strip() for i in range(size)) if w and not w.isspace())
 
@@ -107,9 +107,9 @@ def vocabulary(decode: Callable[[list[int]], str], size: int = VOCABULARY) -> tu
 def word_scores(pieces: Sequence[int], scores: Sequence[float]) -> list[float]:
     """Scores of a text's words from scores of its tokens: the highest of each word's pieces.
 
-    `pieces` says how many tokens each word has, `scores` has one number per token in the text's
-    order, without the start and the end. Words that a tokenizer drops, and those behind the last
-    token that the model reads, move nothing: 0. Raises ValueError for more scores than pieces.
+    `pieces` is the number of tokens of each word, `scores` has one number per token in the text's
+    order, without the start and the end. Words that a tokenizer drops, and those after the last
+    token that the model reads, score 0. Raises ValueError for more scores than pieces.
     """
     if len(scores) > sum(pieces):
         raise ValueError(f"{sum(pieces)} pieces have {len(scores)} scores.")
@@ -124,13 +124,13 @@ def paraphrase_tokens(
     count: int = 1,
     rng: np.random.Generator | None = None,
 ) -> str:
-    """Replace the `count` highest-scored words by synonyms, or take out those that have none.
+    """Replace the `count` highest-scored words by synonyms, or remove words without one.
 
-    `scores` has one number per word that white space divides, from an attribution such as the
+    `scores` has one number per word between white space, from an attribution such as the
     gradient of the noise magnitude (Wen et al. 2024, section 4.2); of equal ones the first is
     taken. `words` maps words in lower case to synonyms: the first, or with `rng` any of them.
-    Punctuation, capitals and the `a` or `an` before a word are kept right; one word is always
-    left. Raises ValueError where scores do not match the words or are not numbers.
+    Punctuation, capitals and the `a` or `an` before a word stay correct; at least one word
+    remains. Raises ValueError if scores do not match the words or are not numbers.
     """
     tokens = text.split()
     if len(scores) != len(tokens):
@@ -153,9 +153,9 @@ def paraphrase_tokens(
 def _synonym(
     token: str, words: Mapping[str, Sequence[str]], rng: np.random.Generator | None
 ) -> str:
-    """A token's synonym in its capitals and punctuation, or nothing where it has none."""
+    """A token's synonym with its capitals and punctuation, or empty text without one."""
     found = re.fullmatch(r"(\W*)(.*?)(\W*)", token, re.DOTALL)
-    assert found is not None  # three parts that may be empty match any text
+    assert found is not None  # three possibly empty parts match any text
     before, core, after = found.groups()
     choices = words.get(core.lower(), ())
     if not choices:

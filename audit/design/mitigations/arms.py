@@ -1,4 +1,4 @@
-"""The arms of a plan: what a mitigation's options may say, its targets, and what it draws."""
+"""The arms of a plan: checks of a mitigation's options, its targets, and its drawn values."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _check_part(suite: Suite, arm: Mitigation) -> None:
         known("method", arm.method, METHODS, f"mitigation {arm.name}")
     attributes = {a.name: a for a in suite.attributes if a.name != suite.subject_attribute}
     references = {"uniform", *(r.name for r in suite.references)}
-    # Without an attribute, a target is something else: a number for `optimise-states`.
+    # Without an attribute, a target has another meaning: a number for `optimise-states`.
     for option, names in (("attribute", attributes), ("target", references)):
         if "attribute" in arm.options and option in arm.options:
             known(option, str(arm.options[option]), names, f"mitigation {arm.name}")
@@ -139,7 +139,7 @@ def target_of(suite: Suite, arm: Mitigation, prompt: Prompt, attribute: str) -> 
 
 
 def aims(suite: Suite, arm: Mitigation) -> list[Attribute]:
-    """The attributes that an arm is about, in the order of its parts; the first one for none."""
+    """The attributes that an arm is about, in the order of its parts; by default the first one."""
     asked = [a for a in suite.attributes if a.name != suite.subject_attribute]
     named = dict.fromkeys(part.options.get("attribute") for part in arm.each)
     found = [a for name in named for a in asked if a.name == name]
@@ -160,8 +160,8 @@ def targets(suite: Suite, arm: Mitigation, attribute: Attribute) -> dict[str, fl
 def draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
     """Prompt id to one draw per image, for the prompts that the gate lets through.
 
-    Within a prompt, and over all prompts that share a target and a number of images, counts lie
-    within one of the target. A stack's parts draw as they would by themselves.
+    Within a prompt, and over all prompts that share a target and a number of images, counts are
+    within one of the target. A stack's parts draw as they would alone.
     """
     merged: dict[str, list[dict[str, str]]] = {}
     for part in arm.each:
@@ -192,21 +192,21 @@ def _draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
 
 
 class Text(NamedTuple):
-    """What an arm makes of a prompt for one image."""
+    """An arm's text for one image of a prompt."""
 
     text: str
     drawn: dict[str, str]
     reason: str = ""
-    """Why it was left alone, where a rewriter says so."""
+    """Why it was left alone, if a rewriter gives a reason."""
 
 
 def texts(
     suite: Suite, arm: Mitigation, rewriters: Mapping[str, Rewriter]
 ) -> dict[tuple[str, int], Text]:
-    """Prompt id and image to the final text and what was drawn for it, in the suite's order.
+    """Prompt id and image to the final text and its drawn values, in the suite's order.
 
     `rewriters` maps methods to functions. The parts of a stack rewrite one after another, each with
-    what was drawn for it alone.
+    its own drawn values.
     """
     out = {
         (p.id, i): Text(p.text, {})
@@ -222,7 +222,7 @@ def _rewrite(
     suite: Suite, part: Mitigation, rewriters: Mapping[str, Rewriter],
     out: dict[tuple[str, int], Text],
 ) -> None:  # fmt: skip
-    """One part's turn at all texts of `out`."""
+    """Apply one part to all texts of `out`."""
     drawn, rewrite, beside = _draws(suite, part), rewriters[part.method], {}
     if "like" in part.options:
         other = next(m for m in suite.mitigations if m.name == part.options["like"])

@@ -1,12 +1,12 @@
 """The do-not-rewrite gate: prompts that a diversity rewrite would falsify stay untouched.
 
 Named people, periods, roles with one gender, quoted text, stated attributes, counted groups and
-prompts without a known person noun are left alone; systems that rewrote them are the reason why
+prompts without a known person noun are left alone, because systems have falsified such prompts
 (historical scenes, named families; Wan et al. 2024, "The Factuality Tax of Diversity-Intervened
-Text-to-Image Generation"). It reads spelling, lists and a little grammar, not meaning: a name that
-no list holds, in small letters, or a period that only context reveals passes. A suite can close
-such a gap itself with a block's `states`. Its tests measure how often it errs,
-on prompts/gate_cases.csv. Events that a text names without a year are its weak side: of 38 items
+Text-to-Image Generation"). The gate reads spelling, lists and a little grammar, not meaning: it
+misses an unlisted name in lower case, or a period that only context reveals. A suite can close
+such a gap itself with a block's `states`. Tests measure how often the gate errs on
+prompts/gate_cases.csv. Its weakness is events that a text names without a year: of 38 items
 of that paper's list, drawn before any of their words were in gate_words.py, it caught 25.
 """
 
@@ -34,7 +34,7 @@ REASONS = {
     "fixed role": "role of one gender",
     "group": "counted group",
 }
-"""Kind of a reason to what the gate says; `stated` has the attribute before it."""
+"""Kind of a reason to the gate's text for it; `stated` follows the attribute."""
 
 _PUNCTUATION = str.maketrans(
     {
@@ -50,7 +50,7 @@ _QUOTED = re.compile(r"(?<!\d)\"|\"[^\"]*\"|(?<!\w)'(?!n'|\d0s)[^']+'(?!\w)")
 
 
 def tidy(text: str) -> str:
-    """The text with one kind of space, quotation mark, apostrophe and hyphen, and no accents.
+    """The text with one kind of space, quotation mark, apostrophe and hyphen, without accents.
 
     Letters keep their case; quotation marks of any language become straight ones.
     """
@@ -60,9 +60,9 @@ def tidy(text: str) -> str:
 
 
 def kind(reason: str | None) -> str:
-    """The key of REASONS for what the gate said; empty for None.
+    """The key of REASONS for a reason of the gate; empty for None.
 
-    Raises ValueError for what the gate never says.
+    Raises ValueError for any other text.
     """
     if reason is None:
         return ""
@@ -90,7 +90,7 @@ def _near(adjectives: str, subject: str) -> re.Pattern[str]:
 
 
 def _said(adjectives: str, things: re.Pattern[str], text: str, subject: str) -> bool:
-    """One of the adjectives before the subject or inside it, and not of a thing."""
+    """Whether one of the adjectives is before or inside the subject, and not about a thing."""
     within = re.search(rf"\b(?:{adjectives}) ", things.sub(" ; ", subject))
     return bool(within or _near(adjectives, subject).search(things.sub(" ; ", text)))
 
@@ -122,10 +122,10 @@ _STATED = {
 
 
 def states(text: str, attribute: str, subject: str = "", phrases: Iterable[str] = ()) -> bool:
-    """Whether a text states an attribute of a person already.
+    """Whether a text already states an attribute of a person.
 
-    Gender, skin tone (with ethnicity and race) and age are known; `phrases` are what would state
-    any attribute.
+    Gender, skin tone (with ethnicity and race) and age are recognized; `phrases` are further words
+    that state the attribute.
     """
     if any(find(text, phrase) for phrase in phrases):
         return True
@@ -134,7 +134,7 @@ def states(text: str, attribute: str, subject: str = "", phrases: Iterable[str] 
 
 
 def _nobody(text: str, noun: re.Match[str]) -> bool:
-    """A thing that is called after the noun, an animal dressed up as it, or nobody at all."""
+    """Whether the noun is part of a thing's name, an animal's costume, or negated."""
     before, after = tidy(text[: noun.start()] + "|").lower()[:-1], tidy(text[noun.end() :]).lower()
     joined = text[noun.end() : noun.end() + 1].isspace() or after.startswith("-")
     thing = joined and re.match(rf"-?(?:{words.THINGS})\b", after)
@@ -156,7 +156,7 @@ def _fixed(lower: str, subject: str, attribute: str) -> bool:
 
 
 def _several(lower: str, subject: str) -> bool:
-    """People counted or gathered, or the subject in the plural; never where there is no subject."""
+    """Whether people are counted or gathered, or the subject is plural; false without a subject."""
     if not subject:
         return False
     many = rf"(?<![\w-]){re.escape(plural(subject))}(?!['\w-])"
@@ -166,11 +166,11 @@ def _several(lower: str, subject: str) -> bool:
 def gate(
     text: str, prompt: Prompt, attribute: str = "gender", phrases: Iterable[str] = ()
 ) -> str | None:
-    """Why a text must not be rewritten, or None where it may be.
+    """Why a text must not be rewritten, or None if it may be.
 
     A text that lacks the prompt's subject, as whole words, is not about that person. `phrases`
-    are the words by which a rewriter would state `attribute`. Case, kinds of space and of
-    punctuation do not matter, but for names that only capitals show. The reason is a value of
+    are the words with which a rewriter would state `attribute`. Case, kinds of space and of
+    punctuation do not matter, except for names that only capitals show. The reason is a value of
     REASONS, the first that applies, in their order.
     """
     plain, subject = tidy(text), tidy(prompt.subject).lower()

@@ -1,6 +1,6 @@
-"""Words by which the gate knows a name, or knows that capitals are none: data, in lower case.
+"""Word lists with which the gate recognizes names, or capitals that are not names, in lower case.
 
-All without accents. None of the lists is complete: they say which names are caught in any case of
+All are without accents. The lists are not complete: their names are caught in any case of
 letters; others need capitals, or the grammar of a name.
 """
 
@@ -33,7 +33,7 @@ FAMOUS = frozenset(
     xerxes yoda zelda zelensky zendaya zeus zorro
     """.split()
 )
-"""People and characters who go by one name."""
+"""People and characters known by one name."""
 
 FAMOUS_PHRASES = (
     "wonder woman|santa claus|father christmas|mrs claus|sitting bull|crazy horse|harry potter"
@@ -47,7 +47,7 @@ FAMOUS_PHRASES = (
     "|mother nature|uncle sam|bonnie and clyde|lady gaga|che guevara|malcolm x|fidel castro"
     "|mansa musa|shaka zulu|sun tzu|lao tzu|prester john|guy fawkes|queen of sheba"
 )
-"""The same, of more than one word."""
+"""The same, with more than one word."""
 
 GIVEN = frozenset(
     """
@@ -98,7 +98,7 @@ GIVEN = frozenset(
     zuzana
     """.split()
 )
-"""Given names that are hardly anything else, from many languages."""
+"""Given names that rarely have another meaning, from many languages."""
 
 PARTICLES = frozenset(
     "van von der den de da di du del della dos la le bin ibn al el y ter ten".split()
@@ -111,7 +111,7 @@ ELSEWHERE = frozenset(
     through throughout toward towards via within for
     """.split()
 )
-"""Prepositions after which capitals are a place, a firm or a date."""
+"""Prepositions after which capitals name a place, a firm or a date."""
 
 PLACE_FIRST = frozenset(
     """
@@ -169,7 +169,7 @@ NO_NAMES = frozenset(
     youtube zambian zimbabwean
     """.split()
 )
-"""Capitalised words that name no person: days, peoples, firms, pictures, and starts of texts."""
+"""Capitalised words that are not names: days, peoples, firms, images, and starts of texts."""
 
 BRANDS = (
     r"trader joe's|mcdonald's|wendy's|papa john's|domino's|denny's|macy's|levi's|kellogg's"
@@ -180,10 +180,10 @@ BRANDS = (
     r"|caesar salad|bloody mary|eggs benedict|beef wellington|christmas carol|vera wang gown"
     r"|bed bath (?:&|and) beyond|peter pan bus|phillips curve|johns hopkins|mary kay"
 )
-"""Firms and products that are called as people are."""
+"""Firms and products with the names of people."""
 
 AGENT = (
     r"(?:er|or|ist|ian|ant|ent|eer|man|woman|person|ee|tech|ic|chef|cook|nurse|judge|pilot|guard"
     r"|clerk|official|coach|guide|maid|attorney|secretary|host|sweep|smith|wright|monk|thief)$"
 )
-"""Ends of words for what somebody does, by which a title in capitals is told from a name."""
+"""Endings of words for jobs, which distinguish a capitalized title from a name."""

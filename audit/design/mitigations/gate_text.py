@@ -1,4 +1,4 @@
-"""Whether a text names somebody: by lists in any case, by grammar, and by capitals."""
+"""Detection of names in a text: by lists in any case, by grammar, and by capitals."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _STYLE = re.compile(
     rf"|image|picture|portrait|work|music) by|, by) (?:{_NOT_STOP}[\w.'-]+ ?){{1,4}}",
     re.IGNORECASE,
 )
-"""Who made it, or in whose manner: not who is shown."""
+"""The maker or the style of an image, which does not say who is shown."""
 _OBJECT = re.compile(
     r"\b(?:(?:making|preparing|cooking|baking|serving|pouring|mixing|reading|explaining|teaching"
     r"|studying|translating|quoting|selling|driving|repairing|restoring|wearing)(?: about)?"
@@ -53,7 +53,7 @@ _OBJECT = re.compile(
     rf" (?:{_NOT_STOP}[\w.'-]+ ?){{1,3}}",
     re.IGNORECASE,
 )
-"""What somebody reads, plays, cooks or holds, and not who is shown."""
+"""Something that a person reads, plays, cooks or holds, which does not say who is shown."""
 _TITLE = re.compile(
     rf"\b(?:(?:mrs?|ms|mx|dr|prof|sir|dame)\b\.?|(?:rev|sgt|capt|lt|gen|col|sen|gov)\.) "
     rf"{_NOT_STOP}[^\W\d]"
@@ -68,13 +68,13 @@ _INITIALS = re.compile(
 @dataclass(frozen=True)
 class _Token:
     text: str
-    """As it decides: the subject's words in the suite's own case."""
+    """The word; those of the subject are in the suite's own case."""
     start: bool
     """Whether a sentence begins with it."""
     about: bool
     """Whether it belongs to the subject."""
     joined: bool = False
-    """Whether its possessive `'s` was cut off."""
+    """Whether its possessive `'s` was removed."""
 
     @property
     def low(self) -> str:
@@ -88,7 +88,7 @@ class _Token:
 
 
 def _tokens(text: str, subject: str) -> list[_Token]:
-    """Words and marks of a tidy text; the subject's words come from the subject."""
+    """Words and punctuation of a tidy text; the subject's words are in the subject's case."""
     at = text.lower().find(subject.lower()) if subject else -1
     end = at + len(subject)
     if at >= 0 and len(text) == len(text.lower()):
@@ -103,7 +103,7 @@ def _tokens(text: str, subject: str) -> list[_Token]:
 
 
 def _is_place(rows: list[_Token], i: int) -> bool:
-    """Whether the name at `i` is part of a place's or an institution's."""
+    """Whether the name at `i` is part of the name of a place or an institution."""
     before = rows[i - 1].low if i else ""
     if before == "." and i > 1:
         before = rows[i - 2].low
@@ -132,7 +132,7 @@ def _listed(rows: list[_Token], given: bool) -> bool:
 
 
 def _grammar(lower: str, subject: str) -> bool:
-    """Names that their place in the sentence shows: `nurse named X`, `X as a nurse`, `Dr. X`."""
+    """Whether the sentence structure shows a name: `nurse named X`, `X as a nurse`, `Dr. X`."""
     noun = re.escape(subject.lower())
     called = (
         rf"\b(?:{noun}|person|people)(?:,? who is|,? also|,)? (?:named|called|nicknamed|dubbed) "
@@ -155,9 +155,9 @@ def _grammar(lower: str, subject: str) -> bool:
 
 
 def _tells(rows: list[_Token], noun: str) -> bool:
-    """Whether capitals outside the subject mean anything: not in headlines or upper case.
+    """Whether capitals outside the subject are informative: not in headlines or upper case.
 
-    `noun` is the subject as the text has it.
+    `noun` is the subject as written in the text.
     """
     own = [r for r in rows if not r.about and r.text[0].isalpha()]
     if len(own) < 3:
@@ -170,7 +170,7 @@ def _tells(rows: list[_Token], noun: str) -> bool:
 
 
 def _runs(rows: list[_Token], tells: bool) -> list[tuple[int, int]]:
-    """First and last index of each run of capitals, small words of names between them."""
+    """First and last index of each run of capitals, with small words of names between them."""
     found: list[tuple[int, int]] = []
     first = last = -1
     small = 0
@@ -193,13 +193,13 @@ def _runs(rows: list[_Token], tells: bool) -> list[tuple[int, int]]:
 
 
 def _modifier(rows: list[_Token], first: int, last: int) -> bool:
-    """Whether a run stands before a noun as its adjective: `a Goldman Sachs banker`."""
+    """Whether a run modifies the noun after it: `a Goldman Sachs banker`."""
     after = rows[last + 1] if last + 1 < len(rows) else None
     return after is not None and after.text[0].isalpha() and after.low not in _STOP
 
 
 def _names(rows: list[_Token], first: int, last: int) -> bool:
-    """Whether a run of capitals is somebody's name."""
+    """Whether a run of capitals is a person's name."""
     run = [r for r in rows[first : last + 1] if r.text[0].isalpha()]
     words = [r for r in run if r.low not in PARTICLES or r.text[0].isupper()]
     own = [r for r in words if r.low not in NO_NAMES and not (r.start and r.low.endswith("ing"))]
@@ -227,7 +227,7 @@ def _names(rows: list[_Token], first: int, last: int) -> bool:
 
 
 def _one(rows: list[_Token], first: int, last: int, row: _Token) -> bool:
-    """Whether a single capital is a name: after a title, depicted, or in apposition."""
+    """Whether a single capitalized word is a name: after a title, depicted, or in apposition."""
     before = rows[first - 1] if first else None
     after = rows[last + 1] if last + 1 < len(rows) else None
     ends = after is None or after.text in (",", ".") or after.low in _STOP
@@ -245,8 +245,8 @@ def _one(rows: list[_Token], first: int, last: int, row: _Token) -> bool:
 def named(text: str, subject: str) -> bool:
     """Whether a tidy text (straight quotation marks, no accents) names a person or a character.
 
-    Lists and grammar hold in any case of letters; other names need capitals, and capitals count
-    where the rest of the text is not all in capitals. The subject's capitals are the suite's.
+    Lists and grammar apply in any case of letters; other names need capitals, and capitals count
+    if the rest of the text is not all in capitals. The subject's capitals are the suite's.
     """
     plain = _OBJECT.sub(" | ", _STYLE.sub(" | ", _BRANDS.sub("Brand", text)))
     lower = plain.lower()

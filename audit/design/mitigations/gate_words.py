@@ -1,4 +1,4 @@
-"""Patterns of the gate for periods, roles, groups, things and stated attributes: data.
+"""Patterns of the gate for periods, roles, groups, things and stated attributes.
 
 All are matched against text in lower case, tidied by `audit.design.mitigations.gate.tidy`.
 """
@@ -30,7 +30,7 @@ _OFFICES = (
     "handy horse mail news police repair sales sea service spokes sports states work yacht"
 )
 GENDER = re.compile(rf"\b(?:(?:{'|'.join(_OFFICES.split())})(?:wo)?m[ae]n|non-binary)\b")
-"""Offices with a gender in them; any word in -man would catch humans and Germans."""
+"""Gendered words for offices; all words ending in -man would include humans and Germans."""
 
 _OTHERS = (
     "clothing|clothes|fashion|suits?|shoes|wear|studies|health|history|hospital|clinic|shelter"
@@ -51,7 +51,7 @@ NOT_GENDER = re.compile(
     rf"|(?:(?:wo)?men|ladies|girl|boy|gentlemen)'?s?'? (?:{_OTHERS})|(?:king|queen)'s gambit"
     rf"|(?:king|queen|prince|princess|duke|lady|sir)(?:'s)? (?:\w+ )?(?:{_INSTITUTION})s?)\b"
 )
-"""Gendered words that speak of things, places, days and verbs."""
+"""Gendered words in names of things, places and days, and in verbs."""
 _PRONOUNS = frozenset("mr mrs ms sir she he her his him hers herself himself".split())
 _RELATION = "with|beside|behind|near|to|for|at|over|from|by|against|around"
 OTHER_PERSON = re.compile(
@@ -61,7 +61,7 @@ OTHER_PERSON = re.compile(
     r"(?:an?|the|some|two|several) (?:(?!who\b|as\b)[\w-]+ ){0,2}"
     rf"(?:{'|'.join(sorted(GENDERED - _PRONOUNS))})(?:'s?)?(?![\w-])"
 )
-"""Somebody else with a noun of their own, in what follows the subject."""
+"""Another person with their own noun, in the text after the subject."""
 
 # Skin tone, descent and age.
 
@@ -129,9 +129,9 @@ YEARS = re.compile(
     rf"(?<![#$.,/\d-])(?<!iso )(?<!no )(?<!no\. )(?<!route )\b1[0-9][0-9]{{2}}(?:'?s)?\b"
     rf"(?!,\d|{_UNITS}|%|:\d)"
 )
-"""Four figures that are no measure, no exposure and no house number."""
+"""Four figures that are not a measure, an exposure or a house number."""
 LAST_YEAR = 1979
-"""Later years are within living practice; a suite with a fixed role of a later year says so."""
+"""Later years count as the present; a suite declares fixed roles of a later year itself."""
 
 _ERAS = (
     r"(?<!\d)(?:1?[0-9]|20)(?:st|nd|rd|th)[- ]centur(?:y|ies)"
@@ -225,7 +225,7 @@ _STATIONS = (
 PERIODS = re.compile(
     rf"(?<![\w])(?:'[2-6]0s|(?:{_ERAS}|{_REALMS}|{_WARS}|{_EVENTS}|{_STATIONS}))(?![\w])"
 )
-"""Centuries, eras, dynasties, regimes, wars, events, and stations of a time that is over."""
+"""Centuries, eras, dynasties, regimes, wars, events, and ranks of the past."""
 _FIELDS = (
     "history|historians?|literature|art|arts|studies|music|archaeology|archaeologists?|museums?"
     "|exhibitions?|exhibits?|re-?enactors?|re-?enactments?|festivals?|fairs?|manuscripts?"
@@ -261,7 +261,7 @@ NOT_PERIOD = re.compile(
     rf"|\bat (?:an?|the) (?:{_ERAS}|{_REALMS}) (?:house|hotel|museum|mansion|ruin|site)s?\b"
     rf"|\b1[0-9]{{3}}s? (?:[\w-]+ )?(?:{_VINTAGE})s?\b"
 )
-"""A period that is a field, a style or a show of today."""
+"""Periods as a field of study, a style or a show of today."""
 
 # Roles whose members are of one gender.
 
@@ -301,9 +301,9 @@ FIXED_GENDER = re.compile(
     r"|(?:miss|mister) (?:universe|world|america|usa|international|\w+) (?:contestants?|winners?)"
     r")\b"
 )
-"""A rule, or the meaning of the word, admits one gender."""
+"""Roles of one gender, by a rule or by the meaning of the word."""
 FIXED_SUBJECT = re.compile(r"^(?:cardinals?|friars?|abbots?|patriarchs?|quarterbacks? of the nfl)$")
-"""The same where the word is the subject; elsewhere it may be a bird or a colour."""
+"""The same if the word is the subject; elsewhere it may be a bird or a colour."""
 
 # Groups.
 
@@ -325,7 +325,7 @@ _GATHERED = (
 
 
 def groups(plural: str) -> re.Pattern[str]:
-    """Pattern of several people: counted, or gathered; `plural` is the subject's own plural."""
+    """Pattern of several people, counted or gathered; `plural` is the subject's own plural."""
     people = f"{PEOPLE}|{re.escape(plural)}"
     return re.compile(
         rf"\b(?:{_NUMBERS}) (?:[\w-]+ ){{0,2}}(?:{people})(?!['\w-])"
@@ -343,7 +343,7 @@ THINGS = (
     "|toolbox|shops?|stores?|stoves?|signs?|dogs?|cats?|mannequins?|puppets?|minifigures?|frogs?"
     "|crabs?|beetles?|spiders?|rails?|towers?|towels?|cabinets?|scarf|shirts?|mugs?|cartoons?"
 )
-"""What the noun before it makes the name of a thing or an animal."""
+"""Words that form the name of a thing or an animal with the noun before them."""
 _ANIMALS = (
     "dog|puppy|cat|kitten|bear|teddy bear|rabbit|bunny|fox|owl|penguin|monkey|ape|gorilla"
     "|chimpanzee|pig|horse|mouse|rat|hamster|frog|duck|parrot|bird|lion|tiger|wolf|panda|raccoon"
@@ -355,4 +355,4 @@ NOBODY_BEFORE = re.compile(
     rf"|\b(?:an?|the|(?<=of )|my) ?(?:[\w-]+ )?(?:{_ANIMALS}) (?:\w+ )?as (?:an?|the) (?:[\w-]+ )?"
     r"|\b(?:toy|lego|plush|wooden|cardboard|inflatable) )$"
 )
-"""What stands right before the noun where nobody is there, or no human being."""
+"""Words right before the noun that show that there is no person, or not a human one."""

@@ -1,4 +1,4 @@
-"""As much English as templates need: `a` or `an`, plurals, and where a noun stands in a text."""
+"""The English grammar that templates need: `a` or `an`, plurals, and finding nouns in a text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _VOWEL_LETTERS = frozenset("AEFHILMNORSX")
 
 
 def indefinite(phrase: str) -> str:
-    """`an` before a vowel sound, else `a`; by spelling, so rare words can be wrong."""
+    """`an` before a vowel sound, otherwise `a`; by spelling, so rare words can be wrong."""
     word = re.split(r"[^\w]", phrase, maxsplit=1)[0]
     if word.isupper() and (len(word) > 1 or phrase[1:2] == "-"):
         return "an" if word[0] in _VOWEL_LETTERS else "a"
@@ -39,13 +39,13 @@ _APOSTROPHES = "'\u2018\u2019\u02bc\uff07"
 
 
 def _loose(noun: str) -> str:
-    """Pattern of a noun with any space, hyphen and apostrophe for its own."""
+    """Pattern of a noun with any kind of space, hyphen and apostrophe."""
     kinds = {" ": r"\s+", "-": f"[{_HYPHENS}]", "'": f"[{_APOSTROPHES}]"}
     return "".join(kinds.get(c) or re.escape(c) for c in noun)
 
 
 def find(text: str, noun: str) -> re.Match[str] | None:
-    """Where a noun first stands as whole words, in any case; None without it or without a noun.
+    """The first match of a noun as whole words, in any case; None if it is absent or empty.
 
     Kinds of space, hyphen and apostrophe do not matter.
     """
@@ -56,7 +56,7 @@ def find(text: str, noun: str) -> re.Match[str] | None:
 
 
 def insert_before(text: str, at: int, word: str) -> str:
-    """A word put in at a position, with the `a` or `an` right before it made to agree."""
+    """The text with a word inserted at a position, and the `a` or `an` before it adjusted."""
     head = text[:at]
     found = re.search(r"\ban?(\s+)$", head, re.IGNORECASE)
     if found:

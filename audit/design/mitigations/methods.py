@@ -1,4 +1,4 @@
-"""The shipped mitigations: one row each, from which the rest of the program reads what they are.
+"""The shipped mitigations, one row each, which the rest of the program reads.
 
 A new mitigation is a module and a row; `docs/extending/mitigation.md` walks through one.
 """
@@ -49,8 +49,8 @@ class Method:
     first_option: str
     """Option whose value follows the colon on the command line; empty if only suites have it."""
     family: Family
-    """`people` rewrites what a text says of people, `placebo` adds words that say nothing, `engine`
-    changes how the same text is drawn, `copies` works against copies and obeys no gate."""
+    """`people` rewrites what a text says about people, `placebo` adds words that say nothing,
+    `engine` changes how the same text is drawn, `copies` works against copies without a gate."""
     changes: Part
     """`text` keeps the subject's noun phrase, `words` go anywhere in it. `guidance`, `negative` and
     `paraphrase` are fields of `Change`; `inside` is one of its interventions."""
@@ -62,9 +62,9 @@ class Method:
     clashes: Mapping[str, str] = field(default_factory=dict)
     """Other methods that cannot be in the same stack, each with the reason."""
     transport: frozenset[str] = frozenset()
-    """Options that are no part of what is asked, and so not of an arm's name."""
+    """Options that are not part of the question, and therefore not of an arm's name."""
     free_text: bool = False
-    """Whether all that follows the colon is the first option, commas and `+` included."""
+    """Whether everything after the colon is the first option, including commas and `+`."""
     engine_docs: str = ""
     """`module` or `module:object` whose docstring describes what happens in the engine."""
 
@@ -75,13 +75,13 @@ class Method:
 
     @property
     def usual_attribute(self) -> str | None:
-        """The attribute that it is about if its options do not say; None for most."""
+        """The default of its option `attribute`; None for most."""
         known = self.options.model_fields.get("attribute") if self.options else None
         return None if known is None or known.is_required() else known.default
 
     @property
     def states_attribute(self) -> bool:
-        """Whether the gate of another mitigation of the same attribute would stop at this one."""
+        """Whether the gate of another mitigation of the same attribute would block after this."""
         return self.family in ("people", "placebo", "engine")
 
 

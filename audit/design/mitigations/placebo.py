@@ -1,4 +1,4 @@
-"""Placebos: words that say nothing, as many as the arm that they are compared with adds.
+"""Placebos: as many words as the compared arm adds, but without meaning.
 
 Any longer prompt does what a placebo does, so an arm's effect is what exceeds it. (Bansal
 et al. 2022, ENTIGEN, arXiv 2210.15230, section 4, append "if honesty is the best policy".)
@@ -24,15 +24,15 @@ CLAUSES = {
     6: "if honesty is the best policy",
     7: "if all is well that ends well",
 }
-"""Whole clauses by their number of words; none speaks of people, work or pictures."""
+"""Whole clauses by their number of words; none is about people, work or images."""
 ADJECTIVES = ("certain", "particular")
-"""Words before a noun that narrow nothing; more than these become a clause at the end."""
+"""Words before a noun that do not restrict it; longer placebos become a clause at the end."""
 USUAL = 6
-"""Words of the authors' own clause."""
+"""Number of words of the authors' own clause."""
 
 
 def clause(words: int) -> str:
-    """An irrelevant clause of exactly so many words, the same one always.
+    """An irrelevant clause of exactly this number of words, always the same.
 
     >>> clause(9)
     'if honesty is the best policy and patience helps'
@@ -41,12 +41,12 @@ def clause(words: int) -> str:
         return ""
     if words in CLAUSES:
         return CLAUSES[words]
-    first = {8: 5, 12: 7}.get(words, 6)  # leaves no clause of one word, and repeats none
+    first = {8: 5, 12: 7}.get(words, 6)  # avoids clauses of one word and repetitions
     return f"{CLAUSES[first]} and {clause(words - first).removeprefix('if ')}"
 
 
 def count(text: str) -> int:
-    """Words of a text: what white space divides, without lone punctuation."""
+    """Number of words of a text, separated by white space, without lone punctuation."""
     return len(re.findall(r"\S*\w\S*", text))
 
 
@@ -65,7 +65,7 @@ def added(text: str, rewritten: str, subject: str) -> dict[str, Any]:
 
 
 def placebo(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
-    """Put in `options["length"]` irrelevant words: a clause at the end unless `place` says where.
+    """Insert `options["length"]` irrelevant words: a clause at the end unless `place` is given.
 
     It obeys the gate of its attribute, so it changes the same prompts as the arm that it imitates.
     """

@@ -1,4 +1,4 @@
-"""Draw attributes towards a declared target by quota, which adds no sampling error."""
+"""Draw attributes towards a declared target by quota, without sampling error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def generator(seed: int) -> np.random.Generator:
-    """numpy's generator from a seed; numpy is loaded here, because listing suites needs none."""
+    """numpy's generator from a seed; numpy is loaded here because listing suites needs none."""
     import numpy as np
 
     return np.random.default_rng(seed)
@@ -49,7 +49,7 @@ def counts(target: Mapping[str, float], n: int, phase: float) -> np.ndarray:
 def quota(
     target: Mapping[str, float], n: int, rng: np.random.Generator, phase: float | None = None
 ) -> list[str]:
-    """`n` values in random order whose counts lie within one of `n` times the target's shares.
+    """`n` values in random order, with counts within one of `n` times the target's shares.
 
     The order follows the ranks of `n` uniform numbers, so from the same seed a larger `n` keeps
     most of the values that a smaller one gave. Without a `phase`, remainders are drawn by `rng`.

@@ -1,6 +1,6 @@
 """The rewriters: functions of a text, its prompt, the attributes drawn for it, and options.
 
-All leave a gated text as it is, and a second rewrite changes nothing.
+All leave a gated text unchanged, and a second rewrite changes nothing.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def inject(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping
 
 
 def append(text: str, sentence: str, prompt: Prompt, options: Mapping[str, Any]) -> str:
-    """The text with a sentence behind it, unless it is there or the gate keeps it out."""
+    """The text with a sentence after it, unless it is already there or the gate blocks it."""
     if sentence in text or why_not(text, prompt, options):
         return text
     return f"{text.rstrip(' .,;')} {sentence}"
@@ -66,7 +66,7 @@ def ethical(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mappin
 def unchanged(
     text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]
 ) -> str:
-    """The text as it is: the arm changes only the engine."""
+    """The unchanged text: the arm changes only the engine."""
     return text
 
 

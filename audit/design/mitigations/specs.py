@@ -1,10 +1,10 @@
-"""Mitigations as typed after `-t`: the grammar, and the blocks of a suite that each is for.
+"""Mitigations as typed after `-t`: the grammar, and the blocks that each applies to.
 
     SPEC   = PART { "+" PART }
     PART   = METHOD [ ":" VALUE { "," OPTION "=" VALUE } ]
 
-VALUE is the method's first option. A comma or a plus inside a value is part of it where no option,
-or no method, follows; all that follows `negative:` is its text.
+VALUE is the method's first option. A comma or a plus inside a value is part of it if no option,
+or no method, follows; everything after `negative:` is its text.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from audit.records import Mitigation, Prompt, Suite
 def parse(spec: str) -> Mitigation:
     """A mitigation, or a stack of several with `+` between them: `inject:gender+noise:0.5`.
 
-    All that follows `negative:` is its text, `+` too, so such a text ends a stack. Raises UserError
-    for unknown methods and options, and for parts that cannot be combined.
+    Everything after `negative:` is its text, including `+`, so such a text ends a stack. Raises
+    UserError for unknown methods and options, and for parts that cannot be combined.
     """
     parts: list[str] = []
     for piece in spec.split("+"):
@@ -46,7 +46,7 @@ def parse(spec: str) -> Mitigation:
 
 
 def _is_text(spec: str) -> bool:
-    """Whether all that follows the method is one text, such as a negative prompt."""
+    """Whether everything after the method is one text, such as a negative prompt."""
     name, _, rest = spec.strip().partition(":")
     return method(name).free_text and bool(rest) and not rest.startswith("attribute=")
 
@@ -82,12 +82,12 @@ def _given(row: Method, spec: str, rest: str) -> dict[str, str]:
 
 
 def _split(rest: str) -> list[str]:
-    """What follows the colon, one option each: a comma inside a value is part of it."""
+    """The options after the colon; a comma inside a value is part of it."""
     return re.split(r",(?=[a-z_]+=)", rest)
 
 
 def _checked(row: Method, given: dict[str, str], spec: str) -> dict[str, Any]:
-    """The options that were given, with their types, and the attribute that the method needs."""
+    """The given options with their types, and the attribute that the method needs."""
     if row.options is None:
         return dict(given)
     try:
@@ -129,11 +129,11 @@ def paired(specs: Sequence[str]) -> list[Mitigation]:
 
 
 def with_arms(suite: Suite, specs: Sequence[str]) -> Suite:
-    """The suite with these mitigations in place of its own, each on the blocks that it is for.
+    """The suite with these mitigations in place of its own, each on the blocks that it applies to.
 
-    Those against copies and those of the engine go to every block, rewriters of people's attributes
-    to the blocks that read the attribute, and a stack of both to these and to the captions. Raises
-    UserError where a mitigation has no block, cannot do what it says, or is given twice.
+    Those against copies and those of the engine apply to every block, rewriters of people's
+    attributes to the blocks that read the attribute, and a stack of both to these and the captions.
+    Raises UserError if a mitigation has no block, does not fit the suite, or is given twice.
     """
     chosen = [
         stacks.on(arm, _blocks(suite, arm, spec))
@@ -149,7 +149,7 @@ def with_arms(suite: Suite, specs: Sequence[str]) -> Suite:
 
 
 def _blocks(suite: Suite, arm: Mitigation, spec: str) -> list[str]:
-    """The blocks of a suite that an arm is for; UserError if there are none."""
+    """The blocks of a suite that an arm applies to; raises UserError without any."""
     named = [part.options.get("attribute") for part in arm.each]
     attributes = {str(name) for name in named if name is not None}
     free = any(everywhere(part) for part in arm.each)
@@ -169,5 +169,5 @@ def _blocks(suite: Suite, arm: Mitigation, spec: str) -> list[str]:
 
 
 def everywhere(part: Mitigation) -> bool:
-    """Whether a mitigation says nothing of people, so no gate keeps it from any block."""
+    """Whether a mitigation says nothing about people, and therefore applies to every block."""
     return method(part.method).family == "copies" or "attribute" not in part.options

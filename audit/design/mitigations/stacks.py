@@ -12,7 +12,7 @@ from audit.records import Mitigation
 
 
 def resolved(arm: Mitigation, others: Sequence[Mitigation]) -> Mitigation:
-    """A stack with its parts, named arms of `others` or methods of its own; others as they are.
+    """A stack with its parts, named arms of `others` or its own methods; other arms unchanged.
 
     A part that is an arm too keeps its name, so it draws the same values. Raises UserError for an
     unknown part and for a stack inside a stack.
@@ -62,10 +62,10 @@ def about(part: Mitigation) -> str | None:
 
 
 def clash(a: Mitigation, b: Mitigation) -> str:
-    """Why `b` cannot follow `a` in a stack, or nothing."""
+    """Why `b` cannot follow `a` in a stack, or empty text."""
     first, second = method(a.method), method(b.method)
     same = about(a) == about(b)
-    # A placebo's sentence is the same for every attribute, so two of them are one too many.
+    # A placebo's sentence is the same for every attribute, so a second one is redundant.
     if a.method == b.method and (same or first.family == "placebo"):
         return f"both are {a.method}: keep one"
     if same and about(a) is not None and first.states_attribute and second.states_attribute:

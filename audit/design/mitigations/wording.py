@@ -1,7 +1,7 @@
 """Neutral and indirect wording: other words for the same request, with no attribute drawn.
 
 Neutral wording replaces role nouns that state a gender. Indirect wording describes the occupation
-in place of naming it. (Friedrich et al. 2024, MAGBIG, arXiv 2401.16092, section 3: neither reduced
+instead of naming it. (Friedrich et al. 2024, MAGBIG, arXiv 2401.16092, section 3: neither reduced
 bias there, and the indirect one lowered alignment. They are arms to be measured, not advice.)
 """
 
@@ -69,9 +69,9 @@ def _several(noun: str) -> str:
 def neutral(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
     """Replace a subject that states a gender: `a waitress` becomes `a server`.
 
-    Article, plural and capital are kept right; a second rewrite changes nothing. Other people in
-    the text stay as they were asked for. Names, quotes and history are left alone, as the gate
-    says; a gender that the subject's own noun states does not count.
+    Article, plural and capitals stay correct; a second rewrite changes nothing. Other people in
+    the text stay unchanged, and so do names, quotes and history, by the gate; a gender that the
+    subject's own noun states does not count.
     """
     noun = find(text, prompt.subject)
     if noun is None or not _NOUN.search(prompt.subject):
@@ -100,7 +100,7 @@ def indirect(
 ) -> str:
     """Describe the occupation: `a photo of a nurse` becomes `a person who works as a nurse`.
 
-    Where the text has no article before the subject, or the gate says so, it stays as it is.
+    If the text has no article before the subject, or the gate says so, it stays unchanged.
     """
     noun = find(text, prompt.subject)
     if noun is None or INDIRECT in text or _kept(text, prompt, options):
@@ -115,5 +115,5 @@ def indirect(
 
 
 def _kept(text: str, prompt: Prompt, options: Mapping[str, Any]) -> bool:
-    """Whether the gate keeps a text as it is."""
+    """Whether the gate keeps a text unchanged."""
     return gate(text, prompt, str(options.get("attribute", "gender")), ()) is not None

@@ -11,7 +11,7 @@ from typing import Any
 PHRASES = {"gender": {"woman": "female", "man": "male"}}
 """Words that state a value in a noun phrase, by attribute."""
 CONCEPTS = {"gender": {"woman": "female person", "man": "male person"}}
-"""Texts that stand for a class in the engine (Friedrich et al. 2023), by attribute."""
+"""Texts that represent a class in the engine (Friedrich et al. 2023), by attribute."""
 
 
 def phrase(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
@@ -23,7 +23,7 @@ def phrase(attribute: str, value: str, options: Mapping[str, Any]) -> str | None
 
 
 def concept(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
-    """The text that stands for a class in the engine, or None without an option or default."""
+    """The text that represents a class in the engine, or None without an option or default."""
     default = CONCEPTS.get(attribute, {}).get(value)
     if attribute == "skin_tone":
         default = f"person with {value} skin"
@@ -38,7 +38,7 @@ def _chosen(value: str, default: str | None, options: Mapping[str, Any]) -> str 
 def avoided(
     attribute: str, value: str, classes: Sequence[str], options: Mapping[str, Any]
 ) -> list[str] | None:
-    """What a negative prompt says of every class but the drawn `value`, in the classes' order.
+    """The negative prompt's words for every class except the drawn `value`, in the classes' order.
 
     `male, man` for a woman; None if one of them has no words.
     """

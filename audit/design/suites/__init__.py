@@ -1,4 +1,4 @@
-"""Suites: what is asked of a model, as data that people edit without Python."""
+"""Suites: questions to a model, as data that can be edited without Python."""
 
 from audit.design.mitigations.arms import Rewriter, aims, noise_seed, targets
 from audit.design.suites.changing import expand, only_subjects, shrink, with_seeds

@@ -1,4 +1,4 @@
-"""Suites with other numbers: seeds, subjects, a part of the whole; and the samples they come to."""
+"""Changes to a suite's seeds, subjects and size, and its expansion to samples."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def shrink(suite: Suite, fraction: float) -> Suite:
 
 
 def only_subjects(suite: Suite, subjects: Collection[str]) -> Suite:
-    """The suite with its representation prompts for these subjects alone; the others stay.
+    """The suite with representation prompts for these subjects only; other prompts stay.
 
-    Raises UserError for an unknown subject, or where nothing would be left.
+    Raises UserError for an unknown subject, or if no prompts would be left.
     """
     there = {p.subject for p in suite.prompts if p.purpose == "representation"}
     for subject in subjects:
@@ -52,8 +52,8 @@ def only_subjects(suite: Suite, subjects: Collection[str]) -> Suite:
 def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) -> list[Sample]:
     """The plan: one sample per prompt, seed and arm, baseline first, in the suite's order.
 
-    `rewriters` maps methods to functions. An arm shares its noise with the baseline; where
-    it leaves the text alone, it shares the image too: ids may repeat, rows do not.
+    `rewriters` maps methods to functions. An arm shares its noise with the baseline, and also the
+    image if it leaves the text unchanged: ids may repeat, rows do not.
     """
     everywhere = Mitigation(BASELINE, BASELINE, blocks=tuple({p.block for p in suite.prompts}))
     known_ones = {BASELINE: lambda text, *_: text, **rewriters}

@@ -1,4 +1,4 @@
-"""Conditions on findings as text: the grammar of a gate, for suites and the command line."""
+"""Text conditions on findings: the grammar of a gate, for suites and the command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GATE = re.compile(
 
 @dataclass(frozen=True)
 class Gate:
-    """A condition: which findings, how they must lie, and to what."""
+    """A condition: which findings, the comparison, and the bound."""
 
     text: str
     selector: str
@@ -36,14 +36,14 @@ class Gate:
 
 
 def parse(text: str) -> Gate:
-    """A gate from its text; UserError for anything else."""
+    """A gate from its text; raises UserError for anything else."""
     found = _GATE.fullmatch(text.strip())
     if found is None:
         raise UserError(
-            f"{text!r} is no gate. Write SELECTOR, one of <= < >= >, and a number, such as "
+            f"{text!r} is not a gate. Write SELECTOR, one of <= < >= >, and a number, such as "
             "'replication.rate.ordinary <= 1 %'."
         )
     bound = float(found["number"]) / (100 if found["percent"] else 1)
     if not math.isfinite(bound):
-        raise UserError(f"{text!r}: {found['number']} is no finite number. Give one.")
+        raise UserError(f"{text!r}: {found['number']} is not a finite number. Give one.")
     return Gate(text.strip(), found["selector"], found["op"], bound)

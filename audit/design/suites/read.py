@@ -1,7 +1,7 @@
-"""Suites: data that a person edits without Python. Read, check, and expand to samples.
+"""Suites, which can be edited without Python: read and check them.
 
 A suite is a TOML file with prompts, attributes, references and mitigations; its tables are CSV
-files beside it. Everything is checked here, before a picture is drawn.
+files next to it. Everything is checked here, before an image is drawn.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def list_suites() -> list[tuple[str, str]]:
 
 
 def read_suite(name: str, quick: bool = False) -> Suite:
-    """A shipped suite by name, or a TOML file by path; UserError says what is wrong and where.
+    """A shipped suite by name, or a TOML file by path; raises UserError for mistakes, with place.
 
-    With `quick`, blocks take the seeds of the suite's own `[quick]` table.
+    With `quick`, blocks use the seeds of the suite's own `[quick]` table.
     """
     path = Path(name)
     if path.suffix != ".toml":
@@ -128,7 +128,7 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
 def _associations(
     raw: RawSuite, prompts: Sequence[Prompt], attributes: Mapping[str, Attribute]
 ) -> tuple[Association, ...]:
-    """Declared associations, each of subjects, attributes and classes that the suite has."""
+    """Declared associations, each with subjects, attributes and classes of the suite."""
     _unique("associations have the name", (a.name for a in raw.associations))
     subjects = {p.subject for p in prompts if p.purpose == "representation"}
     for a in raw.associations:
@@ -154,7 +154,7 @@ def _fill(template: str, where: str, **values: str) -> str:
     try:
         text = template.format(**values)
     except (KeyError, IndexError, ValueError, AttributeError) as error:
-        raise UserError(f"{where}: the template {template!r} may hold only {fields}.") from error
+        raise UserError(f"{where}: the template {template!r} may contain only {fields}.") from error
     if text == template:
         raise UserError(f"{where}: the template {template!r} lacks {fields}. Put one in.")
     return text
@@ -193,7 +193,7 @@ def _prompts(block: RawBlock, beside: Path, attributes: Mapping[str, Attribute])
 def _stated(
     row: Mapping[str, str], where: str, attributes: Mapping[str, Attribute]
 ) -> dict[str, str]:
-    """What a row says its text states: columns that are named after an attribute."""
+    """Attributes that a row's text states: columns named after an attribute."""
     found = {a: row[a].strip() for a in attributes if row.get(a, "").strip()}
     for a, value in found.items():
         known(a, value, attributes[a].classes, where)
@@ -201,7 +201,7 @@ def _stated(
 
 
 def _table(path: Path, needed: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
-    """Rows of a CSV file with the place of each, `file, line n`; cells are text as written."""
+    """Rows of a CSV file, each with its place, `file, line n`; cells are unchanged text."""
     rows = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -219,7 +219,7 @@ def _table(path: Path, needed: tuple[str, ...]) -> list[tuple[str, dict[str, str
                     raise UserError(f"{where}: a value is missing in {empty[0]!r}. Fill it in.")
                 rows.append((where, row))
     except FileNotFoundError as error:
-        raise UserError(f"There is no table {path}. Put the file beside the suite.") from error
+        raise UserError(f"There is no table {path}. Put the file next to the suite.") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}. Correct the file.") from error
     if not rows:
@@ -267,7 +267,7 @@ def _reference(
         if key[1] in attributes:
             known(f"{key[1]} value", key[2], attributes[key[1]].classes, where)
         if key in shares:
-            raise UserError(f"{where}: {' '.join(key)} stands in the table twice. Keep one.")
+            raise UserError(f"{where}: {' '.join(key)} is in the table twice. Keep one.")
         shares[key] = _number(row["share"], where)
     totals: dict[tuple[str, str], float] = {}
     for (subject, attribute, _), share in shares.items():
@@ -285,9 +285,9 @@ def _reference(
 
 
 def with_reference(suite: Suite, name: str, path: Path) -> Suite:
-    """The suite with a person's own table of shares as its first reference.
+    """The suite with the user's own table of shares as its first reference, which decides verdicts.
 
-    Columns subject, attribute, value, share, source; what it says is what verdicts are about.
+    Columns are subject, attribute, value, share, source.
     Raises UserError for a name that is taken and a table that does not fit the suite.
     """
     _unique("references have the name", [name, *(r.name for r in suite.references)])

@@ -1,4 +1,4 @@
-"""The form of a suite file: what may stand in it, and one sentence for what may not."""
+"""The schema of a suite file, with one-sentence errors for everything else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Seeds = Annotated[int, Field(ge=1)]
 
 
 class Strict(BaseModel):
-    """Extra keys are mistakes; what was read does not change."""
+    """A model that rejects extra keys and does not change after it is read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,9 +32,9 @@ class RawBlock(Strict):
     seeds: Seeds
     attributes: list[str] = []
     states: dict[str, str] = {}
-    """What the texts state, or history has fixed: attribute to class."""
+    """Attributes that the texts state or history fixes: attribute to class."""
     expects: Literal["", "nobody"] = ""
-    """`nobody`: the prompts ask for no person, and one who appears is a leak."""
+    """`nobody`: the prompts do not ask for a person, and one who appears is a leak."""
 
     @model_validator(mode="after")
     def _one_source(self) -> RawBlock:
@@ -48,7 +48,7 @@ class RawBlock(Strict):
 
 
 class RawAttribute(Strict):
-    """An attribute with its class list and their texts."""
+    """An attribute with its classes and their texts."""
 
     classes: list[Text] = Field(min_length=2)
     threshold: float = Field(0.0, ge=0, le=1)
@@ -59,7 +59,7 @@ class RawAttribute(Strict):
     @model_validator(mode="after")
     def _classes_have_texts(self) -> RawAttribute:
         if len(set(self.classes)) < len(self.classes):
-            raise ValueError("a class stands in `classes` twice")
+            raise ValueError("a class is in `classes` twice")
         if self.reader != "clip":
             if self.texts or self.templates or self.threshold:
                 raise ValueError("a reader of pixels takes no `texts`, `templates` or `threshold`")
@@ -90,7 +90,7 @@ class RawReference(Strict):
 
 
 class RawMitigation(Strict):
-    """A rewriter, its options, and the blocks that it rewrites."""
+    """A mitigation, its options, and the blocks that it applies to."""
 
     name: Text
     method: Text
@@ -109,7 +109,7 @@ class RawMitigation(Strict):
 
 
 def _fit(model: type[BaseModel] | None, given: dict[str, Any], where: str) -> None:
-    """Raise ValueError for what a model does not take; outside methods have none."""
+    """Raise ValueError for options that a model does not accept; outside methods have no model."""
     if model is not None:
         try:
             model.model_validate(given)
@@ -118,7 +118,7 @@ def _fit(model: type[BaseModel] | None, given: dict[str, Any], where: str) -> No
 
 
 class RawConcept(Strict):
-    """Subjects that stand for a concept."""
+    """Subjects that represent a concept."""
 
     label: Text
     subjects: list[Text] = Field(min_length=1)
@@ -139,14 +139,14 @@ class RawAssociation(Strict):
     def _apart(self) -> RawAssociation:
         both = set(self.x.subjects) & set(self.y.subjects)
         if both:
-            raise ValueError(f"{sorted(both)[0]!r} stands in `x` and in `y`")
+            raise ValueError(f"{sorted(both)[0]!r} is in `x` and in `y`")
         if self.a == self.b:
             raise ValueError("`a` and `b` are the same class")
         return self
 
 
 class RawGate(Strict):
-    """Texts for somebody, for nobody, and, where it matters, for several people."""
+    """Texts for images with a person, without one, and, if it matters, with several people."""
 
     person: list[Text] = Field(min_length=1)
     empty: list[Text] = Field(min_length=1)

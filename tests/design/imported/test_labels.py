@@ -160,7 +160,7 @@ def test_the_command_writes_the_whole_report(tmp_path: Path) -> None:
         )
         assert {"labour", "uniform"} <= claim.references.keys()
     page = Path(where["report"]).read_text("utf-8")
-    assert "no picture was looked at" in page
+    assert "no image was looked at" in page
 
 
 def test_hostile_words_are_text(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_pictures_go_to_their_prompts(tmp_path: Path) -> None:
         "jobs/nurse/0": 2, "jobs/technologist/0": 1,
     }  # fmt: skip
     assert not found.suite.mitigations
-    assert any("1 pictures of 1 other prompts" in n for n in found.notes)
+    assert any("1 images of 1 other prompts" in n for n in found.notes)
     assert len(set(found.names)) == 3
 
 

@@ -122,7 +122,7 @@ def test_only_safetensors_and_no_foreign_code(folder: Path, tmp_path: Path) -> N
     with pytest.raises(UserError, match="cannot be loaded"):
         Local(str(coded))(question())
     assert not mark.exists()
-    with pytest.raises(UserError, match="no folder of a language model"):
+    with pytest.raises(UserError, match="not the folder of a language model"):
         Local(str(tmp_path / "none"))
 
 

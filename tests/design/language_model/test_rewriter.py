@@ -370,7 +370,7 @@ def test_an_arm_is_named_by_what_it_asks_not_by_whom() -> None:
     assert here.name == there.name == "llm-org-small-1-attribute-gender"
     with pytest.raises(UserError, match="attribute"):
         parse("llm:m")
-    with pytest.raises(UserError, match="no folder of a language model"):
+    with pytest.raises(UserError, match="not the folder of a language model"):
         rewrite("a photo of a nurse", "llm:no-such-folder,attribute=gender")
 
 
