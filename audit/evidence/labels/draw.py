@@ -52,7 +52,7 @@ def allocate(sizes: Sequence[int], n: int) -> list[int]:
 
 
 def draw(table: pd.DataFrame, classes: Mapping[str, Sequence[str]], n: int, seed: int) -> Drawn:
-    """Draw `n` pictures per attribute at random within each class that was read.
+    """Draw `n` images per attribute at random within each class that was read.
 
     `table` has ATTRIBUTE_COLUMNS. Images without a label are left out: only labels that were
     given are corrected. The order is shuffled, so the sheet does not reveal the class.
