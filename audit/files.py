@@ -58,7 +58,7 @@ def _hash(file: Path) -> bytes:
 
 @contextmanager
 def locked(path: Path, wait: bool = True) -> Iterator[None]:
-    """Hold a lock file among threads and processes; its folder is created if missing.
+    """Lock a file among threads and processes; its folder is created if missing.
 
     With `wait`, waits for another holder; without it, raises BlockingIOError if there is one.
     Raises OSError where the file cannot be written.

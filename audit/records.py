@@ -123,7 +123,7 @@ class Suite:
     corpus: str | None = None
     """Training set to search for copies, by registry name."""
     subject_attribute: str | None = None
-    """Attribute that reads the subject itself, e.g. occupation; never a finding of its own."""
+    """Attribute that reads the subject itself, e.g. occupation; never itself a finding."""
     associations: tuple[Association, ...] = ()
     checks: tuple[str, ...] = ()
     """Gates that `check` applies to a run, such as `replication.rate <= 1 %`."""

@@ -16,8 +16,8 @@ GAP = r'(?:\s|\n\s*#|"\s*\n\s*[fr]?")+'
 """Between two words: space, a new comment line, or the end of a string literal."""
 PHRASES: dict[str, str] = {
     "for what is none": "for anything else",
-    r"\bis none\b": "`is not`, `there is no`, or `is missing`",
-    r"\bare none\b": "`are not`, `there are no`, or `are missing`",
+    r"(?<!there\s)\bis none\b": "`is not`, `there is no`, or `is missing`",
+    r"(?<!there\s)\bare none\b": "`are not`, `there are no`, or `are missing`",
     r"\bcan(?:not)? be had\b": "`is (not) available`, or `could not be downloaded`",
     r"\bnobody (?:has|knows)\b": "`unknown`, or name who would have to",
     r"\bwhoever\b": "name the role: the user, a reader, the model's author",

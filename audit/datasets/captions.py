@@ -38,8 +38,8 @@ class Caption:
         try:
             return int(self.seed) if self.seed not in (None, "") else None
         except (TypeError, ValueError):
-            said = f"{self.where}: seed {self.seed!r} is not a whole number. Correct it."
-            raise UserError(said) from None
+            wrong = f"{self.where}: seed {self.seed!r} is not a whole number. Correct it."
+            raise UserError(wrong) from None
 
 
 def rows(path: Path) -> dict[str, Caption]:

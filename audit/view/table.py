@@ -1,4 +1,4 @@
-"""A run's tables as one: a row per planned image, words by code, so that filters are fast."""
+"""A run's tables as one: a row per planned image, words by code for fast filters."""
 
 from __future__ import annotations
 

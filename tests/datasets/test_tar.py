@@ -135,6 +135,6 @@ def test_a_damaged_member_costs_itself_alone(tmp_path: Path) -> None:
     source = find(path)
     items = list(source.read(source.units()[0]))
     assert [bool(i.reason) for i in items] == [False, True, False]
-    with pytest.raises(pixels.Unreadable, match="not a picture"):
+    with pytest.raises(pixels.Unreadable, match="not an image"):
         source.image(items[1].entry.id)
     np.testing.assert_array_equal(source.image(items[2].entry.id), SOME[2])

@@ -116,7 +116,7 @@ def test_other_readers_are_compared_anyway_if_asked(tmp_path: Path) -> None:
     found = both(tmp_path, Plan("two", OTHER, classifier="reader-2"), anyway=True)
     f = next(f for f in found.findings if f.where == "nurse")
     assert f.estimate != f.estimate or "corrected" not in f.method
-    assert any("readers' doing" in n for n in found.notes)
+    assert any("due to the readers" in n for n in found.notes)
 
 
 def test_copies_of_another_search_are_left_out(tmp_path: Path) -> None:

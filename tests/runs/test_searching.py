@@ -164,7 +164,7 @@ def test_unreadable_images_are_listed(tmp_path: Path) -> None:
 def test_an_index_is_a_training_set_of_a_run(place: Path) -> None:
     """`--corpus INDEX`: descriptor, entries and pictures are its own; another twin is refused."""
     options = Options(corpus=place / "idx", device="cpu")
-    corpus = open_run(read_suite("world"), options).corpus
+    corpus = open_run(read_suite("world"), options).plan.corpus
     assert corpus.descriptor == "embedded-copy"
     index = corpus.index(named.named("embedded-copy"), place / "unused", lambda a, b: None)
     entry = index.train.entry(0)

@@ -216,7 +216,7 @@ def test_label_reads_the_sheet_back(folder: RunFolder) -> None:
                                   "a" * 41, "\u202eab", "a\u200bb"])  # fmt: skip
 def test_names_that_a_sheet_cannot_hold_are_refused(name: str) -> None:
     """Nothing that a spreadsheet would take for a formula or a border of cells."""
-    with pytest.raises(UserError, match="no name for a rater"):
+    with pytest.raises(UserError, match="not a valid name for a rater"):
         journal.rater(name)
 
 

@@ -1,8 +1,8 @@
 """Self-supervised descriptors: DINO and DINOv2 by transformers, and timm's models.
 
 Caron et al. 2021 and Oquab et al. 2023: the class token after the last normalisation. It describes
-what an image shows: two images of one kind are near without being copies, so it needs a threshold
-of its own. Weights are read from safetensors only, which contain numbers and no code; no code from
+what an image shows: two images of one kind are near without being copies, so it needs its own
+threshold. Weights are read from safetensors only, which contain numbers and no code; no code from
 a repository is run; and a checkpoint with missing weights, which both libraries would fill with
 random numbers, is refused.
 """

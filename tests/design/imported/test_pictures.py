@@ -60,8 +60,8 @@ def test_a_table_given_by_hand(tmp_path: Path, suffix: str) -> None:
     [
         ("t.csv", "text\na nurse\n", "line 2: no file name"),
         ("t.jsonl", '{"file_name": "a.png"\n', "line 1 is not JSON"),
-        ("t.jsonl", '{"file_name": "a.png", "seed": "x"}\n', "no whole seed"),
-        ("t.jsonl", "[1]\n", "no JSON object"),
+        ("t.jsonl", '{"file_name": "a.png", "seed": "x"}\n', "not a whole number"),
+        ("t.jsonl", "[1]\n", "not a JSON object"),
     ],
 )
 def test_a_wrong_table_is_one_sentence(tmp_path: Path, name: str, body: str, said: str) -> None:
@@ -139,7 +139,7 @@ def test_a_parquet_table_with_prompts_in_its_pictures(tmp_path: Path) -> None:
         (lambda p: p / "nothing", "There is nothing at"),
         (lambda p: p, "contains no images"),
         (lambda p: (p / "x.zip", (p / "x.zip").write_bytes(b"PK"))[0], "not a tar or a Parquet"),
-        (lambda p: tar(p / "x.tar", {"a.txt": b"x"}), "contains no images"),
+        (lambda p: tar(p / "x.tar", {"a.txt": b"x"}), "holds no images"),
     ],
 )  # fmt: skip
 def test_a_place_without_pictures_is_one_sentence(tmp_path: Path, make, said: str) -> None:  # type: ignore[no-untyped-def]

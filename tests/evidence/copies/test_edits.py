@@ -200,7 +200,7 @@ def test_a_row_does_not_depend_on_the_other_edits() -> None:
 
 def test_one_picture_has_no_strangers() -> None:
     """A null distribution of nothing is an error, and so is an edit that nobody named."""
-    with pytest.raises(ValueError, match="two pictures"):
+    with pytest.raises(ValueError, match="two images"):
         curve(Plane(), [drawn(0)], EDITS, np.random.default_rng(0))
     with pytest.raises(KeyError):
         apply("sepia", drawn(0), 0)

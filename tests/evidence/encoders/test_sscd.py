@@ -134,7 +134,7 @@ def test_the_key_names_weights_and_preprocessing(tmp_path: Path) -> None:
 def test_files_that_are_no_torchscript_are_refused(content: bytes, tmp_path: Path) -> None:
     """A pickle, a torn archive and an empty file are named and not opened."""
     (tmp_path / "x.pt").write_bytes(content)
-    with pytest.raises(UserError, match="no TorchScript archive"):
+    with pytest.raises(UserError, match="not a TorchScript archive"):
         Sscd(tmp_path / "x.pt")
     with pytest.raises(UserError, match="There is no SSCD file"):
         Sscd(tmp_path / "y.pt")
@@ -143,7 +143,7 @@ def test_files_that_are_no_torchscript_are_refused(content: bytes, tmp_path: Pat
 def test_weights_saved_by_torch_are_refused(tmp_path: Path) -> None:
     """`torch.save` writes an archive too, but one without a program."""
     torch.save({"w": torch.ones(2)}, tmp_path / "w.pt")
-    with pytest.raises(UserError, match="no TorchScript archive"):
+    with pytest.raises(UserError, match="not a TorchScript archive"):
         Sscd(tmp_path / "w.pt")
 
 
