@@ -158,9 +158,9 @@ def test_few_generated_images_have_no_cells() -> None:
 def test_what_makes_no_sense_is_refused() -> None:
     """Sets of different features, and clusters that name other images."""
     train, held, gen = draw(9)
-    with pytest.raises(ValueError, match="same features"):
+    with pytest.raises(ValueError, match="equal width"):
         findings(train, held[:, :3], gen, 0)
-    with pytest.raises(ValueError, match="do not name"):
+    with pytest.raises(ValueError, match="do not fit"):
         findings(train, held, gen, 0, np.arange(3))
 
 
