@@ -1,14 +1,14 @@
-"""What a rule calls a copy, where copies are planted and the generator may shrink or spread.
+"""Images that each rule flags as copies, with planted copies and a generator too narrow or wide.
 
     python benchmarks/copies.py [--runs 60] [--seed 0]
 
-Training, held-out and generated images are Gaussian, 600 of each, in 32 dimensions where no other
-number is said; generated ones are scaled, and some replaced by training images with a little
-noise. Each cell shows the share of the copies that is found, the mean share of false calls with its
-95 % interval, and the share of runs that call any image that is no copy, with its interval. Rules:
-conformal p-values of the nearest training image, held-out images being the null, with
+Training, held-out and generated images are Gaussian, 600 of each, in 32 dimensions unless stated
+otherwise; generated ones are scaled, and some replaced by training images with a little noise. Each
+cell shows the share of the copies that is found, the mean share of false flags with its 95 %
+interval, and the share of runs that flag any image that is not a copy, with its interval. Rules:
+conformal p-values of the nearest training image, with held-out images as the null, and
 Benjamini-Hochberg; the twin's threshold on each image; and on one image per matched reference
-image, which is what audits use.
+image, as in audits.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from audit.stats.proportions import cluster_bootstrap, wilson
 from audit.stats.selection import barber_candes
 
 Q, IMAGES, WIDTH, NOISE = 0.1, 600, 32, 0.05
-"""False discovery rate asked for; images per set, their dimensions, and the noise of a copy."""
+"""Nominal false discovery rate; images per set, their dimensions, and the noise of a copy."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A generator: its scale against real images, how many of its images are copies, and in how
-    many dimensions: the more, the plainer a shrunk image lies nearer to everything."""
+    """A generator: its scale relative to real images, how many of its images are copies, and the
+    dimensions: the more, the more clearly a shrunk image is nearer to everything."""
 
     scale: float
     copies: int
@@ -51,12 +51,12 @@ CASES = (Case(1, 0), Case(1, 12), Case(1, 30), Case(0.9, 0), Case(0.9, 12), Case
 
 @dataclass(frozen=True)
 class Run:
-    """Nearest distances float[n] of one audit, and which reference image each is matched with."""
+    """Nearest distances float[n] of one audit, and each image's matched reference image."""
 
     near: np.ndarray
     far: np.ndarray
     null: np.ndarray
-    """Of held-out images to the training set."""
+    """Distances of held-out images to the training set."""
     matched: np.ndarray
 
     @property
@@ -83,7 +83,7 @@ def by_null(run: Run) -> np.ndarray:
 
 
 def by_image(run: Run) -> np.ndarray:
-    """The twin's threshold with every image as evidence of its own."""
+    """The twin's threshold with every image as separate evidence."""
     return run.w >= barber_candes(run.w, Q)
 
 
@@ -99,7 +99,7 @@ RULES: Mapping[str, Callable[[Run], np.ndarray]] = {
 
 @dataclass(frozen=True)
 class Score:
-    """Over runs: copies found, mean share of false calls, and runs with any false call."""
+    """Over runs: copies found, mean share of false flags, and runs with any false flag."""
 
     power: float
     false: Interval
@@ -107,7 +107,7 @@ class Score:
 
 
 def scores(case: Case, runs: int, seed: int) -> dict[str, Score]:
-    """Of each rule, on the same audits."""
+    """The scores of each rule, on the same audits."""
     rng = np.random.default_rng([seed, CASES.index(case)])
     audits = [draw(case, rng) for _ in range(runs)]
     return {name: _score([rule(a) for a in audits], case.copies) for name, rule in RULES.items()}

@@ -1,11 +1,11 @@
-"""How often 95 % intervals of a share hold it, when a classifier errs and few images are labelled.
+"""Coverage of 95 % intervals of a share when a classifier errs and few images are labelled.
 
     python benchmarks/coverage.py [--runs 4000] [--seed 0]
 
 Sensitivity and specificity are .95. The labelled images are drawn at random from the audited ones,
-but for `stratified`, where half of them are drawn from either predicted class. Each cell shows
-coverage and, in brackets, mean width. An interval that is not known (no label of a class at all)
-counts neither as held nor as missed; how often that is stands behind a question mark.
+except for `stratified`, where half of them are drawn from each predicted class. Each cell shows
+coverage and, in brackets, mean width. An unknown interval (no label of a class at all) counts
+neither as covering nor as missing; its frequency is given after a question mark.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Audit:
 
     @property
     def counts(self) -> np.ndarray:
-        """All images int[2] by what is read."""
+        """All images int[2] by predicted class."""
         return np.array(self.read) + np.array(self.table).sum(0)
 
     @property
@@ -66,7 +66,7 @@ class Audit:
 
 
 def naive(a: Audit) -> Interval:
-    """Wilson's interval of what is read."""
+    """Wilson's interval of the classifier's labels."""
     return wilson(int(a.counts[1]), int(a.counts.sum()))
 
 
@@ -110,9 +110,9 @@ METHODS: Mapping[str, Callable[[Audit], Interval]] = {
 
 
 def draw(case: Case, rng: np.random.Generator, each: bool = False) -> Audit:
-    """One audit; with `each`, half of the labels are of either predicted class where it has them.
+    """One audit; with `each`, half of the labels are of each predicted class where possible.
 
-    What the smaller class cannot take goes to the other one.
+    Labels that the smaller class cannot supply come from the other one.
     """
     p = case.share
     cells = [(1 - p) * RATE, (1 - p) * (1 - RATE), p * (1 - RATE), p * RATE]

@@ -1,14 +1,14 @@
-"""Do detectors that look inside the embedded model tell the captions of repeated pictures?
+"""Do detectors that look inside the embedded model recognise captions of repeated images?
 
     python benchmarks/detectors.py [--negatives 200] [--seeds 4] [--steps 20] [--guidance 3]
 
-Positives are the captions of the pictures that the training set holds 64 and 16 times. An area
-under the curve belongs to its negatives as much as to the detector, so that there are two sets:
-captions of held-out pictures, and captions in the positives' own form, a title of their own and an
-occupation, whose pictures the training set holds once. The second shows what is due to the form.
+Positives are the captions of the images that the training set contains 64 and 16 times. An area
+under the curve depends on its negatives as much as on the detector, so there are two sets of them:
+captions of held-out images, and captions in the positives' own form, a separate title and an
+occupation, whose images the training set contains once. The second shows the effect of the form.
 
-Intervals are plain percentile bootstraps over captions, positives and negatives apart. Where the
-scores separate without overlap they collapse to a point, and n says more than they do.
+Intervals are plain percentile bootstraps over captions, positives and negatives separately. Where
+the scores do not overlap they collapse to a point, and n says more than they do.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
 
 
 def power(positive: np.ndarray, negative: np.ndarray) -> float:
-    """Highest share of positives found while at most 1 % of negatives are."""
+    """Highest share of positives found with at most 1 % of negatives."""
     truth = np.repeat([1, 0], [len(positive), len(negative)])
     false, true, _ = roc_curve(truth, np.concatenate([positive, negative]))
     return float(true[false <= 0.01].max())

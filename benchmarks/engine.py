@@ -3,11 +3,11 @@
     python benchmarks/engine.py                         the embedded model, many prompts, few seeds
     python benchmarks/engine.py --model FOLDER --device cuda --steps 50 --size 512
 
-The peer's loop is what published audits do: one prompt at a time through
-`pipe(prompt, num_images_per_prompt=seeds)`, each picture written as PNG by Pillow's defaults, read
-back from disk, and scored one call at a time. Both sides draw the same number of pictures. Rounds
-alternate between the sides, everything is warmed before it is timed, and the ratio is the median
-over rounds: wall-clock figures of different runs are not comparable on a shared machine.
+The peer's loop is that of published audits: one prompt at a time through `pipe(prompt,
+num_images_per_prompt=seeds)`, each image written as PNG by Pillow's defaults, read back from disk,
+and scored one call at a time. Both sides draw the same number of images. Rounds alternate between
+the sides, everything is warmed up before it is timed, and the ratio is the median over rounds:
+wall-clock figures of different runs are not comparable on a shared machine.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def source(name: str) -> Any:
 
 
 def plan(prompts: int, seeds: int, settings: Settings) -> list[Sample]:
-    """`prompts` distinct texts with `seeds` pictures each."""
+    """`prompts` distinct texts with `seeds` images each."""
     texts = [f"a photo of {article(JOBS[i % 16])}" + ", again" * (i // 16) for i in range(prompts)]
     return [
         Sample(sample_id(t, noise_seed(t, k), settings), t, "none", noise_seed(t, k), t)
@@ -74,7 +74,7 @@ class Clock:
 def peer(
     model: Model, encoder: Any, samples: list[Sample], settings: Settings, folder: Path
 ) -> Clock:
-    """One prompt at a time; files written and read back; one scoring call per picture and text."""
+    """One prompt at a time; files written and read back; one scoring call per image and text."""
     clock, by_text = Clock(), {}
     for s in samples:
         by_text.setdefault(s.text, []).append(s)
@@ -116,7 +116,7 @@ def ours(
 
 @contextmanager
 def forward_time(model: Model) -> Any:
-    """Seconds inside the model's own networks: what no engine can save."""
+    """Seconds inside the model's own networks, which no engine can save."""
     spent, handles, starts = [0.0], [], []
     parts = [p for p in model.pipeline.components.values() if isinstance(p, torch.nn.Module)]
 
@@ -175,7 +175,7 @@ def compare(
     stages: dict[str, Any] = {}
     for round_ in range(options.rounds + 1):
         for name, (run, model, scorer, settings, prompts) in sides.items():
-            count = 1 if round_ == 0 else prompts  # the first round warms
+            count = 1 if round_ == 0 else prompts  # the first round warms up
             samples = plan(count, options.seeds, settings)
             spent, clock = seconds(run, model, scorer, samples, settings)
             if round_:

@@ -1,11 +1,11 @@
-"""The page of a large run: how long it takes to make, how large it is, and how fast it opens.
+"""The report of a large run: time to make it, its size, and how fast it opens.
 
     python benchmarks/page.py --prompts 5000 --seeds 100
 
-Labels are drawn by seed and judged by the rooms that judge them in earnest; the page is opened in
-headless Chromium where that is installed, three times, each from a cold start of the tab. The
-prompts are 125 wordings of 40 subjects under a baseline; `--subjects 5000` makes each prompt a
-subject of its own, `--arms 20` adds rewrites of everything.
+Labels are drawn by seed and evaluated by the code of real runs; the report is opened in headless
+Chromium if that is installed, three times, each from a cold start of the tab. The prompts are 125
+wordings of 40 subjects under a baseline; `--subjects 5000` makes each prompt a separate subject,
+`--arms 20` adds rewrites of everything.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ KNOWN = {"gender": np.array([[193, 7], [4, 196]])}
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
-    """Print how long something took, by the wall's clock and by the processor's."""
+    """Print the wall-clock and processor time of a block."""
     start, worked = time.perf_counter(), time.process_time()
     yield
     wall, work = time.perf_counter() - start, time.process_time() - worked
@@ -71,7 +71,7 @@ def table(
 
 
 def evidence(args: argparse.Namespace) -> Evidence:
-    """The evidence of a run that was never drawn, its findings made in earnest."""
+    """The evidence of a run without images, with findings computed as in a real one."""
     rng = np.random.default_rng(0)
     subjects = [f"occupation {i}" for i in range(args.subjects)]
     prompts = [
@@ -133,7 +133,7 @@ def opening(path: Path) -> None:
 
 
 def main() -> None:
-    """Make the evidence, the page, and open it."""
+    """Make the evidence and the report, and open it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--prompts", type=int, default=5000)
     parser.add_argument("--seeds", type=int, default=100)

@@ -42,7 +42,7 @@ def main() -> None:
         folder = RunFolder(Path(place))
         folder.write_plan(samples)
         lap("write the plan")
-        for s in samples:  # as many small files as pictures: listing them is what is timed
+        for s in samples:  # as many small files as images: listing them is timed
             path = folder.image_path(s.id)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()

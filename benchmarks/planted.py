@@ -1,16 +1,16 @@
-"""How many planted copies are found in the world, and how many calls are false, rule by rule.
+"""How many planted copies are found in the world, and how many flags are false, rule by rule.
 
     python benchmarks/planted.py [--replicates 20] [--size 2000] [--run RUN]
 
 Planted by hand: 2 % of each batch are noisy, cropped and recompressed training images, the rest are
-fresh pictures of people. `false` is the mean share of false calls (the false discovery rate),
-`found` the mean share of the copies that were called, `any` the share of batches of nothing but
-fresh pictures in which anything was called a copy. Every replicate splits the world's pictures into
-a training set and its twin anew.
+new images of people. `false` is the mean share of false flags (the false discovery rate), `found`
+the mean share of the copies that were flagged, `any` the share of batches of new images only in
+which anything was flagged as a copy. Every replicate makes a new split of the world's images into a
+training set and its twin.
 
 Made by the model, from the folder of a run of the world's suite: for each level of repetition, the
-pictures' nearest training image against their nearest held-out image, as an area under the curve
-with an interval over prompts.
+images' nearest training image against their nearest held-out image, as an area under the curve with
+an interval over prompts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SHARE, Q = 0.02, 0.1
 
 
 def called(made: planting.Replicate, rule: str, null: np.ndarray) -> np.ndarray:
-    """What a rule calls copies, bool[n]."""
+    """Images that a rule flags as copies, bool[n]."""
     score = made.table.score.to_numpy(float)
     if rule == "twin":
         w = twin_evidence(score, made.table.held_score.to_numpy(float))
@@ -70,7 +70,7 @@ def by_hand(pool: planting.Pool, null: np.ndarray, replicates: int, size: int) -
 
 
 def by_edit(pool: planting.Pool, replicates: int, size: int) -> Table:
-    """Share of each edit's copies that the twin calls."""
+    """Share of each edit's copies that the twin flags."""
     table = Table(title="found by the twin, by edit")
     for column in ("edit", "copies", "found", "median cosine", "median W"):
         table.add_column(column, justify="left" if column == "edit" else "right")
@@ -89,10 +89,10 @@ def by_edit(pool: planting.Pool, replicates: int, size: int) -> Table:
 
 
 def by_model(run: Path) -> Table:
-    """Nearest training image against nearest held-out image, by how often the set repeats it.
+    """Nearest training image against nearest held-out image, by its repeats in the training set.
 
-    By cosine alone, pictures that lie near to everything count against the model's own copies; by
-    the evidence W, which the rule uses, each picture's two sides are set against one another.
+    By cosine alone, images that are near to everything count against the model's own copies; by the
+    evidence W, which the rule uses, each image's two sides are compared with each other.
     """
     matches = pd.read_parquet(next((run / "tables").glob("matches-*.parquet")))
     matches = matches[(matches.arm == "none") & (matches.outcome == "label")]
@@ -121,7 +121,7 @@ def _told(rows: pd.DataFrame) -> tuple[str, str]:
 
 
 def area(rows: pd.DataFrame) -> float:
-    """Chance that a training side's score lies above a held-out one's."""
+    """Chance that a training side's score is above a held-out one's."""
     truth = np.repeat([1, 0], len(rows))
     return float(roc_auc_score(truth, np.concatenate([rows.score, rows.held_score])))
 

@@ -1,18 +1,18 @@
-"""Search in large training sets: our exact search beside faiss, and what lists cost and lose.
+"""Search in large training sets: our exact search against faiss, and the costs of lists.
 
     python benchmarks/search.py                                  1,000,000 x 512; about 4 GB of disk
     python benchmarks/search.py --images 200000 --queries 500 --sizes 10000 50000
 
 `exact`: our search and a bare `faiss.IndexFlatIP` on the same float32 vectors, in one process and
 in alternating rounds; `streamed` is the same search from half-precision shards on disk. `index`:
-seconds and peak memory to index sets of each size, each in a process of its own. `search`: all
-three ways to search the largest set, each in a process of its own: seconds to make its lists and
-for the queries, peak memory, and the share of planted copies whose source is found, with Wilson's
-95 % interval. Queries are copies at a cosine of `--cosine` to their sources.
+seconds and peak memory to index sets of each size, each in a separate process. `search`: all three
+ways to search the largest set, each in a separate process: seconds to make its lists and for the
+queries, peak memory, and the share of planted copies whose source is found, with Wilson's 95 %
+interval. Queries are copies at a cosine of `--cosine` to their sources.
 
-Vectors are half precision, in clusters of about 500 with a cosine of 0.5 inside; `--spread` leaves
-the clusters away, which is as hard as it gets for lists. Peak memory is that of the whole process,
-pages of mapped files included; `anonymous` is without these, sampled every 20 ms.
+Vectors are half precision, in clusters of about 500 with a cosine of 0.5 inside; `--spread` omits
+the clusters, the hardest case for lists. Peak memory is that of the whole process, pages of mapped
+files included; `anonymous` is without these, sampled every 20 ms.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ from audit.evidence.copies.side import Side
 from audit.stats.proportions import wilson
 
 FILE = 50_000
-"""Vectors a file."""
+"""Vectors per file."""
 FAISS_ROWS = 1024
-"""Vectors that faiss multiplies at once when nobody says otherwise."""
+"""Vectors that faiss multiplies at once by default."""
 KINDS = ("flat", "ivf-sq8", "ivf-rabitq")
 
 
 class Nobody:
-    """The encoder of vectors that are already there."""
+    """A placeholder encoder: the vectors already exist."""
 
     key = "benchmark"
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """There are no pictures."""
+        """There are no images."""
         raise NotImplementedError
 
 
@@ -100,7 +100,7 @@ class Peak:
 
 @contextmanager
 def seconds(out: dict[str, Any], name: str) -> Any:
-    """Wall-clock seconds of what is inside."""
+    """Wall-clock seconds of the block."""
     started = time.perf_counter()
     yield
     out[name] = round(time.perf_counter() - started, 2)
@@ -179,7 +179,7 @@ def exact(options: argparse.Namespace) -> dict[str, Any]:
         "ours": run(1 << 62, ours), "streamed": run(0, streamed),
     }  # fmt: skip
     times: dict[str, list[float]] = {s: [] for s in sides}
-    found = {s: call() for s, call in sides.items()}  # warms
+    found = {s: call() for s, call in sides.items()}  # warms up
     for _ in range(options.rounds):
         for name, call in sides.items():
             started = time.perf_counter()
@@ -198,7 +198,7 @@ PHASES = {"index": index, "search": search, "exact": exact}
 
 
 def alone(phase: str, options: argparse.Namespace, **given: Any) -> dict[str, Any]:
-    """One phase in a process of its own, whose peak memory is nobody else's."""
+    """One phase in a separate process, for its own peak memory."""
     command = [sys.executable, __file__, "--phase", phase]
     for key, value in (vars(options) | given).items():
         if key == "spread":
@@ -212,7 +212,7 @@ def alone(phase: str, options: argparse.Namespace, **given: Any) -> dict[str, An
 
 
 def everything(options: argparse.Namespace, work: Path) -> dict[str, Any]:
-    """All phases; what is written is deleted as soon as it is not needed."""
+    """All phases; files are deleted as soon as they are not needed."""
     result: dict[str, Any] = {"options": {k: str(v) for k, v in vars(options).items()}, "index": []}
     for images in sorted({*(s for s in options.sizes if s < options.images), options.images}):
         place = work / str(images)

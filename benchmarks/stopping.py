@@ -1,14 +1,14 @@
-"""Images until a half-width is reached: looking all the time against a plan fixed in advance.
+"""Images until a half-width is reached: looking continuously, or by a plan fixed in advance.
 
     python benchmarks/stopping.py [--runs 200] [--precision .05] [--round 8]
 
-The fixed plan must be enough for the worst case, a share of one half. `wilson` is what somebody
-would need who knew the share before. Both bets hold at all times; width is theirs over Wilson's at
-the images of the fixed plan.
+The fixed plan must be enough for the worst case, a share of one half. `wilson` is the number of
+images needed if the share were known in advance. Both bets are valid at all times; width is theirs
+over Wilson's at the images of the fixed plan.
 
-A second table says what `--precision` needs for the shares that the world plants, exactly: its own
-rule (looks at every 15 images, covers 95 % at the stop), somebody who knew every share beforehand
-and needs no look, and the plan that must be enough for any share.
+A second table shows the images that `--precision` needs for the shares planted in the world,
+exactly: its own rule (looks at every 15 images, covers 95 % at the stop), a plan with every share
+known in advance, and the plan that must be enough for any share.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def images(plan: Betting, p: float, rng: np.random.Generator, size: int) -> int:
 
 
 def known(p: float, precision: float) -> int:
-    """Images after which Wilson's half-width is reached at this very share."""
+    """Images after which Wilson's half-width is reached at this share."""
     n = 1
     while (lambda i: i.high - i.low)(wilson(round(p * n), n)) > 2 * precision:
         n += 1
@@ -47,7 +47,7 @@ def known(p: float, precision: float) -> int:
 
 
 def world(precision: float) -> Table:
-    """Mean images over the world's occupations: the rule, the all-knowing, and the fixed plan."""
+    """Mean images over the world's occupations: the rule, known shares, and the fixed plan."""
     shares = np.array([o.p_woman for o in truth.OCCUPATIONS])
     table = Table(title="the world's 20 planted shares of women, images an occupation")
     for column in ("half-width", "fixed", "rule", "saved", "knew all shares", "saved "):

@@ -2,15 +2,15 @@
 
     python benchmarks/why.py [--steps 100 200 400 800 1600] [--sizes 32 256 2048] [--work FOLDER]
 
-The embedded generator is trained on, as Somepalli et al. 2023b (arXiv 2305.20086, sec. 4) train
-Stable Diffusion on small sets of LAION: on pictures that it never saw, each with its caption. One
-set more holds each of its first images 64 times. After each number of steps its captions are
-drawn again, and every picture is compared with the set and with a twin, as many pictures drawn
-likewise. `copies` is the share that lies at most half as far from the set as from the twin, less
-the share that lies at most half as far from the twin: what is near by chance is as often near to
-either. Intervals are bootstraps over captions, by the percentile, or Newcombe's where all agree.
+The embedded generator is trained further, as Somepalli et al. 2023b (arXiv 2305.20086, sec. 4)
+train Stable Diffusion on small sets of LAION: on images that it never saw, each with its caption.
+Another set contains each of its first images 64 times. After each number of steps its captions are
+drawn again, and every image is compared with the set and with a twin, as many images drawn in the
+same way. `copies` is the share that is at most half as far from the set as from the twin, less the
+share that is at most half as far from the twin: images near by chance are as often near to either.
+Intervals are percentile bootstraps over captions, or Newcombe's where all agree.
 
-Work that is done stands in FOLDER/why.jsonl, and the same command goes on from there.
+Finished work is kept in FOLDER/why.jsonl, and the same command continues from there.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ from audit.world.train.unet import tune
 
 ASKED, SEEDS, BATCH, RATE = 32, 2, 16, 2e-4
 TIMES = 64
-"""How often the set with repeats holds each of the images that are asked for."""
+"""How often the set with repeats contains each of the requested images."""
 NEAR = math.log(2)
 SEED = 4101
 
 
 @dataclass(frozen=True)
 class Set:
-    """What the generator is trained on, and the twin beside it."""
+    """A training set and its twin."""
 
     name: str
     items: tuple[Item, ...]
@@ -64,13 +64,13 @@ class Set:
 
 
 def people(n: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """`n` pictures of people and their twin: plain backgrounds come back by chance."""
+    """`n` images of people and their twin: plain backgrounds recur by chance."""
     found = [i for i in fresh(SEED, 3 * n) if i.scene.sprite is not None]
     return tuple(found[:n]), tuple(found[n : 2 * n])
 
 
 def sets(sizes: list[int]) -> list[Set]:
-    """One set of each size, and the largest once more with repeats of what is asked for."""
+    """One set of each size, and the largest again with repeats of the requested images."""
     out = [Set(f"{n:,} images", *people(n)) for n in sizes]
     items, twin = people(max(sizes))
     repeated = tuple(replace(x, repeats=TIMES if i < ASKED else 1) for i, x in enumerate(items))
@@ -78,7 +78,7 @@ def sets(sizes: list[int]) -> list[Set]:
 
 
 def pictures(folder: Path, items: tuple[Item, ...], steps: int = 10) -> tuple[np.ndarray, Any]:
-    """Pictures of the first captions, uint8[n, h, w, 3], and the caption that each belongs to."""
+    """Images of the first captions, uint8[n, h, w, 3], and the caption of each."""
     model = load(find(str(folder)), Loading(dtype="float32", device="auto"))
     asked = [(i, item) for i, item in enumerate(items[:ASKED]) for _ in range(SEEDS)]
     samples = [
@@ -94,7 +94,7 @@ def pictures(folder: Path, items: tuple[Item, ...], steps: int = 10) -> tuple[np
 
 
 def measured(folder: Path, data: Set, encoder: Any) -> dict[str, float]:
-    """Copies among the pictures of one state, with an interval, and the mean cosine to the set."""
+    """Copies among the images of one checkpoint, with an interval, and mean cosine to the set."""
     made, captions = pictures(folder, data.items)
     vectors = encoder.images(list(made))
     near, chance = (
@@ -129,7 +129,7 @@ def shipped() -> tuple[nn.ModuleDict, Any, Any]:
 
 
 def trained(data: Set, steps: int, work: Path) -> Path:
-    """A diffusers folder of the generator after so many steps on a set; goes on where it was."""
+    """A diffusers folder of the generator after `steps` on a set; resumes from earlier work."""
     model, vae, tokenizer = shipped()
     schedule = Schedule(
         steps, RATE, warmup=20, floor=1.0, average=0.99, save_every=100, compiled=False
@@ -139,7 +139,7 @@ def trained(data: Set, steps: int, work: Path) -> Path:
 
 
 def rows(data: list[Set], steps: list[int], work: Path) -> list[dict[str, Any]]:
-    """All cells, those that were measured before among them."""
+    """All cells, including those measured before."""
     log, encoder = work / "why.jsonl", copy_descriptor()
     lines = log.read_text("utf-8").splitlines() if log.exists() else []
     known = {(r["set"], r["step"]): r for r in map(json.loads, lines)}
@@ -159,7 +159,7 @@ def rows(data: list[Set], steps: list[int], work: Path) -> list[dict[str, Any]]:
 
 
 def table(found: list[dict[str, Any]], steps: list[int]) -> Table:
-    """Copies by set and step, each with its interval, in per cent of the pictures."""
+    """Copies by set and step, each with its interval, in per cent of the images."""
     out = Table(title=f"copies among {ASKED} captions x {SEEDS} seeds, % [95 % interval]")
     out.add_column("trained on")
     for step in [0, *steps]:
@@ -173,7 +173,7 @@ def table(found: list[dict[str, Any]], steps: list[int]) -> Table:
 
 
 def figure(found: list[dict[str, Any]], path: Path) -> None:
-    """Copies by step, a line for each set, as SVG or PNG by the name's ending."""
+    """Copies by step, a line for each set, as SVG or PNG by the file extension."""
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 

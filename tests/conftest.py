@@ -1,7 +1,7 @@
-"""Shared by all tests: no model hub, no display, no threads of tokenizers, examples by commit.
+"""Shared by all tests: no model hub, no display, no tokenizer threads, fixed examples.
 
-Hypothesis draws the same examples for the same code, so that a change lands or not by itself;
-`pytest --hypothesis-profile=search` looks for new ones, many more of them.
+Hypothesis draws the same examples for the same code, so results do not depend on chance; `pytest
+--hypothesis-profile=search` looks for new ones, and for many more.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def pytest_configure(config: Any) -> None:
 
 
 LONG = 3.0
-"""Seconds from which a test is to be marked as slow."""
+"""Seconds from which a test must be marked as slow."""
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """List the tests that took long and are not marked, where the next person will see them."""
+    """List slow tests without the mark in the summary."""
     slow = sorted(
         {
             (-round(report.duration, 1), report.nodeid)

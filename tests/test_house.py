@@ -1,4 +1,4 @@
-"""The plan of the house, read from the imports: data flows left to right, rooms stay apart."""
+"""Architecture tests, from the imports: data flows left to right, rooms stay separate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ORDER = (
     "errors", "keys", "records", "files", "datasets", "stats", "store", "design", "registry",
     "engine", "evidence", "findings", "report", "world", "runs", "view", "api", "cli",
 )  # fmt: skip
-"""The line that data takes: a file imports its own room and those to its left."""
+"""The order of stages: a file imports its own room and those to its left."""
 AT_ROOT = {"__init__", "__main__", "api", "errors", "files", "keys", "records", "registry",
            "store"}  # fmt: skip
 """Files at the root; everything else has a room."""
@@ -34,13 +34,13 @@ FORBIDDEN = {
     "evidence/encoders": {"diffusers", "faiss"},
     "design/language_model": {"diffusers", "faiss", "open_clip"},
 }
-"""Libraries that a room does without."""
+"""Libraries that a room must not import."""
 LOCAL_MODELS = "design/language_model/local.py"
 """The one file of `design` that loads a model: a language model on disk."""
 SIBLINGS = {
     ("design/suites", "design/mitigations"), ("design/language_model", "design/mitigations"),
 }  # fmt: skip
-"""Folders inside a stage that may import a neighbour; no others do."""
+"""Folders inside a stage that may import a neighbour; no others may."""
 STATS_ALONE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math",
                "typing", "numpy", "scipy", "statsmodels", "audit"}  # fmt: skip
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
@@ -48,7 +48,7 @@ LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
 
 @dataclass(frozen=True)
 class Import:
-    """One imported module by its full name; whether it is imported as soon as the file is."""
+    """One imported module by its full name, and whether it is imported at module level."""
 
     name: str
     top: bool
@@ -62,7 +62,7 @@ class Import:
 def read(source: str, package: str) -> Iterator[Import]:
     """All imports of a module inside `package`: relative, lazy, conditional and by name.
 
-    Those for the type checker alone are no part of what runs when the file is imported.
+    Imports for the type checker alone do not run when the file is imported.
     """
     tree = ast.parse(source)
     lazy = {
@@ -98,12 +98,12 @@ def imports(path: Path) -> tuple[Import, ...]:
 
 
 def room(path: Path) -> str:
-    """The first part of a module's place under audit/."""
+    """The first part of a module's path under audit/."""
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
 def name(path: Path) -> str:
-    """A module's place under audit/, for test names and messages."""
+    """A module's path under audit/, for test names and messages."""
     return path.relative_to(ROOT).as_posix()
 
 
@@ -139,7 +139,7 @@ def folder(path: Path) -> str:
 
 
 def test_the_root_is_a_short_list() -> None:
-    """Everything that is not shared by all rooms has a room."""
+    """Every file not shared by all rooms is in a room."""
     assert {p.stem for p in ROOT.glob("*.py")} == AT_ROOT
     assert {p.name for p in ROOT.iterdir() if p.is_dir() and (p / "__init__.py").exists()} <= {
         *ORDER
@@ -148,7 +148,7 @@ def test_the_root_is_a_short_list() -> None:
 
 @pytest.mark.parametrize("path", [p for p in MODULES if room(p) in ORDER], ids=name)
 def test_rooms_import_only_what_lies_to_their_left(path: Path) -> None:
-    """The line has one direction; each room also has libraries that it does without."""
+    """Imports go in one direction; each room also has libraries that it must not import."""
     here = room(path)
     for found in imports(path):
         if found.package == "audit" and found.name != "audit":
@@ -176,7 +176,7 @@ def test_neighbours_inside_a_stage_do_not_know_each_other(path: Path) -> None:
 
 
 def graph() -> dict[str, set[str]]:
-    """Module to the modules that it imports, lazily or not; packages stand for their __init__."""
+    """Module to the modules that it imports, lazily or not; a package means its __init__."""
     modules = {".".join(("audit", *p.relative_to(ROOT).with_suffix("").parts)): p for p in MODULES}
     modules = {n.removesuffix(".__init__"): p for n, p in modules.items()}
     found: dict[str, set[str]] = {}
@@ -190,13 +190,13 @@ def graph() -> dict[str, set[str]]:
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    """No circles, those hidden inside functions included; a package may import its own files."""
+    """No cycles, including imports inside functions; a package may import its own files."""
     parents = {m: {n for n in to if not n.startswith(f"{m}.")} for m, to in graph().items()}
     tuple(TopologicalSorter(parents).static_order())
 
 
 def test_private_names_stay_in_their_file() -> None:
-    """`from x import _name` takes what may change without notice."""
+    """`from x import _name` would import something that may change without notice."""
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("audit"):
@@ -225,7 +225,7 @@ def test_few_know_a_run_or_its_folder(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [p for p in MODULES if room(p) == "stats"], ids=name)
 def test_statistics_need_numpy_scipy_and_statsmodels_alone(path: Path) -> None:
-    """No torch, no pandas, no files: nothing but arithmetic is imported, nothing is opened."""
+    """No torch, no pandas, no files: only arithmetic is imported and nothing is opened."""
     assert {i.package for i in imports(path)} <= STATS_ALONE
     names = {n.id for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Name)}
     assert not names & {"open", "print", "input"}
@@ -239,7 +239,7 @@ def test_only_the_engine_and_the_world_import_diffusers() -> None:
 
 
 def test_the_world_is_imported_late_and_by_few() -> None:
-    """The registry names it; only the line and the command line reach it, inside functions."""
+    """The registry names it; only runs and the command line import it, inside functions."""
     found = [
         (room(p), i.top)
         for p in MODULES
@@ -251,7 +251,7 @@ def test_the_world_is_imported_late_and_by_few() -> None:
 
 
 def test_only_the_registry_imports_by_name() -> None:
-    """An import that is computed hides from these tests, so one literal table owns them all."""
+    """Computed imports are invisible to these tests, so all are in one literal table."""
     assert {name(p) for p in MODULES for i in imports(p) if i.name == "?"} <= {"registry.py"}
 
 
@@ -259,7 +259,7 @@ LIGHT = (
     "audit.errors", "audit.cli", "audit.runs.opt", "audit.runs.options", "audit.engine.choices",
     "audit.evidence.copies.chooser", "audit.evidence.copies.rule",
 )  # fmt: skip
-"""What help and usage errors import of the package."""
+"""The package's modules that help and usage errors import."""
 COMMANDS = [p.relative_to(ROOT).as_posix() for p in sorted(ROOT.glob("cli/*.py"))]
 HELP = ["__main__.py", "__init__.py", "errors.py",
         *(f"{n.removeprefix('audit.').replace('.', '/')}.py" for n in LIGHT[2:])]  # fmt: skip
@@ -267,7 +267,7 @@ HELP = ["__main__.py", "__init__.py", "errors.py",
 
 @pytest.mark.parametrize("file", [*HELP, *COMMANDS])
 def test_the_command_line_imports_nothing_heavy_at_the_top(file: str) -> None:
-    """Help must answer at once, and so must everything that help imports."""
+    """Help must be fast, and so must everything that it imports."""
     top = [i for i in imports(ROOT / file) if i.top]
     assert not {i.package for i in top} & HEAVY
     ours = {i.name for i in top if i.package == "audit"}
@@ -275,7 +275,7 @@ def test_the_command_line_imports_nothing_heavy_at_the_top(file: str) -> None:
 
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
-    """Name and number of lines of each function, nested ones and methods included."""
+    """Name and number of lines of each function, including nested ones and methods."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno:
             yield node.name, node.end_lineno - node.lineno + 1
@@ -291,17 +291,17 @@ def test_modules_and_functions_stay_short(path: Path) -> None:
 
 
 MEANING = {"id", "quantity", "method", "family", "where"}
-"""Attributes of a finding that are printed from its key, or written for people."""
+"""Attributes of a finding that are printed from its key, or written for readers."""
 SEARCHES = {"split", "rsplit", "partition", "rpartition", "startswith", "endswith", "find", "rfind",
             "index", "rindex", "count", "removeprefix", "removesuffix", "replace", "match",
             "search", "fullmatch", "findall", "finditer", "sub", "fnmatch",
             "fnmatchcase"}  # fmt: skip
 PARSER = "findings/gates.py"
-"""The one file that reads ids and dotted names: those that people write into gates."""
+"""The only file that parses ids and dotted names: those that users write into gates."""
 
 
 def meaning(node: ast.AST) -> bool:
-    """Whether an expression is one of those attributes, whole or cut, or a name for it."""
+    """Whether an expression is one of these attributes, whole or sliced, or a name for it."""
     if isinstance(node, ast.Subscript):
         return meaning(node.value)
     if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "str":
@@ -312,7 +312,7 @@ def meaning(node: ast.AST) -> bool:
 
 
 def literal(node: ast.AST) -> bool:
-    """Whether an expression is a text that stands there, or a collection of them."""
+    """Whether an expression is a literal text, or a collection of them."""
     if isinstance(node, ast.Tuple | ast.Set | ast.List):
         return any(map(literal, node.elts))
     return isinstance(node, ast.JoinedStr) or (
@@ -321,7 +321,7 @@ def literal(node: ast.AST) -> bool:
 
 
 def parsed(node: ast.AST) -> bool:
-    """Whether an expression takes such an attribute apart, searches it, or asks what it says."""
+    """Whether an expression splits such an attribute, searches it, or compares it."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         of = [node.func.value, *node.args]
         return node.func.attr in SEARCHES and any(map(meaning, of))
@@ -359,9 +359,9 @@ def test_the_reader_sees_what_is_parsed(source: str, is_parsed: bool) -> None:
     ids=name,
 )
 def test_what_a_finding_means_is_in_its_key(path: Path) -> None:
-    """No id and no sentence is read: key, unit and what was counted say it.
+    """No id and no sentence is parsed: key, unit and `counted` carry the meaning.
 
-    These are the rooms that know findings.
+    These are the rooms that use findings.
     """
     if name(path) == PARSER:
         return
@@ -370,7 +370,7 @@ def test_what_a_finding_means_is_in_its_key(path: Path) -> None:
 
 
 def test_rooms_and_arrows_are_few() -> None:
-    """A stranger keeps the picture in mind: at most 20 rooms and 100 arrows between them."""
+    """A newcomer can remember the diagram: at most 20 rooms and 100 arrows between them."""
     arrows = {
         (room(path), target)
         for path in MODULES

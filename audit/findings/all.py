@@ -1,4 +1,4 @@
-"""All sections in order: what was measured, to the claims that are made of it."""
+"""All sections in order: from measurements to claims."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from audit.records import Attribute, Finding, Prompt, Reference
 
 
 def findings(m: Measured) -> list[Finding]:
-    """Every claim of a run, section by section, in the order of the page."""
+    """Every claim of a run, section by section, in the order of the report."""
     prompts = {p.id: p for p in m.suite.prompts}
     table, context = following.open_questions(m.table, prompts), _context(m)
     return [
@@ -46,14 +46,14 @@ def findings(m: Measured) -> list[Finding]:
 
 
 def _context(m: Measured) -> Context:
-    """What estimates need beside tables; attributes of people, without the subject's own."""
+    """Context of the estimates, other than tables; attributes of people, not the subject's own."""
     asked = [a for a in m.suite.attributes if a.name != m.suite.subject_attribute]
     truth = m.truth.planted if m.truth else None
     return Context(asked, _references(m), m.errors.tables, truth, m.seed, m.level)
 
 
 def _references(m: Measured) -> tuple[Reference, ...]:
-    """The suite's references; the shares of a known training set come second."""
+    """The suite's references, with the shares of a known training set second."""
     if m.truth is None:
         return m.suite.references
     return (*m.suite.references[:1], m.truth.training, *m.suite.references[1:])
@@ -92,7 +92,7 @@ def _copies(m: Measured, prompts: Mapping[str, Prompt]) -> list[Finding]:
 def _mitigations(
     m: Measured, table: pd.DataFrame, context: Context, prompts: Mapping[str, Prompt]
 ) -> list[Finding]:
-    """Effects, costs and a verdict of every arm; `table` has the prompts that leave things open."""
+    """Effects, costs and verdict of every arm; `table` has prompts that state no attribute."""
     found: list[Finding] = []
     for arm in m.suite.mitigations:
         about = suites.aims(m.suite, arm)
@@ -110,7 +110,7 @@ def _mitigations(
 
 
 def _instruments(m: Measured, table: pd.DataFrame, asked: Sequence[Attribute]) -> list[Finding]:
-    """What the classifier's errors, its abstentions and people's labels say of the readings."""
+    """Findings on the classifier's errors, its abstentions and people's labels."""
     errors, attributes = m.errors, m.suite.attributes
     found = quality.classifier(errors.tables, attributes, errors.sources)
     found += quality.abstention(errors.calibration, asked)
@@ -125,5 +125,5 @@ def _instruments(m: Measured, table: pd.DataFrame, asked: Sequence[Attribute]) -
 
 
 def _beside(f: Finding) -> bool:
-    """Whether a claim of `effects` is not made by the arm's own findings already."""
+    """Whether a claim of `effects` is not already made by the arm's own findings."""
     return f.key.kind not in ("copied", "similarity", "kept")

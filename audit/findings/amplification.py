@@ -1,4 +1,4 @@
-"""Is the model more skewed than its training set? Both sides read and corrected alike."""
+"""Is the model more skewed than its training set? Both are read and corrected the same way."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def findings(
 def _directional(table: pd.DataFrame, training: pd.DataFrame, context: Context) -> list[Finding]:
     """BiasAmp from subject to attribute, over all subjects, by attribute and kind of caption.
 
-    Labels as they were read on both sides: the measure is of tables of counts.
+    Uncorrected labels on both sides: the measure is defined for tables of counts.
     """
     out = []
     for attribute in context.attributes:
@@ -93,7 +93,7 @@ def _counts(
     rows: pd.DataFrame, place: Mapping[str, int], subjects: Sequence[str], shape: tuple[int, int],
     clusters: str = "",
 ) -> np.ndarray:  # fmt: skip
-    """Counts int[clusters, classes, subjects] of labelled rows; one cluster where none is named."""
+    """Counts int[clusters, classes, subjects] of labelled rows; one cluster without `clusters`."""
     rows = rows[rows.subject.isin(subjects)]
     group = pd.factorize(rows[clusters])[0] if clusters else np.zeros(len(rows), int)
     table = np.zeros((int(group.max(initial=0)) + 1, *shape), int)

@@ -1,7 +1,7 @@
-"""One verdict per arm: what it buys beyond a placebo, against what it costs.
+"""One verdict per arm: its gains beyond a placebo, against its costs.
 
-An arm is judged against the baseline on the same noise, and against its placebo: words that say
-nothing. What they do as well is done by any longer prompt.
+An arm is judged against the baseline on the same noise, and against its placebo: words without
+content. Any effect that the placebo has too comes from the longer prompt alone.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from audit.stats.interval import UNKNOWN, Interval
 
 MATTERS = 0.1
 """The smallest change of a distance or of a rate of copies that matters, declared in advance. That
-of alignment stands with its finding: cosines of two encoders have no common scale."""
+of alignment is in its finding: cosines of two encoders have no common scale."""
 PLACEBO, NEGATIVE = "placebo", "negative"
-"""Methods by name: words that say nothing, and words that the engine is told to avoid."""
+"""Methods by name: words without content, and words that the engine is told to avoid."""
 NOTHING = Interval(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One thing that an arm may make better or worse."""
+    """One quantity that an arm may make better or worse."""
 
     name: str
     gain: Interval
     """Fall of the distance from a target, or of the rate of copies: above 0 where the arm helps."""
     beyond: Interval
-    """The gain less what the placebo gained; the gain itself where no placebo is about it."""
+    """The gain less the placebo's gain; the gain itself where no placebo applies."""
     asked: bool = True
-    """Whether there was anything to gain: no rate of copies can fall that was 0 before."""
+    """Whether there was anything to gain: a rate of copies of 0 cannot fall."""
 
 
 @dataclass(frozen=True)
 class Sides:
-    """What is known of one arm."""
+    """Everything known about one arm."""
 
     axes: tuple[Axis, ...]
     alignment: Interval = UNKNOWN
@@ -52,7 +52,7 @@ class Sides:
 
 
 def findings(found: Sequence[Finding], declared: Sequence[Mitigation]) -> list[Finding]:
-    """The verdict on each declared arm of which something is known, in their order.
+    """The verdict on each declared arm with known results, in their order.
 
     The estimate is the net of all gains and of alignment, each
     in units of the smallest amount that matters. Verdicts as in `judge`.
@@ -62,9 +62,9 @@ def findings(found: Sequence[Finding], declared: Sequence[Mitigation]) -> list[F
 
 
 def placebo_of(arm: Mitigation, declared: Sequence[Mitigation]) -> Mitigation | None:
-    """The placebo of an arm: one that is as long as the arm or a part of it, or of the same gate.
+    """The placebo of an arm: one as long as the arm or a part of it, or with the same gate.
 
-    Arms that put no words in have none, and neither have placebos.
+    Arms that add no words have none, and neither have placebos.
     """
     placebos = [m for m in declared if m.method == PLACEBO and m.name != arm.name]
     speaking = [p for p in arm.each if "attribute" in p.options and p.method != NEGATIVE]
@@ -96,7 +96,7 @@ def _sides(by_key: Mapping[Key, Finding], arm: str, placebo: Mitigation | None) 
         distance = f.key.kind == "target-distance"
         if placebo is not None:
             other = by_key.get(f.key._replace(arm=placebo.name))
-            # A placebo that was never drawn is unknown: no distance is shown to fall beyond it.
+            # A placebo that was not drawn is unknown, so no gain beyond it can be shown.
             beyond = difference(gain, _turned(_of(other))) if other or distance else None
         axes.append(Axis(_axis(f), gain, beyond or gain, f.references.get("before") != 0))
     cost = by_key.get(_cost(arm))
@@ -105,7 +105,7 @@ def _sides(by_key: Mapping[Key, Finding], arm: str, placebo: Mitigation | None) 
 
 
 def _axis(f: Finding) -> str:
-    """What a gain is of, in words."""
+    """The quantity of a gain, in words."""
     if f.key.kind != "target-distance":
         return "the rate of copies"
     of = f" of {f.key.attribute.replace('_', ' ')}" if f.key.attribute else ""
@@ -117,7 +117,7 @@ def _cost(arm: str) -> Key:
 
 
 def _gains(by_key: Mapping[Key, Finding], arm: str) -> list[Finding]:
-    """Distances from the targets of all that an arm is about, and copies of captions, or of any."""
+    """Distances from the targets that an arm addresses, and copies of captions, or of any."""
     far = [f for k, f in by_key.items() if k.arm == arm and k.kind == "target-distance"]
     keys = [Key("mitigation", arm, "", "", "copies", k) for k in ("captions", "ordinary")]
     copies = [by_key[k] for k in keys if k in by_key]
@@ -127,8 +127,8 @@ def _gains(by_key: Mapping[Key, Finding], arm: str) -> list[Finding]:
 def difference(a: Interval, b: Interval) -> Interval:
     """a - b with limits recovered from both intervals (Zou & Donner 2008, Stat Med 27:1693, eq. 6).
 
-    As if both were independent; arms that share their baseline and noise vary together, so that the
-    limits are wider than they need to be.
+    As if both were independent; arms that share their baseline and noise vary together, so the
+    limits are wider than necessary.
     """
     if not (_known(a) and _known(b)):
         return UNKNOWN
@@ -141,7 +141,7 @@ def difference(a: Interval, b: Interval) -> Interval:
 def net(sides: Sides) -> Interval:
     """Gains and change of alignment, each in units of the smallest amount that matters, summed.
 
-    Limits as in `difference`; what is not known is left out, and all unknown where nothing is.
+    Limits as in `difference`; unknown terms are left out; unknown if all are.
     """
     parts = [(axis.gain, MATTERS) for axis in sides.axes]
     parts += [(sides.alignment, sides.margin)] if sides.margin > 0 else []
@@ -154,7 +154,7 @@ def net(sides: Sides) -> Interval:
 
 
 def judge(sides: Sides) -> tuple[str, str]:
-    """A verdict and its reason in words.
+    """A verdict and the reason for it in words.
 
     A gain is a distance or a rate of copies shown to fall, and by more than under the placebo. A
     harm is one shown to rise, or alignment shown to fall by what matters. `works`: a gain, no harm,
@@ -233,7 +233,7 @@ def _one(
 
 
 def _numbers(by_key: Mapping[Key, Finding], arm: str, gains: Sequence[Finding]) -> list[str]:
-    """What the verdict rests on, in the words of its findings."""
+    """The numbers behind the verdict, in the words of their findings."""
     parts = [f"{_axis(f).removeprefix('the ')} {points(f.estimate, f.low, f.high)}" for f in gains]
     removed = by_key.get(Key("mitigation", arm, "", "", "removed", "captions"))
     cost = by_key.get(_cost(arm))

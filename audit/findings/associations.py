@@ -1,4 +1,4 @@
-"""Which of two concepts is drawn nearer to which class, without a label for any image."""
+"""Which of two concepts is drawn nearer to which class, without labelling any image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Change of every attribute share from one run to another: subject by subject, and over all."""
+"""Change of every attribute share between two runs: subject by subject, and overall."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from audit.stats.proportions import effective_n, intraclass
 
 
 def shares(table: Common, context: Context) -> list[Finding]:
-    """Per attribute, arm and class: every subject, with what holds for all of them before it."""
+    """Per attribute, arm and class: the overall change first, then every subject."""
     out = []
     for arm in arms(table):
         for name, classes in context.classes.items():
@@ -39,10 +39,10 @@ def shares(table: Common, context: Context) -> list[Finding]:
 
 @dataclass(frozen=True)
 class _Counted:
-    """What was counted of one class in one group of images."""
+    """Counts of one class in one group of images."""
 
     change: Callable[[float], Interval]
-    """Level to interval, as the reader sees it."""
+    """Level to interval of the observed change."""
     p: float
     n: int
     n_effective: float
@@ -50,13 +50,13 @@ class _Counted:
     reasons: Mapping[str, int]
     shares: tuple[float, float]
     of: Counted
-    """What `n` counts."""
+    """Unit of `n`."""
     method: str
 
 
 @dataclass(frozen=True)
 class _Read:
-    """One class of one attribute in one arm of both runs."""
+    """One class of one attribute in one arm of the two runs."""
 
     table: Common
     attribute: str
@@ -65,7 +65,7 @@ class _Read:
     context: Context
 
     def subject(self, subject: str) -> Finding:
-        """The change of one subject's share, in pairs or between the groups."""
+        """The change of one subject's share, in pairs or between groups."""
         part = self.table.where(subject=subject)
         why = part.unpaired
         counted = self._groups(part, why) if why else self._pairs(part)
@@ -129,7 +129,7 @@ class _Read:
         naive = c.change(LEVELS[0])
         index = self.context.youden.get(self.attribute)
         wide, narrow = (self._true(c.change(level)) for level in LEVELS)
-        counted = "pairs" if c.of == "pairs" else "images"  # of subjects, their images are told
+        counted = "pairs" if c.of == "pairs" else "images"  # subjects: number of images
         first, second = map(percent, c.shares)
         read = "from" if index is None else "read from"
         claim = Claim(
@@ -150,12 +150,12 @@ class _Read:
         )  # fmt: skip
 
     def _true(self, seen: Interval) -> Interval:
-        """The change behind the reader's errors, where they are known to be the same."""
+        """The change corrected for the classifier's errors, where both runs have the same ones."""
         index = self.context.youden.get(self.attribute)
         return seen if index is None else through_errors(seen, index)
 
     def total(self, single: Sequence[Finding]) -> list[Finding]:
-        """The change over all subjects: pairs resampled by prompt, else subjects resampled."""
+        """The change over all subjects: resampling pairs by prompt, else subjects."""
         if len(single) < 2:
             return []
         both, pairs = self._both(), self.table.pairs
@@ -189,7 +189,7 @@ class _Read:
 
 
 def lacking(rows: pd.DataFrame, columns: Sequence[str]) -> dict[str, int]:
-    """Rows without a label by reason: the first side's, or the second's where the first has one."""
+    """Rows without a label by reason: the first side's reason, else the second's."""
     if rows.empty:
         return {}
     found = rows[columns[0]]
@@ -199,7 +199,7 @@ def lacking(rows: pd.DataFrame, columns: Sequence[str]) -> dict[str, int]:
 
 
 def _size(values: np.ndarray, rows: pd.DataFrame, every: np.ndarray, whole: pd.DataFrame) -> float:
-    """Effective number of values: images of one prompt are alike, as in all subjects together."""
+    """Effective number of values, with the correlation within prompts pooled over subjects."""
     clusters, strata = (pd.factorize(whole[c])[0] for c in ("prompt", "subject"))
     alike = intraclass(every, clusters, strata)
     return effective_n(values, pd.factorize(rows.prompt)[0], alike)

@@ -1,4 +1,4 @@
-"""The one way from numbers to a finding, and what all sections do alike: pairs, families, arms."""
+"""Building findings from numbers, and helpers for all sections: pairs, families, arms."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from audit.stats.interval import Interval
 from audit.stats.multiplicity import benjamini_hochberg
 
 PAIRED = ("prompt", "seed")
-"""What the two images of a pair share."""
+"""Columns that the two images of a pair share."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What is claimed, before any number."""
+    """The claim without its numbers."""
 
     key: Key
     quantity: str
@@ -30,16 +30,16 @@ class Claim:
     counted: Counted
     method: str
     reason: str = "there are no such pairs"
-    """Why nothing is known, where nothing is."""
+    """Why nothing is known; else empty."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a claim rests on."""
+    """The numbers of images or other units behind a claim."""
 
     n: int = 0
     effective: float = math.nan
-    """Effective n; NaN where it is not known."""
+    """Effective n; NaN where unknown."""
     missing: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)
 
@@ -59,7 +59,7 @@ def interval(f: Finding) -> Interval:
 
 
 def adjusted(found: Sequence[Finding]) -> list[Finding]:
-    """Benjamini-Hochberg's q inside each family; a finding without one is no test of its own."""
+    """Benjamini-Hochberg's q inside each family; a finding without one is not a test."""
     out, families = list(found), dict[str, list[int]]()
     for i, f in enumerate(found):
         families.setdefault(f.family, []).append(i)
@@ -75,15 +75,15 @@ def arms(names: Iterable[object]) -> list[str]:
 
 
 def joined(table: pd.DataFrame, arm: str, *more: str) -> pd.DataFrame:
-    """Rows of an arm beside the baseline's row of the same prompt and seed (and of `more`).
+    """Rows of an arm joined to the baseline's row of the same prompt and seed (and `more`).
 
-    Other columns end in `_base` and `_arm`; a table without columns gives one.
+    Other columns end in `_base` and `_arm`; a table without columns gives another one.
     """
     return side_by_side(table, (BASELINE, arm), *more)
 
 
 def side_by_side(table: pd.DataFrame, arms: tuple[str, str], *more: str) -> pd.DataFrame:
-    """Rows of the second arm beside those of the first, as in `joined`."""
+    """Rows of the second arm joined to those of the first, as in `joined`."""
     if "arm" not in table:
         return pd.DataFrame()
     first, second = (table[table.arm == a] for a in arms)

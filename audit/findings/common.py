@@ -1,4 +1,4 @@
-"""What two runs have in common, and the mean change of it, always B minus A."""
+"""The common part of two runs, and its mean change, always B minus A."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from audit.stats.interval import Interval
 from audit.stats.paired import paired_bootstrap, paired_difference, sign_flip
 
 LEVELS = (0.95, 0.90)
-"""Of the printed interval, and of the one that two one-sided tests at 5 % ask for."""
+"""Level of the printed interval, and of the one for two one-sided tests at 5 %."""
 
 
 @dataclass(frozen=True)
 class Common:
-    """Rows of two runs on what they have in common, and the pairs among them."""
+    """Rows of two runs from their common part, and the pairs among them."""
 
     a: pd.DataFrame
     b: pd.DataFrame
@@ -27,7 +27,7 @@ class Common:
     """Rows that share prompt, arm and seed; other columns end in `_a` and `_b`."""
 
     def where(self, **equal: object) -> Common:
-        """The rows in which these columns, which pairs share, have these values."""
+        """The rows in which these columns, which must be shared by pairs, have these values."""
 
         def part(table: pd.DataFrame) -> pd.DataFrame:
             for column, value in equal.items():
@@ -38,7 +38,7 @@ class Common:
 
     @property
     def unpaired(self) -> str:
-        """Why the groups are compared as a whole, or nothing where pairs speak for them."""
+        """Why the groups are compared as a whole; empty where pairs are compared."""
         fewer = min(len(self.a), len(self.b))
         if not fewer:
             return "one run has no images of it"
@@ -51,14 +51,14 @@ class Common:
 
 @dataclass(frozen=True)
 class Context:
-    """What the estimates need beside the tables."""
+    """Context of the estimates, other than the tables."""
 
     classes: Mapping[str, Sequence[str]]
-    """Attribute to its fixed class list; what is not in it is not compared."""
+    """Attribute to its fixed class list; other attributes are not compared."""
     youden: Mapping[str, Interval] = field(default_factory=dict)
-    """Attribute of two classes to the index of its reader's errors, the same in both runs."""
+    """Two-class attribute to Youden's index of its classifier, the same in both runs."""
     margin: float = 0.1
-    """Changes nearer to 0 than this are called none, where that can be shown."""
+    """Margin within which changes are called equivalent to 0, where this can be shown."""
     seed: int = 0
 
 
@@ -71,19 +71,19 @@ def arms(common: Common) -> list[str]:
 
 
 def mean(values: np.ndarray) -> float:
-    """The mean of float[n]; NaN of nothing."""
+    """The mean of float[n]; NaN if empty."""
     return float(values.mean()) if len(values) else math.nan
 
 
 def newcombe(cells: Sequence[float], level: float) -> Interval:
-    """`paired_difference` of four counts that may be effective ones, and then are not whole."""
+    """`paired_difference` of four counts, which may be effective ones and then not whole."""
     n11, n10, n01, n00 = cells
     return paired_difference(n11, n10, n01, n00, level)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class Moved:
-    """A mean change over prompts, with what can be said of it."""
+    """A mean change over prompts, with its intervals and p."""
 
     change: Callable[[float], Interval]
     p: float
@@ -96,8 +96,8 @@ def moved(
 ) -> Moved:
     """Mean of changes float[n], resampling prompts, and its p by flipping whole prompts' signs.
 
-    Where every prompt changes alike a bootstrap has no width: shares then fall back on prompts as
-    pairs (Newcombe), with `hits` of both runs; anything else has no interval.
+    Where every prompt changes by the same amount a bootstrap has no width: shares then fall back on
+    prompts as pairs (Newcombe), with `hits` of both runs; anything else has no interval.
     """
     place = pd.factorize(prompts)[0]
     sums = np.bincount(place, weights=change) if len(change) else np.empty(0)

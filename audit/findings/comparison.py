@@ -1,7 +1,7 @@
-"""Two runs beside each other: what changes from A to B, in pairs wherever they share their noise.
+"""Comparison of two runs: what changes from A to B, in pairs wherever they share their noise.
 
-Changes are always B minus A. A change that is not seen is not yet none: `equivalent` is said only
-where the 90 % interval lies within a margin of 0.
+Changes are always B minus A. Not seeing a change does not show that there is none: the verdict is
+`equivalent` only where the 90 % interval is within a margin of 0.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def findings(
     """All changes from A to B; the tables may be empty.
 
     `attributes` has ATTRIBUTE_COLUMNS, `alignment` prompt, arm, seed, score and subject_read,
-    `copies` MATCH_COLUMNS with `copy` decided at one line for both runs, and `group`.
+    `copies` MATCH_COLUMNS with `copy` decided at the same threshold for both runs, and `group`.
     """
     found = shares(attributes, context)
     for arm in arms(alignment):
@@ -42,11 +42,11 @@ READ: tuple[tuple[str, str, Unit, str], ...] = (
     ("subject_read", "subject", "points",
      "change in the share of images that show the subject"),
 )  # fmt: skip
-"""What is compared of alignment: column, kind, unit and words."""
+"""Alignment quantities to compare: column, kind, unit and words."""
 
 
 def _alignment(common: Common, arm: str, context: Context) -> list[Finding]:
-    """Change of the cosine to the original prompt, and of how often the subject is read."""
+    """Change of the cosine to the original prompt, and of how often the subject is recognised."""
     out = []
     for column, kind, unit, quantity in READ:
         a, b, prompts, missing, counted, method = _values(common, column)
@@ -78,7 +78,7 @@ def _alignment(common: Common, arm: str, context: Context) -> list[Finding]:
 def _values(
     common: Common, column: str
 ) -> tuple[np.ndarray, np.ndarray, pd.Series, int, Counted, str]:
-    """Numbers of A and B side by side, their prompts, how many are missing, what they are, how.
+    """Numbers of A and B side by side, their prompts, number missing, unit, method.
 
     Pair by pair, or where seeds differ prompt by prompt, each with its mean over images.
     """

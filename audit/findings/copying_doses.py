@@ -1,9 +1,9 @@
-"""How much of an arm does how much copying: rates of copies at each dose, on the same noise.
+"""Dose and copying: rates of copies at each dose of an arm, on the same noise.
 
-Guidance is what people turn first. Somepalli et al. 2023b (Understanding and Mitigating Copying in
-Diffusion Models, NeurIPS, sec. 4) change what is learned; here the model stays as it is, and each
-caption is drawn from the same noise at each scale, so that a difference between two scales is that
-of the scale alone.
+Guidance is the setting that users change first. Somepalli et al. 2023b (Understanding and
+Mitigating Copying in Diffusion Models, NeurIPS, sec. 4) change training; here the model is
+unchanged, and each caption is drawn from the same noise at each scale, so a difference between two
+scales is due to the scale alone.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from audit.stats.paired import exchanged_columns
 from audit.stats.proportions import effective_n
 
 FEWEST = 3
-"""Scales, the run's own among them, that make a row of doses; two are a comparison."""
+"""Smallest number of scales, the run's own included, for a dose series; two are a comparison."""
 LEVEL = 0.05
 GUIDANCE = "guidance"
-"""The method whose amount is looked at."""
+"""The method whose dose is examined."""
 
 
 def of_guidance(own: float, arms: tuple[Mitigation, ...]) -> dict[str, float]:
@@ -40,11 +40,11 @@ def of_guidance(own: float, arms: tuple[Mitigation, ...]) -> dict[str, float]:
 def findings(
     matches: pd.DataFrame, doses: Mapping[str, float], prompts: Mapping[str, Prompt], seed: int
 ) -> list[Finding]:
-    """Share of captions' images that copy at each dose, by level of repetition; whether it depends.
+    """Share of captions' images that copy at each dose, by level of repetition, and their spread.
 
     `matches` has MATCH_COLUMNS with `copy` decided; `doses` gives the guidance of each arm. Only
-    captions and noises that were drawn and read at every dose count, so that all shares are of the
-    same ones; nothing is said of fewer than FEWEST doses.
+    captions and noises that were drawn and read at every dose count, so all shares have the same
+    base; there are no findings for fewer than FEWEST doses.
     """
     captions = {p for p, known in prompts.items() if known.purpose == "replication"}
     rows = matches[matches.prompt.isin(captions) & matches.arm.isin(list(doses))]
@@ -69,7 +69,7 @@ def findings(
 def _rate(
     hits: pd.Series, arm: str, dose: float, level: int | None, missing: int, seed: int
 ) -> Finding:
-    """One dose, of all captions or of one level of repetition."""
+    """One dose, for all captions or for one level of repetition."""
     values, clusters = hits.to_numpy(), pd.factorize(hits.index.get_level_values("prompt"))[0]
     ci, method = share(values, clusters, seed)
     times = "" if level is None else " held once" if level == 1 else f" held {level} times"
@@ -92,9 +92,9 @@ def _rate(
 
 
 def _spread(wide: pd.DataFrame, missing: int, seed: int) -> Finding:
-    """Whether copying depends on the dose at all, which need not be upwards or downwards.
+    """Whether copying depends on the dose at all, monotonically or not.
 
-    The largest difference has no interval: which two doses make it was chosen by looking.
+    The largest difference has no interval: its two doses were chosen after seeing the data.
     """
     rates = wide.mean()
     by_prompt = wide.groupby(level="prompt").mean().to_numpy()

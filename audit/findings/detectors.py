@@ -1,9 +1,9 @@
-"""What detectors that need no training set say of captions, set against ordinary prompts.
+"""Results of detectors that need no training set: captions compared with ordinary prompts.
 
-A table leads here, one row per prompt and detector: prompt, detector, side ("caption" or
-"ordinary"), score, reason. How well a score tells the two apart is a matter of both: captions
-differ from ordinary prompts in form too, so that captions of images that stand once in the training
-set are the better witness of what form alone does.
+The input is a table with one row per prompt and detector: prompt, detector, side ("caption" or
+"ordinary"), score, reason. How well a score separates the two depends on both: captions also differ
+from ordinary prompts in form, so captions of images that occur once in the training set show better
+what form alone does.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from audit.stats.proportions import clopper_pearson
 from audit.stats.selection import conformal_p
 
 RATES = (0.01, 0.1)
-"""False positive rates at which the share that is found is asked for: the first that the number of
-ordinary prompts allows."""
+"""False positive rates for the share found: the first that the number of ordinary prompts
+allows."""
 LEVEL = 0.05
-"""False discovery rate at which single captions are called."""
+"""False discovery rate at which single captions are flagged."""
 WORDS: Mapping[str, tuple[str, str]] = {
     "magnitude": (
         "how far the text moves the model's first outputs",
@@ -49,14 +49,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "edges in most images (Webster 2023), 1 - p",
     ),
 }
-"""What a detector measures, and its method."""
+"""The quantity that a detector measures, and its method."""
 OUTSIDE = ("cliques", "edges")
-"""Detectors that see a prompt's images alone; the others look inside the model."""
+"""Detectors that use a prompt's images only; the others look inside the model."""
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Captions of one kind against all ordinary prompts, by one detector."""
+    """Captions of one kind compared with all ordinary prompts, by one detector."""
 
     detector: str
     key: str
@@ -78,11 +78,11 @@ class _Part:
 
 
 def findings(table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int) -> list[Finding]:
-    """Per detector and level of repetition: the area, the share found, and the share called.
+    """Per detector and level of repetition: the area, the share found, and the share flagged.
 
     Each against the ordinary prompts in the table. The area is DeLong's; the share found at a false
     positive rate takes its threshold from one half of the ordinary prompts, drawn by `seed`, and
-    judges it on the other. Captions are called by conformal p and Benjamini-Hochberg at .05.
+    judges it on the other. Captions are flagged by conformal p and Benjamini-Hochberg at .05.
     """
     out = []
     for part in _parts(table, prompts):
@@ -103,7 +103,7 @@ def _parts(table: pd.DataFrame, prompts: Mapping[str, Prompt]) -> Iterator[_Part
 def levels(
     rows: pd.DataFrame, prompts: Mapping[str, Prompt]
 ) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Captions by how often the training set holds their image; all together where nobody knows."""
+    """Captions by how often the training set contains their image; all together where unknown."""
     level = rows.prompt.map(lambda p: prompts[p].repeats)
     for repeats in sorted({int(r) for r in level.dropna()}):
         times = "once" if repeats == 1 else f"{repeats} times"
@@ -174,7 +174,7 @@ def _at(part: _Part, point: Point, rate: float) -> str:
 
 
 def _called(part: _Part) -> Finding:
-    """Single captions whose score no ordinary prompt reaches, by an error rate."""
+    """Single captions flagged at an error rate, with scores beyond those of ordinary prompts."""
     quantity = "share of captions that score higher than ordinary prompts do"
     method = f"conformal p and Benjamini-Hochberg at {LEVEL:g}; Clopper-Pearson"
     claim, n, m = _claim(part, "called", quantity, method), len(part.scores), len(part.ordinary)

@@ -1,4 +1,4 @@
-"""How far each subject's classes lie from each reference, beside a faithful model's score."""
+"""Distance of each subject's classes from each reference, with a faithful model's score."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) 
     """One distance per subject, attribute and reference of the baseline.
 
     Half the sum of absolute differences between the shares that were read and those that would be
-    read if the reference held, so that a classifier's errors stand on both sides.
+    read if the reference held, so a classifier's errors affect both sides.
     """
     out = []
     for attribute in context.attributes:

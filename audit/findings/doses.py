@@ -1,8 +1,8 @@
-"""Shares against how much of a method is given: does more of it amplify the skew?
+"""Shares against the dose of a method: does more of it amplify the skew?
 
-Subjects stand in two groups, by what a reference says of them and not by what was drawn, so that
-noise does not sort them. (Guidance trades diversity for fidelity: Ho & Salimans 2022,
-arXiv 2207.12598, section 4; what that does to people's shares is measured here.)
+Subjects are in two groups, by a reference's majority and not by the images, so that noise does not
+sort them. (Guidance trades diversity for fidelity: Ho & Salimans 2022, arXiv 2207.12598, section 4;
+the effect on people's shares is measured here.)
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from audit.stats.proportions import effective_n, intraclass
 DOSES = {"guidance": "scale", "fair-guidance": "scale", "noise": "level", "token-noise": "width",
          "repeat-words": "count", "add-words": "count", "add-numbers": "count",
          "rescale-attention": "factor"}  # fmt: skip
-"""Methods of which there may be more and less, with the option that says how much."""
+"""Methods with a dose, and the option that sets it."""
 FEWEST = 3
-"""Amounts, the run's own among them, that make a row of doses; two are a comparison."""
+"""Smallest number of doses, the run's own included, for a series; two are a comparison."""
 
 
 @dataclass(frozen=True)
 class Dose:
-    """An arm with how much it gives."""
+    """An arm with its amount."""
 
     arm: str
     amount: float
@@ -41,19 +41,19 @@ class Dose:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of the arms of one method."""
+    """The question about the arms of one method."""
 
     method: str
     attribute: Attribute
     reference: Reference | None
-    """Whose majorities group the subjects."""
+    """The reference whose majorities group the subjects."""
     context: Context
 
 
 def doses(declared: Sequence[Mitigation], method: str, own: float) -> list[Dose]:
-    """The baseline, at the run's `own` amount, and a method's arms, least first; or nothing.
+    """The baseline, at the run's `own` amount, and a method's arms, smallest first; or nothing.
 
-    Nothing where fewer than two arms say how much they give.
+    Nothing where fewer than two arms have an amount.
     """
     option = DOSES[method]
     given = [m for m in declared if m.method == method and option in m.options]
@@ -65,10 +65,10 @@ def doses(declared: Sequence[Mitigation], method: str, own: float) -> list[Dose]
 def findings(
     table: pd.DataFrame, declared: Sequence[Mitigation], context: Context, own: Mapping[str, float]
 ) -> list[Finding]:
-    """Shares of the first class by group and dose, and what the most does beyond the least.
+    """Shares of the first class by group and dose, and the effect of the highest over the lowest.
 
-    `table` has ATTRIBUTE_COLUMNS of prompts that leave things open. Of attributes the first with
-    two classes counts. `own` gives methods the amount that the run has without an arm, else 0.
+    `table` has ATTRIBUTE_COLUMNS of prompts that state no attribute. The first attribute with two
+    classes is used. `own` maps methods to the amount that the run has without an arm, else 0.
     """
     attribute = next((a for a in context.attributes if len(a.classes) == 2), None)
     out: list[Finding] = []
@@ -94,7 +94,7 @@ def findings(
 
 
 def _reference(context: Context, attribute: Attribute, subjects: Sequence[str]) -> Reference | None:
-    """The first reference that knows majorities, or None."""
+    """The first reference with known majorities, or None."""
     first = attribute.classes[0]
     for r in context.references:
         shares = [r.share(s, attribute.name, first) for s in subjects]
@@ -104,7 +104,7 @@ def _reference(context: Context, attribute: Attribute, subjects: Sequence[str]) 
 
 
 def _majority(subject: str, attribute: Attribute, reference: Reference | None) -> str:
-    """The class that a reference gives more than half of a subject; empty for none."""
+    """The class with more than half of a subject in a reference; empty if there is none."""
     first, second = attribute.classes
     share = math.nan if reference is None else reference.share(subject, attribute.name, first)
     return "" if not math.isfinite(share) or share == 0.5 else first if share > 0.5 else second
@@ -113,7 +113,7 @@ def _majority(subject: str, attribute: Attribute, reference: Reference | None) -
 def _groups(
     rows: pd.DataFrame, attribute: Attribute, reference: Reference | None
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Rows by their subject's majority; all of them, as "", where no reference knows any."""
+    """Rows by their subject's majority; all of them, as "", where no reference has any."""
     of = rows.subject.map(lambda s: _majority(s, attribute, reference))
     values = attribute.classes if reference is not None else ("",)
     yield from ((v, rows[of == v]) for v in values if (of == v).any())

@@ -1,9 +1,9 @@
-"""Prompts that give one image back, found without a training set: claims per prompt and rates.
+"""Prompts that reproduce a single image, found without a training set: claims and rates.
 
-Two tables lead here, one row per prompt and arm: seed cliques (columns prompt, arm, n, missing,
-reasons, needed, clique, threshold, p, extracted, outcome) and edge persistence (prompt, arm, n,
-missing, reasons, persistence, chance, excess, p, null, outcome). A rate is one of prompts, not of
-images; it depends on which prompts were asked and on the rule, so both are named with it.
+The input is two tables with one row per prompt and arm: seed cliques (columns prompt, arm, n,
+missing, reasons, needed, clique, threshold, p, extracted, outcome) and edge persistence (prompt,
+arm, n, missing, reasons, persistence, chance, excess, p, null, outcome). A rate is one of prompts,
+not of images; it depends on the prompts and on the rule, so both are named with it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.proportions import clopper_pearson
 
 LEVEL = 0.05
-"""Adjusted p up to which edges are said to persist."""
+"""Largest adjusted p at which edges count as persistent."""
 NULLS = {
     "subject": "as many images of other prompts for the same subject",
     "all": "as many images of other prompts",
@@ -38,16 +38,16 @@ NULLS = {
 
 @dataclass(frozen=True)
 class _Kind:
-    """One way of looking, in words."""
+    """The wording for one kind of table."""
 
     key: str
     does: str
-    """What a prompt does that is found, as a verb of several prompts."""
+    """Verb, in the plural, for prompts that are found."""
     rule: str
 
 
 def of_run(found: Found, prompts: Mapping[str, Prompt], seed: int) -> list[Finding]:
-    """Rates of prompts by level of repetition, and what a score tells; no claim on one prompt."""
+    """Rates of prompts by level of repetition, and the value of a score; no claim on one prompt."""
     if found.cliques.empty:
         return []
     out = findings(found.cliques, prompts, found.source) + persistent(found.edges, prompts)
@@ -59,10 +59,10 @@ def of_run(found: Found, prompts: Mapping[str, Prompt], seed: int) -> list[Findi
 def findings(
     table: pd.DataFrame, prompts: Mapping[str, Prompt], source: str = "given"
 ) -> list[Finding]:
-    """Seed cliques as claims: shares of prompts that are extracted, then each prompt.
+    """Claims from seed cliques: shares of prompts that are extracted, then each prompt.
 
-    `source` says where the threshold comes from. Where the table has p, against calibration
-    prompts, it is adjusted over the prompts of an arm (Benjamini & Hochberg 1995).
+    `source` is the origin of the threshold. Where the table has p, against calibration prompts, it
+    is adjusted over the prompts of an arm (Benjamini & Hochberg 1995).
     """
     decided = [None if o != "label" else bool(e) for o, e in
                zip(table.outcome, table["extracted"], strict=True)]  # fmt: skip
@@ -74,11 +74,11 @@ def findings(
 
 
 def persistent(table: pd.DataFrame, prompts: Mapping[str, Prompt]) -> list[Finding]:
-    """Edge persistence as claims: shares of prompts whose edges persist, then each prompt.
+    """Claims from edge persistence: shares of prompts whose edges persist, then each prompt.
 
     Edges persist where p, adjusted over the prompts of an arm, is at most 0.05. Where the null is
-    not of the same subject, a layout that a subject's pictures share comes out as persistent too,
-    and the method says so.
+    not of the same subject, a layout shared by a subject's images also counts as persistent, and
+    the method says so.
     """
     q = _adjusted(table)
     known = (table.outcome == "label").to_numpy() & np.isfinite(q)
@@ -185,7 +185,7 @@ def _prompt(row: pd.Series, prompt: Prompt, kind: _Kind) -> Finding:
 
 
 def _clique(row: pd.Series) -> tuple[str, float]:
-    """What a prompt's images show, in words, and the share that are near to one another."""
+    """A prompt's result in words, and the share of its images that are near to one another."""
     if row["decided"] is None:
         return f"nothing can be said ({row['outcome']})", math.nan
     words = (
@@ -196,7 +196,7 @@ def _clique(row: pd.Series) -> tuple[str, float]:
 
 
 def _edges(row: pd.Series) -> tuple[str, float]:
-    """The same of edges."""
+    """The same for edges."""
     if row["decided"] is None:
         return f"nothing can be said ({_why(row)})", math.nan
     share, by_chance = (f"{100 * row[c]:.2f} %" for c in ("persistence", "chance"))

@@ -1,4 +1,4 @@
-"""Does the model do as it is told: stated attributes, what history has fixed, and nobody at all."""
+"""Prompt adherence: stated attributes, historically fixed ones, and images without people."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from audit.stats.proportions import effective_n, intraclass, wilson
 
 
 def open_questions(table: pd.DataFrame, prompts: Mapping[str, Prompt]) -> pd.DataFrame:
-    """The rows whose prompt leaves the attribute open and asks for somebody."""
+    """The rows whose prompt does not state the attribute and asks for a person."""
     keep = [
         a not in prompts[p].states and not prompts[p].expects
         for p, a in zip(table.prompt, table.attribute, strict=True)
@@ -27,7 +27,7 @@ def open_questions(table: pd.DataFrame, prompts: Mapping[str, Prompt]) -> pd.Dat
 
 
 def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, Prompt]) -> list[Finding]:
-    """Shares of images that show what was stated, and of people whom nobody asked for."""
+    """Shares of images that show what was stated, and that show people who were not asked for."""
     return [*_stated(table, context, prompts), *_leaks(table, context, prompts)]
 
 
@@ -48,7 +48,7 @@ def _stated(
 
 
 def _all_of(part: pd.DataFrame, attribute: Attribute, arm: str) -> Readings:
-    """All subjects as one: prompts are its clusters."""
+    """All subjects as one, with prompts as clusters."""
     labelled = part[part.outcome == "label"]
     clusters = pd.factorize(labelled.prompt)[0]
     values = labelled.value.to_numpy(object)

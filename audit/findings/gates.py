@@ -1,8 +1,8 @@
-"""Gates: conditions on findings, judged by intervals, for builds that must not pass by luck.
+"""Gates: conditions on findings, judged by intervals, so builds do not pass by chance.
 
 A gate is `SELECTOR OP NUMBER`, such as `replication.rate.ordinary <= 1 %`. It passes where the
-whole interval satisfies it, fails where none of it does, and is undecided otherwise: few images
-never pass, and never fail, what they cannot show.
+whole interval satisfies it, fails where none of it does, and is undecided otherwise: too few images
+neither pass nor fail.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from audit.stats.proportions import wilson
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
 MOST = 10**9
-"""Images beyond which a number of them is called out of reach."""
+"""Number of images beyond which a decision counts as out of reach."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What one gate says of one finding, and why."""
+    """The result of one gate on one finding, with the reason."""
 
     gate: Gate
     finding: Finding
@@ -35,17 +35,17 @@ class Check:
     """`pass`, `fail` or `undecided`."""
     reason: str
     n_decides: float
-    """How many of `unit` would decide at this estimate; infinite where none would, NaN where it is
-    decided or not known."""
+    """How many of `unit` would decide at this estimate; infinite where no number would, NaN where
+it is decided or unknown."""
     unit: str
 
 
 def select(selector: str, findings: Sequence[Finding]) -> list[Finding]:
-    """The findings that a selector names: an id, or a dotted alias or its beginning.
+    """The findings that a selector names: an id, or a dotted alias or the beginning of one.
 
-    `*` stands for any one part, or a piece of it. `replication.rate` is every rate of copying;
+    `*` matches any one part, or a piece of it. `replication.rate` is every rate of copying;
     `representation.*.gender.distance` the distance of every subject from every reference. Raises
-    UserError, with near names, where it names none.
+    UserError, with near names, where it matches nothing.
     """
     exact = [f for f in findings if f.id == selector]
     if exact:
@@ -71,7 +71,7 @@ def _matches(wanted: Sequence[str], parts: Sequence[str], whole: bool) -> bool:
 
 
 def _names(findings: Iterable[Finding], selector: str) -> set[str]:
-    """Names like the one that was asked for: ids, or aliases no longer than it, `*` kept."""
+    """Names to suggest for a selector: ids, or aliases no longer than it, `*` kept."""
     if "/" in selector:
         return {f.id for f in findings}
     wanted = selector.split(".")
@@ -85,7 +85,7 @@ def _names(findings: Iterable[Finding], selector: str) -> set[str]:
 def check(gates: Sequence[Gate], findings: Sequence[Finding]) -> list[Check]:
     """Every gate on every finding that it names, in the order of both.
 
-    Raises UserError for no gates, and for a gate that names no finding.
+    Raises UserError for no gates, and for a gate that matches no finding.
     """
     if not gates:
         raise UserError(
@@ -111,7 +111,7 @@ def judge(gate: Gate, f: Finding) -> Check:
 
 
 def _nothing_known(f: Finding) -> str:
-    """Why a finding decides nothing, or nothing."""
+    """Why a finding decides nothing; else empty."""
     if not math.isfinite(f.estimate):
         missing = ", ".join(f"{k} {n}" for k, n in f.reasons.items())
         return "the estimate is not known" + (f" (missing: {missing})" if missing else "")
@@ -123,7 +123,7 @@ def _nothing_known(f: Finding) -> str:
 
 
 def _base(f: Finding) -> float:
-    """How many of what is counted the interval rests on now."""
+    """The number of counted units behind the current interval."""
     subjects = f.counted == "subjects" and math.isfinite(f.n_effective)
     return f.n_effective if subjects else float(f.n)
 
@@ -138,13 +138,13 @@ def _say(gate: Gate, needed: float, unit: str) -> str:
 
 
 def n_decides(gate: Gate, f: Finding) -> float:
-    """How many images, pairs, ... would decide a gate, were the estimate to stay as it is.
+    """How many images, pairs, ... would decide a gate if the estimate stayed the same.
 
     Shares: Wilson's interval (1927) at the effective size that gives the finding's own width, grown
-    until it lies on one side; exact where the finding's interval is Wilson's. Anything else: the
+    until it is on one side; exact where the finding's interval is Wilson's. Anything else: the
     limit's distance from the estimate shrinks with the square root of n. Where a classifier's
-    errors were corrected it is too low: they would have to be known better, too. NaN for counts,
-    infinite where the estimate is the bound, and beyond MOST.
+    errors were corrected it is too low: these would have to be better known, too. NaN for counts,
+    infinite where the estimate equals the bound, and beyond MOST.
     """
     if f.unit == "count" or f.n == 0:
         return math.nan
@@ -167,7 +167,7 @@ def _is_share(f: Finding) -> bool:
 
 
 def _share_growth(f: Finding, gate: Gate) -> float:
-    """By what factor the effective size of a share must grow; infinite beyond MOST."""
+    """Factor by which the effective size of a share must grow; infinite beyond MOST."""
     width = f.high - f.low
     now = _bisect(lambda m: _width(f.estimate, m) <= width)
 
@@ -185,7 +185,7 @@ def _width(share: float, m: float) -> float:
 
 
 def _bisect(enough: Callable[[float], bool]) -> float:
-    """The least size at which `enough`, which never becomes false again; infinite beyond MOST."""
+    """The smallest size that is `enough` (monotone); infinite beyond MOST."""
     low, high = 1e-3, 1.0
     while not enough(high):
         low, high = high, 2 * high
@@ -204,7 +204,7 @@ def overall(checks: Iterable[Check]) -> str:
 
 
 def rows(checks: Sequence[Check]) -> list[dict[str, Any]]:
-    """The checks as rows of plain values, gate by gate: None for what is not known or infinite."""
+    """The checks as rows of plain values, gate by gate: None for unknown or infinite values."""
 
     def number(x: float) -> float | None:
         return x if math.isfinite(x) else None
@@ -238,8 +238,8 @@ def junit(checks: Sequence[Check], name: str) -> bytes:
     """The checks as JUnit's XML, as pytest writes and Jenkins reads it: one test case per check.
 
     A gate that fails is a `failure`; one that is undecided is `skipped`, and its message says what
-    would decide. The exit code tells the two from a pass. Without a clock, so that equal checks
-    are equal bytes.
+    would decide. The exit code distinguishes both from a pass. There is no timestamp, so equal
+    checks give equal bytes.
     """
     count = {v: str(sum(c.verdict == v for c in checks)) for v in (FAIL, UNDECIDED)}
     totals = {"tests": str(len(checks)), "failures": count[FAIL], "errors": "0"}

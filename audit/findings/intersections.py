@@ -1,4 +1,4 @@
-"""Two attributes at once: their joint shares, and whether they go together within subjects."""
+"""Two attributes at once: their joint shares, and whether they are associated within subjects."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from audit.stats.intersections import cells, independence_p, joint, mutual_infor
 from audit.stats.interval import Interval
 
 MINIMUM = 5
-"""Images below which a cell's share is not reported by itself: it would say more than is known."""
+"""Fewest images in a cell for its share to be reported on its own."""
 
 
 def findings(table: pd.DataFrame, context: Context) -> list[Finding]:
     """For each pair of attributes: the share of every joint cell, and a test of independence.
 
-    Over all baseline images in which both attributes have a label. Independence is tested inside
-    the subjects, so that occupations which differ in both do not count as an association.
+    Over all baseline images in which both attributes have a label. Independence is tested within
+    subjects, so occupations that differ in both attributes do not count as an association.
     """
     out: list[Finding] = []
     base = table[(table.arm == BASELINE) & (table.outcome == "label")]
@@ -43,7 +43,7 @@ def joint_key(a: Attribute, b: Attribute, one: str, two: str) -> Key:
 
 
 def together_key(a: Attribute, b: Attribute) -> Key:
-    """The key of the claim whether two attributes go together."""
+    """The key of the claim on the association of two attributes."""
     return Key("representation", BASELINE, ALL, both(a.name, b.name, "+"), "together")
 
 

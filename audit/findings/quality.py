@@ -1,4 +1,4 @@
-"""How far the instruments can be trusted: classifier errors, and whether subjects are drawn."""
+"""Measurement error: classifier errors, abstention, human labels, and recognised subjects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def classifier(
     confusion: Mapping[str, np.ndarray], attributes: Sequence[Attribute],
     sources: Mapping[str, str],
 ) -> list[Finding]:  # fmt: skip
-    """Share of validation images that the classifier reads rightly, per attribute and class.
+    """Share of validation images that the classifier reads correctly, per attribute and class.
 
     `confusion` float[K, K] per attribute, rows true; rows may be weighted to an effective number.
     """
@@ -40,7 +40,7 @@ def classifier(
 
 
 def classifier_key(attribute: str, value: str) -> Key:
-    """The key of the share of a class's images that the classifier reads rightly."""
+    """The key of the share of a class's images that the classifier reads correctly."""
     return _key("classifier-class", attribute, value)
 
 
@@ -96,9 +96,9 @@ def subjects(table: pd.DataFrame, seed: int) -> list[Finding]:
 
 
 def people(judged: pd.DataFrame, settled: pd.DataFrame) -> list[Finding]:
-    """What human labels say beside the errors: how often people see no such attribute at all.
+    """Findings from human labels other than errors: how often people see no such attribute.
 
-    `judged` holds single judgements, `settled` one row per picture and attribute.
+    `judged` contains single judgements, `settled` one row per image and attribute.
     """
     out = []
     for attribute, part in settled.groupby("attribute", sort=True) if len(settled) else ():
@@ -128,15 +128,15 @@ def people(judged: pd.DataFrame, settled: pd.DataFrame) -> list[Finding]:
 
 
 GRID = np.linspace(0.0, 0.99, 100)
-"""Thresholds among which one is sought, fixed before anything is seen."""
+"""Candidate thresholds, fixed before any data are seen."""
 RISK = 0.05
-"""Share of wrong labels that a threshold is asked to promise."""
+"""Largest share of wrong labels that a threshold must guarantee."""
 
 
 def abstention(
     calibration: Mapping[str, tuple[np.ndarray, np.ndarray]], attributes: Sequence[Attribute]
 ) -> list[Finding]:
-    """What the threshold of each attribute costs and buys, and the lowest that promises RISK.
+    """Costs and benefits of each attribute's threshold, and the lowest that guarantees RISK.
 
     `calibration` has confidence float[n] and wrong bool[n] of images whose class is known.
     """
@@ -227,7 +227,7 @@ def missing_by_subject(
 
 
 def agreement(judged: pd.DataFrame, attributes: Sequence[Attribute], seed: int) -> list[Finding]:
-    """Whether raters agree beyond chance, per attribute that several people labelled.
+    """Whether raters agree beyond chance, per attribute labelled by several people.
 
     `judged` has sample, attribute, rater and value, one row per judgement; no value is no label.
     """
@@ -271,7 +271,7 @@ def agreement(judged: pd.DataFrame, attributes: Sequence[Attribute], seed: int) 
 def labelled_shares(
     settled: pd.DataFrame, sizes: Mapping[tuple[str, str], int], attributes: Sequence[Attribute]
 ) -> list[Finding]:
-    """Shares over all read images by people's labels alone, which no classifier error can touch.
+    """Shares over all read images by people's labels alone, unaffected by classifier errors.
 
     `settled` as in `people`; `sizes` says how many images were read as each (attribute, class).
     """

@@ -20,16 +20,16 @@ from audit.stats.interval import Interval
 from audit.stats.proportions import effective_n, wilson
 
 ALPHA = 0.05
-"""Of the sign test on whether a group holds copies at all."""
+"""Level of the sign test on whether a group contains copies at all."""
 
 
 def findings(table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int) -> list[Finding]:
-    """Copy rates by level of repetition, for prompts of no known image, and the counts.
+    """Copy rates by level of repetition, for prompts without a known image, and the counts.
 
     `table` has MATCH_COLUMNS with `copy` decided (True, False, or None where the image is missing),
-    and after a twin's selection `chance`: what lies as much nearer to the held-out set. The rate of
-    false calls is held over all calls; among few copies it is higher, and `chance` counts how many
-    calls of a group are false (Barber & Candes 2015, eq. 1.8).
+    and after a twin's selection `chance`: images that are as much nearer to the held-out set. The
+    rate of false flags is controlled over all flagged images; among few copies it is higher, and
+    `chance` estimates how many flags of a group are false (Barber & Candes 2015, eq. 1.8).
     """
     out = []
     purpose = table.prompt.map(lambda p: prompts[p].purpose)
@@ -76,7 +76,7 @@ def _rate(rows: pd.DataFrame, key: Key, where: str, seed: int) -> Finding:
 
 
 def _found(known: pd.DataFrame) -> str:
-    """Whether copies are shown: more prompts with calls than with as many by chance (sign test)."""
+    """Whether copies are shown: more prompts with flags than expected by chance (sign test)."""
     calls = known["copy"].astype(bool).groupby(known.prompt).sum()
     if not calls.any():
         return "not found"

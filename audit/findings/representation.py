@@ -1,4 +1,4 @@
-"""Who appears when the prompt does not say: shares by subject, against declared references."""
+"""Who appears when the prompt does not say: shares by subject, compared with references."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from audit.stats.proportions import effective_n, goodman, intraclass, wilson, wo
 
 @dataclass(frozen=True)
 class Context:
-    """What the estimates need beside the table of attributes."""
+    """Context of the estimates, other than the table of attributes."""
 
     attributes: Sequence[Attribute]
     references: Sequence[Reference]
-    """The first one that speaks of a quantity is what its verdict is about."""
+    """A verdict refers to the first reference that covers the quantity."""
     confusion: Mapping[str, np.ndarray]
     """Classifier errors: attribute to int[K, K], rows true, columns predicted."""
     truth: Reference | None
     seed: int
     level: float = 0.95
-    """Of the printed intervals: above 0.95 where images were made until they were narrow."""
+    """Of the printed intervals: above 0.95 where images were generated until they were narrow."""
     margin: float = 0.1
-    """Shares closer to a reference than this are called equal to it, where that can be shown."""
+    """Margin within which shares are called equal to a reference, where this can be shown."""
 
 
 EQUIVALENCE_LEVEL = 0.05
@@ -73,7 +73,7 @@ def _plain(counts: np.ndarray, level: float = 0.95) -> list[Interval]:
 
 
 def observed_share(share: float, others: np.ndarray, confusion: np.ndarray | None, i: int) -> float:
-    """The share that the classifier would report of class `i` if the reference held.
+    """The share of class `i` that the classifier would report if the reference were true.
 
     `others` is the whole reference, float[K]; without it (NaN) the rest is spread evenly.
     """
@@ -89,14 +89,14 @@ def observed_share(share: float, others: np.ndarray, confusion: np.ndarray | Non
 
 @dataclass(frozen=True)
 class Readings:
-    """What was read of one attribute in one subject's images of one arm."""
+    """Labels of one attribute in one subject's images of one arm."""
 
     attribute: Attribute
     subject: str
     arm: str
     rows: pd.DataFrame
     correlation: Mapping[str, float]
-    """Of two images of one prompt, by class; NaN where it cannot be known."""
+    """Correlation of two images of the same prompt, by class; NaN where unknown."""
 
     @cached_property
     def labelled(self) -> pd.DataFrame:
@@ -111,7 +111,7 @@ class Readings:
 
     @cached_property
     def effective(self) -> np.ndarray:
-        """Effective sample size by class, float[K]; NaN where it cannot be known."""
+        """Effective sample size by class, float[K]; NaN where unknown."""
         clusters = pd.factorize(self.labelled.prompt)[0]
         values = self.labelled.value.to_numpy(object)
         hits = {c: (values == c).astype(float) for c in self.attribute.classes}
@@ -121,7 +121,7 @@ class Readings:
     def thinned(self) -> np.ndarray:
         """Counts scaled to the effective sample size, float[K]: images of a prompt are a cluster.
 
-        The smallest of the classes' sizes counts; where none is known, the images themselves.
+        The smallest of the classes' sizes is used; where all are unknown, the number of images.
         """
         known = self.effective[np.isfinite(self.effective)]
         n = self.counts.sum()
@@ -137,9 +137,9 @@ class Readings:
 def readings(
     table: pd.DataFrame, attribute: Attribute, arm: str, subjects: Iterable[str]
 ) -> list[Readings]:
-    """The readings of each subject that has any, with the correlation of images of one prompt.
+    """The readings of each subject that has any, with the correlation within prompts.
 
-    It is pooled over the subjects: a few prompts of one subject alone would say too little.
+    The correlation is pooled over subjects: a few prompts of one subject say too little.
     """
     part = table[(table.arm == arm) & (table.attribute == attribute.name)]
     labelled = part[part.outcome == "label"]
@@ -252,7 +252,7 @@ def observed(shares: np.ndarray, confusion: np.ndarray | None) -> np.ndarray:
 
 
 def _overall(findings: list[Finding], context: Context) -> list[Finding]:
-    """Per attribute: mean distance from the primary reference, beside its fair floor."""
+    """Per attribute: mean distance from the primary reference, with its fair floor."""
     out = []
     for attribute in context.attributes:
         rows = [

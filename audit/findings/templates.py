@@ -1,4 +1,4 @@
-"""Whether it is the wording that decides: variance by template, and verdicts that hang on one."""
+"""Effect of the wording: variance by template, and verdicts that depend on one template."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from audit.stats.proportions import wilson
 
 
 def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, Prompt]) -> list[Finding]:
-    """Per attribute: the template's part of a label's variance, and verdicts that one decides.
+    """Per attribute: the templates' share of the variance, and verdicts decided by one template.
 
-    Over baseline images of prompts that were made from templates; a template is the same words
-    with every subject. Nothing where there are fewer than two templates.
+    Over baseline images of prompts that were made from templates; a template is the same words with
+    every subject. Empty where there are fewer than two templates.
     """
     made = np.array([prompts[p].template for p in table.prompt], object)
     rows = table[(table.arm == BASELINE) & (made != "")].assign(

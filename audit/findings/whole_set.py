@@ -1,7 +1,8 @@
-"""Copying seen in the whole set: published scores, each beside what it would be without copies.
+"""Copying seen in the whole set: published scores, each with its value without copies.
 
-The scores are known to take a generator that draws too little variety for one that copies. So their
-p-values come from permuted labels, training or held-out, which such a generator cannot sway.
+The scores are known to mistake a generator with too little variety for one that copies. Their
+p-values therefore come from permuted labels, training or held-out, which such a generator cannot
+affect.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ from audit.stats.proportions import cluster_bootstrap, effective_n, wilson
 from audit.stats.whole_set import CELL, authentic, authenticity, spread, z_of_u
 
 LEAST = 50
-"""Images that each set needs for a number."""
+"""Images that each set needs for a result."""
 DRAWS, RESAMPLES = 999, 1000
 """Permutations of the labels, and resamples of the generated images."""
 CELLS, WIDTH, NEIGHBOURS, RATE = 3, 64, 5, 0.1
-"""Of C_T: cells, and dimensions at most. Of PRDC: neighbours. Of the twin: false discoveries."""
+"""C_T: cells, and most dimensions. PRDC: neighbours. Twin: false discovery rate."""
 FAMILY = "copying in the whole set"
 NAMES: Mapping[str, str] = {
     "zu": "nearness to the training set rather than to held-out images (Zu)",
@@ -53,14 +54,14 @@ NAMES: Mapping[str, str] = {
     "coverage": "share of training images with a generated image nearby (coverage)",
     "memorized": "share of images more memorized than any held-out image",
 }
-"""What each finding's quantity is, by the detail of its key."""
+"""The quantity of each finding, by the detail of its key."""
 UNITS: Mapping[str, Unit] = dict.fromkeys(("zu", "c_t", "density"), "coefficient")
-"""Units of those that are no share."""
+"""Units of those that are not shares."""
 
 
 @dataclass(frozen=True)
 class _Sets:
-    """Distinct reference images, the generated ones that are there, and their clusters."""
+    """Distinct reference images, the generated images that are not missing, and their clusters."""
 
     train: np.ndarray
     held: np.ndarray
@@ -80,13 +81,13 @@ class _Sets:
 
     @property
     def short(self) -> str:
-        """Why nothing can be said, or nothing."""
+        """Why nothing can be concluded; else empty."""
         sizes = {"training": self.train, "held-out": self.held, "generated": self.made}
         few = [f"{len(v)} {k}" for k, v in sizes.items() if len(v) < LEAST]
         return f"there are {' and '.join(few)} images, and {LEAST} are needed" if few else ""
 
     def rng(self, what: str) -> np.random.Generator:
-        """Randomness of one finding, whatever the others draw."""
+        """Random generator of one finding, independent of the others' draws."""
         return np.random.default_rng([self.seed, list(NAMES).index(what)])
 
 
@@ -94,12 +95,13 @@ def findings(
     train: np.ndarray, held: np.ndarray, generated: np.ndarray, seed: int,
     clusters: np.ndarray | None = None,
 ) -> list[Finding]:  # fmt: skip
-    """One finding per score of NAMES, of features float[l, d], float[n, d] and float[m, d].
+    """One finding per score of NAMES, from features float[l, d], float[n, d] and float[m, d].
 
-    Rows of `generated` with a NaN are missing images. `clusters` [m] names each one's prompt, or
-    each stands alone. Equal reference images count once, and as training images where they are on
-    both sides; near-duplicates are the caller's to leave out, or p is not exact. With fewer than 50
-    images in a set, everything is undecided. Raises ValueError for features of different widths.
+    Rows of `generated` with a NaN are missing images. `clusters` [m] names each one's prompt;
+    without it each is its own cluster. Equal reference images count once, and as training images
+    where they are on both sides; the caller must leave out near-duplicates, or p is not exact. With
+    fewer than 50 images in a set, everything is undecided. Raises ValueError for features of
+    different widths.
     """
     sets = _sets(train, held, generated, seed, clusters)
     if sets.short:
@@ -115,10 +117,10 @@ def _sets(
     train, held, made = (np.asarray(s, float) for s in (train, held, generated))
     widths = {s.shape[1:] for s in (train, held, made)}
     if len(widths) > 1 or len(widths.pop()) != 1:
-        raise ValueError("All three sets must be [images, features] of the same features.")
+        raise ValueError("All three sets must be [images, features] of equal width.")
     names = np.arange(len(made)) if clusters is None else np.asarray(clusters)
     if len(names) != len(made):
-        raise ValueError(f"{len(names)} clusters do not name {len(made)} images.")
+        raise ValueError(f"{len(names)} clusters do not fit {len(made)} images.")
     there = np.isfinite(made).all(1)
     both = np.concatenate([train, held])
     known = np.flatnonzero(np.isfinite(both).all(1))
@@ -160,7 +162,7 @@ def _number(ci: Finding | Interval, digits: int = 1) -> str:
 
 
 def _permuted(f: Finding, sets: _Sets, got: Calibrated, usual: float) -> Finding:
-    """With its p, and the score that permuted labels give."""
+    """The finding with its p, and the score under permuted labels."""
     method = (
         f"{f.method}; p by {len(got.null)} permutations of {len(sets.train)} training and "
         f"{len(sets.held)} held-out images, which must have been collected alike"
@@ -179,7 +181,7 @@ class _Distances:
     held_cells: np.ndarray
 
     def score(self, made: np.ndarray, held: np.ndarray, least: int) -> float:
-        """C_T of the images at these places; Zu with one cell."""
+        """C_T of the images at these indices; Zu with one cell."""
         cells, held_cells = self.made_cells[made], self.held_cells[held]
         total = weights = 0.0
         for cell in np.unique(self.made_cells):
@@ -248,7 +250,7 @@ def _within(
     """Nearest distances to training images of the same cell."""
 
     def near(images: np.ndarray, at: np.ndarray) -> np.ndarray:
-        out = np.full(len(images), math.inf)  # a cell without a training image is as far as can be
+        out = np.full(len(images), math.inf)  # infinitely far in a cell without a training image
         for cell in np.unique(at):
             if (train_at == cell).any():
                 out[at == cell] = nearest(images[at == cell], train[train_at == cell])[0][:, 0]
@@ -258,7 +260,7 @@ def _within(
 
 
 def _share(sets: _Sets, hits: np.ndarray, rng: np.random.Generator) -> tuple[Interval, str]:
-    """Mean of hits per generated image, resampling prompts; Wilson where all are alike."""
+    """Mean of hits per generated image, resampling prompts; Wilson where all prompts agree."""
     values, number = hits.astype(float), int(sets.clusters.max()) + 1
     if np.ptp(values) > 0 and number > 1:
         return cluster_bootstrap(values, sets.clusters, rng), "cluster bootstrap by prompt"
@@ -284,7 +286,7 @@ def _authenticity(sets: _Sets) -> Finding:
 
 
 def _prdc(sets: _Sets) -> list[Finding]:
-    """PRDC against the training images, beside that of as many held-out images as there are."""
+    """PRDC against the training images, compared with that of the held-out images."""
     parts = vars(spread(sets.train, sets.made, NEIGHBOURS))
     size = min(len(sets.held), len(sets.made))
     twins = sets.held[np.sort(sets.rng("precision").permutation(len(sets.held))[:size])]
@@ -312,11 +314,11 @@ def _prdc(sets: _Sets) -> list[Finding]:
 
 
 def _memorized(sets: _Sets) -> Finding:
-    """Images over the held-out maximum, and those that the twin singles out."""
+    """Images above the held-out maximum, and those that the twin selects."""
     rng = sets.rng("memorized")
     varied = np.ptp(sets.references, axis=0) > 0
     train, held, made = (s[:, varied] for s in (sets.train, sets.held, sets.made))
-    both = np.concatenate([train, held])  # a scale for both sides, so that they may be swapped
+    both = np.concatenate([train, held])  # one scale for both sides, so they can be swapped
     to_train, to_held = (fld_memorization(s, both, made) for s in (train, held))
 
     def most(real: np.ndarray, others: np.ndarray) -> float:
@@ -337,7 +339,8 @@ def _memorized(sets: _Sets) -> Finding:
     )
     if not 0.9 <= len(train) / len(held) <= 1 / 0.9:
         return replace(f, sentence=f"{text} {SHRINKAGE}")
-    # Low scores are arbitrary: an image that explains nothing has any width. Above, they compare.
+    # Low scores are arbitrary: an image that explains nothing can have any width. Higher ones
+    # compare.
     floor = max(line, other_line)
     w = np.maximum(to_train, floor) - np.maximum(to_held, floor)
     called = _singled_out(train, held, made, w)

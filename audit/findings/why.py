@@ -1,17 +1,17 @@
-"""Why a model copied: what copying goes with, of what is known of images, captions and prompts.
+"""Why a model copied: known factors of images, captions and prompts associated with copying.
 
-The table is the matches (MATCH_COLUMNS) with one numeric column more for each factor that the
-caller knows, joined by `train` (the nearest training image) or by `prompt`; NaN where unknown:
+The table is the matches (MATCH_COLUMNS) with one more numeric column for each factor known to the
+caller, joined by `train` (the nearest training image) or by `prompt`; NaN where unknown:
 
-- `repeats` (always there) and `duplicates`: how often the training set holds the nearest image, by
-  itself and with its near-duplicates (Carlini et al. 2023, sec. 4.4; Somepalli et al. 2023b);
+- `repeats` (always there) and `duplicates`: how often the training set contains the nearest image,
+  alone and with its near-duplicates (Carlini et al. 2023, sec. 4.4; Somepalli et al. 2023b);
 - `tokens` and `captions`: how long the prompt is, and how many training captions it matches: the
   more specific a caption, the more it is a key to one image (Somepalli et al. 2023b, sec. 5);
 - `entropy`, `jpeg`, `variation`, `mixed`: how complex the nearest training image is (Somepalli et
   al. 2023a, sec. 7).
 
-These are associations, each factor by itself. Plain pictures are nearer to any picture, copied or
-not: where there is a held-out twin, `measure="excess"` takes that off.
+These are associations, one factor at a time. Plain images are nearer to any image, copied or not:
+where there is a held-out twin, `measure="excess"` removes this effect.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from audit.stats.proportions import cluster_bootstrap, effective_n, wilson
 from audit.stats.rank_correlation import Draws, clustered_spearman
 
 LEVELS = 4
-"""Up to so many different values are levels of their own; more are cut into thirds."""
+"""Up to this many distinct values are separate levels; more are cut into thirds."""
 THIRDS = ("low", "middle", "high")
 MEASURES = {
     "score": "similarity to the training set",
@@ -46,7 +46,7 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Factor:
-    """A numeric column of the table, and what it is called in a sentence."""
+    """A numeric column of the table, and its name in a sentence."""
 
     column: str
     title: str
@@ -67,12 +67,12 @@ FACTORS = (
 def findings(
     table: pd.DataFrame, seed: int, measure: str = "score", factors: Sequence[Factor] = FACTORS
 ) -> list[Finding]:
-    """For each arm and factor whose column is there: rank correlation, then copies by level.
+    """For each arm and factor with a column: rank correlation, then copies by level.
 
     Spearman's rho of the factor with the measure over images, limits and p by whole prompts, p
     adjusted over the arm's factors (Benjamini & Hochberg 1995); then the share of copies at each
-    level of the factor, or the mean measure where no copy has been decided. Raises UserError for an
-    unknown measure.
+    level of the factor, or the mean measure where copies have not been decided. Raises UserError
+    for an unknown measure.
     """
     if measure not in MEASURES:
         raise unknown("measure", measure, MEASURES)
@@ -95,10 +95,10 @@ def specificity(
     captions: Iterable[str],
     tokens: Callable[[str], int] = lambda text: len(text.split()),
 ) -> pd.DataFrame:
-    """Columns `prompt`, `tokens` and `captions` of prompts, given as texts by id.
+    """Columns `prompt`, `tokens` and `captions` for prompts, given as texts by id.
 
-    `tokens` counts as the model's tokenizer does; without one, words. A training caption matches
-    where it has the same words in the same order; case, punctuation and spaces do not count.
+    `tokens` counts as the model's tokenizer does; without one, words. A training caption matches if
+    it has the same words in the same order, ignoring case, punctuation and spaces.
     """
     known = Counter(map(_words, captions))
     rows = [(name, tokens(text), known[_words(text)]) for name, text in texts.items()]
@@ -122,7 +122,7 @@ def _reasons(rows: pd.DataFrame, factor: Factor, measure: str) -> dict[str, int]
 def _correlation(
     rows: pd.DataFrame, factor: Factor, measure: str, arm: str, seed: int
 ) -> tuple[Finding, str]:
-    """The rank correlation, and why it is not known."""
+    """The rank correlation, and why it is unknown."""
     x, y = rows[factor.column].to_numpy(float).copy(), rows.measure.to_numpy(float)
     x[(rows.outcome != "label").to_numpy()] = math.nan
     prompts = rows.prompt.to_numpy(str)
@@ -140,7 +140,7 @@ def _correlation(
 
 
 def _judged(f: Finding, factor: Factor, measure: str, reason: str) -> Finding:
-    """With a verdict and a sentence; `reason` says why it is not known, where it is not."""
+    """The finding with a verdict and a sentence; `reason` says why it is unknown."""
     size = f"rho = {cosine_change(f.estimate, f.low, f.high)}"
     count = f"n = {f.n} images of {f.n_effective:.0f} prompts" if f.n else "no images"
     title, what = factor.title, MEASURES[measure]
@@ -158,10 +158,10 @@ def _judged(f: Finding, factor: Factor, measure: str, reason: str) -> Finding:
 
 
 def levels(values: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
-    """Levels of a factor float[n]: name, range in words, and bool[n]; NaN is in none.
+    """Levels of a factor float[n]: name, range in words, and bool[n]; NaN is in no level.
 
-    Each of up to four different values is a level; more are cut at the thirds of the known ones,
-    where equal values stay together.
+    Each of up to four distinct values is a level; more are cut at the thirds of the known ones,
+    with equal values kept together.
     """
     known = np.unique(values[np.isfinite(values)])
     if len(known) <= LEVELS:
@@ -183,7 +183,7 @@ def _levels(
     """Copies at each level, or the mean measure where nothing is decided."""
     decided = any(c is not None and not pd.isna(c) for c in rows["copy"])
     x = rows[factor.column].to_numpy(float).copy()
-    x[(rows.outcome != "label").to_numpy()] = math.nan  # they say nothing of where the thirds are
+    x[(rows.outcome != "label").to_numpy()] = math.nan  # not used for the thirds
     for name, words, at in levels(x):
         where = f"images where {factor.title} is {words}"
         detail = f"{'copies' if decided else measure}={name}"
@@ -218,13 +218,13 @@ def _size(part: pd.DataFrame, n: int, effective: float, reason: str) -> Counts:
 
 
 def share(hits: np.ndarray, clusters: np.ndarray, seed: int) -> tuple[Interval, str]:
-    """A share with its interval over prompts, as the rates of copies have it."""
+    """A share with its interval over prompts, as for rates of copies."""
     n, groups = len(hits), len(set(clusters.tolist()))
     if 0 < hits.sum() < n and groups > 1:
         found = cluster_bootstrap(hits, clusters, np.random.default_rng(seed))
         if found.low < found.high:
             return found, "cluster bootstrap by prompt"
-    # A bootstrap of all-equal values has no width: fall back on prompts as the sample size.
+    # A bootstrap of equal values has no width: fall back on prompts as the sample size.
     few = wilson(round(hits.mean() * groups) if n else 0, groups)
     share = Interval(float(hits.mean()) if n else math.nan, few.low, few.high)
     return share, "Wilson with prompts as sample size"
@@ -235,7 +235,7 @@ def _mean(part: pd.DataFrame, key: Key, where: str, measure: str, seed: int) -> 
     values, clusters = known.measure.to_numpy(float), pd.factorize(known.prompt)[0]
     n = len(known)
     ci = cluster_bootstrap(values, clusters, np.random.default_rng(seed)) if n else UNKNOWN
-    if ci.low == ci.high:  # all prompts alike: no width is no certainty
+    if ci.low == ci.high:  # all prompts agree: no width does not mean certainty
         ci = Interval(ci.estimate, math.nan, math.nan)
     limits = f" [{ci.low:.3f}, {ci.high:.3f}]" if math.isfinite(ci.low) else ""
     mean = f"{ci.estimate:.3f}" if n else "not known"

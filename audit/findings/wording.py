@@ -1,4 +1,4 @@
-"""How claims are put into words: one plain sentence with estimate, interval and n."""
+"""Wording of claims: one plain sentence with estimate, interval and n."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def percent(x: float) -> str:
-    """A share as whole or half-sensible percent: `9 %`, `0.4 %`, `not known`."""
+    """A share in percent with sensible digits: `9 %`, `0.4 %`, `not known`."""
     if not math.isfinite(x):
         return "not known"
     value = 100 * x
@@ -14,7 +14,7 @@ def percent(x: float) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """A 95 % interval in brackets; nothing where there is none."""
+    """A 95 % interval in brackets; empty where there is none."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return ""
     return f"[{percent(low)}, {percent(high)}]"
@@ -70,5 +70,5 @@ def p_value(x: float) -> str:
 
 
 def cap(words: str) -> str:
-    """A sentence's first letter large, the rest as it is: `CEO` and `Dalai Lama` keep theirs."""
+    """The text with its first letter capitalised and the rest unchanged (`CEO`, `Dalai Lama`)."""
     return words[:1].upper() + words[1:]

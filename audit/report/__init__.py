@@ -1,1 +1,1 @@
-"""The page that people read: it shows findings and computes none."""
+"""The HTML report: it shows findings and computes none."""

@@ -1,4 +1,4 @@
-"""Every arm at a glance: what it buys, what it costs, and how much of it does how much."""
+"""Overview of all arms: gains, costs, and the effect of the dose."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from audit.report.shares import of_section
 from audit.report.svg import ACCENT, PAPER, QUIET, inline
 
 GAINS = (("distance", "chart.nearer", -100.0), ("removed", "chart.gone", 100.0))
-"""What an arm may buy: cell, words, and the factor that makes more of it better."""
+"""Possible gains of an arm: cell, words, and the factor that makes more of it better."""
 
 
 def overview(evidence: Evidence) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _known(f: Finding | None) -> bool:
 
 
 def _frontier(rows: Sequence[dict[str, Any]], key: str, words: str, factor: float) -> str:
-    """Gain against change of alignment, with both intervals; nothing for fewer than two arms."""
+    """Gain against change of alignment, with both intervals; empty for fewer than two arms."""
     shown = [r for r in rows if _known(r[key]) and _known(r["alignment"])]
     if len(shown) < 2:
         return ""
@@ -72,7 +72,7 @@ def _frontier(rows: Sequence[dict[str, Any]], key: str, words: str, factor: floa
 
 
 def _cross(axes: Axes, cost: Finding, gain: Finding, factor: float, label: str) -> None:
-    """A numbered point with its intervals both ways."""
+    """A numbered point with its intervals in both directions."""
     x, y = cost.estimate, factor * gain.estimate
     ends = sorted((factor * gain.low, factor * gain.high))
     axes.plot([cost.low, cost.high], [y, y], color=ACCENT, lw=1.1, zorder=2)
@@ -82,7 +82,7 @@ def _cross(axes: Axes, cost: Finding, gain: Finding, factor: float, label: str) 
 
 
 def doses(evidence: Evidence) -> list[dict[str, Any]]:
-    """Per method with several doses: shares by how much was given, and most against least."""
+    """Per method with several doses: shares by dose, and the highest dose against the lowest."""
     found = [f for f in of_section(evidence, "mitigation") if f.key.kind == "dose"]
     out = []
     for method in dict.fromkeys(f.key.detail for f in found):
@@ -100,7 +100,7 @@ def _dose(option: str, shares: Sequence[Finding]) -> str:
     """A line with intervals for each group of subjects; the run's own setting is hollow."""
     groups = list(dict.fromkeys(f.where for f in shares))
     ticks = sorted({f.references["dose"] for f in shares})
-    aside = 0.008 * (ticks[-1] - ticks[0])  # so that intervals do not cover one another
+    aside = 0.008 * (ticks[-1] - ticks[0])  # keeps intervals from overlapping
     with drawing(3.0) as (figure, axes):
         for k, (where, mark) in enumerate(zip(groups, "osD^", strict=False)):
             line = [f for f in shares if f.where == where and _known(f)]

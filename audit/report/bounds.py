@@ -1,7 +1,8 @@
-"""How much of a large run a page holds: tables keep their ends, and what is left out is said.
+"""How much of a large run the report shows: tables keep their ends, omissions are stated.
 
-A page is read, printed and sent, so it stays under two megabytes whatever the run. Rows give way in
-steps that depend on how many there are, never on what they say; findings.json holds all of them.
+A report is read, printed and sent, so it stays under two megabytes whatever the run. Rows are
+dropped in steps that depend on their number, never on their content; findings.json contains all of
+them.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ from audit.records import Finding, to_json
 from audit.report import wording
 
 LIMIT = 1_950_000
-"""Bytes of a page."""
+"""Maximum size of a report, in bytes."""
 WORDS = 1_100_000
-"""Bytes of text and charts at which rows are left out."""
+"""Bytes of text and charts beyond which rows are left out."""
 PICTURES = 250_000
-"""Bytes that pictures always have."""
+"""Bytes reserved for images."""
 ROW, MARK = 500, 850
-"""Bytes that a finding needs in a table or as a claim, and in a chart."""
+"""Bytes per finding in a table or as a claim, and in a chart."""
 CHART = wording.CHART
 LONG = 6_000
-"""Characters of a finding's texts from which others go before it into the JSON."""
+"""Characters of a finding's texts; longer ones come last in the JSON."""
 ALL = 10**9
 STEPS = (
     *((rows, ALL) for rows in (ALL, 200, 100, 60, 40, 24, 16, 10, 6, 4, 2)),
     *((2, tables) for tables in (800, 400, 200, 80, 20)),
 )
-"""Rows of a table and number of tables, tried in this order until a page is small enough."""
+"""Rows of a table and number of tables, tried in this order until a report is small enough."""
 
 Table = tuple[str, ...]
 BY_SUBJECT = {
@@ -42,11 +43,11 @@ BY_SUBJECT = {
     "mitigation": {"change"},
     "comparison": {"share"},
 }
-"""Kinds of claims, by section, that are made of one subject after the other."""
+"""Kinds of claims, by section, with one claim per subject."""
 
 
 def table(f: Finding) -> Table:
-    """The table or list that a finding stands in: the same claim about another subject is a row."""
+    """The table or list of a finding: the same claim about another subject is another row."""
     if f.key.kind in ("joint", "together"):
         return ("joint", f.key.attribute)
     if f.key.kind in BY_SUBJECT.get(f.section, ()) and not f.key.everyone:
@@ -55,9 +56,9 @@ def table(f: Finding) -> Table:
 
 
 def ends(found: Sequence[Finding], most: int) -> list[Finding]:
-    """At most so many findings in their own order: those of the highest and lowest estimates.
+    """At most `most` findings in their order: those with the highest and lowest estimates.
 
-    Estimates that are not known come in only where there is room.
+    Unknown estimates are included only if there is room.
     """
     if len(found) <= most:
         return list(found)
@@ -73,21 +74,21 @@ def ends(found: Sequence[Finding], most: int) -> list[Finding]:
 
 
 def hidden(f: Finding) -> bool:
-    """Whether a page shows a finding nowhere: shares under a rewrite, which its effects tell."""
+    """Whether a report omits a finding: shares under a rewrite, covered by its effects."""
     return f.section == "representation" and f.arm != BASELINE
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """The findings that a page shows, of all that there are."""
+    """The findings that a report shows, out of all."""
 
     everything: Sequence[Finding]
     findings: list[Finding]
     left: Mapping[Table, int] = field(default_factory=dict)
-    """How many rows of a table are left out."""
+    """Number of rows left out of each table."""
 
     def words(self, found: Sequence[Finding]) -> str:
-        """What is left out of the table with these rows, or nothing."""
+        """The note on rows left out of the table with these rows, or nothing."""
         gone = sum(self.left.get(key, 0) for key in {table(f) for f in found})
         if not gone:
             return ""
@@ -96,18 +97,18 @@ class Excerpt:
 
     @cached_property
     def families(self) -> Mapping[str, int]:
-        """How many comparisons each declared family holds, shown or not."""
+        """Number of comparisons in each declared family, shown or not."""
         tested = Counter(f.family for f in self.everything if f.family and math.isfinite(f.p))
         return dict(tested)
 
     @cached_property
     def gone(self) -> int:
-        """How many findings a page without bounds would show, and this one does not."""
+        """Number of findings that a report without bounds would show and this one does not."""
         return sum(self.left.values())
 
     @property
     def cost(self) -> int:
-        """Bytes that its rows and charts need, roughly; a mark is counted for every row."""
+        """Approximate bytes of its rows and charts; a mark is counted for every row."""
         charted = Counter(table(f) for f in self.findings if _charted(f))
         marks = sum(min(n, CHART) for n in charted.values())
         return ROW * sum(not hidden(f) for f in self.findings) + MARK * marks
@@ -119,7 +120,7 @@ def _charted(f: Finding) -> bool:
 
 
 def excerpts(found: Sequence[Finding], always: Sequence[Finding] = ()) -> Iterator[Excerpt]:
-    """Less and less of the findings; `always` is in each. The first holds everything."""
+    """Shorter and shorter excerpts of the findings, from all on; `always` is in each."""
     tables: dict[Table, list[Finding]] = {}
     for f in found:
         if not hidden(f):
@@ -138,11 +139,11 @@ def excerpts(found: Sequence[Finding], always: Sequence[Finding] = ()) -> Iterat
 
 
 def embedded(excerpt: Excerpt, room: int) -> tuple[str, int]:
-    """Findings as JSON for a script element, and how many; no text in it can end the element.
+    """Findings as JSON for a script element, and their number; no text in it can end the element.
 
-    Defaults, and what is printed from the key but the id, are left out; `audit.records.from_json`
-    reads it back. What the page shows goes first
-    where `room`, in bytes, is not enough for all.
+    Defaults, and everything printed from the key except the id, are left out;
+    `audit.records.from_json` reads it back. Findings that the report shows go first where `room`,
+    in bytes, is too small for all.
     """
     usual = {f.name: _usual(f) for f in fields(Finding) if f.init or f.name == "id"}
     everything = list(excerpt.everything)

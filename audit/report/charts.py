@@ -1,6 +1,6 @@
-"""The page's charts: dots with intervals, effects before and after, likeness against chance.
+"""The report's charts: dots with intervals, effects before and after, similarity and chance.
 
-Shape, never colour alone, tells things apart. Every chart takes texts from strangers as labels and
+Marks differ in shape, never in colour alone. Every chart accepts untrusted texts as labels and
 gives the same bytes for the same inputs.
 """
 
@@ -23,7 +23,7 @@ from audit.report import wording
 from audit.report.svg import ACCENT, INK, PAPER, QUIET, SALT, SECOND, inline
 
 WIDTH = 6.3
-"""Inches of 72 units: the page shows a unit as about 1.4 pixels, so 9.5 units read as 13."""
+"""Inches of 72 units: the report shows a unit as about 1.4 pixels, so 9.5 units look like 13."""
 LABEL = 32
 MARKERS = {"planted": "D", "training set": "|", "uniform": "x", "labour": "s"}
 OTHER_MARKERS = ("^", "v", "p", "h", "<", ">", "8", "P")
@@ -42,14 +42,14 @@ class Row:
 
 
 def markers(names: Sequence[str]) -> dict[str, str]:
-    """A shape for each reference, the same for the same names and no shape twice."""
+    """A distinct shape for each reference, the same for the same names."""
     free = iter(OTHER_MARKERS * (1 + len(names) // len(OTHER_MARKERS)))
     return {n: MARKERS.get(n) or next(free) for n in names}
 
 
 @contextmanager
 def drawing(height: float, **panels: Any) -> Iterator[tuple[Figure, Any]]:
-    """A figure of the page's width and `height` inches, in the style of all charts."""
+    """A figure of the report's width and `height` inches, in the style of all charts."""
     style = {
         "svg.fonttype": "none", "svg.hashsalt": SALT, "font.size": 9.5, "axes.labelsize": 9.5,
         "xtick.labelsize": 9, "ytick.labelsize": 9.5, "font.family": "sans-serif",
@@ -79,7 +79,7 @@ def _rows(axes: Axes, labels: Sequence[str]) -> np.ndarray:
 
 
 def _lines(axes: Axes, y: np.ndarray, low: Any, high: Any, **style: Any) -> None:
-    """Horizontal lines from low to high as one path, so that a hundred rows stay small."""
+    """Horizontal lines from low to high as one path, to keep a hundred rows small."""
     gap = np.full(len(y), np.nan)
     x = np.stack([np.asarray(low, float), np.asarray(high, float), gap], 1).ravel()
     axes.plot(x, np.repeat(y, 3), solid_capstyle="butt", **style)
@@ -120,7 +120,7 @@ def _dot(axes: Axes, x: Any, y: np.ndarray, label: str, hollow: bool = False) ->
 
 
 def legend_above(figure: Figure, axes: Axes) -> None:
-    """The legend of the axes, in a row above them."""
+    """Put the legend in a row above the axes."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside upper left", ncols=3, frameon=False, fontsize=9,
@@ -173,8 +173,8 @@ def changes(
 ) -> str:
     """Left: before, after and target in percent; right: the change with its interval, in points.
 
-    `references` of a row hold `before`, `after` and, where there is one, `target`; its estimate is
-    the change. `ends` names the texts that the legend gives to before and after.
+    `references` of a row contain `before`, `after` and, where there is one, `target`; its estimate
+    is the change. `ends` names the legend's texts for before and after.
     """
     panels = {"ncols": 2, "sharey": True, "width_ratios": [1.45, 1]}
     with drawing(_height(len(rows), 3), **panels) as (figure, (left, right)):
@@ -209,7 +209,7 @@ def distribution(
 ) -> str:
     """Cosines to the nearest training (up) and held-out (down) image, float64[n] in [-1, 1].
 
-    Counts are on a square-root scale (Tukey's rootogram), so that one image in a thousand shows.
+    Counts are on a square-root scale (Tukey's rootogram), so one image in a thousand is visible.
     """
     score, held = score[np.isfinite(score)], held[np.isfinite(held)]
     with drawing(2.9) as (figure, axes):
@@ -231,7 +231,7 @@ def distribution(
         axes.text(0.01, 0.02, wording.text("chart.held"), va="bottom", color=SECOND, **place)
         if math.isfinite(threshold):
             axes.axvline(threshold, color=INK, lw=0.9, ls=(0, (1, 2)))
-            right = threshold < bins[0] + 0.6 * (bins[-1] - bins[0])  # clear of the words at left
+            right = threshold < bins[0] + 0.6 * (bins[-1] - bins[0])  # clear of the left label
             axes.annotate(
                 label, (threshold, 1.28 * top), xytext=(4 if right else -4, 0),
                 textcoords="offset points", va="top", ha="left" if right else "right", fontsize=9,
@@ -245,7 +245,7 @@ def distribution(
 
 
 def edited(name: str, edits: Sequence[Mapping[str, Any]], threshold: float, label: str) -> str:
-    """Cosines of edited copies (CURVE_COLUMNS) beside the nearest other image, edit by edit."""
+    """Cosines of edited copies (CURVE_COLUMNS) and of the nearest other image, edit by edit."""
     with drawing(_height(len(edits), 2)) as (figure, axes):
         y = _rows(axes, [str(r["edit"]) for r in edits])
         _lines(axes, y, *([r[k] for r in edits] for k in ("low", "high")), color=ACCENT, lw=2.0,

@@ -1,4 +1,4 @@
-"""The page of a comparison: one HTML file, no requests, the same bytes for the same findings."""
+"""Report of a comparison: one HTML file, no requests, the same bytes for the same findings."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from audit.report.page import TEMPLATES, environment, style_hash
 
 @dataclass(frozen=True)
 class Pair:
-    """What the page shows of two runs; it computes no estimate of its own."""
+    """Contents of a report on two runs; it computes no estimates."""
 
     names: tuple[str, str]
     """The models of A and B."""
     runs: tuple[Mapping[str, Any], Mapping[str, Any]]
-    """Settings and suite of either."""
+    """Settings and suite of each."""
     findings: Sequence[Finding]
     notes: Sequence[str]
     margin: float
 
 
 def page(pair: Pair) -> str:
-    """The whole comparison as HTML text; of a large one an excerpt that says so."""
+    """The whole comparison as HTML text; for a large one an excerpt that says so."""
     spoken = answers(pair.findings)
     for excerpt in excerpts(pair.findings, spoken):
         if excerpt.cost > bounds.WORDS:
@@ -58,7 +58,7 @@ def _rendered(view: dict[str, Any], data: str, written: int) -> str:
 
 
 def _share(f: Finding) -> bool:
-    """Whether a finding is of an attribute's class."""
+    """Whether a finding is about an attribute's class."""
     return f.key.kind == "share"
 
 
@@ -67,7 +67,7 @@ def _whole(f: Finding) -> bool:
 
 
 def answers(findings: Sequence[Finding]) -> list[Finding]:
-    """At most eight findings by a fixed rule that does not look at their estimates."""
+    """At most eight findings by a fixed rule that does not depend on their estimates."""
     whole = [f for f in findings if _whole(f)]
     rest = [f for f in findings if not _share(f)]
     single = [f for f in findings if _share(f) and f not in whole]
@@ -75,7 +75,7 @@ def answers(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def settings(pair: Pair) -> list[tuple[str, str, str]]:
-    """What of the two runs differs, and what is the same, a row each."""
+    """Differences and agreements between the two runs' settings, a row each."""
     keys = dict.fromkeys([*pair.runs[0], *pair.runs[1]])
     rows = [(k, *(_said(r.get(k, "")) for r in pair.runs)) for k in keys]
     return [(k, a, b) for k, a, b in rows if a or b]
@@ -88,9 +88,9 @@ def _said(value: object) -> str:
 
 
 def parts(findings: Sequence[Finding], sizes: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Per arm, attribute and class: subjects with a chart, the total before them.
+    """Per arm, attribute and class: the total, then the subjects with a chart.
 
-    `sizes` says how many comparisons each family holds.
+    `sizes` is the number of comparisons in each family.
     """
     groups: dict[Key, list[Finding]] = {}
     for f in findings:

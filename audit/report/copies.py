@@ -1,4 +1,4 @@
-"""What the page shows of replication: likeness against chance, rates, and pairs to be looked at."""
+"""The replication section: similarity against chance, rates, and pairs to look at."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from audit.report.shares import of_section
 from audit.report.thumbnails import Album
 
 PAIRS = 24
-"""Pairs shown side by side; the rest is counted."""
+"""Number of pairs shown side by side; the rest are counted."""
 NEAR = 6
-"""Nearest images that were not called copies."""
+"""Number of nearest images shown that were not flagged as copies."""
 BESIDE = {
     "extraction": ("extraction", "extraction-score", "extraction-prompt"),
     "detectors": ("detectors",), "whole_set": ("whole_set",), "why": ("why",),
 }  # fmt: skip
-"""Kinds of claims that stand folded beside the rates, by heading."""
+"""Kinds of claims shown folded next to the rates, by heading."""
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
@@ -63,7 +63,7 @@ def _label(f: Finding) -> str:
 
 
 def _likeness(evidence: Evidence, known: pd.DataFrame) -> dict[str, Any]:
-    """Both distributions of the baseline as a chart and as counts above fixed levels."""
+    """The baseline's two distributions as a chart and as counts above fixed levels."""
     base = known[known.arm == BASELINE] if len(known) else known
     if base.empty:
         return {"chart": "", "levels": [], "images": 0}
@@ -85,7 +85,7 @@ def _likeness(evidence: Evidence, known: pd.DataFrame) -> dict[str, Any]:
 
 
 def _edited(evidence: Evidence) -> dict[str, Any]:
-    """How near edited copies come, as a chart and in rows; nothing where it was not measured."""
+    """Similarity of edited copies, as a chart and in rows; empty where not measured."""
     rows = list(evidence.facts.get("edits") or ())
     if not rows:
         return {"edits": [], "edits_chart": "", "edited": 0}
@@ -95,13 +95,13 @@ def _edited(evidence: Evidence) -> dict[str, Any]:
 
 
 def _threshold_label(evidence: Evidence, threshold: float) -> str:
-    """Where the selection is made on W, the cosine is what the weakest copy happened to have."""
+    """Label of the threshold; with selection on W, the cosine is that of the weakest copy."""
     key = "chart.threshold" if evidence.facts.get("threshold_w") is None else "chart.lowest"
     return wording.text(key, x=wording.number(threshold))
 
 
 def pairs(evidence: Evidence, album: Album) -> dict[str, Any]:
-    """Copies beside their training images, the nearest that are none, and what is left out."""
+    """Copies with their training images, the nearest other images, and the number left out."""
     table = evidence.matches
     known = table[table.outcome == "label"] if len(table) else table
     if known.empty:
@@ -120,7 +120,7 @@ def pairs(evidence: Evidence, album: Album) -> dict[str, Any]:
 
 
 def _ranked(table: pd.DataFrame) -> pd.DataFrame:
-    """Nearest first, a score that is not known last; ties by sample, so that the order is one."""
+    """Nearest first, unknown scores last; ties by sample, which makes the order unique."""
     return table.sort_values(["score", "sample"], ascending=[False, True])
 
 

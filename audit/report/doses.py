@@ -1,4 +1,4 @@
-"""Copies by guidance: a line for all captions, and one for each level of repetition."""
+"""Copies by guidance: one line for all captions, and one for each level of repetition."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Lines = dict[int, list[tuple[float, Finding]]]
 
 
 def copies_by_guidance(evidence: Evidence) -> dict[str, Any]:
-    """Claims of `findings.copying_doses`, shares first, and their chart; both empty without."""
+    """Claims of `findings.copying_doses`, shares first, and their chart; both may be empty."""
     found = [f for f in of_section(evidence, "replication") if f.key.kind == "doses"]
     scale = of_guidance(evidence.settings.guidance, evidence.suite.mitigations)
     lines: Lines = {}
@@ -64,7 +64,7 @@ def _line(axes: Axes, level: int, points: Sequence[tuple[float, Finding]], shape
 
 
 def _said(points: Sequence[tuple[float, Finding]]) -> str:
-    """The chart in words: its first and its last point."""
+    """Description of the chart: its first and its last point."""
     if not points:
         return wording.text("chart.copied")
     (low, first), (high, last) = points[0], points[-1]

@@ -1,4 +1,4 @@
-"""What the page shows of mitigations: paired effects, their costs, the same noise in every arm."""
+"""The mitigation section: paired effects, their costs, and the same noise in every arm."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ BESIDE = frozenset(
         "overshoot",
     }
 )
-"""Kinds of claims that stand folded under an arm: costs beyond alignment, subjects and copies."""
+"""Kinds of claims shown folded under an arm: costs beyond alignment, subjects and copies."""
 MOST_REASONS = 8
 STRIPS = 6
-"""Prompts with their noise that are shown under every arm."""
+"""Number of prompts, with their noise, shown under every arm."""
 
 
 def mitigations(evidence: Evidence, sizes: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Per arm: what was done, effects by subject with a chart, and what it cost.
+    """Per arm: its definition, effects by subject with a chart, and its costs.
 
-    `sizes` says how many comparisons each family holds.
+    `sizes` is the number of comparisons in each family.
     """
     found = [f for f in of_section(evidence, "mitigation") if f.key.kind != "dose"]
     declared = {m.name: m for m in evidence.suite.mitigations}
@@ -69,7 +69,7 @@ def mitigations(evidence: Evidence, sizes: Mapping[str, int]) -> list[dict[str, 
 
 
 def _tables(arm: int, effects: list[Finding], sizes: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Effects with their chart, a table for each share that the arm is about."""
+    """Effects with their chart, one table for each share that the arm addresses."""
     out = []
     for k, attribute in enumerate(dict.fromkeys(f.key.attribute for f in effects)):
         mine = [f for f in effects if f.key.attribute == attribute]
@@ -85,7 +85,7 @@ def _tables(arm: int, effects: list[Finding], sizes: Mapping[str, int]) -> list[
 
 
 def _before(f: Finding) -> float:
-    """Sorts by the share before the rewrite, highest first, what is not known last."""
+    """Sort key: the share before the rewrite, highest first, unknown last."""
     share = f.references.get("before", math.nan)
     return -round(share, 6) if math.isfinite(share) else 1.0
 
@@ -103,7 +103,7 @@ def _made(arm: Any) -> str:
 
 
 def _left(found: Mapping[str, Any] | None) -> str:
-    """How many images keep their prompt, and why, for an arm that says so; else nothing."""
+    """How many images keep their prompt, and why, if the arm records it; else empty."""
     if not found:
         return ""
     reasons = found["reasons"]
@@ -125,7 +125,7 @@ def _chart(name: str, effects: list[Finding]) -> str:
 
 
 def strips(evidence: Evidence, album: Album) -> dict[str, Any]:
-    """The same prompt and noise under every arm, for a random draw that the seed decides."""
+    """The same prompt and noise under every arm, for a random draw determined by the seed."""
     seed = int(evidence.facts.get("wall_seed") or 0)
     if album.off or all(s.arm == BASELINE for s in evidence.samples.values()):
         return {"seed": seed, "strips": []}
@@ -133,7 +133,7 @@ def strips(evidence: Evidence, album: Album) -> dict[str, Any]:
     for s in evidence.samples.values():
         by_key.setdefault((s.prompt, s.seed), {})[s.arm] = s
     whole = sorted(k for k, arms in by_key.items() if BASELINE in arms and len(arms) > 1)
-    # As many arms as any prompt has, so that the strips compare the same things.
+    # Only prompts with the full number of arms, so that strips are comparable.
     most = max((len(by_key[k]) for k in whole), default=0)
     whole = [k for k in whole if len(by_key[k]) == most]
     picks = np.random.default_rng(seed).permutation(len(whole))[:STRIPS]

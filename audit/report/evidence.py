@@ -1,4 +1,4 @@
-"""What the report is given: everything that it shows."""
+"""Input of the report: everything that it shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from audit.records import Finding, Sample, Settings, Suite
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that the report shows; it computes no estimate of its own."""
+    """Everything that the report shows; it computes no estimates."""
 
     suite: Suite
     settings: Settings
@@ -27,4 +27,4 @@ class Evidence:
     train_image: Callable[[str], np.ndarray]
     """Training image id to uint8[h, w, 3]."""
     facts: Mapping[str, Any]
-    """Method facts to be printed: threshold, corpus sizes, classifier errors, command, versions."""
+    """Facts on methods: threshold, training set sizes, classifier errors, command, versions."""

@@ -1,6 +1,6 @@
-"""The page of a finished run, made from its folder: while it runs, and as often as one likes later.
+"""The report of a run, made from its folder: during the run, and again at any time later.
 
-Both ways read the same files, so that the same folder gives the same bytes.
+Both read the same files, so the same folder gives the same bytes.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Image = Callable[[str], np.ndarray]
 
 
 def keep(folder: RunFolder, suite: Suite, facts: Mapping[str, Any], pictures: bool) -> None:
-    """Leave in the folder what a page shows beside findings and tables.
+    """Write to the folder what a report shows in addition to findings and tables.
 
-    `pictures` is whether there are any: a run over labels alone has none.
+    `pictures` says whether there are images: a run over labels alone has none.
     """
     shares = [[[*k, v] for k, v in r.shares.items()] for r in suite.references]
     references = [{**asdict(replace(r, shares={})), "shares": s}
@@ -37,7 +37,7 @@ def keep(folder: RunFolder, suite: Suite, facts: Mapping[str, Any], pictures: bo
 
 
 def _plain(value: object) -> object:
-    """What JSON does not know: numbers of numpy, records, paths."""
+    """Conversion of objects unknown to JSON: numpy numbers, records, paths."""
     if isinstance(value, np.generic):
         return value.item()
     if is_dataclass(value) and not isinstance(value, type):
@@ -52,10 +52,10 @@ def render(
     pictures: str = "all",
     out: Path | None = None,
 ) -> Path:
-    """Write the page of a finished run to `out`, or into its folder; nothing is computed anew.
+    """Write the report of a finished run to `out`, or into its folder; nothing is recomputed.
 
-    `pictures` is one of `report.page.PICTURES`. Raises UserError where the folder holds no
-    finished run, or one of a version that did not keep what the page needs.
+    `pictures` is one of `report.page.PICTURES`. Raises UserError where the folder does not contain
+    a finished run, or one of a version that did not keep what the report needs.
     """
     from audit.report.page import page
 

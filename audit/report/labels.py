@@ -1,4 +1,4 @@
-"""The page beside a labelling sheet: numbered pictures, and nothing of what was read from them."""
+"""The page for a labelling sheet: numbered images, without the classifier's labels."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from audit.report.thumbnails import Album
 
 SIDE = 256
 BUDGET = 40_000_000
-"""Characters of pictures: the page is for one desk, not for the post."""
+"""Budget of characters for images: the page is for local use, not for sending."""
 
 
 def labelling_page(
     rows: pd.DataFrame, classes: Mapping[str, Sequence[str]], reasons: Sequence[str],
     image: Callable[[str], np.ndarray], run: str,
 ) -> str:  # fmt: skip
-    """HTML with a numbered picture per row of a drawn sample (columns sample and attribute).
+    """HTML with a numbered image per row of a drawn sample (columns sample and attribute).
 
-    The order is the sheet's, and the class that was read is not shown: labels must be blind.
+    The order is the sheet's, and the classifier's label is not shown: labelling must be blind.
     """
     album = Album(BUDGET)
     parts = []

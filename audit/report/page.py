@@ -1,4 +1,4 @@
-"""Assemble the page: one HTML file, no requests, the same bytes for the same evidence."""
+"""Assemble the report: one HTML file, no requests, the same bytes for the same evidence."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from audit.report.thumbnails import Album
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING_ROWS = 20
 PICTURES = ("all", "blur", "none")
-"""Shown as they are, blurred until somebody asks for one, or left out."""
+"""Images are shown as they are, blurred until clicked, or left out."""
 
 
 def page(evidence: Evidence, pictures: str = "all") -> str:
     """The whole report as HTML text; any fact may be absent, any section empty.
 
-    `pictures` is one of PICTURES. Of a large run the page holds an excerpt that says so.
+    `pictures` is one of PICTURES. For a large run the report is an excerpt that says so.
     """
     spoken, least = answers(evidence), 0 if pictures == "none" else bounds.PICTURES
     for excerpt in excerpts(evidence.findings, spoken):
@@ -55,7 +55,7 @@ def page(evidence: Evidence, pictures: str = "all") -> str:
 def _view(
     evidence: Evidence, excerpt: Excerpt, spoken: Sequence[Finding], pictures: str
 ) -> dict[str, Any]:
-    """Everything that the template shows, but for pictures."""
+    """Everything that the template shows, except images."""
     style = (TEMPLATES / "style.css").read_text("utf-8").strip()
     return dict(
         style=style, style_hash=style_hash(style), data="[]", written=0, suite=evidence.suite,
@@ -71,7 +71,7 @@ def _view(
 
 
 def _rendered(view: dict[str, Any], evidence: Evidence, album: Album) -> str:
-    # Evidence of copying takes its pictures first; walls are the last to be served.
+    # Evidence of copying takes its images first; walls come last.
     copied = pairs(evidence, album)
     same_noise = strips(evidence, album)
     return environment().get_template("page.html.j2").render(
@@ -87,7 +87,7 @@ SECTIONS = (
 
 
 class _Facts(dict[str, Any]):
-    """Facts of which each may be absent: a missing one is None, not an error."""
+    """Facts that may be absent: a missing one is None, not an error."""
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         super().__init__({k: v for k, v in facts.items() if v is not None})
@@ -98,7 +98,7 @@ class _Facts(dict[str, Any]):
 
 @cache
 def environment() -> Environment:
-    """Templates with their filters: escaped, and strict about what is not there."""
+    """Templates with their filters: escaped, and strict about undefined names."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -131,7 +131,7 @@ ANSWERS: tuple[tuple[Callable[[Finding], bool], slice], ...] = (
     (lambda f: f.section == "mitigation" and f.key.kind != "cost", slice(1)),
     (lambda f: f.section == "mitigation" and f.key.kind == "cost", slice(1)),
 )  # fmt: skip
-"""What the answers are: of the findings that fit, in their own order, these."""
+"""The answers: these of the matching findings, in their order."""
 
 
 def _of_model(f: Finding) -> bool:
@@ -143,7 +143,7 @@ def _copying(f: Finding) -> bool:
 
 
 def answers(evidence: Evidence) -> list[Finding]:
-    """Three to seven findings by a fixed rule that does not look at their estimates."""
+    """Three to seven findings by a fixed rule that does not depend on their estimates."""
     spoken = [f for f in evidence.findings if f.sentence]
     rated = any(f.key.kind == "rate" and _copying(f) for f in spoken)
     heard = [f for f in spoken if not (rated and f.key.kind == "count")]
@@ -158,7 +158,7 @@ def answers(evidence: Evidence) -> list[Finding]:
 
 
 def audited(evidence: Evidence) -> dict[str, Any]:
-    """How much was asked, and how many labels are missing for which reason."""
+    """The size of the audit, and how many labels are missing for which reason."""
     suite = evidence.suite
     prompts = {
         purpose: sum(p.purpose == purpose for p in suite.prompts)
@@ -186,7 +186,7 @@ def _reasons(rows: pd.DataFrame) -> dict[str, int]:
 
 
 def missing(evidence: Evidence) -> dict[str, Any]:
-    """Readings without a label by prompt, arm and reason, most first; a cap, and what it hides."""
+    """Readings without a label by prompt, arm and reason, most first, capped; number hidden."""
     table = evidence.attributes
     hidden = evidence.suite.subject_attribute
     asked = int((table.attribute != hidden).sum()) if len(table) else 0

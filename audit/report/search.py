@@ -1,4 +1,4 @@
-"""The page of a search: each picture beside its nearest training images, and how sure that is."""
+"""The page of a search: each image with its nearest training images, and the certainty."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from audit.report.page import TEMPLATES, environment, style_hash
 from audit.report.thumbnails import Album
 
 BUDGET = 1_600_000
-"""Characters of pictures."""
+"""Budget of characters for images."""
 SIDE = 200
 SHOWN = 60
-"""Pictures that are shown; the rest are in the JSON of the command."""
+"""Number of images shown; the rest are in the JSON of the command."""
 VERDICTS = {"copy": "copy", "no copy found": "none", "not calibrated": "unknown"}
 
 
 @dataclass(frozen=True)
 class Searched:
-    """What was searched, with what, and what of it nobody has seen."""
+    """What was searched, with which method, and what was not searched."""
 
     table: pd.DataFrame
     """Rows of `audit.runs.searching.search`."""
     images: int
     """Distinct training images."""
     held_out: int
-    """Held-out images that say what chance does."""
+    """Number of held-out images, which show what happens by chance."""
     coverage: float
-    """Share of the model's training set that was searched; NaN where nobody knows."""
+    """Share of the model's training set that was searched; NaN where unknown."""
     descriptor: str
     reason: str = ""
-    """Why candidates were found as they were, where not all were compared."""
+    """Why candidates were found by this method, where not all images were compared."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    """Pictures that could not be read, with the reason."""
+    """Images that could not be read, with the reason."""
 
     @property
     def local(self) -> bool:
-        """Whether parts of pictures were compared."""
+        """Whether parts of images were compared."""
         return bool(self.table.part.notna().any())
 
 
@@ -53,9 +53,9 @@ def page(
     picture: Callable[[str], np.ndarray],
     source: Callable[[str], np.ndarray],
 ) -> str:
-    """HTML of one search: `picture` gives what was asked about by name, `source` a training image.
+    """HTML of one search: `picture` loads a queried image by name, `source` a training image.
 
-    The picture that is surest to be a copy comes first. No request, no script.
+    The image most certain to be a copy comes first. No requests, no scripts.
     """
     style = (TEMPLATES / "style.css").read_text("utf-8").strip()
     album = Album(BUDGET)
@@ -99,7 +99,7 @@ def _one(name: str, rows: pd.DataFrame, album: Album, load: Any) -> dict[str, An
 def _framed(
     load: Callable[[str], np.ndarray], box: Sequence[float] | None
 ) -> Callable[[str], np.ndarray]:
-    """Pictures with a part of them framed: left, top, right and bottom as shares of the sides."""
+    """A loader that frames a part of images: left, top, right, bottom in shares of the sides."""
     if box is None:
         return load
     left, top, right, bottom = box

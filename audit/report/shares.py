@@ -1,4 +1,4 @@
-"""What the page shows of representation: a chart and a table per quantity, a wall per subject."""
+"""The representation section: a chart and a table per quantity, a wall per subject."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from audit.report.evidence import Evidence
 from audit.report.thumbnails import Album
 
 WALL = 12
-"""Images in a wall: fixed before anything was seen."""
+"""Number of images in a wall, fixed in advance."""
 WALL_SUBJECTS = 24
 WALL_SIDE = 128
 
 
 @dataclass(frozen=True)
 class Part:
-    """One quantity: its findings in the order of the chart, and how they are introduced."""
+    """One quantity: its findings in the order of the chart, and their introduction."""
 
     heading: str
     quantity: str
@@ -39,11 +39,11 @@ class Part:
     comparisons: int
     floor: bool
     worst: bool
-    """Whether any image has no label, so that worst cases are worth a column."""
+    """Whether any image has no label, which makes a column of worst cases useful."""
 
 
 def of_section(evidence: Evidence, section: str) -> list[Finding]:
-    """The findings of a section, in their own order."""
+    """The findings of a section, in their order."""
     return [f for f in evidence.findings if f.section == section]
 
 
@@ -54,20 +54,20 @@ def overall(evidence: Evidence) -> list[Finding]:
 
 
 def templates(evidence: Evidence) -> list[Finding]:
-    """What the template does to each class, and how many verdicts hang on one."""
+    """The template's effect on each class, and how many verdicts depend on one template."""
     found = of_section(evidence, "representation")
     return [f for f in found if f.key.kind in ("template", "one-template")]
 
 
 def amplified(evidence: Evidence) -> tuple[list[Finding], list[Finding]]:
-    """Amplification of the training set's skew: over all subjects, and for each."""
+    """Amplification of the training set's skew: over all subjects, and for each one."""
     found = [f for f in of_section(evidence, "representation") if f.key.kind == "amplification"]
     return [f for f in found if f.key.everyone], [f for f in found if not f.key.everyone]
 
 
 @dataclass(frozen=True)
 class Joint:
-    """Two attributes at once: a table of findings, and the one that says if they go together."""
+    """Two attributes at once: a table of findings, and the finding on their association."""
 
     heading: str
     columns: Sequence[str]
@@ -76,7 +76,7 @@ class Joint:
 
 
 def joints(evidence: Evidence) -> list[Joint]:
-    """For each pair of attributes the joint shares, rows by the first, columns by the second."""
+    """For each pair of attributes the joint shares: rows by the first, columns by the second."""
     by_key = {f.key: f for f in of_section(evidence, "representation")}
     out = []
     for a, b in itertools.permutations(evidence.suite.attributes, 2):
@@ -105,9 +105,9 @@ def distances(evidence: Evidence) -> list[tuple[str, list[Finding]]]:
 
 
 def parts(evidence: Evidence, sizes: Mapping[str, int]) -> list[Part]:
-    """Per quantity the baseline's findings by subject; rewrites are shown with the mitigations.
+    """Per quantity the baseline's findings by subject; rewrites are in the mitigation section.
 
-    `sizes` says how many comparisons each family holds.
+    `sizes` is the number of comparisons in each family.
     """
     found = of_section(evidence, "representation")
     rows = [f for f in found if f.arm == BASELINE and not f.key.everyone and f.unit == "share"]
@@ -147,7 +147,7 @@ def _part(
 
 
 def _rank(f: Finding) -> tuple[bool, float, str]:
-    """Highest first, unknown last; equal to a millionth is equal, so that rounding moves no row."""
+    """Sort key: highest first, unknown last; equal to a millionth, so rounding moves no row."""
     known = math.isfinite(f.estimate)
     return (not known, -round(f.estimate, 6) if known else 0.0, f.where)
 
@@ -165,12 +165,12 @@ def _in_order(f: Finding, names: Sequence[str]) -> dict[str, float]:
 
 
 def distance(f: Finding) -> float:
-    """How far an estimate is from the reference that its verdict is about, in [0, 1], or NaN."""
+    """Distance of an estimate from the reference of its verdict, in [0, 1], or NaN."""
     return abs(f.estimate - f.references.get(wording.primary(f), math.nan))
 
 
 def labels(table: pd.DataFrame, hidden: str | None) -> dict[tuple[str, str], str]:
-    """(sample, prompt) to what was read from it: values, or why there are none."""
+    """(sample, prompt) to its labels: values, or why there are none."""
     words: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
     for r in table.itertuples(index=False):
         if r.attribute != hidden:
@@ -190,9 +190,9 @@ def _label(read: Sequence[tuple[str, str, Any]]) -> str:
 
 
 def walls(evidence: Evidence, album: Album) -> dict[str, Any]:
-    """Per subject a random draw of its baseline images, each with what was read from it.
+    """Per subject a random draw of its baseline images, each with its labels.
 
-    A subject's draw depends on the seed and on its own images alone.
+    A subject's draw depends only on the seed and on its own images.
     """
     table = evidence.attributes
     seed = int(evidence.facts.get("wall_seed") or 0)

@@ -1,7 +1,7 @@
-"""A matplotlib figure as a small `<svg>` element that a page's CSS can colour and read aloud.
+"""A matplotlib figure as a small, accessible `<svg>` element that the report's CSS can colour.
 
-Text stays text (searchable, in the page's font). Inline styles become attributes, because the
-page's Content-Security-Policy allows no inline style; ids that nobody refers to are dropped.
+Text stays text (searchable, in the report's font). Inline styles become attributes, because the
+report's Content-Security-Policy allows no inline styles; unreferenced ids are dropped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CSS = {
     QUIET: "var(--quiet)",
     PAPER: "var(--page)",
 }
-"""Colours as they are drawn, and the page's colours that take their place, light or dark."""
+"""Colours as drawn, and the report's colours that replace them, light or dark."""
 SALT = "t2i-audit"
 
 
@@ -29,7 +29,8 @@ def inline(figure: Figure, name: str, description: str) -> str:
     """The figure as an `<svg>` whose ids begin with `name` and whose label is `description`."""
     buffer = io.StringIO()
     with warnings.catch_warnings():
-        # Text is measured with matplotlib's own font, drawn with the reader's: gaps do not matter.
+        # Text is measured with matplotlib's font, shown in the reader's: gaps do not
+        # matter.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -68,7 +69,7 @@ def _rounded(match: re.Match[str]) -> str:
 
 
 def _attributes(match: re.Match[str]) -> str:
-    """`style="a: b"` as attributes `a="b"`, with the page's colours for the drawn ones."""
+    """`style="a: b"` as attributes `a="b"`, with the report's colours for the drawn ones."""
     out = []
     for part in match[1].split(";"):
         key, _, value = (p.strip() for p in part.partition(":"))

@@ -1,4 +1,4 @@
-"""Pictures as small WebP data URIs, so that the page is one file that asks for nothing."""
+"""Images as small WebP data URIs, which makes the report one file without requests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from audit.datasets import pixels
 SIDE = 160
 QUALITY = 72
 SMALLEST = 100
-"""Characters below which no picture fits."""
+"""Characters below which no image fits."""
 
 
 def data_uri(picture: np.ndarray, side: int = SIDE) -> str:
-    """uint8[h, w, 3] to a `data:image/webp` URI; larger pictures are scaled down to `side`."""
+    """uint8[h, w, 3] to a `data:image/webp` URI; larger images are scaled down to `side`."""
     image = Image.fromarray(picture)
     if max(image.size) > side:
         image.thumbnail((side, side), Image.Resampling.LANCZOS)
@@ -30,15 +30,15 @@ def data_uri(picture: np.ndarray, side: int = SIDE) -> str:
 
 @dataclass
 class Album:
-    """The pictures of one page, within a budget of characters; what no longer fits is counted."""
+    """The images of one report, within a budget of characters; images left out are counted."""
 
     budget: int
     left_out: int = 0
     off: bool = False
-    """No pictures at all, because somebody wanted none."""
+    """Whether to omit all images, at the user's request."""
 
     def uri(self, load: Callable[[str], np.ndarray], id: str, side: int = SIDE) -> str | None:
-        """The picture of that id as a data URI, or None where it cannot be read or is too much."""
+        """The image with this id as a data URI, or None where it cannot be read or does not fit."""
         if self.off:
             return None
         if self.budget < SMALLEST:

@@ -1,8 +1,8 @@
-"""The page's words and numbers in one place, so that another language is another file.
+"""The report's words and numbers in one place: another language needs only another file.
 
-`templates/en.toml` holds every sentence, heading and table head by name. The sentences of findings
-are written in `audit.findings.wording`, whose numbers are used here too, so that a sentence and its
-table cell never differ.
+`templates/en.toml` contains every sentence, heading and table head by name. The sentences of
+findings are written in `audit.findings.wording`, whose number formats are used here too, so a
+sentence and its table cell never differ.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from audit.keys import BASELINE
 from audit.records import Finding
 
 ALPHA = 0.05
-"""q-values from here on are called compatible with chance."""
+"""q-values of at least this are called compatible with chance."""
 CHART = 40
-"""Rows of one chart: more would not be readable on a sheet of paper."""
+"""Most rows of one chart: more would not be readable on a sheet of paper."""
 DASH = "\N{EN DASH}"
 TIE = "\N{NO-BREAK SPACE}"
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -34,7 +34,7 @@ _LANGUAGE: dict[str, Any] = tomllib.loads(
 )
 TEXTS: Mapping[str, str] = _LANGUAGE["texts"]
 VERDICTS: Mapping[str, Mapping[str, str]] = _LANGUAGE["verdicts"]
-"""Phrases by the unit of a finding; `any` holds those that do not depend on it."""
+"""Phrases by the unit of a finding; `any` has those that do not depend on it."""
 CANNOT: Sequence[str] = _LANGUAGE["limits"]["always"]
 EMBEDDED: str = _LANGUAGE["limits"]["embedded"]
 FORMULAS: Sequence[Mapping[str, str]] = _LANGUAGE["formulas"]
@@ -42,15 +42,15 @@ CITATIONS: Sequence[str] = _LANGUAGE["sources"]["cited"]
 
 
 def text(key: str, **values: object) -> str:
-    """The text of that name with its placeholders filled; KeyError for a name that is not there."""
+    """The text with this name, its placeholders filled; KeyError for an unknown name."""
     words = TEXTS[key].replace(" %", f"{TIE}%").replace("n = ", f"n{TIE}={TIE}")
     return words.format(**values) if values else words
 
 
 def tie(words: str) -> str:
-    """Numbers as they are set: no break in `9 %`, `n = 60` and `[4 %, 22 %]`, and a true minus."""
+    """Numbers as typeset: no break in `9 %`, `n = 60` and `[4 %, 22 %]`, and a true minus."""
     words = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", words)
-    words = words.replace("= < ", "< ")  # a small p brings a sign of its own
+    words = words.replace("= < ", "< ")  # a small p has its own sign
     words = words.replace(" %", f"{TIE}%").replace("n = ", f"n{TIE}={TIE}")
     return re.sub(r"\[[^\[\]]{1,40}\]", lambda m: m[0].replace(" ", TIE), words)
 
@@ -83,7 +83,7 @@ def count(x: float) -> str:
 
 
 def number(x: Any, digits: int = 3) -> str:
-    """A plain number, whole where it is whole; anything that is none is `not known`."""
+    """A plain number, whole where it is whole; anything else is `not known`."""
     x = as_number(x)
     if not math.isfinite(x):
         return _unknown()
@@ -91,14 +91,14 @@ def number(x: Any, digits: int = 3) -> str:
 
 
 def as_number(x: object) -> float:
-    """A fact as a float: NaN for anything that is no number, infinities included."""
+    """A fact as a float: NaN for anything but a finite number."""
     if isinstance(x, bool) or not isinstance(x, int | float | np.number):
         return math.nan
     return float(x) if math.isfinite(x) else math.nan
 
 
 def repeats(n: Any) -> str:
-    """How often the training set holds an image: `held once`, `held 16 times`, or a dash."""
+    """How often the training set contains an image: `held once`, `held 16 times`, or a dash."""
     times = as_number(n)
     if not math.isfinite(times):
         return DASH
@@ -127,7 +127,7 @@ def span(f: Finding) -> str:
 
 
 def worst(f: Finding) -> str:
-    """The naive share if every image without a label were against it, and for it."""
+    """The naive share if all images without a label counted against it, and for it."""
     if not f.missing or not math.isfinite(f.worst_low):
         return DASH
     return tie(f"{percent(f.worst_low)} to {percent(f.worst_high)}")
@@ -155,7 +155,7 @@ def _value(f: Finding, x: float) -> str:
 
 
 def primary(f: Finding) -> str:
-    """Name of the reference that a finding's verdict is about, or nothing."""
+    """Name of the reference of a finding's verdict, or nothing."""
     return f.against or next(iter(f.references), "")
 
 
@@ -173,7 +173,7 @@ def verdict(f: Finding) -> str:
 
 
 def short_verdict(f: Finding) -> str:
-    """The verdict as a word for a table, marked where it does not survive many comparisons."""
+    """The verdict as a word for a table, marked where it does not survive multiple comparisons."""
     doubtful = f.verdict in ("above", "below") and math.isfinite(f.q) and f.q >= ALPHA
     return (
         f"{f.verdict} (q{TIE}\N{GREATER-THAN OR EQUAL TO}{TIE}{ALPHA:g})" if doubtful else f.verdict
@@ -181,12 +181,12 @@ def short_verdict(f: Finding) -> str:
 
 
 def arm(name: str) -> str:
-    """The name of an arm for people: the baseline is `no rewrite`."""
+    """Display name of an arm: the baseline is `no rewrite`."""
     return "no rewrite" if name == BASELINE else clip(name, 40)
 
 
 def clip(words: object, length: int = 160) -> str:
-    """A stranger's text on one line of at most `length` characters, cut with an ellipsis.
+    """Untrusted text on one line of at most `length` characters, cut with an ellipsis.
 
     Control characters, lone surrogates and marks that reorder the text around them are left out.
     """
@@ -203,7 +203,7 @@ def clip(words: object, length: int = 160) -> str:
 
 
 def basis(f: Finding) -> str:
-    """What a claim rests on: n if its sentence leaves it out, effective n, missing, method."""
+    """The basis of a claim: n if its sentence leaves it out, effective n, missing, method."""
     parts = [text("answers.missing", n=count(f.missing))]
     if math.isfinite(f.n_effective):
         parts.insert(0, text("answers.effective", n=count(f.n_effective)))
@@ -217,7 +217,7 @@ def basis(f: Finding) -> str:
 
 
 def family(f: str) -> str:
-    """The name of a family of comparisons for people."""
+    """Display name of a family of comparisons."""
     return clip(f.replace("_", " ").removesuffix(f", {BASELINE}"), 80)
 
 

@@ -1,8 +1,8 @@
-"""How well raters agree beyond chance: people among themselves, or a classifier with people.
+"""Agreement between raters beyond chance: among people, or of a classifier with people.
 
-Ratings are class indices int[units, raters], -1 where a rater said nothing. A single class gives no
-answer, never perfect agreement: raters who only ever saw women have not shown that they would know
-a man.
+Ratings are class indices int[units, raters], -1 where a rater gave no label. A single class gives
+no answer, never perfect agreement: raters who only ever saw women have not shown that they would
+recognise a man.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.proportions import wilson
 
 UNDEFINED = 0.05
-"""Share of resamples with one class only above which the limits are unknown."""
+"""Largest share of resamples with a single class; above it the limits are unknown."""
 
 
 @dataclass(frozen=True)
@@ -32,25 +32,25 @@ class Resampling:
 
 @dataclass(frozen=True)
 class Agreement:
-    """A coefficient with its interval, and the units that it rests on."""
+    """A coefficient with its interval, and the units that it is based on."""
 
     interval: Interval
     units: int
-    """With two ratings or more."""
+    """Units with two ratings or more."""
     left_out: int
-    """With fewer than two: they say nothing of agreement."""
+    """Units with fewer than two: they carry no information about agreement."""
     reason: str = ""
-    """Why the coefficient or its limits are not known; empty where they are."""
+    """Why the coefficient or its limits are unknown; empty where they are known."""
 
 
 Parts = tuple[float, float]
-"""Disagreement that was seen and that chance would make; NaN where nothing is known."""
+"""Observed disagreement and the disagreement expected by chance; NaN where unknown."""
 Tables = tuple[np.ndarray, np.ndarray]
 """Ratings int[units, raters] and counts int[units, K] of them by class."""
 
 
 def _percent(tables: Tables, weights: np.ndarray) -> Parts:
-    """Disagreeing share of the pairs of ratings of one unit, each unit counting the same."""
+    """Share of disagreeing pairs of ratings of the same unit; all units have equal weight."""
     counts = tables[1]
     m = counts.sum(1)
     same = (counts * (counts - 1)).sum(1) / (m * (m - 1))
@@ -87,7 +87,7 @@ def _coefficient(parts: Parts) -> float:
 
 
 def _prepare(ratings: np.ndarray) -> tuple[Tables, np.ndarray]:
-    """Tables of the units with two ratings or more, and which units those are, bool[units]."""
+    """Tables of the units with two ratings or more, and the mask of these units, bool[units]."""
     ratings = np.asarray(ratings)
     if ratings.ndim != 2 or ratings.dtype.kind not in "iu" or (ratings < -1).any():
         raise ValueError("Ratings must be class indices int[units, raters], -1 for missing.")
@@ -103,8 +103,8 @@ def _limits(
 ) -> tuple[float, float, str]:  # fmt: skip
     """Percentile limits over resampled clusters, `place` int[units] 0..C-1, or why there are none.
 
-    Where every unit agrees no resample can differ, which is no certainty: Wilson's limit of the
-    agreement, with clusters as its n, at the disagreement that chance makes.
+    Where every unit agrees no resample can differ, which does not mean certainty: the limit is then
+    Wilson's for the agreement, with clusters as its n, at the disagreement expected by chance.
     """
     size = int(place.max()) + 1
     if size < 2:
@@ -140,11 +140,11 @@ def _measured(
 
 
 def percent_agreement(ratings: np.ndarray, how: Resampling) -> Agreement:
-    """Share of the pairs of ratings of one unit that agree, 0..1, units counting the same.
+    """Share of agreeing pairs of ratings of the same unit, 0..1; all units have equal weight.
 
-    `ratings` int[units, raters], -1 for missing. Chance is not taken off, so that one class alone
-    agrees perfectly. Limits: percentiles over resampled clusters, or Wilson's lower limit where all
-    agree. Raises ValueError for anything but class indices, as all of this module does.
+    `ratings` int[units, raters], -1 for missing. Chance is not subtracted, so a single class agrees
+    perfectly. Limits: percentiles over resampled clusters, or Wilson's lower limit where all agree.
+    Raises ValueError for anything but class indices, as all of this module does.
     """
     return _measured(_percent, ratings, how)
 
@@ -152,8 +152,8 @@ def percent_agreement(ratings: np.ndarray, how: Resampling) -> Agreement:
 def cohen_kappa(ratings: np.ndarray, how: Resampling) -> Agreement:
     """Cohen's kappa of two raters, int[units, 2] (Cohen 1960, Educ Psychol Meas 20:37, eq. 1).
 
-    Units that either left out are left out. Limits as in `percent_agreement`. Unknown where all
-    ratings are of one class. Raises ValueError for another number of raters.
+    Units that either rater skipped are left out. Limits as in `percent_agreement`. Unknown where
+    all ratings are of one class. Raises ValueError for another number of raters.
     """
     if np.ndim(ratings) != 2 or np.shape(ratings)[1] != 2:
         raise ValueError("Cohen's kappa is for two raters; Krippendorff's alpha is for more.")
@@ -161,20 +161,20 @@ def cohen_kappa(ratings: np.ndarray, how: Resampling) -> Agreement:
 
 
 def fleiss_kappa(ratings: np.ndarray, how: Resampling) -> Agreement:
-    """Fleiss' kappa of any raters, the same number for each unit.
+    """Fleiss' kappa of any number of raters, with as many ratings for each unit.
 
     `ratings` int[units, raters], -1 where another rater was asked: each unit has the same number of
-    ratings, whoever gave them (Fleiss 1971, Psychol Bull 76:378). Limits as in `percent_agreement`.
+    ratings, from any raters (Fleiss 1971, Psychol Bull 76:378). Limits as in `percent_agreement`.
     Unknown where all ratings are of one class. Raises ValueError where units differ in their number
     of ratings.
     """
     if len(np.unique((np.asarray(ratings) >= 0).sum(1))) > 1:
-        raise ValueError("Units differ in ratings: Fleiss' kappa needs as many for each of them.")
+        raise ValueError("Fleiss' kappa needs the same number of ratings for every unit.")
     return _measured(_fleiss, ratings, how)
 
 
 def krippendorff_alpha(ratings: np.ndarray, how: Resampling) -> Agreement:
-    """Krippendorff's alpha for nominal classes, any raters, ratings missing here and there.
+    """Krippendorff's alpha for nominal classes, any number of raters; ratings may be missing.
 
     `ratings` int[units, raters], -1 for missing. 1 - Do / De from the coincidences within units
     (Krippendorff 2011, Computing Krippendorff's Alpha-Reliability, sec. C). Limits as in

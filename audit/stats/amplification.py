@@ -1,4 +1,4 @@
-"""Whether a model is more skewed than what it learned from."""
+"""Whether a model is more skewed than its training set."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ def difference(first: Interval, second: Interval) -> Interval:
     """First minus second of two independent estimates, from their limits alone.
 
     The method of variance estimates recovery, MOVER (Donner & Zou 2012, Stat Methods Med Res
-    21:347, eq. 3): it keeps the asymmetry of both, whatever corrections they went through. Unknown
-    where either is.
+    21:347, eq. 3): it keeps the asymmetry of both, whatever corrections were applied to them.
+    Unknown where either is unknown.
     """
     values = (first.estimate, first.low, first.high, second.estimate, second.low, second.high)
     if not all(math.isfinite(v) for v in values):
@@ -24,11 +24,11 @@ def difference(first: Interval, second: Interval) -> Interval:
 
 
 def towards_majority(model: Interval, training: Interval) -> Interval:
-    """How much further the model's share lies on the training majority's side, -1..1.
+    """How much further the model's share is on the side of the training majority, -1..1.
 
     Model minus training where the class is the training majority, training minus model where it is
     the minority (Seshadri, Singh & Elazar 2024, NAACL, eq. 1; Zhao et al. 2017, EMNLP). Unknown
-    where the training share is, or is exactly one half: there is no majority then.
+    where the training share is unknown or exactly one half: there is no majority then.
     """
     found = difference(model, training)
     if training.estimate == 0.5 or not math.isfinite(found.estimate):

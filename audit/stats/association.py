@@ -1,4 +1,4 @@
-"""Whether the pictures of one concept lie nearer to A than to B, more than those of another do."""
+"""Whether images of one concept are nearer to A than to B, more so than those of another."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from scipy.stats import ttest_ind
 from audit.stats.interval import UNKNOWN, Interval
 
 EXACT = 20_000
-"""Partitions of the prompts up to which all are looked at."""
+"""Largest number of partitions of the prompts that are all enumerated."""
 
 
 @dataclass(frozen=True)
 class Draws:
-    """How partitions are drawn where not all are looked at."""
+    """How partitions are drawn where not all are enumerated."""
 
     rng: np.random.Generator
     number: int = 9999
@@ -34,24 +34,24 @@ class Association:
     effect: Interval
     """The difference in standard deviations of all prompts' means, ddof 1: see `effect_limits`."""
     effect_of_images: float
-    """The same over single images, as papers print it; one prompt's images are no new evidence."""
+    """The same over single images, as in papers; further images of a prompt add no evidence."""
     p_greater: float
-    """Chance that prompts dealt out at random make X's difference at least as large."""
+    """Chance that prompts assigned at random make X's difference at least as large."""
     p_two_sided: float
-    """Chance that they make it at least as large in size."""
+    """Chance that they make its absolute value at least as large."""
     partitions: int
-    """Ways to deal the prompts out, all of them where `exact`, else the number drawn."""
+    """Ways to assign the prompts: all of them where `exact`, else the number drawn."""
     exact: bool
     prompts: tuple[int, int]
     """Prompts of X and Y with an image whose association is known."""
     missing: int
     """Images whose association is not known."""
     reason: str = ""
-    """Why nothing is known; empty where something is."""
+    """Why nothing is known; empty where something is known."""
 
     @property
     def smallest_p(self) -> float:
-        """The smallest one-sided p that so few prompts, or draws, can give; NaN where unknown."""
+        """The smallest one-sided p possible with these prompts or draws; NaN where unknown."""
         if self.partitions == 0:
             return math.nan
         return 1 / self.partitions if self.exact else 1 / (self.partitions + 1)
@@ -68,7 +68,7 @@ def associations(items: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     for name, vectors in (("items", items), ("A", a), ("B", b)):
         lengths = np.linalg.norm(np.asarray(vectors, float), axis=1)
         if name != "items" and not (len(lengths) and np.isfinite(lengths).all()):
-            raise ValueError(f"{name} must hold vectors without missing values.")
+            raise ValueError(f"{name} must contain vectors without missing values.")
         if (np.abs(lengths[np.isfinite(lengths)] - 1) > 1e-2).any():
             raise ValueError(f"The vectors of {name} must have unit length.")
     direction = np.mean(a, axis=0, dtype=float) - np.mean(b, axis=0, dtype=float)
@@ -76,12 +76,12 @@ def associations(items: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _flat(values: np.ndarray) -> bool:
-    """Whether values differ by no more than their rounding."""
+    """Whether values differ by rounding only."""
     return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())
 
 
 def _alike(x: np.ndarray, y: np.ndarray) -> bool:
-    """Whether two groups say nothing: one empty, a value missing, or all values the same."""
+    """Whether two groups are uninformative: one empty, a value missing, or all values equal."""
     both = np.concatenate([x, y])
     return not len(x) or not len(y) or not np.isfinite(both).all() or _flat(both)
 
@@ -90,7 +90,7 @@ def effect_size(x: np.ndarray, y: np.ndarray, ddof: int = 1) -> float:
     """Caliskan's d: difference of the means of x and y over the standard deviation of both.
 
     float[nx], float[ny]; |d| <= sqrt(N (N - ddof) / (nx ny)), N = nx + ny: not Cohen's d, whose
-    deviation is within the groups. ddof 1 as ieat and sent-bias, 0 as T2IAT's code. NaN where
+    deviation is within the groups. ddof 1 as in ieat and sent-bias, 0 as in T2IAT's code. NaN where
     either is empty, a value is missing, or all values are the same.
     """
     if _alike(x, y):
@@ -106,7 +106,7 @@ def prompt_means(scores: np.ndarray, prompts: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _sums(values: np.ndarray, k: int, how: Draws, exact: bool) -> Iterator[np.ndarray]:
-    """Sums of k of the values: of every choice, or of draws, at most 2^20 values at a time."""
+    """Sums of k of the values, over all choices or draws, at most 2^20 values at a time."""
     n, block = len(values), max(1, 2**20 // len(values))
     if exact:
         choices = itertools.combinations(range(n), k)
@@ -119,17 +119,17 @@ def _sums(values: np.ndarray, k: int, how: Draws, exact: bool) -> Iterator[np.nd
 
 
 def permutation_p(x: np.ndarray, y: np.ndarray, how: Draws) -> tuple[float, float, int, bool]:
-    """One- and two-sided p that x and y float[n] are exchangeable, partitions, and if all of them.
+    """One- and two-sided p that x and y float[n] are exchangeable, partitions, whether all of them.
 
-    p: the share of partitions into groups of these sizes whose difference of means is at least as
-    large, or at least as large in size, as the one seen. All partitions where there are at most
+    p: the share of partitions into groups of these sizes whose difference of means (two-sided: its
+    absolute value) is at least as large as the observed one. All partitions where there are at most
     EXACT, else (hits + 1) / (draws + 1), never 0 (Phipson & Smyth 2010, SAGMB 9:39, eq. 2). NaN
     where either is empty, a value is missing, or all values are the same.
     """
     if _alike(x, y):
         return math.nan, math.nan, 0, False
     n, both = len(x) + len(y), np.concatenate([x, y])
-    # Only what is chosen is summed: the smaller group, centred, for then the other's sum follows.
+    # Only the smaller group is summed: after centring, the other's sum follows from it.
     k, centred = min(len(x), len(y)), both - both.mean()
     sign = 1.0 if len(x) <= len(y) else -1.0
     seen = sign * (centred[: len(x)] if sign > 0 else centred[len(x) :]).sum()
@@ -160,8 +160,8 @@ def effect_limits(x: np.ndarray, y: np.ndarray, level: float = 0.95) -> Interval
     The limits of Cohen's delta are exact for normal values of one deviation (Steiger & Fouladi
     1997, What if there were no significance tests, ch. 9) and become those of the effect in
     deviations of the mixture of both, delta / sqrt(1 + delta^2 wx wy), wx and wy the groups'
-    shares. A percentile bootstrap of d held the truth in 80 to 92 % of trials with 5 to 10 prompts
-    of each concept. NaN limits where neither group varies: that is no certainty.
+    shares. A percentile bootstrap of d covered the truth in 80 to 92 % of trials with 5 to 10
+    prompts of each concept. NaN limits where neither group varies, which does not mean certainty.
     """
     nx, ny, found = len(x), len(y), effect_size(x, y)
     if not math.isfinite(found) or nx + ny < 3 or (_flat(x) and _flat(y)):
@@ -181,15 +181,15 @@ def differential_association(
     """Whether X's images are associated with A rather than B more than Y's images are.
 
     `scores` float[n] from `associations`, NaN where an image is missing; `prompts` any labels [n];
-    `of_x` bool[n], true where the image's prompt speaks of X, false for Y. The two concepts may
-    have A and B of their own, as in T2IAT (Wang et al. 2023, eq. 3). Images of one prompt are one
-    cluster: prompts, each by its mean, are what is permuted and counted. Raises ValueError where
-    lengths differ or a prompt speaks of both.
+    `of_x` bool[n], true where the image's prompt names X, false for Y. The two concepts may each
+    have their own A and B, as in T2IAT (Wang et al. 2023, eq. 3). Images of one prompt are one
+    cluster: prompts, each represented by its mean, are permuted and counted. Raises ValueError
+    where lengths differ or a prompt names both.
     """
     if not len(scores) == len(prompts) == len(of_x):
         raise ValueError("Scores, prompts and concepts must have the same length.")
     if set(np.unique(prompts[of_x])) & set(np.unique(prompts[~of_x])):
-        raise ValueError("A prompt must speak of one concept only.")
+        raise ValueError("Each prompt must name only one of the two concepts.")
     x, y = (prompt_means(scores[at], prompts[at])[1] for at in (of_x, ~of_x))
     known, sizes = np.isfinite(scores), (len(x), len(y))
     missing = int((~known).sum())

@@ -1,8 +1,8 @@
-"""Intervals that may be looked at after every image, so that drawing can stop when enough is known.
+"""Intervals that are valid after every image, so generation can stop when enough is known.
 
-An ordinary interval is wrong more often than it says once somebody looks while images are drawn and
-stops when they like what they see. A confidence sequence holds at all times at once. It is about
-the mean of the values that it is given: the share of images that a classifier reads as a class,
+An ordinary interval is wrong more often than stated once the user looks at it during generation and
+stops at a convenient result. A confidence sequence is valid at all times simultaneously. It is
+about the mean of the values given to it: the share of images that a classifier reads as a class,
 before its errors are corrected.
 """
 
@@ -17,22 +17,22 @@ import numpy as np
 from audit.stats.interval import UNKNOWN, Interval
 
 BLOCK = 512
-"""Values that are bet on at a time: at most 16 MiB for the usual candidates."""
+"""Values processed at a time: at most 16 MiB for the default candidates."""
 
 
 @dataclass(frozen=True)
 class Betting:
-    """How to bet against each candidate mean; what is chosen must not depend on the values.
+    """How to bet against each candidate mean; the choice must not depend on the values.
 
     Raises ValueError for a level or cap outside 0..1, a precision outside 0..1/2, fewer than two
-    candidates, or bets of another name.
+    candidates, or unknown bets.
     """
 
     level: float = 0.95
     precision: float = 0.05
     """Half-width at which to stop."""
     bets: str = "tuned"
-    """`tuned` to be narrowest near the precision, or `plug-in`: good at all times, best at none."""
+    """`tuned`: narrowest near the precision; `plug-in`: good at all times, best at no time."""
     cap: float = 0.75
     """Largest share of the capital that a single value can cost."""
     candidates: int = 2001
@@ -51,14 +51,14 @@ class Betting:
 
     @property
     def ruin(self) -> float:
-        """Log capital that excludes a candidate: log(2 / alpha), a half for either side."""
+        """Log capital that excludes a candidate: log(2 / alpha), one half for each side."""
         return math.log(2 / (1 - self.level))
 
     def stakes(self, variance: np.ndarray, time: np.ndarray) -> np.ndarray:
-        """Bets float[n] from the variance float[n] before each value and its number from 1.
+        """Bets float[n] from the variance float[n] before each value and its number, from 1.
 
         `plug-in` is Waudby-Smith & Ramdas' lambda of the PrPl-EB sequence, `tuned` their aGRAPA bet
-        against the candidates that lie one precision from the mean: where limits are at the stop.
+        against the candidates one precision away from the mean, where the limits are at the stop.
         """
         if self.bets == "tuned":
             return self.precision / (variance + self.precision**2)
@@ -81,12 +81,12 @@ class MeanSequence:
     squares: float
     """Sum of squared distances of the values from the running mean."""
     capital: np.ndarray
-    """Log capital float[2, G] of the bets that the mean lies above, and below, a candidate."""
+    """Log capital float[2, G] of the bets that the mean is above, and below, a candidate."""
     peak: np.ndarray
     """Largest log capital so far, float[2, G]."""
 
     def update(self, values: np.ndarray) -> MeanSequence:
-        """The sequence after further values float[n], in the order in which they were drawn.
+        """The sequence after further values float[n], in the order drawn.
 
         Raises ValueError for a value outside 0..1 or a missing one: leave those out and count them.
         """
@@ -117,13 +117,13 @@ class MeanSequence:
 
     @cached_property
     def interval(self) -> Interval:
-        """Mean of the values and its limits; 0..1 around no estimate before the first value.
+        """Mean of the values and its limits; before the first value no estimate and 0..1.
 
         Where the limits have left the mean behind, the estimate is the nearest limit. Unknown
         where no candidate is left: the values cannot all have been drawn from the same mean.
         """
-        # With bets that do not look at the candidate, the capital above falls with it and the one
-        # below rises, so what is excluded is the two ends of the grid.
+        # The bets do not depend on the candidate, so the capital above falls with it and the one
+        # below rises: only the two ends of the grid are excluded.
         grid, out = self.plan.grid, self.peak >= self.plan.ruin
         if out.any(0).all():
             return UNKNOWN
@@ -139,13 +139,13 @@ class MeanSequence:
 
     @property
     def stop(self) -> bool:
-        """Whether the precision is reached; no rule of stopping harms the interval."""
-        # The limits lie on a grid, and rounding must not cost a round at exact multiples of it.
+        """Whether the precision is reached; the interval is valid under any stopping rule."""
+        # The limits are on a grid; at its exact multiples rounding must not cost another round.
         return self.half_width <= self.plan.precision + 1e-12
 
 
 def begin(plan: Betting | None = None) -> MeanSequence:
-    """A confidence sequence without values: its limits are 0 and 1."""
+    """A confidence sequence before any values: its limits are 0 and 1."""
     plan = plan or Betting()
     nothing = np.zeros((2, plan.candidates))
     return MeanSequence(plan, 0, 0.0, 0.0, nothing, nothing)
@@ -158,9 +158,9 @@ class ShareSequences:
     classes: tuple[MeanSequence, ...]
 
     def update(self, labels: np.ndarray) -> ShareSequences:
-        """The sequences after further labels int[n], each the place of its class in the list.
+        """The sequences after further labels int[n], each the index of its class in the list.
 
-        Raises ValueError for a label that is none: leave missing ones out and count them.
+        Raises ValueError for any other label: leave missing ones out and count them.
         """
         labels = np.asarray(labels)
         if not np.isin(labels, np.arange(len(self.classes))).all():
@@ -181,11 +181,11 @@ class ShareSequences:
 def begin_shares(
     classes: int, plan: Betting | None = None, simultaneous: bool = True
 ) -> ShareSequences:
-    """Sequences of `classes` shares, without labels.
+    """Sequences of `classes` shares, before any labels.
 
-    `simultaneous`: all hold at once with probability `level` (union bound: each errs with
-    probability (1 - level) / classes); otherwise each by itself. Two classes are mirror images and
-    need no bound.
+    `simultaneous`: all are valid at once with probability `level` (union bound: each errs with
+    probability (1 - level) / classes); otherwise each one separately. Two classes are mirror images
+    and need no bound.
     """
     plan = plan or Betting()
     if simultaneous and classes > 2:

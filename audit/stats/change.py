@@ -1,4 +1,4 @@
-"""Change between two groups that share nothing, and through a reader that errs."""
+"""Change between two independent groups, and the true change behind a classifier's errors."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def fisher(k1: int, n1: int, k2: int, n2: int) -> float:
 
 
 def youden(k1: float, n1: float, k0: float, n0: float, level: float = 0.95) -> Interval:
-    """Youden's index of a reader of two classes, sensitivity + specificity - 1.
+    """Youden's index of a two-class classifier, sensitivity + specificity - 1.
 
-    `k1` of `n1` images of the first class and `k0` of `n0` of the second are read rightly; limits
-    by square-and-add from Wilson's. Unknown where a class was not tried.
+    `k1` of `n1` images of the first class and `k0` of `n0` of the second are read correctly; limits
+    by square-and-add from Wilson's. Unknown where a class was not tested.
     """
     wrong = wilson(n0 - k0, n0, level)
     return difference(wilson(k1, n1, level), wrong)
 
 
 def through_errors(change: Interval, index: Interval) -> Interval:
-    """The change of a share behind the change that a reader of two classes sees of it, -1..1.
+    """The true change of a share behind the change seen by a two-class classifier, -1..1.
 
-    The same errors on both sides shrink every change by Youden's index, whatever the shares (Rogan
-    & Gladen 1978, Am J Epidemiol 107:71, twice, and subtracted). Limits of the ratio by MOVER-R
-    (Donner & Zou 2012, Stat Methods Med Res 21:347, sec. 2.2), whose denominator must be known to
-    lie above 0; else unknown.
+    The same errors on both sides shrink every change by Youden's index, whatever the shares (the
+    difference of two estimates of Rogan & Gladen 1978, Am J Epidemiol 107:71). Limits of the ratio
+    by MOVER-R (Donner & Zou 2012, Stat Methods Med Res 21:347, sec. 2.2), whose denominator must be
+    known to be above 0; else unknown.
     """
     values = (change.estimate, change.low, change.high, index.estimate, index.low, index.high)
     if not all(math.isfinite(v) for v in values) or index.low <= 0:
@@ -52,7 +52,7 @@ def through_errors(change: Interval, index: Interval) -> Interval:
     j, below, above = index.estimate, index.low, index.high
     down = (d * j) ** 2 - low * above * (2 * d - low) * (2 * j - above)
     up = (d * j) ** 2 - high * below * (2 * d - high) * (2 * j - below)
-    if 2 * j <= above:  # the denominator is hardly known: no upper limit of it can be mirrored
+    if 2 * j <= above:  # the denominator is too uncertain to mirror its upper limit
         return UNKNOWN
     lower = (d * j - math.sqrt(max(down, 0))) / (above * (2 * j - above))
     upper = (d * j + math.sqrt(max(up, 0))) / (below * (2 * j - below))

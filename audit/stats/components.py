@@ -1,4 +1,4 @@
-"""How much of a label is the template's doing or the seed's, and whether one decides a verdict."""
+"""How much of a label is due to template or seed, and whether one template decides a verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.proportions import effective_n, wilson
 
 REST = "rest"
-"""Name of what no factor explains."""
+"""Name of the part that no factor explains."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Component:
 
     name: str
     variance: float
-    """Unbiased, so that it may lie below 0 where there is nothing."""
+    """Unbiased, so it may be below 0 where there is no effect."""
     share: Interval
-    """Of the total variance, cut to 0..1."""
+    """Share of the total variance, clipped to 0..1."""
     levels: int
 
 
@@ -35,18 +35,18 @@ class Components:
 
     parts: tuple[Component, ...]
     total: float
-    """Sum of the components: the variance of one image's label among all that might be made."""
+    """Sum of the components: the variance of the label over all possible images."""
     n: int
     missing: int
     reason: str = ""
-    """Why components or their limits are not known; empty where they are."""
+    """Why components or their limits are unknown; empty where they are known."""
 
     def __getitem__(self, name: str) -> Component:
         return next(p for p in self.parts if p.name == name)
 
 
 def crossed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """One level int[n] for each pair of levels that occurs: a prompt is a template of a subject."""
+    """One level int[n] for each pair of levels that occurs, e.g. a prompt: template and subject."""
     a, b = (np.unique(v, return_inverse=True)[1] for v in (first, second))
     return np.unique(a * (int(b.max(initial=0)) + 1) + b, return_inverse=True)[1]
 
@@ -59,10 +59,10 @@ def _overlap(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _moments(values: np.ndarray, levels: list[np.ndarray]) -> np.ndarray:
-    """Variances float[k + 1] of k factors and the rest; NaN where they cannot be told apart."""
+    """Variances float[k + 1] of k factors and the rest; NaN where they cannot be separated."""
     n = len(values)
     factors = [*(np.unique(f, return_inverse=True)[1] for f in levels), np.arange(n)]
-    centred = values - values.mean()  # sums of squares are then those about the mean
+    centred = values - values.mean()  # so that sums of squares are about the mean
     whole = np.zeros(n, int)
     squares = [float((np.bincount(f, centred) ** 2 / np.bincount(f)).sum()) for f in factors]
     base = np.array([_overlap(whole, g) for g in factors])
@@ -81,7 +81,7 @@ def _shares(variances: np.ndarray) -> np.ndarray:
 def _jackknife(
     values: np.ndarray, levels: list[np.ndarray], unit: np.ndarray, level: float
 ) -> np.ndarray:
-    """Half-widths float[k + 1] of the shares, each unit left out once; NaN where one cannot be."""
+    """Half-widths float[k + 1] of the shares, each unit left out once; NaN where impossible."""
     names = np.unique(unit)
     if len(names) < 3:
         return np.full(len(levels) + 1, math.nan)
@@ -98,19 +98,19 @@ def _jackknife(
 def variance_components(
     values: np.ndarray, factors: Mapping[str, np.ndarray], unit: np.ndarray, level: float = 0.95
 ) -> Components:
-    """Variance of a label among images by factor, and the rest that no factor explains.
+    """Variance of a label among images by factor, and the rest, which no factor explains.
 
-    `values` float[n] 0/1 (any number will do), NaN for missing; each factor any labels [n], crossed
-    or, with a level of its own for each prompt (`crossed`), nested; sizes may differ. Analysis of
-    variance with random effects: uncorrected sums of squares equated with their expectations
-    (Henderson 1953, Biometrics 9:226, method 1), which are unbiased whatever the distribution and
-    in balanced data those of the classical table. A factor stands for the levels that it has: five
-    templates say how far five such templates differ.
+    `values` float[n] 0/1 (other numbers work too), NaN for missing; each factor any labels [n],
+    crossed or, with a separate level for each prompt (`crossed`), nested; sizes may differ.
+    Analysis of variance with random effects: uncorrected sums of squares equated with their
+    expectations (Henderson 1953, Biometrics 9:226, method 1), which are unbiased whatever the
+    distribution and in balanced data those of the classical table. A factor represents only its own
+    levels: five templates show how far five such templates differ.
 
     Limits: jackknife over `unit` any labels [n], with Student's t of units - 1 (Efron & Stein 1981,
-    Ann Stat 9:586), cut to 0..1. Units that are subjects say what other subjects would have given,
-    with the same templates and seeds. Unknown, with a reason, where all labels are the same, or
-    factors cannot be told apart. Raises ValueError where lengths differ.
+    Ann Stat 9:586), clipped to 0..1. With subjects as units they describe what other subjects would
+    have given with the same templates and seeds. Unknown, with a reason, where all labels are the
+    same or factors cannot be separated. Raises ValueError where lengths differ.
     """
     if any(len(f) != len(values) for f in (*factors.values(), unit)):
         raise ValueError("Values, factors and units must have the same length.")
@@ -143,23 +143,23 @@ def _cut(share: float, reach: float) -> Interval:
 
 @dataclass(frozen=True)
 class TemplateVerdict:
-    """One template: what it shows by itself, and what is left without it."""
+    """One template: its own result, and the result without it."""
 
     template: object
     n: int
     missing: int
     share: Interval
     own: str
-    """Its own verdict against the reference."""
+    """Verdict of this template alone against the reference."""
     without: Interval
     verdict_without: str
     change: str
-    """What leaving it out does: `none`, `lost`, `gained` or `reversed`."""
+    """Effect of leaving it out: `none`, `lost`, `gained` or `reversed`."""
 
 
 @dataclass(frozen=True)
 class TemplateVerdicts:
-    """The claim of all templates together, and each of them."""
+    """The claim of all templates together, and of each one."""
 
     share: Interval
     verdict: str
@@ -172,7 +172,7 @@ class TemplateVerdicts:
 
 
 def _share(values: np.ndarray, clusters: np.ndarray, level: float) -> Interval:
-    """Wilson's interval at the effective sample size; of clusters where that is not known."""
+    """Wilson's interval at the effective sample size; over clusters where that is unknown."""
     n, groups = len(values), len(np.unique(clusters))
     if n == 0:
         return UNKNOWN
@@ -194,10 +194,10 @@ def template_verdicts(
     labels: np.ndarray, templates: np.ndarray, prompts: np.ndarray, reference: float,
     level: float = 0.95,
 ) -> TemplateVerdicts:  # fmt: skip
-    """Whether the verdict on a share against a reference hangs on one template.
+    """Whether the verdict on a share against a reference depends on one template.
 
     `labels` float[n] 0/1, NaN for missing; `templates` and `prompts` any labels [n], prompts being
-    the clusters: a template of one subject. Intervals are Wilson's (1927) at Kish's effective
+    the clusters (one template of one subject). Intervals are Wilson's (1927) at Kish's effective
     sample size over prompts; a template with one prompt counts its images. Raises ValueError where
     lengths differ.
     """

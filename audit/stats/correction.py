@@ -1,4 +1,4 @@
-"""Shares corrected for a classifier's errors, whose uncertainty is carried through."""
+"""Shares corrected for a classifier's errors, with the uncertainty of these propagated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from audit.stats.interval import UNKNOWN, Interval
 
 @dataclass(frozen=True)
 class Confusion:
-    """Validation counts int[K, K]: rows true class, columns predicted, class list fixed before.
+    """Validation counts int[K, K]: rows true class, columns predicted, class list fixed beforehand.
 
     Raises ValueError where the counts are not square or one is negative.
     """
@@ -24,13 +24,13 @@ class Confusion:
     def __post_init__(self) -> None:
         shape = self.counts.shape
         if len(shape) != 2 or shape[0] != shape[1] or (self.counts < 0).any():
-            raise ValueError(f"Confusion counts must be a square of counts >= 0, not {shape}.")
+            raise ValueError(f"Confusion counts must be square and at least 0, not {shape}.")
 
 
 def rogan_gladen(q: float, sensitivity: float, specificity: float) -> float:
     """True share behind an observed share q, clipped to 0..1 (Rogan & Gladen 1978, AJE 107:71).
 
-    NaN where sensitivity + specificity is at most 1: such a classifier says nothing.
+    NaN where sensitivity + specificity is at most 1: such a classifier is uninformative.
     """
     youden = sensitivity + specificity - 1
     if youden <= 0:
@@ -38,18 +38,18 @@ def rogan_gladen(q: float, sensitivity: float, specificity: float) -> float:
     return float(np.clip((q + specificity - 1) / youden, 0, 1))
 
 
-def lang_reiczigel(  # noqa: PLR0913 - three counts of their totals, and a level
+def lang_reiczigel(  # noqa: PLR0913 - three counts with their totals, and a level
     k: float, n: float, sens_k: float, sens_n: float, spec_k: float, spec_n: float,
     level: float = 0.95,
 ) -> Interval:  # fmt: skip
-    """Two-class share, sensitivity and specificity estimated (Lang & Reiczigel 2014, PVM 113:13).
+    """Two-class share with estimated error rates (Lang & Reiczigel 2014, PVM 113:13).
 
     `k` of `n` images are read as the class; of `sens_n` validation images of it `sens_k` are read
-    rightly, of `spec_n` others `spec_k`. Estimate: Rogan and Gladen's, clipped. Limits (their
+    correctly, of `spec_n` others `spec_k`. Estimate: Rogan and Gladen's, clipped. Limits (their
     equations 4, 6, 7, 16 and 17): adjusted counts, delta-method variance and a shift, clipped to
-    0..1 and widened to hold the estimate. Unknown for no data, or where sensitivity + specificity,
-    raw or adjusted, is at most 1: such a classifier may say nothing. Counts may be fractions, where
-    images are weighted or thinned to an effective sample size.
+    0..1 and widened to contain the estimate. Unknown for no data, or where sensitivity +
+    specificity, raw or adjusted, is at most 1: such a classifier may be uninformative. Counts may
+    be fractional, where images are weighted or thinned to an effective sample size.
     """
     if 0 in (n, sens_n, spec_n) or sens_k / sens_n + spec_k / spec_n <= 1:
         return UNKNOWN
@@ -70,16 +70,17 @@ def lang_reiczigel(  # noqa: PLR0913 - three counts of their totals, and a level
 
 def _on_simplex(rates: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Shares p >= 0 that sum to 1 with rates.T @ p nearest to the observed shares, float[K]."""
-    weight = 1e3  # holds the sum at 1 against rounding
+    weight = 1e3  # keeps the sum at 1 despite rounding
     a = np.vstack([rates.T, weight * np.ones(len(observed))])
     p, _ = nnls(a, np.append(observed, weight))
     return np.asarray(p / p.sum())
 
 
 def _solve(rates: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """One p per pair of rates float[m, K, K] and observed shares float[m, K]: float[m, K].
+    """Shares p float[m, K] for rates float[m, K, K] and observed shares float[m, K].
 
-    Where the inverse gives shares, it is the answer; the rest go to the simplex one by one.
+    Where the inverse gives valid shares it is used; the rest are projected on the simplex one by
+    one.
     """
     shares = np.linalg.solve(rates.transpose(0, 2, 1), observed[..., None])[..., 0]
     for i in np.flatnonzero((shares < 0).any(1)):
@@ -95,10 +96,10 @@ def corrected_shares(
 
     `counts` int[K] of predicted classes; C are the confusion's row rates, q the observed shares.
     Estimate: C^-1 q at the plain rates, projected on the simplex (least squares of C^T p - q over
-    p >= 0 that sum to 1) where it leaves it. Limits: quantiles over joint draws of the rows of C
-    and of q from Dirichlet posteriors with 1/2 added to every count, solved and projected in the
-    same way; the interval always holds the estimate. Unknown for no images or a class without
-    validation images. Raises ValueError where counts and confusion differ in K.
+    non-negative p that sum to 1) where it leaves it. Limits: quantiles over joint draws of the rows
+    of C and of q from Dirichlet posteriors with 1/2 added to every count, solved and projected in
+    the same way; the interval always contains the estimate. Unknown for no images or a class
+    without validation images. Raises ValueError where counts and confusion differ in K.
     """
     if len(counts) != len(confusion.counts):
         raise ValueError(f"{len(counts)} counts do not fit {len(confusion.counts)} classes.")

@@ -1,4 +1,4 @@
-"""How far counts are from a declared distribution, beside what a faithful model would score."""
+"""Distance of counts from a declared distribution, with the score of a faithful model."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ mean |p - q| (DALL-Eval's MAD where q is even); max |p - q|."""
 
 @dataclass(frozen=True)
 class Departure:
-    """A distance from a reference, and what noise alone would make of it at this n."""
+    """A distance from a reference, and its value under noise alone at this n."""
 
     estimate: float
-    """Of the counts as they are."""
+    """Distance of the counts as they are."""
     corrected: float
-    """Less the bias that resampling shows, not below 0."""
+    """The same less the bias estimated by resampling, not below 0."""
     low: float
     high: float
     """95 % limits of the true distance, from the corrected side."""
     floor: float
-    """What a model that draws exactly the reference scores on average at this n."""
+    """Mean score of a model that draws exactly from the reference, at this n."""
     floor_high: float
     """The value that such a model exceeds in 5 % of runs."""
     p: float
@@ -78,18 +78,18 @@ def departure(
 ) -> Departure:  # fmt: skip
     """Distance of counts float[K] from shares float[K] by a name of DISTANCES.
 
-    The class list is fixed: classes that nobody drew count as 0. Floor and p come from multinomial
+    The class list is fixed: classes that do not occur count as 0. Floor and p come from multinomial
     draws of the reference (p by Phipson & Smyth 2010, eq. 2), the bias from draws of the counts'
-    own shares. Limits are the least and the greatest distance of all shares that the counts do not
-    rule out, 2 sum c log(p_seen / p) <= 3.84 (profile likelihood, Venzon & Moolgavkar 1988, Appl
-    Stat 37:87), and 0 below where p >= 0.025; not percentiles of resampled distances, which a
-    distance's own bias shifts away from the truth. Fractions are allowed: they are thinned counts.
-    NaN all over for no counts or an unknown reference. Raises ValueError for shapes that differ and
-    shares that do not sum to 1.
+    own shares. Limits are the smallest and the largest distance of all shares that the counts do
+    not rule out, 2 sum c log(p_seen / p) <= 3.84 (profile likelihood, Venzon & Moolgavkar 1988,
+    Appl Stat 37:87), and 0 below where p >= 0.025; not percentiles of resampled distances, which a
+    distance's own bias shifts away from the truth. Fractional (thinned) counts are allowed.
+    Everything is NaN for no counts or an unknown reference. Raises ValueError for shapes that
+    differ and shares that do not sum to 1.
     """
     n = round(float(counts.sum()))
     if counts.shape != reference.shape:
-        raise ValueError(f"{counts.shape} counts do not fit {reference.shape} shares.")
+        raise ValueError(f"Shapes differ: counts {counts.shape}, shares {reference.shape}.")
     if n == 0 or not np.isfinite(reference).all():
         return NOTHING
     if abs(reference.sum() - 1) > 1e-6:
@@ -113,7 +113,7 @@ def _range(
     counts: np.ndarray, reference: np.ndarray,
     measure: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> tuple[float, float]:  # fmt: skip
-    """Least and greatest distance over the shares inside the likelihood region.
+    """Smallest and largest distance over the shares inside the likelihood region.
 
     Sought along the directions in which likelihood is cheapest for a change: p (a - mean of a) for
     a linear functional a (the efficient influence direction), with a every set of classes and the
@@ -121,7 +121,7 @@ def _range(
     """
     seen, k = counts / counts.sum(), len(counts)
     open_ = (counts + 0.5) / (counts + 0.5).sum()
-    open_ = np.where((reference == 0) & (counts == 0), 0, open_)  # such a class costs infinity
+    open_ = np.where((reference == 0) & (counts == 0), 0, open_)  # such a class has infinite cost
     sets = (np.arange(1, 2 ** min(k, 12) - 1)[:, None] >> np.arange(k)) & 1
     step = 1e-5
     bumped = seen + step * (np.eye(k) - seen)
@@ -140,7 +140,7 @@ def _range(
 
 
 def _reach(counts: np.ndarray, seen: np.ndarray, ways: np.ndarray) -> np.ndarray:
-    """How far each way may be gone before the deviance passes 3.84 or a share falls below 0."""
+    """How far to go each way before the deviance passes 3.84 or a share falls below 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         limit = np.where(ways < 0, -seen / ways, np.inf).min(1)
     near, far = np.zeros(len(ways)), np.minimum(limit, 2.0)

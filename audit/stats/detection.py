@@ -1,6 +1,6 @@
-"""How well a score tells copies from the rest, with intervals, and without choosing afterwards.
+"""How well a score separates copies from the rest, with intervals and no choice after the fact.
 
-Higher scores speak for a copy, always: a detector that is wrong way round has an AUC below one
+Higher scores always indicate a copy: a detector that is the wrong way round has an AUC below one
 half, and keeps it. Scores must be independent: give one per prompt, not one per image.
 """
 
@@ -16,7 +16,7 @@ from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.proportions import clopper_pearson, wilson
 
 FEWEST = 10
-"""False alarms that must be expected among the negatives for a rate to be worth a number."""
+"""Smallest expected number of false alarms among the negatives for which a rate is given."""
 
 
 def _known(scores: np.ndarray) -> np.ndarray:
@@ -28,7 +28,8 @@ def delong_variance(positive: np.ndarray, negative: np.ndarray) -> tuple[float, 
     """AUC of float[n] over float[m] and its variance (DeLong et al. 1988, Biometrics 44:837).
 
     Ties count half. By ranks (Sun & Xu 2014, IEEE Signal Processing Letters 21:1389). NaN scores do
-    not count. The variance is NaN with fewer than two of either kind, the AUC with none.
+    not count. The variance is NaN for fewer than two of either kind, the AUC where one kind is
+    empty.
     """
     positive, negative = _known(positive), _known(negative)
     n, m = len(positive), len(negative)
@@ -46,9 +47,9 @@ def auc(positive: np.ndarray, negative: np.ndarray, level: float = 0.95) -> Inte
     """Area under the ROC curve with DeLong's interval on the logit scale (Pepe 2003, sec. 5.2.4).
 
     `positive` float[n] scores of copies, `negative` float[m] of the rest; NaN does not count. Never
-    turned round. Where its variance is 0, as at 0 and 1, DeLong's interval has no width, which is
-    no certainty: Wilson's, with the smaller side as sample size. Limits are NaN for fewer than two
-    of a kind, all is unknown for none.
+    inverted. Where its variance is 0, as at 0 and 1, DeLong's interval has no width, which does not
+    mean certainty: Wilson's is used, with the smaller side as sample size. Limits are NaN for fewer
+    than two of a kind; everything is unknown where one kind is empty.
     """
     area, variance = delong_variance(positive, negative)
     if math.isnan(area):
@@ -65,28 +66,28 @@ def auc(positive: np.ndarray, negative: np.ndarray, level: float = 0.95) -> Inte
 
 @dataclass(frozen=True)
 class Point:
-    """What a detector does at one threshold, on images that had no say in it."""
+    """Performance of a detector at one threshold, on images not used to choose it."""
 
     threshold: float
-    """Scores from here on are called copies; NaN where none was set."""
+    """Scores of at least this are flagged as copies; NaN where there is no threshold."""
     tpr: Interval
-    """Share of copies that are called, by Clopper and Pearson, and so is the next."""
+    """Share of copies that are flagged, with Clopper and Pearson's limits, as the next."""
     fpr: Interval
-    """Share of the rest that is called: what came of the rate that was asked for."""
+    """Share of the rest that is flagged: the achieved counterpart of the requested rate."""
     positives: int
     negatives: int
     reason: str = ""
-    """Why nothing is known, where that is so."""
+    """Why nothing is known; else empty."""
 
 
 def threshold_at(negative: np.ndarray, fpr: float) -> float:
-    """The lowest threshold at which at most a share `fpr` of scores float[m] is called a copy.
+    """The lowest threshold that flags at most a share `fpr` of scores float[m] as copies.
 
     NaN scores do not count; with fewer than 10 / `fpr` others there is no threshold (NaN). Raises
     ValueError for a rate outside (0, 1).
     """
     if not 0 < fpr < 1:
-        raise ValueError(f"A false positive rate lies between 0 and 1, not at {fpr}.")
+        raise ValueError(f"A false positive rate must be between 0 and 1, not {fpr}.")
     known = np.sort(_known(negative))[::-1]
     if len(known) < needed(fpr):
         return math.nan
@@ -95,14 +96,14 @@ def threshold_at(negative: np.ndarray, fpr: float) -> float:
 
 
 def needed(fpr: float) -> int:
-    """Negatives that a false positive rate asks for: 10 / `fpr`, which expects ten alarms."""
+    """Negatives needed for a false positive rate: 10 / `fpr`, for ten expected alarms."""
     return math.ceil(FEWEST / fpr - 1e-9)
 
 
 def at_threshold(
     positive: np.ndarray, negative: np.ndarray, threshold: float, level: float = 0.95
 ) -> Point:
-    """True and false positive rates float[n], float[m] at a threshold that was set beforehand.
+    """True and false positive rates float[n], float[m] at a threshold set beforehand.
 
     Exact intervals (Clopper & Pearson 1934); NaN scores do not count.
     """
@@ -118,8 +119,8 @@ def tpr_at_fpr(
 ) -> Point:  # fmt: skip
     """True positive rate at a false positive rate, the threshold from `calibration` scores alone.
 
-    `calibration` float[c] are negatives of their own, not among `negative` float[m]: a threshold
-    that is chosen where it is judged flatters itself. Nothing is known, with the reason, where
+    `calibration` float[c] are further negatives, not among `negative` float[m]: a threshold judged
+    on the data that chose it looks better than it is. Nothing is known, with the reason, where
     either has fewer than 10 / `fpr`. Raises ValueError for a rate outside (0, 1).
     """
     threshold = threshold_at(calibration, fpr)
@@ -137,6 +138,6 @@ def tpr_at_fpr(
 
 
 def halves(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Places int of a random half to calibrate on, and of the rest, ascending."""
+    """Indices int of a random half to calibrate on, and of the rest, ascending."""
     order = rng.permutation(n)
     return np.sort(order[: n // 2]), np.sort(order[n // 2 :])

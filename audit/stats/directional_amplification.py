@@ -1,4 +1,4 @@
-"""Which way bias grows: from what was asked to who is shown, or from who was asked to what is."""
+"""Direction of bias amplification: requested task to perceived attribute, or the reverse."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from audit.stats.interval import UNKNOWN, Interval
 
 @dataclass(frozen=True)
 class Resampling:
-    """How both tables are drawn again."""
+    """How both tables are resampled."""
 
     rng: np.random.Generator
     training_is_sample: bool = True
@@ -23,21 +23,21 @@ class Resampling:
 
 @dataclass(frozen=True)
 class Directional:
-    """Directional bias amplification: above 0 where the model goes further than training did."""
+    """Directional bias amplification: above 0 where the model goes further than training."""
 
     interval: Interval
     pairs: np.ndarray
-    """float[A, T]: what each attribute and task contributes, NaN where it is not known."""
+    """float[A, T]: contribution of each attribute and task, NaN where unknown."""
     unknown: int
     """Pairs left out: a task, or an attribute, without images in either table."""
     reason: str = ""
-    """Why something was left out; empty where nothing was."""
+    """Why something was left out; else empty."""
 
 
 def _counts(table: np.ndarray, dimensions: tuple[int, ...]) -> np.ndarray:
     table = np.asarray(table)
     if table.ndim not in dimensions or table.dtype.kind not in "iu" or (table < 0).any():
-        raise ValueError(f"Counts must be int, at least 0, with {dimensions} dimensions.")
+        raise ValueError(f"Counts must be integers, at least 0, with {dimensions} dimensions.")
     return table
 
 
@@ -61,17 +61,18 @@ def _score(training: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
 
 def _redrawn(predicted: np.ndarray, how: Resampling) -> tuple[np.ndarray, np.ndarray]:
-    """Shares float[draws, A, T] with whole clusters weighed anew, and those they vary about.
+    """Shares float[draws, A, T] with whole clusters reweighted, and the shares they vary around.
 
     Bayesian bootstrap (Rubin 1981, Ann Stat 9:130) with half a cluster of each class added: for
     single images this is drawing from Jeffreys' Dirichlet posterior, and where all clusters agree
-    there still is some width. A sum of n exponential weights is a gamma variable of shape n.
+    the interval still has some width. A sum of n exponential weights is a gamma variable of shape
+    n.
     """
     if predicted.ndim == 2:
         size = np.ones(predicted.shape[1])
         drawn = how.rng.standard_gamma(predicted, (how.draws, *predicted.shape))
     else:
-        of_task = (predicted.sum(1) > 0).sum(0)  # clusters that speak of each task
+        of_task = (predicted.sum(1) > 0).sum(0)  # clusters of each task
         size = predicted.sum((0, 1)) / np.maximum(of_task, 1)
         weights = how.rng.standard_gamma(1.0, (how.draws, len(predicted)))
         drawn = np.tensordot(weights, predicted.astype(float), 1)
@@ -87,7 +88,7 @@ def _whole(predicted: np.ndarray) -> np.ndarray:
 def _limits(
     training: np.ndarray, predicted: np.ndarray, known: np.ndarray, how: Resampling
 ) -> Interval:
-    """Mean over the known pairs with percentile limits, freed of the half clusters' pull."""
+    """Mean over the known pairs with percentile limits, less the bias of the half clusters."""
     estimate = float(_score(training, _shares(_whole(predicted)))[known].mean())
     shares, middle = _redrawn(predicted, how)
     again = np.broadcast_to(training.astype(float), shares.shape)
@@ -104,11 +105,11 @@ def task_to_attribute(training: np.ndarray, predicted: np.ndarray, how: Resampli
 
     `training` int[A, T] counts the training set's images by attribute and task; `predicted` int[A,
     T] the model's images by attribute perceived and task asked for, or int[C, A, T] the same for
-    each prompt, a cluster of one task. The mean over attributes and tasks of
-    sign(P(a, t) - P(a) P(t)) times model's P(a | t) less training's (Wang & Russakovsky 2021, ICML,
-    eqs. 2 to 4), with 0 where the two are exactly independent in training, as in the authors' code;
-    the training set stands for their test labels, for nothing else says what a prompt should give.
-    Classes exclude each other.
+    each prompt, a cluster of one task. The mean over attributes and tasks of sign(P(a, t) -
+    P(a)P(t)) times the model's P(a | t) less training's (Wang & Russakovsky 2021, ICML, eqs. 2 to
+    4), with 0 where the two are exactly independent in training, as in the authors' code; the
+    training set takes the place of their test labels, because nothing else says what a prompt
+    should give. Classes are mutually exclusive.
 
     Limits: percentiles of a Bayesian bootstrap over prompts, or images where no prompts are given,
     and over the training sample. Signs that training leaves open are drawn too, which pulls the
@@ -117,7 +118,7 @@ def task_to_attribute(training: np.ndarray, predicted: np.ndarray, how: Resampli
     """
     training, predicted = _counts(training, (2,)), _counts(predicted, (2, 3))
     if predicted.shape[-2:] != training.shape:
-        raise ValueError(f"Tables of {predicted.shape[-2:]} and {training.shape} do not compare.")
+        raise ValueError(f"Shapes differ: {predicted.shape[-2:]} and {training.shape}.")
     pairs = _score(training, _shares(_whole(predicted)))
     known = np.isfinite(pairs)
     unknown = int((~known).sum())

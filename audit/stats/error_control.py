@@ -1,4 +1,4 @@
-"""Calling copies at a stated error rate: by a twin, by a null, or by a line that others drew."""
+"""Flagging copies at a stated error rate: by a twin, by a null, or by a fixed threshold."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from audit.stats.selection import barber_candes, collapse, conformal_p
 
 @dataclass(frozen=True)
 class Selection:
-    """Which of n images are called copies, and how."""
+    """Which of n images are flagged as copies, and how."""
 
     selected: np.ndarray
     """bool[n]; a missing image is never selected."""
     threshold: float
-    """Smallest score, or evidence W for a twin, that is called a copy; infinite where none can."""
+    """Smallest score (W for a twin) flagged as a copy; infinite where nothing can be flagged."""
     evidence: int
     """Pieces of evidence that the threshold rests on: images, or matched reference images."""
     need: str = ""
-    """What it would take to call anything a copy, where nothing can be."""
+    """What it would take to flag anything as a copy, where this is impossible."""
     p: np.ndarray | None = None
-    """float[n] by the null, where there is one."""
+    """float[n] p-values by the null, where there is one."""
 
 
 def twin(w: np.ndarray, matched: np.ndarray, q: float) -> Selection:
@@ -32,8 +32,8 @@ def twin(w: np.ndarray, matched: np.ndarray, q: float) -> Selection:
 
     `w` float[n] = log(d_held / d_train), NaN for missing; `matched` object[n] names each image's
     nearest reference image of either side. Under no copying W is symmetric about 0 whatever the
-    generator's quality, so the share of false calls is at most `q` (Barber & Candes 2015). Images
-    that share their match are one piece of evidence, and stand or fall by one threshold.
+    generator's quality, so the share of false flags is at most `q` (Barber & Candes 2015). Images
+    that share their match are one piece of evidence and are selected or rejected together.
     """
     known = np.isfinite(w)
     keep = np.zeros(len(w), bool)
@@ -48,9 +48,10 @@ def conformal(scores: np.ndarray, null: np.ndarray, q: float) -> Selection:
     """Conformal p-values against a null, with Benjamini-Hochberg at `q`.
 
     `scores` float[n] nearest cosines, NaN for missing; `null` float[m] those of images that copy
-    nothing, searched in the same index (Bates et al. 2023, theorem 2.1). It holds where images that
-    are not copied come as near as the null's do. A generator that draws nearer to the middle of its
-    training set than real images lie is called a copier, wrongly: `twin` is not.
+    nothing, searched in the same index (Bates et al. 2023, theorem 2.1). It is valid where images
+    that are not copied come as near as the null's do. A generator that draws nearer to the middle
+    of its training set than real images are is wrongly flagged as copying; `twin` does not make
+    this error.
     """
     p = conformal_p(scores, null)
     adjusted = benjamini_hochberg(p)
@@ -66,11 +67,11 @@ def conformal(scores: np.ndarray, null: np.ndarray, q: float) -> Selection:
 
 
 def fixed(scores: np.ndarray, threshold: float) -> Selection:
-    """Every score from a threshold on, as most published audits do: no error rate is known.
+    """Every score of at least a threshold, as in most published audits: the error rate is unknown.
 
-    Raises ValueError for a threshold that is no cosine.
+    Raises ValueError for a threshold that is not a cosine.
     """
     if not -1 <= threshold <= 1:
-        raise ValueError(f"{threshold} is no cosine.")
+        raise ValueError(f"{threshold} is not a cosine.")
     selected = np.nan_to_num(scores, nan=-2.0) >= threshold
     return Selection(selected, threshold, int(np.isfinite(scores).sum()))

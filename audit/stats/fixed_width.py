@@ -1,7 +1,7 @@
-"""Stop as soon as a share is narrow: covers at the moment its rule stops, with few images.
+"""Stop as soon as a share's interval is narrow: valid at this stop, and needs few images.
 
-What may be said at any other moment, whoever decides to stop and why, is a confidence sequence's to
-say (`betting`); it needs more images for the same width.
+For an interval that is valid at any other moment, under any stopping rule, use a confidence
+sequence (`betting`); it needs more images for the same width.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from audit.stats.proportions import wilson
 
 @dataclass(frozen=True)
 class FixedWidth:
-    """Stop at the first look at which Wilson's interval at `level` is at most `half` either way.
+    """Stop at the first look where Wilson's interval at `level` is at most `half` either way.
 
-    `level` is set so that the interval at the stop covers with 95 %, whatever the share: looking
-    often is paid for by a level a little above 95 %, not by several times the images (Frey 2010,
-    Am Stat 64:242, whose interval is Agresti and Coull's).
+    `level` is set so that the interval at the stop covers with 95 %, whatever the share: frequent
+    looks cost a level a little above 95 %, not several times the images (Frey 2010, Am Stat 64:242,
+    whose interval is Agresti and Coull's).
     """
 
     half: float
@@ -38,7 +38,7 @@ class FixedWidth:
 
     @property
     def most(self) -> int:
-        """Images by which it has stopped, whatever the share; a multiple of the step."""
+        """Images after which it has always stopped, whatever the share; a multiple of the step."""
         n = self.step
         while not self.narrow(n / 2, n):
             n += self.step
@@ -52,7 +52,7 @@ def _halves(n: int, level: float) -> tuple[np.ndarray, np.ndarray]:
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     spread = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n**2))) / (1 + z2 / n)
     low, high = centre - spread, centre + spread
-    low[0], high[n] = 0.0, 1.0  # exactly, which rounding misses
+    low[0], high[n] = 0.0, 1.0  # exact, without rounding
     return low, high
 
 
@@ -95,7 +95,7 @@ def fixed_width(half: float, step: int = 1, nominal: float = 0.95) -> FixedWidth
     shares from 0.005 to 0.5 (the other half mirrors it). ValueError unless 0 < half < 0.5.
     """
     if not 0 < half < 0.5:
-        raise ValueError(f"A half-width lies between 0 and 0.5, not at {half}.")
+        raise ValueError(f"A half-width must be between 0 and 0.5, not {half}.")
     shares = _grid()
     low, high = nominal, 1 - (1 - nominal) / 5
     while high - low > 0.0005:

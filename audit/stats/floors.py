@@ -1,6 +1,6 @@
-"""Distances between distributions, and what a perfectly faithful model scores at this n.
+"""Distances between distributions, and the score of a perfectly faithful model at this n.
 
-Distances cannot be negative, so noise alone makes them positive: print the floor beside them.
+Distances cannot be negative, so noise alone makes them positive: print the floor next to them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
 def normalised_entropy(p: np.ndarray) -> float:
     """Entropy over its maximum for the fixed class list, 0 (one class) to 1 (even).
 
-    NaN for a list of fewer than two classes: there is nothing to be uneven about.
+    NaN for a list of fewer than two classes, which cannot be uneven.
     """
     return float(entropy(p) / math.log(len(p))) if len(p) > 1 else math.nan
 
@@ -51,7 +51,7 @@ def distance_floor(
 ) -> float:
     """Mean distance from `shares` float[K] of n images drawn from exactly these shares.
 
-    NaN for n = 0 or an unknown share. Raises ValueError where the shares exceed 1 in sum.
+    NaN for n = 0 or an unknown share. Raises ValueError where the shares sum to more than 1.
     """
     if n == 0 or not np.isfinite(shares).all():
         return math.nan

@@ -1,7 +1,8 @@
-"""How far pictures lie from real ones, as distributions: Frechet distance and kernel discrepancies.
+"""Distance of images from real ones, as distributions: Frechet distance, kernel discrepancies.
 
-Both say that pictures as a whole look otherwise, never which one or why. The Frechet distance is
-biased upwards, the more the fewer pictures; print the floor beside it, or compare equal numbers.
+Both say that images as a whole look different, never which one or why. The Frechet distance is
+biased upwards, the more so the fewer the images; print the floor next to it, or compare equal
+numbers.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from audit.stats.interval import UNKNOWN, Interval
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """float[n, d] and float[m, d] to float[n, m]."""
 CMMD_SCALE = 1000.0
-"""By which Jayasumana et al. 2024 multiply, so that values are readable."""
+"""Factor of Jayasumana et al. 2024 that makes values readable."""
 BLOCKS = 20
 """Groups of prompts left out in turn by the jackknife."""
 
@@ -40,7 +41,7 @@ def frechet_of_normals(
     """Squared Frechet distance of two normal distributions (Dowson & Landau 1982, eq. 4), >= 0.
 
     |m - n|^2 + tr(A + B - 2 (AB)^1/2), the last trace as the sum of singular values of A^1/2 B^1/2,
-    so that a covariance without full rank (fewer pictures than dimensions) needs no epsilon.
+    so a covariance without full rank (fewer images than dimensions) needs no epsilon.
     """
     cross = float(np.linalg.svd(_root(cov_a) @ _root(cov_b), compute_uv=False).sum())
     shift = ((mean_a - mean_b) ** 2).sum()
@@ -55,7 +56,7 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 def frechet(a: np.ndarray, b: np.ndarray) -> float:
     """Frechet distance of float[n, d] and float[m, d] (Heusel et al. 2017, eq. 6); 0 for the same.
 
-    Covariances have n - 1 below, as everybody's have. NaN for fewer than two rows on a side.
+    Covariances have the denominator n - 1, as is usual. NaN for fewer than two rows on a side.
     """
     if min(len(a), len(b)) < 2:
         return math.nan
@@ -70,10 +71,10 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float:
 def frechet_floor(
     reference: np.ndarray, size: int, rng: np.random.Generator, draws: int = 20
 ) -> tuple[float, float]:
-    """What `size` real pictures score against the others: mean and 95 % point over `draws` splits.
+    """Score of `size` real images against the others: mean and 95 % point over `draws` splits.
 
-    A faithful model of the reference float[m, d] cannot be told from it below this. NaN where the
-    split leaves fewer than two rows on a side.
+    Below this a faithful model cannot be distinguished from the reference float[m, d]. NaN where
+    the split leaves fewer than two rows on a side.
     """
     if not 2 <= size <= len(reference) - 2:
         return math.nan, math.nan
@@ -87,11 +88,12 @@ def frechet_floor(
 def frechet_infinity(
     a: np.ndarray, b: np.ndarray, rng: np.random.Generator, points: int = 8, draws: int = 4
 ) -> float:
-    """The Frechet distance that endless pictures would have: a line through 1 / n, read at 0.
+    """The Frechet distance of infinitely many images: a line in 1 / n, extrapolated to 0.
 
-    As Chong & Forsyth 2020 (CVPR, sec. 3.2), but with as much of both sides at each point, for the
-    reference's own sampling biases it as well. The bias is of order 1 / n only where there are
-    several pictures per dimension. May lie below 0. NaN for fewer than 20 rows on a side.
+    As Chong & Forsyth 2020 (CVPR, sec. 3.2), but with the same fraction of both sides at each
+    point, because the reference's own sampling biases it as well. The bias is of order 1 / n only
+    where there are several images per dimension. May be below 0. NaN for fewer than 20 rows on a
+    side.
     """
     if min(len(a), len(b)) < 20:
         return math.nan
@@ -107,7 +109,7 @@ def _part(rows: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarra
 
 
 def mmd(a: np.ndarray, b: np.ndarray, kernel: Kernel) -> float:
-    """Squared maximum mean discrepancy of float[n, d] and float[m, d], unbiased, so at times < 0.
+    """Squared maximum mean discrepancy of float[n, d] and float[m, d], unbiased, so sometimes < 0.
 
     Gretton et al. 2012 (JMLR 13:723, eq. 3). NaN for fewer than two rows on a side.
     """
@@ -139,12 +141,12 @@ def kid(a: np.ndarray, b: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """A kernel discrepancy, its limits over prompts, and whether chance gives as much."""
+    """A kernel discrepancy with its limits over prompts and the p-value of its size."""
 
     interval: Interval
-    """Jackknife limits; where both sides are alike they say little, and p decides."""
+    """With jackknife limits; where both sides are alike these say little, and p decides."""
     p: float
-    """Chance that sets of pictures from one source differ as much; never 0, NaN without any."""
+    """Chance that sets of images from one source differ as much; never 0, NaN without images."""
 
 
 def mmd_test(
@@ -153,8 +155,8 @@ def mmd_test(
 ) -> Discrepancy:  # fmt: skip
     """Whether two sets differ: discrepancy, permutation p, interval; each float[n, d] and int[n].
 
-    The second of each pair names clusters (prompts); whole clusters change sides, as what is drawn
-    for one prompt hangs together. p counts the arrangement seen (Phipson & Smyth 2010, eq. 2).
+    The second of each pair names clusters (prompts); whole clusters change sides, because images of
+    one prompt are dependent. p counts the observed arrangement (Phipson & Smyth 2010, eq. 2).
     """
     rows = np.concatenate([a[0], b[0]])
     groups = np.concatenate([_codes(a[1]), _codes(b[1]) + len(np.unique(a[1]))])
@@ -178,7 +180,7 @@ def _codes(clusters: np.ndarray) -> np.ndarray:
 def _shuffled(
     groups: np.ndarray, first: np.ndarray, rng: np.random.Generator, draws: int
 ) -> np.ndarray:
-    """Sides bool[draws, n] after whole groups were dealt anew, as many groups to each side."""
+    """Sides bool[draws, n] after reassigning whole groups, as many groups to each side."""
     count = groups.max() + 1
     on_first = np.zeros(count, bool)
     on_first[groups[first]] = True
@@ -205,8 +207,8 @@ def jackknife(
     """A statistic of rows with limits from leaving out groups of clusters int[n] in turn.
 
     `statistic` takes the indices of the rows to keep. The delete-a-group jackknife with Student's t
-    (Kott 2001, J Off Stat 17:521): no bootstrap, because a picture drawn twice is its own copy,
-    which a measure of likeness or spread takes for a fact. NaN limits for fewer than two clusters.
+    (Kott 2001, J Off Stat 17:521): no bootstrap, because an image drawn twice is its own copy,
+    which distorts a measure of similarity or spread. NaN limits for fewer than two clusters.
     """
     everyone = np.arange(len(clusters))
     estimate, codes = statistic(everyone), _codes(clusters)
@@ -232,11 +234,11 @@ class Pairs:
 def quality_change(
     pairs: Pairs, score: Callable[[np.ndarray], float], rng: np.random.Generator
 ) -> Interval:
-    """How much farther from real pictures the second side lies than the first.
+    """How much farther the second side is from real images than the first.
 
-    `score` gives a set's distance, such as `frechet_from(reference)`; the reference is taken as it
-    is. Both sides have the same number of pictures, so that a bias by number falls out of the
-    difference. Limits by leaving out prompts.
+    `score` gives a set's distance, such as `frechet_from(reference)`; the reference is taken as
+    fixed. Both sides have the same number of images, so a bias that depends on this number cancels
+    in the difference. Limits by leaving out prompts.
     """
     return jackknife(
         lambda keep: score(pairs.after[keep]) - score(pairs.before[keep]), pairs.clusters, rng
@@ -244,7 +246,7 @@ def quality_change(
 
 
 def frechet_from(reference: np.ndarray) -> Callable[[np.ndarray], float]:
-    """`frechet` to a fixed reference float[m, d], whose root is taken once."""
+    """`frechet` to a fixed reference float[m, d], whose matrix root is computed once."""
     mean, covariance = reference.mean(0), np.atleast_2d(np.cov(reference, rowvar=False))
     root, trace = _root(covariance), float(np.trace(covariance))
 
@@ -260,7 +262,7 @@ def frechet_from(reference: np.ndarray) -> Callable[[np.ndarray], float]:
 def mmd_change(
     pairs: Pairs, reference: np.ndarray, kernel: Kernel, rng: np.random.Generator
 ) -> Interval:
-    """`quality_change` of the discrepancy from a reference float[m, d], each kernel taken once."""
+    """`quality_change` of the discrepancy from a reference float[m, d]; kernels computed once."""
     inside = [kernel(v, v) for v in (pairs.after, pairs.before)]
     across = [kernel(v, reference).mean(1) for v in (pairs.after, pairs.before)]
 

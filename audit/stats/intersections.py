@@ -1,4 +1,4 @@
-"""Two attributes at once: joint cells, and whether they go together more than chance has it."""
+"""Two attributes at once: joint cells, and whether they are associated beyond chance."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ def cells(counts: np.ndarray, level: float = 0.95) -> list[list[Interval]]:
     """Share of each joint cell with an interval, smoothed by 1/2 in every cell.
 
     Posterior mean and equal-tailed limits under Jeffreys' Dirichlet prior (Gelman et al. 2013,
-    Bayesian Data Analysis, sec. 3.4): a cell that nobody fell into is rare, not impossible.
-    Unknown for no images.
+    Bayesian Data Analysis, sec. 3.4): an empty cell is rare, not impossible. Unknown for no images.
     """
     n, size = int(counts.sum()), counts.size
     if n == 0:
@@ -49,7 +48,7 @@ def g_statistic(counts: np.ndarray) -> float:
 
 
 def mutual_information(counts: np.ndarray) -> float:
-    """How many bits one attribute tells of the other, G / (2 n ln 2); NaN for no images.
+    """Bits that one attribute tells about the other, G / (2 n ln 2); NaN for no images.
 
     Never negative, and biased upwards by about (ka - 1)(kb - 1) / (2 n ln 2) (Miller 1955).
     """
@@ -63,8 +62,8 @@ def independence_p(
     """Permutation p that two attributes are independent within every stratum; never 0.
 
     `a`, `b` class indices and `strata` (subjects) int[n]. The statistic is the sum of the strata's
-    G; b is shuffled inside each, so that occupations which differ in both make no association of
-    their own (Phipson & Smyth 2010, eq. 2). NaN where no stratum has two values of each.
+    G; b is shuffled inside each, so occupations that differ in both attributes create no
+    association (Phipson & Smyth 2010, eq. 2). NaN where no stratum has two values of each.
     """
     parts = [np.flatnonzero(strata == s) for s in np.unique(strata)]
     parts = [at for at in parts if len(np.unique(a[at])) > 1 and len(np.unique(b[at])) > 1]

@@ -1,8 +1,8 @@
 """Estimates from a few human labels of the audited images themselves.
 
-Which images are labelled must be left to chance: all alike for `ppi_mean`, or so many of each
-predicted class, at random within it, for `stratified_share` and `weighted_confusion`. Rare classes
-are best served by the second, because both kinds of error are then seen.
+The images to label must be chosen at random: all with equal probability for `ppi_mean`, or a fixed
+number of each predicted class for `stratified_share` and `weighted_confusion`. The second is best
+for rare classes, because both kinds of error are then seen.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.proportions import wilson
 
 ENOUGH_LABELS, ENOUGH_DISAGREEMENTS = 100, 10
-"""Labels, and corrected predictions of a class, below which normal limits promise too much."""
+"""Labels, and disagreements per class, below which normal limits are too narrow."""
 
 
 @dataclass(frozen=True)
 class Supply:
-    """Labels and disagreements int[K] among them, by predicted class."""
+    """Labels and the disagreements among them, int[K] by predicted class."""
 
     labelled: np.ndarray
     disagreements: np.ndarray
@@ -32,8 +32,8 @@ class Supply:
     def thin(self) -> tuple[int, ...]:
         """Predicted classes with fewer than ten labelled disagreements.
 
-        There the labels say little about the classifier's errors, and intervals that rest on a
-        normal approximation of them (`ppi_mean`) cover less than they claim.
+        There the labels say little about the classifier's errors, and intervals based on a normal
+        approximation of them (`ppi_mean`) cover less than they claim.
         """
         return tuple(int(k) for k in np.flatnonzero(self.disagreements < ENOUGH_DISAGREEMENTS))
 
@@ -46,7 +46,7 @@ class Supply:
 def supply(labels: np.ndarray, predicted: np.ndarray, classes: int) -> Supply:
     """How much labels int[n] say about predictions int[n] of the same images.
 
-    Raises ValueError where the two differ in length or hold anything but 0..classes - 1.
+    Raises ValueError where the two differ in length or contain anything but 0..classes - 1.
     """
     labels, predicted = _checked(labels, predicted, classes)
     return Supply(
@@ -63,7 +63,7 @@ def _checked(
     if len(labels) != len(predicted) or not (
         np.isin(labels, known).all() and np.isin(predicted, known).all()
     ):
-        raise ValueError(f"Labels and predictions must pair up and lie in 0..{classes - 1}.")
+        raise ValueError(f"Labels and predictions must pair up and be in 0..{classes - 1}.")
     return labels.astype(int), predicted.astype(int)
 
 
@@ -81,15 +81,15 @@ def ppi_mean(
     labels: np.ndarray, predicted: np.ndarray, unlabelled: np.ndarray,
     weight: float | None = None, level: float = 0.95,
 ) -> Interval:  # fmt: skip
-    """Prediction-powered mean of something in 0..1 (Angelopoulos et al. 2023, Science 382:669).
+    """Prediction-powered mean of a quantity in 0..1 (Angelopoulos et al. 2023, Science 382:669).
 
     `labels` float[n] and `predicted` float[n] of the labelled images, `unlabelled` float[m] the
     predictions for the others: w mean(unlabelled) + mean(labels - w predicted), with the normal
     interval of its two variances, clipped to 0..1. `weight` 1 is PPI, 0 the labels alone, None the
-    estimated weight of least variance (PPI++, Angelopoulos, Duchi & Zrnic 2023, arXiv:2311.01453).
-    Too narrow for rare classes and few labels: see `Supply`. Unknown without two labels and an
-    unlabelled image, or where something is missing. Raises ValueError where labels and predictions
-    differ in length.
+    estimated weight of smallest variance (PPI++, Angelopoulos, Duchi & Zrnic 2023,
+    arXiv:2311.01453). Too narrow for rare classes and few labels: see `Supply`. Unknown without two
+    labels and an unlabelled image, or where something is missing. Raises ValueError where labels
+    and predictions differ in length.
     """
     y, f, g = (np.asarray(v, float) for v in (labels, predicted, unlabelled))
     if len(y) != len(f):
@@ -111,7 +111,7 @@ class StratifiedShare:
     interval: Interval
     variance: float
     unseen: tuple[int, ...] = ()
-    """Predicted classes with images but without a label: they leave the share unknown."""
+    """Predicted classes with images but no label: they make the share unknown."""
 
 
 def _strata(
@@ -120,7 +120,7 @@ def _strata(
     """Labels by predicted class int[K], and the classes that have images but no label."""
     labelled = np.bincount(predicted, minlength=len(counts))
     if (labelled > counts).any():
-        raise ValueError("There are more labels than images of a predicted class.")
+        raise ValueError("A predicted class has more labels than images.")
     return labelled, tuple(int(k) for k in np.flatnonzero((counts > 0) & (labelled == 0)))
 
 
@@ -133,12 +133,12 @@ def stratified_share(
     `labels` int[n] and `predicted` int[n] of the labelled images, `counts` int[K] of all images,
     the labelled ones included, by predicted class. Estimate: sum of W_h p_h over predicted classes
     h, W_h their share of the images and p_h that of the target among their labels. Variance: double
-    sampling for stratification (Cochran 1977, Sampling Techniques, sec. 12.2), from an endless
-    supply of images: sum of W_h^2 p_h (1 - p_h) / (n_h - 1), the same p_h (1 - p_h) / n_h where one
-    label is all there is, plus that of the W_h. Limits: square-and-add of the p_h's Wilson limits
-    (Zou, Huang & Zhang 2009, CSDA 53:1080, for fixed weights) with the part of the W_h added, which
-    do not close up where no label disagrees. Unknown where a predicted class has images but no
-    label. Raises ValueError for labels that do not pair up or are more than the images.
+    sampling for stratification (Cochran 1977, Sampling Techniques, sec. 12.2), from an infinite
+    supply of images: sum of W_h^2 p_h (1 - p_h) / (n_h - 1), the same with p_h (1 - p_h) / n_h
+    where there is only one label, plus that of the W_h. Limits: square-and-add of the p_h's Wilson
+    limits (Zou, Huang & Zhang 2009, CSDA 53:1080, for fixed weights) with the part of the W_h
+    added, which do not collapse where no label disagrees. Unknown where a predicted class has
+    images but no label. Raises ValueError for labels that do not pair up or outnumber the images.
     """
     counts = np.asarray(counts)
     labels, predicted = _checked(labels, predicted, len(counts))
@@ -161,12 +161,12 @@ def stratified_share(
 
 
 def weighted_confusion(labels: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> Confusion:
-    """Confusion from labels drawn within predicted classes, each weighted by what it stands for.
+    """Confusion from labels drawn within predicted classes, weighted by the images they represent.
 
     A label of predicted class h weighs counts[h] / labels of h. Rows have the weighted rates, and
-    their sums are effective numbers of labels, (sum w)^2 / sum w^2 (Kish 1965, sec. 11.7), so that
-    what rests on few labels stays uncertain; with equal weights they are the plain counts. Counts
-    need not be whole. Raises ValueError as `stratified_share` does.
+    their sums are effective numbers of labels, (sum w)^2 / sum w^2 (Kish 1965, sec. 11.7), so rates
+    based on few labels stay uncertain; with equal weights they are the plain counts. Counts need
+    not be whole. Raises ValueError as `stratified_share` does.
     """
     counts = np.asarray(counts)
     labels, predicted = _checked(labels, predicted, len(counts))

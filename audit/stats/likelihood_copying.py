@@ -16,9 +16,9 @@ EPOCHS, RATE = 50, 0.5
 STILL, LOOKS = 5e-4, 5
 """The fit ends where the loss of the last five steps has moved by less than this, as there."""
 NEARER = 0.81
-"""The common Gaussian at the mean sees squared distances shrunk by (1 - .1)^2, as there."""
+"""The common Gaussian at the mean uses squared distances shrunk by (1 - .1)^2, as there."""
 LARGEST = 2**25
-"""Distances that are kept between steps (256 MiB); more are computed anew each time."""
+"""Distances that are kept between steps (256 MiB); more are recomputed each time."""
 
 Rows = Callable[[], Iterator[np.ndarray]]
 
@@ -27,11 +27,11 @@ def fld_memorization(train: np.ndarray, test: np.ndarray, gen: np.ndarray) -> np
     """Memorization score float[m] of each generated image (Jiralerspong et al. 2023, sec. 4.2).
 
     The largest log-likelihood, per dimension, of any training image under a Gaussian at the
-    generated image, whose width is fitted with all others' to the training images by maximum
-    likelihood (eq. 3). `train` float[l, d], `test` float[n, d], which only scales the features, and
-    `gen` float[m, d]. Scores compare images of one call, not calls. One full batch per step: the
-    authors' code does the same up to 10,000 training images. Raises ValueError for an empty set or
-    a feature that is the same in all of `test`.
+    generated image, whose width is fitted jointly with all others' to the training images by
+    maximum likelihood (eq. 3). `train` float[l, d], `test` float[n, d], which only scales the
+    features, and `gen` float[m, d]. Scores are comparable within one call, not between calls. One
+    full batch per step: the authors' code does the same up to 10,000 training images. Raises
+    ValueError for an empty set or a feature that is the same in all of `test`.
     """
     train, test, gen = check(train, test, gen)
     if min(len(train), len(gen)) < 1 or len(test) < 2:
@@ -49,7 +49,7 @@ def fld_memorization(train: np.ndarray, test: np.ndarray, gen: np.ndarray) -> np
 
 
 def _kept(train: np.ndarray, gen: np.ndarray) -> Rows:
-    """A way to go through the squared distances, again and again."""
+    """A function that iterates over the squared distances, any number of times."""
     if len(train) * len(gen) > LARGEST:
         return lambda: (squares for _, squares in blocks(train, gen))
     once = [squares for _, squares in blocks(train, gen)]

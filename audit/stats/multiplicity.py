@@ -28,14 +28,15 @@ def benjamini_yekutieli(p: np.ndarray) -> np.ndarray:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Adjusted p-values float[m] that control any error at all (Holm 1979, Scand J Stat 6:65).
+    """Adjusted p-values float[m], familywise error rate (Holm 1979, Scand J Stat 6:65).
 
     For the few headline claims; NaN stays NaN and does not count.
     """
     out = np.full(len(p), np.nan)
     known = np.isfinite(p)
     if known.any():
-        # Written out: statsmodels' collects all garbage each time, 0.05 s in a full process.
+        # Own code: that of statsmodels runs the garbage collector each time, 0.05 s in a full
+        # process.
         order = np.argsort(p[known])
         steps = np.maximum.accumulate(p[known][order] * np.arange(len(order), 0, -1))
         out[np.flatnonzero(known)[order]] = np.minimum(steps, 1)
@@ -43,10 +44,10 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def simultaneous_level(comparisons: int, level: float = 0.95, independent: bool = False) -> float:
-    """Level that each of several intervals needs for all to hold at once with `level`.
+    """Level that each of several intervals needs for all to cover at once with `level`.
 
     Bonferroni's 1 - (1 - level) / m, or where the intervals are `independent` Sidak's level^(1 / m)
-    (1967, JASA 62:626). Raises ValueError for fewer comparisons than one.
+    (1967, JASA 62:626). Raises ValueError for less than one comparison.
     """
     if comparisons < 1:
         raise ValueError(f"There must be at least one comparison, not {comparisons}.")

@@ -1,4 +1,4 @@
-"""Nearest neighbours and distances, exact and block by block, so that memory stays bounded."""
+"""Nearest neighbours and distances, exact, and block by block to bound memory."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 ENTRIES = 2**22
-"""Distances that are held at a time: 32 MiB."""
+"""Distances in memory at a time: 32 MiB."""
 SMALL = 1e-8
-"""Of the squared norms: squared distances below this are measured by plain differences."""
+"""Share of the squared norms; smaller squared distances are measured by plain differences."""
 
 
 def check(*sets: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The sets as float64[n, d]; ValueError unless all are finite, of rows, and as wide."""
+    """The sets as float64[n, d]; ValueError unless all are finite and have the same d."""
     out = tuple(np.asarray(s, float) for s in sets)
     if any(s.ndim != 2 for s in out) or len({s.shape[-1] for s in out}) > 1:
-        raise ValueError(f"Features must be [n, d] of one d, not {[s.shape for s in out]}.")
+        raise ValueError(f"Features must be [n, d] with the same d, not {[s.shape for s in out]}.")
     if not all(np.isfinite(s).all() for s in out):
         raise ValueError("Features must be finite: leave out what is missing, and count it.")
     return out
@@ -26,7 +26,7 @@ def check(*sets: np.ndarray) -> tuple[np.ndarray, ...]:
 def blocks(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Squared distances float[rows, m] of successive rows of `a` float[n, d] to `b` float[m, d].
 
-    By the dot product, but for pairs so near that it would lose more than half of the digits: a
+    By the dot product, except for pairs so near that it would lose more than half of the digits: a
     copy is at exactly 0.
     """
     square_a, square_b = (a**2).sum(1), (b**2).sum(1)
@@ -46,15 +46,15 @@ def blocks(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
 def nearest(
     a: np.ndarray, b: np.ndarray, k: int = 1, own: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distances float[n, k] of rows of `a` to their k nearest in `b`, ascending, and their places.
+    """Distances float[n, k] of rows of `a` to their k nearest in `b`, ascending, and indices.
 
     `a` float[n, d], `b` float[m, d]. `own` int[n] is the row of `b` that is the query itself, which
-    is no neighbour of its own; -1 for none. The dot product chooses, plain differences measure: a
-    copy is at exactly 0. Of equals the first in `b` comes first. Raises ValueError for too few
+    does not count as its neighbour; -1 for none. The dot product selects, plain differences
+    measure: a copy is at exactly 0. Ties are in the order of `b`. Raises ValueError for too few
     points.
     """
     if k < 1 or k > len(b) - (own is not None):
-        raise ValueError(f"{k} neighbours cannot be had of {len(b)} points.")
+        raise ValueError(f"Cannot find {k} neighbours among {len(b)} points.")
     near, where = np.empty((len(a), k)), np.empty((len(a), k), int)
     for rows, squares in blocks(a, b):
         if own is not None:
@@ -73,7 +73,7 @@ def nearest(
 
 @dataclass(frozen=True)
 class Lists:
-    """The nearest `DEPTH` reference images of each query, to be asked for those of any subset."""
+    """The nearest `DEPTH` reference images of each query, to look up those of any subset."""
 
     queries: np.ndarray
     references: np.ndarray
@@ -85,7 +85,7 @@ class Lists:
 
     @classmethod
     def of(cls, queries: np.ndarray, references: np.ndarray, itself: bool = False) -> Lists:
-        """Lists of float[n, d] in float[m, d]; with `itself` both are one set, in one order."""
+        """Lists of float[n, d] in float[m, d]; `itself`: both are one set in one order."""
         own = np.arange(len(queries)) if itself else None
         k = min(cls.DEPTH, len(references) - itself)
         return cls(queries, references, own, *nearest(queries, references, k, own))
@@ -93,10 +93,10 @@ class Lists:
     def among(
         self, subset: np.ndarray, rows: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Distance float[r] and place int[r] of the nearest reference in `subset` bool[m].
+        """Distance float[r] and index int[r] of the nearest reference in `subset` bool[m].
 
-        For the queries `rows` int[r], or all. Exact: what no list reaches is searched anew. NaN and
-        -1 where the subset holds nothing but the query.
+        For the queries `rows` int[r], or all. Exact: queries whose list misses the subset are
+        searched again. NaN and -1 where the subset contains nothing but the query.
         """
         rows = np.arange(len(self.queries)) if rows is None else rows
         inside = subset[self.where[rows]]

@@ -1,6 +1,6 @@
-"""Not worse by more than a margin: what a mitigation must show of everything it should not touch.
+"""Not worse by more than a margin: required of everything that a mitigation should leave alone.
 
-Not to have seen a loss is not to have shown that there is none: wide limits are undecided.
+Absence of evidence of a loss is not evidence of its absence: wide limits are undecided.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from audit.stats.paired import paired_difference
 from audit.stats.proportions import effective_n
 
 FEWEST = 5
-"""Clusters below which a bootstrap has nothing to draw from: the limits are not known."""
+"""Clusters below which a bootstrap has too little to draw from: the limits are unknown."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class NonInferiority:
 
     @property
     def verdict(self) -> str:
-        """`not worse`: the limits lie above minus the margin; `worse`: below; else `undecided`.
+        """`not worse`: the limits are above minus the margin; `worse`: below; else `undecided`.
 
         At the 95 % limits each claim errs with 2.5 % (ICH E9, sec. 3.3.2).
         """
@@ -46,13 +46,13 @@ def mean_change(
 ) -> Interval:  # fmt: skip
     """Mean of paired differences float[n] with limits over whole clusters int[n].
 
-    Percentiles of cluster bootstrap means, taken far enough out that few clusters are as wide as
-    Student's t makes them (Hesterberg 2015, Am Stat 69:371, sec. 5.3, "expanded percentile").
-    Limits are NaN for fewer than FEWEST clusters. All differences 0 give [0, 0]: nothing changed.
-    Raises ValueError for a missing difference.
+    Percentiles of cluster bootstrap means, taken far enough out that with few clusters they are as
+    wide as Student's t makes them (Hesterberg 2015, Am Stat 69:371, sec. 5.3, "expanded
+    percentile"). Limits are NaN for fewer than FEWEST clusters. All differences 0 give [0, 0]:
+    nothing changed. Raises ValueError for a missing difference.
     """
     if not np.isfinite(differences).all():
-        raise ValueError("A missing difference is left out and counted, not averaged.")
+        raise ValueError("Leave missing differences out and count them.")
     if len(differences) == 0:
         return UNKNOWN
     place = np.unique(clusters, return_inverse=True)[1]
@@ -73,9 +73,9 @@ def share_change(
 ) -> Interval:
     """Change of a share on pairs bool[n] of clusters int[n], after less before.
 
-    Newcombe's limits, which have a width where no pair differs, widened by the root of the design
-    effect n / effective n of the differences (Kish 1965); where all pairs agree, so that nothing is
-    known of their clusters, a cluster counts as one pair.
+    Newcombe's limits, which have positive width where no pair differs, widened by the root of the
+    design effect n / effective n of the differences (Kish 1965); where all pairs agree and the
+    effect of clusters is unknown, a cluster counts as one pair.
     """
     before, after = np.asarray(before, bool), np.asarray(after, bool)
     n = len(before)
@@ -94,7 +94,7 @@ def share_change(
 def non_inferior(
     differences: np.ndarray, clusters: np.ndarray, margin: float, rng: np.random.Generator
 ) -> NonInferiority:
-    """Whether a mean for which more is better fell by less than `margin`, in its own unit.
+    """Whether a mean for which more is better fell by less than `margin`, in its unit.
 
     Differences float[n] are after less before, on pairs; clusters int[n]. Raises ValueError for a
     margin of 0 or less, or a missing difference.

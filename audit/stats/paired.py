@@ -21,7 +21,7 @@ def paired_difference(n11: int, n10: int, n01: int, n00: int, level: float = 0.9
     """Difference of two paired shares, (n11 + n10) / n - (n11 + n01) / n.
 
     Square-and-add limits from Wilson's with the correlation of the pairs (Newcombe 1998, Statistics
-    in Medicine 17:2635, method 10). `n10` counts pairs where only the first holds.
+    in Medicine 17:2635, method 10). `n10` counts pairs where only the first is true.
     """
     n = n11 + n10 + n01 + n00
     if n == 0:
@@ -42,13 +42,13 @@ def paired_difference(n11: int, n10: int, n01: int, n00: int, level: float = 0.9
 def sign_flip(differences: np.ndarray, rng: np.random.Generator, draws: int = 9999) -> float:
     """Two-sided permutation p of mean 0 by flipping signs; never 0 (Phipson & Smyth 2010, eq. 2).
 
-    `differences` float[n]. Exact over all 2^n flips for n <= 14, else (1 + hits) / (draws + 1).
-    NaN for no differences or a missing one.
+    `differences` float[n]. Exact over all 2^n flips for n <= 14, else (1 + hits) / (draws + 1). NaN
+    where there are no differences or one is missing.
     """
     n = len(differences)
     if n == 0 or not np.isfinite(differences).all():
         return math.nan
-    # Ties count as hits; the slack must follow the scale, or the flip that was seen can be missed.
+    # Ties count as hits; the slack must follow the scale, or the observed flip can be missed.
     seen = abs(differences.sum()) - 1e-10 * np.abs(differences).sum()
     if n <= 14:
         flips = np.array(list(itertools.product((1.0, -1.0), repeat=n)))
@@ -67,9 +67,9 @@ def paired_bootstrap(
     """Mean of paired differences float[n] with a percentile interval over whole clusters int[n].
 
     Limits are NaN for one cluster. Where all k clusters have the same mean, which resampling would
-    take for certainty, a share of up to 1 - (alpha / 2)^(1 / k) of clusters could still lie
-    anywhere in -1..1, as differences of shares can (Hanley & Lippman-Hand 1983, JAMA 249:1743,
-    two-sided); `measured` differences, which agree only where the pairs are the same, keep no room.
+    take for certainty, a share of up to 1 - (alpha / 2)^(1 / k) of clusters could still be anywhere
+    in -1..1, as differences of shares can (Hanley & Lippman-Hand 1983, JAMA 249:1743, two-sided);
+    `measured` differences, which agree only where the pairs are identical, get no such allowance.
     """
     found = cluster_bootstrap(np.asarray(differences, float), clusters, rng, draws, level)
     if measured or found.low != found.high:
@@ -83,8 +83,8 @@ def exchanged_columns(values: np.ndarray, rng: np.random.Generator, draws: int =
     """p of the spread of column means, float[n, k], where columns are exchangeable within rows.
 
     The permutation test of a design in blocks (Edgington & Onghena 2007, Randomization Tests, ch.
-    6), its statistic the variance of the means; (1 + as large) / (draws + 1). It sees any
-    dependence on the column, rising or not. NaN for no rows or fewer than two columns.
+    6), its statistic the variance of the means; (1 + as large) / (draws + 1). It detects any
+    dependence on the column, monotone or not. NaN for no rows or fewer than two columns.
     """
     if not len(values) or values.shape[1] < 2:
         return math.nan

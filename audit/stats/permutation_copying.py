@@ -1,8 +1,8 @@
-"""Whole-set scores against their own null: the labels of the reference images are permuted.
+"""Whole-set scores against their own null, by permuting the labels of the reference images.
 
-Where nothing is copied, training and held-out images are interchangeable, whatever the generator
-draws and however many of its images share a neighbour. Which reference image is called which is
-then a coin's choice, and the score that was seen is one of those that other choices would give.
+Where nothing is copied, training and held-out images are exchangeable, whatever the generator draws
+and however many of its images share a neighbour. Which reference image has which label is then
+random, and the observed score is one of those that other assignments would give.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ SHRINKAGE = (
     "A generator that draws nearer to the middle than real images lie scores like one that copies; "
     "only what it scores with the labels permuted or swapped tells them apart."
 )
-"""What a reader of any whole-set score must know."""
+"""Caveat to print with every whole-set score."""
 
 Statistic = Callable[[np.ndarray], float]
-"""From bool[N], which reference images are called training images, to a score."""
+"""From bool[N], which reference images are labelled as training images, to a score."""
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A score and those that permuted labels give."""
+    """A score and its values under permuted labels."""
 
     observed: float
     null: np.ndarray
-    """float[draws]; NaN where labels left nothing to compare."""
+    """float[draws]; NaN where the labels leave nothing to compare."""
 
     @property
     def p(self) -> float:
-        """One-sided p of so low a score, never 0 (Phipson & Smyth 2010, eq. 2); NaN if unknown.
+        """One-sided p of a score this low, never 0 (Phipson & Smyth 2010, eq. 2); NaN if unknown.
 
         A permutation without a score counts against a finding.
         """
         if not np.isfinite(self.observed) or not len(self.null):
             return float("nan")
-        slack = 1e-9 * max(1.0, abs(self.observed))  # ties count, and sums of ranks round
+        slack = 1e-9 * max(1.0, abs(self.observed))  # ties count, and rank sums are rounded
         hits = int((~(self.null > self.observed + slack)).sum())
         return (1 + hits) / (len(self.null) + 1)
 
     @property
     def middle(self) -> float:
-        """Median score under permuted labels: what this generator scores if it copies nothing."""
+        """Median score under permuted labels: the score of this generator if it copies nothing."""
         known = self.null[np.isfinite(self.null)]
         return float(np.median(known)) if len(known) else float("nan")
 
@@ -65,7 +65,7 @@ def calibrate(
     _, first, place = np.unique(names, return_index=True, return_inverse=True)
     sides = train[first]
     if (sides[place] != train).any():
-        raise ValueError("A group of images must lie on one side: leave out what is on both.")
+        raise ValueError("A group of images must be on one side: leave out groups on both.")
     null = np.array([statistic(rng.permutation(sides)[place]) for _ in range(draws)], float)
     return Calibrated(statistic(train), null)
 
@@ -90,7 +90,7 @@ class Pool:
 
 
 def zu_statistic(pool: Pool) -> Statistic:
-    """`whole_set.zu` of the generated images, the rest of the reference images being held-out."""
+    """`whole_set.zu` of the generated images, with the rest of the reference images held out."""
 
     def score(train: np.ndarray) -> float:
         held = np.flatnonzero(~train)
@@ -102,11 +102,11 @@ def zu_statistic(pool: Pool) -> Statistic:
 def c_t_statistic(
     references: np.ndarray, gen: np.ndarray, real_cells: np.ndarray, gen_cells: np.ndarray
 ) -> Statistic:
-    """`whole_set.c_t` with cells that are fixed, and must not depend on the labels.
+    """`whole_set.c_t` with fixed cells, which must not depend on the labels.
 
     `references` float[N, d], `gen` float[m, d], `real_cells` int[N], `gen_cells` int[m]: find the
-    cells from all reference images, not from the training images alone. A cell whose training
-    images are all gone does not count.
+    cells from all reference images, not from the training images alone. A cell left without
+    training images does not count.
     """
     references, gen = check(references, gen)
     inside, scores = [], []
@@ -128,10 +128,10 @@ def c_t_statistic(
 
 
 def authenticity_statistic(pool: Pool) -> Statistic:
-    """Authentic images by the training set less those by the held-out set, in points of percent.
+    """Authentic images by the training set less those by the held-out set, in percentage points.
 
-    Below 0 where generated images lie in the training images' own neighbourhoods more than in the
-    held-out ones'. NaN where a side has fewer than two images.
+    Below 0 where generated images are in neighbourhoods of training images more than of held-out
+    ones. NaN where a side has fewer than two images.
     """
 
     def share(side: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """How many images a question needs, before any are drawn.
 
 Numbers are of independent images (one prompt, many seeds): images of one prompt among many are
-worth less, see `proportions.effective_n`. Infinity where no number of images would do.
+worth less, see `proportions.effective_n`. Infinity where no number of images is enough.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ EXACT = 20_000
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a test must do: its power against what is expected, at a level, as one of so many.
+    """Requirements of a test: its power, its level, and the comparisons in its family.
 
-    Raises ValueError for power or level outside 0..1, or fewer comparisons than one.
+    Raises ValueError for power or level outside 0..1, or less than one comparison.
     """
 
     power: float = 0.8
@@ -33,11 +33,11 @@ class Wanted:
 
     def __post_init__(self) -> None:
         if not (0 < self.power < 1 and 0 < self.level < 1 and self.comparisons >= 1):
-            raise ValueError("Power and level must lie inside 0..1, with at least one comparison.")
+            raise ValueError("Power and level must be inside 0..1, with at least one comparison.")
 
     @property
     def alpha(self) -> float:
-        """Two-sided probability of error that each comparison may have."""
+        """Two-sided error probability allowed for each comparison."""
         return (1 - self.level) / self.comparisons
 
     @property
@@ -48,10 +48,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Classifier:
-    """The reader's error rates and on how many labels of either class they rest.
+    """A classifier's error rates and the labels of each class that they were estimated from.
 
     Raises ValueError for rates outside 0..1, or where sensitivity + specificity is at most 1: such
-    a classifier says nothing.
+    a classifier is uninformative.
     """
 
     sensitivity: float = 1.0
@@ -62,19 +62,19 @@ class Classifier:
     def __post_init__(self) -> None:
         rates = self.sensitivity, self.specificity
         if not all(0 <= r <= 1 for r in rates) or sum(rates) <= 1:
-            raise ValueError(f"Rates must lie in 0..1 and exceed 1 in sum, not {rates}.")
+            raise ValueError(f"Rates must be in 0..1 and sum to more than 1, not {rates}.")
 
     @property
     def youden(self) -> float:
-        """Change of the share that is read per change of the true one."""
+        """Change of the observed share per change of the true one."""
         return self.sensitivity + self.specificity - 1
 
     def read(self, share: float) -> float:
-        """The share that is read where the true one is `share`."""
+        """The observed share where the true one is `share`."""
         return share * self.sensitivity + (1 - share) * (1 - self.specificity)
 
     def doubt(self, share: float) -> float:
-        """Variance of what is read, from labels alone: no number of images makes it smaller.
+        """Variance of the observed share from the labels alone; more images do not reduce it.
 
         The last two terms of Rogan and Gladen's variance (1978, AJE 107:71), times Youden's index
         squared.
@@ -90,23 +90,23 @@ PERFECT = Classifier()
 
 def _check(*shares: float) -> None:
     if not all(0 <= s <= 1 for s in shares):
-        raise ValueError(f"Shares must lie in 0..1, not {shares}.")
+        raise ValueError(f"Shares must be in 0..1, not {shares}.")
 
 
 def images_for_precision(
     share: float, precision: float, level: float = 0.95, classifier: Classifier = PERFECT
 ) -> float:
-    """Images until the interval of a share is `precision` wide to either side.
+    """Images needed for an interval of a share of half-width `precision`.
 
     Wilson's half-width solved for n: h^2 (n + z^2)^2 = z^2 (n q (1 - q) + z^2 / 4) (Wilson 1927) at
-    the share q that the classifier reads, for h = precision times Youden's index, less what doubt
-    about its rates takes. `share` 0.5 is the worst case of a perfect reader. Infinite where too few
-    labels leave too much doubt. Raises ValueError for a share outside 0..1 or a precision outside
-    0..1/2.
+    the share q that the classifier reads, for h = precision times Youden's index, less the part due
+    to doubt about its rates. `share` 0.5 is the worst case of a perfect classifier. Infinite where
+    too few labels leave too much doubt. Raises ValueError for a share outside 0..1 or a precision
+    outside 0..1/2.
     """
     _check(share)
     if not 0 < precision < 0.5:
-        raise ValueError(f"The precision must lie inside 0..1/2, not {precision}.")
+        raise ValueError(f"The precision must be inside 0..1/2, not {precision}.")
     z2 = float(norm.ppf((1 + level) / 2)) ** 2
     h2 = (precision * classifier.youden) ** 2 - z2 * classifier.doubt(share)
     if h2 <= 0:
@@ -140,13 +140,13 @@ def images_for_share(
     share: float, reference: float, wanted: Wanted | None = None,
     classifier: Classifier = PERFECT,
 ) -> float:  # fmt: skip
-    """Images to tell an expected share from a reference.
+    """Images needed to distinguish an expected share from a reference.
 
-    With known error rates the smallest n from which on the exact test (`power_of_share`, on what
-    the classifier reads) keeps its power, up to 20,000 images. Beyond those, and with rates from
-    labels, the normal approximation n with |p1 - p0| J = z_a sqrt(V0) + z_b sqrt(V1), where V is
-    q (1 - q) / n plus the labels' doubt at either share (Fleiss, Levin & Paik 2003, sec. 2.2,
-    without continuity correction). Infinite for equal shares or too few labels.
+    With known error rates: the smallest n from which on the exact test (`power_of_share`, on the
+    classifier's labels) keeps its power, up to 20,000 images. Beyond these, and with rates from
+    labels: the normal approximation n with |p1 - p0| J = z_a sqrt(V0) + z_b sqrt(V1), where V is q
+    (1 - q) / n plus the labels' doubt at either share (Fleiss, Levin & Paik 2003, sec. 2.2, without
+    continuity correction). Infinite for equal shares or too few labels.
     """
     _check(share, reference)
     wanted = wanted or Wanted()
@@ -181,7 +181,7 @@ def _normal_n(
 
 
 def _first(enough: Callable[[int], bool]) -> int:
-    """Smallest n >= 1 that is enough, where more are enough too: doubling, then bisection."""
+    """Smallest n >= 1 that is enough (`enough` is monotone): doubling, then bisection."""
     low, high = 0, 1
     while not enough(high):
         low, high = high, 2 * high
@@ -200,7 +200,7 @@ def half_width(n: int, share: float, level: float = 0.95) -> float:
 
 
 def least_difference(n: int, reference: float, wanted: Wanted | None = None) -> tuple[float, float]:
-    """The nearest shares below and above a reference that n images tell from it, each or NaN.
+    """The nearest shares below and above a reference that n images distinguish from it, or NaN.
 
     By the exact test of `power_of_share`, whose power rises with the distance.
     """
@@ -222,7 +222,7 @@ def least_difference(n: int, reference: float, wanted: Wanted | None = None) -> 
 
 
 def images_per_arm(share: float, other: float, wanted: Wanted | None = None) -> float:
-    """Images in each of two unpaired arms to tell their shares apart.
+    """Images needed in each of two unpaired arms to distinguish their shares.
 
     n = 2 ((z_a + z_b) / h)^2 with h = 2 asin sqrt(p1) - 2 asin sqrt(p2) (Cohen 1988, eq. 6.4.1 with
     his effect size h of sec. 6.2). Infinite for equal shares.
@@ -238,11 +238,11 @@ def power_of_change(n: int, gained: float, lost: float, wanted: Wanted | None = 
     """Power of McNemar's exact test on n pairs, of which shares `gained` and `lost` change.
 
     Summed over the number of changed pairs and, given it, of gains. Raises ValueError where the
-    shares are negative or exceed 1 in sum.
+    shares are negative or sum to more than 1.
     """
     changed = gained + lost
     if min(gained, lost) < 0 or changed > 1:
-        raise ValueError(f"Shares of pairs must be >= 0 and at most 1 in sum, not {changed}.")
+        raise ValueError(f"Shares of pairs must be at least 0 and sum to at most 1, not {changed}.")
     if changed == 0:
         return 0.0
     low, high = binom.ppf([1e-12, 1 - 1e-12], n, changed)
@@ -254,14 +254,14 @@ def power_of_change(n: int, gained: float, lost: float, wanted: Wanted | None = 
 
 
 def pairs_for_change(gained: float, lost: float, wanted: Wanted | None = None) -> float:
-    """Pairs of images, same noise before and after, to see a change by McNemar's exact test.
+    """Pairs of images with the same noise needed to detect a change by McNemar's exact test.
 
     `gained` is the share of pairs in which only the second shows the class, `lost` that in which
     only the first does. The smallest n with the power summed exactly, by doubling and bisection.
     Infinite for equal shares.
     """
     wanted = wanted or Wanted()
-    power_of_change(1, gained, lost, wanted)  # refuses impossible shares
+    power_of_change(1, gained, lost, wanted)  # raises for impossible shares
     if gained == lost:
         return math.inf
     return _first(lambda n: power_of_change(n, gained, lost, wanted) >= wanted.power)

@@ -11,7 +11,7 @@ from audit.stats.interval import UNKNOWN, Interval
 
 
 def _bounded(k: float, n: float, low: float, high: float) -> Interval:
-    # Rounding leaves 1e-17 where the limit is 0: enough for a verdict "above 0" from no success.
+    # Rounding leaves 1e-17 where the limit is 0: enough for a false verdict "above 0" at k = 0.
     return Interval(
         float(k / n), 0.0 if k == 0 else float(max(low, 0)), 1.0 if k == n else float(min(high, 1))
     )
@@ -28,7 +28,7 @@ def _binomial(k: float, n: float, level: float, method: str) -> Interval:
 def wilson(k: float, n: float, level: float = 0.95) -> Interval:
     """Score interval of a share k / n (Wilson 1927, JASA 22:209); unknown for n = 0.
 
-    Raises ValueError where k lies outside 0..n, as do the other two.
+    Raises ValueError where k is outside 0..n, as do the other two.
     """
     return _binomial(k, n, level, "wilson")
 
@@ -59,9 +59,9 @@ def goodman(counts: np.ndarray, level: float = 0.95) -> list[Interval]:
 
 
 def worst_case(k: int, n: int, abstained: int) -> tuple[float, float]:
-    """Bounds of a share if every abstention were against or for it (Manski 2003, ch. 1).
+    """Bounds of a share if all abstentions counted against or for it (Manski 2003, ch. 1).
 
-    `k` of the `n` images with a label show the class; `abstained` images more have no label.
+    `k` of the `n` images with a label show the class; a further `abstained` images have no label.
     """
     total = n + abstained
     if total == 0:
@@ -81,13 +81,13 @@ def _sums(values: np.ndarray, clusters: np.ndarray) -> tuple[float, float, float
 
 
 def intraclass(values: np.ndarray, clusters: np.ndarray, strata: np.ndarray | None = None) -> float:
-    """Correlation of two values of one cluster, at least 0: one-way analysis of variance.
+    """Correlation of two values in the same cluster, at least 0: one-way analysis of variance.
 
     `values` float[n], `clusters` and `strata` int[n]. With strata (subjects, whose own shares may
-    differ) the sums of squares are pooled over them, for a few clusters alone say little (Donner &
-    Koval 1980, Biometrics 36:19; typical size as in Eldridge, Ashby & Kerry 2006, Int J Epidemiol
-    35:1292). NaN where it cannot be known: no stratum with two clusters, none with a cluster of two
-    values, equal values everywhere, or a missing value.
+    differ) the sums of squares are pooled over them, because a few clusters alone say little
+    (Donner & Koval 1980, Biometrics 36:19; typical size as in Eldridge, Ashby & Kerry 2006, Int J
+    Epidemiol 35:1292). NaN where it cannot be known: no stratum with two clusters, none with a
+    cluster of two values, equal values everywhere, or a missing value.
     """
     if not len(values) or not np.isfinite(values).all() or np.ptp(values) == 0:
         return math.nan
@@ -97,7 +97,7 @@ def intraclass(values: np.ndarray, clusters: np.ndarray, strata: np.ndarray | No
     for g in np.unique(groups):
         at = groups == g
         b, w, e, sizes = _sums(values[at], clusters[at])
-        if at.sum() == len(sizes):  # no cluster of two: nothing is said of what is within
+        if at.sum() == len(sizes):  # no cluster of two: the variance within is unknown
             continue
         between, within, excess = between + b, within + w, excess + e
         free_between += len(sizes) - 1
@@ -116,8 +116,8 @@ def effective_n(
 
     `values` float[n], `clusters` int[n]; m is the size-weighted mean cluster size, sum m_i^2 / n
     (Kish 1987), because one large cluster among many small ones outweighs them. `correlation` is
-    the ICC, that of the values themselves where none is given. NaN where it is not known, unless no
-    cluster has two values.
+    the ICC, by default that of the values. NaN where it is unknown, unless no cluster has two
+    values.
     """
     n = len(values)
     if n == 0 or not np.isfinite(values).all():
@@ -136,8 +136,8 @@ def cluster_bootstrap(
     """Percentile interval of a mean by resampling clusters (Davison & Hinkley 1997, sec. 3.8).
 
     `successes` float[n], `clusters` int[n]. For a single cluster the limits are NaN. Where all
-    clusters have the same mean the interval has no width, which is no evidence of certainty: fall
-    back on `wilson` with the clusters as sample size.
+    clusters have the same mean the interval has no width, which is not evidence of certainty: the
+    result is then `wilson` with the clusters as sample size.
     """
     groups, place = np.unique(clusters, return_inverse=True)
     if not len(groups):

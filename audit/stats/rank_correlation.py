@@ -1,4 +1,4 @@
-"""Rank correlation of values that come in clusters: an interval and a p by whole clusters."""
+"""Rank correlation of clustered values: an interval and a p by whole clusters."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from audit.stats.interval import UNKNOWN, Interval
 
 FEWEST = 5
-"""Clusters without which resampling them says nothing."""
+"""Smallest number of clusters worth resampling."""
 
 
 @dataclass(frozen=True)
 class Draws:
-    """How clusters are drawn."""
+    """How clusters are resampled."""
 
     rng: np.random.Generator
     number: int = 1999
@@ -33,14 +33,14 @@ class RankCorrelation:
     clusters: int
     missing: int
     reason: str = ""
-    """Why something is not known; empty where all is."""
+    """Why something is unknown; empty where everything is known."""
 
 
 def spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Spearman's rho of float[n] and float[n], ties at their middle rank (Spearman 1904).
 
-    With `weights`, whole numbers as float[n], each value counts so often. NaN where either has no
-    spread or there is nothing.
+    With `weights`, whole numbers as float[n], each value counts that many times. NaN where either
+    is empty or has no spread.
     """
     w = np.ones(len(x)) if weights is None else np.asarray(weights, float)
     first, second = (_ranks(np.unique(v, return_inverse=True)[1], w) for v in (x, y))
@@ -65,13 +65,13 @@ def _pearson(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> float:
 def clustered_spearman(
     x: np.ndarray, y: np.ndarray, clusters: np.ndarray, how: Draws
 ) -> RankCorrelation:
-    """Spearman's rho of images that come in prompts, with limits and p over prompts.
+    """Spearman's rho over images clustered by prompt, with limits and p over prompts.
 
     `x` and `y` float[n], NaN where missing; `clusters` any labels [n]. Limits: percentiles over
     resampled clusters (Davison & Hinkley 1997, sec. 3.8). p: clusters exchange their x as a whole,
-    which keeps what is alike within either; (1 + as large) / (draws + 1), never 0 (Phipson & Smyth
-    2010, eq. 2). Exact where clusters are of one size; of others x is repeated or cut to fit. NaN
-    for fewer than five clusters. Raises ValueError where lengths differ.
+    which keeps the dependence within each; (1 + as large) / (draws + 1), never 0 (Phipson & Smyth
+    2010, eq. 2). Exact where all clusters have the same size; otherwise x is repeated or cut to
+    fit. NaN for fewer than five clusters. Raises ValueError where lengths differ.
     """
     if not len(x) == len(y) == len(clusters):
         raise ValueError("Values and clusters must have the same length.")
@@ -120,5 +120,5 @@ def _exchange_p(x: np.ndarray, y: np.ndarray, place: np.ndarray, how: Draws) -> 
     for _ in range(how.number):
         moved = ranks[cyclic[how.rng.permutation(len(sizes))][wanted]]
         rho = _pearson(moved, other, one)
-        hits += math.isnan(rho) or abs(rho) >= seen  # cut to one value: no evidence against chance
+        hits += math.isnan(rho) or abs(rho) >= seen  # no spread left: no evidence
     return (1 + hits) / (how.number + 1)

@@ -1,4 +1,4 @@
-"""What it costs to avoid a classifier's errors, and who is left without a label for it."""
+"""The cost of avoiding a classifier's errors, and which groups it leaves without labels."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Curve:
     """Selective risk at every confidence that occurs, from the most confident image to all."""
 
     thresholds: np.ndarray
-    """float[m], falling: what is at least as confident keeps its label."""
+    """float[m], falling: images at least this confident keep their label."""
     coverage: np.ndarray
-    """float[m], rising to 1: share of the images that do."""
+    """float[m], rising to 1: share of the images that keep their label."""
     risk: np.ndarray
-    """float[m], 0..1: share of those that are wrong."""
+    """float[m], 0..1: share of wrong labels among these."""
 
 
 def _checked(confidence: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -38,8 +38,8 @@ def _checked(confidence: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.
 def risk_coverage(confidence: np.ndarray, wrong: np.ndarray) -> Curve:
     """Risk-coverage curve of a classifier that abstains below a confidence.
 
-    `confidence` float[n] and `wrong` bool[n] of the same images, with a label that is known. Equal
-    confidences keep or lose their labels together, so that a threshold stands behind each point
+    `confidence` float[n] and `wrong` bool[n] of the same images, all with a known label. Equal
+    confidences keep or lose their labels together, so each point corresponds to a threshold
     (El-Yaniv & Wiener 2010, JMLR 11:1605). Empty for no images. Raises ValueError where the two do
     not pair up or something is missing.
     """
@@ -54,8 +54,8 @@ def aurc(confidence: np.ndarray, wrong: np.ndarray) -> float:
     """Area under the risk-coverage curve, 0..1: mean risk over coverages 1/n, 2/n, ..., 1.
 
     As Geifman, Uziel & El-Yaniv (2019, ICLR, sec. 3); lower is better, and without information in
-    the confidences it is the error rate. Among equal confidences the mean over all orders, so that
-    the order of the rows says nothing. NaN for no images. Raises ValueError as `risk_coverage`.
+    the confidences it is the error rate. Among equal confidences the mean over all orders, so the
+    order of the rows does not matter. NaN for no images. Raises ValueError as `risk_coverage`.
     """
     confidence, wrong = _checked(confidence, wrong)
     if not len(wrong):
@@ -66,16 +66,17 @@ def aurc(confidence: np.ndarray, wrong: np.ndarray) -> float:
 
 
 def excess_aurc(confidence: np.ndarray, wrong: np.ndarray) -> float:
-    """E-AURC, at least 0: `aurc` less that of confidences that put every error last.
+    """E-AURC, at least 0: `aurc` less its value if all errors had the lowest confidences.
 
-    As Geifman, Uziel & El-Yaniv (2019, ICLR, eq. 3), with the best value summed, not approximated.
+    As Geifman, Uziel & El-Yaniv (2019, ICLR, eq. 3), with the best value computed as a sum, not
+    approximated.
     """
     return aurc(confidence, wrong) - aurc(-np.asarray(wrong, float), wrong)
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """The lowest threshold whose risk is guaranteed; NaN where none is."""
+    """The lowest threshold with guaranteed risk; NaN where there is none."""
 
     threshold: float
     coverage: Interval
@@ -86,11 +87,11 @@ class Threshold:
     """Upper limit of their risk."""
     kept: int
     reason: str = ""
-    """Why no threshold is; empty where one is."""
+    """Why there is no threshold; empty where there is one."""
 
 
 def upper_bound(errors: np.ndarray, n: np.ndarray, delta: float) -> np.ndarray:
-    """Risk that `errors` of `n` exceed with probability 1 - delta: the binomial tail inverted.
+    """Upper limit of the risk behind `errors` of `n`, at 1 - delta: the binomial tail inverted.
 
     One-sided limit of Clopper & Pearson (1934), the B* of Geifman & El-Yaniv (2017, NeurIPS, lemma
     3.1); arrays of one shape, 1 where n = 0 or all are errors.
@@ -105,19 +106,19 @@ def guaranteed_threshold(
 ) -> Threshold:
     """The lowest threshold whose true risk is at most `risk`, except with probability `delta`.
 
-    `confidence` float[n] and `wrong` bool[n] of calibration images, one for each prompt, for images
-    of one prompt are not independent; `grid` float[g] thresholds that were fixed before the data
-    were seen: an image keeps its label from there on. Selection with guaranteed risk (Geifman &
-    El-Yaniv 2017, NeurIPS, sec. 3), with their exact binomial tail at delta / g for each of the
-    grid's thresholds (Bonferroni) in place of their search over log2 n steps: the search takes its
-    thresholds from the data, where a tail bound for a fixed threshold says less than it seems. All
-    bounds hold at once, so that the choice among them is free. Raises ValueError as `risk_coverage`
-    does, and for an empty grid or a risk or delta outside 0..1.
+    `confidence` float[n] and `wrong` bool[n] of calibration images, one for each prompt, because
+    images of one prompt are not independent; `grid` float[g] thresholds fixed before the data were
+    seen: an image keeps its label at this confidence or above. Selection with guaranteed risk
+    (Geifman & El-Yaniv 2017, NeurIPS, sec. 3), with their exact binomial tail at delta / g for each
+    of the grid's thresholds (Bonferroni) in place of their search over log2 n steps: the search
+    takes its thresholds from the data, where a tail bound for a fixed threshold guarantees less
+    than it seems to. All bounds are valid at once, so any of them may be chosen. Raises ValueError
+    as `risk_coverage` does, and for an empty grid or a risk or delta outside 0..1.
     """
     confidence, wrong = _checked(confidence, wrong)
     grid = np.unique(np.asarray(grid, float))
     if not len(grid) or not (0 < risk < 1 and 0 < delta < 1):
-        raise ValueError("A grid of thresholds is needed, and risk and delta inside 0..1.")
+        raise ValueError("The grid needs thresholds, and risk and delta must be inside 0..1.")
     keep = confidence >= grid[:, None]
     kept, errors = keep.sum(1), (keep & (wrong > 0)).sum(1)
     bounds = upper_bound(errors, kept, delta / len(grid))
@@ -138,18 +139,18 @@ class Missingness:
     """Whether groups differ in how often an image has no label."""
 
     shares: tuple[Interval, ...]
-    """Of images without a label, by group."""
+    """Share of images without a label, by group."""
     p: float
     method: str
     """`Fisher`, `chi-square` or `chi-square, drawn`."""
     pair: tuple[int, int]
-    """Groups of the largest difference, the larger share first; (-1, -1) where none is known."""
+    """Groups of the largest difference, the larger share first; (-1, -1) where unknown."""
     difference: Interval
-    """Of that pair; limits hold for all pairs at once, for it was picked as the largest."""
+    """Of that pair; limits are valid for all pairs at once, as it was chosen for its size."""
     floor: float
-    """The largest difference on average where groups do not differ, at these n."""
+    """Mean of the largest difference where groups do not differ, at these n."""
     floor_high: float
-    """What it exceeds then in 5 % of cases."""
+    """The value that it then exceeds in 5 % of cases."""
 
 
 def _drawn(missing: np.ndarray, totals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -158,7 +159,7 @@ def _drawn(missing: np.ndarray, totals: np.ndarray, rng: np.random.Generator) ->
 
 
 def _test(missing: np.ndarray, totals: np.ndarray, tables: np.ndarray) -> tuple[float, str]:
-    """p that groups do not differ, and by which test."""
+    """p-value of no difference between groups, and the name of the test."""
     table = np.stack([missing, totals - missing])
     if len(totals) == 2:
         return float(fisher_exact(table).pvalue), "Fisher"
@@ -179,15 +180,15 @@ def differential_missingness(
     `missing` int[g] of `totals` int[g] images, independent of each other within a group. Two
     groups: Fisher's exact test. More: Pearson's chi-square, by 4,999 draws with the same margins
     where a cell expects fewer than 5 (Phipson & Smyth 2010, eq. 2). The largest difference has
-    Newcombe's limits (1998, method 10) at a level that holds for all pairs (Bonferroni), and beside
-    it what it would be where groups do not differ: the larger of many is never 0. Groups without
-    images have an unknown share and are left out; NaN where fewer than two are left, or no image or
-    every image has a label, but for the difference, which is then 0. Raises ValueError for counts
-    that cannot be.
+    Newcombe's limits (1998, method 10) at a level valid for all pairs (Bonferroni), and is
+    accompanied by its value where groups do not differ: the largest of many is never 0. Groups
+    without images have an unknown share and are left out; NaN where fewer than two are left, or no
+    image or every image has a label, except for the difference, which is then 0. Raises ValueError
+    for impossible counts.
     """
     missing, totals = np.asarray(missing), np.asarray(totals)
     if missing.shape != totals.shape or (missing < 0).any() or (missing > totals).any():
-        raise ValueError("Missing images must be between none and all of a group's.")
+        raise ValueError("Each group's missing images must be between 0 and its total.")
     shares = tuple(wilson(int(k), int(n), level) for k, n in zip(missing, totals, strict=True))
     groups = np.flatnonzero(totals)
     if len(groups) < 2:

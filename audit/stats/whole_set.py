@@ -1,7 +1,7 @@
-"""Copying seen in the set as a whole: published scores, as published, with their known faults.
+"""Copying seen in the set as a whole: published scores, as published, with known faults.
 
 Features float[n, d] in any units; distances are Euclidean. None of these has a fixed null: a
-generator that draws nearer to the middle than real images lie looks like one that copies. Calibrate
+generator that draws nearer to the middle than real images are looks like one that copies. Calibrate
 them with `permutation_copying`.
 """
 
@@ -16,13 +16,13 @@ from scipy.stats import rankdata
 from audit.stats.neighbours import blocks, check, nearest
 
 CELL = 20
-"""Generated images that a cell must hold more than, to be compared (Meehan et al. 2020, sec. 5)."""
+"""A cell is compared only with more generated images than this (Meehan et al. 2020, sec. 5)."""
 
 
 def z_of_u(made: np.ndarray, held: np.ndarray) -> float:
     """Z-scored Mann-Whitney U of distances float[m] and float[n] (Meehan et al. 2020, sec. 3.1).
 
-    Far below 0 where those of generated images are the smaller. (U - (nm / 2 - 1 / 2)) over
+    Far below 0 where the distances of generated images are smaller. (U - (nm / 2 - 1 / 2)) over
     sqrt(nm (n + m + 1) / 12), ties counted half, as in the authors' code. NaN for an empty side.
     """
     m, n = len(made), len(held)
@@ -57,9 +57,9 @@ def c_t(
 ) -> float:
     """Mean of `zu` over cells, weighted by held-out images (Meehan et al. 2020, eq. 4).
 
-    A cell counts that holds a larger share of the generated images than `tau`, in (0, 1); 20 images
-    where none is given. Its null has a standard deviation of less than 1, so it is no z-score. NaN
-    where no cell counts. Raises ValueError where a cell that counts has no training images.
+    A cell counts if it contains a larger share of the generated images than `tau`, in (0, 1); by
+    default more than 20 images. Its null has a standard deviation below 1, so it is not a z-score.
+    NaN where no cell counts. Raises ValueError where a cell that counts has no training images.
     """
     test, gen, train = check(test, gen, train)
     least = CELL / max(1, len(gen)) if tau is None else tau
@@ -69,7 +69,7 @@ def c_t(
         if here.mean() <= least or not held.any():
             continue
         if not (cells.train == cell).any():
-            raise ValueError(f"Cell {cell} has no training images: ask for fewer cells.")
+            raise ValueError(f"Cell {cell} has no training images: use fewer cells.")
         weight = float(held.mean())
         total += weight * zu(test[held], gen[here], train[cells.train == cell])
         weights += weight
@@ -77,23 +77,23 @@ def c_t(
 
 
 def authentic(train: np.ndarray, gen: np.ndarray) -> np.ndarray:
-    """bool[m]: is the image farther from its nearest training image than that is from its own?
+    """bool[m]: is the image farther from its nearest training image than that one from its own?
 
     Alaa et al. 2022 (ICML), sec. 4.3, with the nearest other training image as the radius. `train`
     float[l, d], `gen` float[m, d]. Raises ValueError for fewer than two training images.
     """
     train, gen = check(train, gen)
     if len(train) < 2:
-        raise ValueError("Authenticity needs two training images: one has no neighbour.")
+        raise ValueError("Authenticity needs at least two training images.")
     near, where = nearest(gen, train)
     used, place = np.unique(where[:, 0], return_inverse=True)
     return near[:, 0] > nearest(train[used], train, 1, used)[0][place, 0]
 
 
 def authenticity(train: np.ndarray, gen: np.ndarray) -> float:
-    """Percent of `authentic` images, 0 to 100; NaN for none.
+    """Percent of `authentic` images, 0 to 100; NaN for no images.
 
-    There is no value that a model which copies nothing scores: compare with held-out images.
+    A model that copies nothing has no fixed score: compare with held-out images.
     """
     return float(100 * authentic(train, gen).mean()) if len(gen) else math.nan
 
@@ -110,12 +110,12 @@ class PRDC:
 
 @dataclass(frozen=True)
 class Spread:
-    """What each image adds to PRDC: means of these are its four numbers."""
+    """Each image's contribution to PRDC: the means of these are its four numbers."""
 
     precise: np.ndarray
     """bool[m]: inside the ball of some real image."""
     density: np.ndarray
-    """float[m]: real balls that it lies in, over k."""
+    """float[m]: number of real balls that contain it, over k."""
     recalled: np.ndarray
     """bool[n] of real images: inside the ball of some generated one."""
     covered: np.ndarray
@@ -125,12 +125,13 @@ class Spread:
 def spread(real: np.ndarray, gen: np.ndarray, k: int = 5) -> Spread:
     """Per-image parts of `prdc`, float[n, d] real against float[m, d] generated.
 
-    A ball reaches to an image's k-th nearest of its own set, itself not counted, and does not hold
-    what lies on its rim. Raises ValueError for a set of k images or fewer.
+    A ball reaches to an image's k-th nearest of its own set, itself not counted, and excludes
+    points on its boundary. Raises ValueError for a set of k images or fewer.
     """
     real, gen = check(real, gen)
     balls, made = (nearest(s, s, k, np.arange(len(s)))[0][:, -1] for s in (real, gen))
-    # Rounding must not put a rim inside: a copy lies at exactly the radius of its k-th neighbour.
+    # Rounding must not move the boundary inside: a copy is at exactly the radius of its k-th
+    # neighbour.
     slack = 1e-12 * float(max((real**2).sum(1).max(), (gen**2).sum(1).max()))
     rim, far = balls**2 - slack, made**2 - slack
     inside, recalled = np.zeros(len(gen)), np.zeros(len(real), bool)

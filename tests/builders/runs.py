@@ -1,4 +1,4 @@
-"""Run folders that no model drew: planted shares, a reader that errs, written through the store."""
+"""Run folders made without a model: planted shares and reader errors, written by the store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ERRORS = {"gender": np.array([[180, 20], [30, 170]])}
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run is to hold."""
+    """Contents of a run to build."""
 
     model: str = "one"
     shares: dict[str, float] = field(default_factory=lambda: {"nurse": 0.8, "cook": 0.4})
@@ -36,11 +36,11 @@ class Plan:
     copies: float = 0.2
     """Planted rate of copies among the captions."""
     seed: int = 0
-    """Of what the pairs do not share: the reader's errors, and half of the drawing."""
+    """Of the part that pairs do not share: the reader's errors, and half of the drawing."""
     classifier: str = "reader-1"
     descriptor: str = "copynet"
     record: bool = True
-    """Whether the run records what read it."""
+    """Whether the run records its classifier."""
     gender: Attribute = GENDER
 
 
@@ -105,7 +105,7 @@ def write(path: Path, plan: Plan) -> Path:
 def _draw(
     rows: _Rows, plan: Plan, prompt: Prompt, sample: Sample, rng: np.random.Generator
 ) -> None:
-    """One image: half of the drawing is the seed's, which two runs share, half the run's own."""
+    """One image: half of the randomness is from the seed, shared by two runs, half from the run."""
     shared = np.random.default_rng([sample.seed, 7])
     noise = shared.random() if shared.random() < 0.5 else rng.random()
     key = (sample.id, prompt.id)

@@ -34,7 +34,7 @@ def both(folder: Path, b: Plan, a: Plan | None = None, **more: bool) -> comparin
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_planted_changes_are_found_in_pairs(seed: int, tmp_path: Path) -> None:
-    """What was planted lies in the intervals; the large changes are seen, the small one is not."""
+    """The intervals contain the planted changes; large ones are detected, the small one is not."""
     found = both(tmp_path, Plan("two", OTHER, copies=0.6, seed=seed), Plan(seed=10 + seed))
     by_id = {f.id: f for f in found.findings}
     nurse = by_id["comparison/none/nurse/gender=woman"]
@@ -55,7 +55,7 @@ def test_planted_changes_are_found_in_pairs(seed: int, tmp_path: Path) -> None:
 
 
 def test_a_run_beside_itself_changes_nothing(tmp_path: Path) -> None:
-    """The same folder twice: every change is 0 and none is called one."""
+    """The same folder twice: every change is 0 and none is reported."""
     side = comparing.read(write(tmp_path, Plan()), "A")
     found = comparing.compare(side, replace(side, name="B"))
     assert all(f.estimate == 0 for f in found.findings)
@@ -86,7 +86,7 @@ def test_other_seeds_and_other_prompts_are_compared_as_groups(tmp_path: Path) ->
 
 
 def test_prompts_are_the_same_by_text_not_by_name(tmp_path: Path) -> None:
-    """One template of three is common: only its images are compared, whatever its number is."""
+    """Only one template of three is common: only its images are compared, whatever its number."""
     found = both(tmp_path, Plan("two", templates=("x {}", "a {} at work")))
     f = next(f for f in found.findings if f.where == "nurse")
     assert f.n + f.missing == 20
@@ -112,7 +112,7 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(
 
 
 def test_other_readers_are_compared_anyway_if_asked(tmp_path: Path) -> None:
-    """With --anyway there are findings, uncorrected, and a note that says why to doubt them."""
+    """With --anyway there are uncorrected findings, and a note on why to doubt them."""
     found = both(tmp_path, Plan("two", OTHER, classifier="reader-2"), anyway=True)
     f = next(f for f in found.findings if f.where == "nurse")
     assert f.estimate != f.estimate or "corrected" not in f.method
@@ -127,13 +127,13 @@ def test_copies_of_another_search_are_left_out(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_run_is_a_mistake(tmp_path: Path) -> None:
-    """A folder without results is one sentence."""
+    """A folder without results gives a one-sentence error."""
     with pytest.raises(UserError, match="finished run"):
         comparing.read(tmp_path, "A")
 
 
 def call(*arguments: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of the verb alone; errors are not hidden."""
+    """Exit code, stdout and stderr of the command; exceptions are not hidden."""
     app = typer.Typer()
     app.command()(verb)
     done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
@@ -141,7 +141,7 @@ def call(*arguments: str) -> tuple[int, str, str]:
 
 
 def test_the_page_shows_the_findings_and_asks_nobody(tmp_path: Path) -> None:
-    """One well-formed page, no address, hostile names inert, every finding in it, same bytes."""
+    """One well-formed page, no URLs, hostile names inert, every finding in it, same bytes."""
     hostile = 'two"><script>alert(1)</script>{{ 7 * 7 }}'
     shares = {**OTHER, "judge <b>&": 0.5, "x" * 90: 0.2}
     a = write(tmp_path / "a", Plan(shares={s: 0.5 for s in shares}))
@@ -170,7 +170,7 @@ def test_the_page_shows_the_findings_and_asks_nobody(tmp_path: Path) -> None:
 
 
 def test_a_comparison_can_be_held_against_gates(tmp_path: Path) -> None:
-    """Its folder is read like a run's: no worse than the last release is a gate."""
+    """Its folder is read like a run's, so a gate can require: no worse than the last release."""
     a, b = write(tmp_path / "a", Plan()), write(tmp_path / "b", Plan("two", OTHER, copies=0.6))
     report = Path(call(str(a), str(b), "--out", str(tmp_path / "out"))[1].strip())
     found = RunFolder(report.parent).findings()
@@ -179,7 +179,7 @@ def test_a_comparison_can_be_held_against_gates(tmp_path: Path) -> None:
 
 
 def test_readers_are_told_apart_by_what_they_were_asked() -> None:
-    """Another text, class, threshold or gate is another reader; another title is not."""
+    """Another text, class, threshold or gate means another reader; another title does not."""
     base = suite(Plan())
     same = comparing.instruments(replace(base, title="Other"), "r")
     assert same == comparing.instruments(base, "r")

@@ -1,4 +1,4 @@
-"""Detectors on demand: kept as they come, refused in one sentence, real on the embedded model."""
+"""Detectors on demand: results are kept, refusals are one sentence, and they work on the model."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def small(tmp_path: Path, captions: int, ordinary: int, **options: Any) -> Run:
 
 @pytest.mark.parametrize(("detect", "word"), [("magnitude", "--model"), ("whole-set", "--corpus")])
 def test_what_cannot_be_had_is_refused_before_anything_is_drawn(detect: str, word: str) -> None:
-    """Images alone have no inside, and a run without a training set nothing to compare with."""
+    """Imported images have no model to look into; whole-set measures need a training set."""
     run = running.run(Path(), options=Options(detect=(detect,)))
     with pytest.raises(UserError, match=word):
         detecting.fits(run)
 
 
 def test_scores_are_kept_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interrupted search goes on where it stopped, and a finished one loads no model."""
+    """An interrupted search resumes where it stopped, and a finished one loads no model."""
     run = small(tmp_path, 8, 40, detect=("magnitude",))
     asked: list[str] = []
 
@@ -69,7 +69,7 @@ def test_scores_are_kept_as_they_come(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_model_that_cannot_be_looked_into_costs_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its scores are unknown with the reason, which stands among the notes too."""
+    """Its scores are unknown with the reason, which is also among the notes."""
     run = small(tmp_path, 3, 5, detect=("bright-ending",))
 
     def refuse(*_: object) -> Any:
@@ -86,7 +86,7 @@ def test_a_model_that_cannot_be_looked_into_costs_nothing_else(
 
 @pytest.mark.slow
 def test_learned_captions_steer_the_embedded_model(tmp_path: Path) -> None:
-    """Captions of images that stand 64 times are told from ordinary prompts by both detectors."""
+    """Both detectors separate captions of images that occur 64 times from ordinary prompts."""
     run = small(tmp_path, 10, 14, detect=("magnitude", "bright-ending"), steps=8)
     table = detecting.search(run)
     found = {f.id: f for f in claims.findings(table, {p.id: p for p in run.suite.prompts}, 0)}

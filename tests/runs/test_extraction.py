@@ -17,7 +17,7 @@ SIZE = 16
 
 
 def made(n_captions: int, n_ordinary: int, seeds: int, copied: int, seed: int = 0) -> Any:
-    """A run in which the first captions give one picture back, and the others do not."""
+    """A run in which the first captions reproduce one image, and the others do not."""
     rng = np.random.default_rng(seed)
     prompts, samples, pictures = {}, [], {}
     kinds = ["replication"] * n_captions + ["representation"] * n_ordinary
@@ -57,7 +57,7 @@ def test_planted_prompts_are_found(ordinary: int) -> None:
 
 
 def test_too_few_images_of_a_caption_ask_nothing() -> None:
-    """Three images of a prompt say nothing of noises; neither does a run without captions."""
+    """Three images per prompt are too few; a run without captions has no result either."""
     for run, prompts, _ in (made(5, 5, 3, 1), made(0, 10, 6, 0)):
         found = extraction.search(run, {})
         assert found.cliques.empty
@@ -65,7 +65,7 @@ def test_too_few_images_of_a_caption_ask_nothing() -> None:
 
 
 def test_pictures_of_several_sizes_and_missing_ones() -> None:
-    """Sizes are brought to the smallest; a blocked image is left out, not taken for a stranger."""
+    """Images are resized to the smallest; a blocked image is left out, not counted as different."""
     run, _, pictures = made(4, 0, 6, 1)
     pictures["0-1"] = np.repeat(np.repeat(pictures["0-1"], 2, 0), 2, 1)
     cliques = extraction.search(run, {"0-0": "blocked"}).cliques

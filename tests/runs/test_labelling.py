@@ -21,7 +21,7 @@ from audit.store import RunFolder
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    """A finished run in small: 30 pictures with readings of one attribute."""
+    """A small finished run: 30 images with readings of one attribute."""
     folder = RunFolder(tmp_path / "run")
     rng = np.random.default_rng(3)
     rows = []
@@ -72,7 +72,7 @@ def test_people_may_name_the_subject_too(run: RunFolder) -> None:
 
 
 def test_the_sheet_is_blind_and_the_page_shows_its_pictures(run: RunFolder) -> None:
-    """Neither file says what was read; the page holds a picture for each row."""
+    """Neither file shows the classifier's label; the page has an image for each row."""
     made = labelling.write_sheet(run, 12, [], 0)
     page = Path(made["path"]).read_text("utf-8")
     rows = list(csv.DictReader(Path(made["sheet"]).read_text("utf-8").splitlines()))
@@ -83,7 +83,7 @@ def test_the_sheet_is_blind_and_the_page_shows_its_pictures(run: RunFolder) -> N
 
 
 def test_labels_come_back_with_their_draw(run: RunFolder) -> None:
-    """What was filled in is kept with raters and reasons; blanks are no labels."""
+    """Labels are kept with raters and reasons; blanks are not labels."""
     made = labelling.write_sheet(run, 10, [], 0)
     fill(Path(made["sheet"]), ["Woman", "man ", "no person", "uncertain", ""], "ab")
     said = labelling.read_back(run, [Path(made["sheet"])])
@@ -98,7 +98,7 @@ def test_labels_come_back_with_their_draw(run: RunFolder) -> None:
 
 
 def test_a_sheet_for_each_rater(run: RunFolder, tmp_path: Path) -> None:
-    """Copies without initials are raters of their own; majority settles, a tie is uncertain."""
+    """Copies without initials count as separate raters; majority decides, a tie is uncertain."""
     made = Path(labelling.write_sheet(run, 6, [], 0)["sheet"])
     paths = [
         fill(made, words, out=tmp_path / f"{i}.csv")
@@ -114,7 +114,7 @@ def test_a_sheet_for_each_rater(run: RunFolder, tmp_path: Path) -> None:
 
 
 def test_labels_that_people_gave_are_never_overwritten(run: RunFolder) -> None:
-    """The same draw leaves the sheet as it is; another draw is refused while it stands."""
+    """The same draw leaves the sheet unchanged; another draw is refused while it exists."""
     made = Path(labelling.write_sheet(run, 6, [], 0)["sheet"])
     fill(made, ["woman"])
     before = made.read_bytes()
@@ -133,7 +133,7 @@ def test_labels_that_people_gave_are_never_overwritten(run: RunFolder) -> None:
     ],
 )
 def test_mistakes_on_the_sheet_name_their_line(run: RunFolder, cell: str, message: str) -> None:
-    """A word that is neither class nor reason is refused with its place."""
+    """A word that is neither class nor reason is refused with its position."""
     made = Path(labelling.write_sheet(run, 6, [], 0)["sheet"])
     fill(made, [cell])
     with pytest.raises(UserError, match=message):
@@ -141,7 +141,7 @@ def test_mistakes_on_the_sheet_name_their_line(run: RunFolder, cell: str, messag
 
 
 def test_sheets_of_semicolons_are_read(run: RunFolder, tmp_path: Path) -> None:
-    """Spreadsheets of many countries write them, with a byte-order mark."""
+    """Spreadsheets in many countries write them, with a byte-order mark."""
     made = Path(labelling.write_sheet(run, 6, [], 0)["sheet"])
     fill(made, ["woman"])
     other = tmp_path / "s.csv"
@@ -157,7 +157,7 @@ def test_sheets_of_semicolons_are_read(run: RunFolder, tmp_path: Path) -> None:
     ],
 )
 def test_other_tables_are_refused(run: RunFolder, tmp_path: Path, text: str, message: str) -> None:
-    """Only the sheet of this run can be read back into it."""
+    """Only this run's own sheet can be read back into it."""
     labelling.write_sheet(run, 6, [], 0)
     path = tmp_path / "other.csv"
     path.write_text(text, "utf-8")

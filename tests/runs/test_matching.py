@@ -1,4 +1,4 @@
-"""The rule that calls copies: twin, conformal and fixed, on an index with planted copies."""
+"""Decision rules for copies: twin, conformal and fixed, on an index with planted copies."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.evidence.copies import made, stored
 
 
 def unit(x: np.ndarray) -> np.ndarray:
-    """Rows of length one."""
+    """Rows of unit length."""
     return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), np.float32)
 
 
 class _Side:
-    """A side of an index that holds vectors, and searches them by brute force."""
+    """A side of an index in memory, searched by brute force."""
 
     def __init__(self, vectors: np.ndarray) -> None:
         self.vectors = vectors
@@ -41,7 +41,7 @@ class _Side:
 
 
 def planted(seed: int, copies: int, made: int = 500) -> tuple[pd.DataFrame, SimpleNamespace]:
-    """A table of matches with that many noisy copies in front, and its index."""
+    """A table of matches that begins with that many noisy copies, and its index."""
     rng = np.random.default_rng(seed)
     train, held = (_Side(unit(rng.standard_normal((600, 64)))) for _ in range(2))
     made_ = unit(rng.standard_normal((made, 64)))
@@ -71,7 +71,7 @@ def test_planted_copies_are_found(rule: str, seed: int) -> None:
 
 
 def test_too_few_to_stand_out() -> None:
-    """A handful of copies cannot pass the twin at one in ten; what it would take is said."""
+    """A few copies cannot pass the twin at one in ten; the message says how many could."""
     table, index = planted(1, 4)
     _, got = decision.decide(table, index, CopyRule("twin"), 0.1, 0)
     assert not got.selected.any()
@@ -80,7 +80,7 @@ def test_too_few_to_stand_out() -> None:
 
 @pytest.mark.parametrize("rule", ["twin", "conformal"])
 def test_nothing_is_called_without_a_held_out_set(rule: str) -> None:
-    """No held-out images, no error rate, no copies: only a fixed line goes without."""
+    """Without held-out images there is no error rate and no copies, except by a fixed threshold."""
     table, index = planted(2, 30)
     index.held = _Side(np.empty((0, 64), np.float32))
     words, got = decision.decide(table, index, CopyRule(rule), 0.1, 0)
@@ -103,7 +103,7 @@ def test_the_null_is_drawn_from_the_held_out_images() -> None:
 
 @pytest.mark.parametrize("asked", ["auto", "ivf-sq8"])
 def test_a_search_says_how_and_what_it_finds(tmp_path: Path, asked: str) -> None:
-    """A small set is compared whole; lists on demand have a recall of planted copies."""
+    """A small set is compared completely; lists on demand have a recall of planted copies."""
     rng = np.random.default_rng(0)
     side = stored.side(tmp_path, [unit(rng.standard_normal((2000, 16)))], "float32")
     index = Index(tmp_path, "k", "n", Descriptor("d", "k"), 16, side, Side([], 16), 1.0, {})
@@ -121,7 +121,7 @@ def test_a_search_says_how_and_what_it_finds(tmp_path: Path, asked: str) -> None
 
 
 def test_what_copying_may_go_with_is_joined(tmp_path: Path) -> None:
-    """Complexity of the nearest image, words of the prompt, captions that say the same."""
+    """Complexity of the nearest image, words of the prompt, captions with the same words."""
     side = stored.side(tmp_path, [unit(np.eye(4))], "float32")
     index = Index(tmp_path, "k", "n", Descriptor("d", "k"), 4, side, Side([], 4), 1.0, {})
     flat, busy = np.zeros((8, 8, 3), np.uint8), np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
@@ -140,7 +140,7 @@ def test_what_copying_may_go_with_is_joined(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_near_duplicates_are_listed_and_become_a_factor(tmp_path: Path, seed: int) -> None:
-    """Planted clusters of pictures with a little noise: all listed, nothing else, all counted.
+    """Planted clusters of images with a little noise: all listed, nothing else, all counted.
 
     Then the nearest image's count is joined to matches, and absent where nothing is repeated.
     """

@@ -1,4 +1,4 @@
-"""Options of a run: the rules in them are parsed once."""
+"""Options of a run: their rules are parsed once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from audit.runs.options import DETECTORS, CopyRule, Options, detectors, half_wid
     ],
 )
 def test_rules_are_known(text: str, rule: CopyRule) -> None:
-    """A rule and its line are read from the text."""
+    """A rule and its threshold are read from the text."""
     found = CopyRule.parse(text)
     assert found.name == rule.name
     assert found.line == rule.line or (math.isnan(found.line) and math.isnan(rule.line))
@@ -30,7 +30,7 @@ def test_rules_are_known(text: str, rule: CopyRule) -> None:
 @pytest.mark.parametrize("text", ["", "twins", "fixed", "fixed:", "fixed:two", "fixed:1.5",
                                   f"fixed:{math.nan}", "twin:0.5"])  # fmt: skip
 def test_other_rules_are_refused(text: str) -> None:
-    """One sentence that gives the rules."""
+    """One sentence that lists the rules."""
     with pytest.raises(UserError, match="twin, conformal, or fixed"):
         CopyRule.parse(text)
     with pytest.raises(UserError, match="twin, conformal, or fixed"):
@@ -38,7 +38,7 @@ def test_other_rules_are_refused(text: str) -> None:
 
 
 def test_names_of_detectors() -> None:
-    """Repeats go, `all` is every one, and a wrong name is answered with the right ones."""
+    """Repeats are dropped, `all` means every one, and a wrong name is answered with valid ones."""
     assert detectors(["whole-set", "magnitude", "magnitude"]) == ("magnitude", "whole-set")
     assert detectors(["all"]) == DETECTORS
     assert detectors([]) == ()
@@ -48,7 +48,7 @@ def test_names_of_detectors() -> None:
 
 @pytest.mark.parametrize("wrong", [0.7, 0.001, -1, math.nan, math.inf])
 def test_wrong_half_widths_are_refused(wrong: float) -> None:
-    """A half-width is between nothing and a half."""
+    """A half-width is from 0.005 to 0.49."""
     with pytest.raises(UserError, match="not a valid half-width"):
         half_width(wrong)
     assert half_width(0.05) == 0.05

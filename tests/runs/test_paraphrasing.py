@@ -1,4 +1,4 @@
-"""Captions in other words: the right word goes, once for each text, and what was drawn is kept."""
+"""Paraphrased captions: the right word is replaced, once per text, and results are kept."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KINDS = ("sd1", "sdxl", "sd3", "pixart")
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for the tokenizer, which is made once."""
+    """A folder for the tokenizer, made once."""
     return tmp_path_factory.mktemp("paraphrasing")
 
 
@@ -59,7 +59,7 @@ def options(**changes: Any) -> Paraphrase:
 
 
 def reads_only(it: Model, row: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the denoiser's answer depend on one row of the text's states alone."""
+    """Let the denoiser's output depend only on one row of the text's states."""
     part = getattr(it.pipeline, "unet", None) or it.pipeline.transformer
     doubled = 2 if it.name == "pixart" else 1
 
@@ -75,9 +75,9 @@ def reads_only(it: Model, row: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_word_that_the_model_reads_goes(
     root: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A denoiser that reads one word's tokens alone loses this word, whatever the batch.
+    """If a denoiser reads only one word's tokens, this word is replaced, whatever the batch.
 
-    Where scores are carried on to the words, rows of a random encoder mix what stands before them.
+    Where scores are assigned to words, rows of a random encoder mix the preceding ones.
     """
     it, text = model(name, root), "silver portrait of a mechanic"
     ends = np.cumsum(spelling(it, text))
@@ -92,17 +92,17 @@ def test_the_word_that_the_model_reads_goes(
 
 @pytest.mark.parametrize("name", KINDS)
 def test_words_and_tokens_agree(root: Path, name: str) -> None:
-    """Words read alone have as many tokens as in their text, so that scores find their words."""
+    """Words have as many tokens alone as in their text, so scores reach the right words."""
     it = model(name, root)
     for text in (TEXT, "Émile's café: three 35mm photos -- one, two!", "a b  c"):
         spoken = attribute(it, text, settings(1), (0,), 2).spoken
         assert spoken
         assert sum(spelling(it, text)) >= len(spoken)
-        assert sum(spelling(it, text)) == len(spoken) or len(spoken) >= 20  # cut short
+        assert sum(spelling(it, text)) == len(spoken) or len(spoken) >= 20  # truncated
 
 
 def test_words_may_be_given(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What replaces a word comes from the options; a text of one word stays as it is."""
+    """The replacement comes from the options; a text of one word is unchanged."""
     it = model("sd1", root)
     reads_only(it, 1, monkeypatch)
     given = options(words={"Silver": "golden"})
@@ -118,7 +118,7 @@ def sample(id: str, text: str, how: Paraphrase | None = None) -> Sample:
 def test_each_text_is_changed_once_and_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Images of a text share its paraphrase; a second run makes what is missing or damaged."""
+    """Images of a text share its paraphrase; a second run redoes missing or damaged ones."""
     asked: list[str] = []
 
     def made(_: Any, text: str, *rest: Any) -> str:
@@ -144,7 +144,7 @@ def test_each_text_is_changed_once_and_kept(
 
 
 def test_the_embedded_models_copies_go(tmp_path: Path) -> None:
-    """Without its most telling word no caption of an image repeated 64 times gives it back."""
+    """Without its most informative word no caption of an image repeated 64 times reproduces it."""
     suite = suites.read_suite("world_lab")
     prompts = [replace(p, seeds=1) for p in suite.prompts if p.repeats == 64][:3]
     arm = Mitigation("paraphrase", "paraphrase", {}, ("captions",))

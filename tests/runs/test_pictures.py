@@ -1,4 +1,4 @@
-"""Pictures of finished runs: their own, and those of the place that they were about."""
+"""Images of finished runs: generated ones, and imported ones from their source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SOME = made.pictures(3, 8)
 
 
 def test_a_runs_own_pictures(tmp_path: Path) -> None:
-    """Read from its folder; the stamp of one that is missing is unreadable too."""
+    """Read from its folder; a missing image is unreadable, and so is its stamp."""
     folder = RunFolder(tmp_path / "run")
     folder.write_image("a" * 20, SOME[0])
     found = of_run(folder, {"images": "", "pictures": {}})
@@ -30,7 +30,7 @@ def test_a_runs_own_pictures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["folder", "tar", "table", "tars", "saved"])
 def test_pictures_made_elsewhere(form: str, tmp_path: Path) -> None:
-    """By sample, in every form; a name that leads elsewhere and an unknown sample are refused."""
+    """By sample, in every form; a name outside the folder and an unknown sample are refused."""
     place, name = {
         "folder": (tmp_path / "p", "001.png"),
         "tar": (tmp_path / "x.tar", "00001.png"),

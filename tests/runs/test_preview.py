@@ -1,4 +1,4 @@
-"""What mitigations make of one prompt, in Python and on the command line."""
+"""Mitigations applied to one prompt, in Python and on the command line."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from audit.runs.preview import rewrite
 
 
 def test_the_examples_of_the_documentation() -> None:
-    """They run, and give what they say."""
+    """They run and give the documented output."""
     assert doctest.testmod(preview).failed == 0
     assert doctest.testmod(preview).attempted >= 3
 
 
 def test_quotas_are_met_and_drawn_alike_every_time() -> None:
-    """Ten images of a nurse: five of each; the same again, whoever asks."""
+    """Ten images of a nurse: five of each; the same again for any caller."""
     rows = rewrite("a photo of a nurse", "inject:gender", images=10)
     assert Counter(r.drawn["gender"] for r in rows) == {"woman": 5, "man": 5}
     assert rows == rewrite("a photo of a nurse", "inject:gender", images=10)
@@ -30,7 +30,7 @@ def test_quotas_are_met_and_drawn_alike_every_time() -> None:
 
 
 def test_each_image_has_its_own_negative_prompt() -> None:
-    """Half stay away from men and half from women, of the same text; the draws say which."""
+    """Half avoid men and half avoid women, with the same text; the draws say which."""
     rows = rewrite("a photo of a nurse", "negative:attribute=gender", images=6)
     assert {r.text for r in rows} == {"a photo of a nurse"}
     words = {"woman": "male, man", "man": "female, woman"}
@@ -53,7 +53,7 @@ def test_gated_prompts_stay_and_the_reason_is_given(text: str, spec: str) -> Non
 
 
 def test_a_stack_explains_its_parts() -> None:
-    """What each part was given, drew and made; a part that the gate stops says why."""
+    """Input, draw and output of each part; a part stopped by the gate says why."""
     spec = "inject:gender+inject:skin_tone,target=uniform+repeat-words:2+noise:0.5"
     rows = rewrite("a photo of a nurse", spec, images=10, suite="world_full")
     alone = rewrite("a photo of a nurse", "inject:gender", images=10, suite="world_full")
@@ -77,7 +77,7 @@ def test_a_stack_explains_its_parts() -> None:
 
 
 def test_the_verb_prints_texts_and_explains_on_the_side() -> None:
-    """Texts on stdout, one a line; reasons on stderr; everything as JSON where asked."""
+    """Texts on stdout, one per line; reasons on stderr; everything as JSON on request."""
     runner = CliRunner()
     given = ["rewrite", "a photo of a judge", "-t", "inject:gender", "-t", "guidance:6", "-n", "2"]
     done = runner.invoke(app, [*given, "--explain"])

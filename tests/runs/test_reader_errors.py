@@ -1,4 +1,4 @@
-"""The classifier's errors from people's labels: weighted, with raters, in place of renders."""
+"""The classifier's errors from human labels: weighted, with raters, instead of renders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SUITE = Suite("s", "t", "q", (), (GENDER,), (), ())
 
 
 def labelled(tmp_path: Path, seed: int, n: int = 200, blank: int = 0) -> tuple[Any, np.ndarray]:
-    """A run of 1,000 readings, 30 % women, read rightly in 90 %; people label n of them truly."""
+    """A run of 1,000 readings, 30 % women, 90 % read correctly; people label n without error."""
     rng = np.random.default_rng(seed)
     true = rng.random(1000) < 0.3
     read = np.where(rng.random(1000) < 0.9, true, ~true)
@@ -54,7 +54,7 @@ def labelled(tmp_path: Path, seed: int, n: int = 200, blank: int = 0) -> tuple[A
 @pytest.mark.slow
 @pytest.mark.parametrize("blank", [0, 40])
 def test_rates_from_labels_are_those_of_the_whole_run(tmp_path: Path, blank: int) -> None:
-    """On average over draws, sensitivity and specificity are the run's own, blanks or none."""
+    """On average over draws, sensitivity and specificity are the run's own, despite blanks."""
     off = []
     for seed in range(12):
         run, joint = labelled(tmp_path, seed, blank=blank)
@@ -69,7 +69,7 @@ def test_rates_from_labels_are_those_of_the_whole_run(tmp_path: Path, blank: int
 
 @pytest.mark.slow
 def test_labels_alone_give_the_share_of_all_images(tmp_path: Path) -> None:
-    """Stratified by what was read, a hundred labels find the 30 % of women, unmoved by errors."""
+    """A hundred labels, stratified by class read, find the 30 % of women despite errors."""
     held = []
     for seed in range(20):
         run, joint = labelled(tmp_path, seed + 50, n=100)
@@ -80,7 +80,7 @@ def test_labels_alone_give_the_share_of_all_images(tmp_path: Path) -> None:
 
 
 def test_people_come_before_renders_and_change_the_key(tmp_path: Path) -> None:
-    """What was known before gives way to labels of the run itself; other attributes stay."""
+    """Labels of the run itself replace earlier errors; other attributes are unchanged."""
     run, _ = labelled(tmp_path, 1)
     before = Errors(
         {"gender": np.eye(2) * 100, "tone": np.eye(3)}, {"gender": "renders", "tone": "renders"}
@@ -91,20 +91,20 @@ def test_people_come_before_renders_and_change_the_key(tmp_path: Path) -> None:
 
 
 def test_no_renders_leave_the_errors_unknown() -> None:
-    """`--validation 0` draws none, and loads nothing for it."""
+    """`--validation 0` draws no renders and loads nothing for them."""
     run = running.run(Path(), SUITE, options=Options(validation=0))
     assert reader_errors.renders(run, None) == ({}, {})
 
 
 def test_no_labels_leave_everything_as_it_was(tmp_path: Path) -> None:
-    """A run that nobody labelled keeps what the renders said."""
+    """A run without labels keeps the errors from renders."""
     run = running.run(tmp_path, SUITE)
     before = Errors({"gender": np.eye(2)}, {"gender": "renders"})
     assert reader_errors.with_people(run, before) is before
 
 
 def test_what_people_could_not_say_is_a_finding(tmp_path: Path) -> None:
-    """Reasons in place of a class are counted with an interval, and are no errors."""
+    """Reasons instead of a class are counted with an interval, and are not errors."""
     run, _ = labelled(tmp_path, 2, n=50)
     sheet = run.folder.label_file(labelling.SHEET)
     fill(sheet, ["no person"] * 10 + ["woman", "man"] * 20, "ab")

@@ -1,4 +1,4 @@
-"""Attributes from pixels beside those of the classifier: one function is enough, work is kept."""
+"""Attributes read from pixels, next to the classifier's: one function suffices, work is kept."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ CALLS: list[int] = []
 
 
 def brightness(picture: np.ndarray) -> str | None:
-    """A reader as anybody may write it."""
+    """A reader as a user might write it."""
     CALLS.append(1)
     mean = float(picture.mean())
-    picture[:] = 0  # a careless reader must not harm the picture
+    picture[:] = 0  # a careless reader must not change the image
     return None if 120 < mean < 130 else ("bright" if mean >= 130 else "dim")
 
 
@@ -38,7 +38,7 @@ def broken(picture: np.ndarray) -> str | None:
 
 
 def stray(picture: np.ndarray) -> str | None:
-    """A reader that answers what is no class."""
+    """A reader that returns an unknown class."""
     return "brihgt"
 
 
@@ -59,13 +59,13 @@ def run(path: Path, reader: str) -> Any:
 
 
 def known(made: Any) -> dict[str, np.ndarray]:
-    """Vectors of all pictures by the embedded classifier."""
+    """Vectors of all images by the embedded classifier."""
     rows = models.classifier().images([made.picture(s.id) for s in made.samples])
     return dict(zip([s.id for s in made.samples], rows, strict=True))
 
 
 def test_one_function_is_an_attribute(tmp_path: Path) -> None:
-    """Its answers stand beside the classifier's; None is uncertain; the gate comes first."""
+    """Its answers are next to the classifier's; None is uncertain; the gate comes first."""
     made = run(tmp_path, "tests.runs.test_reading:brightness")
     table = reading.score(made, models.classifier(), known(made))
     light = table[table.attribute == "light"].set_index("sample")
@@ -83,7 +83,7 @@ def test_one_function_is_an_attribute(tmp_path: Path) -> None:
 
 
 def test_pictures_are_read_once(tmp_path: Path) -> None:
-    """A second scoring asks the reader nothing; a damaged note of it is made again."""
+    """A second scoring does not call the reader; a damaged record is made again."""
     made = run(tmp_path, "tests.runs.test_reading:brightness")
     vectors = known(made)
     first = reading.score(made, models.classifier(), vectors)
@@ -102,7 +102,7 @@ def test_pictures_are_read_once(tmp_path: Path) -> None:
     [("broken", "ZeroDivisionError: no light"), ("stray", "Did you mean bright")],
 )
 def test_mistakes_of_a_reader_name_it(tmp_path: Path, name: str, message: str) -> None:
-    """One sentence, with the reader and what it did."""
+    """One sentence with the reader and its mistake."""
     made = run(tmp_path, f"tests.runs.test_reading:{name}")
     with pytest.raises(UserError, match=message) as said:
         reading.score(made, models.classifier(), known(made))

@@ -1,4 +1,4 @@
-"""Rounds: whoever is narrow gets no more images, every look is kept, the same again is the same."""
+"""Rounds: precise subjects get no more images, looks are kept, repeats give the same result."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(precision: float, path: Path) -> Run:
 
 
 def table(run: Run, seed: int = 0, missing: float = 0.0) -> pd.DataFrame:
-    """Readings of all samples: each sample's is the same however often it is asked."""
+    """Readings of all samples: the same for a sample each time."""
     prompts = {p.id: p for p in run.suite.prompts}
     rows = []
     for s in run.samples:
@@ -50,7 +50,7 @@ def table(run: Run, seed: int = 0, missing: float = 0.0) -> pd.DataFrame:
 
 
 def finished(precision: float, path: Path, seed: int = 0, missing: float = 0.0) -> Run:
-    """Go on until it stops by itself."""
+    """Continue until it stops."""
     made = run(precision, path)
     made, more = rounds.begin(made), True
     while more:
@@ -78,7 +78,7 @@ def test_skewed_subjects_stop_early_and_all_are_narrow(tmp_path: Path, seed: int
 
 
 def test_samples_of_earlier_rounds_stay(tmp_path: Path) -> None:
-    """Growing adds images and takes none away, so that nothing is made twice."""
+    """Growing adds images and removes none, so nothing is made twice."""
     made = run(0.1, tmp_path)
     made, more = rounds.begin(made), True
     before = {s.id for s in made.samples}
@@ -95,7 +95,7 @@ def test_the_same_run_again_takes_the_same_looks(tmp_path: Path) -> None:
 
 
 def test_images_without_labels_do_not_go_on_for_ever(tmp_path: Path) -> None:
-    """Where nothing can be read the limit ends it, and the subject is named as not narrow."""
+    """Where nothing can be read the limit ends it, and the subject is reported as not precise."""
     made = finished(0.1, tmp_path, missing=1.0)
     worst = rounds.rule(made, 3).most
     assert max(sizes(made).values()) <= rounds.LIMIT * worst + 15
@@ -103,7 +103,7 @@ def test_images_without_labels_do_not_go_on_for_ever(tmp_path: Path) -> None:
 
 
 def test_prompts_that_decide_the_answer_are_found_out_early(tmp_path: Path) -> None:
-    """Where one of three templates shows women alone, more images of the same three are no help."""
+    """Where one of three templates shows women alone, more images of the same three do not help."""
     made, more = rounds.begin(run(0.05, tmp_path)), True
 
     def by_template(run: Run) -> pd.DataFrame:
@@ -119,7 +119,7 @@ def test_prompts_that_decide_the_answer_are_found_out_early(tmp_path: Path) -> N
 
 
 def test_intervals_at_the_stop_cover(tmp_path: Path) -> None:
-    """Over many runs the printed interval holds the share in at least 93 %."""
+    """Over many runs the printed interval covers the share in at least 93 %."""
     from audit.stats.proportions import wilson
 
     held = []
@@ -134,7 +134,7 @@ def test_intervals_at_the_stop_cover(tmp_path: Path) -> None:
 
 
 def test_rounds_need_a_model(tmp_path: Path) -> None:
-    """Images that exist already cannot be drawn again."""
+    """Existing images cannot be drawn again."""
     made = run(0.1, tmp_path)
     images = replace(made.plan, pictures=lambda _: np.zeros((1, 1, 3), np.uint8))
     with pytest.raises(UserError, match="Omit it"):

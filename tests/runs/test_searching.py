@@ -31,7 +31,7 @@ from tests.evidence.copies import made
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """300 training and 300 held-out pictures of the world, and their index."""
+    """300 training and 300 held-out images of the world, and their index."""
     root = tmp_path_factory.mktemp("searching")
     for name, folder in (("train", "train"), ("twin", "held")):
         render_set(name, root / folder, 300)
@@ -47,7 +47,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def disguised(path: Path, out: Path) -> Path:
-    """A copy, cut a little and saved as a poor JPEG."""
+    """A copy, slightly cropped and saved as a poor JPEG."""
     with Image.open(path) as image:
         image.crop((2, 2, 62, 62)).convert("RGB").save(out, quality=40)
     return out
@@ -61,7 +61,7 @@ def run(*arguments: str) -> dict[str, object]:
 
 
 def test_a_disguised_copy_is_found_and_a_stranger_is_not(place: Path, tmp_path: Path) -> None:
-    """The source is named first, with p at the null's floor; a held-out picture is no copy."""
+    """The source comes first, with p at the null's floor; a held-out image is not a copy."""
     sources = sorted((place / "train" / "images").rglob("*.png"))[::60]
     for i, path in enumerate(sources):
         disguised(path, tmp_path / f"{i}.jpg")
@@ -78,7 +78,7 @@ def test_a_disguised_copy_is_found_and_a_stranger_is_not(place: Path, tmp_path: 
 
 
 def test_p_is_uniform_where_nothing_was_copied(place: Path) -> None:
-    """Fresh pictures of the same kind, in neither set, have p as chance has it."""
+    """New images of the same kind, in neither set, have p as expected by chance."""
     from audit.world.dataset import balanced
 
     pictures = tuple(i.pixels() for i in balanced((5, 5), 250))
@@ -87,7 +87,7 @@ def test_p_is_uniform_where_nothing_was_copied(place: Path) -> None:
     encoder = named.named("embedded-copy")
     table = searching.search(index, encoder, searching.Question(names, pictures, {}), 1)
     assert (table.verdict == "copy").mean() < 0.03
-    # Balanced pictures are drawn by other shares than the sets, so uniform only roughly.
+    # Balanced images have other shares than the sets, so p is only roughly uniform.
     assert kstest(table.p, "uniform").statistic < 0.2
     half = np.arange(300) % 2 == 0
     scores = decision.null(index, 0)
@@ -107,7 +107,7 @@ def test_words_for_people(place: Path, tmp_path: Path) -> None:
 
 
 def test_without_a_held_out_set_nothing_is_called_a_copy(tmp_path: Path) -> None:
-    """Scores are shown, the verdict is that there is none, and the way out is named."""
+    """Scores are shown, the verdict says that there is none, and how to get one."""
     made.folder(tmp_path / "train", made.pictures(5, 1))
     build({"train": find(tmp_path / "train")}, named.named("phash"), tmp_path / "idx",
           how={"descriptor": "phash"})  # fmt: skip
@@ -125,7 +125,7 @@ def test_without_a_held_out_set_nothing_is_called_a_copy(tmp_path: Path) -> None
      ("bad.png", "None of the images can be read")],
 )  # fmt: skip
 def test_a_question_without_pictures_is_one_sentence(what: str, said: str, tmp_path: Path) -> None:
-    """A path that is not there, an empty folder, and zero readable pictures."""
+    """A missing path, an empty folder, and no readable images."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad.png").write_text("no")
     with pytest.raises(UserError, match=said):
@@ -134,7 +134,7 @@ def test_a_question_without_pictures_is_one_sentence(what: str, said: str, tmp_p
 
 @pytest.mark.parametrize("pairs", [0, 2])
 def test_what_a_set_holds_twice_is_listed(pairs: int, tmp_path: Path) -> None:
-    """Pictures under two names, next to others: in the table and in the JSON, and nothing else."""
+    """Images under two names, among others: in the table and in the JSON, and nothing else."""
     some = made.pictures(12, 5 + pairs)
     made.folder(tmp_path / "train", [*some, *some[:pairs]])
     command = ["index", str(tmp_path / "train"), "-o", str(tmp_path / "idx"), "--descriptor",
@@ -148,7 +148,7 @@ def test_what_a_set_holds_twice_is_listed(pairs: int, tmp_path: Path) -> None:
 
 
 def test_unreadable_images_are_listed(tmp_path: Path) -> None:
-    """The index counts them and leaves a table of reasons."""
+    """The index counts them and writes a table of reasons."""
     made.folder(tmp_path / "train", made.pictures(5, 1))
     (tmp_path / "train" / "bad,name.png").write_text("no picture")
     command = ["index", str(tmp_path / "train"), "-o", str(tmp_path / "idx"), "--descriptor",
@@ -162,7 +162,7 @@ def test_unreadable_images_are_listed(tmp_path: Path) -> None:
 
 
 def test_an_index_is_a_training_set_of_a_run(place: Path) -> None:
-    """`--corpus INDEX`: descriptor, entries and pictures are its own; another twin is refused."""
+    """`--corpus INDEX`: descriptor, entries and images come from it; another twin is refused."""
     options = Options(corpus=place / "idx", device="cpu")
     corpus = open_run(read_suite("world"), options).plan.corpus
     assert corpus.descriptor == "embedded-copy"
@@ -177,7 +177,7 @@ def test_an_index_is_a_training_set_of_a_run(place: Path) -> None:
 
 
 def test_a_training_set_that_moved_away_has_no_pictures(tmp_path: Path) -> None:
-    """The index still answers; a picture of the set is unreadable, with the reason."""
+    """The index still works; an image of the set is unreadable, with the reason."""
     made.folder(tmp_path / "train", made.pictures(5, 1))
     build({"train": find(tmp_path / "train")}, named.named("phash"), tmp_path / "idx")
     (tmp_path / "train").rename(tmp_path / "elsewhere")
@@ -203,13 +203,13 @@ def test_encoders_have_names(name: str, kind: str) -> None:
     [("phas", "phash"), ("sscd:/nowhere.pt", "There is no SSCD file"), ("no.module:x", "imported")],
 )
 def test_a_wrong_encoder_is_one_sentence(name: str, said: str) -> None:
-    """Near names, missing files, and modules that are not there."""
+    """Near names, missing files, and missing modules."""
     with pytest.raises(UserError, match=said):
         named.named(name)
 
 
 def test_the_page_of_a_search_shows_what_was_found(place: Path, tmp_path: Path) -> None:
-    """The copy stands first beside its source, numbers are the table's, a strange name is text."""
+    """The copy comes first with its source, numbers are the table's, a hostile name is text."""
     source = sorted((place / "train" / "images").rglob("*.png"))[7]
     stranger = sorted((place / "held" / "images").rglob("*.png"))[11]
     asked = tmp_path / "asked"
@@ -226,13 +226,13 @@ def test_the_page_of_a_search_shows_what_was_found(place: Path, tmp_path: Path) 
     assert html.index("b&lt;img src=x") < html.index("a.png")
     assert "<img src=x" not in html
     assert all(f"Cosine {m['score']:.3f}" in html for m in body["matches"])
-    assert html.count("data:image/webp") == 8  # two pictures, each with two neighbours
+    assert html.count("data:image/webp") == 8  # two images, each with two neighbours
     assert "c.png could not be read" in html
     assert not re.findall(r"(?:src|href)=.https?:", html)
 
 
 def test_a_page_without_held_out_images_calls_nothing_a_copy(place: Path, tmp_path: Path) -> None:
-    """No null, no verdict: the page says what is lacking and shows the neighbours all the same."""
+    """No null, no verdict: the page says what is missing and still shows the neighbours."""
     made_index = CliRunner().invoke(
         cli.app, ["index", str(place / "train" / "images"), "--out", str(tmp_path / "bare"),
                   "--device", "cpu", "-q"],
@@ -249,7 +249,7 @@ def test_a_page_without_held_out_images_calls_nothing_a_copy(place: Path, tmp_pa
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """80 training and 80 held-out pictures of the world, indexed whole and by their parts."""
+    """80 training and 80 held-out images of the world, indexed whole and by parts."""
     root = tmp_path_factory.mktemp("parts")
     for name, folder in (("train", "train"), ("twin", "held")):
         render_set(name, root / folder, 80)
@@ -264,7 +264,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def scene(part: Path, ground: Path, rng: np.random.Generator) -> np.ndarray:
-    """The middle of one picture pasted near a corner of another; where, lies on no grid."""
+    """The middle of one image pasted near a corner of another, not on the grid."""
     picture, own = pixels.read(ground).copy(), pixels.read(part)
     half = len(own) // 2
     top, left = (np.abs(c * (len(own) - half) - rng.integers(0, 4)) for c in rng.integers(0, 2, 2))
@@ -274,7 +274,7 @@ def scene(part: Path, ground: Path, rng: np.random.Generator) -> np.ndarray:
 
 
 def test_a_stolen_part_is_found_by_a_local_index_alone(parts: Path, tmp_path: Path) -> None:
-    """Parts of training pictures in held-out scenes: found, framed and above what chance does."""
+    """Parts of training images in held-out scenes: found, framed and above chance."""
     train = sorted((parts / "train" / "images").rglob("*.png"))
     held = sorted((parts / "held" / "images").rglob("*.png"))
     rng = np.random.default_rng(11)
@@ -296,7 +296,7 @@ def test_a_stolen_part_is_found_by_a_local_index_alone(parts: Path, tmp_path: Pa
 
 
 def test_local_search_is_what_all_pairs_of_crops_give(parts: Path) -> None:
-    """Top 5 of stored rows against a loop over pairs of crops of the pictures themselves."""
+    """Top 5 of stored rows against a loop over pairs of crops of the images."""
     index, encoder = load(parts / "local"), named.named("local:embedded-copy")
     some = [pixels.read(p) for p in sorted((parts / "held" / "images").rglob("*.png"))[:6]]
     scores, where = index.train.nearest(encoder.images(some), 5)
@@ -309,7 +309,7 @@ def test_local_search_is_what_all_pairs_of_crops_give(parts: Path) -> None:
 
 
 def test_a_local_index_refuses_what_it_cannot_do(parts: Path, tmp_path: Path) -> None:
-    """Lists of compressed vectors, whole-picture queries and embeddings: one sentence each."""
+    """Lists of compressed vectors, whole-image queries and embeddings: one sentence each."""
     picture = next((parts / "held" / "images").rglob("*.png"))
     command = ["search", str(picture), "-i", str(parts / "local"), "--search", "ivf-sq8"]
     with pytest.raises(UserError, match="all compared"):
@@ -322,7 +322,7 @@ def test_a_local_index_refuses_what_it_cannot_do(parts: Path, tmp_path: Path) ->
 
 
 def test_the_page_frames_the_parts(parts: Path, tmp_path: Path) -> None:
-    """Both pictures of a match are shown with the part framed, and the page says what it cannot."""
+    """Both images of a match are shown with the part framed, and the page states its limits."""
     picture = next((parts / "held" / "images").rglob("*.png"))
     command = [
         "search",

@@ -33,12 +33,12 @@ def run(path: Path) -> Any:
 
 
 def test_words_of_one_class_state_it() -> None:
-    """Words that both classes' texts share say nothing; class words do."""
+    """Only words that distinguish the classes' texts count."""
     assert training_images.stated_words(GENDER) == {"woman", "female", "man", "male"}
 
 
 def test_captions_are_sorted_by_what_they_state(tmp_path: Path) -> None:
-    """All name the subject as a word; those that leave it open hold no class word."""
+    """All name the subject as a word; open ones contain no class word."""
     made = run(tmp_path)
     entries = made.plan.corpus.entries()
     places = np.repeat(np.arange(len(entries)), [e.repeats for e in entries])
@@ -55,7 +55,7 @@ def test_captions_are_sorted_by_what_they_state(tmp_path: Path) -> None:
 
 
 def test_a_subject_is_a_word_and_not_a_part_of_one() -> None:
-    """`cook` is not in `cookie`, whatever its capitals."""
+    """`cook` is not in `cookie`, in any case."""
     assert training_images._mentions("A Cook in a kitchen", "cook")
     assert not training_images._mentions("a cookie", "cook")
 
@@ -86,7 +86,7 @@ def test_training_shares_are_those_that_were_planted(tmp_path: Path) -> None:
 
 
 def test_nothing_without_captions(tmp_path: Path) -> None:
-    """A corpus whose captions are not known gives no comparison, and no claim."""
+    """A training set without known captions gives no comparison and no claim."""
     made = run(tmp_path)
     nothing = training_images.read(made, models.classifier(), [Entry("a", "", 1)], 60)
     assert nothing.empty
@@ -107,7 +107,7 @@ def table(shares: dict[str, float], n: int, rng: np.random.Generator) -> pd.Data
 
 
 def test_amplification_is_found_where_it_was_planted() -> None:
-    """A model that doubles every skew is above, one that copies the set is not."""
+    """A model that doubles every skew is above; one that copies the set is not."""
     rng = np.random.default_rng(1)
     learned = {"a": 0.2, "b": 0.8, "c": 0.3, "d": 0.75}
     twice = {"a": 0.02, "b": 0.98, "c": 0.05, "d": 0.97}

@@ -1,4 +1,4 @@
-"""What was planted is asked of the model; no name of a reference or classifier decides it."""
+"""The planted truth comes from the model, never from the name of a reference or classifier."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from audit.world import models, truth
 
 
 def embedded_folder() -> Path:
-    """The embedded generator as any other model: a folder that somebody else's code gives."""
+    """The embedded generator as any other model: a folder given by user code."""
     return models.GENERATOR
 
 
@@ -62,7 +62,7 @@ def test_a_classifier_brings_its_own_pictures_of_known_labels(tmp_path: Path) ->
     assert set(tables) >= {"gender"}
 
     class Bare:
-        """An encoder of somebody else's."""
+        """A user's encoder."""
 
         key = "bare"
 

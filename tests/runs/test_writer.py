@@ -1,4 +1,4 @@
-"""The thread behind the sampler: order, blocked pictures, and errors that are not swallowed."""
+"""The background writer: order, blocked images, and errors that are not swallowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from audit.store import RunFolder
 
 
 class Sums:
-    """An encoder whose vector is the picture's sum."""
+    """An encoder whose vector is the image's sum."""
 
     key = "sums"
 
@@ -30,7 +30,7 @@ class Sums:
 
 
 def batches(n: int, size: int = 4) -> list[tuple[list[str], np.ndarray, list[bool]]]:
-    """`n` batches of small pictures; every fifth is blocked."""
+    """`n` batches of small images; every fifth is blocked."""
     rng = np.random.default_rng(0)
     out = []
     for b in range(n):
@@ -41,7 +41,7 @@ def batches(n: int, size: int = 4) -> list[tuple[list[str], np.ndarray, list[boo
 
 
 def test_everything_is_written_and_scored_once(tmp_path: Path) -> None:
-    """Pictures, reasons and vectors are there; blocked pictures have no file and no vector."""
+    """Images, reasons and vectors exist; blocked images have no file and no vector."""
     folder, told = RunFolder(tmp_path), []
     todo = batches(CHUNK // 2)  # more than one file of vectors
     with BackgroundWriter(folder, [Sums()], told.append) as behind:
@@ -59,7 +59,7 @@ def test_everything_is_written_and_scored_once(tmp_path: Path) -> None:
 
 
 def test_an_error_behind_stops_the_sampler_and_keeps_the_pictures(tmp_path: Path) -> None:
-    """The sentence arrives where batches are put in, and nothing hangs."""
+    """The error is raised where batches are added, and nothing hangs."""
     folder, put = RunFolder(tmp_path), 0
 
     def draw() -> None:
@@ -76,7 +76,7 @@ def test_an_error_behind_stops_the_sampler_and_keeps_the_pictures(tmp_path: Path
 
 
 def test_an_interrupted_sampler_loses_no_finished_picture(tmp_path: Path) -> None:
-    """What was handed over before an interruption is written, with its vectors."""
+    """Everything added before an interruption is written, with its vectors."""
     folder = RunFolder(tmp_path)
 
     def draw() -> None:

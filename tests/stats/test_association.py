@@ -240,5 +240,5 @@ def test_nothing_known_says_nothing_and_why() -> None:
     assert apart.p_greater == pytest.approx(1 / 20)
     assert math.isnan(apart.effect.low)
     assert math.isnan(apart.difference.low)
-    with pytest.raises(ValueError, match="one concept"):
+    with pytest.raises(ValueError, match="one of the two concepts"):
         assoc.differential_association(np.ones(6), np.zeros(6), of_x, how(0))

@@ -204,7 +204,7 @@ def test_k_class_correction_without_information_is_unknown() -> None:
 def test_a_confusion_that_cannot_be_is_refused() -> None:
     """Not square, negative, or of another class list than the counts."""
     for bad in (np.ones((2, 3)), np.ones(4), np.array([[3, -1], [0, 2]])):
-        with pytest.raises(ValueError, match="square of counts"):
+        with pytest.raises(ValueError, match="must be square"):
             Confusion(bad)
     with pytest.raises(ValueError, match="2 counts do not fit 3"):
         correction.corrected_shares(np.ones(2), Confusion(np.eye(3)), np.random.default_rng(0))

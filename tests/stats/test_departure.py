@@ -122,5 +122,5 @@ def test_extremes_and_gaps() -> None:
     assert math.isfinite(absent.high)
     with pytest.raises(ValueError, match="sum to"):
         departure(np.ones(2), np.array([0.5, 0.6]), "total variation", rng)
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="Shapes differ"):
         departure(np.ones(3), EVEN[2], "total variation", rng)

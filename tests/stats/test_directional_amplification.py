@@ -168,5 +168,5 @@ def test_what_no_table_shows_is_left_out() -> None:
     assert math.isnan(nothing.interval.low)
     assert "no attribute" in nothing.reason
     for wrong in (model * 0.5, -model, model[:, :3], model.ravel()):
-        with pytest.raises(ValueError, match=r"Counts|Tables"):
+        with pytest.raises(ValueError, match=r"Counts|Shapes"):
             da.task_to_attribute(training, wrong, how())

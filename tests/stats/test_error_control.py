@@ -100,5 +100,5 @@ def test_images_of_one_match_are_one_piece_of_evidence() -> None:
 def test_a_line_is_a_cosine() -> None:
     """A fixed threshold calls what reaches it, and only a cosine is one."""
     assert fixed(np.array([0.5, 0.49]), 0.5).selected.tolist() == [True, False]
-    with pytest.raises(ValueError, match="no cosine"):
+    with pytest.raises(ValueError, match="not a cosine"):
         fixed(np.array([0.5]), 5)

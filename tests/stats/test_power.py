@@ -216,13 +216,13 @@ def test_wilson_at_the_planned_number_has_the_precision() -> None:
 
 def test_what_cannot_be_is_refused() -> None:
     """Impossible shares, precisions, tests and classifiers."""
-    with pytest.raises(ValueError, match=r"Shares must lie in 0\.\.1"):
+    with pytest.raises(ValueError, match=r"Shares must be in 0\.\.1"):
         power.images_for_share(1.2, 0.3)
     with pytest.raises(ValueError, match="precision"):
         power.images_for_precision(0.5, 0.0)
-    with pytest.raises(ValueError, match="at most 1 in sum"):
+    with pytest.raises(ValueError, match="sum to at most 1"):
         power.pairs_for_change(0.8, 0.4)
-    with pytest.raises(ValueError, match="exceed 1 in sum"):
+    with pytest.raises(ValueError, match="sum to more than 1"):
         Classifier(0.5, 0.5)
     for bad in ({"power": 1.0}, {"level": 0.0}, {"comparisons": 0}):
         with pytest.raises(ValueError, match="at least one comparison"):

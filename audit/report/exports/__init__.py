@@ -1,1 +1,1 @@
-"""Findings for elsewhere: tables, a section of a model card, evidence along two frameworks."""
+"""Exports of findings: tables, a section of a model card, evidence for two frameworks."""

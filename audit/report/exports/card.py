@@ -1,4 +1,4 @@
-"""A section of a model card: the findings in words and tables, and metadata that the Hub reads."""
+"""A section of a model card: the findings in words and tables, and metadata for the Hub."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SECTIONS = {
     "quality": "How far the readings can be trusted",
 }
 METRICS = 60
-"""Results in the metadata; the tables hold all of a section."""
+"""Most results in the metadata; the tables contain all of a section."""
 
 
 def whole(f: Finding) -> bool:
-    """Whether a finding speaks of the run as a whole: what goes into the metadata."""
+    """Whether a finding is about the run as a whole and so goes into the metadata."""
     if f.section == "representation":
         return f.arm == BASELINE and f.key.everyone
     if f.section == "replication":
@@ -36,7 +36,7 @@ def results(findings: Sequence[Finding], suite: str) -> list[EvalResult]:
     """Evaluation results of the whole run in the Hub's form; only those with an interval.
 
     The specification (huggingface/hub-docs, modelcard.md) has no field for an interval: it is in
-    the metric's name for people, and with n in its free `args` for programs.
+    the metric's name for readers, and with n in its free `args` for programs.
     """
     return [
         EvalResult(
@@ -61,9 +61,9 @@ def _known(f: Finding) -> bool:
 
 
 def card(findings: Sequence[Finding], manifest: Mapping[str, Any]) -> str:
-    """Markdown with a YAML head, to be merged into a model's README.md.
+    """Markdown with a YAML header, to be merged into a model's README.md.
 
-    `manifest` is what the run folder keeps of itself: suite, settings, versions.
+    `manifest` is the run folder's own record: suite, settings, versions.
     """
     settings, suite = manifest.get("settings", {}), str(manifest.get("suite", ""))
     found = results(findings, suite)

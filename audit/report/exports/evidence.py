@@ -1,4 +1,4 @@
-"""Findings along NIST's AI RMF and the EU's AI Act: what bears on which clause, what does not."""
+"""Findings by clause of NIST's AI RMF and the EU's AI Act, with what they leave open."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from audit.report.exports.markdown import code, escape, span, table
 from audit.report.exports.tables import writable
 
 CITED = 8
-"""Findings of a clause that the Markdown table spells out; the rest are counted."""
+"""Most findings of a clause listed in the Markdown table; the rest are counted."""
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """Which findings bear on a clause, by what they are about."""
+    """Which findings bear on a clause, by their subject matter."""
 
     section: str
     kinds: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Pattern:
     """Whether only claims about all subjects together count."""
 
     def fits(self, f: Finding) -> bool:
-        """Whether a finding is one of these."""
+        """Whether a finding matches."""
         return (
             f.section == self.section
             and (not self.kinds or f.key.kind in self.kinds)
@@ -45,7 +45,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Clause:
-    """One clause, what it asks in other words, and what a run can and cannot say to it."""
+    """One clause, a paraphrase of what it asks, and what a run can and cannot say about it."""
 
     framework: str
     clause: str
@@ -55,7 +55,7 @@ class Clause:
     missing: str
 
     def cited(self, findings: Sequence[Finding]) -> list[Finding]:
-        """Findings that bear on it, the whole run first; only those that know something."""
+        """Findings that bear on it, the whole run first; only those with known estimates."""
         mine = [
             f
             for f in findings
@@ -102,7 +102,7 @@ def _numbers(f: Finding | None) -> dict[str, Any]:
 
 
 def markdown(findings: Sequence[Finding], run: str) -> str:
-    """The table as Markdown, a part for each framework, with the limits said first."""
+    """The table as Markdown, a part for each framework, with the limitations first."""
     parts = [f"# Evidence from the audit {escape(run, 120)}", escape(_file()["note"], 1000)]
     every = clauses()
     for framework in dict.fromkeys(c.framework for c in every):
@@ -129,6 +129,6 @@ def _evidence(c: Clause, findings: Sequence[Finding]) -> str:
 
 
 def _line(f: Finding) -> str:
-    """A finding as `id`: what it estimates, the estimate with interval, and n."""
+    """A finding as `id`: its quantity, the estimate with interval, and n."""
     said = f"{f.quantity}, {f.where}: {wording.estimate(f)} {span(f)}, n = {f.n}"
     return f"{code(f.id)} {escape(said)}"

@@ -1,4 +1,4 @@
-"""Markdown that says what was meant: strangers' text cannot become markup, a cell or a link."""
+"""Safe Markdown: untrusted text cannot become markup, a cell or a link."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _MARKS = re.compile(r"([\\`*_\[\]<>|#~&$])")
 
 
 def escape(text: object, length: int = 400) -> str:
-    """A text on one line whose characters are shown as they are, cut at `length`.
+    """A text on one line whose characters are shown literally, cut at `length`.
 
-    Backslashes before punctuation (CommonMark 0.31, sec. 2.4); so that no address becomes a link,
-    the colon of one and the dot after `www` are escaped too. Characters that control or reorder
-    are left out.
+    Backslashes before punctuation (CommonMark 0.31, sec. 2.4); to keep addresses from becoming
+    links, their colon and the dot after `www` are escaped too. Characters that control or reorder
+    text are left out.
     """
     line = _MARKS.sub(r"\\\1", clip(text, length))
     line = re.sub(r"(?i)(https?|ftp|mailto|xmpp)(:)", r"\1\\:", line)
     line = re.sub(r"(?i)\bwww\.", lambda m: m[0][:-1] + r"\.", line).replace("@", r"\@")
-    # What only means something at the beginning of a line.
+    # Characters with a meaning at the beginning of a line only.
     return re.sub(r"^(\d+(?=[.)](?:\s|$))|(?=[-+=:]))", r"\1" + "\\\\", line)
 
 
@@ -32,13 +32,13 @@ def code(text: object, length: int = 200) -> str:
 
 
 def span(f: Finding) -> str:
-    """A finding's interval in the unit of its kind, or that there is none."""
+    """A finding's interval in its unit, or a note that there is none."""
     found = wording.span(f)
     return "(no interval)" if found == wording.DASH else found
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """A table of cells that are Markdown already; columns in `right` are set to the right."""
+    """A table of cells that are Markdown already; columns in `right` are right-aligned."""
     rules = ["---:" if i in right else "---" for i in range(len(heads))]
     lines = ["| " + " | ".join(cells) + " |" for cells in (heads, rules, *rows)]
     return "\n".join(lines)

@@ -33,12 +33,12 @@ def frame(findings: Sequence[Finding]) -> pd.DataFrame:
 
 
 def writable(value: Any) -> Any:
-    """A text that UTF-8 can hold, a lone surrogate as a question mark; anything else as it is."""
+    """A text that UTF-8 can encode, lone surrogates as question marks; anything else unchanged."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def csv(table: pd.DataFrame) -> bytes:
-    """UTF-8 with a head; missing cells are empty.
+    """UTF-8 with a header; missing cells are empty.
 
     A text that a spreadsheet would run as a formula gets an apostrophe before it (OWASP, CSV
     injection); numbers are left alone.
@@ -63,15 +63,15 @@ FORMATS = {"csv": csv, "parquet": parquet}
 
 
 def write(folder: RunFolder, form: str, out: Path) -> list[Path]:
-    """Findings to the file `out`; or with the run's tables into it, where it has no ending.
+    """Findings to the file `out`; if it has no extension, into this folder with the run's tables.
 
-    Returns what was written. Raises UserError for an ending of another format.
+    Returns the written paths. Raises UserError for the extension of another format.
     """
     found = frame(folder.findings())
     if out.suffix:
         if out.suffix != f".{form}":
             raise UserError(
-                f"{out} does not end in .{form}. Give it that ending, or none for a folder."
+                f"{out} does not end in .{form}. Use that extension, or none for a folder."
             )
         write_atomic(out, FORMATS[form](found))
         return [out]
