@@ -37,24 +37,15 @@ KEPT = {
     "audit/design/language_model/questions.py": r"whoever is shown may be of any",
     "audit/design/mitigations/gate_text.py": r'"somebody"',
     "audit/engine/levels.py": r", so that its noise is known without the model",
+    "audit/evidence/copies/chooser.py": r", so that each search reads from disk",
+    "audit/world/tokens.py": r"someone somebody nobody",
+    "audit/world/train/classifier.py": r'"somebody"',
 }
 """Data that must not change: a question that is hashed, a word list, a reason in a table."""
 WAITING: tuple[str, ...] = (
-    "audit/evidence/copies/chooser.py",
-    "audit/evidence/encoders/phash.py",
     "audit/findings/costs.py",
-    "audit/findings/doses.py",
     "audit/findings/pairs.py",
     "audit/findings/templates.py",
-    "audit/report/effects.py",
-    "audit/world/dataset.py",
-    "audit/world/planting.py",
-    "audit/world/render.py",
-    "audit/world/tokens.py",
-    "audit/world/train/classifier.py",
-    "audit/world/train/descriptor.py",
-    "audit/world/train/loop.py",
-    "audit/world/train/recipes.py",
 )
 """Files that still have to be rewritten. Remove a file once it passes; never add one."""
 

@@ -1,6 +1,6 @@
 """Shares against the dose of a method: does more of it amplify the skew?
 
-Subjects are in two groups, by a reference's majority and not by the images, so that noise does not
+Subjects are in two groups, by a reference's majority and not by the images: noise must not
 sort them. (Guidance trades diversity for fidelity: Ho & Salimans 2022, arXiv 2207.12598, section 4;
 the effect on people's shares is measured here.)
 """

@@ -133,7 +133,7 @@ def strips(evidence: Evidence, album: Album) -> dict[str, Any]:
     for s in evidence.samples.values():
         by_key.setdefault((s.prompt, s.seed), {})[s.arm] = s
     whole = sorted(k for k, arms in by_key.items() if BASELINE in arms and len(arms) > 1)
-    # Only prompts with the full number of arms, so that strips are comparable.
+    # Only prompts with the full number of arms: strips must be comparable.
     most = max((len(by_key[k]) for k in whole), default=0)
     whole = [k for k in whole if len(by_key[k]) == most]
     picks = np.random.default_rng(seed).permutation(len(whole))[:STRIPS]

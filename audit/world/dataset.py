@@ -1,6 +1,6 @@
 """The training set, its held-out twin and the balanced renders, all from one seed.
 
-Labels are drawn by quota inside each occupation, so that the planted shares are met to rounding.
+Labels are drawn by quota inside each occupation: the planted shares are met to rounding.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from audit.world.truth import ARTISTS, GENDERS, OCCUPATIONS, TONES
 
 SEED = 20_221
 TRAIN, TWIN, PLANTED, BALANCED, FRESH = 0, 1, 2, 3, 4
-"""Streams of the seed, so that no two sets ever share a draw."""
+"""Streams of the seed: no two sets ever share a draw."""
 
 
 @dataclass(frozen=True)

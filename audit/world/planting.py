@@ -1,9 +1,9 @@
-"""Copies planted by hand among fresh pictures, so that an auditor's error rate can be counted.
+"""Copies planted by hand among fresh images, for counting an auditor's error rate.
 
 Which of a generator's pictures are copies is never known for certain. Here it is: edited training
 images, at a share that is chosen, among fresh pictures of the same kind that copy nothing. All show
 people, as pictures for the world's prompts do: an empty background is plain, and plain colours come
-back by chance. Every replicate splits the world's pictures into a training set and its twin anew,
+back by chance. Every replicate splits the world's pictures into a training set and its twin again,
 because an error rate is one over training sets as well as over pictures.
 """
 

@@ -1,7 +1,7 @@
 """The renderer: a `Scene` names everything that is in a picture; `render` draws it.
 
-All chance lives in `draw_scene`, so that one seed gives image, labels, mask and caption, and so
-that a test or a user can change one thing in a scene and nothing else.
+All chance is in `draw_scene`: one seed gives image, labels, mask and caption, and a test or a user
+can change one thing in a scene and nothing else.
 """
 
 from __future__ import annotations

@@ -166,7 +166,7 @@ def test_what_makes_no_sense_is_refused() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_per_image_scores_find_the_few_that_no_sum_shows(seed: int) -> None:
-    """Fifteen copies of 200 in 128 dimensions: all of them stand out, and no sum needs to be low."""
+    """Fifteen copies of 200 in 128 dimensions: all stand out, and no sum needs to be low."""
     rng = np.random.default_rng(seed)
     train, held, gen = rng.standard_normal((3, 200, 20)) @ rng.standard_normal((20, 128))
     gen[:15] = train[:15] + 0.2 * rng.standard_normal((15, 128))

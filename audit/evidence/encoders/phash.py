@@ -3,7 +3,7 @@
 The DCT-based hash of Zauner 2010 ("Implementation and Benchmarking of Perceptual Image Hash
 Functions"): the image's luma at 32 x 32, its discrete cosine transform, the 8 x 8 lowest
 frequencies, one bit for each: above their median or not. The constant term is left out of the
-median; luma is never negative, so that term is the largest, and the bits are those of
+median; luma is never negative and that term is the largest, so the bits are those of
 `imagehash.phash`, which leaves it in. It finds images that were compressed, resized or
 brightened; a crop, a mirror image or a rotation is a different image.
 """

@@ -1,7 +1,7 @@
 """The attribute classifier: a small CLIP model (Radford et al. 2021) in open_clip's own format.
 
 Contrastive on balanced renders and their captions, and, attribute by attribute, on the texts of
-its classes, so that zero-shot prompts read occupation, gender, skin tone and the scene.
+its classes; zero-shot prompts then read occupation, gender, skin tone and the scene.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Contrastive (InfoNCE) between two strong edits of one picture, against other pictures of the same
 person (a new scene with the same sprite is not a copy), with differential-entropy regularisation
-(Sablayrolles et al. 2019, eq. 2), which spreads descriptors and keeps strangers' cosines near 0.
+(Sablayrolles et al. 2019, eq. 2), which spreads descriptors and keeps the cosines of different
+pictures near 0.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Schedule:
     """With a budget, the decay follows time spent, not steps, and training ends with it."""
     decay: float = 1.0
     """Share of the run, at its end, in which the rate falls. The state before it is kept as
-    `stable.pt`, so that a longer run can go on from there."""
+    `stable.pt`: a longer run can go on from there."""
     compiled: bool = True
     """Compile the model where there is a C++ compiler: a fifth fewer seconds a step."""
 
@@ -140,7 +140,7 @@ def fit(
 ) -> dict[str, float]:
     """Train `model` in place and leave its averaged weights in it.
 
-    `loss(step)` draws its batch from `step` alone, so that a resumed run sees the batches that an
+    `loss(step)` draws its batch from `step` alone: a resumed run sees the batches that an
     uninterrupted one would have seen. Progress is saved in `work` (our own file, read back with
     `weights_only`). Returns the last logged figures.
     """

@@ -26,7 +26,7 @@ SCHEDULES = {
 }
 """Seconds on two cores each; `recipe.json` beside the weights says how many steps that was."""
 WITHOUT_REPEATS = replace(SCHEDULES["unet"], steps=10_960, budget_seconds=math.inf)
-"""As many steps as the shipped generator took, so that repeats are all that differs."""
+"""As many steps as the shipped generator took: repeats are all that differs."""
 
 
 def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -72,7 +72,7 @@ def _unet(work: Path, schedule: Schedule) -> Path:
 def without_repeats(work: Path, minutes: float | None = None) -> Path:
     """Train the generator on the set with each image once; a diffusers folder for `--model`.
 
-    Autoencoder, tokenizer and the text tower's first state are the shipped ones, so that nothing
+    Autoencoder, tokenizer and the text tower's first state are the shipped ones: nothing
     but the repeats differs from the embedded model. Returns the folder.
     """
     from diffusers import AutoencoderKL
