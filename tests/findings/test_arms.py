@@ -64,7 +64,7 @@ def removed(arm: str, low: float, high: float) -> Finding:
 
 
 def arm(name: str, method: str = "inject", **options: str) -> Mitigation:
-    """An arm about gender, unless it says otherwise."""
+    """An arm about gender by default."""
     return Mitigation(name, method, {"attribute": "gender", **options})
 
 
@@ -104,7 +104,7 @@ NEAR, FREE, DEAR = distance("a", -0.3, -0.1), alignment("a", -0.01, 0), alignmen
     ],
 )
 def test_gains_losses_and_nothing(found: list[Finding], wanted: str) -> None:
-    """What is shown decides; what is not shown is undecided."""
+    """Only shown effects decide; otherwise the verdict is undecided."""
     assert judged(found) == {"a": wanted}
 
 
@@ -123,7 +123,7 @@ def test_an_arm_must_do_better_than_its_placebo(
 
 
 def test_a_placebo_says_nothing_of_copies_that_it_was_not_asked_about() -> None:
-    """A gain on captions counts by itself where the placebo was never drawn for them."""
+    """A gain on captions counts alone where the placebo was never drawn for them."""
     found = [distance("a", -0.3, -0.1), copies("a", -0.9, -0.7), FREE, distance("p", -0.3, -0.1)]
     assert judged(found, arm("a"), arm("p", "placebo"))["a"] == "works"
     found.append(copies("p", -0.9, -0.7))
@@ -146,7 +146,7 @@ def test_each_arm_has_the_placebo_that_is_like_it() -> None:
 
 
 def test_an_arm_of_which_nothing_is_known_has_no_verdict() -> None:
-    """No row is better than an empty one."""
+    """No row instead of an empty one."""
     assert judged([]) == {}
     assert judged([FREE]) == {}
 
@@ -171,7 +171,7 @@ def about(x: float, half: float = 0.02) -> Interval:
 
 
 def test_limits_of_a_difference_hold_for_two_normal_means() -> None:
-    """Independent means with their own intervals: root of summed squares, exactly."""
+    """Independent means with their intervals: the root of summed squares, exactly."""
     got = arms.difference(about(0.5, 0.3), about(0.2, 0.4))
     assert (got.estimate, got.low, got.high) == pytest.approx((0.3, -0.2, 0.8))
     assert arms.difference(about(1), UNKNOWN) == UNKNOWN
@@ -189,7 +189,7 @@ GAINS = st.floats(-0.5, 0.5).map(lambda x: about(x, abs(x) / 3 + 0.01))
 def test_more_of_everything_is_never_judged_worse(
     a: Interval, b: Interval, cost: Interval, more: float
 ) -> None:
-    """Order of verdicts from harm to gain; a better arm on the same limits stands no lower."""
+    """Order of verdicts from harm to gain; a better arm with the same limits never ranks lower."""
     order = ["harms", "undecided", "no effect", "at a cost", "works"]
 
     def word(shift: float) -> str:
@@ -219,7 +219,7 @@ DECLARED = [arm(n, "placebo" if n == "placebo" else "ethical") for n in list(ARM
 
 @pytest.mark.parametrize("seed", range(3))
 def test_planted_arms_are_judged_as_they_were_planted(seed: int) -> None:
-    """What helps works, what costs harms, what does nothing has no effect or is undecided."""
+    """Helpful arms work, costly arms harm, inert arms have no effect or are undecided."""
     world = World(seed, ARMS)
     tables = world.tables()
     aligned = tables.alignment.assign(chance=tables.alignment.score - 0.1, subject="s")
@@ -241,7 +241,7 @@ def test_planted_arms_are_judged_as_they_were_planted(seed: int) -> None:
 
 
 def test_copies_that_were_not_there_cannot_be_asked_to_go() -> None:
-    """No copy before: the width of that axis leaves nothing open, and more of them is a harm."""
+    """No copies before: the width of that axis leaves nothing open, and more copies are a harm."""
     still = [distance("a", -0.04, 0.04), alignment("a", -0.005, 0.005)]
 
     def word(low: float, high: float, before: float) -> str:

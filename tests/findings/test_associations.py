@@ -95,7 +95,7 @@ def run(states: bool) -> SimpleNamespace:
 
 
 def test_images_are_compared_with_texts_or_with_images_that_state_the_class() -> None:
-    """Without stated prompts the texts are A and B; with them, their images, which are no items."""
+    """Without stating prompts the texts are A and B; with them, their images, left out as items."""
     known = {"ip0": np.array([0.8, 0.6, 0]), "ip1": np.array([0.6, 0.8, 0]),
              "rewritten": np.array([1.0, 0, 0])}  # fmt: skip
     table = reading.associate(run(False), Encoder(), known)
@@ -126,7 +126,7 @@ def test_the_shipped_traits_declare_associations() -> None:
 
 
 def test_a_small_p_is_written_once() -> None:
-    """Below a thousandth a p-value has a sign of its own, so that it is never `= <`."""
+    """Below a thousandth a p-value has its own sign, so it is never printed as `= <`."""
     sure = associations.findings(scores(1, 6.0, prompts=10), [DECLARED], 0)[0]
     assert sure.p < 0.001
     assert "p < 0.001" in sure.sentence

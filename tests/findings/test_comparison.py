@@ -37,7 +37,7 @@ def table(rng: np.random.Generator, values: dict[str, np.ndarray], first: int = 
 
 
 def changes(a: pd.DataFrame, b: pd.DataFrame, context: Context) -> dict[str, Finding]:
-    """The findings on these labels by where."""
+    """The findings on these labels by `where`."""
     return {f.where: f for f in findings(join(a, b, ["attribute", "subject"]), NONE, NONE, context)}
 
 
@@ -97,7 +97,7 @@ def test_other_seeds_are_two_groups(seed: int) -> None:
 
 
 def test_other_prompts_are_two_groups() -> None:
-    """Subjects without a common prompt are compared with all their images, and it is said."""
+    """Subjects without a common prompt are compared on all images, and the method says so."""
     rng = np.random.default_rng(5)
     a, b = table(rng, images(rng)), table(rng, images(rng))
     b["prompt"] = "other " + b.prompt
@@ -118,7 +118,7 @@ def test_few_pairs_do_not_speak_for_many_images() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_run_beside_itself_does_not_change(seed: int) -> None:
-    """Every change is 0, nothing is above or below, and enough images show that it is none."""
+    """Every change is 0, nothing is above or below, and with enough images it is equivalent."""
     rng = np.random.default_rng(seed)
     a = table(rng, {s: rng.random((60, 4)) < 0.5 for s in ("x", "y")})
     found = changes(a, a, Context(CLASSES))
@@ -130,7 +130,7 @@ def test_a_run_beside_itself_does_not_change(seed: int) -> None:
 
 
 def test_swapping_the_runs_mirrors_every_change() -> None:
-    """B against A is A against B with the sign turned."""
+    """B against A is A against B with the sign reversed."""
     rng = np.random.default_rng(7)
     a, b = table(rng, images(rng)), table(rng, images(rng))
     there, back = changes(a, b, Context(CLASSES)), changes(b, a, Context(CLASSES))
@@ -174,7 +174,7 @@ def test_planted_changes_are_covered_through_the_readers_errors(paired: bool) ->
 
 
 def test_images_of_one_prompt_are_no_independent_pairs() -> None:
-    """Ten like images of each of eight prompts weigh like eight: the interval is as wide."""
+    """Ten identical images of each of eight prompts count as eight: the interval is as wide."""
     rng = np.random.default_rng(9)
     zero = np.zeros((8, 10), bool)
     after = {"s0": np.repeat(rng.random((8, 1)) < 0.5, 10, 1), "s1": zero.copy()}
@@ -202,7 +202,7 @@ def scores(rng: np.random.Generator, shift: float, copies: float) -> pd.DataFram
 
 @pytest.mark.parametrize("seed", range(4))
 def test_cosines_and_copies_change_prompt_by_prompt(seed: int) -> None:
-    """A planted shift is found, with an interval that holds it; no shift is not found."""
+    """A planted shift is found, with an interval that covers it; without one none is found."""
     rng = np.random.default_rng(seed)
     a, b = scores(rng, 0, 0.1), scores(rng, -0.02, 0.5)
     found = {
@@ -221,7 +221,7 @@ def test_cosines_and_copies_change_prompt_by_prompt(seed: int) -> None:
 
 
 def test_the_shift_of_cosines_is_covered() -> None:
-    """Thirty prompts: a 95 % interval by resampling them holds the planted shift."""
+    """Thirty prompts: a 95 % interval by resampling them covers the planted shift."""
     held = []
     for seed in range(60):
         rng = np.random.default_rng([seed, 5])

@@ -1,4 +1,4 @@
-"""Copies by guidance: plain counts on common noises, planted slopes, and what is left out."""
+"""Copies by guidance: plain counts on common noises, planted slopes, and omissions."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_shares_are_counts_on_what_all_scales_have(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_planted_dependence_is_seen_and_none_is_not(seed: int) -> None:
-    """Also where the rate goes up and down again; the estimate is the largest difference."""
+    """Also where the rate rises and falls again; the estimate is the largest difference."""
     table = matches({"low": 0.2, BASELINE: 0.6, "high": 0.2}, seed)
     spread = by_id(table)["none/spread"]
     rates = table[table.prompt != "o"].groupby("arm")["copy"].mean()
@@ -80,7 +80,7 @@ def test_a_planted_dependence_is_seen_and_none_is_not(seed: int) -> None:
 
 
 def test_two_scales_are_no_row_of_doses() -> None:
-    """Nothing is said of two scales, of arms without captions, or without the run's own."""
+    """No findings for two scales, for arms without captions, or without the run's own scale."""
     table = matches({"low": 0.2, BASELINE: 0.5, "high": 0.8}, 0)
     assert by_id(table[table.arm != "low"]) == {}
     assert by_id(table[table.arm != BASELINE]) == {}
@@ -90,6 +90,6 @@ def test_two_scales_are_no_row_of_doses() -> None:
 
 
 def test_scales_are_those_of_the_arms() -> None:
-    """The run's own, and what arms of the method say."""
+    """The run's own scale, and those of the method's arms."""
     arms = (Mitigation("a", "guidance", {"scale": 6.0}), Mitigation("n", "noise", {"level": 0.5}))
     assert copying_doses.of_guidance(3.0, arms) == {BASELINE: 3.0, "a": 6.0}

@@ -1,4 +1,4 @@
-"""What an arm does to copying: planted removals are found, and nothing where nothing is planted."""
+"""An arm's effect on copying: planted removals are found, and nothing is found without any."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_planted_removals_lie_in_their_intervals(keep: float) -> None:
 
 
 def test_an_arm_that_does_nothing_changes_nothing() -> None:
-    """Other images, as many copies: no change that can be seen; the same images: no claim."""
+    """Other images, as many copies: no detectable change; the same images: no claim."""
     table = matches(40, 1.0, 3)
     found = {f.id: f for f in copying_effect.findings(table, "m", prompts(40), 0)}
     assert found["mitigation/m/copies-captions"].estimate == 0

@@ -1,4 +1,4 @@
-"""Detectors' scores as claims: areas, shares found and captions called, on simulated scores."""
+"""Detectors' scores as claims: areas, shares found and captions flagged, on simulated scores."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_area_is_scikit_learns(seed: int) -> None:
 
 
 def test_captions_that_stand_out_are_called_and_others_are_not() -> None:
-    """Far captions are all called; of fresh draws without a difference hardly ever any."""
+    """Captions far away are all flagged; in new draws without a difference hardly any."""
     found, _ = simulated(1, 8.0)
     assert found["magnitude/called/repeats=64"].estimate == 1
     assert found["magnitude/called/repeats=64"].verdict == "found"
@@ -54,7 +54,7 @@ def test_captions_that_stand_out_are_called_and_others_are_not() -> None:
 
 
 def test_the_share_found_is_judged_where_the_threshold_was_not_set() -> None:
-    """The lowest rate that the prompts allow comes out near it; too few are said to be."""
+    """The lowest rate that the prompts allow is nearly achieved; too few prompts are reported."""
     rates = [simulated(s, 3.0)[0] for s in range(20)]
     found = [r["magnitude/found-at-10/repeats=64"].estimate for r in rates]
     truth = 0.957  # P(N(3, 1) > 1.2816)

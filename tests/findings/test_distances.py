@@ -38,7 +38,7 @@ def context(errors: np.ndarray | None = None) -> Context:
 
 
 def test_a_faithful_model_scores_near_its_floor_and_a_far_one_does_not() -> None:
-    """Against what it follows the distance is noise; against even it is 60 - 33 points."""
+    """Against its own reference the distance is noise; against even shares it is 60 - 33 points."""
     near, far = distances.findings(table(np.random.default_rng(1), 150), context(), {"nurse": 3})
     assert near.naive <= near.floor_high
     assert near.verdict == "compatible"
@@ -50,7 +50,7 @@ def test_a_faithful_model_scores_near_its_floor_and_a_far_one_does_not() -> None
 
 
 def test_classifier_errors_do_not_make_a_distance() -> None:
-    """A blurred classifier moves the shares; the reference is moved alike, so no false alarm."""
+    """A noisy classifier shifts the shares; the reference is shifted too, so no false alarm."""
     rng = np.random.default_rng(2)
     naive, aware = [], []
     for _ in range(30):

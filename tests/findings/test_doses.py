@@ -1,4 +1,4 @@
-"""Shares by dose: planted amplification is found, none is not, and noise sorts nobody."""
+"""Shares by dose: only planted amplification is found, and noise does not group subjects."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def drawn(seed: int, share: Callable[[float, float], float]) -> pd.DataFrame:
 
 
 def sharper(p: float, amount: float) -> float:
-    """A share that guidance drives to its majority: odds to a power that grows."""
+    """A share that guidance drives to its majority: odds to a growing power."""
     odds = (p / (1 - p)) ** (0.5 + amount / 4)
     return odds / (1 + odds)
 
 
 def by_id(table: pd.DataFrame, context: Context = CONTEXT) -> dict[str, Finding]:
-    """Findings by what stands behind `mitigation/`."""
+    """Findings by the part of their id after `mitigation/`."""
     found = doses.findings(table, ARMS, context, {"guidance": 3.0})
     assert to_json(found)
     assert len({f.id for f in found}) == len(found)
@@ -58,7 +58,7 @@ def by_id(table: pd.DataFrame, context: Context = CONTEXT) -> dict[str, Finding]
 
 @pytest.mark.parametrize("seed", range(3))
 def test_guidance_that_amplifies_drives_the_groups_apart(seed: int) -> None:
-    """Shares lie near the truth at every dose, and the highest draws more of the majority."""
+    """Shares are near the truth at every dose, and the highest draws more of the majority."""
     found = by_id(drawn(seed, sharper))
     assert len(found) == 11
     inside = 0
@@ -84,7 +84,7 @@ def test_guidance_that_amplifies_drives_the_groups_apart(seed: int) -> None:
 
 
 def test_an_arm_that_was_drawn_on_other_prompts_has_no_row() -> None:
-    """Of arms of one method those count that these prompts were drawn under."""
+    """Only arms count under which these prompts were drawn."""
     table = drawn(0, sharper)
     found = by_id(table[table.arm != "g6"])
     assert {i.split("/")[0] for i in found} == {"none", "g1", "g9"}
@@ -92,7 +92,7 @@ def test_an_arm_that_was_drawn_on_other_prompts_has_no_row() -> None:
 
 
 def test_guidance_that_does_nothing_is_seldom_said_to_amplify() -> None:
-    """Of 40 runs without an effect, few intervals leave 0 out."""
+    """In 40 runs without an effect, few intervals exclude 0."""
     wrong = 0
     for seed in range(40):
         rng = np.random.default_rng(100 + seed)
@@ -106,7 +106,7 @@ def test_guidance_that_does_nothing_is_seldom_said_to_amplify() -> None:
 
 
 def test_without_a_reference_that_knows_majorities_there_is_one_line() -> None:
-    """Nothing is sorted by what was drawn, so nothing is said of majorities."""
+    """Subjects are not grouped by the images, so there is no finding on majorities."""
     context = Context([GENDER], (EVEN,), {}, None, 0)
     found = by_id(drawn(0, sharper), context)
     assert set(found) == {f"{a}/dose-guidance/all" for a in ("none", "g1", "g6", "g9")}

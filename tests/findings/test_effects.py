@@ -1,4 +1,4 @@
-"""What a mitigation buys and costs: tables with planted effects, and a placebo without any."""
+"""Gains and costs of a mitigation: tables with planted effects, and a placebo without any."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ SEEDS, TEMPLATES = 8, 3
 
 @dataclass(frozen=True)
 class Arm:
-    """What an arm does to pictures, planted."""
+    """Planted effects of an arm on images."""
 
     women: float | None = None
-    """Share of women whatever the subject; None leaves each subject its own."""
+    """Share of women for all subjects; None keeps each subject's own."""
     alignment: float = 0.0
     read: float = 0.95
     nobody: float = 0.03
     dark: float = 0.0
-    """Share of pictures whose tone is made dark, an attribute that the arm should leave alone."""
+    """Share of images whose tone is made dark, an attribute that the arm should leave alone."""
     obeys: float = 0.97
     leak: float = 0.03
     copies: float = 0.8
     spread: float = 1.0
-    """Scale of the noise in vectors: below 1 the pictures look alike."""
+    """Scale of the noise in vectors: below 1 the images look alike."""
     shift: float = 0.0
-    """Away from real pictures."""
+    """Shift away from real images."""
     tokens: int = 12
 
 
@@ -54,7 +54,7 @@ OWN = dict(zip(SUBJECTS, np.linspace(0.05, 0.3, 12), strict=True))
 
 @dataclass
 class World:
-    """Prompts and the rows of all arms, drawn afresh from a seed."""
+    """Prompts and the rows of all arms, drawn from a seed."""
 
     seed: int
     arms: dict[str, Arm]
@@ -79,7 +79,7 @@ class World:
             self.ask(Prompt(f"caption{i}", "a caption", "", "e", "replication", 4, repeats=64))
 
     def ask(self, prompt: Prompt) -> None:
-        """Pictures of one prompt in every arm; likeness, scene and noise are shared by seed."""
+        """Images of one prompt in every arm; likeness, scene and noise are shared by seed."""
         self.prompts[prompt.id] = prompt
         centre = self.rng.normal(size=16)
         for seed in range(prompt.seeds):
@@ -99,7 +99,7 @@ class World:
                 self.tokens.append((prompt.id, name, seed, arm.tokens))
 
     def copy(self, arm: Arm, name: str, id: str, prompt: Prompt, seed: int) -> None:
-        """A caption of a training image: handed back or not."""
+        """A caption of a training image: reproduced or not."""
         hit = bool(self.rng.random() < arm.copies)
         self.matches.append({
             "sample": id, "prompt": prompt.id, "arm": name, "seed": seed, "copy": hit,
@@ -107,7 +107,7 @@ class World:
         })  # fmt: skip
 
     def picture(self, arm: Arm, name: str, id: str, prompt: Prompt, seed: int) -> None:
-        """Readings of one picture, one row per attribute."""
+        """Readings of one image, one row per attribute."""
         rng = self.rng
         if prompt.expects:
             outcome = "label" if rng.random() < arm.leak else "no person"
@@ -125,7 +125,7 @@ class World:
                               value if outcome == "label" else None, 0.9))  # fmt: skip
 
     def tables(self) -> Tables:
-        """Everything as the pipeline hands it over."""
+        """Everything as passed on by the pipeline."""
         real = self.rng.normal(size=(400, 16)) * 1.5
         return Tables(
             pd.DataFrame(self.rows, columns=list(ATTRIBUTE_COLUMNS)),
@@ -138,7 +138,7 @@ class World:
 
 
 def references(subjects: tuple[str, ...] = SUBJECTS) -> tuple[Reference, ...]:
-    """Half and half, and what each subject had before."""
+    """Half and half, and each subject's share before."""
     half = {(s, "gender", g): 0.5 for s in subjects for g in GENDER.classes}
     own = {(s, "gender", "woman"): OWN[s] for s in subjects}
     own |= {(s, "gender", "man"): 1 - OWN[s] for s in subjects}
@@ -153,7 +153,7 @@ def question(world: World, arm: str) -> Question:
 
 @cache
 def found(arm: Arm, seed: int) -> dict[str, Finding]:
-    """Findings of one arm against the baseline by what stands after the arm in their id."""
+    """Findings of one arm against the baseline by the part of their id after the arm."""
     world = World(seed, {"none": BASE, "arm": arm})
     out = effects.findings(world.tables(), question(world, "arm"))
     assert len({f.id for f in out}) == len(out)
@@ -169,7 +169,7 @@ def test_a_good_arm_serves_its_target_and_leaves_what_was_declared_otherwise(see
     near, far = got["distance/gender/uniform"], got["distance/gender/planted"]
     truth = -np.mean([abs(p - 0.5) for p in OWN.values()])
     assert near.high < 0 < far.low
-    # Noise alone keeps a share off its target: the floor is what remains of the distance.
+    # Noise alone keeps a share off its target: the floor is the remaining distance.
     assert near.low <= truth + near.floor <= near.high
     assert near.references["after"] == pytest.approx(near.floor, abs=0.05)
     assert got["parity/gender/uniform"].low > 0
@@ -180,7 +180,7 @@ def test_a_good_arm_serves_its_target_and_leaves_what_was_declared_otherwise(see
 
 @pytest.mark.parametrize("seed", range(3))
 def test_overshoot_is_seen(seed: int) -> None:
-    """Nearly all women where few were: every subject went past half and half."""
+    """Nearly all women where few were: every subject overshot half and half."""
     got = found(OVER, seed)["overshoot/gender/uniform"]
     assert got.estimate == 1
     assert got.low > 0.7
@@ -214,7 +214,7 @@ def test_every_planted_cost_is_found_with_its_size_inside_the_limits(seed: int) 
 
 
 def test_a_placebo_shows_nothing_beyond_its_errors() -> None:
-    """Eight fresh placebos: few intervals miss 0, q-values call nothing, nothing is worse."""
+    """Eight new placebos: few intervals miss 0, q-values find nothing, nothing is worse."""
     missed, total, alarms = 0, 0, 0
     for seed in range(8):
         for key, f in found(BASE, seed + 50).items():
@@ -229,7 +229,7 @@ def test_a_placebo_shows_nothing_beyond_its_errors() -> None:
 
 
 def test_single_pairs_have_mcnemars_p() -> None:
-    """One picture per prompt: the exact test of the discordant pairs."""
+    """One image per prompt: the exact test of the discordant pairs."""
     world = World(3, {"none": BASE, "arm": BAD})
     tables = world.tables()
     once = tables.matches[tables.matches.seed == 0]
@@ -242,7 +242,7 @@ def test_single_pairs_have_mcnemars_p() -> None:
 
 
 def test_what_was_not_measured_is_unknown_with_its_reason() -> None:
-    """Nothing but labels: no zero, no silence; each claim says why."""
+    """Only labels: no zeros and no missing claims; each one says why."""
     world = World(4, {"none": BASE, "arm": GOOD})
     bare = Tables(world.tables().attributes)
     got = {f.id.removeprefix("mitigation/arm/"): f

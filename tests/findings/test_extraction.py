@@ -1,4 +1,4 @@
-"""Prompts that give one image back: from tables to claims, against counts and exact limits."""
+"""Prompts that reproduce one image: from tables to claims, against counts and exact limits."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_levels_arms_and_missing_prompts_are_counted_apart(seed: int) -> None:
 
 
 def test_each_prompt_is_a_claim_of_its_own() -> None:
-    """Extracted, not, and undecided prompts say so, with what was seen."""
+    """Extracted, not, and undecided prompts say so, with the observed numbers."""
     table = cliques([("a", True, "label"), ("b", False, "label"), ("c", None, "too few images")])
     found = by_id(extraction.findings(table, {k: prompt(k) for k in "abc"}))
     a, b, c = (found[f"replication/extraction/none/cliques/prompt={k}"] for k in "abc")
@@ -143,7 +143,7 @@ def test_edges_are_adjusted_inside_an_arm(seed: int) -> None:
 
 @pytest.mark.parametrize("null", ["all", "shifted"])
 def test_the_null_is_named_and_its_weakness_too(null: str) -> None:
-    """Other subjects' images and shifted maps do not allow for what a subject's pictures share."""
+    """Other subjects' images and shifted maps do not account for what a subject's images share."""
     table = edges(np.array([0.01, 0.5]))
     prompts = {f"p{i}": prompt(f"p{i}") for i in range(2)}
     method = extraction.persistent(table, prompts)[0].method
@@ -157,7 +157,7 @@ def test_the_null_is_named_and_its_weakness_too(null: str) -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_from_pictures_to_claims(seed: int) -> None:
-    """Of 12 prompts two give one picture back; both ways find these two and no other."""
+    """Two of 12 prompts reproduce one image; both methods find these two and no other."""
     rng = np.random.default_rng(seed)
     samples, pictures = [], {}
     for k in range(12):

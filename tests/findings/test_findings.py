@@ -71,7 +71,7 @@ def test_shares_counts_and_references_are_those_of_the_table() -> None:
 
 
 def test_missing_images_are_counted_by_reason_and_never_as_a_class() -> None:
-    """Abstentions and empty images leave the share alone and show beside it."""
+    """Abstentions and empty images do not change the share and are shown next to it."""
     data = table({"nurse": 1.0}, 10, np.random.default_rng(1))
     data.loc[:3, ["outcome", "value"]] = ["no person", None]
     data.loc[4:4, ["outcome", "value"]] = ["uncertain", None]
@@ -95,7 +95,7 @@ def test_all_missing_is_undecided_not_biased() -> None:
 
 @pytest.mark.parametrize("share", [0.1, 0.02])
 def test_corrected_intervals_cover_the_planted_share_where_naive_ones_do_not(share: float) -> None:
-    """A classifier with 6 % errors: the corrected interval holds the truth, the naive one not."""
+    """A classifier with 6 % errors: corrected intervals cover the truth, naive ones do not."""
     rng = np.random.default_rng(3)
     corrected, naive = [], []
     for _ in range(120):
@@ -110,7 +110,7 @@ def test_corrected_intervals_cover_the_planted_share_where_naive_ones_do_not(sha
 
 
 def test_the_test_against_a_reference_allows_for_classifier_error() -> None:
-    """With the reference true and a classifier that errs, p is uniform enough: few rejections."""
+    """With the reference true and a classifier that errs, p is nearly uniform: few rejections."""
     rng = np.random.default_rng(4)
     confusion = np.array([[940, 60], [60, 940]])
     ps = []
@@ -122,7 +122,7 @@ def test_the_test_against_a_reference_allows_for_classifier_error() -> None:
 
 
 def test_the_overall_gap_has_a_floor_that_a_faithful_model_meets() -> None:
-    """A model that draws the reference scores its floor; a skewed one stands above it."""
+    """A model that draws the reference scores its floor; a skewed one is above it."""
     rng = np.random.default_rng(5)
     names = {f"s{i}": 0.5 for i in range(30)}
     subjects = dict.fromkeys(names, 2)
@@ -149,7 +149,7 @@ def test_images_of_a_prompt_are_a_cluster() -> None:
 
 
 def test_clustered_intervals_cover_where_naive_ones_do_not() -> None:
-    """Prompts whose own shares scatter: the printed interval holds the mean over prompts."""
+    """Prompts whose own shares vary: the printed interval covers the mean over prompts."""
     rng = np.random.default_rng(12)
     held, naive = [], []
     for _ in range(150):
@@ -175,7 +175,7 @@ def test_equality_is_a_finding_only_where_it_is_shown() -> None:
 
 
 def test_equivalence_errs_at_most_at_its_level() -> None:
-    """At the very edge of the margin, equality is claimed in at most 5 % of runs."""
+    """Exactly at the margin, equality is claimed in at most 5 % of runs."""
     rng = np.random.default_rng(14)
     claims = [
         compared(wilson(k, 400), wilson(k, 400, 0.9), 0.5, 0.1) == "equivalent"
@@ -212,7 +212,7 @@ def test_mitigation_effects_are_paired_and_judged_against_the_target() -> None:
 
 
 def test_copy_rates_count_images_prompts_and_training_images() -> None:
-    """The three units differ and are all there; a missing image is in none of them."""
+    """The three units differ and are all present; a missing image is in none of them."""
     prompts = {
         p: Prompt(p, p, "", "b", "replication", 3, repeats=r)
         for p, r in (("x", 64), ("y", 64), ("z", 1))
@@ -238,9 +238,9 @@ def test_copy_rates_count_images_prompts_and_training_images() -> None:
 
 @pytest.mark.parametrize("copied", [0.0, 0.4])
 def test_a_group_without_copies_is_not_said_to_hold_some(copied: float) -> None:
-    """Calls among 30 ordinary prompts are chance, as often on either side: seldom copies found.
+    """Flags among 30 ordinary prompts are chance, equally often on each side: rarely copies found.
 
-    Copies among them are found; what lies on the held-out side is what chance gives.
+    Copies among them are found; images nearer to the held-out side show the level of chance.
     """
     prompts = {f"p{i}": Prompt(f"p{i}", "t", "s", "b", "representation", 1) for i in range(30)}
     found = []
@@ -286,7 +286,7 @@ def test_classifier_quality_reads_the_confusion() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_agreement_of_raters_is_krippendorffs(seed: int) -> None:
-    """Alpha of three raters who err at random; who left a picture out is no disagreement."""
+    """Alpha of three raters who err at random; skipping an image is not disagreement."""
     rng = np.random.default_rng(seed)
     truth, rows = rng.random(200) < 0.5, []
     for rater, error in (("a", 0.05), ("b", 0.1), ("c", 0.1)):
@@ -317,7 +317,7 @@ def test_one_rater_says_nothing_of_agreement() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_threshold_says_what_it_costs_and_what_would_promise_more(seed: int) -> None:
-    """Confidences that are right: risk at the threshold, and a lowest one that promises 5 %."""
+    """Confidences that are right: risk at the threshold, and a lowest one that guarantees 5 %."""
     rng = np.random.default_rng(seed)
     score = rng.uniform(0.5, 1, 30_000)
     wrong = rng.random(30_000) > score
@@ -333,7 +333,7 @@ def test_a_threshold_says_what_it_costs_and_what_would_promise_more(seed: int) -
 
 
 def test_no_threshold_is_promised_from_few_images() -> None:
-    """The sentence says how many images without an error it would take."""
+    """The sentence says how many images without an error would be needed."""
     (found,) = quality.abstention({"gender": (np.full(10, 0.99), np.zeros(10, bool))}, [GENDER])
     assert "without errors 149 images would" in found.sentence
     nothing = quality.abstention(

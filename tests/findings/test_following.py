@@ -1,4 +1,4 @@
-"""What was stated is counted as followed or not, apart from what was left open."""
+"""Stated attributes count as followed or not, separately from open ones."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def found(data: pd.DataFrame, context: Context = CONTEXT) -> dict[str, Finding]:
 
 
 def test_open_questions_are_those_that_state_nothing() -> None:
-    """Stated prompts and prompts for nobody are no evidence of whom the model draws by itself."""
+    """Stating prompts and prompts without people do not show whom the model draws by default."""
     data = table({}, 5)
     assert set(following.open_questions(data, PROMPTS).prompt) == {"open"}
 
@@ -67,7 +67,7 @@ def test_following_is_counted_by_subject_and_in_all() -> None:
         (data[data.prompt.isin(["w", "w2"])].value == "woman").mean()
     )
     assert whole.where == "all 2 subjects"
-    assert whole.n_effective < 160  # prompts differ, so that images of one count for less
+    assert whole.n_effective < 160  # prompts differ, so images of one count for less
 
 
 def test_errors_of_the_classifier_are_corrected_here_too() -> None:
@@ -85,7 +85,7 @@ def test_errors_of_the_classifier_are_corrected_here_too() -> None:
 
 
 def test_people_whom_nobody_asked_for_are_counted() -> None:
-    """Images of an empty chair: the share with somebody on it, missing images left out."""
+    """Images of an empty chair: the share with a person on it, missing images left out."""
     data = table({}, 100, people=0.3)
     gone = data.index[data.prompt == "o"][:10]
     data.loc[gone, ["outcome", "value"]] = ["blocked", None]

@@ -1,4 +1,4 @@
-"""Gates: verdicts by interval, numbers that would decide, and what builds read of them."""
+"""Gates: verdicts by interval, numbers that would decide, and their output for builds."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_gate_is_read_from_its_text(text: str, selector: str, op: str, bound: 
     "text", ["", "x", "x <=", "<= 1", "x = 1", "x == 1", "x <= one", "x <= nan", "x <= 1e999"]
 )
 def test_what_is_no_gate_is_one_sentence(text: str) -> None:
-    """Half a gate, another operator, and a number that is none are refused."""
+    """Half a gate, another operator, and an invalid number are refused."""
     with pytest.raises(UserError, match=r"gate|finite"):
         conditions.parse(text)
 
@@ -84,7 +84,7 @@ def test_what_is_no_gate_is_one_sentence(text: str) -> None:
     st.sampled_from(list(conditions.OPERATORS)),
 )
 def test_the_whole_interval_decides(ends: list[int], bound: int, op: str) -> None:
-    """Pass where every value in the interval holds, fail where none does, else undecided."""
+    """Pass where every value in the interval satisfies it, fail where none does, else undecided."""
     low, middle, high = ends
     f = replace(SHARE, estimate=middle / 20, low=low / 20, high=high / 20)
     found = gates.judge(conditions.parse(f"x {op} {bound / 20}"), f)
@@ -133,7 +133,7 @@ def test_the_number_that_decides_is_the_least_that_does(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_images_of_few_prompts_need_more_of_them(seed: int) -> None:
-    """Clusters cost what their design effect costs: n grows by n over effective n."""
+    """Clusters cost their design effect: n grows by n over effective n."""
     rng = np.random.default_rng(seed)
     clusters = np.repeat(np.arange(12), 10)
     values = (rng.random(120) < np.repeat(rng.beta(0.6, 1.4, 12), 10)).astype(float)
@@ -290,7 +290,7 @@ def test_selectors_name_what_their_pattern_says(
     ],
 )
 def test_an_unknown_name_gets_near_ones(selector: str, near: str, example: list[Finding]) -> None:
-    """A gate on nothing is a mistake of the command, with the names that were meant."""
+    """A gate that matches nothing is a usage error, with near names."""
     with pytest.raises(UserError, match="Did you mean") as error:
         gates.check([conditions.parse(f"{selector} <= 1")], example)
     assert near in str(error.value)
@@ -303,7 +303,7 @@ def test_no_gates_at_all_is_a_mistake(example: list[Finding]) -> None:
 
 
 def three() -> list[gates.Check]:
-    """A pass, a failure and an undecided check, with text that XML and JSON must not believe."""
+    """A pass, a failure and an undecided check, with text that XML and JSON must escape."""
     hostile = replace(
         of(5, 100), key=Key("x", "<b>&\"'\x00\x1b]]>\ud800"), sentence="</skipped>\x07 & so on"
     )
@@ -362,7 +362,7 @@ def test_json_holds_every_check_and_is_strict() -> None:
 
 
 def call(*arguments: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of the verb alone."""
+    """Exit code, stdout and stderr of the command."""
     app = typer.Typer()
     app.command()(verb)
     done = CliRunner().invoke(app, list(arguments))
@@ -396,7 +396,7 @@ def test_exit_codes_say_what_is_printed(
 
 
 def test_the_suites_own_gates_count(tmp_path: Path) -> None:
-    """`checks` that the run kept are held without any option."""
+    """`checks` stored with the run are applied without any option."""
     folder = RunFolder(tmp_path)
     folder.write_findings(to_json([of(5, 100)]))
     folder.write_results({"checks": ["replication.rate >= 50 %"], "tables": {}})
@@ -407,7 +407,7 @@ def test_the_suites_own_gates_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["{", '[{"id": 1}]', "[1]"])
 def test_a_folder_without_findings_is_a_mistake(text: str, tmp_path: Path) -> None:
-    """No run, and a damaged one, are one sentence each and exit code 2."""
+    """A missing run and a damaged one give one sentence each and exit code 2."""
     code, out, err = call(str(tmp_path / "none"), "--gate", "x <= 1")
     assert (code, out) == (2, "")
     assert "There is no" in err
@@ -471,7 +471,7 @@ def test_every_documented_selector_can_be_written(example: list[Finding]) -> Non
 
 
 def test_findings_come_back_from_the_folder(tmp_path: Path, example: list[Finding]) -> None:
-    """What was written is what is read."""
+    """Gates are read back as written."""
     RunFolder(tmp_path).write_findings(to_json(example))
     assert to_json(RunFolder(tmp_path).findings()) == to_json(example)
     assert from_json(to_json(example))[0].id == example[0].id

@@ -17,7 +17,7 @@ CONTEXT = Context([GENDER, TONE], [], {}, None, 0)
 
 
 def table(seed: int, n: int, tied: float) -> pd.DataFrame:
-    """Two subjects that differ in both attributes, which otherwise go together at a rate."""
+    """Two subjects that differ in both attributes, which are otherwise associated at a rate."""
     rng = np.random.default_rng(seed)
     rows = []
     for k, subject in enumerate(("nurse", "pilot")):
@@ -31,7 +31,7 @@ def table(seed: int, n: int, tied: float) -> pd.DataFrame:
 
 
 def test_cells_are_the_cross_table_of_pandas() -> None:
-    """Each cell's plain share is crosstab's, and all are there, classes that nobody had too."""
+    """Each cell's plain share is crosstab's, and all are present, empty classes included."""
     data = table(1, 80, 0.2)
     found = {f.id: f for f in intersections.findings(data, CONTEXT)}
     wide = data.pivot(index="sample", columns="attribute", values="value")
@@ -46,7 +46,7 @@ def test_cells_are_the_cross_table_of_pandas() -> None:
 
 
 def test_what_goes_together_is_found_and_what_does_not_is_not() -> None:
-    """A planted tie is seen; subjects that differ in both attributes are no tie."""
+    """A planted association is detected; subjects that differ in both attributes are not one."""
     tied = [f for f in intersections.findings(table(2, 150, 0.7), CONTEXT) if "together" in f.id]
     free = [f for f in intersections.findings(table(3, 150, 0.0), CONTEXT) if "together" in f.id]
     assert tied[0].verdict == "above"
@@ -57,7 +57,7 @@ def test_what_goes_together_is_found_and_what_does_not_is_not() -> None:
 
 
 def test_missing_labels_leave_the_image_out() -> None:
-    """Only images with both labels count; with none there is nothing to say."""
+    """Only images with both labels count; without any there are no findings."""
     data = table(4, 20, 0.0)
     data.loc[data.attribute == "tone", ["outcome", "value"]] = ["uncertain", None]
     assert intersections.findings(data, CONTEXT) == []

@@ -81,7 +81,7 @@ SUBJECTS = (
     ("all", "outcome", "costume designer"), ("distance", "entangled", "none"),
     ("copies", "dose-guidance", "a/b"), ("stated", "cost-alignment", "verdict"),
 )  # fmt: skip
-"""Subjects that would be taken for something else if ids were read, a row per seed."""
+"""Subjects that would be mistaken for something else if ids were parsed, a row per seed."""
 CLASSES = (
     ("singaporean", "man-template"), ("long-distance runner", "x"), ("cosine", "a&b"),
     ("bits", "change in the mean distance"),
@@ -92,12 +92,12 @@ PLAIN = re.compile(r"(?:subject|attribute|class|arm|reference)\d+")
 
 @dataclass(frozen=True)
 class Names:
-    """What things are called, by their plain name."""
+    """Names of things, by their plain name."""
 
     of: dict[str, str]
 
     def __call__(self, plain: str) -> str:
-        """What something is called."""
+        """The name of something."""
         return self.of.get(plain, plain)
 
     def key(self, key: Key) -> Key:
@@ -116,7 +116,7 @@ ALIKE = Names({})
 
 
 def hostile(seed: int) -> Names:
-    """Names drawn from the words that mean something elsewhere, no two the same."""
+    """Distinct names drawn from words that mean something elsewhere."""
     rng, taken = np.random.default_rng(seed), {BASELINE, ALL, ""}
     out = {f"subject{i}": s for i, s in enumerate(SUBJECTS[seed])}
     out |= {f"class{i}": s for i, s in enumerate(CLASSES[seed])}
@@ -136,7 +136,7 @@ def hostile(seed: int) -> Names:
 
 @dataclass(frozen=True)
 class World:
-    """One small run, and another to compare it with, drawn alike whatever things are called."""
+    """One small run, and another to compare it with, drawn alike under any names."""
 
     names: Names
 
@@ -265,7 +265,7 @@ class World:
 
     @cached_property
     def changes(self) -> list[Finding]:
-        """What changes from this run to another: in pairs, and between groups."""
+        """Changes from this run to another: in pairs, and between groups."""
         arm = self.mitigations[0].name
         first, again, second = ([t[t.arm == arm] for t in self.tables(run)] for run in (0, 0, 1))
         out = []
@@ -280,7 +280,7 @@ class World:
 
     @cached_property
     def evidence(self) -> Evidence:
-        """What the page is made from."""
+        """Input of the report."""
         suite = Suite("s", "S", "?", tuple(self.prompts.values()), self.attributes,
                       self.references, self.mitigations)  # fmt: skip
         attributes, _, matches = self.tables()
@@ -290,7 +290,7 @@ class World:
 
 
 def places(one: Evidence) -> Iterator[tuple[str, list[Finding]]]:
-    """What the page and the exports show where."""
+    """What the report and the exports show, and where."""
     yield "answers", page.answers(one)
     yield "overall", shares.overall(one)
     yield "templates", shares.templates(one)
@@ -322,7 +322,7 @@ def places(one: Evidence) -> Iterator[tuple[str, list[Finding]]]:
 
 
 def tables_of(found: list[Finding], key: Callable[[Key], Key]) -> Counter[frozenset[Key]]:
-    """Which findings stand in one table together, as keys."""
+    """Which findings are in the same table, as keys."""
     groups: dict[bounds.Table, set[Key]] = {}
     for f in found:
         groups.setdefault(bounds.table(f), set()).add(key(f.key))
@@ -361,7 +361,7 @@ def test_names_change_no_meaning(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_names_change_no_place_on_the_page(seed: int) -> None:
-    """Answers, charts, tables, folded lists, the card and the clauses hold the same claims."""
+    """Answers, charts, tables, folded lists, the card and the clauses contain the same claims."""
     world = named(seed)
     wanted = [(w, Counter(world.names.key(f.key) for f in r)) for w, r in places(USUAL.evidence)]
     found = [(where, Counter(f.key for f in rows)) for where, rows in places(world.evidence)]
@@ -409,7 +409,7 @@ OPEN = [(s, k) for s, k in KINDS if s == "representation" or (s, k) in (
     ("quality", "classifier"), ("quality", "classifier-class"), ("quality", "people-share"),
     ("mitigation", "distance"), ("mitigation", "entangled"), ("mitigation", "entangled-distance"),
 )]  # fmt: skip
-"""Kinds whose parts are names that people choose."""
+"""Kinds whose parts are names chosen by users."""
 
 
 @given(st.sampled_from(OPEN), st.sampled_from(OPEN), st.tuples(*[parts] * 5),
@@ -417,7 +417,7 @@ OPEN = [(s, k) for s, k in KINDS if s == "representation" or (s, k) in (
 def test_different_keys_have_different_ids(
     one: tuple[str, str], two: tuple[str, str], these: tuple[str, ...], those: tuple[str, ...]
 ) -> None:
-    """Whatever people call things, no id is two claims'."""
+    """Whatever the names, no two claims share an id."""
     first, second = key(*one, these), key(*two, those)
     assert (id_of(first) == id_of(second)) == (first == second)
 

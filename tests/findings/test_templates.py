@@ -1,4 +1,4 @@
-"""The template's part of a label's variance, and verdicts that hang on one template."""
+"""The template's part of a label's variance, and verdicts that depend on one template."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXTS = ("a photo of {a_subject}", "a portrait of {a_subject}", "a picture of {a
 def made(
     seed: int, shift: tuple[float, float, float], n: int = 40, subjects: int = 8
 ) -> tuple[pd.DataFrame, dict[str, Prompt], Context]:
-    """Subjects with shares of their own, moved by what each template adds to them."""
+    """Subjects with their own shares, shifted by each template."""
     rng = np.random.default_rng(seed)
     rows, prompts, shares = [], {}, {}
     for k in range(subjects):
@@ -58,7 +58,7 @@ def test_a_template_that_moves_shares_is_seen(seed: int) -> None:
 
 
 def test_verdicts_that_hang_on_one_template_are_counted_and_named() -> None:
-    """Where one template carries the difference from the reference, leaving it out changes it."""
+    """Where one template causes the difference from the reference, leaving it out changes it."""
     fragile = both(1, (0.45, 0.0, 0.0))[1]
     steady = both(1, (0.0, 0.0, 0.0))[1]
     assert fragile.estimate > steady.estimate
@@ -76,7 +76,7 @@ def test_missing_labels_count_as_missing() -> None:
 
 
 def test_nothing_where_there_is_one_template_or_none() -> None:
-    """Prompts from a file have no template, and one template says nothing of others."""
+    """Prompts from a file have no template, and one template cannot be compared."""
     table, prompts, context = made(3, (0.0, 0.0, 0.0))
     one = table[table.prompt.str.endswith("/1")]
     assert templates.findings(one, context, prompts) == []

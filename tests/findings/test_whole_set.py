@@ -1,4 +1,4 @@
-"""Whole-set copying as claims: copies found, shrinkage forgiven, and nothing said of too little."""
+"""Whole-set copying as claims: copies found, shrinkage tolerated, too few images undecided."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def by_name(found: list[Finding]) -> dict[str, Finding]:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_the_estimates_are_the_published_scores(seed: int) -> None:
-    """Each finding repeats its statistic, lies in its interval, and has n, a method and a name."""
+    """Each finding repeats its statistic, is in its interval, and has n, a method and a name."""
     train, held, gen = draw(seed, 0.9, 20)
     found = by_name(findings(train, held, gen, seed, np.arange(120) // 3))
     assert list(found) == ["zu", "c_t", "authenticity", "precision", "density", "recall",
@@ -67,7 +67,7 @@ def test_the_estimates_are_the_published_scores(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_copies_are_found_by_all_that_test(seed: int) -> None:
-    """Half of the images copied, by a generator that shrinks besides."""
+    """Half of the images copied, by a generator that also shrinks."""
     found = by_name(findings(*draw(seed, 0.9, 60), seed))
     assert [found[k].verdict for k in (*TESTED, "memorized")] == ["found"] * 4
     assert found["memorized"].estimate > 0.2
@@ -77,7 +77,7 @@ def test_copies_are_found_by_all_that_test(seed: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", [1.0, 0.7])
 def test_without_copies_little_is_found(scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 15 faithful and of 15 shrunk generators at most two are called copiers by anything."""
+    """Of 15 faithful and of 15 shrunk generators at most two are flagged by any score."""
     monkeypatch.setattr(whole_set, "DRAWS", 59)
     monkeypatch.setattr(whole_set, "RESAMPLES", 10)
     called, scores = [], []
@@ -124,7 +124,7 @@ def test_equal_reference_images_count_once() -> None:
 
 
 def test_prompts_and_not_images_are_resampled() -> None:
-    """Ten prompts that each give one picture twelve times over leave the interval wide."""
+    """Ten prompts that each give the same image twelve times leave the interval wide."""
     train, held, gen = draw(6)
     rng = np.random.default_rng(0)
     same = np.repeat(gen[:10], 12, 0) + 0.01 * rng.standard_normal((120, 10))
@@ -136,7 +136,7 @@ def test_prompts_and_not_images_are_resampled() -> None:
 
 
 def test_sets_of_unlike_size_get_no_verdict_by_twin() -> None:
-    """Half as many held-out images are no twin: the share is described, the p-values stand."""
+    """Half as many held-out images are not a twin: the share is described, the p-values remain."""
     train, held, gen = draw(7, 1.0, 40)
     found = by_name(findings(train, held[:60], gen, 0))
     assert found["memorized"].verdict == "described"
@@ -144,7 +144,7 @@ def test_sets_of_unlike_size_get_no_verdict_by_twin() -> None:
 
 
 def test_few_generated_images_have_no_cells() -> None:
-    """Where no cell holds more than 20 images C_T is not known, with the reason."""
+    """Where no cell contains more than 20 images C_T is unknown, with the reason."""
     train, held, gen = draw(8)
     f = by_name(findings(train, held, gen, 0))["c_t"]
     many = np.concatenate([gen[:20] + 50, gen[20:40] - 50])
@@ -166,7 +166,7 @@ def test_what_makes_no_sense_is_refused() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_per_image_scores_find_the_few_that_no_sum_shows(seed: int) -> None:
-    """Fifteen copies of 200 in 128 dimensions: all of them stand out, and no sum need be low."""
+    """Fifteen copies of 200 in 128 dimensions: all stand out, and no sum needs to be low."""
     rng = np.random.default_rng(seed)
     train, held, gen = rng.standard_normal((3, 200, 20)) @ rng.standard_normal((20, 128))
     gen[:15] = train[:15] + 0.2 * rng.standard_normal((15, 128))

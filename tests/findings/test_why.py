@@ -1,4 +1,4 @@
-"""What copying goes with: planted associations, levels by hand, and nothing where nothing is."""
+"""Factors of copying: planted associations, levels by hand, and nothing found without any."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOKENS, ENTROPY = (next(f for f in FACTORS if f.column == c) for c in ("tokens",
 def matches(
     seed: int, slope: float, prompts: int = 40, images: int = 6, arm: str = "none"
 ) -> pd.DataFrame:
-    """Prompts with lengths of their own; scores and copies that rise with the length by a slope."""
+    """Prompts of different lengths; scores and copies that rise with the length by a slope."""
     rng = np.random.default_rng(seed)
     rows = []
     for k in range(prompts):
@@ -48,7 +48,7 @@ def by_id(findings: list[Finding]) -> dict[str, Finding]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_planted_association_is_found_with_its_sign(seed: int) -> None:
-    """rho is scipy's, q that of the arm's factors, and the sentence says which way."""
+    """rho is scipy's, q that of the arm's factors, and the sentence gives the direction."""
     for slope, way in ((0.2, "larger"), (-0.2, "smaller")):
         table = matches(seed, slope)
         found = by_id(why.findings(table, seed))
@@ -66,7 +66,7 @@ def test_a_planted_association_is_found_with_its_sign(seed: int) -> None:
 
 
 def test_nothing_is_found_where_there_is_nothing() -> None:
-    """Images of a prompt are alike, which scipy takes for evidence and prompts do not."""
+    """Images of a prompt are alike: evidence to scipy, but not to resampling by prompts."""
     verdicts, naive = [], []
     for seed in range(30):
         table = matches(seed, 0.0, prompts=20)
@@ -97,7 +97,7 @@ def test_copies_at_each_level_are_plain_counts(seed: int) -> None:
 
 
 def test_thirds_keep_equal_values_together() -> None:
-    """By hand: ties stay on one side, NaN is nowhere, four values are levels of their own."""
+    """By hand: ties stay on one side, NaN is in no level, four values are separate levels."""
     values = np.array([1, 2, 2, 2, 3, 4, 5, 6, 7, math.nan])
     found = levels(values)
     assert [(n, w, np.flatnonzero(at).tolist()) for n, w, at in found] == [
@@ -113,7 +113,7 @@ def test_thirds_keep_equal_values_together() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_image_is_in_one_third(seed: int) -> None:
-    """Whatever the ties, known values are parted without rest, in ascending order."""
+    """Whatever the ties, known values are split completely, in ascending order."""
     rng = np.random.default_rng(seed)
     for values in (rng.normal(size=50), rng.poisson(3, 50).astype(float), rng.geometric(0.3, 80)):
         parts = [at for _, _, at in levels(np.asarray(values, float))]
@@ -123,7 +123,7 @@ def test_every_image_is_in_one_third(seed: int) -> None:
 
 
 def test_the_twin_takes_off_what_is_near_to_everything() -> None:
-    """Plain pictures are nearer to both sides: the score goes with it, the excess does not."""
+    """Plain images are nearer to both sides: the score follows, the excess does not."""
     hits = []
     for seed in range(5):
         table = matches(seed, 0.0)
@@ -154,7 +154,7 @@ def test_without_decisions_the_mean_similarity_is_given() -> None:
 
 
 def test_what_is_missing_is_counted_with_its_reason() -> None:
-    """Blocked images, unknown factors, no twin and no decision are each told apart."""
+    """Blocked images, unknown factors, no twin and no decision have separate reasons."""
     table = matches(2, 0.1).astype({"copy": object})
     table.loc[:4, "outcome"] = "blocked"
     table.loc[:4, ["score", "held_score"]] = math.nan
@@ -182,7 +182,7 @@ def test_arms_are_families_of_their_own_and_columns_may_be_absent() -> None:
 
 
 def test_few_prompts_and_flat_factors_are_undecided() -> None:
-    """Three prompts, or a factor that is the same everywhere, say nothing."""
+    """Three prompts, or a factor that is the same everywhere, give no verdict."""
     few = by_id(why.findings(matches(1, 0.2, prompts=3), 0, factors=[TOKENS]))
     f = few["replication/why/none/tokens/score"]
     assert (f.verdict, f.family) == ("undecided", "")
@@ -198,7 +198,7 @@ def test_few_prompts_and_flat_factors_are_undecided() -> None:
 
 
 def test_specificity_counts_words_and_matching_captions() -> None:
-    """Case and punctuation do not count, order does; another way to count tokens is taken."""
+    """Case and punctuation do not count, order does; another token counter can be passed."""
     texts = {"a": "A red  bicycle, leaning.", "b": "bicycle red a leaning", "c": "Ein Café"}
     captions = ["a red bicycle leaning", "A RED BICYCLE LEANING!", "ein café", "a red bicycle"]
     found = specificity(texts, captions)
