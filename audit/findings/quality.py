@@ -229,7 +229,8 @@ def missing_by_subject(
 def agreement(judged: pd.DataFrame, attributes: Sequence[Attribute], seed: int) -> list[Finding]:
     """Whether raters agree beyond chance, per attribute labelled by several people.
 
-    `judged` has sample, attribute, rater and value, one row per judgement; no value is no label.
+    `judged` has sample, attribute, rater and value, one row per judgement; a missing value means no
+    label.
     """
     out = []
     for attribute in attributes:

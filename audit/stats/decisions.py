@@ -28,9 +28,9 @@ def verdict(interval: Interval, reference: float) -> str:
 def compared(wide: Interval, narrow: Interval, reference: float, margin: float) -> str:
     """`verdict` of a 95 % interval, and `equivalent` where equality within a margin is shown.
 
-    Two one-sided tests at 5 % each hold where the 90 % interval `narrow` lies inside reference
-    plus or minus margin (Schuirmann 1987, J Pharmacokin Biopharm 15:657). A difference that is
-    shown comes before it, however small.
+    Two one-sided tests at 5 % each show equality where the 90 % interval `narrow` is inside
+    reference plus or minus margin (Schuirmann 1987, J Pharmacokin Biopharm 15:657). A shown
+    difference takes precedence, however small.
     """
     found = verdict(wide, reference)
     inside = reference - margin < narrow.low and narrow.high < reference + margin

@@ -1,4 +1,4 @@
-"""The line from end to end, on the real embedded model and a small plan."""
+"""The pipeline from end to end, on the real embedded model and a small plan."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_run_answers_both_questions(run: tuple[Run, Path]) -> None:
 def test_the_planted_repeats_are_found_and_ordinary_prompts_are_not(
     run: tuple[Run, Path],
 ) -> None:
-    """Images that stand 64 times in the training set come back; technologists in general do not."""
+    """Images that occur 64 times in the training set are copied; technologists in general not."""
     findings = found(run[1])
     repeated = findings["replication/none/repeats=64"]
     assert repeated.estimate >= 0.5
@@ -103,7 +103,7 @@ def test_copies_name_their_source(run: tuple[Run, Path]) -> None:
 
 
 def test_the_same_command_twice_is_the_same_bytes(run: tuple[Run, Path]) -> None:
-    """A second run draws nothing, and findings and page are byte-identical."""
+    """A second run draws nothing, and findings and report are byte-identical."""
     first, report = run
     before = {p: p.read_bytes() for p in (report, report.with_name("findings.json"))}
     times = {p: p.stat().st_mtime_ns for p in (first.folder.path / "images").rglob("*.png")}
@@ -129,7 +129,7 @@ def test_growing_a_run_keeps_its_images(run: tuple[Run, Path], tmp_path: Path) -
 
 
 def test_a_damaged_picture_is_missing_not_wrong(run: tuple[Run, Path], tmp_path: Path) -> None:
-    """A cut-off image file is unreadable with a reason, and the rest is reported."""
+    """A truncated image file is unreadable with a reason, and the rest is reported."""
     first, _ = run
     shutil.copytree(first.options.out, tmp_path / "reports")
     options = replace(first.options, out=tmp_path / "reports")
@@ -143,7 +143,7 @@ def test_a_damaged_picture_is_missing_not_wrong(run: tuple[Run, Path], tmp_path:
 
 
 def test_a_folder_of_training_images_can_be_searched(tmp_path: Path) -> None:
-    """A user's own folder, with a damaged file in it: searched, and the file counted."""
+    """A user's own folder with a damaged file: searched, and the file counted."""
     render_set("planted", tmp_path / "train", 30)
     render_set("twin", tmp_path / "held", 30)
     victim = min((tmp_path / "train" / "images").glob("*.png"))
@@ -162,7 +162,7 @@ def test_a_folder_of_training_images_can_be_searched(tmp_path: Path) -> None:
 def test_images_made_elsewhere_go_through_the_same_line(
     run: tuple[Run, Path], tmp_path: Path
 ) -> None:
-    """The run's own pictures, handed in as a folder with a table, give the same shares."""
+    """The run's own images, imported as a folder with a table, give the same shares."""
     first, report = run
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -184,7 +184,7 @@ def test_images_made_elsewhere_go_through_the_same_line(
 
 
 def test_rounds_stop_by_themselves_and_the_same_again_draws_nothing(tmp_path: Path) -> None:
-    """Images come in rounds until shares are narrow; looks are on the page; a rerun adds none."""
+    """Images come in rounds until shares are precise; the report shows looks; a rerun adds none."""
     suite = suites.read_suite(str(small(tmp_path)))
     options = Options(out=tmp_path / "out", steps=2, validation=60, precision=0.2)
     first = planning.open_run(suite, options)
@@ -203,7 +203,7 @@ def test_rounds_stop_by_themselves_and_the_same_again_draws_nothing(tmp_path: Pa
 
 
 def test_what_people_saw_corrects_the_next_run(tmp_path: Path) -> None:
-    """A sheet filled by people changes the errors and is named as their source."""
+    """A sheet filled in by people changes the errors and is named as their source."""
     suite = suites.read_suite(str(small(tmp_path)))
     options = Options(out=tmp_path / "out", steps=2, validation=60)
     run = planning.open_run(suite, options)
