@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from audit.findings import distances, intersections, mitigation, representation
-from audit.keys import ALIGNMENT_COLUMNS, BASELINE
+from audit.findings import distances, effects, intersections, representation
+from audit.findings.pairs import Question, Tables
+from audit.keys import BASELINE
 from audit.records import Attribute, Mitigation, Prompt, Reference, Sample, Settings, Suite, to_json
 from audit.report import page
 from audit.report.evidence import Evidence
@@ -86,15 +87,16 @@ def evidence(args: argparse.Namespace) -> Evidence:
               for c in a.classes}  # fmt: skip
     uniform = Reference("uniform", "every class equally often", shares, "declared")
     context = representation.Context([GENDER, TONE], (uniform,), KNOWN, None, 0)
-    alignment = pd.DataFrame(columns=list(ALIGNMENT_COLUMNS))
+    asked = {p.id: p for p in prompts}
     sizes = pd.Series([p.subject for p in prompts]).value_counts().to_dict()
     with timed("findings"):
         found = representation.findings(attributes, context, sizes)
         found += distances.findings(attributes, context, sizes)
         found += intersections.findings(attributes, context)
         for arm in arms[1:]:
-            targets = dict.fromkeys(subjects, 0.5)
-            found += mitigation.findings(attributes, alignment, arm, GENDER, targets, 0)
+            aims = {"gender": dict.fromkeys(subjects, 0.5)}
+            asks = Question(arm, aims, context, asked)
+            found += effects.findings(Tables(attributes), asks)
     texts = {p.id: p.text for p in prompts}
     one = attributes.drop_duplicates("sample")
     samples = {

@@ -26,7 +26,7 @@ from audit.world.export import render_set
 from tests.builders.suites import TOML
 from tests.engine import small
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("unstoppable")]
+pytestmark = pytest.mark.slow
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     ["audit.runs.line", "audit.engine.sampler",

@@ -13,7 +13,6 @@ from audit.findings import (
     arms,
     associations,
     copying_doses,
-    copying_effect,
     detectors,
     distances,
     doses,
@@ -21,7 +20,6 @@ from audit.findings import (
     extraction,
     following,
     intersections,
-    mitigation,
     quality,
     replication,
     representation,
@@ -93,17 +91,12 @@ def _mitigations(
     m: Measured, table: pd.DataFrame, context: Context, prompts: Mapping[str, Prompt]
 ) -> list[Finding]:
     """Effects, costs and verdict of every arm; `table` has prompts that state no attribute."""
+    tables = Tables(m.table, m.alignment, m.matches, m.vectors)
     found: list[Finding] = []
     for arm in m.suite.mitigations:
-        about = suites.aims(m.suite, arm)
-        aims = [(a, suites.targets(m.suite, arm, a)) for a in about]
-        found += mitigation.findings(table, m.alignment, arm.name, aims, m.seed)
-        if len(m.matches):
-            found += copying_effect.findings(m.matches, arm.name, prompts, m.seed)
-        if (m.table.arm == arm.name).any():
-            tables = Tables(m.table, m.alignment, m.matches, m.vectors)
-            asks = Question(arm.name, tuple(a.name for a in about), context, prompts)
-            found += [f for f in effects.findings(tables, asks) if _beside(f)]
+        aims = {a.name: suites.targets(m.suite, arm, a) for a in suites.aims(m.suite, arm)}
+        if any((t.arm == arm.name).any() for t in (m.table, m.matches) if len(t)):
+            found += effects.findings(tables, Question(arm.name, aims, context, prompts))
     own = {"guidance": m.guidance}
     found += doses.findings(table, m.suite.mitigations, context, own)
     return found + arms.findings(found, m.suite.mitigations)
@@ -122,8 +115,3 @@ def _instruments(m: Measured, table: pd.DataFrame, asked: Sequence[Attribute]) -
         found += quality.labelled_shares(errors.settled, errors.sizes, attributes)
     subjects = quality.subjects(m.alignment, m.seed) if len(m.alignment) else []
     return found + subjects
-
-
-def _beside(f: Finding) -> bool:
-    """Whether a claim of `effects` is not already made by the arm's own findings."""
-    return f.key.kind not in ("copied", "similarity", "kept")

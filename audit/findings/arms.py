@@ -1,7 +1,8 @@
 """One verdict per arm: its gains beyond a placebo, against its costs.
 
 An arm is judged against the baseline on the same noise, and against its placebo: words without
-content. Any effect that the placebo has too comes from the longer prompt alone.
+content. Any effect that the placebo has too comes from the longer prompt alone. A placebo itself is
+described.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 
 from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.wording import change as points
-from audit.findings.wording import cosine_change, percent
-from audit.findings.wording import interval as limits
+from audit.findings.wording import cosine_change
+from audit.findings.wording import estimate as share
 from audit.keys import Key
 from audit.records import Finding, Mitigation
 from audit.stats.interval import UNKNOWN, Interval
@@ -37,6 +38,16 @@ class Axis:
     """The gain less the placebo's gain; the gain itself where no placebo applies."""
     asked: bool = True
     """Whether there was anything to gain: a rate of copies of 0 cannot fall."""
+
+    @property
+    def helped(self) -> bool:
+        """Shown to be better, and by more than under the placebo."""
+        return self.gain.low > 0 and self.beyond.low > 0
+
+    @property
+    def harmed(self) -> bool:
+        """Shown to be worse, and by more than under the placebo."""
+        return self.gain.high < 0 and self.beyond.high < 0
 
 
 @dataclass(frozen=True)
@@ -157,13 +168,14 @@ def judge(sides: Sides) -> tuple[str, str]:
     """A verdict and the reason for it in words.
 
     A gain is a distance or a rate of copies shown to fall, and by more than under the placebo. A
-    harm is one shown to rise, or alignment shown to fall by what matters. `works`: a gain, no harm,
+    harm is one shown to rise, and by more than under the placebo, or alignment shown to fall by
+    what matters, which is a harm whatever the placebo costs. `works`: a gain, no harm,
     and a loss of alignment that matters ruled out. `at a cost`: a gain and a harm, with the net
     above 0. `harms`: a harm and no gain, or the net below 0. `no effect`: no harm, and any gain
     beyond the placebo that matters ruled out. Everything else is `undecided`.
     """
-    gains = [a.name for a in sides.axes if a.gain.low > 0 and a.beyond.low > 0]
-    harms = [a.name for a in sides.axes if a.gain.high < 0]
+    gains = [a.name for a in sides.axes if a.helped]
+    harms = [a.name for a in sides.axes if a.harmed]
     lost = sides.alignment.high < -sides.margin
     if gains and (harms or lost):
         return _weighed(sides, gains, [*harms, *["alignment"] * lost])
@@ -201,9 +213,10 @@ def _nothing(sides: Sides) -> tuple[str, str]:
     open_ = [a.name for a in asked if not (_known(a.beyond) and a.beyond.high < MATTERS)]
     if not open_:
         return "no effect", f"a gain that matters{than} is ruled out"
-    better = [a.name for a in sides.axes if a.gain.low > 0]
-    if better:
-        return "undecided", f"{_list(better)} got better, but is not shown to{than}"
+    for words, moved in (("better", [a.name for a in sides.axes if a.gain.low > 0]),
+                         ("worse", [a.name for a in sides.axes if a.gain.high < 0])):  # fmt: skip
+        if moved:
+            return "undecided", f"{_list(moved)} got {words}, but is not shown to{than}"
     return "undecided", f"whether {_list(open_)} got better by what matters is not shown"
 
 
@@ -218,7 +231,7 @@ def _one(
     if not gains:
         return None
     sides = _sides(by_key, arm.name, placebo)
-    (verdict, why), main = judge(sides), gains[-1]
+    (verdict, why), main = _described(arm) or judge(sides), gains[-1]
     numbers = "; ".join(_numbers(by_key, arm.name, gains))
     claim = Claim(
         Key("mitigation", arm.name, "", "", "verdict"),
@@ -232,14 +245,20 @@ def _one(
     )  # fmt: skip
 
 
+def _described(arm: Mitigation) -> tuple[str, str] | None:
+    """What is said of a placebo, beside which nothing could be judged; None for other arms."""
+    if not any(p.method == PLACEBO for p in arm.each):
+        return None
+    return "described", "words that say nothing, which other arms are compared with"
+
+
 def _numbers(by_key: Mapping[Key, Finding], arm: str, gains: Sequence[Finding]) -> list[str]:
     """The numbers behind the verdict, in the words of their findings."""
     parts = [f"{_axis(f).removeprefix('the ')} {points(f.estimate, f.low, f.high)}" for f in gains]
     removed = by_key.get(Key("mitigation", arm, "", "", "removed", "captions"))
     cost = by_key.get(_cost(arm))
     if removed is not None:
-        share = f"{percent(removed.estimate)} {limits(removed.low, removed.high)}"
-        parts.append(f"copies removed {share}")
-    if cost is not None:
+        parts.append(f"copies removed {share(removed.estimate, removed.low, removed.high)}")
+    if cost is not None and math.isfinite(cost.estimate):
         parts.append(f"alignment {cosine_change(cost.estimate, cost.low, cost.high)}")
     return parts

@@ -1,4 +1,4 @@
-"""What an arm costs: likeness to the prompt, subjects, people, obedience, other attributes, words.
+"""What an arm costs beside likeness to the prompt: people, obedience, other attributes.
 
 All on pairs of the same prompt and noise; limits and p over prompts.
 """
@@ -15,63 +15,32 @@ import pandas as pd
 from audit.findings import parity
 from audit.findings.claim import Claim, joined
 from audit.findings.pairs import (
+    BY_PROMPT,
     UNSEEN,
     Question,
-    Tables,
     clusters,
     counts,
     kept_within,
-    mean_finding,
     paired,
     share_finding,
     unknown,
 )
-from audit.findings.wording import percent
 from audit.records import Attribute, Finding
 from audit.stats.image_quality import jackknife
-from audit.stats.interval import UNKNOWN, Interval
-from audit.stats.proportions import wilson
 
-BY_PROMPT = "paired by seed; Newcombe's limits with the design effect of prompts"
 SWAPS = 499
 
 
-def findings(tables: Tables, q: Question) -> list[Finding]:
-    """Every cost that the tables allow to be measured; the others with their reason."""
-    people = _people(tables.attributes, q)
+def findings(table: pd.DataFrame, q: Question) -> list[Finding]:
+    """Every cost that labels allow to be measured; the others with their reason.
+
+    `table` has ATTRIBUTE_COLUMNS, prompts that state something or ask for nobody included.
+    """
     return [
-        *_alignment(tables.alignment, q),
-        *_missing(people, q),
-        *_leaks(tables.attributes, q),
-        *_entangled(tables.attributes, q),
-        _truncated(tables, q),
+        *_missing(_people(table, q), q),
+        *_leaks(table, q),
+        *_entangled(table, q),
     ]
-
-
-def _alignment(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
-    """Cosine to the original prompt and recognised subjects, judged by their margins."""
-    rows, margins = joined(table, q.arm), q.margins
-    near = Claim(
-        q.key("kept", detail="alignment"), "change in the cosine to the original prompt",
-        "all prompts", "cosine", "pairs",
-        "paired by seed; expanded cluster bootstrap by prompt; non-inferiority",
-        "no pair of pictures was compared with its prompt",
-    )  # fmt: skip
-    yield kept_within(
-        mean_finding(q, near, rows, "score"), margins.alignment, f"{margins.alignment:g}"
-    )
-    shown = Claim(
-        q.key("kept", detail="subject"), "change in the share of images that show the subject",
-        "all prompts", "points", "pairs",
-        BY_PROMPT + "; non-inferiority", "no subject was read",
-    )  # fmt: skip
-    if not len(rows):
-        yield unknown(shown)
-        return
-    read = rows.dropna(subset=["subject_read_base", "subject_read_arm"])
-    hits = read.subject_read_base.to_numpy(bool), read.subject_read_arm.to_numpy(bool)
-    found = share_finding(shown, read, hits, counts(read, rows))
-    yield kept_within(found, margins.share, f"{100 * margins.share:.0f} points")
 
 
 def _people(table: pd.DataFrame, q: Question) -> pd.DataFrame:
@@ -220,29 +189,3 @@ def _beside_floor(f: Finding, swapped: np.ndarray, p: float) -> Finding:
             f"before this is taken off, this one {100 * f.estimate:.0f}."
         ),
     )  # fmt: skip
-
-
-def _truncated(tables: Tables, q: Question) -> Finding:
-    """Share of final texts whose end the text encoder never reads; counts are the caller's."""
-    claim = Claim(
-        q.key("truncated"), f"change in the share of texts over {tables.limit} tokens",
-        "all prompts", "points", "pairs", BY_PROMPT, "no tokens were counted",
-    )  # fmt: skip
-    rows = joined(tables.tokens, q.arm)
-    if not len(rows):
-        return unknown(claim)
-    known = rows[np.isfinite(rows.tokens_base.astype(float) + rows.tokens_arm.astype(float))]
-    before, after = (known[f"tokens_{s}"].to_numpy() > tables.limit for s in ("base", "arm"))
-    out = share_finding(claim, known, (before, after), counts(known, rows))
-    cut = known.prompt[after].nunique()
-    asked: Interval = wilson(cut, known.prompt.nunique()) if len(known) else UNKNOWN
-    if not math.isfinite(asked.estimate):
-        return out
-    return replace(
-        out,
-        sentence=(
-            f"{q.arm}: {percent(float(after.mean()))} of texts are longer than the "
-            f"{tables.limit} tokens that are read ({cut} of {known.prompt.nunique()} prompts), "
-            f"before {percent(float(before.mean()))}, n = {len(known)}."
-        ),
-    )

@@ -1,4 +1,4 @@
-"""What an arm does to the look of pictures: diversity, drift where it should do nothing, quality.
+"""What an arm does to the look of pictures: diversity, and drift where it should do nothing.
 
 All from unit vectors; none of it needs a label but the groups of `same`.
 """
@@ -16,31 +16,19 @@ from audit.findings.claim import Claim, Counts, joined
 from audit.findings.pairs import Question, Tables, clusters, paired, unknown
 from audit.records import Attribute, Finding
 from audit.stats.diversity import unit, vendi_changes
-from audit.stats.image_quality import (
-    CMMD_SCALE,
-    Pairs,
-    frechet_from,
-    gaussian_kernel,
-    mmd_change,
-    quality_change,
-)
-from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.noninferiority import mean_change
 
 FEWEST, MOST = 4, 16
 """Pictures of a group whose diversity is compared: fewer say nothing, more only cost."""
-PICTURES = 3000
-"""Pairs, and real pictures, that a distance of sets is taken from at most."""
 
 
 def findings(tables: Tables, q: Question) -> list[Finding]:
-    """Diversity of a prompt and within each class, drift, and distance from real pictures."""
+    """Diversity of a prompt and within each class, and drift."""
     rows = _with_vectors(tables, q)
     return [
         _diversity(rows, tables, q),
         *_homogeneous(tables, q),
         *_drift(rows, tables, q),
-        *_quality(rows, tables, q),
     ]
 
 
@@ -72,7 +60,7 @@ def _diversity(rows: pd.DataFrame, tables: Tables, q: Question) -> Finding:
     claim = Claim(
         q.key("diversity", detail="prompt"),
         "coefficient of diversity: change of the Vendi score of a prompt", "all prompts",
-        "coefficient", "pairs", "paired by seed; cosine kernel; bootstrap over prompts",
+        "coefficient", "pairs", "paired by seed; cosine kernel; Student's t over prompts",
         "no vectors were given" if not tables.vectors else "no prompt has enough pictures",
     )  # fmt: skip
     people = rows[[not q.prompts[p].expects for p in rows.prompt]] if len(rows) else rows
@@ -94,7 +82,7 @@ def _vendi(
     left = len(np.union1d(before[1], after[1])) - len(moved)
     if not moved:
         return unknown(claim, len(before[1]))
-    change = mean_change(np.array(list(moved.values())), np.arange(len(moved)), q.rng(6))
+    change = mean_change(np.array(list(moved.values())), np.arange(len(moved)))
     out = paired(claim, change, sizes)
     return replace(
         out,
@@ -125,7 +113,7 @@ def _within_class(
         q.key("diversity", attribute.name, value),
         f"coefficient of diversity: change of the Vendi score among {value} of one subject",
         "all subjects", "coefficient", "subjects",
-        "groups of one size; cosine kernel; bootstrap over subjects",
+        "groups of one size; cosine kernel; Student's t over subjects",
         "no subject has enough such pictures in both arms",
     )  # fmt: skip
     sides = [rows[rows.arm == a].drop_duplicates("sample") for a in ("none", q.arm)]
@@ -148,7 +136,7 @@ def _drift(rows: pd.DataFrame, tables: Tables, q: Question) -> Iterator[Finding]
         claim = Claim(
             q.key("drift", detail=key),
             "coefficient of drift: distance to the baseline over that between two seeds",
-            where, "coefficient", "pairs", "paired by seed; 1 - cosine; bootstrap over prompts",
+            where, "coefficient", "pairs", "paired by seed; 1 - cosine; Student's t over prompts",
             "no vectors were given" if not tables.vectors else "there are no such prompts",
         )  # fmt: skip
         part = rows[[asked(q.prompts[p]) for p in rows.prompt]] if len(rows) else rows
@@ -157,7 +145,7 @@ def _drift(rows: pd.DataFrame, tables: Tables, q: Question) -> Iterator[Finding]
         if not ratios:
             yield unknown(claim, len(part))
             continue
-        found = mean_change(np.array(ratios), np.arange(len(ratios)), q.rng(7))
+        found = mean_change(np.array(ratios), np.arange(len(ratios)))
         out = paired(claim, found, Counts(len(part), float(len(ratios))))
         yield replace(out, verdict="described", sentence=(
             f"{q.arm}, {where}: pictures move by {found.estimate:.2f} [{found.low:.2f}, "
@@ -174,45 +162,3 @@ def _ratio(group: pd.DataFrame, tables: Tables) -> float:
         return math.nan
     seeds = 1 - ((before @ before.T).sum() - n) / (n * (n - 1))
     return float((1 - (before * after).sum(1)).mean() / seeds) if seeds > 1e-9 else math.nan
-
-
-def _quality(rows: pd.DataFrame, tables: Tables, q: Question) -> Iterator[Finding]:
-    """Whether pictures as a whole lie farther from real ones than the baseline's do."""
-    reason = "no real pictures were given" if not len(tables.real) else "no vectors were given"
-    claims = [
-        Claim(q.key("quality", detail=key), f"coefficient of image quality: change of the {name}",
-              "all prompts", "coefficient", "pairs",
-              f"{how}; equal numbers; jackknife over prompts", reason)
-        for key, name, how in (
-            ("cmmd", "CMMD to real pictures", "unbiased; Gaussian kernel, width 10, times 1000"),
-            ("frechet", "Frechet distance to real pictures", "of unit vectors, times 1000"),
-        )
-    ]  # fmt: skip
-    if not (len(rows) and len(tables.real)):
-        yield from (unknown(c, len(rows)) for c in claims)
-        return
-    pairs, real = _pairs(rows, tables, q), unit(tables.real)
-    if len(real) > PICTURES:
-        real = real[q.rng(8).choice(len(real), PICTURES, replace=False)]
-    n, prompts = len(pairs.before), len(np.unique(pairs.clusters))
-    size = Counts(n, float(prompts), len(rows) - n)
-    yield paired(claims[0], _scaled(mmd_change(pairs, real, gaussian_kernel, q.rng(9))), size)
-    if min(len(pairs.before), len(real)) < 2 * real.shape[1]:
-        few = f"a covariance of {real.shape[1]} dimensions needs twice as many pictures"
-        yield paired(replace(claims[1], reason=few), UNKNOWN, replace(size, n=0))
-        return
-    frechet = quality_change(pairs, frechet_from(real), q.rng(9))
-    yield paired(claims[1], _scaled(frechet), size)
-
-
-def _scaled(found: Interval) -> Interval:
-    return Interval(*(CMMD_SCALE * v for v in (found.estimate, found.low, found.high)))
-
-
-def _pairs(rows: pd.DataFrame, tables: Tables, q: Question) -> Pairs:
-    """The vectors of at most PICTURES pairs, whole prompts as they come in a random order."""
-    at = clusters(rows)
-    order = np.argsort(q.rng(10).permutation(at.max() + 1)[at], kind="stable")[:PICTURES]
-    part = rows.iloc[np.sort(order)]
-    before, after = (_stack(tables, list(part[f"sample_{s}"])) for s in ("base", "arm"))
-    return Pairs(before, after, clusters(part))

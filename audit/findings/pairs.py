@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from audit.findings.claim import Claim, Counts, interval
-from audit.findings.claim import finding as made
+from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.representation import Context
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change
@@ -18,12 +17,14 @@ from audit.keys import Key, Unit
 from audit.records import Finding, Prompt
 from audit.stats.decisions import verdict
 from audit.stats.interval import UNKNOWN, Interval
-from audit.stats.noninferiority import NonInferiority, mean_change, share_change
+from audit.stats.noninferiority import FEWEST, NonInferiority, mean_change, share_change
 from audit.stats.paired import mcnemar, sign_flip
 
 UNSEEN = ("blocked", "unreadable")
 """Outcomes of pictures that nobody could look at."""
 FLIPS = 4999
+BY_PROMPT = "paired by seed; Newcombe's limits with the design effect of prompts"
+"""How limits of a change of a share come about."""
 
 
 @dataclass(frozen=True)
@@ -33,25 +34,23 @@ class Tables:
     attributes: pd.DataFrame
     """ATTRIBUTE_COLUMNS, prompts that state something or ask for nobody included."""
     alignment: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """prompt, arm, seed, score (cosine to the ORIGINAL prompt), subject_read (or None)."""
+    """ALIGNMENT_COLUMNS."""
     matches: pd.DataFrame = field(default_factory=pd.DataFrame)
     """MATCH_COLUMNS with `copy` decided."""
     vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Sample to its unit vector float[d]."""
-    real: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    """Unit vectors of real pictures float[m, d], which quality is measured against."""
-    tokens: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """prompt, arm, seed, tokens: how many tokens the final text has, with those at the ends."""
-    limit: int = 77
-    """Tokens that the model's text encoder reads; the rest it drops."""
 
 
 @dataclass(frozen=True)
 class Margins:
     """The smallest changes that matter, declared before anything is seen."""
 
-    alignment: float = 0.005
-    """Cosine to the original prompt: half a point of a CLIP score of 0 to 100."""
+    distance: float = 0.1
+    """Mean distance from the target over subjects."""
+    alignment: float = 0.1
+    """Alignment that an arm may cost, as a share of what sets a prompt's own images apart: their
+    mean cosine to it less their mean cosine to all prompts. Cosines of two encoders have no common
+    scale."""
     share: float = 0.05
     """Share of images: of those that show the subject, or a stated attribute."""
 
@@ -61,8 +60,9 @@ class Question:
     """One arm, what it aims at, and what is known beside the tables."""
 
     arm: str
-    aims: tuple[str, ...]
-    """The attributes that the arm means to change; others should stay."""
+    aims: Mapping[str, Mapping[str, float]]
+    """The attributes that the arm means to change, the first one first, with the declared share of
+    their first class by subject; others should stay."""
     context: Context
     prompts: Mapping[str, Prompt]
     margins: Margins = field(default_factory=Margins)
@@ -97,9 +97,18 @@ def paired(claim: Claim, change: Interval, size: Counts) -> Finding:
     words, arm = _words(claim.unit, change), claim.key.arm
     known = math.isfinite(change.estimate)
     size = replace(size, effective=size.effective if known else math.nan)
-    says = f"{words}, n = {size.n}." if known else f"not known: {claim.reason}."
-    sentence = f"{arm}, {claim.where}: {claim.quantity} {says}"
-    return made(claim, change, size, verdict=verdict(change, 0), sentence=sentence)
+    made = finding(claim, change, size, verdict=verdict(change, 0))
+    says = f"{words}, n = {size.n}{too_few(made)}." if known else f"not known: {claim.reason}."
+    return replace(made, sentence=f"{arm}, {claim.where}: {claim.quantity} {says}")
+
+
+def too_few(f: Finding) -> str:
+    """Why a change that is known has no limits, as the end of its sentence; else nothing."""
+    if not math.isfinite(f.estimate) or math.isfinite(f.low) or not math.isfinite(f.n_effective):
+        return ""
+    of = "subject" if f.counted == "subjects" else "prompt"
+    many = "s" if f.n_effective != 1 else ""
+    return f", of {f.n_effective:.0f} {of}{many}: too few for limits"
 
 
 def _words(unit: Unit, change: Interval) -> str:
@@ -118,12 +127,18 @@ def unknown(claim: Claim, missing: int = 0) -> Finding:
 def share_finding(
     claim: Claim, rows: pd.DataFrame, hits: tuple[np.ndarray, np.ndarray], size: Counts
 ) -> Finding:
-    """Change of a share on pairs bool[n] before and after, with both shares and an exact p."""
+    """Change of a share on pairs bool[n] before and after, with both shares and an exact p.
+
+    Limits are NaN for fewer than FEWEST prompts, which say too little of others.
+    """
     before, after = (np.asarray(h, bool) for h in hits)
     if not len(before):
         return paired(claim, UNKNOWN, size)
     groups = clusters(rows)
-    out = paired(claim, share_change(before, after, groups), size)
+    change = share_change(before, after, groups)
+    if len(np.unique(groups)) < FEWEST:
+        change = Interval(change.estimate, math.nan, math.nan)
+    out = paired(claim, change, size)
     return replace(
         out,
         references={"before": float(before.mean()), "after": float(after.mean())},
@@ -143,13 +158,13 @@ def paired_p(differences: np.ndarray, groups: np.ndarray) -> float:
     return sign_flip(sums, np.random.default_rng(0), FLIPS)
 
 
-def mean_finding(q: Question, claim: Claim, rows: pd.DataFrame, column: str) -> Finding:
-    """Change of the mean of a column of numbers, on pairs that have both."""
+def mean_finding(claim: Claim, rows: pd.DataFrame, column: str) -> Finding:
+    """Change of the mean of a column of numbers, on pairs that have both; limits over prompts."""
     if not len(rows):
         return unknown(claim)
     change = (rows[f"{column}_arm"] - rows[f"{column}_base"]).astype(float)
     kept = rows[np.isfinite(change)]
-    found = mean_change(change[kept.index].to_numpy(), clusters(kept), q.rng(1))
+    found = mean_change(change[kept.index].to_numpy(), clusters(kept))
     return paired(claim, found, counts(kept, rows))
 
 

@@ -37,18 +37,24 @@ def _signed(x: float, digits: int) -> str:
     return text if float(text) else f"{0:.{digits}f}"
 
 
+def _known(*numbers: float) -> bool:
+    return any(map(math.isfinite, numbers))
+
+
 def change(value: float, low: float, high: float) -> str:
     """A difference of shares with its interval: `+40 [+32, +47] points`, or `not known`."""
     if not math.isfinite(value):
         return "not known"
-    return f"{points(value)} [{points(low)}, {points(high)}] points"
+    span = f" [{points(low)}, {points(high)}]" if _known(low, high) else ""
+    return f"{points(value)}{span} points"
 
 
 def cosine_change(value: float, low: float, high: float) -> str:
     """A difference of cosines with its interval: `-0.010 [-0.020, 0.000]`, or `not known`."""
     if not math.isfinite(value):
         return "not known"
-    return f"{_signed(value, 3)} [{_signed(low, 3)}, {_signed(high, 3)}]"
+    span = f" [{_signed(low, 3)}, {_signed(high, 3)}]" if _known(low, high) else ""
+    return f"{_signed(value, 3)}{span}"
 
 
 def plural(noun: str) -> str:

@@ -128,14 +128,18 @@ ANSWERS: tuple[tuple[Callable[[Finding], bool], slice], ...] = (
     (lambda f: _of_model(f) and f.unit == "points" and f.key.everyone, slice(1)),
     (lambda f: _copying(f) and f.key.attribute == "repeats", slice(-1, None)),
     (lambda f: _copying(f) and f.key.attribute != "repeats", slice(1)),
-    (lambda f: f.section == "mitigation" and f.key.kind != "cost", slice(1)),
-    (lambda f: f.section == "mitigation" and f.key.kind == "cost", slice(1)),
+    (lambda f: f.section == "mitigation" and not _cost(f), slice(1)),
+    (lambda f: _cost(f) and math.isfinite(f.estimate), slice(1)),
 )  # fmt: skip
 """The answers: these of the matching findings, in their order."""
 
 
 def _of_model(f: Finding) -> bool:
     return f.section == "representation" and f.arm == BASELINE
+
+
+def _cost(f: Finding) -> bool:
+    return f.section == "mitigation" and f.key.kind == "cost"
 
 
 def _copying(f: Finding) -> bool:

@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 from scipy.stats import t as student
 
 from audit.stats.interval import UNKNOWN, Interval
@@ -40,32 +39,27 @@ class NonInferiority:
         return "worse" if self.interval.high < -self.margin else "undecided"
 
 
-def mean_change(
-    differences: np.ndarray, clusters: np.ndarray, rng: np.random.Generator,
-    draws: int = 4000, level: float = 0.95,
-) -> Interval:  # fmt: skip
-    """Mean of paired differences float[n] with limits over whole clusters int[n].
+def mean_change(differences: np.ndarray, clusters: np.ndarray, level: float = 0.95) -> Interval:
+    """Mean of paired differences float[n] with Student's t limits over whole clusters int[n].
 
-    Percentiles of cluster bootstrap means, taken far enough out that with few clusters they are as
-    wide as Student's t makes them (Hesterberg 2015, Am Stat 69:371, sec. 5.3, "expanded
-    percentile"). Limits are NaN for fewer than FEWEST clusters. All differences 0 give [0, 0]:
-    nothing changed. Raises ValueError for a missing difference.
+    The error is that of a ratio of cluster sums to cluster sizes (Cochran 1977, Sampling
+    Techniques, sec. 6.4), which for clusters of one size is that of their means. A percentile
+    bootstrap of five clusters shows a change that is not there in 10 % of runs; these limits in 5.
+    Limits are NaN for fewer than FEWEST clusters. All differences 0 give [0, 0]: nothing changed.
+    Raises ValueError for a missing difference.
     """
     if not np.isfinite(differences).all():
         raise ValueError("Leave missing differences out and count them.")
     if len(differences) == 0:
         return UNKNOWN
     place = np.unique(clusters, return_inverse=True)[1]
-    sums, sizes = np.bincount(place, weights=differences), np.bincount(place).astype(float)
-    mean, count = float(differences.mean()), len(sums)
+    sums, sizes = np.bincount(place, weights=differences), np.bincount(place)
+    mean, count = float(np.mean(differences)), len(sums)
     if count < FEWEST:
         return Interval(mean, math.nan, math.nan)
-    reach = float(student.ppf((1 + level) / 2, count - 1)) * math.sqrt(count / (count - 1))
-    tail = float(norm.sf(reach))
-    picks = rng.integers(count, size=(draws, count))
-    means = sums[picks].sum(1) / sizes[picks].sum(1)
-    low, high = np.quantile(means, (tail, 1 - tail))
-    return Interval(mean, float(low), float(high))
+    apart = float(((sums - mean * sizes) ** 2).sum()) * count / (count - 1)
+    reach = float(student.ppf((1 + level) / 2, count - 1)) * math.sqrt(apart) / len(differences)
+    return Interval(mean, mean - reach, mean + reach)
 
 
 def share_change(
@@ -91,9 +85,7 @@ def share_change(
     return Interval(plain.estimate, max(low, -1.0), min(high, 1.0))
 
 
-def non_inferior(
-    differences: np.ndarray, clusters: np.ndarray, margin: float, rng: np.random.Generator
-) -> NonInferiority:
+def non_inferior(differences: np.ndarray, clusters: np.ndarray, margin: float) -> NonInferiority:
     """Whether a mean for which more is better fell by less than `margin`, in its unit.
 
     Differences float[n] are after less before, on pairs; clusters int[n]. Raises ValueError for a
@@ -101,4 +93,4 @@ def non_inferior(
     """
     if not margin > 0:
         raise ValueError(f"A margin must be above 0, not {margin}.")
-    return NonInferiority(mean_change(differences, clusters, rng), margin)
+    return NonInferiority(mean_change(differences, clusters), margin)

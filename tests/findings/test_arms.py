@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.findings import arms, copying_effect, mitigation
+from audit.findings import arms, effects, targets
 from audit.findings.arms import Axis, Sides
 from audit.keys import ALL, VERDICTS, Key
 from audit.records import Finding, Mitigation, to_json
 from audit.stats.decisions import compared, noninferior, verdict
 from audit.stats.interval import UNKNOWN, Interval
-from tests.findings.test_effects import BASE, GENDER, GOOD, OVER, SUBJECTS, Arm, World
+from tests.findings.test_effects import BASE, GOOD, OVER, Arm, World, question
 
 MARGIN = 0.02
 
@@ -122,6 +122,29 @@ def test_an_arm_must_do_better_than_its_placebo(
     assert judged(found, arm("a"), arm("p", "placebo"))["a"] == wanted
 
 
+@pytest.mark.parametrize(
+    ("placebo", "wanted"),
+    [((0.1, 0.3), "undecided"), ((-0.05, 0.01), "harms"), ((math.nan, math.nan), "undecided"),
+     (None, "undecided")],
+)  # fmt: skip
+def test_a_harm_is_asked_beyond_the_placebo_as_a_gain_is(
+    placebo: tuple[float, float] | None, wanted: str
+) -> None:
+    """What any longer prompt makes worse as well is no harm of these words."""
+    found = [distance("a", 0.15, 0.3), FREE]
+    found += [distance("p", *placebo)] if placebo else []
+    assert judged(found, arm("a"), arm("p", "placebo"))["a"] == wanted
+
+
+@pytest.mark.parametrize("low", [-0.3, -0.02, 0.1])
+def test_a_placebo_is_described_whatever_it_does(low: float) -> None:
+    """Nothing is beside a placebo, so that neither a gain nor a harm is its words'."""
+    found = [distance("p", low, low + 0.1), alignment("p", -0.3, -0.2)]
+    assert judged(found, arm("p", "placebo")) == {"p": "described"}
+    both = Mitigation("p", "stack", {}, parts=(arm("x", "placebo"), arm("y", "guidance")))
+    assert judged(found, both) == {"p": "described"}
+
+
 def test_a_placebo_says_nothing_of_copies_that_it_was_not_asked_about() -> None:
     """A gain on captions counts alone where the placebo was never drawn for them."""
     found = [distance("a", -0.3, -0.1), copies("a", -0.9, -0.7), FREE, distance("p", -0.3, -0.1)]
@@ -221,23 +244,44 @@ DECLARED = [arm(n, "placebo" if n == "placebo" else "ethical") for n in list(ARM
 def test_planted_arms_are_judged_as_they_were_planted(seed: int) -> None:
     """Helpful arms work, costly arms harm, inert arms have no effect or are undecided."""
     world = World(seed, ARMS)
-    tables = world.tables()
-    aligned = tables.alignment.assign(chance=tables.alignment.score - 0.1, subject="s")
-    people = tables.attributes[[not world.prompts[p].states for p in tables.attributes.prompt]]
-    aims = [(GENDER, dict.fromkeys(SUBJECTS, 0.5))]
+    tables = replace(world.tables(), vectors={})
     found: list[Finding] = []
     for name in list(ARMS)[1:]:
-        found += mitigation.findings(people, aligned, name, aims, 0)
-        found += copying_effect.findings(tables.matches, name, world.prompts, 0)
+        found += effects.findings(tables, question(world, name))
     got = judged(found, *DECLARED)
     assert list(got) == list(ARMS)[1:]
     assert got["inject"] == "works"
     assert got["guard"] == "works"
     assert got["costly"] == "harms"
     assert got["flip"] in ("harms", "undecided")
-    for null in ("placebo", "useless"):
-        assert got[null] in ("no effect", "undecided")
+    assert got["placebo"] == "described"
+    assert got["useless"] in ("no effect", "undecided")
     assert np.isfinite([f.estimate for f in arms.findings(found, DECLARED)]).all()
+
+
+def gaps(rng: np.random.Generator, shares: np.ndarray) -> np.ndarray:
+    """Distance of each subject's share from one half, read off 5 prompts with 6 images each."""
+    return np.asarray(np.abs(rng.binomial(30, shares) / 30 - 0.5))
+
+
+@pytest.mark.parametrize("subjects", [3, 5, 10, 20])
+def test_an_arm_that_does_nothing_seldom_works_or_harms(subjects: int) -> None:
+    """Each of the two in at most 2.5 % of 400 runs, beside a placebo and alone."""
+    rng, runs = np.random.default_rng(subjects), 400
+    words: dict[str, list[str]] = {"alone": [], "beside": []}
+    for _ in range(runs):
+        shares = rng.uniform(0.1, 0.9, subjects)
+        before, found = gaps(rng, shares), [FREE]
+        for name in ("a", "p"):
+            moved = gaps(rng, shares) - before
+            change = targets.over_subjects(moved, rng)
+            found.append(distance(name, change.low, change.high))
+        words["alone"].append(judged(found)["a"])
+        words["beside"].append(judged(found, arm("a"), arm("p", "placebo"))["a"])
+    most = 0.025 + 3 * math.sqrt(0.025 * 0.975 / runs)
+    for said in words.values():
+        assert said.count("works") / runs <= most
+        assert said.count("harms") / runs <= most
 
 
 def test_copies_that_were_not_there_cannot_be_asked_to_go() -> None:

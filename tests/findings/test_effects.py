@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 from audit.findings import effects
 from audit.findings.pairs import Margins, Question, Tables
 from audit.findings.representation import Context
-from audit.keys import ATTRIBUTE_COLUMNS
+from audit.keys import ALIGNMENT_COLUMNS, ATTRIBUTE_COLUMNS
 from audit.records import Attribute, Finding, Prompt, Reference, to_json
 
 GENDER = Attribute("gender", ("woman", "man"), {})
@@ -40,14 +40,13 @@ class Arm:
     spread: float = 1.0
     """Scale of the noise in vectors: below 1 the images look alike."""
     shift: float = 0.0
-    """Shift away from real images."""
-    tokens: int = 12
+    """Shift away from the baseline's images."""
 
 
 BASE = Arm()
 GOOD = Arm(women=0.5)
 BAD = Arm(women=0.5, alignment=-0.03, read=0.7, nobody=0.2, dark=0.3, obeys=0.6, leak=0.4,
-          copies=0.3, spread=0.5, shift=0.5, tokens=90)  # fmt: skip
+          copies=0.3, spread=0.5, shift=0.5)  # fmt: skip
 OVER = Arm(women=0.97)
 OWN = dict(zip(SUBJECTS, np.linspace(0.05, 0.3, 12), strict=True))
 
@@ -64,7 +63,6 @@ class World:
     aligned: list[tuple[object, ...]] = field(default_factory=list)
     matches: list[dict[str, object]] = field(default_factory=list)
     vectors: dict[str, np.ndarray] = field(default_factory=dict)
-    tokens: list[tuple[object, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
@@ -95,8 +93,9 @@ class World:
                 self.picture(arm, name, id, prompt, seed)
                 score = likeness + arm.alignment + self.rng.normal(0, 0.005)
                 read = None if prompt.expects else bool(self.rng.random() < arm.read)
-                self.aligned.append((prompt.id, name, seed, score, read))
-                self.tokens.append((prompt.id, name, seed, arm.tokens))
+                self.aligned.append(
+                    (prompt.id, prompt.subject, name, seed, score, score - 0.1, read)
+                )
 
     def copy(self, arm: Arm, name: str, id: str, prompt: Prompt, seed: int) -> None:
         """A caption of a training image: reproduced or not."""
@@ -126,14 +125,11 @@ class World:
 
     def tables(self) -> Tables:
         """Everything as passed on by the pipeline."""
-        real = self.rng.normal(size=(400, 16)) * 1.5
         return Tables(
             pd.DataFrame(self.rows, columns=list(ATTRIBUTE_COLUMNS)),
-            pd.DataFrame(self.aligned, columns=["prompt", "arm", "seed", "score", "subject_read"]),
+            pd.DataFrame(self.aligned, columns=list(ALIGNMENT_COLUMNS)),
             pd.DataFrame(self.matches),
             self.vectors,
-            real / np.linalg.norm(real, axis=1, keepdims=True),
-            pd.DataFrame(self.tokens, columns=["prompt", "arm", "seed", "tokens"]),
         )
 
 
@@ -148,7 +144,8 @@ def references(subjects: tuple[str, ...] = SUBJECTS) -> tuple[Reference, ...]:
 def question(world: World, arm: str) -> Question:
     """The arm aims at gender."""
     context = Context((GENDER, TONE), references(), {}, None, 0)
-    return Question(arm, ("gender",), context, world.prompts)
+    aims = {"gender": dict.fromkeys(SUBJECTS, 0.5)}
+    return Question(arm, aims, context, world.prompts)
 
 
 @cache
@@ -174,7 +171,7 @@ def test_a_good_arm_serves_its_target_and_leaves_what_was_declared_otherwise(see
     assert near.references["after"] == pytest.approx(near.floor, abs=0.05)
     assert got["parity/gender/uniform"].low > 0
     assert got["overshoot/gender/uniform"].estimate <= 0.2
-    assert got["kept/alignment"].verdict == "not worse"
+    assert got["cost-alignment"].verdict == "kept"
     assert "distance/tone/uniform" not in got
 
 
@@ -188,12 +185,12 @@ def test_overshoot_is_seen(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_planted_cost_is_found_with_its_size_inside_the_limits(seed: int) -> None:
-    """Alignment, subjects, people, obedience, leaks, copies, tone, tokens: sign and size."""
+    """Alignment, subjects, people, obedience, leaks, copies, tone: sign and size."""
     got = found(BAD, seed)
     planted = {
-        "kept/alignment": -0.03, "kept/subject": -0.25, "outcome/no-person": 0.17,
-        "stated/gender": -0.37, "leak/person": 0.37, "copies/replication": -0.5,
-        "similarity/replication": -0.175, "entangled/tone=dark": 0.27, "truncated": 1.0,
+        "cost-alignment": -0.03, "cost-subject": -0.25, "outcome/no-person": 0.17,
+        "stated/gender": -0.37, "leak/person": 0.37, "copies-captions": -0.5,
+        "nearness-captions": -0.175, "entangled/tone=dark": 0.27,
     }  # fmt: skip
     held = {k: got[k].low <= v <= got[k].high for k, v in planted.items()}
     assert sum(held.values()) >= len(held) - 1, held
@@ -202,14 +199,13 @@ def test_every_planted_cost_is_found_with_its_size_inside_the_limits(seed: int) 
         assert np.sign(got[key].estimate) == np.sign(size)
         if math.isfinite(got[key].p):
             assert got[key].q < 0.05
-    for key in ("kept/alignment", "kept/subject", "stated/gender"):
-        assert got[key].verdict == "worse"
+    assert got["stated/gender"].verdict == "worse"
+    for key in ("cost-alignment", "cost-subject"):
+        assert got[key].verdict == "lost"
     assert got["entangled/tone-distance"].verdict == "above"
     assert got["entangled/tone-distance"].low <= 0.27 <= got["entangled/tone-distance"].high
     for key in ("diversity/prompt", "diversity/gender=woman"):
         assert got[key].high < 0
-    for key in ("quality/cmmd", "quality/frechet"):
-        assert got[key].low > 0
     assert got["drift/stated"].low > found(GOOD, seed)["drift/stated"].high
 
 
@@ -222,7 +218,7 @@ def test_a_placebo_shows_nothing_beyond_its_errors() -> None:
                 total += 1
                 missed += not f.low <= 0 <= f.high
             alarms += bool(math.isfinite(f.q) and f.q < 0.05)
-            assert f.verdict != "worse"
+            assert f.verdict not in ("worse", "lost")
     assert total > 150
     assert missed / total < 0.08
     assert alarms <= 2
@@ -234,7 +230,7 @@ def test_single_pairs_have_mcnemars_p() -> None:
     tables = world.tables()
     once = tables.matches[tables.matches.seed == 0]
     got = effects.findings(replace(tables, matches=once), question(world, "arm"))
-    f = next(f for f in got if f.id.endswith("copies/replication"))
+    f = next(f for f in got if f.id.endswith("copies-captions"))
     side = once.pivot(index="prompt", columns="arm", values="copy").astype(bool)
     lost, won = int((side["none"] & ~side.arm).sum()), int((~side["none"] & side.arm).sum())
     assert f.p == pytest.approx(binomtest(lost, lost + won).pvalue)
@@ -248,16 +244,15 @@ def test_what_was_not_measured_is_unknown_with_its_reason() -> None:
     got = {f.id.removeprefix("mitigation/arm/"): f
            for f in effects.findings(bare, question(world, "arm"))}  # fmt: skip
     for key, reason in (
-        ("kept/alignment", "compared with its prompt"), ("kept/subject", "no subject was read"),
-        ("copies/replication", "no training set"), ("diversity/prompt", "no vectors"),
-        ("quality/cmmd", "no real pictures"), ("truncated", "no tokens"),
-        ("drift/nobody", "no vectors"),
+        ("cost-alignment", "compared with its prompt"), ("cost-subject", "no subject was read"),
+        ("diversity/prompt", "no vectors"), ("drift/nobody", "no vectors"),
     ):  # fmt: skip
         f = got[key]
         assert math.isnan(f.estimate)
         assert f.n == 0
         assert f.verdict == "undecided"
         assert reason in f.sentence
+    assert not any(key.startswith(("copies", "nearness", "removed")) for key in got)
     assert math.isfinite(got["distance/gender/uniform"].estimate)
 
 
@@ -293,9 +288,9 @@ def test_results_do_not_hang_on_the_order_of_rows() -> None:
 
 
 def test_margins_decide() -> None:
-    """A loss of .03 is worse than .005 and not worse than .05."""
+    """A loss of .03 is too much where .01 matters, and not where .05 does."""
     world = World(7, {"none": BASE, "arm": BAD})
-    wide = replace(question(world, "arm"), margins=Margins(alignment=0.05, share=0.9))
+    wide = replace(question(world, "arm"), margins=Margins(alignment=0.5, share=0.9))
     got = {f.id: f for f in effects.findings(world.tables(), wide)}
-    assert got["mitigation/arm/kept/alignment"].verdict == "not worse"
-    assert got["mitigation/arm/kept/subject"].verdict == "not worse"
+    assert got["mitigation/arm/cost-alignment"].verdict == "kept"
+    assert got["mitigation/arm/cost-subject"].verdict == "kept"

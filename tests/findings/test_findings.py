@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_1samp
 
-from audit.findings import mitigation, quality, replication, representation
+from audit.findings import alignment, quality, replication, representation, targets
+from audit.findings.pairs import Question
 from audit.keys import ATTRIBUTE_COLUMNS, MATCH_COLUMNS
 from audit.records import Attribute, Finding, Prompt, Reference, from_json, to_json
 from audit.stats.decisions import compared
@@ -196,19 +198,52 @@ def test_mitigation_effects_are_paired_and_judged_against_the_target() -> None:
     """From 10 % to 50 % on the same seeds: met, with the change and its interval."""
     rng = np.random.default_rng(6)
     data = pd.concat([table({"cook": 0.1}, 80, rng), table({"cook": 0.5}, 80, rng, "inject")])
+    data["prompt"] = [f"cook/{i % 8}" for i in data.seed]
     align = data[["prompt", "subject", "arm", "seed"]].assign(
         score=0.3, chance=0.1, subject_read=True
     )
-    found = by_id(mitigation.findings(data, align, "inject", [(GENDER, {"cook": 0.5})], 0))
+    asks = Question("inject", {"gender": {"cook": 0.5}}, context({"cook": 0.5}), {})
+    found = by_id([*targets.findings(data, asks), *alignment.findings(align, asks)])
     effect = found["mitigation/inject/cook/gender"]
     women = {a: (data[data.arm == a].value == "woman").mean() for a in ("none", "inject")}
     assert effect.estimate == pytest.approx(women["inject"] - women["none"])
     assert effect.low < effect.estimate < effect.high
     assert effect.verdict == "met"
-    assert effect.q < 0.001
+    assert effect.q < 0.01
     assert found["mitigation/inject/cost-alignment"].estimate == 0
     assert found["mitigation/inject/cost-alignment"].verdict == "kept"
     assert found["mitigation/inject/cost-subject"].estimate == 0
+
+
+@pytest.mark.parametrize("many", [3, 8])
+def test_the_mean_distance_has_students_limits_over_subjects(many: int) -> None:
+    """The t interval by scipy on the same subjects; for fewer than five none, with the reason."""
+    rng = np.random.default_rng(many)
+    shares = {f"job{i}": float(p) for i, p in enumerate(rng.uniform(0.05, 0.3, many))}
+    data = pd.concat([table(shares, 20, rng), table(dict.fromkeys(shares, 0.4), 20, rng, "x")])
+    asks = Question("x", {"gender": dict.fromkeys(shares, 0.5)}, context(shares), {})
+    f = by_id(targets.findings(data, asks))["mitigation/x/all/distance"]
+    women = (data.value == "woman").groupby([data.subject, data.arm]).mean().unstack()
+    moved = (women["x"] - 0.5).abs() - (women["none"] - 0.5).abs()
+    want = ttest_1samp(moved, 0).confidence_interval()
+    assert f.estimate == pytest.approx(moved.mean())
+    if many < 5:
+        assert np.isnan([f.low, f.high]).all()
+        assert f.verdict == "undecided"
+        assert "of 3 subjects: too few for limits" in f.sentence
+    else:
+        assert (f.low, f.high) == pytest.approx((want.low, want.high))
+        assert f.verdict == "below"
+
+
+def test_a_subject_with_few_prompts_is_said_to_have_few() -> None:
+    """Two prompts: p is of whole prompts, and the sentence says that they do not stand for more."""
+    rng = np.random.default_rng(4)
+    data = pd.concat([table({"cook": 0.1}, 80, rng), table({"cook": 0.9}, 80, rng, "x")])
+    asks = Question("x", {"gender": {"cook": 0.5}}, context({"cook": 0.5}), {})
+    f = by_id(targets.findings(data, asks))["mitigation/x/cook/gender"]
+    assert f.p == 0.5
+    assert f.sentence.endswith("n = 80 pairs of 2 prompts, too few to stand for others.")
 
 
 def test_copy_rates_count_images_prompts_and_training_images() -> None:

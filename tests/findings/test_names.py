@@ -23,7 +23,6 @@ from audit.findings import (
     arms,
     comparison,
     copying_doses,
-    copying_effect,
     detectors,
     distances,
     doses,
@@ -31,7 +30,6 @@ from audit.findings import (
     following,
     gates,
     intersections,
-    mitigation,
     quality,
     replication,
     representation,
@@ -239,15 +237,12 @@ class World:
         found += copying_doses.findings(matches, scales, self.prompts, 0)
         found += why.findings(matches[matches.arm == BASELINE], 0)
         found += detectors.findings(self.scores(), self.prompts, 0)
-        for m in self.mitigations:
-            aims = [(self.attributes[0], dict.fromkeys(subjects, 0.5))]
-            found += mitigation.findings(table, alignment, m.name, aims, 0)
-            found += copying_effect.findings(matches, m.name, self.prompts, 0)
         vectors = np.random.default_rng(3).normal(size=(len(matches), 4))
         known = dict(zip(matches["sample"], vectors, strict=True))
-        aims = (self.attributes[0].name,)
-        asks = Question(self.mitigations[0].name, aims, context, self.prompts)
-        found += effects.findings(Tables(attributes, alignment, matches, known), asks)
+        aims = {self.attributes[0].name: dict.fromkeys(subjects, 0.5)}
+        for m in self.mitigations:
+            asks = Question(m.name, aims, context, self.prompts)
+            found += effects.findings(Tables(attributes, alignment, matches, known), asks)
         found += doses.findings(table, self.mitigations, context, {"guidance": 3.0})
         found += arms.findings(found, self.mitigations)
         found += quality.classifier(confusion, self.attributes, dict.fromkeys(confusion, "x"))

@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit.findings import mitigation, quality, replication, representation
+from audit.findings import alignment as likeness
+from audit.findings import quality, replication, representation
+from audit.findings import targets as aims
+from audit.findings.pairs import Question
 from audit.keys import ATTRIBUTE_COLUMNS, BASELINE, MATCH_COLUMNS
 from audit.records import (
     Attribute,
@@ -187,10 +190,12 @@ def _findings(run: _Run, suite: Suite, tables: tuple[pd.DataFrame, ...]) -> list
     context = representation.Context([GENDER, TONE], suite.references, ERRORS,
                                      suite.references[0], size.seed)  # fmt: skip
     found = representation.findings(attributes, context, dict.fromkeys(size.subjects, 3))
-    found += replication.findings(matches, {p.id: p for p in run.prompts}, size.seed)
+    prompts = {p.id: p for p in run.prompts}
+    found += replication.findings(matches, prompts, size.seed)
     for arm in ARMS[1:]:
-        targets = dict.fromkeys(size.subjects, 0.5)
-        found += mitigation.findings(attributes, alignment, arm, [(GENDER, targets)], size.seed)
+        asks = Question(arm, {"gender": dict.fromkeys(size.subjects, 0.5)}, context, prompts)
+        found += aims.findings(attributes, asks)
+        found += likeness.findings(alignment, asks)
     source = "fresh balanced renders of the world"
     return [*found, *quality.classifier(ERRORS, [GENDER, TONE], dict.fromkeys(ERRORS, source)),
             *quality.subjects(alignment, size.seed)]  # fmt: skip

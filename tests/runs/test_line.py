@@ -37,7 +37,7 @@ def world(seeds: int, captions: int) -> Suite:
     return replace(suite, prompts=tuple(keep))
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("embedded")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="session")

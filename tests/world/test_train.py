@@ -138,7 +138,7 @@ def test_repeats_can_be_left_out_of_the_generator_alone() -> None:
 
     got = CliRunner().invoke(app, ["train", "vae", "--without-repeats"])
     assert isinstance(got.exception, UserError)
-    assert "for the part `unet`" in str(got.exception)
+    assert "the part `unet` only" in str(got.exception)
 
 
 def test_edits_of_the_descriptors_training_keep_the_format() -> None:

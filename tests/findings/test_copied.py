@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_1samp
 
-from audit.findings import copying_effect
+from audit.findings import copied
+from audit.findings.pairs import Question
+from audit.findings.representation import Context
 from audit.keys import MATCH_COLUMNS
-from audit.records import Prompt
+from audit.records import Finding, Prompt
 
 
 def prompts(n: int) -> dict[str, Prompt]:
@@ -33,13 +36,18 @@ def matches(n: int, keep: float, seed: int, changed: bool = True) -> pd.DataFram
     return pd.DataFrame(rows, columns=list(MATCH_COLUMNS))
 
 
+def claims(table: pd.DataFrame, n: int, seed: int = 0) -> dict[str, Finding]:
+    """Claims about the arm by id."""
+    asks = Question("m", {}, Context((), (), {}, None, seed), prompts(n))
+    return {f.id: f for f in copied.findings(table, asks)}
+
+
 @pytest.mark.parametrize("keep", [0.1, 0.5])
 def test_planted_removals_lie_in_their_intervals(keep: float) -> None:
     """The share that is removed, in at least 88 of 100 draws; and copies become fewer."""
     held, fewer = 0, 0
     for seed in range(100):
-        found = {f.id: f for f in copying_effect.findings(matches(60, keep, seed), "m",
-                                                          prompts(60), seed)}  # fmt: skip
+        found = claims(matches(60, keep, seed), 60, seed)
         f = found["mitigation/m/removed-captions"]
         held += f.low <= 1 - keep <= f.high
         fewer += found["mitigation/m/copies-captions"].verdict == "below"
@@ -50,20 +58,20 @@ def test_planted_removals_lie_in_their_intervals(keep: float) -> None:
 def test_an_arm_that_does_nothing_changes_nothing() -> None:
     """Other images, as many copies: no detectable change; the same images: no claim."""
     table = matches(40, 1.0, 3)
-    found = {f.id: f for f in copying_effect.findings(table, "m", prompts(40), 0)}
+    found = claims(table, 40)
     assert found["mitigation/m/copies-captions"].estimate == 0
     assert found["mitigation/m/removed-captions"].estimate == 0
     assert found["mitigation/m/copies-ordinary"].verdict != "below"
-    assert copying_effect.findings(matches(40, 1.0, 3, changed=False), "m", prompts(40), 0) == []
+    assert claims(matches(40, 1.0, 3, changed=False), 40) == {}
 
 
 def test_all_gone_has_limits_all_the_same() -> None:
     """A bootstrap of equal values has no width; prompts with copies are the sample size."""
     before, clusters = np.ones(12), np.arange(12) // 2
-    got = copying_effect.removed(before, np.zeros(12), clusters, np.random.default_rng(0))
+    got = copied.removed(before, np.zeros(12), clusters, np.random.default_rng(0))
     assert (got.estimate, got.high) == (1, 1)
     assert got.low == pytest.approx(0.025 ** (1 / 6))
-    more = copying_effect.removed(np.eye(12)[0], before, clusters, np.random.default_rng(0))
+    more = copied.removed(np.eye(12)[0], before, clusters, np.random.default_rng(0))
     assert more.estimate == -11
 
 
@@ -71,6 +79,30 @@ def test_missing_sides_are_counted_and_not_compared() -> None:
     """A blocked side leaves its pair out; without pairs the change is not known."""
     table = matches(20, 0.5, 1)
     table.loc[table.arm == "m", "outcome"] = "blocked"
-    found = copying_effect.findings(table, "m", prompts(20), 0)
+    found = claims(table, 20).values()
     assert {f.missing for f in found} == {40}
     assert all(np.isnan(f.estimate) and f.verdict == "undecided" for f in found)
+
+
+def test_few_prompts_have_no_limits_and_say_so() -> None:
+    """Four captions: the change is told, how far it holds for others is not known."""
+    found = claims(matches(8, 0.1, 2), 8)
+    kinds = ("copies", "nearness", "removed")
+    for f in (found[f"mitigation/m/{kind}-captions"] for kind in kinds):
+        assert np.isfinite(f.estimate)
+        assert np.isnan(f.low)
+        assert np.isnan(f.high)
+        assert f.verdict == "undecided"
+        assert "of 4 prompts: too few for limits" in f.sentence
+
+
+def test_limits_of_nearness_are_students() -> None:
+    """The t interval over captions of one size, by scipy on the same numbers."""
+    table = matches(40, 0.3, 4)
+    table = table[table.prompt.isin([p for p, k in prompts(40).items()
+                                     if k.purpose == "replication"])]  # fmt: skip
+    wide = table.pivot(index=["prompt", "seed"], columns="arm", values="score")
+    means = (wide["m"] - wide["none"]).groupby("prompt").mean()
+    want = ttest_1samp(means, 0).confidence_interval()
+    f = claims(table, 40)["mitigation/m/nearness-captions"]
+    assert (f.low, f.high) == pytest.approx((want.low, want.high))

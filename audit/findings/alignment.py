@@ -1,0 +1,77 @@
+"""What an arm costs in likeness to the original prompt and in recognised subjects, by margins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from audit.findings.claim import Claim, interval, joined
+from audit.findings.pairs import (
+    BY_PROMPT,
+    Question,
+    counts,
+    mean_finding,
+    share_finding,
+    too_few,
+    unknown,
+)
+from audit.findings.wording import change, cosine_change, percent
+from audit.records import Finding
+from audit.stats.decisions import noninferior
+
+
+def findings(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
+    """Change of the cosine to the original prompt, and of the share that shows the subject.
+
+    `table` has ALIGNMENT_COLUMNS. `kept` where a loss of the margin is ruled out, `lost` where one
+    is shown.
+    """
+    rows = joined(table, q.arm)
+    yield _alignment(rows, q)
+    yield _subject(rows, q)
+
+
+def _alignment(rows: pd.DataFrame, q: Question) -> Finding:
+    claim = Claim(
+        q.key("cost", detail="alignment"), "change in the cosine to the original prompt",
+        "all prompts", "cosine", "pairs", "paired by seed; Student's t over prompts; "
+        "non-inferiority", "no pair of pictures was compared with its prompt",
+    )  # fmt: skip
+    found = mean_finding(claim, rows, "score")
+    if not found.n:
+        return found
+    known = np.isfinite((rows.score_arm - rows.score_base).astype(float))
+    apart = float((rows.score_base - rows.chance_base)[known].mean())
+    margin = q.margins.alignment * apart
+    words = cosine_change(found.estimate, found.low, found.high)
+    return replace(
+        found, verdict=noninferior(interval(found), margin), references={"margin": margin},
+        sentence=f"{q.arm}: similarity to the original prompt changes by {words} (cosine; "
+        f"{percent(q.margins.alignment)} of what sets a prompt's own images apart is "
+        f"{margin:.3f}), n = {found.n} pairs{too_few(found)}.",
+    )  # fmt: skip
+
+
+def _subject(rows: pd.DataFrame, q: Question) -> Finding:
+    claim = Claim(
+        q.key("cost", detail="subject"), "change in the share of images that show the subject",
+        "all prompts", "points", "pairs", BY_PROMPT + "; non-inferiority", "no subject was read",
+    )  # fmt: skip
+    if not len(rows):
+        return unknown(claim)
+    read = rows.dropna(subset=["subject_read_base", "subject_read_arm"])
+    hits = read.subject_read_base.to_numpy(bool), read.subject_read_arm.to_numpy(bool)
+    found = share_finding(claim, read, hits, counts(read, rows))
+    if not found.n:
+        return found
+    before, after = (percent(found.references[side]) for side in ("before", "after"))
+    words = change(found.estimate, found.low, found.high)
+    return replace(
+        found, verdict=noninferior(interval(found), q.margins.share),
+        references={**found.references, "margin": q.margins.share},
+        sentence=f"{q.arm}: the subject is recognised in {after} of images, before in {before} "
+        f"(change {words}), n = {found.n} pairs{too_few(found)}.",
+    )  # fmt: skip

@@ -1,0 +1,144 @@
+"""What an arm does to copying on the same prompts and seeds: rates, cosines, copies removed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from audit.findings.claim import Claim, finding, joined
+from audit.findings.pairs import (
+    BY_PROMPT,
+    Question,
+    clusters,
+    counts,
+    mean_finding,
+    share_finding,
+    too_few,
+)
+from audit.findings.wording import change as words
+from audit.findings.wording import cosine_change, estimate, percent
+from audit.records import Finding
+from audit.stats.decisions import verdict
+from audit.stats.interval import UNKNOWN, Interval
+from audit.stats.noninferiority import FEWEST
+from audit.stats.proportions import clopper_pearson
+
+GROUPS: Mapping[str, tuple[str, str]] = {
+    "replication": ("captions", "captions of training images"),
+    "representation": ("ordinary", "ordinary prompts"),
+}
+"""What prompts of a purpose are called in keys, and in words."""
+FEW = 5
+"""Copies without the arm below which nothing is said of the share that it removes."""
+DRAWS = 2000
+
+
+def findings(matches: pd.DataFrame, q: Question) -> Iterator[Finding]:
+    """Effects of the arm on captions of training images, and on ordinary prompts.
+
+    `matches` has MATCH_COLUMNS with `copy` decided, at one line for all arms. Pairs in which both
+    sides are the same image, because the arm leaves the prompt alone, count as no change; where it
+    leaves all prompts of a group alone, or none was searched, nothing is claimed.
+    """
+    both = joined(matches, q.arm)
+    for purpose, (group, where) in GROUPS.items():
+        pairs = both[[q.prompts[p].purpose == purpose for p in both.prompt]] if len(both) else both
+        if len(pairs) and (pairs.sample_base != pairs.sample_arm).any():
+            known = pairs[(pairs.outcome_base == "label") & (pairs.outcome_arm == "label")]
+            yield _copies(known, pairs, q, (group, where))
+            yield _nearness(known, pairs, q, (group, where))
+            yield from _removed(known, pairs, q, (group, where))
+
+
+def _copies(
+    known: pd.DataFrame, pairs: pd.DataFrame, q: Question, prompts: tuple[str, str]
+) -> Finding:
+    claim = Claim(
+        q.key("copies", detail=prompts[0]), "change in the rate of copies", prompts[1], "points",
+        "pairs", BY_PROMPT + "; McNemar's exact p, by whole prompts where they have several pairs",
+        "no pair was searched on both sides",
+    )  # fmt: skip
+    hits = known["copy_base"].to_numpy(bool), known["copy_arm"].to_numpy(bool)
+    f = share_finding(claim, known, hits, counts(known, pairs))
+    if not f.n:
+        return f
+    before, after = (percent(f.references[side]) for side in ("before", "after"))
+    return replace(f, sentence=(
+        f"{q.arm}, {f.where}: {after} of images are copies, without it {before} "
+        f"(change {words(f.estimate, f.low, f.high)}), n = {f.n} pairs{too_few(f)}."
+    ))  # fmt: skip
+
+
+def _nearness(
+    known: pd.DataFrame, pairs: pd.DataFrame, q: Question, prompts: tuple[str, str]
+) -> Finding:
+    claim = Claim(
+        q.key("nearness", detail=prompts[0]), "change in the cosine to the nearest training image",
+        prompts[1], "cosine", "pairs", "paired by seed; Student's t over prompts",
+        "no pair was searched on both sides",
+    )  # fmt: skip
+    f = mean_finding(claim, known, "score")
+    # What was not searched is missing here as it is from the rate of copies.
+    f = replace(f, missing=len(pairs) - f.n)
+    if not f.n:
+        return f
+    return replace(f, sentence=(
+        f"{q.arm}, {f.where}: the nearest training image lies at a cosine that changes by "
+        f"{cosine_change(f.estimate, f.low, f.high)}{too_few(f)}."
+    ))  # fmt: skip
+
+
+def _removed(
+    known: pd.DataFrame, pairs: pd.DataFrame, q: Question, prompts: tuple[str, str]
+) -> Iterator[Finding]:
+    """The share of copies that the arm removes, net of those that it makes."""
+    before, after = (known[f"copy_{s}"].to_numpy(float) for s in ("base", "arm"))
+    if before.sum() < FEW:
+        return
+    share = removed(before, after, clusters(known), q.rng(12))
+    claim = Claim(
+        q.key("removed", detail=prompts[0]), "share of copies removed", prompts[1], "share",
+        "pairs", "paired by seed; expanded cluster bootstrap by prompt",
+    )  # fmt: skip
+    size = counts(known, pairs)
+    made = finding(claim, share, size, verdict=verdict(share, 0))
+    yield replace(made, sentence=(
+        f"{q.arm}, {prompts[1]}: {estimate(share.estimate, share.low, share.high)} of "
+        f"{int(before.sum())} copies are gone{too_few(made)}."
+    ))  # fmt: skip
+
+
+def removed(
+    before: np.ndarray, after: np.ndarray, clusters: np.ndarray, rng: np.random.Generator
+) -> Interval:
+    """1 - copies after / copies before, with a 95 % interval; may be negative.
+
+    `before`, `after` are 0 or 1, float[n]; `clusters` int[n]. Percentiles of a bootstrap over
+    clusters, far enough out for few of them (Hesterberg 2015, Am Stat 69:371, sec. 5.3); limits
+    are NaN where fewer than FEWEST clusters have copies. Where they have no width, because all or
+    none are gone, Clopper and Pearson's with the clusters that have copies as sample size.
+    """
+    if not before.sum():
+        return UNKNOWN
+    place = np.unique(clusters, return_inverse=True)[1]
+    sums = np.stack([np.bincount(place, weights=v) for v in (before, after)], axis=1)
+    share = float(1 - after.sum() / before.sum())
+    copying = int((sums.sum(1) > 0).sum())
+    if copying < FEWEST:
+        return Interval(share, math.nan, math.nan)
+    drawn = sums[rng.integers(len(sums), size=(DRAWS, len(sums)))].sum(axis=1)
+    drawn = drawn[drawn[:, 0] > 0]
+    reach = float(student.ppf(0.975, copying - 1)) * math.sqrt(copying / (copying - 1))
+    tail = float(norm.sf(reach))
+    low, high = np.quantile(1 - drawn[:, 1] / drawn[:, 0], [tail, 1 - tail])
+    if low == high:
+        n = int((sums[:, 0] > 0).sum())
+        exact = clopper_pearson(round(min(max(share, 0.0), 1.0) * n), n)
+        low, high = min(exact.low, share), max(exact.high, share)
+    return Interval(share, float(low), float(high))
