@@ -13,17 +13,20 @@ from audit.evidence.copies.training_set import of_corpus
 from audit.stats.error_control import twin
 from audit.world import models, planting
 
-REPLICATES, SIZE, SHARE, Q = 20, 2000, 0.02, 0.1
+SIZE, SHARE, Q = 2000, 0.02, 0.1
 
 
-@pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> planting.Pool:
-    """Pictures for all replicates."""
+@pytest.fixture(scope="module", params=[6, pytest.param(20, marks=pytest.mark.nightly)])
+def pool(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[planting.Pool, int]:
+    """Images for all replicates, and how many of these there are."""
     encoder = models.copy_descriptor()
     root: Path = tmp_path_factory.mktemp("indexes")
     index = of_corpus(models.corpus()).index(encoder, root, lambda done, total: None)
-    fresh = round(REPLICATES * SIZE * (1 - SHARE))
-    return planting.pool(encoder, planting.references(index), 0, fresh, 1000)
+    fresh = round(request.param * SIZE * (1 - SHARE))
+    made = planting.pool(encoder, planting.references(index), 0, fresh, 1000)
+    return made, request.param
 
 
 def called(made: planting.Replicate) -> np.ndarray:
@@ -33,11 +36,12 @@ def called(made: planting.Replicate) -> np.ndarray:
     return twin(w, np.where(w > 0, table.train, table.held), Q).selected
 
 
-def test_error_rate_and_power_where_copies_are_known(pool: planting.Pool) -> None:
+@pytest.mark.slow
+def test_error_rate_and_power_where_copies_are_known(pool: tuple[planting.Pool, int]) -> None:
     """At 2 % noisy, cropped and recompressed copies: false discoveries <= .13, power >= .9."""
     false, found = [], []
-    for i in range(REPLICATES):
-        made = pool.replicate(i, SIZE, SHARE)
+    for i in range(pool[1]):
+        made = pool[0].replicate(i, SIZE, SHARE)
         got = called(made)
         false.append((got & ~made.copies).sum() / max(got.sum(), 1))
         found.append((got & made.copies).sum() / made.copies.sum())
@@ -45,9 +49,10 @@ def test_error_rate_and_power_where_copies_are_known(pool: planting.Pool) -> Non
     assert np.mean(found) >= 0.9
 
 
-def test_nothing_is_found_where_nothing_was_copied(pool: planting.Pool) -> None:
+@pytest.mark.slow
+def test_nothing_is_found_where_nothing_was_copied(pool: tuple[planting.Pool, int]) -> None:
     """Batches of fresh pictures alone: at most one in ten has anything called a copy."""
-    batches = [pool.replicate(i, 900, 0.0) for i in range(20)]
+    batches = [pool[0].replicate(i, 900, 0.0) for i in range(2 * pool[1])]
     assert not any(made.copies.any() for made in batches)
     assert np.mean([called(made).any() for made in batches]) <= 0.1
 
