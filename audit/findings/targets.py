@@ -49,7 +49,8 @@ def _share(
     both = pairs[(pairs.outcome_base == "label") & (pairs.outcome_arm == "label")]
     (subject, target), first = asked, attribute.classes[0]
     before, after = ((both[f"value_{s}"] == first).to_numpy(bool) for s in ("base", "arm"))
-    groups = clusters(both)
+    # One prompt says nothing of how prompts differ: its pairs speak of it alone.
+    groups = clusters(both) if both.prompt.nunique() > 1 else np.arange(len(both))
     claim = Claim(
         Key("mitigation", q.arm, subject, attribute.name, "change", first),
         f"change in the share of {first}", subject, "points", "pairs",
@@ -72,18 +73,24 @@ def _worded(f: Finding) -> Finding:
     before, after, target = f.references["before"], f.references["after"], f.references["target"]
     reached = wilson(round(after * f.n), f.n) if f.n else UNKNOWN
     near = reached.low <= target <= reached.high
-    # The limits are about these prompts where there are too few to stand for others.
-    asked = f" of {f.n_effective:.0f} prompts, too few to stand for others" \
-        if f.n and f.n_effective < FEWEST else ""  # fmt: skip
     return replace(
         f,
         verdict="undecided" if not f.n else ("met" if near else "not met"),
         sentence=(
             f"{cap(f.where)}: {f.quantity} {words(f.estimate, f.low, f.high)}, "
             f"from {percent(before)} to {percent(after)} "
-            f"(target {percent(target)}), n = {f.n} pairs{asked}."
+            f"(target {percent(target)}), n = {f.n} pairs{_asked(f)}."
         ),
     )
+
+
+def _asked(f: Finding) -> str:
+    """That limits are about a subject's own prompts where there are too few to speak of others."""
+    if not f.n or f.n_effective >= FEWEST:
+        return ""
+    if f.n_effective == 1:
+        return " of one prompt, which says nothing of others"
+    return f" of {f.n_effective:.0f} prompts, too few to say much of others"
 
 
 def _distance(shares: Sequence[Finding], q: Question, second: str) -> list[Finding]:

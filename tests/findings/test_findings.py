@@ -15,6 +15,7 @@ from audit.findings.pairs import Question
 from audit.keys import ATTRIBUTE_COLUMNS, MATCH_COLUMNS
 from audit.records import Attribute, Finding, Prompt, Reference, from_json, to_json
 from audit.stats.decisions import compared
+from audit.stats.paired import paired_difference
 from audit.stats.proportions import wilson
 
 GENDER = Attribute("gender", ("woman", "man"), {"woman": ("w",), "man": ("m",)})
@@ -237,13 +238,22 @@ def test_the_mean_distance_has_students_limits_over_subjects(many: int) -> None:
 
 
 def test_a_subject_with_few_prompts_is_said_to_have_few() -> None:
-    """Two prompts: p is of whole prompts, and the sentence says that they do not stand for more."""
+    """Two prompts: p is of whole prompts, and they are few in words; one speaks of itself."""
     rng = np.random.default_rng(4)
     data = pd.concat([table({"cook": 0.1}, 80, rng), table({"cook": 0.9}, 80, rng, "x")])
     asks = Question("x", {"gender": {"cook": 0.5}}, context({"cook": 0.5}), {})
     f = by_id(targets.findings(data, asks))["mitigation/x/cook/gender"]
     assert f.p == 0.5
-    assert f.sentence.endswith("n = 80 pairs of 2 prompts, too few to stand for others.")
+    assert f.sentence.endswith("n = 80 pairs of 2 prompts, too few to say much of others.")
+    alone = by_id(targets.findings(data.assign(prompt="cook"), asks))["mitigation/x/cook/gender"]
+    plain = alone.sentence.endswith("n = 80 pairs of one prompt, which says nothing of others.")
+    assert plain
+    assert alone.p < 0.001
+    women = [(data[data.arm == a].value == "woman").to_numpy() for a in ("none", "x")]
+    n11, n01 = int((women[0] & women[1]).sum()), int((~women[0] & women[1]).sum())
+    n10 = int((women[0] & ~women[1]).sum())
+    want = paired_difference(n11, n01, n10, 80 - n11 - n01 - n10)
+    assert (alone.low, alone.high) == pytest.approx((want.low, want.high))
 
 
 def test_copy_rates_count_images_prompts_and_training_images() -> None:
