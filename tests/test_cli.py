@@ -82,6 +82,7 @@ def test_every_verb_has_help(verb: str) -> None:
     assert "Usage" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -150,6 +151,7 @@ def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_plan_power_says_what_images_can_tell_and_makes_none(tmp_path: Path) -> None:
     """Every subject has a row whose figures are those of the exact test; no folder appears."""
     from audit.stats import power

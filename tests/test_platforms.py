@@ -43,6 +43,7 @@ def modules() -> list[str]:
     return [n.removesuffix(".__init__") for n in found if not n.endswith("__main__")]
 
 
+@pytest.mark.slow
 def test_every_module_is_imported_without_posix() -> None:
     """None needs `fcntl`, `resource` or their like when it is imported."""
     # Other libraries ask for the platform first, so they are imported before the names are gone.

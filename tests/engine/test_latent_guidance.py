@@ -173,6 +173,7 @@ def test_a_pipeline_that_asks_otherwise_is_refused(
     assert not it.pipeline.unet._forward_hooks
 
 
+@pytest.mark.slow
 def test_the_embedded_model_draws_what_is_drawn_for_it() -> None:
     """Technologists, of whom one in ten is a woman, become half women, as the quota says."""
     suite = suites.read_suite("world_lab")

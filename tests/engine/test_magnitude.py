@@ -111,6 +111,7 @@ def test_the_first_step_is_the_denoisers_own(
     assert found.prediction == ("v_prediction" if name == "sd2" else "epsilon")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", small.ARCHITECTURES)
 def test_values_do_not_depend_on_the_batch(models: dict[str, Model], name: str) -> None:
     """Batches of one, of many and of other companions give the same numbers, to rounding."""
@@ -191,6 +192,7 @@ def test_flow_differs_in_noise_by_the_share_of_signal() -> None:
         np.testing.assert_allclose(x + noise_factor(scheduler, index) * f, e, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_pure_noise_is_missing_with_a_reason(models: dict[str, Model]) -> None:
     """Where a latent holds no signal there is no magnitude, and the score leaves that step out."""
     for name in ("sd2", "sd3", "flux"):

@@ -247,6 +247,7 @@ def test_defaults_are_the_pipelines_own(tmp_path: Path) -> None:
         assert name == "flux" or found["size"] == (16, 16)
 
 
+@pytest.mark.slow
 def test_a_compiled_denoiser_draws_the_same(sd1: Path) -> None:
     """Compilation changes speed, and pixels by rounding at most."""
     if not shutil.which("g++"):

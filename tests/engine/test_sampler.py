@@ -53,6 +53,7 @@ def pictures(model: Model, samples: list[Sample], how: Settings) -> dict[str, np
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
 @pytest.mark.parametrize("name", small.ARCHITECTURES)
 def test_the_sampler_equals_the_pipelines_own_call(
@@ -71,6 +72,7 @@ def test_the_sampler_equals_the_pipelines_own_call(
         assert apart.max() < 0.51 + 1e-2, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", small.ARCHITECTURES)
 def test_pictures_do_not_depend_on_the_path_taken(loaded: dict[str, Model], name: str) -> None:
     """Order, companions, interruption and padding change no picture by more than rounding.
@@ -87,6 +89,7 @@ def test_pictures_do_not_depend_on_the_path_taken(loaded: dict[str, Model], name
     assert max(apart) <= (1 if name == "flux" else 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", small.ARCHITECTURES)
 def test_noise_does_not_depend_on_the_batch(loaded: dict[str, Model], name: str) -> None:
     """The latents that a denoiser starts from are bit-equal in batches of any size."""
@@ -110,6 +113,7 @@ def test_noise_does_not_depend_on_the_batch(loaded: dict[str, Model], name: str)
     assert torch.equal(first, seen[4][0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", small.ARCHITECTURES)
 def test_seed_and_guidance_reach_the_model(loaded: dict[str, Model], name: str) -> None:
     """Another seed or another guidance gives another picture."""
@@ -120,6 +124,7 @@ def test_seed_and_guidance_reach_the_model(loaded: dict[str, Model], name: str) 
     assert not np.array_equal(base, pictures(loaded[name], one, settings(guidance=90.0))["s0"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", small.ARCHITECTURES)
 def test_each_text_is_encoded_once(
     loaded: dict[str, Model], name: str, monkeypatch: pytest.MonkeyPatch

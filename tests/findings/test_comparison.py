@@ -142,6 +142,7 @@ def test_swapping_the_runs_mirrors_every_change() -> None:
         assert f.p == pytest.approx(g.p)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paired", [True, False])
 def test_planted_changes_are_covered_through_the_readers_errors(paired: bool) -> None:
     """Truth is within 95 % intervals in about 95 % of runs; uncorrected ones shrink towards 0."""

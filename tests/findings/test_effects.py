@@ -209,6 +209,7 @@ def test_every_planted_cost_is_found_with_its_size_inside_the_limits(seed: int) 
     assert got["drift/stated"].low > found(GOOD, seed)["drift/stated"].high
 
 
+@pytest.mark.slow
 def test_a_placebo_shows_nothing_beyond_its_errors() -> None:
     """Eight new placebos: few intervals miss 0, q-values find nothing, nothing is worse."""
     missed, total, alarms = 0, 0, 0

@@ -151,6 +151,7 @@ def test_images_of_a_prompt_are_a_cluster() -> None:
     assert f.naive_high - f.naive_low < 0.4 * (f.high - f.low)
 
 
+@pytest.mark.slow
 def test_clustered_intervals_cover_where_naive_ones_do_not() -> None:
     """Prompts whose own shares vary: the printed interval covers the mean over prompts."""
     rng = np.random.default_rng(12)

@@ -333,6 +333,7 @@ def named(seed: int) -> World:
     return World(hostile(seed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_names_change_no_meaning(seed: int) -> None:
     """Key, unit, what was counted, and the verdict of a gate: as under plain names."""
@@ -354,6 +355,7 @@ def test_names_change_no_meaning(seed: int) -> None:
                 assert (one.verdict, one.unit, one.reason) == (two.verdict, two.unit, two.reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_names_change_no_place_on_the_page(seed: int) -> None:
     """Answers, charts, tables, folded lists, the card and the clauses contain the same claims."""

@@ -54,6 +54,7 @@ def one() -> Evidence:
     return replace(made, suite=replace(made.suite, associations=(linked,)), facts=facts)
 
 
+@pytest.mark.slow
 def test_a_folder_gives_the_page_of_its_evidence(one: Evidence, tmp_path: Path) -> None:
     """Suite, facts, tables and findings come back as they were, however pictures are shown."""
     folder = written(one, tmp_path / "run")
@@ -64,6 +65,7 @@ def test_a_folder_gives_the_page_of_its_evidence(one: Evidence, tmp_path: Path) 
         assert path.read_text("utf-8") == page.page(rounded, pictures)
 
 
+@pytest.mark.slow
 def test_the_verb_writes_it_anew(one: Evidence, tmp_path: Path) -> None:
     """Numbers only or blurred, over the run's page or beside it; findings stay as they are."""
     folder = written(one, tmp_path / "run")

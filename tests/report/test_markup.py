@@ -41,6 +41,7 @@ def columns(row: Node) -> int:
     return sum(int(c.attributes.get("colspan", "1")) for c in cells)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PAGES)
 def test_a_page_is_valid(kind: str) -> None:
     """Nothing is left open or misplaced, no id comes twice, and names that are used exist."""

@@ -43,6 +43,7 @@ def test_the_example_is_its_findings() -> None:
     assert all(i.endswith("/verdict") for i in due(findings) - made.findings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_page_is_its_findings(seed: int) -> None:
     """Other runs, other numbers: every finding is shown, and nothing else is."""

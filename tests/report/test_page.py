@@ -108,6 +108,7 @@ def text(full: Evidence) -> str:
     return page.page(full)
 
 
+@pytest.mark.slow
 def test_the_same_evidence_is_the_same_bytes(full: Evidence, text: str) -> None:
     """No clock, no hash seed, no order of sets, whoever made the evidence anew."""
     assert page.page(full) == text
@@ -322,6 +323,7 @@ def test_missing_labels_are_counted_by_reason(full: Evidence, text: str) -> None
         assert f"{reason} {n}" in text
 
 
+@pytest.mark.slow
 def test_strangers_text_is_inert() -> None:
     """Markup, script ends, braces, formulas and reversed text are words and nothing else."""
     made = page.page(evidence(replace(SMALL, hostile=HOSTILE)))
@@ -334,6 +336,7 @@ def test_strangers_text_is_inert() -> None:
     assert reader.tags == clean.tags
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "caption", ["word " * 6000, "\u05e9\u05dc\u05d5\u05dd " * 50, "\N{WOMAN}" * 9]
 )
@@ -383,6 +386,7 @@ def multiplied(one: Evidence, names: Sequence[str]) -> Evidence:
     return replace(one, findings=found + rest, attributes=table)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantities", ["/gender", "/"], ids=["gender", "all"])
 def test_a_hundred_subjects_fit(quantities: str) -> None:
     """Charts keep their ends, walls are capped, rows give way: each says so, and the page fits."""
@@ -517,6 +521,7 @@ def test_how_much_of_the_training_set_was_searched(share: float, words: str) -> 
     assert words in made
 
 
+@pytest.mark.slow
 def test_a_search_among_candidates_says_what_it_finds() -> None:
     """Reason and recall of planted copies stand with the rates; an exact search has none."""
     small = evidence(SMALL)

@@ -36,6 +36,7 @@ def made(n_captions: int, n_ordinary: int, seeds: int, copied: int, seed: int = 
     return running.run(Path(), suite, samples, pictures=pictures.__getitem__), prompts, pictures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ordinary", [30, 5, 0])
 def test_planted_prompts_are_found(ordinary: int) -> None:
     """With enough ordinary prompts to calibrate on, with few, and with none."""

@@ -143,6 +143,7 @@ def test_each_text_is_changed_once_and_kept(
     assert [s.text for s in folder.plan()] == ["A COOK", "A COOK", "a cook"]
 
 
+@pytest.mark.slow
 def test_the_embedded_models_copies_go(tmp_path: Path) -> None:
     """Without its most informative word no caption of an image repeated 64 times reproduces it."""
     suite = suites.read_suite("world_lab")

@@ -63,6 +63,7 @@ def sizes(made: Run) -> dict[str, int]:
     return {s: p[0].seeds * len(p) for s, p in rounds.asked(made).items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_skewed_subjects_stop_early_and_all_are_narrow(tmp_path: Path, seed: int) -> None:
     """Nearly uniform subjects take far fewer images than a fixed plan; all meet the width."""
@@ -118,6 +119,7 @@ def test_prompts_that_decide_the_answer_are_found_out_early(tmp_path: Path) -> N
     assert all(x.hopeless != x.narrow for x in made.plan.looks if x.number == rounds.EARLY)
 
 
+@pytest.mark.slow
 def test_intervals_at_the_stop_cover(tmp_path: Path) -> None:
     """Over many runs the printed interval covers the share in at least 93 %."""
     from audit.stats.proportions import wilson

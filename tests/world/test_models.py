@@ -47,12 +47,14 @@ def test_the_autoencoder_reconstructs() -> None:
     assert check.passed, check
 
 
+@pytest.mark.slow
 def test_the_classifier_reads_renders_that_it_never_saw() -> None:
     """97 % for gender, 95 % for skin tone and occupation."""
     for check in verify.classifier_checks(800):
         assert check.passed, check
 
 
+@pytest.mark.slow
 def test_the_descriptor_tells_edits_from_strangers() -> None:
     """Edited training images lie nearer than new scenes do, one edit or several."""
     for check in verify.descriptor_checks(200):

@@ -83,6 +83,7 @@ def judged(noise: float, seed: int) -> list[Finding]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_planted_shares_are_recovered_for_nine_occupations_in_ten(seed: int) -> None:
     """The interval holds P(woman | occupation) of at least 18 of 20 occupations."""

@@ -76,6 +76,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(tmp_path: 
         torch.testing.assert_close(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["vae", "classifier", "descriptor"])
 def test_a_minute_of_each_recipe_lowers_its_loss(part: str, tmp_path: Path) -> None:
     """A handful of steps of the real recipe: the loss falls and everything is finite."""
@@ -104,6 +105,7 @@ def test_without_repeats_every_image_stands_once() -> None:
     assert [i.caption for i in single] == [i.caption for i in whole]
 
 
+@pytest.mark.slow
 def test_a_generator_without_repeats_is_a_model_like_any_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

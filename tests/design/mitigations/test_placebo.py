@@ -40,6 +40,7 @@ def beside(suite: Suite, other: Mitigation) -> tuple[Suite, Mitigation]:
     return replace(suite, mitigations=both), both[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_placebos_are_as_long_as_their_arms_on_every_shipped_prompt(name: str) -> None:
     """Word for word as long, and unchanged where the gate keeps the arm away."""

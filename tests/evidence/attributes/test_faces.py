@@ -46,6 +46,7 @@ def test_no_face_is_uncertain(name: str) -> None:
     assert [read(picture) for read in (faces.gender, faces.age, faces.monk)] == [None] * 3
 
 
+@pytest.mark.slow
 def test_faces_are_told_from_other_patches() -> None:
     """Of small grey crops of photographs, most faces are found and no other patch is."""
     crops = photographs.lfw_subset()  # 100 faces, then 100 patches without
