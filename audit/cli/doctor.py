@@ -6,15 +6,12 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable
 from typing import Any
 
-NEEDED = (
-    "torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "faiss-cpu", "pandas",
-    "pyarrow", "scikit-learn", "scipy", "statsmodels", "seaborn", "jinja2", "pydantic", "pillow",
-)  # fmt: skip
 OPTIONAL = {
     "peft": ("LoRA weights (--lora)", "pip install peft"),
     "accelerate": ("offloading and large models", "pip install accelerate"),
@@ -28,6 +25,16 @@ OPTIONAL = {
 }  # fmt: skip
 
 
+def needed() -> list[str]:
+    """Names of the packages that every run needs, as the installed package itself declares them."""
+    try:
+        declared = importlib.metadata.requires("t2i-audit") or []
+    except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
+        return []
+    names = [re.match(r"[\w.-]+", text) for text in declared if "extra ==" not in text]
+    return [m[0] for m in names if m]
+
+
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)
@@ -39,7 +46,7 @@ def examine(tell: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """The state of the installation as JSON-able data; `tell` gets each step before it starts."""
     tell("Checking installed packages ...")
     parts = []
-    for name in NEEDED:
+    for name in needed():
         version = _version(name)
         parts.append(
             {"name": name, "needed": True, "version": version,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from pathlib import Path
 
 import pytest
 import torch
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from typer.testing import CliRunner
 
 from audit.cli import doctor
 from audit.cli import main as cli
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_this_machine_is_described() -> None:
@@ -26,6 +32,13 @@ def test_this_machine_is_described() -> None:
     assert said["trouble"] == ""
     page = CliRunner().invoke(cli.app, ["doctor"]).stdout
     assert all(p["name"] in page for p in said["parts"])
+
+
+def test_every_declared_dependency_is_looked_for() -> None:
+    """What pyproject.toml declares for every run is what is asked, and nothing of the extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {canonicalize_name(Requirement(d).name) for d in project["dependencies"]}
+    assert {canonicalize_name(n) for n in doctor.needed()} == declared
 
 
 def test_what_is_missing_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
