@@ -11,10 +11,10 @@ from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import estimate, p_value, percent
 from audit.keys import BASELINE, Key
 from audit.records import Attribute, Finding
+from audit.stats.abstention import differential_missingness, guaranteed_threshold
 from audit.stats.agreement import Resampling, krippendorff_alpha
 from audit.stats.labels import stratified_share
 from audit.stats.proportions import effective_n, wilson
-from audit.stats.risk_coverage import differential_missingness, guaranteed_threshold
 
 
 def classifier(

@@ -65,12 +65,6 @@ def _cohen(tables: Tables, weights: np.ndarray) -> Parts:
     return float(1 - np.trace(pairs)), float(1 - pairs.sum(1) @ pairs.sum(0))
 
 
-def _fleiss(tables: Tables, weights: np.ndarray) -> Parts:
-    shares = weights @ tables[1]
-    shares = shares / shares.sum()
-    return _percent(tables, weights)[0], float(1 - shares @ shares)
-
-
 def _krippendorff(tables: Tables, weights: np.ndarray) -> Parts:
     counts = tables[1]
     m = counts.sum(1)
@@ -158,19 +152,6 @@ def cohen_kappa(ratings: np.ndarray, how: Resampling) -> Agreement:
     if np.ndim(ratings) != 2 or np.shape(ratings)[1] != 2:
         raise ValueError("Cohen's kappa is for two raters; Krippendorff's alpha is for more.")
     return _measured(_cohen, ratings, how)
-
-
-def fleiss_kappa(ratings: np.ndarray, how: Resampling) -> Agreement:
-    """Fleiss' kappa of any number of raters, with as many ratings for each unit.
-
-    `ratings` int[units, raters], -1 where another rater was asked: each unit has the same number of
-    ratings, from any raters (Fleiss 1971, Psychol Bull 76:378). Limits as in `percent_agreement`.
-    Unknown where all ratings are of one class. Raises ValueError where units differ in their number
-    of ratings.
-    """
-    if len(np.unique((np.asarray(ratings) >= 0).sum(1))) > 1:
-        raise ValueError("Fleiss' kappa needs the same number of ratings for every unit.")
-    return _measured(_fleiss, ratings, how)
 
 
 def krippendorff_alpha(ratings: np.ndarray, how: Resampling) -> Agreement:

@@ -1,4 +1,4 @@
-"""Direction of bias amplification: requested task to perceived attribute, or the reverse."""
+"""Bias amplification from the requested task to the perceived attribute."""
 
 from __future__ import annotations
 
@@ -127,17 +127,3 @@ def task_to_attribute(training: np.ndarray, predicted: np.ndarray, how: Resampli
     interval = _limits(training, predicted, known, how)
     reason = "some tasks have no images in one of the tables" if unknown else ""
     return Directional(interval, pairs, unknown, reason)
-
-
-def attribute_to_task(training: np.ndarray, predicted: np.ndarray, how: Resampling) -> Directional:
-    """BiasAmp A -> T: does the attribute asked for amplify what is shown? -1..1, 0 for no change.
-
-    As `task_to_attribute` with the roles exchanged: `predicted` int[A, T] or int[C, A, T] counts
-    the model's images by attribute asked for and task perceived, and P(t | a) is compared.
-    """
-    turned = task_to_attribute(
-        np.swapaxes(_counts(training, (2,)), -1, -2),
-        np.swapaxes(_counts(predicted, (2, 3)), -1, -2), how,
-    )  # fmt: skip
-    reason = turned.reason.replace("task", "attribute")
-    return Directional(turned.interval, turned.pairs.T, turned.unknown, reason)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import binom, entropy
+from scipy.stats import binom
 
 Distance = Callable[[np.ndarray, np.ndarray], float]
 
@@ -17,25 +17,6 @@ Distance = Callable[[np.ndarray, np.ndarray], float]
 def total_variation(p: np.ndarray, q: np.ndarray) -> float:
     """Half the sum of absolute differences, 0..1; NaN where either is all 0 (no images)."""
     return float(np.abs(p - q).sum() / 2) if p.any() and q.any() else math.nan
-
-
-def kl(p: np.ndarray, q: np.ndarray) -> float:
-    """Kullback-Leibler divergence of p from q in bits; infinite where q lacks a class of p."""
-    return float(entropy(p, q, base=2))
-
-
-def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
-    """Jensen-Shannon divergence in bits, 0..1 (Lin 1991; the divergence, not its root)."""
-    middle = (p + q) / 2
-    return float((entropy(p, middle, base=2) + entropy(q, middle, base=2)) / 2)
-
-
-def normalised_entropy(p: np.ndarray) -> float:
-    """Entropy over its maximum for the fixed class list, 0 (one class) to 1 (even).
-
-    NaN for a list of fewer than two classes, which cannot be uneven.
-    """
-    return float(entropy(p) / math.log(len(p))) if len(p) > 1 else math.nan
 
 
 def gap_floor(n: int, share: float) -> float:

@@ -17,43 +17,6 @@ from audit.stats.correction import Confusion
 from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.proportions import wilson
 
-ENOUGH_LABELS, ENOUGH_DISAGREEMENTS = 100, 10
-"""Labels, and disagreements per class, below which normal limits are too narrow."""
-
-
-@dataclass(frozen=True)
-class Supply:
-    """Labels and the disagreements among them, int[K] by predicted class."""
-
-    labelled: np.ndarray
-    disagreements: np.ndarray
-
-    @property
-    def thin(self) -> tuple[int, ...]:
-        """Predicted classes with fewer than ten labelled disagreements.
-
-        There the labels say little about the classifier's errors, and intervals based on a normal
-        approximation of them (`ppi_mean`) cover less than they claim.
-        """
-        return tuple(int(k) for k in np.flatnonzero(self.disagreements < ENOUGH_DISAGREEMENTS))
-
-    @property
-    def enough_for_ppi(self) -> bool:
-        """At least 100 labels in all and no thin class."""
-        return int(self.labelled.sum()) >= ENOUGH_LABELS and not self.thin
-
-
-def supply(labels: np.ndarray, predicted: np.ndarray, classes: int) -> Supply:
-    """How much labels int[n] say about predictions int[n] of the same images.
-
-    Raises ValueError where the two differ in length or contain anything but 0..classes - 1.
-    """
-    labels, predicted = _checked(labels, predicted, classes)
-    return Supply(
-        np.bincount(predicted, minlength=classes),
-        np.bincount(predicted[labels != predicted], minlength=classes),
-    )
-
 
 def _checked(
     labels: np.ndarray, predicted: np.ndarray, classes: int
@@ -87,9 +50,10 @@ def ppi_mean(
     predictions for the others: w mean(unlabelled) + mean(labels - w predicted), with the normal
     interval of its two variances, clipped to 0..1. `weight` 1 is PPI, 0 the labels alone, None the
     estimated weight of smallest variance (PPI++, Angelopoulos, Duchi & Zrnic 2023,
-    arXiv:2311.01453). Too narrow for rare classes and few labels: see `Supply`. Unknown without two
-    labels and an unlabelled image, or where something is missing. Raises ValueError where labels
-    and predictions differ in length.
+    arXiv:2311.01453). Normal limits are too narrow for rare classes and few labels: below about 100
+    labels, or 10 disagreements of a predicted class. Unknown without two labels and an unlabelled
+    image, or where something is missing. Raises ValueError where labels and predictions differ in
+    length.
     """
     y, f, g = (np.asarray(v, float) for v in (labels, predicted, unlabelled))
     if len(y) != len(f):

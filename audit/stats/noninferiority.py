@@ -83,14 +83,3 @@ def share_change(
     low = plain.estimate - wider * (plain.estimate - plain.low)
     high = plain.estimate + wider * (plain.high - plain.estimate)
     return Interval(plain.estimate, max(low, -1.0), min(high, 1.0))
-
-
-def non_inferior(differences: np.ndarray, clusters: np.ndarray, margin: float) -> NonInferiority:
-    """Whether a mean for which more is better fell by less than `margin`, in its unit.
-
-    Differences float[n] are after less before, on pairs; clusters int[n]. Raises ValueError for a
-    margin of 0 or less, or a missing difference.
-    """
-    if not margin > 0:
-        raise ValueError(f"A margin must be above 0, not {margin}.")
-    return NonInferiority(mean_change(differences, clusters), margin)

@@ -28,17 +28,9 @@ def _binomial(k: float, n: float, level: float, method: str) -> Interval:
 def wilson(k: float, n: float, level: float = 0.95) -> Interval:
     """Score interval of a share k / n (Wilson 1927, JASA 22:209); unknown for n = 0.
 
-    Raises ValueError where k is outside 0..n, as do the other two.
+    Raises ValueError where k is outside 0..n, as does `clopper_pearson`.
     """
     return _binomial(k, n, level, "wilson")
-
-
-def jeffreys(k: int, n: int, level: float = 0.95) -> Interval:
-    """Equal-tailed interval under Jeffreys' prior (Brown, Cai & DasGupta 2001, sec. 3.1.3).
-
-    As there, the lower limit is 0 for k = 0 and the upper one 1 for k = n.
-    """
-    return _binomial(k, n, level, "jeffreys")
 
 
 def clopper_pearson(k: int, n: int, level: float = 0.95) -> Interval:

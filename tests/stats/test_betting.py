@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from audit.stats.betting import Betting, MeanSequence, begin, begin_shares
+from audit.stats.betting import Betting, MeanSequence, begin
 from audit.stats.proportions import wilson
 
 FIXED_PLAN = 385  # images for a half-width of .05 at worst, z^2 / 4 / .05^2
@@ -169,30 +169,6 @@ def test_tuned_bets_are_narrower_at_the_precision_than_plugged_in_ones() -> None
     assert widths["tuned"] < widths["plug-in"]
 
 
-def test_shares_of_several_classes_hold_at_once() -> None:
-    """With the union bound all four shares are covered together; labels are counted right."""
-    rng, truth, wrong = np.random.default_rng(9), np.array([0.7, 0.2, 0.06, 0.04]), 0
-    plan = Betting(candidates=51)
-    for _ in range(150):
-        got = begin_shares(4, plan).update(rng.choice(4, 300, p=truth)).intervals
-        wrong += any(not i.low < t < i.high for i, t in zip(got, truth, strict=True))
-    assert wrong <= binom.ppf(0.999, 150, 0.05)
-    labels = np.array([0, 0, 1, 3, 0])
-    got = begin_shares(4, plan).update(labels)
-    assert [i.estimate for i in got.intervals] == [0.6, 0.2, 0.0, 0.2]
-    assert not got.stop
-
-
-def test_the_union_bound_costs_width_and_two_classes_need_none() -> None:
-    """Simultaneous limits are those of the stricter level; two classes share one sequence."""
-    labels = np.random.default_rng(10).integers(0, 3, 200)
-    joint, each = (begin_shares(3, simultaneous=s).update(labels).intervals for s in (True, False))
-    strict = begin(Betting(level=1 - 0.05 / 3)).update(labels == 1).interval
-    assert joint[1] == strict
-    assert joint[1].low <= each[1].low <= each[1].high <= joint[1].high
-    assert begin_shares(2).classes[0].plan.level == 0.95
-
-
 def test_many_values_at_once_are_the_same_as_in_parts() -> None:
     """More values than are bet on at a time."""
     x = np.random.default_rng(12).random(1500) < 0.2
@@ -211,13 +187,10 @@ def test_values_that_change_their_mean_can_leave_no_candidate() -> None:
 
 
 def test_what_cannot_be_is_refused() -> None:
-    """Missing or impossible values and labels, and plans without sense."""
+    """Missing or impossible values, and plans without sense."""
     for bad in ([0.5, math.nan], [1.2], [-0.1]):
         with pytest.raises(ValueError, match=r"lie in 0\.\.1"):
             begin().update(np.array(bad))
-    for label in ([3], [-1]):
-        with pytest.raises(ValueError, match=r"must be 0\.\.2"):
-            begin_shares(3).update(np.array(label))
     for plan in ({"level": 1.0}, {"cap": 1.0}, {"precision": 0.5}):
         with pytest.raises(ValueError, match="Level and cap"):
             Betting(**plan)

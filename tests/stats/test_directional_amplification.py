@@ -39,7 +39,7 @@ def table(a: np.ndarray, t: np.ndarray, shape: tuple[int, int] = (3, 4)) -> np.n
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_both_directions_are_the_definition_s(seed: int) -> None:
+def test_the_estimate_is_the_definition_s(seed: int) -> None:
     """Random images of three attributes and four tasks, counted one by one."""
     rng = np.random.default_rng(seed)
     a, t, a2, t2 = (rng.integers(0, k, 300) for k in (3, 4, 3, 4))
@@ -47,16 +47,14 @@ def test_both_directions_are_the_definition_s(seed: int) -> None:
     one = da.task_to_attribute(table(a, t), table(a2, t2), how())
     assert one.interval.estimate == pytest.approx(definition(a, t, a2, t2))
     assert one.pairs.mean() == pytest.approx(one.interval.estimate)
-    other = da.attribute_to_task(table(a, t), table(a2, t2), how())
-    assert other.interval.estimate == pytest.approx(definition(t, a, t2, a2))
-    assert other.pairs.shape == (3, 4)
+    assert one.pairs.shape == (3, 4)
 
 
 @pytest.mark.parametrize("painting", [0, 10, 20, 30, 36, 40])
 def test_the_paper_s_painters(painting: int) -> None:
-    """Fig. 2: straight from -.375, no woman paints, over 0, as in training, to .125, all do."""
-    model = np.array([[painting, 40 - painting], [10, 30]])
-    found = da.attribute_to_task(PAINT, model, how(census=True))
+    """Fig. 2 with its roles exchanged: straight from -.375 over 0, as in training, to .125."""
+    model = np.array([[painting, 10], [40 - painting, 30]])
+    found = da.task_to_attribute(PAINT, model, how(census=True))
     assert found.interval.estimate == pytest.approx((painting - 30) / 80)
     assert found.interval.low <= found.interval.estimate <= found.interval.high
 
@@ -163,10 +161,10 @@ def test_what_no_table_shows_is_left_out() -> None:
     assert np.isnan(found.pairs[:, 2:]).all()
     assert found.interval.estimate == pytest.approx(0.1)
     assert "tasks have no images" in found.reason
-    nothing = da.attribute_to_task(training, 0 * model, how())
+    nothing = da.task_to_attribute(training, 0 * model, how())
     assert math.isnan(nothing.interval.estimate)
     assert math.isnan(nothing.interval.low)
-    assert "no attribute" in nothing.reason
+    assert "no task" in nothing.reason
     for wrong in (model * 0.5, -model, model[:, :3], model.ravel()):
         with pytest.raises(ValueError, match=r"Counts|Shapes"):
             da.task_to_attribute(training, wrong, how())

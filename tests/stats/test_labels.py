@@ -194,27 +194,9 @@ def test_corrected_shares_take_a_weighted_confusion() -> None:
     assert np.mean(hits, axis=0).min() >= 0.9
 
 
-def test_thin_labels_are_flagged() -> None:
-    """Fewer than ten disagreements of a predicted class, or fewer than 100 labels, are too few."""
-    predicted = np.repeat([0, 1], [80, 40])
-    labels = predicted.copy()
-    labels[:12] = 1
-    labels[80:89] = 0
-    got = few.supply(labels, predicted, 2)
-    assert list(got.labelled) == [80, 40]
-    assert list(got.disagreements) == [12, 9]
-    assert got.thin == (1,)
-    assert not got.enough_for_ppi
-    labels[89] = 0
-    assert few.supply(labels, predicted, 2).enough_for_ppi
-    assert not few.supply(labels[30:], predicted[30:], 2).enough_for_ppi
-
-
 def test_labels_that_cannot_be_are_refused() -> None:
     """Unequal lengths, unknown classes, and more labels than images."""
     for y, f in (([0, 1], [0]), ([0, 2], [0, 1]), ([0, -1], [0, 1])):
-        with pytest.raises(ValueError, match="must pair up"):
-            few.supply(np.array(y), np.array(f), 2)
         with pytest.raises(ValueError, match="must pair up"):
             few.stratified_share(np.array(y), np.array(f), np.array([5, 5]), 0)
     with pytest.raises(ValueError, match="more labels than images"):

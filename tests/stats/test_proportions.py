@@ -10,14 +10,14 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta, binomtest, bootstrap, f_oneway
+from scipy.stats import binomtest, bootstrap, f_oneway
 
 from audit.stats import proportions
 from audit.stats.decisions import verdict
 from audit.stats.interval import Interval
 
 COUNTS = [(0, 10), (3, 10), (10, 10), (5, 250), (1, 1), (0, 1), (0, 7), (60, 60)]
-BINOMIAL = [proportions.wilson, proportions.jeffreys, proportions.clopper_pearson]
+BINOMIAL = [proportions.wilson, proportions.clopper_pearson]
 Estimator = Callable[[int, int], Interval]
 
 
@@ -29,14 +29,6 @@ def test_wilson_and_clopper_pearson_equal_scipys(k: int, n: int) -> None:
         got = ours(k, n)
         assert (got.low, got.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
         assert got.estimate == k / n
-
-
-def test_jeffreys_is_the_beta_posterior_with_closed_ends() -> None:
-    """Quantiles of Beta(k + 1/2, n - k + 1/2), but 0 for no success and 1 for no failure."""
-    low, high = beta.ppf([0.025, 0.975], 3.5, 7.5)
-    assert proportions.jeffreys(3, 10) == Interval(0.3, pytest.approx(low), pytest.approx(high))
-    assert proportions.jeffreys(0, 10).low == 0
-    assert proportions.jeffreys(10, 10).high == 1
 
 
 @given(st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -81,7 +73,7 @@ def test_no_images_are_no_information() -> None:
         assert math.isnan(interval.estimate)
         assert math.isnan(interval.low)
         assert math.isnan(interval.high)
-    assert len(unknown) == 7
+    assert len(unknown) == 6
     assert math.isnan(proportions.effective_n(np.empty(0), np.empty(0)))
     assert all(math.isnan(x) for x in proportions.worst_case(0, 0, 0))
 

@@ -14,18 +14,6 @@ from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.proportions import wilson
 
 
-@dataclass(frozen=True)
-class Curve:
-    """Selective risk at every confidence that occurs, from the most confident image to all."""
-
-    thresholds: np.ndarray
-    """float[m], falling: images at least this confident keep their label."""
-    coverage: np.ndarray
-    """float[m], rising to 1: share of the images that keep their label."""
-    risk: np.ndarray
-    """float[m], 0..1: share of wrong labels among these."""
-
-
 def _checked(confidence: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     confidence, wrong = np.asarray(confidence, float), np.asarray(wrong, float)
     if confidence.shape != wrong.shape or confidence.ndim != 1:
@@ -33,45 +21,6 @@ def _checked(confidence: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.
     if not np.isfinite(confidence).all() or not np.isin(wrong, (0, 1)).all():
         raise ValueError("Confidences must be known, and an error is 0 or 1.")
     return confidence, wrong
-
-
-def risk_coverage(confidence: np.ndarray, wrong: np.ndarray) -> Curve:
-    """Risk-coverage curve of a classifier that abstains below a confidence.
-
-    `confidence` float[n] and `wrong` bool[n] of the same images, all with a known label. Equal
-    confidences keep or lose their labels together, so each point corresponds to a threshold
-    (El-Yaniv & Wiener 2010, JMLR 11:1605). Empty for no images. Raises ValueError where the two do
-    not pair up or something is missing.
-    """
-    confidence, wrong = _checked(confidence, wrong)
-    levels, place = np.unique(-confidence, return_inverse=True)
-    kept = np.cumsum(np.bincount(place, minlength=len(levels)))
-    errors = np.cumsum(np.bincount(place, wrong, minlength=len(levels)))
-    return Curve(-levels, kept / max(len(confidence), 1), errors / np.maximum(kept, 1))
-
-
-def aurc(confidence: np.ndarray, wrong: np.ndarray) -> float:
-    """Area under the risk-coverage curve, 0..1: mean risk over coverages 1/n, 2/n, ..., 1.
-
-    As Geifman, Uziel & El-Yaniv (2019, ICLR, sec. 3); lower is better, and without information in
-    the confidences it is the error rate. Among equal confidences the mean over all orders, so the
-    order of the rows does not matter. NaN for no images. Raises ValueError as `risk_coverage`.
-    """
-    confidence, wrong = _checked(confidence, wrong)
-    if not len(wrong):
-        return math.nan
-    _, place = np.unique(-confidence, return_inverse=True)
-    expected = (np.bincount(place, wrong) / np.bincount(place))[np.sort(place)]
-    return float((np.cumsum(expected) / np.arange(1, len(wrong) + 1)).mean())
-
-
-def excess_aurc(confidence: np.ndarray, wrong: np.ndarray) -> float:
-    """E-AURC, at least 0: `aurc` less its value if all errors had the lowest confidences.
-
-    As Geifman, Uziel & El-Yaniv (2019, ICLR, eq. 3), with the best value computed as a sum, not
-    approximated.
-    """
-    return aurc(confidence, wrong) - aurc(-np.asarray(wrong, float), wrong)
 
 
 @dataclass(frozen=True)
@@ -113,7 +62,8 @@ def guaranteed_threshold(
     of the grid's thresholds (Bonferroni) in place of their search over log2 n steps: the search
     takes its thresholds from the data, where a tail bound for a fixed threshold guarantees less
     than it seems to. All bounds are valid at once, so any of them may be chosen. Raises ValueError
-    as `risk_coverage` does, and for an empty grid or a risk or delta outside 0..1.
+    where the two do not pair up or a value is missing, for an empty grid, and for a risk or delta
+    outside 0..1.
     """
     confidence, wrong = _checked(confidence, wrong)
     grid = np.unique(np.asarray(grid, float))

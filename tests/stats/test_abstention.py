@@ -1,4 +1,4 @@
-"""Risk falls as coverage does, guarantees are kept, and abstention that differs is seen."""
+"""Guarantees of an abstaining classifier are kept, and abstention that differs is seen."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import binom, chi2_contingency, fisher_exact
-from sklearn.metrics import accuracy_score
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from audit.stats import risk_coverage as rc
+from audit.stats import abstention as ab
 
 GRID = np.arange(0.5, 1.0, 0.05)
 
@@ -27,54 +26,13 @@ def true_risk(threshold: float, skill: float = 2.0) -> float:
     return float((2 * (1 - threshold)) ** skill / (2 * (skill + 1)))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_curve_is_that_of_the_kept_images(seed: int) -> None:
-    """Point by point with sklearn's accuracy, ties kept or lost together."""
-    rng = np.random.default_rng(seed)
-    c, wrong = answers(rng, 120)
-    c = np.round(c, 1 + seed % 2)
-    curve = rc.risk_coverage(c, wrong)
-    assert len(curve.thresholds) == len(np.unique(c))
-    for t, cover, risk in zip(curve.thresholds, curve.coverage, curve.risk, strict=True):
-        keep = c >= t
-        assert cover == pytest.approx(keep.mean())
-        assert risk == pytest.approx(1 - accuracy_score(np.zeros(keep.sum()), wrong[keep]))
-    assert curve.coverage[-1] == 1
-    assert (np.diff(curve.thresholds) < 0).all()
-
-
-def test_area_is_the_mean_over_orders_of_ties() -> None:
-    """By looking at every order of equal confidences; without information, the error rate."""
-    c, wrong = np.array([0.9, 0.7, 0.7, 0.7, 0.6]), np.array([0, 1, 0, 1, 0])
-    areas = []
-    for middle in itertools.permutations([1, 2, 3]):
-        e = wrong[[0, *middle, 4]]
-        areas.append(np.mean([e[:k].mean() for k in range(1, 6)]))
-    assert rc.aurc(c, wrong) == pytest.approx(np.mean(areas))
-    assert rc.aurc(np.ones(5), wrong) == pytest.approx(wrong.mean())
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_area_is_that_of_closed_forms(seed: int) -> None:
-    """Many images: the integral of the true risk; the best order: r + (1 - r) ln(1 - r)."""
-    rng = np.random.default_rng(seed)
-    c, wrong = answers(rng, 20_000)
-    # Coverage x lies above the threshold 1 - x / 2, with risk x^2 / 6: 1/18 in all.
-    assert rc.aurc(c, wrong) == pytest.approx(1 / 18, abs=0.004)
-    r = wrong.mean()
-    best = r + (1 - r) * math.log(1 - r)
-    assert rc.aurc(-wrong.astype(float), wrong) == pytest.approx(best, abs=1e-3)
-    assert rc.excess_aurc(c, wrong) == pytest.approx(1 / 18 - best, abs=0.004)
-    assert rc.excess_aurc(1 - wrong, wrong) == 0
-
-
 def test_bound_is_the_binomial_tail_inverted() -> None:
     """At the bound so few errors have probability delta; without errors 1 - delta^(1/n)."""
     errors, n = np.array([0, 3, 17]), np.array([40, 50, 60])
-    bound = rc.upper_bound(errors, n, 0.03)
+    bound = ab.upper_bound(errors, n, 0.03)
     assert binom.cdf(errors, n, bound) == pytest.approx(0.03)
     assert bound[0] == pytest.approx(1 - 0.03 ** (1 / 40))
-    assert rc.upper_bound(np.array([5, 0]), np.array([5, 0]), 0.1).tolist() == [1, 1]
+    assert ab.upper_bound(np.array([5, 0]), np.array([5, 0]), 0.1).tolist() == [1, 1]
 
 
 def test_guarantee_is_kept_where_the_naive_choice_breaks_it() -> None:
@@ -83,10 +41,11 @@ def test_guarantee_is_kept_where_the_naive_choice_breaks_it() -> None:
     delta, risk, naive, found = 0.1, true_risk(0.7), [], []
     for _ in range(600):
         c, wrong = answers(rng, 300)
-        t = rc.guaranteed_threshold(c, wrong, GRID, risk, delta)
+        t = ab.guaranteed_threshold(c, wrong, GRID, risk, delta)
         found.append(math.isfinite(t.threshold) and true_risk(t.threshold) > risk + 1e-9)
-        curve = rc.risk_coverage(c, wrong)
-        good = curve.thresholds[curve.risk <= risk]
+        order = np.argsort(-c)
+        seen = np.cumsum(wrong[order]) / np.arange(1, 301)
+        good = c[order][seen <= risk]
         naive.append(len(good) > 0 and true_risk(good.min()) > risk + 1e-9)
         if math.isfinite(t.threshold):
             assert t.risk <= t.bound <= risk
@@ -101,7 +60,7 @@ def test_guarantee_is_kept_where_confidence_says_nothing() -> None:
     broken = 0
     for _ in range(400):
         c, wrong = rng.uniform(0.5, 1, 800), rng.random(800) < 0.101
-        found = rc.guaranteed_threshold(c, wrong, GRID, 0.1, 0.1)
+        found = ab.guaranteed_threshold(c, wrong, GRID, 0.1, 0.1)
         broken += math.isfinite(found.threshold)
     assert 0 < broken / 400 <= 0.1
 
@@ -109,10 +68,10 @@ def test_guarantee_is_kept_where_confidence_says_nothing() -> None:
 def test_more_data_bring_the_lowest_threshold_nearer() -> None:
     """With 20,000 images the threshold is the grid's first at or above the true one."""
     c, wrong = answers(np.random.default_rng(5), 20_000)
-    found = rc.guaranteed_threshold(c, wrong, GRID, true_risk(0.72))
+    found = ab.guaranteed_threshold(c, wrong, GRID, true_risk(0.72))
     assert found.threshold == pytest.approx(0.75)
     assert found.coverage.low < 0.5 < found.coverage.high
-    few = rc.guaranteed_threshold(c[:30], wrong[:30] * 0, GRID, 0.05)
+    few = ab.guaranteed_threshold(c[:30], wrong[:30] * 0, GRID, 0.05)
     assert math.isnan(few.threshold)
     # The smallest n for which no errors would be enough, by the tail itself.
     need = next(n for n in range(1, 999) if 0.95**n <= 0.05 / len(GRID))
@@ -124,11 +83,11 @@ def test_p_is_that_of_scipy(seed: int) -> None:
     """Two groups: Fisher. Many images: chi-square. Few: a draw with the same margins."""
     rng = np.random.default_rng(seed)
     two = rng.binomial(30, 0.2, 2)
-    ours = rc.differential_missingness(two, np.array([30, 30]), rng)
+    ours = ab.differential_missingness(two, np.array([30, 30]), rng)
     assert ours.method == "Fisher"
     assert ours.p == pytest.approx(fisher_exact([two, 30 - two]).pvalue)
     four, n = rng.binomial(100, [0.2, 0.2, 0.3, 0.25]), np.full(4, 100)
-    ours = rc.differential_missingness(four, n, rng)
+    ours = ab.differential_missingness(four, n, rng)
     assert ours.method == "chi-square"
     assert ours.p == pytest.approx(chi2_contingency([four, n - four]).pvalue)
 
@@ -145,7 +104,7 @@ def test_drawn_p_is_the_exact_one() -> None:
         if sum(table) == missing.sum() and distance(table) >= distance(tuple(missing)) - 1e-9:
             ways = math.prod(math.comb(t, k) for t, k in zip(totals, table, strict=True))
             exact += ways / math.comb(int(totals.sum()), int(missing.sum()))
-    ours = rc.differential_missingness(missing, totals, np.random.default_rng(1))
+    ours = ab.differential_missingness(missing, totals, np.random.default_rng(1))
     assert ours.method == "chi-square, drawn"
     assert ours.p == pytest.approx(exact, abs=0.015)
 
@@ -153,7 +112,7 @@ def test_drawn_p_is_the_exact_one() -> None:
 def test_largest_difference_is_newcombe_s_for_all_pairs_at_once() -> None:
     """Three groups: the limits of the largest pair are statsmodels' at a third of alpha."""
     missing, totals = np.array([30, 5, 12]), np.array([80, 60, 70])
-    found = rc.differential_missingness(missing, totals, np.random.default_rng(0))
+    found = ab.differential_missingness(missing, totals, np.random.default_rng(0))
     theirs = confint_proportions_2indep(30, 80, 5, 60, method="newcomb", alpha=0.05 / 3)
     assert found.pair == (0, 1)
     assert found.difference.estimate == pytest.approx(30 / 80 - 5 / 60)
@@ -165,7 +124,7 @@ def test_groups_that_do_not_differ_are_held_to_what_chance_makes() -> None:
     rng = np.random.default_rng(6)
     totals, ps, held, gaps, floors = np.array([60, 80, 40, 60, 90]), [], [], [], []
     for _ in range(300):
-        found = rc.differential_missingness(rng.binomial(totals, 0.2), totals, rng)
+        found = ab.differential_missingness(rng.binomial(totals, 0.2), totals, rng)
         ps.append(found.p)
         held.append(found.difference.low <= 0)
         gaps.append(found.difference.estimate)
@@ -179,15 +138,12 @@ def test_groups_that_do_not_differ_are_held_to_what_chance_makes() -> None:
 def test_nothing_known_says_nothing() -> None:
     """No images, one group, every image with a label: unknown, and never a difference."""
     rng = np.random.default_rng(0)
-    empty = rc.risk_coverage(np.zeros(0), np.zeros(0))
-    assert len(empty.risk) == 0
-    assert math.isnan(rc.aurc(np.zeros(0), np.zeros(0)))
-    assert math.isnan(rc.guaranteed_threshold(np.zeros(0), np.zeros(0), GRID, 0.1).bound)
-    alone = rc.differential_missingness(np.array([3, 0]), np.array([9, 0]), rng)
+    assert math.isnan(ab.guaranteed_threshold(np.zeros(0), np.zeros(0), GRID, 0.1).bound)
+    alone = ab.differential_missingness(np.array([3, 0]), np.array([9, 0]), rng)
     assert math.isnan(alone.p)
     assert math.isnan(alone.shares[1].estimate)
     assert math.isnan(alone.difference.high)
-    full = rc.differential_missingness(np.array([0, 0, 0]), np.array([20, 30, 0]), rng)
+    full = ab.differential_missingness(np.array([0, 0, 0]), np.array([20, 30, 0]), rng)
     assert math.isnan(full.p)
     assert (full.difference.estimate, full.floor) == (0, 0)
     assert full.difference.low < 0 < full.difference.high
@@ -198,8 +154,8 @@ def test_impossible_input_is_refused() -> None:
     one, two = np.ones(1), np.ones(2)
     for c, e in ((one, two), (two * np.nan, two), (two, two * 0.5)):
         with pytest.raises(ValueError, match=r"pair up|known"):
-            rc.risk_coverage(c, e)
+            ab.guaranteed_threshold(c, e, GRID, 0.1)
     with pytest.raises(ValueError, match="grid"):
-        rc.guaranteed_threshold(two, two, np.zeros(0), 0.1)
+        ab.guaranteed_threshold(two, two, np.zeros(0), 0.1)
     with pytest.raises(ValueError, match="between"):
-        rc.differential_missingness(np.array([3]), np.array([2]), np.random.default_rng(0))
+        ab.differential_missingness(np.array([3]), np.array([2]), np.random.default_rng(0))
