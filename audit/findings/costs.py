@@ -26,7 +26,7 @@ from audit.findings.pairs import (
     unknown,
 )
 from audit.records import Attribute, Finding
-from audit.stats.image_quality import jackknife
+from audit.stats.jackknife import jackknife
 
 SWAPS = 499
 

@@ -20,8 +20,8 @@ from audit.findings.representation import observed
 from audit.findings.wording import percent
 from audit.records import Attribute, Finding, Reference
 from audit.stats.floors import distance_floor, total_variation
-from audit.stats.image_quality import jackknife
 from audit.stats.interval import UNKNOWN, Interval
+from audit.stats.jackknife import jackknife
 from audit.stats.noninferiority import share_change
 from audit.stats.proportions import effective_n, intraclass, wilson
 
