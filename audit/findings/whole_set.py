@@ -35,7 +35,16 @@ from audit.stats.permutation_copying import (
     zu_statistic,
 )
 from audit.stats.proportions import cluster_bootstrap, effective_n, wilson
-from audit.stats.whole_set import CELL, authentic, authenticity, spread, z_of_u
+from audit.stats.whole_set import (
+    CELL,
+    Cells,
+    Distances,
+    authentic,
+    authenticity,
+    distances,
+    prdc,
+    spread,
+)
 
 LEAST = 50
 """Images that each set needs for a result."""
@@ -171,31 +180,10 @@ def _permuted(f: Finding, sets: _Sets, got: Calibrated, usual: float) -> Finding
                    method=method)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Distances:
-    """Nearest training distances within cells: of generated and of held-out images."""
-
-    made: np.ndarray
-    made_cells: np.ndarray
-    held: np.ndarray
-    held_cells: np.ndarray
-
-    def score(self, made: np.ndarray, held: np.ndarray, least: int) -> float:
-        """C_T of the images at these indices; Zu with one cell."""
-        cells, held_cells = self.made_cells[made], self.held_cells[held]
-        total = weights = 0.0
-        for cell in np.unique(self.made_cells):
-            here, real = made[cells == cell], held[held_cells == cell]
-            if len(here) > least and len(real):
-                total += len(real) * z_of_u(self.made[here], self.held[real])
-                weights += len(real)
-        return total / weights if weights else math.nan
-
-
-def _resampled(sets: _Sets, found: _Distances, least: int, rng: np.random.Generator) -> Interval:
+def _resampled(sets: _Sets, found: Distances, least: int, rng: np.random.Generator) -> Interval:
     """Percentile interval, resampling whole clusters of generated images, and held-out images."""
     every, held = np.arange(len(sets.made)), np.arange(len(sets.held))
-    estimate = found.score(every, held, least)
+    estimate = found.c_t(every, held, least)
     members = np.split(np.argsort(sets.clusters, kind="stable"),
                        np.cumsum(np.bincount(sets.clusters))[:-1])  # fmt: skip
     if len(members) < 2 or not math.isfinite(estimate):
@@ -203,21 +191,20 @@ def _resampled(sets: _Sets, found: _Distances, least: int, rng: np.random.Genera
     scores = []
     for _ in range(RESAMPLES):
         picks = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-        scores.append(found.score(picks, rng.integers(len(held), size=len(held)), least))
+        scores.append(found.c_t(picks, rng.integers(len(held), size=len(held)), least))
     low, high = np.nanquantile(scores, (0.025, 0.975))
     return Interval(estimate, float(low), float(high))
 
 
 def _zu(sets: _Sets) -> Finding:
     rng = sets.rng("zu")
-    made, held = (nearest(s, sets.train)[0][:, 0] for s in (sets.made, sets.held))
-    one = [np.zeros(len(s), int) for s in (made, held)]
-    ci = _resampled(sets, _Distances(made, one[0], held, one[1]), 0, rng)
+    found = distances(sets.train, sets.held, sets.made)
+    ci = _resampled(sets, found, 0, rng)
     pool = Pool.of(sets.references, sets.made)
     got = calibrate(zu_statistic(pool), sets.labels, rng, DRAWS)
     method = "Mann-Whitney U of nearest distances; cluster bootstrap by prompt"
     f = replace(_finding(sets, "zu", ci, method, ""),
-                n_effective=effective_n(made, sets.clusters))  # fmt: skip
+                n_effective=effective_n(found.made, sets.clusters))  # fmt: skip
     return _permuted(f, sets, got, got.middle)
 
 
@@ -229,7 +216,8 @@ def _c_t(sets: _Sets) -> Finding:
     means = KMeans(CELLS, n_init=10, random_state=sets.seed).fit(real)
     at, made_at = means.labels_, means.predict(made)
     train = sets.labels
-    found = _within(real[train], at[train], real[~train], at[~train], (made, made_at))
+    cells = Cells(at[train], at[~train], made_at)
+    found = distances(real[train], real[~train], made, cells)
     ci = _resampled(sets, found, CELL, rng)
     if not math.isfinite(ci.estimate):
         return _unknown(sets, "c_t", f"no cell holds more than {CELL} generated images")
@@ -241,22 +229,6 @@ def _c_t(sets: _Sets) -> Finding:
     f = replace(_finding(sets, "c_t", ci, method, ""),
                 n_effective=effective_n(found.made, sets.clusters))  # fmt: skip
     return _permuted(f, sets, got, got.middle)
-
-
-def _within(
-    train: np.ndarray, train_at: np.ndarray, held: np.ndarray, held_at: np.ndarray,
-    generated: tuple[np.ndarray, np.ndarray],
-) -> _Distances:  # fmt: skip
-    """Nearest distances to training images of the same cell."""
-
-    def near(images: np.ndarray, at: np.ndarray) -> np.ndarray:
-        out = np.full(len(images), math.inf)  # infinitely far in a cell without a training image
-        for cell in np.unique(at):
-            if (train_at == cell).any():
-                out[at == cell] = nearest(images[at == cell], train[train_at == cell])[0][:, 0]
-        return out
-
-    return _Distances(near(*generated), generated[1], near(held, held_at), held_at)
 
 
 def _share(sets: _Sets, hits: np.ndarray, rng: np.random.Generator) -> tuple[Interval, str]:
@@ -290,10 +262,10 @@ def _prdc(sets: _Sets) -> list[Finding]:
     parts = vars(spread(sets.train, sets.made, NEIGHBOURS))
     size = min(len(sets.held), len(sets.made))
     twins = sets.held[np.sort(sets.rng("precision").permutation(len(sets.held))[:size])]
-    usual = vars(spread(sets.train, twins, NEIGHBOURS))
+    usual = prdc(sets.train, twins, NEIGHBOURS)
     out = []
     for name, part in zip(("precision", "density", "recall", "coverage"), parts, strict=True):
-        values, target = parts[part], float(np.mean(usual[part]))
+        values, target = parts[part], float(getattr(usual, name))
         by_image = name in ("precision", "density")
         units = sets if by_image else replace(sets, clusters=np.arange(len(values)))
         ci, method = _share(units, values, sets.rng(name))

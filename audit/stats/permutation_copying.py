@@ -90,7 +90,7 @@ class Pool:
 
 
 def zu_statistic(pool: Pool) -> Statistic:
-    """`whole_set.zu` of the generated images, with the rest of the reference images held out."""
+    """Zu of the generated images, with the rest of the reference images held out."""
 
     def score(train: np.ndarray) -> float:
         held = np.flatnonzero(~train)
@@ -102,7 +102,7 @@ def zu_statistic(pool: Pool) -> Statistic:
 def c_t_statistic(
     references: np.ndarray, gen: np.ndarray, real_cells: np.ndarray, gen_cells: np.ndarray
 ) -> Statistic:
-    """`whole_set.c_t` with fixed cells, which must not depend on the labels.
+    """C_T (`whole_set.Distances`) with fixed cells, which must not depend on the labels.
 
     `references` float[N, d], `gen` float[m, d], `real_cells` int[N], `gen_cells` int[m]: find the
     cells from all reference images, not from the training images alone. A cell left without

@@ -32,48 +32,68 @@ def z_of_u(made: np.ndarray, held: np.ndarray) -> float:
     return float((u - (n * m / 2 - 0.5)) / math.sqrt(n * m * (n + m + 1) / 12))
 
 
-def zu(test: np.ndarray, gen: np.ndarray, train: np.ndarray) -> float:
-    """Z of nearest training distances, generated against held-out (Meehan et al. 2020, sec. 3.1).
+@dataclass(frozen=True)
+class Cells:
+    """The cell of each image, from 0: int[l] of training, int[n] held-out, int[m] generated."""
 
-    `test` float[n, d], `gen` float[m, d], `train` float[l, d]. NaN where a set is empty.
-    """
-    test, gen, train = check(test, gen, train)
-    if not (len(test) and len(gen) and len(train)):
-        return math.nan
-    return z_of_u(nearest(gen, train)[0][:, 0], nearest(test, train)[0][:, 0])
+    train: np.ndarray
+    held: np.ndarray
+    made: np.ndarray
 
 
 @dataclass(frozen=True)
-class Cells:
-    """The cell of each image, from 0: int[n] of held-out, int[m] of generated, int[l] training."""
+class Distances:
+    """Distances to the nearest training image of the same cell; NaN in a cell without one.
 
-    test: np.ndarray
-    gen: np.ndarray
-    train: np.ndarray
-
-
-def c_t(
-    test: np.ndarray, gen: np.ndarray, train: np.ndarray, cells: Cells, tau: float | None = None
-) -> float:
-    """Mean of `zu` over cells, weighted by held-out images (Meehan et al. 2020, eq. 4).
-
-    A cell counts if it contains a larger share of the generated images than `tau`, in (0, 1); by
-    default more than 20 images. Its null has a standard deviation below 1, so it is not a z-score.
-    NaN where no cell counts. Raises ValueError where a cell that counts has no training images.
+    Generated images float[m] in cells int[m], held-out images float[n] in cells int[n].
     """
-    test, gen, train = check(test, gen, train)
-    least = CELL / max(1, len(gen)) if tau is None else tau
-    total = weights = 0.0
-    for cell in np.unique(cells.gen):
-        here, held = cells.gen == cell, cells.test == cell
-        if here.mean() <= least or not held.any():
-            continue
-        if not (cells.train == cell).any():
-            raise ValueError(f"Cell {cell} has no training images: use fewer cells.")
-        weight = float(held.mean())
-        total += weight * zu(test[held], gen[here], train[cells.train == cell])
-        weights += weight
-    return total / weights if weights else math.nan
+
+    made: np.ndarray
+    made_cells: np.ndarray
+    held: np.ndarray
+    held_cells: np.ndarray
+
+    def c_t(
+        self, made: np.ndarray | None = None, held: np.ndarray | None = None, least: int = CELL
+    ) -> float:
+        """C_T of the images at these indices, by default of all (Meehan et al. 2020, eq. 4).
+
+        The mean over cells of `z_of_u`, weighted by held-out images. A cell counts if it holds more
+        generated images than `least`, a held-out one and a training one. With a single cell and
+        `least` 0 it is Zu (sec. 3.1). The null of more cells has a standard deviation below 1, so
+        it is not a z-score. NaN where no cell counts.
+        """
+        made = np.arange(len(self.made)) if made is None else made
+        held = np.arange(len(self.held)) if held is None else held
+        cells, held_cells = self.made_cells[made], self.held_cells[held]
+        total = weights = 0.0
+        for cell in np.unique(self.made_cells):
+            here, real = made[cells == cell], held[held_cells == cell]
+            if len(here) > least and len(real) and np.isfinite(self.held[real[0]]):
+                total += len(real) * z_of_u(self.made[here], self.held[real])
+                weights += len(real)
+        return total / weights if weights else math.nan
+
+
+def distances(
+    train: np.ndarray, held: np.ndarray, made: np.ndarray, cells: Cells | None = None
+) -> Distances:
+    """Nearest training distances of float[n, d] held-out and float[m, d] generated images.
+
+    `train` is float[l, d]. Without `cells` all images are in one. Raises ValueError for features
+    that are not finite, or not of one width.
+    """
+    train, held, made = check(train, held, made)
+    cells = cells or Cells(*(np.zeros(len(s), int) for s in (train, held, made)))
+
+    def near(images: np.ndarray, at: np.ndarray) -> np.ndarray:
+        out = np.full(len(images), math.nan)
+        for cell in np.unique(at):
+            if (cells.train == cell).any():
+                out[at == cell] = nearest(images[at == cell], train[cells.train == cell])[0][:, 0]
+        return out
+
+    return Distances(near(made, cells.made), cells.made, near(held, cells.held), cells.held)
 
 
 def authentic(train: np.ndarray, gen: np.ndarray) -> np.ndarray:

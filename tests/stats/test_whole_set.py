@@ -18,16 +18,20 @@ from audit.stats.whole_set import (
     Cells,
     authentic,
     authenticity,
-    c_t,
+    distances,
     prdc,
     spread,
     z_of_u,
-    zu,
 )
 
 RNG = np.random.default_rng(0)
 TRAIN, TEST, GEN = (RNG.standard_normal((600, 32)) for _ in range(3))
 NOISY = TRAIN + 0.05 * RNG.standard_normal((600, 32))
+
+
+def zu(train: np.ndarray, test: np.ndarray, gen: np.ndarray) -> float:
+    """Zu: all images in one cell."""
+    return distances(train, test, gen).c_t(least=0)
 
 
 def planted(copies: int) -> np.ndarray:
@@ -73,10 +77,10 @@ def same(got: object, wanted: tuple[float, ...], digits: float) -> None:
 def test_the_published_code_s_figures_come_out(name: str, means: KMeans) -> None:
     """Authenticity, Zu, C_T and PRDC equal what their authors' code printed, to the last digit."""
     gen, share, z, c = TABLE[name]
-    cells = Cells(means.predict(TEST), means.predict(gen), means.labels_)
+    cells = Cells(means.labels_, means.predict(TEST), means.predict(gen))
     assert authenticity(TRAIN, gen) == pytest.approx(share, abs=1e-9)
-    assert zu(TEST, gen, TRAIN) == pytest.approx(z, abs=5e-7)
-    assert c_t(TEST, gen, TRAIN, cells) == pytest.approx(c, abs=5e-7)
+    assert zu(TRAIN, TEST, gen) == pytest.approx(z, abs=5e-7)
+    assert distances(TRAIN, TEST, gen, cells).c_t() == pytest.approx(c, abs=5e-7)
     same(prdc(TRAIN, gen), BALLS[name], 6e-4 if name != "shrunk to half" else 6e-3)
 
 
@@ -112,13 +116,13 @@ def plain_z(test: np.ndarray, gen: np.ndarray, train: np.ndarray) -> float:
 def test_plain_arithmetic_on_whole_matrices_agrees(seed: int) -> None:
     """Zu, C_T and authenticity on fresh features, where nothing is done block by block."""
     train, test, gen = fresh(seed)
-    assert zu(test, gen, train) == pytest.approx(plain_z(test, gen, train), abs=1e-9)
-    parts = [(s[:, 0] > 3).astype(int) for s in (test, gen, train)]
+    assert zu(train, test, gen) == pytest.approx(plain_z(test, gen, train), abs=1e-9)
+    parts = [(s[:, 0] > 3).astype(int) for s in (train, test, gen)]
     scores = [
-        plain_z(test[parts[0] == c], gen[parts[1] == c], train[parts[2] == c]) for c in (0, 1)
+        plain_z(test[parts[1] == c], gen[parts[2] == c], train[parts[0] == c]) for c in (0, 1)
     ]
-    got = c_t(test, gen, train, Cells(*parts))
-    assert got == pytest.approx(np.average(scores, weights=np.bincount(parts[0])), abs=1e-9)
+    got = distances(train, test, gen, Cells(*parts)).c_t()
+    assert got == pytest.approx(np.average(scores, weights=np.bincount(parts[1])), abs=1e-9)
     whole = cdist(train, train)
     np.fill_diagonal(whole, np.inf)
     across = cdist(gen, train)
@@ -175,7 +179,7 @@ def test_automatic_differentiation_agrees_with_the_written_gradient(seed: int) -
 
 
 @pytest.mark.parametrize("score", [
-    lambda t, h, g: np.array([zu(h, g, t), authenticity(t, g), *vars(prdc(t, g)).values()]),
+    lambda t, h, g: np.array([zu(t, h, g), authenticity(t, g), *vars(prdc(t, g)).values()]),
     fld_memorization,
 ])  # fmt: skip
 def test_blocks_change_nothing(
@@ -239,18 +243,18 @@ def test_spread_averages_to_prdc(seed: int) -> None:
 def test_nothing_is_not_zero() -> None:
     """Empty sets and cells that hold too little give NaN; what makes no sense is refused."""
     some, none = TRAIN[:30], TRAIN[:0]
+    assert np.isnan(zu(some, none, some))
     assert np.isnan(zu(none, some, some))
     assert np.isnan(z_of_u(np.empty(0), np.ones(3)))
     assert np.isnan(authenticity(some, none))
-    few = Cells(np.zeros(30), np.arange(30), np.zeros(30))
-    assert np.isnan(c_t(some, some, some, few))
-    away = Cells(np.zeros(30), np.zeros(30), np.ones(30))
-    with pytest.raises(ValueError, match="no training images"):
-        c_t(some, some, some, away)
+    few = Cells(np.zeros(30), np.zeros(30), np.arange(30))
+    away = Cells(np.ones(30), np.zeros(30), np.zeros(30))
+    for cells in (few, away):
+        assert np.isnan(distances(some, some, some, cells).c_t())
     with pytest.raises(ValueError, match="finite"):
-        zu(some, some * np.nan, some)
+        zu(some, some, some * np.nan)
     with pytest.raises(ValueError, match="same d"):
-        zu(some, some[:, :3], some)
+        zu(some, some, some[:, :3])
     with pytest.raises(ValueError, match="Cannot find"):
         prdc(some, some, 30)
     with pytest.raises(ValueError, match="two training"):
