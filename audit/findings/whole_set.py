@@ -2,7 +2,8 @@
 
 The scores are known to mistake a generator with too little variety for one that copies. Their
 p-values therefore come from permuted labels, training or held-out, which such a generator cannot
-affect.
+affect. Permuting them presupposes that both sets were collected alike; a kernel two-sample test
+says whether they differ.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -21,6 +23,7 @@ from audit.findings.wording import cap, p_value, percent
 from audit.findings.wording import estimate as worded
 from audit.keys import BASELINE, Key, Unit
 from audit.records import Finding
+from audit.stats.discrepancy import gaussian_kernel, median_distance, mmd_test
 from audit.stats.error_control import twin
 from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.likelihood_copying import fld_memorization
@@ -52,6 +55,11 @@ DRAWS, RESAMPLES = 999, 1000
 """Permutations of the labels, and resamples of the generated images."""
 CELLS, WIDTH, NEIGHBOURS, RATE = 3, 64, 5, 0.1
 """C_T: cells, and most dimensions. PRDC: neighbours. Twin: false discovery rate."""
+ALPHA = 0.05
+"""Level of each test."""
+COMPARED = 1000
+"""Most images of either reference set in the test of whether they are alike: its memory grows with
+their square."""
 FAMILY = "copying in the whole set"
 NAMES: Mapping[str, str] = {
     "zu": "nearness to the training set rather than to held-out images (Zu)",
@@ -62,9 +70,10 @@ NAMES: Mapping[str, str] = {
     "density": "training neighbourhoods that an image lies in, over their size (density)",
     "coverage": "share of training images with a generated image nearby (coverage)",
     "memorized": "share of images more memorized than any held-out image",
+    "alike": "difference of the held-out images from the training images (squared MMD)",
 }
 """The quantity of each finding, by the detail of its key."""
-UNITS: Mapping[str, Unit] = dict.fromkeys(("zu", "c_t", "density"), "coefficient")
+UNITS: Mapping[str, Unit] = dict.fromkeys(("zu", "c_t", "density", "alike"), "coefficient")
 """Units of those that are not shares."""
 
 
@@ -116,6 +125,7 @@ def findings(
     if sets.short:
         return [_unknown(sets, name) for name in NAMES]
     out = [_zu(sets), _c_t(sets), _authenticity(sets), *_prdc(sets), _memorized(sets)]
+    out.append(_alike(sets))
     return [_tested(f) if f.family else f for f in adjusted(out)]
 
 
@@ -162,7 +172,7 @@ def _tested(f: Finding) -> Finding:
         f"{cap(f.quantity)}: {value}, n = {f.n}; a generator like this that copies nothing scores "
         f"about {usual}, p = {p_value(f.p)}. {SHRINKAGE}"
     )
-    return replace(f, verdict="found" if f.q < 0.05 else "not found", sentence=text)
+    return replace(f, verdict="found" if f.q < ALPHA else "not found", sentence=text)
 
 
 def _number(ci: Finding | Interval, digits: int = 1) -> str:
@@ -332,3 +342,29 @@ def _singled_out(
     near, far = nearest(made, train)[1][:, 0], nearest(made, held)[1][:, 0]
     matched = np.where(w > 0, near, -1 - far).astype(str)
     return twin(w, matched, RATE).selected
+
+
+def _alike(sets: _Sets) -> Finding:
+    """Whether the held-out images differ from the training images, whatever was generated."""
+    rng = sets.rng("alike")
+    train, held = (s[np.sort(rng.permutation(len(s))[:COMPARED])] for s in (sets.train, sets.held))
+    width = median_distance(np.concatenate([train, held]))
+    got = mmd_test(
+        (train, np.arange(len(train))), (held, np.arange(len(held))),
+        partial(gaussian_kernel, sigma=width), rng, DRAWS,
+    )  # fmt: skip
+    differ = (
+        "They differ: both a p-value and a copy flagged against held-out images presuppose that "
+        "the sets were collected alike."
+        if got.p < ALPHA
+        else "No difference was found."
+    )
+    text = (
+        f"{cap(NAMES['alike'])}: {_number(got.interval, 4)}, n = {len(train)} and {len(held)}, "
+        f"p = {p_value(got.p)}. {differ}"
+    )
+    method = (
+        f"Gaussian kernel of the median distance; p by {DRAWS} permutations; jackknife over images"
+    )
+    f = _finding(sets, "alike", got.interval, method, text)
+    return replace(f, n=len(train) + len(held), missing=0, reasons={}, p=got.p)

@@ -125,6 +125,7 @@ def whole_set(run: Run, known: Mapping[str, np.ndarray], index: Index) -> list[F
         np.array([s.prompt for s in made]),
     )  # fmt: skip
     run.progress("whole set", 1, 1)
+    run.notes += [f.sentence for f in found if f.key.detail == "alike" and f.p < whole_set.ALPHA]
     return found
 
 

@@ -44,7 +44,7 @@ def test_the_estimates_are_the_published_scores(seed: int) -> None:
     train, held, gen = draw(seed, 0.9, 20)
     found = by_name(findings(train, held, gen, seed, np.arange(120) // 3))
     assert list(found) == ["zu", "c_t", "authenticity", "precision", "density", "recall",
-                           "coverage", "memorized"]  # fmt: skip
+                           "coverage", "memorized", "alike"]  # fmt: skip
     assert {*found} == {*NAMES}
     assert found["zu"].estimate == pytest.approx(distances(train, held, gen).c_t(least=0))
     assert found["authenticity"].estimate == pytest.approx(authenticity(train, gen) / 100)
@@ -57,7 +57,7 @@ def test_the_estimates_are_the_published_scores(seed: int) -> None:
         assert found[name].references["held-out images"] == pytest.approx(usual[name])
     for f in found.values():
         assert f.low <= f.estimate <= f.high
-        assert f.n == 120
+        assert f.n == (240 if f.key.detail == "alike" else 120)
         assert f.verdict in VERDICTS
         assert f.method
         assert "n = 120" in f.sentence
@@ -110,7 +110,8 @@ def test_missing_images_are_counted_and_leave_the_rest_alone() -> None:
     there = np.isfinite(some).all(1)
     rest = findings(train, held, gen[there], 1, clusters[there])
     for f, g in zip(findings(train, held, some, 1, clusters), rest, strict=True):
-        assert (f.missing, f.n, dict(f.reasons)) == (3, 117, {"no features": 3})
+        if f.key.detail != "alike":  # which is not about generated images
+            assert (f.missing, f.n, dict(f.reasons)) == (3, 117, {"no features": 3})
         assert (f.estimate, f.low, f.high) == (g.estimate, g.low, g.high)
 
 
@@ -174,3 +175,26 @@ def test_per_image_scores_find_the_few_that_no_sum_shows(seed: int) -> None:
     assert f.verdict == "found"
     assert 15 / 200 <= f.estimate <= 18 / 200
     assert f.references["labels swapped"] < f.estimate
+
+
+def test_a_held_out_set_from_elsewhere_is_found_to_differ() -> None:
+    """Sets from one source differ at 5 % in few of 20 runs; a moved, or a wider one, in each."""
+    seen: dict[str, list[bool]] = {"same": [], "moved": [], "wider": []}
+    for seed in range(20):
+        train, held, gen = draw(seed, n=60)
+        for name, other in (("same", held), ("moved", held + 0.4), ("wider", 1.5 * held)):
+            f = whole_set._alike(whole_set._sets(train, other, gen, seed, None))
+            assert f.verdict == "described"
+            assert ("They differ" in f.sentence) == (f.p < 0.05)
+            seen[name].append(f.p < 0.05)
+    assert sum(seen["same"]) <= 4
+    assert sum(seen["moved"]) >= 18
+    assert sum(seen["wider"]) >= 18
+
+
+def test_what_was_generated_does_not_matter_to_whether_the_sets_are_alike() -> None:
+    """Copies or not, and many images of one prompt or not: the same numbers."""
+    train, held, gen = draw(3)
+    few, many = (by_name(findings(train, held, g, 0))["alike"] for g in (gen, train[:60]))
+    assert (few.estimate, few.p, few.n) == (many.estimate, many.p, many.n)
+    assert not few.family

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from audit.design import suites
 from audit.errors import UserError
 from audit.findings import detectors as claims
+from audit.records import Sample
 from audit.runs import detecting
 from audit.runs.context import Run
 from audit.runs.options import Options
@@ -82,6 +84,22 @@ def test_a_model_that_cannot_be_looked_into_costs_nothing_else(
     assert "cannot be looked into" in run.notes[0]
     found = claims.findings(table, {p.id: p for p in run.suite.prompts}, 0)
     assert {f.verdict for f in found} == {"undecided"}
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+def test_a_held_out_set_unlike_the_training_set_is_noted(tmp_path: Path, shift: float) -> None:
+    """The report's notes say so, and where the sets are alike they say nothing."""
+    rng = np.random.default_rng(0)
+    train, held, made = rng.normal(size=(3, 90, 8))
+    samples = [Sample(str(i), str(i), "none", i, "a nurse") for i in range(90)]
+    run = running.run(tmp_path, None, samples, Options(detect=("whole-set",)))
+    known = dict(zip((s.id for s in samples), made, strict=True))
+    one, other = (SimpleNamespace(left_out=np.zeros(90, bool), rows=v.__getitem__)
+                  for v in (train, held + shift))  # fmt: skip
+    index: Any = SimpleNamespace(train=one, held=other)
+    found = detecting.whole_set(run, known, index)
+    assert found[0].verdict != "undecided"
+    assert ["They differ" in n for n in run.notes] == ([True] if shift else [])
 
 
 @pytest.mark.slow
