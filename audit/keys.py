@@ -95,7 +95,8 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
     "quality": {
         "classifier": "classifier/{attribute}/all classes",
         "classifier-class": "classifier/{attribute}/{detail}",
-        **_same("{kind}/{attribute}", "people", "abstention", "missing-by-subject", "agreement"),
+        **_same("{kind}/{attribute}", "people", "abstention", "missing-by-subject", "agreement",
+                "equal-labels", "kappa"),
         "people-share": "people-share/{attribute}={detail}",
         "subject-read": "subject-read",
     },

@@ -260,8 +260,8 @@ def test_every_clause_says_what_is_not_covered(example: list[Finding]) -> None:
 
 def test_every_pattern_can_match(example: list[Finding]) -> None:
     """Patterns name findings of the example, or of kinds that need people or statements."""
-    other = {"people", "people-share", "agreement", "abstention", "missing-by-subject", "stated",
-             "person-leak", "template", "one-template"}  # fmt: skip
+    other = {"people", "people-share", "agreement", "equal-labels", "kappa", "abstention",
+             "missing-by-subject", "stated", "person-leak", "template", "one-template"}  # fmt: skip
     for c in evidence.clauses():
         for p in c.patterns:
             alone = replace(c, patterns=(p,))

@@ -47,4 +47,6 @@ def label(
         typer.echo(json.dumps(found))
         return
     typer.echo(found["path"])
+    for agreed in found.get("agreement", ()):
+        typer.echo(agreed["sentence"], err=True)
     typer.echo(found["next"], err=True)

@@ -9,6 +9,7 @@ import pandas as pd
 from audit.design import suites
 from audit.evidence.measured import Measured
 from audit.findings import (
+    agreement,
     amplification,
     arms,
     associations,
@@ -110,7 +111,7 @@ def _instruments(m: Measured, table: pd.DataFrame, asked: Sequence[Attribute]) -
     found += quality.missing_by_subject(table, asked, m.seed)
     found += quality.people(errors.judged, errors.settled)
     judged = errors.judged if m.raters is None else m.raters
-    found += quality.agreement(judged, attributes, m.seed)
+    found += agreement.findings(judged, {a.name: a.classes for a in attributes}, m.seed)
     if len(errors.settled):
         found += quality.labelled_shares(errors.settled, errors.sizes, attributes)
     subjects = quality.subjects(m.alignment, m.seed) if len(m.alignment) else []

@@ -12,7 +12,6 @@ from audit.findings.wording import estimate, p_value, percent
 from audit.keys import BASELINE, Key
 from audit.records import Attribute, Finding
 from audit.stats.abstention import differential_missingness, guaranteed_threshold
-from audit.stats.agreement import Resampling, krippendorff_alpha
 from audit.stats.labels import stratified_share
 from audit.stats.proportions import effective_n, wilson
 
@@ -220,49 +219,6 @@ def missing_by_subject(
                     f"others' ({shares}; p = {p_value(got.p)}, n = {n})."
                     if known
                     else f"Whether {name} labels are missing unevenly is not known."
-                ),
-            )
-        )
-    return out
-
-
-def agreement(judged: pd.DataFrame, attributes: Sequence[Attribute], seed: int) -> list[Finding]:
-    """Whether raters agree beyond chance, per attribute labelled by several people.
-
-    `judged` has sample, attribute, rater and value, one row per judgement; a missing value means no
-    label.
-    """
-    out = []
-    for attribute in attributes:
-        rows = judged[judged.attribute == attribute.name] if len(judged) else judged
-        if not len(rows) or rows.rater.nunique() < 2:
-            continue
-        place = {c: i for i, c in enumerate(attribute.classes)}
-        known = rows.assign(code=rows.value.map(place))
-        table = known.pivot_table("code", "sample", "rater", dropna=False)
-        ratings = table.fillna(-1).to_numpy(int)
-        found = krippendorff_alpha(ratings, Resampling(np.random.default_rng(seed)))
-        ci, name = found.interval, attribute.name.replace("_", " ")
-        good = np.isfinite(ci.estimate)
-        claim = Claim(
-            _key("agreement", attribute.name),
-            "coefficient of agreement beyond chance, Krippendorff's alpha",
-            f"{name}: {rows.rater.nunique()} raters", "coefficient", "images",
-            "Krippendorff's alpha, nominal; percentile bootstrap over images",
-        )  # fmt: skip
-        gone = {"fewer than two labels": found.left_out} if found.left_out else {}
-        out.append(
-            finding(
-                claim,
-                ci,
-                Counts(found.units, float(found.units), found.left_out, gone),
-                verdict="described" if good else "undecided",
-                sentence=(
-                    f"{rows.rater.nunique()} raters of {name} agree beyond chance with alpha = "
-                    f"{ci.estimate:.2f} [{ci.low:.2f}, {ci.high:.2f}] on {found.units} images "
-                    "(1 is always, 0 is chance)."
-                    if good
-                    else f"Agreement of raters on {name} is not known: {found.reason}."
                 ),
             )
         )

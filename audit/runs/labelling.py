@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pandas as pd
 from audit.errors import UserError, unknown
 from audit.evidence.labels import sheet
 from audit.evidence.labels.draw import Drawn, draw
+from audit.findings import agreement
+from audit.records import Finding
 from audit.runs.pictures import of_run
 from audit.store import RunFolder
 
@@ -64,10 +67,14 @@ def write_sheet(
 
 
 def read_back(folder: RunFolder, paths: Sequence[Path]) -> dict[str, Any]:
-    """Check filled sheets and keep their labels in the run; returns how many there are."""
+    """Check filled sheets and keep their labels in the run.
+
+    Returns how many there are, and for each attribute that several raters labelled how far they
+    agree: estimates with limits as in findings, None for unknown ones.
+    """
     results = folder.results()
-    was = _drawn(folder)
-    parts = [sheet.read(p, was, classes_of(results)) for p in paths]
+    was, classes = _drawn(folder), classes_of(results)
+    parts = [sheet.read(p, was, classes) for p in paths]
     if len(parts) > 1:  # copies without initials still belong to different raters
         parts = [p.assign(rater=p.rater.where(p.rater != "", f"sheet {i + 1}"))
                  for i, p in enumerate(parts)]  # fmt: skip
@@ -84,8 +91,15 @@ def read_back(folder: RunFolder, paths: Sequence[Path]) -> dict[str, Any]:
         "labels": len(judged),
         "pictures": int(judged.drop_duplicates(["sample", "attribute"]).shape[0]),
         "raters": int(judged.rater.nunique()),
+        "agreement": [_agreed(f) for f in agreement.findings(judged, classes, seed=0)],
         "next": f"Run the audit again to correct by them: {results['command'] or 't2i-audit run'}",
     }
+
+
+def _agreed(f: Finding) -> dict[str, Any]:
+    numbers = {k: getattr(f, k) for k in ("estimate", "low", "high")}
+    known = {k: x if math.isfinite(x) else None for k, x in numbers.items()}
+    return {"id": f.id, "images": f.n, **known, "sentence": f.sentence}
 
 
 def _drawn(folder: RunFolder) -> Drawn:

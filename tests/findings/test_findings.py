@@ -331,37 +331,6 @@ def test_classifier_quality_reads_the_confusion() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_agreement_of_raters_is_krippendorffs(seed: int) -> None:
-    """Alpha of three raters who err at random; skipping an image is not disagreement."""
-    rng = np.random.default_rng(seed)
-    truth, rows = rng.random(200) < 0.5, []
-    for rater, error in (("a", 0.05), ("b", 0.1), ("c", 0.1)):
-        for i, woman in enumerate(truth):
-            if rng.random() < 0.2:
-                continue
-            value = "woman" if woman != (rng.random() < error) else "man"
-            rows.append((f"i{i}", "gender", rater, value))
-    judged = pd.DataFrame(rows, columns=["sample", "attribute", "rater", "value"])
-    (found,) = quality.agreement(judged, [GENDER, TONE], 0)
-    assert found.low < 0.69 < found.high  # pairs disagree in .136, .136 and .18 of images
-    counts = judged.groupby("sample").size()
-    assert found.n == (counts >= 2).sum()
-    assert found.missing == (counts == 1).sum()
-    assert "3 raters of gender agree beyond chance" in found.sentence
-
-
-def test_one_rater_says_nothing_of_agreement() -> None:
-    """No finding for one rater, and NaN where all labels are of one class."""
-    rows = [("i", "gender", "a", "woman"), ("i", "gender", "b", "woman")]
-    judged = pd.DataFrame(rows, columns=["sample", "attribute", "rater", "value"])
-    assert quality.agreement(judged[:1], [GENDER], 0) == []
-    assert quality.agreement(judged[:0], [GENDER], 0) == []
-    (found,) = quality.agreement(judged, [GENDER], 0)
-    assert math.isnan(found.estimate)
-    assert "one class" in found.sentence
-
-
-@pytest.mark.parametrize("seed", range(3))
 def test_a_threshold_says_what_it_costs_and_what_would_promise_more(seed: int) -> None:
     """Confidences that are right: risk at the threshold, and a lowest one that guarantees 5 %."""
     rng = np.random.default_rng(seed)

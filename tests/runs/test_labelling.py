@@ -113,6 +113,27 @@ def test_a_sheet_for_each_rater(run: RunFolder, tmp_path: Path) -> None:
     assert settled.loc[order[1], "outcome"] == "uncertain"
 
 
+def test_two_raters_are_told_how_far_they_agree(run: RunFolder, tmp_path: Path) -> None:
+    """Kappa, its limits and the images that both labelled, when the sheets are read back."""
+    made = Path(labelling.write_sheet(run, 20, [], 0)["sheet"])
+    one = ["woman", "man"] * 8 + ["", "uncertain"]
+    two = ["woman", "man"] * 6 + ["man", "woman"] * 2 + ["man", "man"]
+    paths = [str(fill(made, words, r, tmp_path / f"{r}.csv")) for r, words in
+             (("ab", one), ("cd", two))]  # fmt: skip
+    read = ["label", str(run.path), "--read", paths[0], "--read", paths[1]]
+    found = json.loads(CliRunner().invoke(app, [*read, "--json"]).stdout)
+    agreed = {a["id"].split("/")[1]: a for a in found["agreement"]}
+    assert agreed["equal-labels"]["estimate"] == pytest.approx(12 / 16)
+    assert agreed["kappa"]["estimate"] == pytest.approx(0.5)
+    assert agreed["kappa"]["low"] < 0.5 < agreed["kappa"]["high"]
+    assert agreed["kappa"]["images"] == 16
+    said = CliRunner().invoke(app, read)
+    assert "beyond chance with kappa = 0.50 [" in said.stderr
+    assert said.stdout == f"{found['path']}\n"
+    alone = CliRunner().invoke(app, [*read[:4], "--json"])
+    assert json.loads(alone.stdout)["agreement"] == []
+
+
 def test_labels_that_people_gave_are_never_overwritten(run: RunFolder) -> None:
     """The same draw leaves the sheet unchanged; another draw is refused while it exists."""
     made = Path(labelling.write_sheet(run, 6, [], 0)["sheet"])
