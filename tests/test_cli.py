@@ -166,6 +166,16 @@ def test_plan_power_says_what_images_can_tell_and_makes_none(tmp_path: Path) -> 
     assert high is None
     assert row["images_for"] == {"0.1": 93, "0.05": 381}
     assert row["apart_family"][0] < low
+    family = sum(r["attribute"] == "gender: woman" for r in rows)
+    wanted = power.Wanted(comparisons=family)
+    for needed, share in ((row["to_detect"]["0.1"], 0.779), (row["to_detect"]["0.05"], 0.829)):
+        n = needed["reference"]
+        assert power.power_of_share(np.array([n]), share, 0.879, wanted)[0] >= 0.8
+        gained, lost = 0.121 * share, 0.879 * (1 - share)
+        pairs = needed["mitigation"]
+        assert power.power_of_change(pairs, gained, lost, wanted) >= 0.8
+        assert power.power_of_change(pairs - 1, gained, lost, wanted) < 0.8
+        assert needed["models"] == power.images_per_arm(0.879, share, wanted) > n
     shown = call("run", "world", "--plan-power", cwd=tmp_path)
     assert "technologist" in shown.stdout
     assert not list(tmp_path.iterdir())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from typing import Any
 
 import typer
 
 POWER = 0.8
 HALVES = (0.1, 0.05)
+"""Half-widths, and shifts of a share, for which numbers of images are given."""
 
 
 def say(suite: Any, as_json: bool) -> None:
@@ -23,22 +25,55 @@ def say(suite: Any, as_json: bool) -> None:
 
     shown = Table(title=f"{suite.title}: precision of the planned images", box=None)
     heads = ("subject", "attribute", "images", "reference", "half-width", "detectable shares",
-             "in the family", "images for ±10", "images for ±5")  # fmt: skip
+             "in the family", "to see 10 points", "by a mitigation", "of two models")  # fmt: skip
     for head in heads:
         shown.add_column(head, justify="left" if head in heads[:2] else "right")
     for r in rows:
         shown.add_row(
             r["subject"], r["attribute"], str(r["images"]), _share(r["reference"]),
             f"±{100 * r['half_width']:.0f} points", _apart(r["apart"]), _apart(r["apart_family"]),
-            *(str(n) for n in r["images_for"].values()),
+            *(_number(n) for n in r["to_detect"]["0.1"].values()),
         )  # fmt: skip
-    Console(width=150).print(shown)
+    Console(width=160).print(shown)
+    ten, five = (power_images(h) for h in HALVES)
     typer.echo(
         f"\nDetectable shares: the nearest shares below and above the reference that an exact test "
         f"at 5 % detects with {100 * POWER:.0f} % power; in the family: the same test at 5 % "
-        "divided by the number of subjects. Classifier errors and images without a label reduce "
+        "divided by the number of subjects. The last three columns are images that would be needed "
+        "to detect 10 points in the family: between the share and its reference; between the "
+        "shares with and without a mitigation, in pairs, fewer where both images of a pair tend to "
+        "be alike; and between two models, from each. Half-widths of ±10 and ±5 points need "
+        f"{ten} and {five} images at most. Classifier errors and images without a label reduce "
         "the precision. --precision 0.05 generates images until that half-width is reached."
     )
+
+
+def power_images(half: float) -> int:
+    """Images that give a half-width at any share."""
+    from audit.stats import power
+
+    return int(power.images_for_precision(0.5, half))
+
+
+@cache
+def to_detect(centre: float, shift: float, family: int) -> dict[str, float | None]:
+    """Images that detect a share `shift` from `centre` as one of `family` comparisons.
+
+    Against `centre` as a reference; pairs of a mitigation, whose images are as unlike as those of
+    different noise; and images of each of two models. The larger number of both directions.
+    """
+    from audit.stats import power
+
+    wanted = power.Wanted(POWER, 0.95, family)
+    ends = [x for x in (round(centre - shift, 9), round(centre + shift, 9)) if 0 <= x <= 1]
+    numbers = {
+        "reference": [power.images_for_share(x, centre, wanted) for x in ends],
+        "mitigation": [
+            power.pairs_for_change((1 - centre) * x, centre * (1 - x), wanted) for x in ends
+        ],
+        "models": [power.images_per_arm(centre, x, wanted) for x in ends],
+    }
+    return {k: _null(max(n)) for k, n in numbers.items()}
 
 
 def table(suite: Any) -> list[dict[str, Any]]:
@@ -69,10 +104,21 @@ def table(suite: Any) -> list[dict[str, Any]]:
                 "subject": subject, "attribute": f"{attribute}: {first[attribute]}", "images": n,
                 "reference": _null(reference), "half_width": power.half_width(n, centre),
                 "apart": apart, "apart_family": family_apart,
-                "images_for": {str(h): power.images_for_precision(0.5, h) for h in HALVES},
+                "images_for": {str(h): power_images(h) for h in HALVES},
+                "to_detect": {str(h): _needed(centre, h, family, known) for h in HALVES},
             }
         )  # fmt: skip
     return rows
+
+
+def _needed(centre: float, shift: float, family: int, known: bool) -> dict[str, float | None]:
+    """`to_detect`, without a number for a reference that is not known."""
+    found = to_detect(centre, shift, family)
+    return found if known else {**found, "reference": None}
+
+
+def _number(n: float | None) -> str:
+    return "-" if n is None else f"{n:.0f}"
 
 
 def _null(x: float) -> float | None:
