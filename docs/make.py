@@ -1,9 +1,10 @@
-"""Write the pages of docs/reference/ from the registry, the suites, the options and the docstrings.
+"""Write the files of the repository that the code determines.
 
     python -m docs.make
 
-A test compares the committed pages with the output of this module: change the code, run this, and
-commit both.
+These are the pages of docs/reference/, from the registry, the suites, the options and the
+docstrings, and the tables in prompts/ of what was planted in the world. Tests compare the committed
+files with the output of this module: change the code, run this, and commit both.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from audit.world.export import write_prompts
 from docs.making import api, commands, descriptors, findings, mitigations, suites
 
 HERE = Path(__file__).parent / "reference"
+PROMPTS = Path(__file__).parents[1] / "prompts"
 HEAD = "<!-- Made by `python -m docs.make` from the code; change that. -->\n"
 
 Pages = dict[str, str]
@@ -44,7 +47,7 @@ def _entries(page: str) -> str:
 
 
 def main() -> None:
-    """Write the pages, and delete those that are no longer generated."""
+    """Write the pages and the world's tables, and delete pages that are no longer generated."""
     HERE.mkdir(exist_ok=True)
     pages = make()
     for path in HERE.glob("*.md"):
@@ -53,6 +56,8 @@ def main() -> None:
     for name, text in pages.items():
         (HERE / name).write_text(text, "utf-8")
         print(HERE / name)
+    for path in write_prompts(PROMPTS):
+        print(path)
 
 
 if __name__ == "__main__":

@@ -327,11 +327,16 @@ def test_replication_prompts_need_no_subject(tmp_path: Path) -> None:
     assert [(p.text, p.subject) for p in read(tmp_path, text).prompts] == [("a red boat", "")]
 
 
-def test_the_world_s_tables_are_what_was_planted() -> None:
-    """The shipped tables repeat the world's own truth and captions, cell by cell."""
-    for name, table in (("truth", export.truth_table()), ("captions", export.caption_table())):
-        shipped = (suites.folder() / f"world_{name}.csv").read_text("utf-8")
-        assert shipped == table.to_csv(index=False)
+def test_the_world_s_tables_are_what_was_planted(tmp_path: Path) -> None:
+    """The shipped tables are those that `python -m docs.make` writes, byte by byte."""
+    written = export.write_prompts(tmp_path)
+    assert {p.name for p in written} == {"world_truth.csv", "world_captions.csv"}
+    for path in written:
+        assert path.read_bytes() == (suites.folder() / path.name).read_bytes(), (
+            "Run `python -m docs.make` and commit prompts/."
+        )
+    with pytest.raises(UserError, match="There is no folder"):
+        export.write_prompts(tmp_path / "elsewhere")
     planted = suites.read_suite("world_full").references[0]
     for noun, occupation in truth.BY_NOUN.items():
         assert planted.share(noun, "gender", "woman") == pytest.approx(occupation.p_woman)
