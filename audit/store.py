@@ -302,10 +302,6 @@ class RunFolder:
         """Write report.html: the report."""
         return self._write("report.html", html)
 
-    def log_path(self) -> Path:
-        """Path of the file for tracebacks."""
-        return self.path / "run.log"
-
     def _read(self, name: str, parse: Callable[[str], _T]) -> _T:
         path = self.path / name
         try:

@@ -35,7 +35,7 @@ from audit.engine import sampler
 from audit.engine.model import Loading, Model
 from audit.engine.source import find
 from audit.records import Sample, Settings, sample_id
-from audit.runs.writer import Behind
+from audit.runs.writer import BackgroundWriter
 from audit.store import RunFolder
 
 JOBS = ("technologist", "nurse", "judge", "cook", "singer", "builder", "pilot", "teacher", "farmer",
@@ -108,9 +108,9 @@ def ours(
     clock = Clock()
     with clock.stage("all"):
         encoder.texts(["a photo of a woman", "a photo of a man"])
-        with Behind(RunFolder(folder), [encoder], lambda n: None) as behind:
+        with BackgroundWriter(RunFolder(folder), [encoder], lambda n: None) as writer:
             for batch in sampler.draw(model, samples, settings):
-                behind.put(batch.ids, batch.pictures, batch.blocked)
+                writer.put(batch.ids, batch.pictures, batch.blocked)
     return clock
 
 

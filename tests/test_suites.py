@@ -136,20 +136,14 @@ def test_a_suite_s_own_quick_table_is_used_when_asked_for(tmp_path: Path) -> Non
 
 
 def test_quick_versions_change_only_what_they_say(tmp_path: Path) -> None:
-    """Seeds by number, by block or by fraction; subjects by name; wrong ones are refused."""
+    """Seeds by number or by block; wrong ones are refused."""
     suite = read(tmp_path, GOOD)
     assert {p.seeds for p in suites.with_seeds(suite, 9).prompts} == {9}
     assert {p.seeds for p in suites.with_seeds(suite, {"jobs": 2}).prompts} == {2}
     assert suites.with_seeds(suite, {}) == suite
-    assert {p.seeds for p in suites.shrink(suite, 0.5).prompts} == {2}
-    assert {p.seeds for p in suites.shrink(suite, 0.01).prompts} == {1}
-    assert [p.subject for p in suites.only_subjects(suite, ["nurse"]).prompts] == ["nurse"]
     for wrong, message in (
         (lambda: suites.with_seeds(suite, {"job": 2}), "Did you mean jobs"),
         (lambda: suites.with_seeds(suite, 0), "1 or more"),
-        (lambda: suites.shrink(suite, 0), "fraction"),
-        (lambda: suites.only_subjects(suite, ["nurs"]), "Did you mean nurse"),
-        (lambda: suites.only_subjects(suite, []), "no prompts are left"),
     ):
         with pytest.raises(UserError, match=message):
             wrong()

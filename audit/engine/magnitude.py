@@ -40,11 +40,6 @@ class Magnitudes:
     """The kind of prediction: "epsilon", "v_prediction", "sample" or "flow"."""
 
     @property
-    def transferable(self) -> np.ndarray:
-        """`noise` over the root of the latent's size: comparable across resolutions."""
-        return self.noise / np.sqrt(self.size)
-
-    @property
     def score(self) -> np.ndarray:
         """float64[texts]: mean `noise` over seeds and the steps that have it; NaN without any."""
         known = [k for k, reason in enumerate(self.reasons) if not reason]

@@ -20,8 +20,6 @@ from audit.design.mitigations.specs import everywhere, parse
 from audit.records import Mitigation, Prompt, Settings, Suite
 
 NOWHERE = Settings("", "", 1, 1.0, 1)
-PLACEBO = "placebo"
-"""The method that adds words without meaning."""
 RUNS = Path("reports")
 """Default folder of runs."""
 

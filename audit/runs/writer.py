@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -22,17 +22,11 @@ DEPTH = 2
 """Batches that may wait: memory stays the same however long the plan is."""
 
 
-class Encoder(Protocol):
-    """The part of an encoder that the thread uses."""
-
-    key: str
-
-    def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8 images to float32[n, d]."""
-
-
 class BackgroundWriter:
     """Writes and scores batches in the order in which they come.
+
+    `done` is told how many images are finished; each encoder has a `key`, and `images`, which
+    turns uint8[h, w, 3] images into float32[n, d].
 
     An error of the thread is raised by the next `put`, or at the end; earlier images are
     kept.

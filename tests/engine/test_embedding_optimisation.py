@@ -48,10 +48,11 @@ def test_magnitudes_fall(tmp_path: Path, name: str, guidance: float) -> None:
     assert (found.after < found.before).all()
     assert found.iterations.tolist() == [10, 10, 10]
     call = first_telling(probe, probe.states(TEXTS), (1, 2, 3))
-    wanted = [
-        magnitude(it, [t], settings(guidance=guidance), (s,), call.index + 1).transferable[0, 0, -1]
+    alone = [
+        magnitude(it, [t], settings(guidance=guidance), (s,), call.index + 1)
         for t, s in zip(TEXTS, (1, 2, 3), strict=True)
     ]
+    wanted = [m.noise[0, 0, -1] / np.sqrt(m.size) for m in alone]
     np.testing.assert_allclose(found.before, wanted, rtol=2e-3)
 
 

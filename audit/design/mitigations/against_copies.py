@@ -22,8 +22,6 @@ COUNT = 4
 """Default number of insertions; the authors' own code has 2, later work 4."""
 NUMBERS = 100_000
 """Numbers are drawn from 0 to one below this."""
-VOCABULARY = 49_400
-"""Token ids from which the authors draw: CLIP's 49,408 without the last few."""
 
 NEUTRAL_WORDS = tuple(
     """
@@ -76,17 +74,12 @@ def repeat_words(text: str, rng: np.random.Generator, count: int = COUNT) -> str
     return _insert(text, count, rng, lambda words: words[int(rng.integers(len(words)))])
 
 
-def insert_words(
-    text: str, rng: np.random.Generator, count: int = COUNT, words: Sequence[str] = NEUTRAL_WORDS
-) -> str:
-    """Insert `count` random words, drawn with replacement, at random places (RT of the paper).
+def insert_words(text: str, rng: np.random.Generator, count: int = COUNT) -> str:
+    """Insert `count` random NEUTRAL_WORDS at random places (RT of the paper).
 
-    `words` are neutral things by default; `vocabulary` gives those of a tokenizer, as the authors
-    draw them. Raises ValueError if `words` is empty.
+    They are drawn with replacement; the authors draw any token of a tokenizer.
     """
-    if not words:
-        raise ValueError("insert_words has no words to draw from.")
-    return _insert(text, count, rng, lambda _: words[int(rng.integers(len(words)))])
+    return _insert(text, count, rng, lambda _: NEUTRAL_WORDS[int(rng.integers(len(NEUTRAL_WORDS)))])
 
 
 def add_numbers(
@@ -94,14 +87,6 @@ def add_numbers(
 ) -> str:
     """Insert `count` random numbers from 0 to `below` - 1 at random places (RNA of the paper)."""
     return _insert(text, count, rng, lambda _: str(int(rng.integers(below))))
-
-
-def vocabulary(decode: Callable[[list[int]], str], size: int = VOCABULARY) -> tuple[str, ...]:
-    """The tokens of a tokenizer as words to insert: its `decode` on each id below `size`.
-
-    Tokens that are not words (white space, empty) are left out.
-    """
-    return tuple(w for w in (decode([i]).strip() for i in range(size)) if w and not w.isspace())
 
 
 def word_scores(pieces: Sequence[int], scores: Sequence[float]) -> list[float]:

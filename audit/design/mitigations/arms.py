@@ -161,17 +161,8 @@ def draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
     """Prompt id to one draw per image, for the prompts that the gate lets through.
 
     Within a prompt, and over all prompts that share a target and a number of images, counts are
-    within one of the target. A stack's parts draw as they would alone.
+    within one of the target. `arm` is not a stack: its parts draw as they would alone.
     """
-    merged: dict[str, list[dict[str, str]]] = {}
-    for part in arm.each:
-        for id, values in _draws(suite, part).items():
-            before = merged.get(id, [{}] * len(values))
-            merged[id] = [{**a, **b} for a, b in zip(before, values, strict=True)]
-    return merged
-
-
-def _draws(suite: Suite, arm: Mitigation) -> dict[str, list[dict[str, str]]]:
     if not draws_values(arm):
         return {}
     attribute = str(arm.options["attribute"])
@@ -223,7 +214,7 @@ def _rewrite(
     out: dict[tuple[str, int], Text],
 ) -> None:  # fmt: skip
     """Apply one part to all texts of `out`."""
-    drawn, rewrite, beside = _draws(suite, part), rewriters[part.method], {}
+    drawn, rewrite, beside = draws(suite, part), rewriters[part.method], {}
     if "like" in part.options:
         other = next(m for m in suite.mitigations if m.name == part.options["like"])
         beside = texts(suite, other, rewriters)

@@ -23,7 +23,7 @@ from audit.design.mitigations.gate_words import GENDERED
 from audit.design.mitigations.grammar import find, plural
 from audit.records import Prompt
 
-__all__ = ["GENDERED", "REASONS", "gate", "kind", "states", "tidy"]
+__all__ = ["GENDERED", "REASONS", "gate", "states", "tidy"]
 
 REASONS = {
     "nobody": "no known person",
@@ -57,19 +57,6 @@ def tidy(text: str) -> str:
     text = unicodedata.normalize("NFKD", text.translate(_PUNCTUATION))
     plain = "".join(c for c in text if not unicodedata.combining(c))
     return re.sub(r"\s+", " ", plain).strip()
-
-
-def kind(reason: str | None) -> str:
-    """The key of REASONS for a reason of the gate; empty for None.
-
-    Raises ValueError for any other text.
-    """
-    if reason is None:
-        return ""
-    found = [k for k, said in REASONS.items() if reason.endswith(said)]
-    if not found:
-        raise ValueError(f"{reason!r} is not one of the gate's reasons")
-    return found[0]
 
 
 def _gender_stated(text: str, subject: str) -> bool:

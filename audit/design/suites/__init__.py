@@ -1,10 +1,10 @@
 """Suites: questions to a model, as data that can be edited without Python."""
 
 from audit.design.mitigations.arms import Rewriter, aims, noise_seed, targets
-from audit.design.suites.changing import expand, only_subjects, shrink, with_seeds
+from audit.design.suites.changing import expand, with_seeds
 from audit.design.suites.read import folder, list_suites, read_suite, with_reference
 
 __all__ = [
-    "Rewriter", "aims", "expand", "folder", "list_suites", "noise_seed", "only_subjects",
-    "read_suite", "shrink", "targets", "with_reference", "with_seeds",
+    "Rewriter", "aims", "expand", "folder", "list_suites", "noise_seed", "read_suite", "targets",
+    "with_reference", "with_seeds",
 ]  # fmt: skip

@@ -1,8 +1,8 @@
-"""Changes to a suite's seeds, subjects and size, and its expansion to samples."""
+"""Changes to a suite's seeds, and its expansion to samples."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from audit.design.mitigations import arms
@@ -25,28 +25,6 @@ def with_seeds(suite: Suite, seeds: int | Mapping[str, int]) -> Suite:
             raise UserError(f"seeds: block {block} would get {n} images. Give 1 or more.")
     prompts = tuple(replace(p, seeds=chosen.get(p.block, p.seeds)) for p in suite.prompts)
     return replace(suite, prompts=prompts)
-
-
-def shrink(suite: Suite, fraction: float) -> Suite:
-    """The suite with a fraction in (0, 1] of its images per prompt, and at least one."""
-    if not 0 < fraction <= 1:
-        raise UserError(f"A suite cannot shrink to {fraction} of its size. Give 0 < fraction <= 1.")
-    prompts = (replace(p, seeds=max(1, round(p.seeds * fraction))) for p in suite.prompts)
-    return replace(suite, prompts=tuple(prompts))
-
-
-def only_subjects(suite: Suite, subjects: Collection[str]) -> Suite:
-    """The suite with representation prompts for these subjects only; other prompts stay.
-
-    Raises UserError for an unknown subject, or if no prompts would be left.
-    """
-    there = {p.subject for p in suite.prompts if p.purpose == "representation"}
-    for subject in subjects:
-        known("subject", subject, there, f"suite {suite.name}")
-    prompts = [p for p in suite.prompts if p.purpose == "replication" or p.subject in subjects]
-    if not prompts:
-        raise UserError(f"suite {suite.name}: no prompts are left. Name at least one subject.")
-    return replace(suite, prompts=tuple(prompts))
 
 
 def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) -> list[Sample]:

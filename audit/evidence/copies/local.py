@@ -27,14 +27,6 @@ def crops(rows: np.ndarray, count: int) -> np.ndarray:
     return np.asarray(wide * np.float32(np.sqrt(count)))
 
 
-def local_similarity(generated: np.ndarray, reference: np.ndarray) -> float:
-    """The largest cosine of any crop of one image and any of the other; float32[c, d] each.
-
-    Raises ValueError where there is no crop or the widths differ.
-    """
-    return float(local_similarities(generated[None], reference[None])[0, 0])
-
-
 def local_similarities(generated: np.ndarray, references: np.ndarray) -> np.ndarray:
     """Local similarity of every pair: float32[n, c, d] and float32[m, c', d] to float32[n, m].
 

@@ -1,4 +1,4 @@
-"""Exact top-k of vectors that come in blocks and shards: bit-identical however they are cut.
+"""Exact top-k of vectors that come in blocks: bit-identical however they are cut.
 
 A float32 matrix product rounds by the shape of its blocks, and a heap keeps any of equal scores. So
 products only choose candidates; these are scored one by one in float64, and where rounding or a tie
@@ -42,15 +42,6 @@ def best(scores: np.ndarray, positions: np.ndarray, k: int) -> Top:
     where = np.pad(where, short, constant_values=-1)
     top = np.pad(top, short)
     return np.where(where < 0, np.nan, top).astype(np.float32), where
-
-
-def merge(parts: Iterable[Top], k: int) -> Top:
-    """The first k over disjoint shards, exactly, from the first k of each; at least one shard.
-
-    A vector among the first k of all is among the first k of its own shard, so nothing is lost.
-    """
-    scores, positions = zip(*parts, strict=True)
-    return best(np.concatenate(scores, 1), np.concatenate(positions, 1), k)
 
 
 def products(left: np.ndarray, right: np.ndarray) -> np.ndarray:

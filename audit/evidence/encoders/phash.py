@@ -41,11 +41,6 @@ def bits(picture: np.ndarray) -> np.ndarray:
     return np.asarray(low > np.median(low[1:]))
 
 
-def hamming(a: np.ndarray, b: np.ndarray) -> int:
-    """How many bits of two bool[64] differ, 0 to 64."""
-    return int(np.count_nonzero(a != b))
-
-
 class PerceptualHash:
     """The hash as float32[n, 64] of +-1/8, unit length: cosine = 1 - 2 * hamming / 64."""
 

@@ -21,8 +21,6 @@ from audit.evidence.encoders.batches import unit
 
 GRID = 4
 """Tiles along each side: 16 in all."""
-EXTRACTED = 0.15
-"""Carlini et al. call an image extracted when its l2 to the original is below this (sec. 4.2)."""
 FILTERS = {"area": Image.Resampling.BOX, "bicubic": Image.Resampling.BICUBIC}
 SLICE = 8192
 
@@ -57,30 +55,13 @@ class Pixels:
         return unit(rows)
 
 
-def l2(a: np.ndarray, b: np.ndarray) -> float:
-    """Root-mean-square difference of two uint8[h, w, 3] images in [0, 1] (Carlini et al. 2023).
-
-    Raises ValueError where their shapes differ or they are not uint8.
-    """
-    return float(tiled_l2(a, b, grid=1))
-
-
-def tiled_l2(a: np.ndarray, b: np.ndarray, grid: int = GRID) -> float:
-    """The largest l2 of two tiles at the same place, 0 to 1, `grid` tiles along each side.
-
-    Takes uint8[h, w, 3]. Raises ValueError where shapes differ, are not uint8, or do not divide.
-    """
-    if a.shape != b.shape:
-        raise ValueError(f"images of {a.shape} and {b.shape} have no pixels in common")
-    return float(tiled_l2_pairs(np.stack([a, b]), grid)[0, 1])
-
-
 def tiled_l2_pairs(pictures: np.ndarray, grid: int = GRID) -> np.ndarray:
     """Tiled l2 of all pairs of a stack uint8[n, h, w, 3]: float64[n, n], exact, symmetric.
 
     Squares come from |a|^2 + |b|^2 - 2ab in float64, where these integers are exact below 2^53, so
     nothing cancels. Memory is a few [n, n] and one tile of each image.
-    Raises ValueError as `tiled_l2`.
+    With a `grid` of 1 it is the plain l2 of whole images. Raises ValueError for pictures that are
+    not uint8[n, h, w, 3] or whose sides the grid does not divide.
     """
     worst = np.zeros((len(pictures), len(pictures)))
     for tile in _tiles(pictures, grid):

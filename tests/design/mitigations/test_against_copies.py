@@ -18,7 +18,6 @@ from audit.design.mitigations.against_copies import (
     insert_words,
     paraphrase_tokens,
     repeat_words,
-    vocabulary,
     word_scores,
 )
 from audit.design.mitigations.gate import gate, states
@@ -98,7 +97,8 @@ def test_places_are_even(seed: int) -> None:
     """Between four words, all five places are equally likely; so are the words that repeat."""
     rng = np.random.default_rng(seed)
     text = "one two three four"
-    places = Counter(insert_words(text, rng, 1, ("new",)).split().index("new") for _ in range(4000))
+    drawn = (insert_words(text, rng, 1).split() for _ in range(4000))
+    places = Counter(next(i for i, w in enumerate(d) if w not in text.split()) for d in drawn)
     assert stats.chisquare([places[i] for i in range(5)]).pvalue > 1e-4
     more = Counter(w for _ in range(4000) for w in repeat_words(text, rng, 1).split())
     assert stats.chisquare([more[w] - 4000 for w in text.split()]).pvalue > 1e-4
@@ -119,8 +119,6 @@ def test_a_text_without_words_has_none_to_repeat() -> None:
     rng = np.random.default_rng(0)
     assert repeat_words("", rng) == ""
     assert len(insert_words("", rng, 3).split()) == len(add_numbers("", rng, 3).split()) == 3
-    with pytest.raises(ValueError, match="no words"):
-        insert_words("a", rng, 1, ())
     with pytest.raises(ValueError, match="-1"):
         add_numbers("a", rng, -1)
 
@@ -134,12 +132,6 @@ def test_shipped_words_state_nothing() -> None:
         assert not PERIODS.search(word)
         assert not states(f"a {word} nurse", "skin_tone", "nurse")
         assert gate(f"a photo of a {word} nurse {word}", prompt) is None
-
-
-def test_a_tokenizers_words_can_go_in() -> None:
-    """Every id below the size gives its word, but for white space."""
-    table = ["alpha ", " ", "beta", ""]
-    assert vocabulary(lambda ids: table[ids[0]], 4) == ("alpha", "beta")
 
 
 def test_clips_pieces_add_up_to_words() -> None:

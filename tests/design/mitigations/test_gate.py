@@ -16,7 +16,7 @@ from statsmodels.stats.proportion import proportion_confint
 from audit import registry
 from audit.design import suites
 from audit.design.mitigations.arms import Rewriter
-from audit.design.mitigations.gate import REASONS, gate, kind, tidy
+from audit.design.mitigations.gate import REASONS, gate, tidy
 from audit.design.mitigations.grammar import find
 from audit.design.mitigations.rewrite import why_not
 from audit.design.mitigations.wording import NEUTRAL
@@ -33,6 +33,11 @@ WORDINGS = ("neutral", "indirect")
 """Rewriters that state no attribute: no phrase of theirs can be in the text already."""
 DRAWS = {"gender": ("woman", "man"), "skin_tone": ("light", "dark"), "age": ("young", "old"),
          "ethnicity": ("Asian", "white")}  # fmt: skip
+
+
+def kind(reason: str | None) -> str:
+    """The key of REASONS for a reason of the gate; empty for None."""
+    return next(k for k, said in REASONS.items() if reason.endswith(said)) if reason else ""
 
 
 @dataclass(frozen=True)
@@ -134,12 +139,9 @@ def test_the_gate_holds_on_cases_that_it_was_not_made_with() -> None:
 
 
 def test_reasons_have_kinds() -> None:
-    """Every reason is told from the others; what the gate never says is an error."""
+    """Every reason is told from the others."""
     said = {"stated": "gender is stated"}
     assert [kind(said.get(k, r)) for k, r in REASONS.items()] == list(REASONS)
-    assert kind(None) == ""
-    with pytest.raises(ValueError, match="not one of the gate's reasons"):
-        kind("because")
 
 
 def test_no_fixed_attribute_of_history_is_open_to_a_rewrite() -> None:

@@ -77,7 +77,8 @@ def test_two_attributes_are_drawn_by_quota_and_independently() -> None:
     many = tuple(replace(one, id=str(i), text=f"{i} and a {one.subject}", subject=one.subject)
                  for i in range(3000, 3200))  # fmt: skip
     suite = replace(suite, prompts=tuple(replace(p, seeds=20) for p in many))
-    drawn = [d for values in arms.draws(suite, arm).values() for d in values]
+    texts = arms.texts(suite, arm, registry.rewriters(suite))
+    drawn = [t.drawn for t in texts.values()]
     assert len(drawn) == 4000
     genders, tones = (Counter(d[a] for d in drawn) for a in ("gender", "skin_tone"))
     assert set(genders.values()) == {2000}
@@ -85,7 +86,6 @@ def test_two_attributes_are_drawn_by_quota_and_independently() -> None:
     both = Counter((d["gender"], d["skin_tone"]) for d in drawn)
     table = np.array([[both[g, t] for t in tones] for g in genders])
     assert chi2_contingency(table).pvalue > 0.001
-    texts = arms.texts(suite, arm, registry.rewriters(suite))
     assert all(f"male {one.subject} with {d['skin_tone']} skin" in t for t, d, _ in texts.values())
 
 

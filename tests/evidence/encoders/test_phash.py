@@ -10,7 +10,7 @@ import scipy.fft
 import skimage.data
 from PIL import Image
 
-from audit.evidence.encoders.phash import PerceptualHash, bits, hamming
+from audit.evidence.encoders.phash import PerceptualHash, bits
 
 PHOTOS = {
     name: getattr(skimage.data, name)()
@@ -65,9 +65,9 @@ def test_compression_and_size_change_few_bits(name: str) -> None:
         Image.fromarray(photo).resize((photo.shape[1] // k, photo.shape[0] // k)) for k in (2, 4)
     ]
     edited = [jpeg(photo, 90), jpeg(photo, 50), jpeg(photo, 30), *map(np.asarray, small)]
-    assert max(hamming(bits(photo), bits(e)) for e in edited) <= 6
+    assert max((bits(photo) != bits(e)).sum() for e in edited) <= 6
     others = [p for other, p in PHOTOS.items() if other != name]
-    assert min(hamming(bits(photo), bits(o)) for o in others) >= 16
+    assert min((bits(photo) != bits(o)).sum() for o in others) >= 16
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -80,14 +80,6 @@ def test_cosine_is_hamming(seed: int) -> None:
     for i, one in enumerate(words):
         for j, two in enumerate(words):
             assert vectors[i] @ vectors[j] == 1 - 2 * (one ^ two).bit_count() / 64
-
-
-def test_hamming_of_hand_made_bits() -> None:
-    """Three flipped bits are three; the complement is 64."""
-    one = np.random.default_rng(0).random(64) < 0.5
-    two = one.copy()
-    two[[0, 17, 63]] ^= True
-    assert (hamming(one, one), hamming(one, two), hamming(one, ~one)) == (0, 3, 64)
 
 
 def test_a_wave_sets_its_own_bit() -> None:
