@@ -15,6 +15,8 @@ from audit.records import Association, Finding
 from audit.stats.association import Draws, differential_association
 
 FAMILY = "associations"
+ALPHA = 0.05
+"""Level of each test."""
 
 
 def findings(scores: pd.DataFrame, declared: Sequence[Association], seed: int) -> list[Finding]:
@@ -32,21 +34,26 @@ def _one(rows: pd.DataFrame, a: Association, seed: int) -> Finding:
         Draws(np.random.default_rng(seed)),
     )  # fmt: skip
     effect, p = got.effect, got.p_two_sided
-    known = math.isfinite(effect.estimate)
+    known, hopeless = math.isfinite(effect.estimate), got.smallest_p >= ALPHA
     nearer, other = (a.x_label, a.y_label) if effect.estimate > 0 else (a.y_label, a.x_label)
     size = f"d = {effect.estimate:.2f} [{effect.low:.2f}, {effect.high:.2f}]"
     said = f"p = {p_value(p)}".replace("= <", "<")
     count = f"{sum(got.prompts)} prompts, n = {len(rows) - got.missing}"
     if not known:
         sentence = f"{a.title}: not known, for {got.reason}."
-    elif p < 0.05:
+    elif hopeless:
+        sentence = (
+            f"{a.title}: not known, for with so few prompts no p can be below {got.smallest_p:.2f} "
+            f"({size}, {said}, {count})."
+        )
+    elif p < ALPHA:
         sentence = (
             f"{a.title}: {nearer} is drawn nearer to {a.a}, and {other} to {a.b} ({size}, "
             f"{said}, {count})."
         )
     else:
         sentence = f"{a.title}: no difference was found ({size}, {said}, {count})."
-    verdict = "undecided" if not known else ("found" if p < 0.05 else "not found")
+    verdict = "undecided" if hopeless or not known else ("found" if p < ALPHA else "not found")
     claim = Claim(
         Key("representation", BASELINE, ALL, "", "association", a.name),
         f"association effect d of {a.x_label} rather than {a.y_label} with {a.a}", a.title,

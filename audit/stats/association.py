@@ -51,10 +51,15 @@ class Association:
 
     @property
     def smallest_p(self) -> float:
-        """The smallest one-sided p possible with these prompts or draws; NaN where unknown."""
+        """The smallest two-sided p possible with these prompts or draws; NaN where unknown.
+
+        With as many prompts of X as of Y each assignment has a mirror image, which differs as much.
+        """
         if self.partitions == 0:
             return math.nan
-        return 1 / self.partitions if self.exact else 1 / (self.partitions + 1)
+        if not self.exact:
+            return 1 / (self.partitions + 1)
+        return (1 + (self.prompts[0] == self.prompts[1])) / self.partitions
 
 
 def associations(items: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -49,7 +49,10 @@ def test_many_images_of_few_prompts_are_no_evidence() -> None:
     """Three prompts a side cannot reach p = .05 by an exact two-sided test, however many images."""
     found = associations.findings(scores(2, 9.0, prompts=3, images=400), [DECLARED], 0)[0]
     assert found.p == pytest.approx(2 / 20)
-    assert found.verdict == "not found"
+    assert found.verdict == "undecided"
+    assert "with so few prompts no p can be below 0.10" in found.sentence
+    four = associations.findings(scores(2, 9.0, prompts=4), [DECLARED], 0)[0]
+    assert four.verdict == "found"
     assert found.n == 2400
     assert found.n_effective == 6
 
