@@ -114,7 +114,7 @@ import torch.nn as nn
 from . import page
 from .charts import bar
 from .. import store
-from ..stats.floors import kl
+from ..stats.floors import gap_floor
 from audit import cli
 if True:
     import faiss
