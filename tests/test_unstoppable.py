@@ -27,6 +27,8 @@ from tests.builders.suites import TOML
 from tests.engine import small
 
 pytestmark = pytest.mark.slow
+NIGHTLY = pytest.mark.nightly
+"""Every run has one member of each kind; the rest come at night."""
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     ["audit.runs.line", "audit.engine.sampler",
@@ -99,7 +101,7 @@ def calm(place: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, 
     return finished(place, out), time.monotonic() - started, out
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(30, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=NIGHTLY)])
 def test_killed_at_any_moment_it_ends_the_same(
     place: Path, calm: tuple[bytes, float, Path], tmp_path: Path, kills: int
 ) -> None:
@@ -124,11 +126,12 @@ def test_killed_at_any_moment_it_ends_the_same(
     assert not [p for p in whole if p.suffix == ".parquet" and p.stat().st_size == 0]
 
 
+@pytest.mark.parametrize("sizes", [(900,), pytest.param((100, 900, 3_000, 20_000), marks=NIGHTLY)])
 def test_a_full_disk_is_a_sentence_and_loses_nothing(
-    place: Path, calm: tuple[bytes, float, Path], tmp_path: Path
+    place: Path, calm: tuple[bytes, float, Path], tmp_path: Path, sizes: tuple[int, ...]
 ) -> None:
     """Files above a size cannot be written, wherever that strikes first: exit 2, then the end."""
-    for i, largest in enumerate((100, 900, 3_000, 20_000)):
+    for i, largest in enumerate(sizes):
         out = tmp_path / str(i)
         process = child(place, out, largest)
         process.join()
@@ -137,6 +140,7 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(
     assert finished(place, out) == calm[0]
 
 
+@NIGHTLY
 def test_a_folder_that_vanishes_midway_is_a_sentence(
     place: Path, calm: tuple[bytes, float, Path], tmp_path: Path
 ) -> None:
@@ -159,8 +163,12 @@ def test_a_folder_that_vanishes_midway_is_a_sentence(
 
 
 @pytest.mark.parametrize(
-    "pattern", ["plan.jsonl", "run.json", "findings.json", "report.html", "vectors/*/*.npz",
-                "tables/*.parquet"],
+    "pattern",
+    [
+        "findings.json", "vectors/*/*.npz",
+        *(pytest.param(p, marks=NIGHTLY)
+          for p in ("plan.jsonl", "run.json", "report.html", "tables/*.parquet")),
+    ],
 )  # fmt: skip
 def test_a_torn_file_is_made_again(
     place: Path, calm: tuple[bytes, float, Path], tmp_path: Path, pattern: str
@@ -173,7 +181,10 @@ def test_a_torn_file_is_made_again(
     assert finished(place, out) == calm[0]
 
 
-@pytest.mark.parametrize("pattern", ["index.json", "train-*.npy", "held-*.parquet"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["train-*.npy", *(pytest.param(p, marks=NIGHTLY) for p in ("index.json", "held-*.parquet"))],
+)
 def test_a_damaged_index_is_made_again(
     place: Path, calm: tuple[bytes, float, Path], tmp_path: Path, pattern: str
 ) -> None:
@@ -229,6 +240,7 @@ def test_a_grown_run_redoes_nothing(
     assert len(list(folder.rglob("*.png"))) == len(before) + 4
 
 
+@NIGHTLY
 def test_a_hundred_thousand_samples_are_planned_and_listed(tmp_path: Path) -> None:
     """The plan is whole, ids are distinct, and listing what is there does not open it."""
     suite = suites.with_seeds(suites.read_suite("world"), 1)
