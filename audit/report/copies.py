@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from audit.evidence.copies import flags
 from audit.keys import BASELINE
 from audit.records import Finding
 from audit.report import charts, doses, wording
@@ -106,7 +107,7 @@ def pairs(evidence: Evidence, album: Album) -> dict[str, Any]:
     known = table[table.outcome == "label"] if len(table) else table
     if known.empty:
         return {"pairs": [], "near": [], "flagged": 0, "trains": 0, "left_out": 0}
-    called = (known["copy"] == True).to_numpy(bool)  # noqa: E712 - None is neither
+    called = flags.flagged(known["copy"])
     flagged = _ranked(known[called])
     rest = _ranked(known[~called & (known.arm == BASELINE)])
     shown = _ranked(_spread(flagged).head(PAIRS))

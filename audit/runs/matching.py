@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from audit.datasets import pixels
-from audit.evidence.copies import decision
+from audit.evidence.copies import decision, flags
 from audit.keys import BASELINE
 from audit.runs import reading
 from audit.runs.context import Run
@@ -49,11 +49,10 @@ def search(
     known = vectors(run, encoder, "copy descriptors")
     table = match(run.samples, known, reading.missing_outcomes(run, known), index)
     rule, got = decision.decide(table, index, options.rule, options.q, options.seed)
-    missing = table.score.isna().to_numpy()
-    table["copy"] = [None if m else bool(c) for m, c in zip(missing, got.selected, strict=True)]
+    table["copy"] = flags.column(got.selected, known=table.score.notna().to_numpy())
     if options.rule.name == "twin" and math.isfinite(got.threshold):
         table["chance"] = decision.by_chance(table, got.threshold)
-    flagged = table[table["copy"] == True]  # noqa: E712 - None is neither
+    flagged = table[flags.flagged(table["copy"])]
     line = float(flagged.score.min()) if len(flagged) else float("nan")
     if "recall" in how and 0 < line < 1:
         how |= {"recall_line": [line, *decision.recall_at(index, options.seed, line)]}
