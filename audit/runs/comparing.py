@@ -16,6 +16,7 @@ import pandas as pd
 
 from audit.errors import UserError
 from audit.evidence.copies import decision, flags
+from audit.evidence.copies.facts import CorpusFacts
 from audit.findings import comparison
 from audit.findings.comparison import Common, Context
 from audit.findings.quality import classifier_key
@@ -29,9 +30,7 @@ KEYS = ["prompt", "arm", "seed"]
 EMPTY = pd.DataFrame(columns=[*KEYS, "subject", "outcome", "attribute", "group"])
 
 
-def instruments(
-    suite: Suite, classifier: str, corpus: Mapping[str, Any] | None = None
-) -> dict[str, str]:
+def instruments(suite: Suite, classifier: str, corpus: CorpusFacts | None = None) -> dict[str, str]:
     """The readers of a run's images, kept with its tables: attribute to reader and words.
 
     `alignment` is the encoder of the cosines; `copies` the descriptor and the training set that
@@ -44,7 +43,7 @@ def instruments(
         found[a.name] = f"{classifier if a.reader == 'clip' else a.reader}, words {asked}"
     if corpus:
         keys = ("name", "distinct", "held_out", "descriptor", "rule")
-        found["copies"] = ", ".join(f"{k} {corpus.get(k)}" for k in keys)
+        found["copies"] = ", ".join(f"{k} {getattr(corpus, k)}" for k in keys)
     return found
 
 
