@@ -76,7 +76,8 @@ class Result:
     def matches(self) -> pd.DataFrame:
         """One row per image: its nearest training image, and whether it is flagged as a copy.
 
-        Empty where no training set was searched (`MATCH_COLUMNS`).
+        `copy` is a nullable boolean, missing where nothing was decided. Empty where no training set
+        was searched (`MATCH_COLUMNS`).
         """
         return RunFolder(self.folder).read_table("matches")
 

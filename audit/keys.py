@@ -193,7 +193,8 @@ MATCH_COLUMNS = (
     "sample", "prompt", "arm", "seed", "score", "held_score", "held", "train", "train_caption",
     "repeats", "copy", "outcome",
 )  # fmt: skip
-"""One row per sample: exact cosines to the nearest training and held-out image, and their ids."""
+"""One row per sample: exact cosines to the nearest training and held-out image, and their ids.
+`copy` is a nullable boolean, missing where nothing was decided."""
 ALIGNMENT_COLUMNS = ("prompt", "subject", "arm", "seed", "score", "chance", "subject_read")
 """One row per sample: cosine to its ORIGINAL prompt and, on average, to all prompts; whether the
 subject was recognised, or None where none was asked for."""

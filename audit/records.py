@@ -12,6 +12,9 @@ from typing import Any
 from audit.errors import UserError
 from audit.keys import Counted, Key, Unit, id_of, name_of
 
+MethodOptions = Mapping[str, Any]  # each method has its own, checked by its model or by itself
+JsonRow = Mapping[str, Any]  # JSON has no types; what is made of a row checks it
+
 
 def digest(value: object, length: int = 16) -> str:
     """Hex digest of a JSON-able value that does not depend on the order of its keys."""
@@ -74,7 +77,7 @@ class Mitigation:
 
     name: str
     method: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: MethodOptions = field(default_factory=dict)
     blocks: tuple[str, ...] = ()
     parts: tuple[Mitigation, ...] = ()
     """The parts of a stack, in the order in which they apply; empty for a single mitigation."""
@@ -166,16 +169,16 @@ class Intervention:
 
     kind: str
     """Key of `engine.interventions.HANDLERS`."""
-    parameters: Mapping[str, Any]
-    """Arguments of its handler: numbers, texts, tuples of texts."""
+    parameters: Mapping[str, float | str | tuple[str, ...]]
+    """Arguments of its handler."""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The form that is hashed and kept in plans; tuples become lists."""
         lists = {k: list(v) if isinstance(v, tuple) else v for k, v in self.parameters.items()}
         return {"inside": self.kind, "options": lists}
 
     @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Intervention:
+    def from_json(cls, row: JsonRow) -> Intervention:
         """The intervention that `as_json` wrote."""
         options = row["options"].items()
         return cls(row["inside"], {k: tuple(v) if isinstance(v, list) else v for k, v in options})
@@ -208,7 +211,7 @@ class Change:
     def __bool__(self) -> bool:
         return self != Change()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """One intervention is flat, several are a `stack`: ids hash it, so it must never change."""
         rows = [one.as_json() for one in self.interventions]
         told = self.paraphrase and asdict(self.paraphrase)
@@ -217,7 +220,7 @@ class Change:
         return known | ({"stack": rows} if len(rows) > 1 else rows[0] if rows else {})
 
     @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Change:
+    def from_json(cls, row: JsonRow) -> Change:
         """The change that `as_json` wrote; ValueError, KeyError or TypeError for anything else."""
         if extra := set(row) - {"guidance", "negative", "paraphrase", "inside", "options", "stack"}:
             raise ValueError(f"Unknown keys: {', '.join(sorted(extra))}.")
@@ -246,14 +249,14 @@ class Sample:
     """Why the arm left the text unchanged, if it says so."""
 
 
-def asdict_sample(sample: Sample) -> dict[str, Any]:
+def asdict_sample(sample: Sample) -> dict[str, object]:
     """A sample as plain JSON-able data, its change as `how`; a reason only where there is one."""
     row = {k: getattr(sample, k) for k in ("id", "prompt", "arm", "seed", "text")}
     row |= {"drawn": dict(sample.drawn), "how": sample.change.as_json()}
     return {**row, "reason": sample.reason} if sample.reason else row
 
 
-def sample_from(row: Mapping[str, Any]) -> Sample:
+def sample_from(row: JsonRow) -> Sample:
     """What `asdict_sample` wrote; ValueError, KeyError or TypeError for anything else."""
     rest = {k: v for k, v in row.items() if k != "how"}
     return Sample(**rest, change=Change.from_json(row.get("how", {})))
@@ -353,7 +356,7 @@ class Finding:
             object.__setattr__(self, part, text)
 
 
-def row(finding: Finding) -> dict[str, Any]:
+def row(finding: Finding) -> dict[str, object]:
     """A finding as plain data: the key as a mapping without its empty parts."""
     return {**asdict(finding), "key": {k: v for k, v in finding.key._asdict().items() if v}}
 
@@ -378,11 +381,11 @@ def from_json(text: str) -> list[Finding]:
     Raises UserError for findings without a key, as earlier versions wrote them: their meaning was
     only in the id, which is not parsed.
     """
-    rows: list[dict[str, Any]] = json.loads(text)
+    rows: list[JsonRow] = json.loads(text)
     floats = {f for f, t in Finding.__annotations__.items() if t in ("float", float)}
     printed = {f.name for f in fields(Finding) if not f.init}
 
-    def known(key: str, value: Any) -> Any:
+    def known(key: str, value: Any) -> Any:  # a JSON value, as the field of that name has it
         if key == "references":
             return {k: math.nan if v is None else v for k, v in value.items()}
         if key == "key":

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _T = TypeVar("_T")
+TYPED = {"copy": "boolean"}
+"""Columns of tables that earlier versions wrote with another type: `copy` as objects, with None."""
 
 
 def run_name(suite: Suite, settings: Settings) -> str:
@@ -257,12 +259,16 @@ class RunFolder:
         return f"{stat.st_mtime_ns}-{stat.st_ino}"
 
     def read_table(self, name: str) -> pd.DataFrame:
-        """A table of the latest results; UserError where it is missing."""
+        """A table of the latest results; UserError where it is missing or damaged.
+
+        The columns of `TYPED` have their type in tables of earlier versions too.
+        """
         import pandas as pd
 
         path = self.path / "tables" / str(self.results()["tables"][name])
         try:
-            return pd.read_parquet(path)
+            table = pd.read_parquet(path)
+            return table.astype({c: t for c, t in TYPED.items() if c in table})
         except Exception as error:  # pyarrow raises many kinds for damaged files
             raise UserError(f"{path} cannot be read. Run the same command again.") from error
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
+import re
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -367,6 +370,80 @@ def test_what_a_finding_means_is_in_its_key(path: Path) -> None:
         return
     nodes = ast.walk(ast.parse(path.read_text("utf-8")))
     assert not [f"{name(path)}:{n.lineno}" for n in nodes if parsed(n)]  # type: ignore[attr-defined]
+
+
+TYPED = ("records.py", "design/", "findings/")
+"""Files in which `Any` needs a reason: the shared types, the request and the claims."""
+DIRECTIVE = re.compile(r"#\s*(type:|noqa|fmt:)")
+"""The start of a comment that is for tools."""
+
+
+def annotations(tree: ast.AST) -> Iterator[ast.expr]:
+    """All annotations of a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from filter(None, [node.returns])
+        elif isinstance(node, ast.arg):
+            yield from filter(None, [node.annotation])
+        elif isinstance(node, ast.AnnAssign):
+            yield node.annotation
+
+
+def anys(source: str) -> Iterator[int]:
+    """Line numbers of every explicit `Any` other than its import, in texts of annotations too."""
+    tree = ast.parse(source)
+    names = {
+        a.asname or a.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in ("typing", "typing_extensions")
+        for a in node.names
+        if a.name == "Any"
+    }
+    for node in ast.walk(tree):
+        if (isinstance(node, ast.Name) and node.id in names) or (
+            isinstance(node, ast.Attribute) and node.attr == "Any"
+        ):
+            yield node.lineno
+    for annotation in annotations(tree):
+        for node in ast.walk(annotation):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield from [node.lineno] * any(re.search(rf"\b{n}\b", node.value) for n in names)
+
+
+def unexplained(source: str) -> list[int]:
+    """Lines with an `Any` and no comment, on the same line or alone on the line above."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    comments = {
+        t.start[0]: not t.line[: t.start[1]].strip()
+        for t in tokens
+        if t.type == tokenize.COMMENT and not DIRECTIVE.match(t.string)
+    }
+    return sorted({n for n in anys(source) if n not in comments and not comments.get(n - 1)})
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"),
+    [
+        ("x: Any = 1", [2]), ("x: Any = 1  # JSON has no types", []),
+        ("# JSON has no types\nx: Any = 1", []), ("y = 1  # a reason\nx: Any = 1", [3]),
+        ("x: Any = 1  # type: ignore[misc]", [2]), ("x: Any = 1  # noqa: E501", [2]),
+        ("# fmt: off\nx: Any = 1", [3]), ('x: "list[Any]" = []', [2]),
+        ("Row = dict[str, Any]", [2]), ("x = cast(Any, 1)", [2]), ("x: typing.Any = 1", [2]),
+        ("def f(\n    x: int,\n    y: Any,\n) -> int: ...", [4]),
+        ("def f(**more: Any) -> Any: ...", [2]), ("x = any([])", []), ('x = "Any"', []),
+    ],
+)  # fmt: skip
+def test_the_reader_sees_any(line: str, lines: list[int]) -> None:
+    """In annotations, aliases, calls and texts; a directive for a tool is no reason."""
+    assert unexplained(f"from typing import Any\n{line}\n") == lines
+    renamed = line.replace("typing.Any", "Any").replace("Any", "Whatever")
+    assert unexplained(f"from typing import Any as Whatever\n{renamed}\n") == lines
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if name(p).startswith(TYPED)], ids=name)
+def test_any_has_a_reason(path: Path) -> None:
+    """A value of any type is a decision, explained where it is made; all others have a type."""
+    assert unexplained(path.read_text("utf-8")) == []
 
 
 def test_rooms_and_arrows_are_few() -> None:

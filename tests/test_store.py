@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from audit.errors import UserError
@@ -110,3 +111,32 @@ def test_a_full_place_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         write_atomic(target, b"new")
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    ("kept", "read"),
+    [
+        ([True, False], [True, False]), ([True, None, False], [True, pd.NA, False]),
+        ([None, None], [pd.NA, pd.NA]), ([], []),
+    ],
+)  # fmt: skip
+def test_decisions_of_earlier_versions_are_nullable_booleans(
+    tmp_path: Path, kept: list[object], read: list[object]
+) -> None:
+    """They were written as booleans or, where one is missing, as objects; other columns stay."""
+    run = RunFolder(tmp_path)
+    table = pd.DataFrame({"copy": pd.Series(kept, dtype=None if kept else object), "repeats": 1})
+    run.write_results({"tables": {"matches": run.write_table("matches", "k", table).name}})
+    back = run.read_table("matches")
+    assert back["copy"].dtype == "boolean"
+    assert back["copy"].tolist() == read
+    assert back.repeats.tolist() == table.repeats.tolist()
+
+
+def test_decisions_of_another_kind_are_refused(tmp_path: Path) -> None:
+    """Words in place of decisions are one sentence, not a guess."""
+    run = RunFolder(tmp_path)
+    table = pd.DataFrame({"copy": ["yes", "no"]})
+    run.write_results({"tables": {"matches": run.write_table("matches", "k", table).name}})
+    with pytest.raises(UserError, match=r"cannot be read\. Run the same command again"):
+        run.read_table("matches")

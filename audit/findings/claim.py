@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,27 @@ class Counts:
     reasons: Mapping[str, int] = field(default_factory=dict)
 
 
-def finding(claim: Claim, interval: Interval, counts: Counts, **more: Any) -> Finding:
+class More(TypedDict, total=False):
+    """The fields of `Finding` that not every claim has; `records.Finding` says what they are."""
+
+    naive: float
+    naive_low: float
+    naive_high: float
+    worst_low: float
+    worst_high: float
+    references: Mapping[str, float]
+    against: str
+    truth: float
+    p: float
+    q: float
+    family: str
+    floor: float
+    floor_high: float
+    verdict: str
+    sentence: str
+
+
+def finding(claim: Claim, interval: Interval, counts: Counts, **more: Unpack[More]) -> Finding:
     """A claim with its numbers; `more` are the other fields of `Finding`, by name."""
     return Finding(
         claim.key, claim.where, claim.quantity, claim.unit, claim.counted, interval.estimate,

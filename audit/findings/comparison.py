@@ -27,7 +27,7 @@ def findings(
     """All changes from A to B; the tables may be empty.
 
     `attributes` has ATTRIBUTE_COLUMNS, `alignment` prompt, arm, seed, score and subject_read,
-    `copies` MATCH_COLUMNS with `copy` decided at the same threshold for both runs, and `group`.
+    `copies` MATCH_COLUMNS, `copy` decided at the same threshold for both runs, and `group`.
     """
     found = shares(attributes, context)
     for arm in arms(alignment):
@@ -84,7 +84,7 @@ def _values(
     """
     if not common.unpaired:
         both = common.pairs
-        a, b = (both[f"{column}{end}"].to_numpy(float) for end in ("_a", "_b"))
+        a, b = (both[f"{column}{end}"].astype(float).to_numpy() for end in ("_a", "_b"))
         known = np.isfinite(a) & np.isfinite(b)
         missing = int((~known).sum())
         how = "paired by prompt and seed"

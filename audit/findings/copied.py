@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from audit.evidence.copies import flags
 from audit.findings.claim import Claim, finding, joined
 from audit.findings.pairs import (
     BY_PROMPT,
@@ -42,7 +43,7 @@ DRAWS = 2000
 def findings(matches: pd.DataFrame, q: Question) -> Iterator[Finding]:
     """Effects of the arm on captions of training images, and on ordinary prompts.
 
-    `matches` has MATCH_COLUMNS with `copy` decided, at one line for all arms. Pairs in which both
+    `matches` has MATCH_COLUMNS, `copy` decided at one line for all arms. Pairs in which both
     sides are the same image, because the arm leaves the prompt alone, count as no change; where it
     leaves all prompts of a group alone, or none was searched, nothing is claimed.
     """
@@ -50,10 +51,15 @@ def findings(matches: pd.DataFrame, q: Question) -> Iterator[Finding]:
     for purpose, (group, where) in GROUPS.items():
         pairs = both[[q.prompts[p].purpose == purpose for p in both.prompt]] if len(both) else both
         if len(pairs) and (pairs.sample_base != pairs.sample_arm).any():
-            known = pairs[(pairs.outcome_base == "label") & (pairs.outcome_arm == "label")]
+            known = pairs[_decided(pairs, "base") & _decided(pairs, "arm")]
             yield _copies(known, pairs, q, (group, where))
             yield _nearness(known, pairs, q, (group, where))
             yield from _removed(known, pairs, q, (group, where))
+
+
+def _decided(pairs: pd.DataFrame, side: str) -> pd.Series:
+    """Whether a side's images, `base` or `arm`, were searched and have a decision: bool[n]."""
+    return (pairs[f"outcome_{side}"] == "label") & flags.decided(pairs[f"copy_{side}"])
 
 
 def _copies(
@@ -64,7 +70,7 @@ def _copies(
         "pairs", BY_PROMPT + "; McNemar's exact p, by whole prompts where they have several pairs",
         "no pair was searched on both sides",
     )  # fmt: skip
-    hits = known["copy_base"].to_numpy(bool), known["copy_arm"].to_numpy(bool)
+    hits = flags.flagged(known["copy_base"]), flags.flagged(known["copy_arm"])
     f = share_finding(claim, known, hits, counts(known, pairs))
     if not f.n:
         return f
@@ -98,7 +104,7 @@ def _removed(
     known: pd.DataFrame, pairs: pd.DataFrame, q: Question, prompts: tuple[str, str]
 ) -> Iterator[Finding]:
     """The share of copies that the arm removes, net of those that it makes."""
-    before, after = (known[f"copy_{s}"].to_numpy(float) for s in ("base", "arm"))
+    before, after = (flags.flagged(known[f"copy_{s}"]).astype(float) for s in ("base", "arm"))
     if before.sum() < FEW:
         return
     share = removed(before, after, clusters(known), q.rng(12))

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from audit.evidence.copies import flags
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.why import share
 from audit.findings.wording import cap, p_value, percent
@@ -42,7 +43,7 @@ def findings(
 ) -> list[Finding]:
     """Share of captions' images that copy at each dose, by level of repetition, and their spread.
 
-    `matches` has MATCH_COLUMNS with `copy` decided; `doses` gives the guidance of each arm. Only
+    `matches` has MATCH_COLUMNS; `doses` gives the guidance of each arm. Only
     captions and noises that were drawn and read at every dose count, so all shares have the same
     base; there are no findings for fewer than FEWEST doses.
     """
@@ -51,9 +52,10 @@ def findings(
     arms = sorted(set(rows.arm), key=lambda a: (doses[a], a))
     if BASELINE not in arms or len({doses[a] for a in arms}) < FEWEST:
         return []
-    known = rows[rows.outcome == "label"]
+    known = rows[(rows.outcome == "label") & flags.decided(rows["copy"])]
+    known = known.assign(copy=flags.flagged(known["copy"]).astype(float))
     wide = known.pivot_table(index=["prompt", "seed"], columns="arm", values="copy", aggfunc="max")
-    wide = wide.reindex(columns=arms).dropna().astype(float)
+    wide = wide.reindex(columns=arms).dropna()
     asked = len(rows[["prompt", "seed"]].drop_duplicates())
     repeats = wide.index.get_level_values("prompt").map(lambda p: prompts[p].repeats)
     out = []

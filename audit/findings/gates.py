@@ -13,7 +13,6 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from audit.design.suites.conditions import Gate
 from audit.errors import UserError, unknown
@@ -203,7 +202,7 @@ def overall(checks: Iterable[Check]) -> str:
     return next((v for v in (FAIL, UNDECIDED) if v in found), PASS)
 
 
-def rows(checks: Sequence[Check]) -> list[dict[str, Any]]:
+def rows(checks: Sequence[Check]) -> list[dict[str, object]]:
     """The checks as rows of plain values, gate by gate: None for unknown or infinite values."""
 
     def number(x: float) -> float | None:

@@ -36,7 +36,7 @@ class Tables:
     alignment: pd.DataFrame = field(default_factory=pd.DataFrame)
     """ALIGNMENT_COLUMNS."""
     matches: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """MATCH_COLUMNS with `copy` decided."""
+    """MATCH_COLUMNS."""
     vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Sample to its unit vector float[d]."""
 

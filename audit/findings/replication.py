@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import pandas as pd
 from scipy.stats import binomtest
 
+from audit.evidence.copies import flags
 from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.why import share
 from audit.findings.wording import estimate as worded
@@ -26,10 +27,10 @@ ALPHA = 0.05
 def findings(table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int) -> list[Finding]:
     """Copy rates by level of repetition, for prompts without a known image, and the counts.
 
-    `table` has MATCH_COLUMNS with `copy` decided (True, False, or None where the image is missing),
-    and after a twin's selection `chance`: images that are as much nearer to the held-out set. The
-    rate of false flags is controlled over all flagged images; among few copies it is higher, and
-    `chance` estimates how many flags of a group are false (Barber & Candes 2015, eq. 1.8).
+    `table` has MATCH_COLUMNS and, after a twin's selection, `chance`: images that are as much
+    nearer to the held-out set. The rate of false flags is controlled over all flagged images; among
+    few copies it is higher, and `chance` estimates how many flags of a group are false (Barber &
+    Candes 2015, eq. 1.8).
     """
     out = []
     purpose = table.prompt.map(lambda p: prompts[p].purpose)
@@ -50,8 +51,8 @@ def findings(table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int) -> l
 
 
 def _rate(rows: pd.DataFrame, key: Key, where: str, seed: int) -> Finding:
-    known = rows[rows.outcome == "label"]
-    hits = known["copy"].to_numpy(bool)
+    known = _decided(rows)
+    hits = flags.flagged(known["copy"])
     clusters = pd.factorize(known.prompt)[0]
     n = len(known)
     ci, method = share(hits, clusters, seed)
@@ -60,6 +61,8 @@ def _rate(rows: pd.DataFrame, key: Key, where: str, seed: int) -> Finding:
         f" Images that chance puts as near to held-out ones: {false}."
     )  # fmt: skip
     reasons = {str(o): int(c) for o, c in rows.outcome.value_counts().items() if o != "label"}
+    if gone := len(rows) - n - sum(reasons.values()):
+        reasons[flags.UNDECIDED] = gone
     quantity = "share of images that copy a training image"
     effective = effective_n(hits.astype(float), clusters) if n else math.nan
     return finding(
@@ -75,9 +78,14 @@ def _rate(rows: pd.DataFrame, key: Key, where: str, seed: int) -> Finding:
     )
 
 
+def _decided(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of images that were searched, with a decision."""
+    return rows[(rows.outcome == "label") & flags.decided(rows["copy"])]
+
+
 def _found(known: pd.DataFrame) -> str:
     """Whether copies are shown: more prompts with flags than expected by chance (sign test)."""
-    calls = known["copy"].astype(bool).groupby(known.prompt).sum()
+    calls = pd.Series(flags.flagged(known["copy"]), known.index).groupby(known.prompt).sum()
     if not calls.any():
         return "not found"
     if "chance" not in known:
@@ -90,8 +98,8 @@ def _found(known: pd.DataFrame) -> str:
 
 def _units(table: pd.DataFrame) -> list[Finding]:
     """Distinct prompts and distinct training images among the copies, as plain counts."""
-    known = table[table.outcome == "label"]
-    copies = known[known["copy"].to_numpy(bool)] if len(known) else known
+    known = _decided(table)
+    copies = known[flags.flagged(known["copy"])]
     out = []
     for key, what, k, n in (
         ("images", "generated images that copy", len(copies), len(known)),

@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import unknown
+from audit.evidence.copies import flags
 from audit.findings.claim import Claim, Counts, adjusted, arms, finding
 from audit.findings.wording import cap, cosine_change, p_value
 from audit.findings.wording import estimate as worded
@@ -181,7 +182,7 @@ def _levels(
     rows: pd.DataFrame, factor: Factor, measure: str, arm: str, seed: int
 ) -> Iterator[Finding]:
     """Copies at each level, or the mean measure where nothing is decided."""
-    decided = any(c is not None and not pd.isna(c) for c in rows["copy"])
+    decided = flags.decided(rows["copy"]).any()
     x = rows[factor.column].to_numpy(float).copy()
     x[(rows.outcome != "label").to_numpy()] = math.nan  # not used for the thirds
     for name, words, at in levels(x):
@@ -196,8 +197,8 @@ def _levels(
 
 
 def _copies(part: pd.DataFrame, key: Key, where: str, seed: int) -> Finding:
-    known = part[[c is not None and not pd.isna(c) for c in part["copy"]]]
-    hits = np.array([bool(c) for c in known["copy"]], float)
+    known = part[flags.decided(part["copy"])]
+    hits = flags.flagged(known["copy"]).astype(float)
     clusters = pd.factorize(known.prompt)[0]
     ci, method = share(hits, clusters, seed)
     n = len(known)
@@ -205,7 +206,7 @@ def _copies(part: pd.DataFrame, key: Key, where: str, seed: int) -> Finding:
     return finding(
         Claim(key, quantity, where, "share", "images", method),
         ci,
-        _size(part, n, effective_n(hits, clusters) if n else math.nan, "copy not decided"),
+        _size(part, n, effective_n(hits, clusters) if n else math.nan, flags.UNDECIDED),
         verdict="described",
         sentence=f"{cap(where)}: {worded(ci.estimate, ci.low, ci.high)} of {n} copy a "
         "training image.",

@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from audit.evidence.copies.facts import EditCosines
 from audit.report import wording
 from audit.report.svg import ACCENT, INK, PAPER, QUIET, SALT, SECOND, inline
 
@@ -244,25 +245,25 @@ def distribution(
         return inline(figure, name, words)
 
 
-def edited(name: str, edits: Sequence[Mapping[str, Any]], threshold: float, label: str) -> str:
-    """Cosines of edited copies (CURVE_COLUMNS) and of the nearest other image, edit by edit."""
+def edited(name: str, edits: Sequence[EditCosines], threshold: float, label: str) -> str:
+    """Cosines of edited copies and of the nearest other image, edit by edit."""
     with drawing(_height(len(edits), 2)) as (figure, axes):
-        y = _rows(axes, [str(r["edit"]) for r in edits])
-        _lines(axes, y, *([r[k] for r in edits] for k in ("low", "high")), color=ACCENT, lw=2.0,
-               zorder=3)  # fmt: skip
-        _dot(axes, [r["median"] for r in edits], y, wording.text("chart.copies"))
-        strangers = [float(r["null_max"]) for r in edits]
+        y = _rows(axes, [r.edit for r in edits])
+        low, high = [r.low for r in edits], [r.high for r in edits]
+        _lines(axes, y, low, high, color=ACCENT, lw=2.0, zorder=3)
+        _dot(axes, [r.median for r in edits], y, wording.text("chart.copies"))
+        strangers = [r.null_max for r in edits]
         _mark(axes, strangers, y, "x", wording.text("chart.strangers"))
         _guides(axes, y)
         if math.isfinite(threshold):
             axes.axvline(threshold, color=INK, lw=0.9, ls=(0, (1, 2)), label=label)
-        lowest = min([0.0, *strangers, *(float(r["low"]) for r in edits)])
+        lowest = min([0.0, *strangers, *low])
         axes.set_xlim(lowest - 0.03, 1.03)
         axes.set_xlabel(wording.text("chart.cosine"))
         legend_above(figure, axes)
-        worst = min(edits, key=lambda r: float(r["median"]))
-        low = wording.number(float(worst["median"]))
-        words = wording.text("chart.edited", n=len(edits), low=low, edit=worst["edit"])
+        worst = min(edits, key=lambda r: r.median)
+        shown = wording.number(worst.median)
+        words = wording.text("chart.edited", n=len(edits), low=shown, edit=worst.edit)
         return inline(figure, name, words)
 
 

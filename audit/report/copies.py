@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from audit.evidence.copies import flags
+from audit.evidence.copies.facts import CorpusFacts
 from audit.keys import BASELINE
 from audit.records import Finding
 from audit.report import charts, doses, wording
@@ -41,6 +44,7 @@ def replication(evidence: Evidence) -> dict[str, Any] | None:
     rates = [f for f in everything if f.key.kind == "rate"]
     known = table[table.outcome == "label"] if len(table) else table
     return {
+        "notes": [wording.text("replication.note"), *_searched(evidence.facts.corpus)],
         "rates": rates,
         "counts": [f for f in everything if f.key.kind == "count"],
         "rates_chart": _rates_chart(rates),
@@ -49,6 +53,32 @@ def replication(evidence: Evidence) -> dict[str, Any] | None:
         **_likeness(evidence, known),
         **_edited(evidence),
     }
+
+
+def _searched(corpus: CorpusFacts | None) -> Iterator[str]:
+    """How much of the training data was searched, what the search finds, and what is alike."""
+    corpus = corpus or CorpusFacts()
+    if not math.isfinite(corpus.coverage):
+        yield wording.text("replication.coverage.unknown")
+    else:
+        key = "replication.coverage.lower" if corpus.coverage < 1 else "replication.coverage"
+        yield wording.text(key, share=wording.percent(corpus.coverage))
+    if corpus.recall:
+        share, low, high = map(wording.percent, corpus.recall)
+        reason = wording.clip(corpus.search_reason, 300)
+        yield wording.text("replication.recall", reason=reason, share=share, low=low, high=high)
+    if corpus.recall_line:
+        line, *there = corpus.recall_line
+        share, low, high = map(wording.percent, there)
+        at = wording.number(line)
+        yield wording.text("replication.recall.line", cosine=at, share=share, low=low, high=high)
+    if corpus.shared:
+        n = wording.count(corpus.shared)
+        yield wording.text("replication.shared", n=n, x=wording.number(corpus.same))
+    if corpus.groups:
+        sizes = (corpus.groups, corpus.grouped, corpus.distinct, corpus.largest)
+        groups, n, every, largest = (wording.count(wording.as_number(x)) for x in sizes)
+        yield wording.text("replication.groups", groups=groups, n=n, all=every, largest=largest)
 
 
 def _rates_chart(rates: list[Finding]) -> str:
@@ -68,7 +98,7 @@ def _likeness(evidence: Evidence, known: pd.DataFrame) -> dict[str, Any]:
     if base.empty:
         return {"chart": "", "levels": [], "images": 0}
     score, held = (base[c].to_numpy(float) for c in ("score", "held_score"))
-    threshold = wording.as_number(evidence.facts.get("threshold"))
+    threshold = wording.as_number(evidence.facts.threshold)
     label = _threshold_label(evidence, threshold)
     marks = sorted({*LEVELS, *([threshold] if math.isfinite(threshold) else [])})
     levels = [
@@ -86,17 +116,17 @@ def _likeness(evidence: Evidence, known: pd.DataFrame) -> dict[str, Any]:
 
 def _edited(evidence: Evidence) -> dict[str, Any]:
     """Similarity of edited copies, as a chart and in rows; empty where not measured."""
-    rows = list(evidence.facts.get("edits") or ())
+    rows = evidence.facts.edits
     if not rows:
-        return {"edits": [], "edits_chart": "", "edited": 0}
-    threshold = wording.as_number(evidence.facts.get("threshold"))
+        return {"edits": (), "edits_chart": "", "edited": 0}
+    threshold = wording.as_number(evidence.facts.threshold)
     chart = charts.edited("edits", rows, threshold, _threshold_label(evidence, threshold))
-    return {"edits": rows, "edits_chart": chart, "edited": int(rows[0]["n"])}
+    return {"edits": rows, "edits_chart": chart, "edited": rows[0].n}
 
 
 def _threshold_label(evidence: Evidence, threshold: float) -> str:
     """Label of the threshold; with selection on W, the cosine is that of the weakest copy."""
-    key = "chart.threshold" if evidence.facts.get("threshold_w") is None else "chart.lowest"
+    key = "chart.threshold" if evidence.facts.threshold_w is None else "chart.lowest"
     return wording.text(key, x=wording.number(threshold))
 
 
@@ -106,7 +136,7 @@ def pairs(evidence: Evidence, album: Album) -> dict[str, Any]:
     known = table[table.outcome == "label"] if len(table) else table
     if known.empty:
         return {"pairs": [], "near": [], "flagged": 0, "trains": 0, "left_out": 0}
-    called = (known["copy"] == True).to_numpy(bool)  # noqa: E712 - None is neither
+    called = flags.flagged(known["copy"])
     flagged = _ranked(known[called])
     rest = _ranked(known[~called & (known.arm == BASELINE)])
     shown = _ranked(_spread(flagged).head(PAIRS))

@@ -14,6 +14,7 @@ from audit.records import Finding, Sample
 from audit.report import charts, wording
 from audit.report.bounds import CHART, ends
 from audit.report.evidence import Evidence
+from audit.report.facts import LeftAlone
 from audit.report.shares import labels, of_section
 from audit.report.thumbnails import Album
 
@@ -58,7 +59,7 @@ def mitigations(evidence: Evidence, sizes: Mapping[str, int]) -> list[dict[str, 
                 "verdict": next((f for f in mine if f.key.kind == "verdict"), None),
                 "more": more,
                 "made": _made(declared.get(name)),
-                "left": _left((evidence.facts.get("left_alone") or {}).get(name)),
+                "left": _left(evidence.facts.left_alone.get(name)),
                 "tables": _tables(i, effects, sizes),
                 "rest": [f for f in mine if f.key.kind not in {"change", "verdict", *BESIDE}],
             }
@@ -100,15 +101,15 @@ def _made(arm: Any) -> str:
     return wording.text("mitigation.method", method=arm.method, options=options)
 
 
-def _left(found: Mapping[str, Any] | None) -> str:
+def _left(found: LeftAlone | None) -> str:
     """How many images keep their prompt, and why, if the arm records it; else empty."""
     if not found:
         return ""
-    reasons = found["reasons"]
+    reasons = found.reasons
     said = "; ".join(f"{wording.clip(r, 90)}: {n}" for r, n in list(reasons.items())[:MOST_REASONS])
     more = "; …" if len(reasons) > MOST_REASONS else ""
     return wording.text(
-        "mitigation.left", left=sum(reasons.values()), images=found["images"], reasons=said + more
+        "mitigation.left", left=sum(reasons.values()), images=found.images, reasons=said + more
     )
 
 
@@ -124,7 +125,7 @@ def _chart(name: str, effects: list[Finding]) -> str:
 
 def strips(evidence: Evidence, album: Album) -> dict[str, Any]:
     """The same prompt and noise under every arm, for a random draw determined by the seed."""
-    seed = int(evidence.facts.get("wall_seed") or 0)
+    seed = evidence.facts.wall_seed
     if album.off or all(s.arm == BASELINE for s in evidence.samples.values()):
         return {"seed": seed, "strips": []}
     by_key: dict[tuple[str, int], dict[str, Sample]] = {}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from audit.records import Finding, Sample, Settings, Suite
+from audit.report.facts import Facts
 
 
 @dataclass(frozen=True)
@@ -26,5 +26,4 @@ class Evidence:
     """Sample id to uint8[h, w, 3]."""
     train_image: Callable[[str], np.ndarray]
     """Training image id to uint8[h, w, 3]."""
-    facts: Mapping[str, Any]
-    """Facts on methods: threshold, training set sizes, classifier errors, command, versions."""
+    facts: Facts

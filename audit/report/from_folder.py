@@ -17,13 +17,14 @@ from pydantic import TypeAdapter
 from audit.errors import UserError
 from audit.records import Reference, Settings, Suite
 from audit.report.evidence import Evidence
+from audit.report.facts import Facts
 from audit.store import RunFolder
 
 Image = Callable[[str], np.ndarray]
 """An id to uint8[h, w, 3]."""
 
 
-def keep(folder: RunFolder, suite: Suite, facts: Mapping[str, Any], pictures: bool) -> None:
+def keep(folder: RunFolder, suite: Suite, facts: Facts, pictures: bool) -> None:
     """Write to the folder what a report shows in addition to findings and tables.
 
     `pictures` says whether there are images: a run over labels alone has none.
@@ -32,7 +33,7 @@ def keep(folder: RunFolder, suite: Suite, facts: Mapping[str, Any], pictures: bo
     references = [{**asdict(replace(r, shares={})), "shares": s}
                   for r, s in zip(suite.references, shares, strict=True)]  # fmt: skip
     body = {"suite": asdict(replace(suite, references=())), "references": references,
-            "facts": dict(facts), "pictures": pictures}  # fmt: skip
+            "facts": asdict(facts), "pictures": pictures}  # fmt: skip
     folder.write_page_facts(json.dumps(body, indent=1, ensure_ascii=False, default=_plain) + "\n")
 
 
@@ -63,7 +64,7 @@ def render(
     evidence = Evidence(
         _suite(kept), _settings(folder), folder.findings(), folder.read_table("attributes"),
         folder.read_table("matches"), {s.id: s for s in folder.plan()}, image,
-        train_image or image, kept["facts"],
+        train_image or image, facts(folder, kept["facts"]),
     )  # fmt: skip
     html = page(evidence, pictures if kept["pictures"] else "none")
     if out is None:
@@ -81,6 +82,24 @@ def _suite(kept: Mapping[str, Any]) -> Suite:
         for r in kept["references"]
     )
     return replace(suite, references=references)
+
+
+def facts(folder: RunFolder, kept: Mapping[str, object]) -> Facts:
+    """Facts as `keep` wrote them; those that are null, absent or of other versions are unknown."""
+    try:
+        return TypeAdapter(Facts).validate_python(_known(kept))
+    except ValueError as error:
+        raise UserError(
+            f"{folder.path} is damaged: the facts of its report cannot be read. Run the same "
+            "command again."
+        ) from error
+
+
+def _known(value: object) -> object:
+    """Mappings without their nulls, at any depth."""
+    if isinstance(value, Mapping):
+        return {k: _known(v) for k, v in value.items() if v is not None}
+    return [_known(v) for v in value] if isinstance(value, list) else value
 
 
 def _settings(folder: RunFolder) -> Settings:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -59,7 +59,7 @@ def _view(
     style = (TEMPLATES / "style.css").read_text("utf-8").strip()
     return dict(
         style=style, style_hash=style_hash(style), data="[]", written=0, suite=evidence.suite,
-        settings=evidence.settings, facts=_Facts(evidence.facts), w=wording, t=wording.text,
+        settings=evidence.settings, facts=evidence.facts, w=wording, t=wording.text,
         sections=SECTIONS, answers=spoken, audited=audited(evidence),
         overall=shares.overall(evidence), parts=shares.parts(evidence, excerpt.families),
         distances=shares.distances(evidence), joints=shares.joints(evidence),
@@ -84,16 +84,6 @@ SECTIONS = (
     "answers", "audited", "representation", "replication", "mitigation", "missing", "method",
     "repeat",
 )  # fmt: skip
-
-
-class _Facts(dict[str, Any]):
-    """Facts that may be absent: a missing one is None, not an error."""
-
-    def __init__(self, facts: Mapping[str, Any]) -> None:
-        super().__init__({k: v for k, v in facts.items() if v is not None})
-
-    def __missing__(self, key: str) -> None:
-        return None
 
 
 @cache

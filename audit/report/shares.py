@@ -195,7 +195,7 @@ def walls(evidence: Evidence, album: Album) -> dict[str, Any]:
     A subject's draw depends only on the seed and on its own images.
     """
     table = evidence.attributes
-    seed = int(evidence.facts.get("wall_seed") or 0)
+    seed = evidence.facts.wall_seed
     if table.empty or album.off:
         return {"seed": seed, "walls": [], "subjects": 0}
     base = table[table.arm == BASELINE].drop_duplicates(["sample", "prompt"])

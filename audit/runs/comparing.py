@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from audit.errors import UserError
-from audit.evidence.copies import decision
+from audit.evidence.copies import decision, flags
+from audit.evidence.copies.facts import CorpusFacts
 from audit.findings import comparison
 from audit.findings.comparison import Common, Context
 from audit.findings.quality import classifier_key
@@ -30,9 +30,7 @@ KEYS = ["prompt", "arm", "seed"]
 EMPTY = pd.DataFrame(columns=[*KEYS, "subject", "outcome", "attribute", "group"])
 
 
-def instruments(
-    suite: Suite, classifier: str, corpus: Mapping[str, Any] | None = None
-) -> dict[str, str]:
+def instruments(suite: Suite, classifier: str, corpus: CorpusFacts | None = None) -> dict[str, str]:
     """The readers of a run's images, kept with its tables: attribute to reader and words.
 
     `alignment` is the encoder of the cosines; `copies` the descriptor and the training set that
@@ -45,7 +43,7 @@ def instruments(
         found[a.name] = f"{classifier if a.reader == 'clip' else a.reader}, words {asked}"
     if corpus:
         keys = ("name", "distinct", "held_out", "descriptor", "rule")
-        found["copies"] = ", ".join(f"{k} {corpus.get(k)}" for k in keys)
+        found["copies"] = ", ".join(f"{k} {getattr(corpus, k)}" for k in keys)
     return found
 
 
@@ -208,18 +206,17 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
     calibrated = bool(whole.held_score.notna().any())
     if calibrated:
         method, line = decision.by_twin(whole, 0.1)
-        marks = np.where(whole.score.isna(), np.nan, line.selected)
+        whole["copy"] = flags.column(line.selected, known=whole.score.notna().to_numpy())
         says = (
             f"W >= {line.threshold:.3f}" if math.isfinite(line.threshold) else "nothing is a copy"
         )
         said = f"Copies were decided at one line for both runs ({says}). {method}."
     else:
-        marks = whole["copy"].map({True: 1.0, False: 0.0}).to_numpy(float)
         said = "Copies are those that each run flagged by its own rule: there is no held-out set."
     ordinary = set().union(*(s.tables["attributes"].prompt for s in (a, b)))
     groups = ["ordinary prompts" if p in ordinary else "captions of training images" for p in
               whole.prompt]  # fmt: skip
-    whole = whole.assign(copy=marks, group=groups)
+    whole = whole.assign(group=groups)
     first, second = whole[: len(tables[0])], whole[len(tables[0]) :]
     found = join(first, second, ["group"])
     return found, [said]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ import pandas as pd
 from audit.evidence.measured import Measured
 from audit.records import digest, to_json
 from audit.report import from_folder
+from audit.report.facts import Facts
 from audit.runs import comparing, rounds
 from audit.runs.context import Run
 from audit.runs.planning import left_alone, versions
@@ -25,8 +25,8 @@ class Made:
     measured: Measured
     key: Mapping[str, str]
     """The origin of the table of attributes: its encoder, or its labels."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """Facts for the report on the training set and the rule for copies."""
+    facts: Facts = field(default_factory=Facts)
+    """Facts on the training set and on the decision."""
     train_image: Callable[[str], np.ndarray] | None = None
 
 
@@ -70,7 +70,7 @@ def _write_tables(run: Run, made: Made) -> None:
             "pictures": run.plan.names,
             "images": str(chosen.images or ""),
             "corpus": str(chosen.corpus or ""),
-            "instruments": comparing.instruments(run.suite, reader, made.facts.get("corpus")),
+            "instruments": comparing.instruments(run.suite, reader, made.facts.corpus),
             "checks": list(run.suite.checks),
         }
     )
@@ -78,18 +78,17 @@ def _write_tables(run: Run, made: Made) -> None:
 
 def _write_report(run: Run, made: Made) -> Path:
     """Write the report, from the files in the folder."""
-    everything = {
-        **made.facts,
-        "command": run.options.command,
-        "versions": versions(),
-        "suite_hash": digest(repr(run.suite)),
-        "settings_hash": digest(run.settings.__dict__),
-        "wall_seed": run.options.seed,
-        "notes": run.notes,
-        "left_alone": left_alone(run.samples),
-        "sequential": rounds.summary(run) if run.options.precision else None,
-    }
-    if run.plan.truth is not None:
-        everything["truth_note"] = run.plan.truth.note
-    from_folder.keep(run.folder, run.suite, everything, run.plan.labels is None)
+    facts = replace(
+        made.facts,
+        command=run.options.command,
+        versions=versions(),
+        suite_hash=digest(repr(run.suite)),
+        settings_hash=digest(run.settings.__dict__),
+        wall_seed=run.options.seed,
+        notes=tuple(run.notes),
+        left_alone=left_alone(run.samples),
+        sequential=rounds.summary(run) if run.options.precision else None,
+        truth_note=run.plan.truth.note if run.plan.truth is not None else "",
+    )
+    from_folder.keep(run.folder, run.suite, facts, run.plan.labels is None)
     return from_folder.render(run.folder, run.picture, made.train_image, run.options.pictures)

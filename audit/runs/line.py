@@ -112,12 +112,12 @@ def _drawn_and_read(
 
 def _match(run: Run, made: Made, encoder: Any, descriptor: Any) -> Made:
     """The same with the nearest training images, and readings of the training set itself."""
-    matches, facts, index, label = matching.search(run, descriptor, vectors)
-    entries = index.train.entries
+    found = matching.search(run, descriptor, vectors)
+    index, entries = found.index, found.index.train.entries
     measured = replace(
-        made.measured, matches=matches,
-        factors=matching.with_factors(run, matches, index, label),
+        made.measured, matches=found.table,
+        factors=matching.with_factors(run, found.table, index, found.clusters),
         whole=detecting.whole_set(run, run.folder.vectors(descriptor.key), index),
         training=training_images.read(run, encoder, entries, run.options.training),
     )  # fmt: skip
-    return replace(made, measured=measured, facts=facts, train_image=run.plan.corpus.image)
+    return replace(made, measured=measured, facts=found.facts, train_image=run.plan.corpus.image)

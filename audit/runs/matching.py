@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from audit.datasets import pixels
-from audit.evidence.copies import decision
+from audit.evidence.copies import decision, flags
+from audit.evidence.copies.facts import CorpusFacts
 from audit.keys import BASELINE
+from audit.report.facts import Facts
 from audit.runs import reading
 from audit.runs.context import Run
 from audit.store import RunFolder
@@ -24,12 +27,22 @@ LOOKED_AT, LISTED = 5000, 2_000_000
 """Maximum nearest training images whose complexity is measured, and captions that are compared."""
 
 
-def search(
-    run: Run, encoder: Any, vectors: Any
-) -> tuple[pd.DataFrame, dict[str, Any], Any, np.ndarray | None]:
-    """Nearest training images with a decision on each: table, facts, the index, its clusters.
+@dataclass(frozen=True)
+class Matched:
+    """The nearest training image of each of the run's images, with a decision on it."""
 
-    The table has MATCH_COLUMNS; clusters are as `decision.duplicate_clusters` gives them.
+    table: pd.DataFrame
+    """MATCH_COLUMNS; after a twin's selection also `chance` (`findings.replication`)."""
+    facts: Facts
+    """Those on the training set and on the decision."""
+    index: Index
+    clusters: decision.Clusters | None
+    """Near-duplicates in the training set."""
+
+
+def search(run: Run, encoder: Any, vectors: Any) -> Matched:
+    """Nearest training images with a decision on each.
+
     `vectors(run, encoder, step)` returns the descriptors of the run's images.
     """
     from audit.evidence.copies.match import match
@@ -43,54 +56,50 @@ def search(
     run.progress("edited copies", 0, 1)
     seen = decision.edits(index, encoder, corpus.image, options.seed)
     run.progress("edited copies", 1, 1)
-    index, shared = decision.without_shared_images(index, seen)
-    label, groups = decision.duplicate_clusters(index, shared["same"])
-    shared |= groups
+    same = decision.duplicate_cosine(seen)
+    index, shared = decision.without_shared_images(index, same)
+    clusters = decision.duplicate_clusters(index, same)
     known = vectors(run, encoder, "copy descriptors")
     table = match(run.samples, known, reading.missing_outcomes(run, known), index)
     rule, got = decision.decide(table, index, options.rule, options.q, options.seed)
-    missing = table.score.isna().to_numpy()
-    table["copy"] = [None if m else bool(c) for m, c in zip(missing, got.selected, strict=True)]
+    table["copy"] = flags.column(got.selected, known=table.score.notna().to_numpy())
     if options.rule.name == "twin" and math.isfinite(got.threshold):
         table["chance"] = decision.by_chance(table, got.threshold)
-    flagged = table[table["copy"] == True]  # noqa: E712 - None is neither
+    flagged = table[flags.flagged(table["copy"])]
     line = float(flagged.score.min()) if len(flagged) else float("nan")
-    if "recall" in how and 0 < line < 1:
-        how |= {"recall_line": [line, *decision.recall_at(index, options.seed, line)]}
-    facts = {
-        "corpus": {
-            "name": corpus.name,
-            "images": index.train.images,
-            "distinct": len(index.train),
-            "held_out": len(index.held),
-            "descriptor": encoder.key,
-            "coverage": index.coverage,
-            "skipped": len(index.skipped),
-            "rule": options.copies,
-            **shared,
-            **how,
-        },
-        "threshold": line,
-        "threshold_w": got.threshold if options.rule.name == "twin" else None,
-        "threshold_method": rule,
-        "threshold_need": got.need,
-        "q": None if options.rule.name == "fixed" else options.q,
-        "edits": seen,
-    }
+    searched = CorpusFacts(
+        corpus.name, index.train.images, len(index.train), len(index.held), encoder.key,
+        index.coverage, len(index.skipped), options.copies, same, shared,
+        search=how.kind, search_reason=how.reason, recall=how.recall,
+    )  # fmt: skip
+    if clusters is not None:
+        sizes = clusters.sizes
+        searched = replace(
+            searched, groups=len(sizes), grouped=int(sizes.sum()), largest=clusters.largest
+        )
+    if how.recall and 0 < line < 1:
+        there = (line, *decision.recall_at(index, options.seed, line))
+        searched = replace(searched, recall_line=there)
+    facts = Facts(
+        corpus=searched, threshold=line,
+        threshold_w=got.threshold if options.rule.name == "twin" else None,
+        threshold_method=rule, threshold_need=got.need,
+        q=None if options.rule.name == "fixed" else options.q, edits=tuple(seen),
+    )  # fmt: skip
     if got.need:
         run.notes.append(f"No image can be flagged as a copy: {got.need}.")
     if index.skipped:
         run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
-    return table, facts, index, label
+    return Matched(table, facts, index, clusters)
 
 
 def with_factors(
-    run: Run, table: pd.DataFrame, index: Index, label: np.ndarray | None
+    run: Run, table: pd.DataFrame, index: Index, clusters: decision.Clusters | None
 ) -> pd.DataFrame:
     """The baseline's matches with factors that copying may depend on (`findings.why`).
 
-    These are how often the training set contains the nearest image and its near-duplicates (its
-    cluster in `label`, if it has one); how complex the nearest training image is, if it is
+    These are how often the training set contains the nearest image and its near-duplicates, if
+    `clusters` are known; how complex the nearest training image is, if it is
     available; and how specific the prompt is: its length in words, and how many training captions
     are the same.
     """
@@ -108,5 +117,5 @@ def with_factors(
     if len(index.train) > LISTED:
         known = known.drop(columns="captions")
     looks = complexity.table(pictures).rename(columns={"image": "train"})
-    rows = decision.with_duplicates(rows, index, label)
+    rows = decision.with_duplicates(rows, index, clusters)
     return rows.merge(looks, how="left", on="train").merge(known, how="left", on="prompt")

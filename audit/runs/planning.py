@@ -19,6 +19,7 @@ from audit.design.suites import Rewriter
 from audit.errors import UserError, unknown
 from audit.keys import BASELINE
 from audit.records import Sample, Settings, Suite, Truth
+from audit.report.facts import LeftAlone
 from audit.runs.context import Plan, Progress, Run, silent
 from audit.runs.options import Options
 from audit.store import RunFolder, run_name
@@ -121,7 +122,7 @@ def _reporting(rewrite: Rewriter, step: str, total: int, progress: Progress) -> 
     return wrapped
 
 
-def left_alone(samples: Iterable[Sample]) -> dict[str, dict[str, Any]]:
+def left_alone(samples: Iterable[Sample]) -> dict[str, LeftAlone]:
     """Arm to its number of images, and how many of them keep their prompt by reason, most first.
 
     Arms whose rewriter returns no reasons are left out.
@@ -132,7 +133,7 @@ def left_alone(samples: Iterable[Sample]) -> dict[str, dict[str, Any]]:
     for s in rows:
         if s.reason:
             reasons.setdefault(s.arm, Counter())[s.reason] += 1
-    return {a: {"images": images[a], "reasons": dict(r.most_common())} for a, r in reasons.items()}
+    return {a: LeftAlone(images[a], dict(r.most_common())) for a, r in reasons.items()}
 
 
 def asked(

@@ -16,6 +16,7 @@ from audit.design import suites
 from audit.errors import UserError
 from audit.findings.representation import Readings, readings
 from audit.records import Prompt
+from audit.report.facts import LookFacts, Looks
 from audit.runs.context import Run
 from audit.runs.planning import rewriters
 from audit.stats.betting import Betting
@@ -190,19 +191,22 @@ def level(run: Run) -> float:
     return max((rule(run, len(p)).level for p in asked(run).values()), default=0.95)
 
 
-def summary(run: Run) -> dict[str, object]:
+def summary(run: Run) -> Looks:
     """Facts on the looks for the report: their number, the last interval's level, images saved."""
     subjects = asked(run)
     last = max((x.number for x in run.plan.looks), default=0)
-    return {
-        "precision": run.options.precision,
-        "looks": last,
-        "level": level(run),
-        "images": sum(p[0].seeds * len(p) for p in subjects.values()),
-        "planned": plan_size(run.options.precision) * len(subjects),
-        "unmet": sorted({x.subject for x in run.plan.looks if not x.narrow and x.number == last}),
-        "rows": [x for x in run.plan.looks if x.number == last],
-    }
+    final = [x for x in run.plan.looks if x.number == last]
+    return Looks(
+        precision=run.options.precision,
+        looks=last,
+        level=level(run),
+        images=sum(p[0].seeds * len(p) for p in subjects.values()),
+        planned=plan_size(run.options.precision) * len(subjects),
+        unmet=tuple(sorted({x.subject for x in final if not x.narrow})),
+        rows=tuple(
+            LookFacts(x.arm, x.subject, x.attribute, x.value, x.n, x.low, x.high) for x in final
+        ),
+    )
 
 
 def plan_size(half: float) -> int:

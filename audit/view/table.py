@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import UserError
+from audit.evidence.copies import flags
 from audit.keys import BASELINE, OUTCOMES
 from audit.records import Sample
 from audit.store import RunFolder
@@ -210,10 +211,10 @@ def _readings(
 
 def _match(samples: Sequence[Sample], table: pd.DataFrame) -> Match:
     once, at = _place(samples, table)
-    called = [-1 if c is None or c != c else int(bool(c)) for c in once["copy"]]
+    called = np.where(flags.decided(once["copy"]), flags.flagged(once["copy"]), -1)
     return Match(
         _numbers(once.score, at), _numbers(once.held_score, at),
-        np.append(np.array(called, np.int8), np.int8(-1))[at], _words(once.train, at),
+        np.append(called, -1).astype(np.int8)[at], _words(once.train, at),
         _words(once.train_caption, at), _numbers(once.repeats, at),
     )  # fmt: skip
 

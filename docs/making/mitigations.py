@@ -79,7 +79,7 @@ def _plain(value: object) -> object:
     return f"{value:g}" if isinstance(value, float) else "none" if value is None else value
 
 
-WORDS = {str: "text", int: "whole number", float: "number", bool: "yes or no", Any: "anything"}
+WORDS = {str: "text", int: "whole number", float: "number", bool: "yes or no", object: "anything"}
 
 
 def _type(annotation: Any) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from audit.design.mitigations.arms import noise_seed
+from audit.evidence.copies.facts import CorpusFacts
 from audit.findings import quality, replication, representation
 from audit.keys import ATTRIBUTE_COLUMNS, BASELINE, MATCH_COLUMNS
 from audit.records import Attribute, Prompt, Reference, Sample, Settings, Suite, digest, to_json
@@ -93,7 +94,7 @@ def write(path: Path, plan: Plan) -> Path:
     folder.write_plan(rows.samples)
     tables = {"attributes": attributes, "alignment": alignment, "matches": matches}
     names = {n: folder.write_table(n, n, t).name for n, t in tables.items()}
-    corpus = {"name": "world", "descriptor": plan.descriptor}
+    corpus = CorpusFacts("world", descriptor=plan.descriptor)
     read_by = {"instruments": instruments(asked, plan.classifier, corpus)} if plan.record else {}
     folder.write_results(
         {"tables": names, "classes": {a.name: list(a.classes) for a in asked.attributes}, **read_by}

@@ -84,6 +84,19 @@ def test_missing_sides_are_counted_and_not_compared() -> None:
     assert all(np.isnan(f.estimate) and f.verdict == "undecided" for f in found)
 
 
+def test_a_pair_without_a_decision_is_not_compared() -> None:
+    """An image of either side that is not decided takes its pair out, as a missing one does."""
+    table = matches(20, 0.5, 1)
+    whole = claims(table, 20)["mitigation/m/copies-captions"]
+    table = table.astype({"copy": "boolean"})
+    lost = (table.prompt == "p0") & (table.seed == 0) & (table.arm == "m")
+    lost |= (table.prompt == "p2") & (table.seed == 1) & (table.arm == "none")
+    table.loc[lost, "copy"] = pd.NA
+    f = claims(table, 20)["mitigation/m/copies-captions"]
+    assert (whole.n, whole.missing) == (40, 0)
+    assert (f.n, f.missing) == (38, 2)
+
+
 def test_few_prompts_have_no_limits_and_say_so() -> None:
     """Four captions: the change is told, how far it holds for others is not known."""
     found = claims(matches(8, 0.1, 2), 8)

@@ -63,6 +63,15 @@ def test_shares_are_counts_on_what_all_scales_have(seed: int) -> None:
     assert "guidance 6" in found["high/all"].where
 
 
+def test_an_undecided_image_counts_at_no_scale() -> None:
+    """It is left out at all scales, as a blocked one is."""
+    table = matches({"low": 0.2, BASELINE: 0.5, "high": 0.8}, 0).astype({"copy": "boolean"})
+    before = by_id(table)["low/all"]
+    table.loc[(table.arm == "high") & (table.prompt == "c0") & (table.seed == 0), "copy"] = pd.NA
+    f = by_id(table)["low/all"]
+    assert (f.n, f.missing) == (before.n - 1, before.missing + 1)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_planted_dependence_is_seen_and_none_is_not(seed: int) -> None:
     """Also where the rate rises and falls again; the estimate is the largest difference."""

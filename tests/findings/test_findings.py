@@ -282,6 +282,21 @@ def test_copy_rates_count_images_prompts_and_training_images() -> None:
     assert counts == [4, 2, 2]
 
 
+def test_an_undecided_image_is_missing_and_no_copy() -> None:
+    """It was searched but has no decision: in no share, counted with its reason."""
+    prompts = {"x": Prompt("x", "x", "", "b", "replication", 4, repeats=4)}
+    rows = [
+        (f"x{i}", "x", "none", i, 0.9, 0.5, "h", "t", "", 4, copy, "label")
+        for i, copy in enumerate((True, False, None, None))
+    ]
+    found = by_id(replication.findings(pd.DataFrame(rows, columns=list(MATCH_COLUMNS)), prompts, 0))
+    rate = found["replication/none/repeats=4"]
+    assert (rate.estimate, rate.n, rate.missing) == (0.5, 2, 2)
+    assert rate.reasons == {"copy not decided": 2}
+    images = found["replication/none/count-images"]
+    assert (images.estimate, images.n, images.missing) == (1, 2, 2)
+
+
 @pytest.mark.parametrize("copied", [0.0, 0.4])
 def test_a_group_without_copies_is_not_said_to_hold_some(copied: float) -> None:
     """Flags among 30 ordinary prompts are chance, equally often on each side: rarely copies found.

@@ -64,6 +64,7 @@ from audit.report import bounds, compare, copies, page, shares, wording
 from audit.report import effects as shown
 from audit.report.evidence import Evidence
 from audit.report.exports import card, evidence
+from audit.report.facts import Facts
 from audit.runs.comparing import join
 
 WORDS = (
@@ -281,7 +282,7 @@ class World:
         attributes, _, matches = self.tables()
         none = np.zeros((4, 4, 3), np.uint8)
         return Evidence(suite, Settings("m", "r", 20, 3.0, 1), self.findings, attributes, matches,
-                        {}, lambda id: none, lambda id: none, {})  # fmt: skip
+                        {}, lambda id: none, lambda id: none, Facts())  # fmt: skip
 
 
 def places(one: Evidence) -> Iterator[tuple[str, list[Finding]]]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from audit.evidence.copies.facts import CorpusFacts
 from audit.findings import alignment as likeness
 from audit.findings import quality, replication, representation
 from audit.findings import targets as aims
@@ -31,6 +32,7 @@ from audit.records import (
     digest,
 )
 from audit.report.evidence import Evidence
+from audit.report.facts import Facts
 from audit.world import truth
 from audit.world.art import Sprite
 from audit.world.dataset import planted
@@ -240,19 +242,18 @@ def evidence(size: Size = USUAL) -> Evidence:
         corpus="world", subject_attribute="occupation",
     )  # fmt: skip
     found = _findings(run, suite, (attributes, alignment, matches))
-    facts = {
-        "command": "t2i-audit demo --seeds 8" + size.hostile,
-        "versions": {"torch": "2.13.0", "diffusers": "0.42.0", "t2i-audit": "0.1.0"},
-        "suite_hash": digest("suite"), "settings_hash": digest("settings"),
-        "corpus": {"name": "world", "images": 12_000, "distinct": 10_704, "held_out": 10_704,
-                   "descriptor": "copynet-64"},
-        "threshold": 0.9702, "threshold_w": 1.37,
-        "threshold_method": "Barber-Candes selection at q = 0.1 on W = log(d_held / d_train)",
-        "q": 0.1, "wall_seed": size.seed, "notes": ["2 images of the training set could not be "
-        "read." + size.hostile],
-        "truth_note": "This model and its training set were made for this audit: every planted "
-        "share and every repeated image is known, so each estimate can be checked.",
-    }  # fmt: skip
+    facts = Facts(
+        command="t2i-audit demo --seeds 8" + size.hostile,
+        versions={"torch": "2.13.0", "diffusers": "0.42.0", "t2i-audit": "0.1.0"},
+        suite_hash=digest("suite"), settings_hash=digest("settings"),
+        corpus=CorpusFacts("world", 12_000, 10_704, 10_704, "copynet-64"),
+        threshold=0.9702, threshold_w=1.37,
+        threshold_method="Barber-Candes selection at q = 0.1 on W = log(d_held / d_train)",
+        q=0.1, wall_seed=size.seed, notes=("2 images of the training set could not be read."
+                                           + size.hostile,),
+        truth_note="This model and its training set were made for this audit: every planted share "
+        "and every repeated image is known, so each estimate can be checked.",
+    )  # fmt: skip
     settings = Settings("embedded", digest("weights"), 20, 3.0, 16)
     image, train_image = _images(run)
     return Evidence(suite, settings, found, attributes, matches, run.samples, image, train_image,

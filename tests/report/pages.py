@@ -10,8 +10,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
+from audit.evidence.copies.facts import EditCosines
 from audit.report import compare, labels, page, search
 from audit.report.evidence import Evidence
+from audit.report.facts import LookFacts, Looks
 from audit.runs import comparing
 from audit.runs.searching import COLUMNS
 from tests.builders.runs import Plan, write
@@ -19,8 +21,7 @@ from tests.report.made import Size, evidence
 
 SIZE = Size(subjects=("technologist", "nurse", "cook"), seeds=6, captions=12)
 SMALL = Size(subjects=("nurse", "cook"), seeds=2, captions=4)
-EDIT = {"edit": "crop 50 %", "n": 40, "low": 0.41, "median": 0.57, "high": 0.83, "null_n": 1560,
-        "null_median": 0.02, "null_high": 0.1, "null_max": 0.29}  # fmt: skip
+EDIT = EditCosines("crop 50 %", 40, 0.41, 0.57, 0.83, 1560, 0.02, 0.1, 0.29)
 
 
 def picture(id: str) -> np.ndarray:
@@ -41,11 +42,9 @@ def whole(hostile: str = "", size: Size = SIZE) -> Evidence:
     samples = {k: replace(s, arm=arms.get(s.arm, s.arm)) for k, s in one.samples.items()}
     one = replace(one, suite=replace(one.suite, mitigations=mitigations), findings=found,
                   attributes=table, samples=samples)  # fmt: skip
-    row = {"subject": "nurse" + hostile, "attribute": "gender", "value": "woman", "arm": "none",
-           "n": 40, "low": 0.5, "high": 0.9}  # fmt: skip
-    looks = {"precision": 0.05, "looks": 3, "level": 0.98, "images": 400, "planned": 900,
-             "unmet": ["nurse" + hostile], "rows": [row]}  # fmt: skip
-    return replace(one, facts={**one.facts, "edits": [EDIT], "sequential": looks})
+    row = LookFacts("none", "nurse" + hostile, "gender", "woman", 40, 0.5, 0.9)
+    looks = Looks(0.05, 3, 0.98, 400, 900, ("nurse" + hostile,), (row,))
+    return replace(one, facts=replace(one.facts, edits=(EDIT,), sequential=looks))
 
 
 def run_page(hostile: str = "") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from audit.errors import UserError
 from audit.records import Association, from_json, to_json
 from audit.report import from_folder, page
 from audit.report.evidence import Evidence
+from audit.report.facts import Facts, Looks
 from audit.store import RunFolder
 from tests.report.made import Size, evidence
 
@@ -42,15 +43,11 @@ def written(one: Evidence, place: Path, pictures: bool = True) -> RunFolder:
 def one() -> Evidence:
     """A small run with everything that a page may hold."""
     made = evidence(SMALL)
-    looks = {"precision": 0.05, "looks": 2, "level": np.float64(0.98), "images": np.int64(40),
-             "planned": 90, "unmet": ["nurse"], "rows": []}  # fmt: skip
+    looks = Looks(0.05, 2, np.float64(0.98), np.int64(40), 90, ("nurse",), ())  # type: ignore[arg-type]
     linked = Association("a", "A", ("nurse",), ("cook",), "care", "food", "gender", "woman", "man")
-    facts = {
-        **made.facts,
-        "threshold_w": math.inf,
-        "sequential": looks,
-        "corpus": {**made.facts["corpus"], "coverage": math.nan, "recall": (0.9, 0.8, 1.0)},
-    }
+    assert made.facts.corpus
+    corpus = replace(made.facts.corpus, coverage=math.nan, recall=(0.9, 0.8, 1.0))
+    facts = replace(made.facts, threshold_w=math.inf, sequential=looks, corpus=corpus)
     return replace(made, suite=replace(made.suite, associations=(linked,)), facts=facts)
 
 
@@ -88,6 +85,42 @@ def test_the_verb_writes_it_anew(one: Evidence, tmp_path: Path) -> None:
     assert (folder.path / "findings.json").read_bytes() == before
     result = CliRunner().invoke(cli.app, ["report", str(folder.path), "--no-images", "--json"])
     assert set(json.loads(result.stdout)) == {"report", "findings"}
+
+
+def test_facts_come_back_as_they_were(one: Evidence, tmp_path: Path) -> None:
+    """Every fact, through JSON: numbers of numpy, an infinite and an unknown one included."""
+    folder = written(one, tmp_path / "run")
+    kept = folder.page_facts()["facts"]
+    assert set(kept) == {f.name for f in fields(Facts)}
+    back = from_folder.facts(folder, kept)
+    assert repr(back) == repr(one.facts).replace("np.float64(0.98)", "0.98").replace(
+        "np.int64(40)", "40"
+    )
+
+
+@pytest.mark.parametrize("gone", ["threshold", "corpus", "notes", "sequential", "q"])
+def test_a_fact_that_an_earlier_version_did_not_keep_is_unknown(
+    one: Evidence, tmp_path: Path, gone: str
+) -> None:
+    """Absent or null is the default; what only another version knows is left out."""
+    folder = written(one, tmp_path / "run")
+    kept = folder.page_facts()["facts"]
+    default = repr(getattr(Facts(), gone))
+    without = {k: v for k, v in kept.items() if k != gone} | {"mood": "good"}
+    assert repr(getattr(from_folder.facts(folder, without), gone)) == default
+    assert repr(getattr(from_folder.facts(folder, kept | {gone: None}), gone)) == default
+
+
+@pytest.mark.parametrize("wrong", [{"notes": "a text"}, {"corpus": {"recall": [1]}}, {"q": "high"}])
+def test_facts_of_another_form_are_refused(
+    one: Evidence, tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    """A fact that is not what it should be is one sentence, not half a report."""
+    folder = written(one, tmp_path / "run")
+    kept = folder.page_facts()
+    folder.write_page_facts(json.dumps({**kept, "facts": {**kept["facts"], **wrong}}))
+    with pytest.raises(UserError, match="facts of its report cannot be read"):
+        from_folder.render(folder, one.image, None)
 
 
 def test_labels_alone_have_no_frames_for_pictures(one: Evidence, tmp_path: Path) -> None:

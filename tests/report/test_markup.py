@@ -11,6 +11,7 @@ import pytest
 from html5lib.html5parser import ParseError
 
 from audit.report import page
+from audit.report.facts import Facts
 from tests.report import pages
 from tests.report.sources import Node, tree
 
@@ -19,7 +20,7 @@ PAGES = {
     "blurred": lambda: page.page(pages.whole(), "blur"),
     "without pictures": lambda: page.page(pages.whole(), "none"),
     "empty": lambda: page.page(
-        replace(pages.whole(), findings=[], samples={}, facts={}, matches=pd.DataFrame(),
+        replace(pages.whole(), findings=[], samples={}, facts=Facts(), matches=pd.DataFrame(),
                 attributes=pages.whole().attributes.iloc[:0])
     ),
 }  # fmt: skip

@@ -11,16 +11,19 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from audit.datasets import pixels
+from audit.evidence.copies.facts import EditCosines
 from audit.keys import BASELINE
 from audit.records import Finding, from_json, to_json
 from audit.report import bounds, copies, page, shares, wording
 from audit.report.evidence import Evidence
+from audit.report.facts import Facts
 from tests.report.made import USUAL, Size, evidence
 
 HOSTILE = (
@@ -307,7 +310,7 @@ def test_walls_are_random_but_fixed(full: Evidence) -> None:
 
     first = drawn(full)
     assert all(len(c) == shares.WALL for c in first.values())
-    assert drawn(replace(full, facts={**full.facts, "wall_seed": 1}))["nurse"] != first["nurse"]
+    assert drawn(replace(full, facts=replace(full.facts, wall_seed=1)))["nurse"] != first["nurse"]
     table = full.attributes
     alone = replace(full, attributes=table[table.subject == "nurse"])
     assert drawn(alone)["nurse"] == first["nurse"]
@@ -354,7 +357,7 @@ def test_half_a_character_can_be_written() -> None:
     """A lone surrogate in a sentence or a fact is left out, and the page is UTF-8."""
     small = evidence(SMALL)
     found = [replace(f, sentence="a\ud800b", where="\ud800") for f in small.findings]
-    facts = {**small.facts, "command": "\ud800x"}
+    facts = replace(small.facts, command="\ud800x")
     made = page.page(replace(small, findings=found, facts=facts))
     read(made)
     assert "ab" in made.encode().decode()
@@ -471,7 +474,7 @@ def test_an_empty_run_says_so(full: Evidence) -> None:
     """No images, findings, matches, mitigations or facts: sentences instead of sections."""
     suite = replace(full.suite, mitigations=(), references=(), prompts=())
     bare = replace(full, findings=[], attributes=full.attributes.iloc[:0], matches=pd.DataFrame(),
-                   samples={}, suite=suite, facts={})  # fmt: skip
+                   samples={}, suite=suite, facts=Facts())  # fmt: skip
     for attributes in (full.attributes.iloc[:0], pd.DataFrame()):
         made = page.page(replace(bare, attributes=attributes))
         read(made)
@@ -491,23 +494,30 @@ def test_an_empty_run_says_so(full: Evidence) -> None:
                                  "threshold", "threshold_w", "threshold_method", "q", "wall_seed",
                                  "notes", "truth_note"])  # fmt: skip
 def test_any_fact_may_be_absent_or_unknown(key: str) -> None:
-    """The page stands without each fact, and with each one None."""
+    """The page is whole without each fact."""
     small = evidence(SMALL)
-    without = {k: v for k, v in small.facts.items() if k != key}
-    one = page.page(replace(small, facts=without))
-    read(one)
-    assert page.page(replace(small, facts={**without, key: None})) == one
+    without = replace(small.facts, **{key: getattr(Facts(), key)})
+    assert without != small.facts or key == "wall_seed"
+    read(page.page(replace(small, facts=without)))
 
 
 @pytest.mark.parametrize("w", [math.inf, math.nan])
 def test_a_threshold_that_does_not_exist(w: float) -> None:
     """Where no threshold would do, the method says so and how many images it would take."""
     small = evidence(SMALL)
-    nothing = {"threshold_w": w, "threshold": math.nan, "threshold_need": "ten <must> stand out"}
-    made = page.page(replace(small, facts={**small.facts, **nothing}))
+    need = "ten <must> stand out"
+    none = replace(small.facts, threshold_w=w, threshold=math.nan, threshold_need=need)
+    made = page.page(replace(small, facts=none))
     read(made)
     assert "no threshold would do" in made
     assert "ten &lt;must&gt; stand out" in made
+
+
+def searched(one: Evidence, **changes: Any) -> Evidence:
+    """The same with other facts on its training set."""
+    assert one.facts.corpus
+    corpus = replace(one.facts.corpus, **changes)
+    return replace(one, facts=replace(one.facts, corpus=corpus))
 
 
 @pytest.mark.parametrize(("share", "words"), [(1.0, "is 100"), (0.25, "lower bound"),
@@ -515,8 +525,7 @@ def test_a_threshold_that_does_not_exist(w: float) -> None:
 def test_how_much_of_the_training_set_was_searched(share: float, words: str) -> None:
     """Rates from a part of the training data are called lower bounds, and so are unknown parts."""
     small = evidence(SMALL)
-    corpus = {**small.facts["corpus"], "coverage": share}
-    made = page.page(replace(small, facts={**small.facts, "corpus": corpus}))
+    made = page.page(searched(small, coverage=share))
     read(made)
     assert words in made
 
@@ -525,13 +534,12 @@ def test_how_much_of_the_training_set_was_searched(share: float, words: str) -> 
 def test_a_search_among_candidates_says_what_it_finds() -> None:
     """Reason and recall of planted copies stand with the rates; an exact search has none."""
     small = evidence(SMALL)
-    corpus = {**small.facts["corpus"], "recall": [0.999, 0.997, 1.0], "search_reason": "So <many>."}
-    made = page.page(replace(small, facts={**small.facts, "corpus": corpus}))
+    listed = searched(small, recall=(0.999, 0.997, 1.0), search_reason="So <many>.")
+    made = page.page(listed)
     read(made)
     assert "So &lt;many&gt;. Of copies planted" in made
     assert "lowest cosine that was called" not in made
-    corpus["recall_line"] = [0.71, 0.93, 0.91, 0.95]
-    made = page.page(replace(small, facts={**small.facts, "corpus": corpus}))
+    made = page.page(searched(listed, recall_line=(0.71, 0.93, 0.91, 0.95)))
     assert "At 0.710, the lowest cosine that was called a copy here, it finds 93" in made
     assert "Of copies planted" not in page.page(small)
 
@@ -539,14 +547,13 @@ def test_a_search_among_candidates_says_what_it_finds() -> None:
 def test_edited_copies_stand_in_rows() -> None:
     """The curve is a chart and a table with the same figures; without it there is neither."""
     small = evidence(SMALL)
-    row = {"edit": "<crop> 50 %", "n": 40, "low": 0.41, "median": 0.57, "high": 0.83,
-           "null_n": 1560, "null_median": 0.02, "null_high": 0.1, "null_max": 0.29}  # fmt: skip
-    whole = {**row, "edit": "none", "low": 1.0, "median": 1.0, "high": 1.0}
-    made = page.page(replace(small, facts={**small.facts, "edits": [whole, row]}))
+    row = EditCosines("<crop> 50 %", 40, 0.41, 0.57, 0.83, 1560, 0.02, 0.1, 0.29)
+    whole = replace(row, edit="none", low=1.0, median=1.0, high=1.0)
+    made = page.page(replace(small, facts=replace(small.facts, edits=(whole, row))))
     read(made)
     assert "&lt;crop&gt; 50 %" in made
     assert re.search(r"\[0\.41\d*, 0\.83\d*\]", made)
-    without = page.page(replace(small, facts={**small.facts, "edits": []}))
+    without = page.page(small)
     assert "sees of edited copies" not in without
 
 

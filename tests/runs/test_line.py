@@ -97,7 +97,8 @@ def test_copies_name_their_source(run: tuple[Run, Path]) -> None:
     import pandas as pd
 
     table = pd.read_parquet(next((run[0].folder.path / "tables").glob("matches-*.parquet")))
-    copies = table[(table["copy"] == True) & table.prompt.str.startswith("captions/")]  # noqa: E712
+    assert table["copy"].dtype == "boolean"
+    copies = table[table["copy"].fillna(False) & table.prompt.str.startswith("captions/")]
     assert len(copies) >= 6
     assert (copies.train == copies.prompt.str.removeprefix("captions/")).mean() >= 0.9
 

@@ -107,15 +107,15 @@ def test_a_search_says_how_and_what_it_finds(tmp_path: Path, asked: str) -> None
     rng = np.random.default_rng(0)
     side = stored.side(tmp_path, [unit(rng.standard_normal((2000, 16)))], "float32")
     index = Index(tmp_path, "k", "n", Descriptor("d", "k"), 16, side, Side([], 16), 1.0, {})
-    made, facts = decision.prepared_search(index, asked, 0)
-    assert facts["search"] == ("flat" if asked == "auto" else asked)
-    assert ("recall" in facts) == (asked != "auto")
+    made, how = decision.prepared_search(index, asked, 0)
+    assert how.kind == ("flat" if asked == "auto" else asked)
+    assert (how.recall is None) == (asked == "auto")
     score, where = made.nearest(unit(np.ones((1, 16))))
     want = np.concatenate(list(side.blocks())) @ unit(np.ones((1, 16)))[0]
     assert where[0] == want.argmax()
     assert score[0] == pytest.approx(want.max(), abs=1e-6)
-    if asked != "auto":
-        assert 0.9 < facts["recall"][1] <= facts["recall"][0] <= 1
+    if how.recall is not None:
+        assert 0.9 < how.recall[1] <= how.recall[0] <= 1
         far, near = (decision.recall_at(made, 0, c)[0] for c in (0.3, 0.99))
         assert far <= near
 
@@ -161,12 +161,12 @@ def test_near_duplicates_are_listed_and_become_a_factor(tmp_path: Path, seed: in
     assert (table.groupby("cluster").repeats.sum() == table.groupby("cluster").held.first()).all()
     rows = pd.DataFrame({"train": ["001.png", "015.png", "003.png"]})
     joined = decision.with_duplicates(
-        rows, index, decision.duplicate_clusters(index, facts["cosine"])[0]
+        rows, index, decision.duplicate_clusters(index, facts["cosine"])
     )
     assert joined.duplicates.tolist() == [3, 4, 1]
     assert "duplicates" not in decision.with_duplicates(rows, index, None)
     bare = build({"train": find(made.folder(tmp_path / "bare", made.pictures(9, seed + 9)))},
                  encoder, tmp_path / "bare-idx")  # fmt: skip
     assert "duplicates" not in decision.with_duplicates(
-        rows, bare, decision.duplicate_clusters(bare, 0.99)[0]
+        rows, bare, decision.duplicate_clusters(bare, 0.99)
     )

@@ -33,7 +33,7 @@ def test_a_reference_by_any_name_is_no_truth(tmp_path: Path, name: str) -> None:
     run = planning.open_run(suite, Options(labels=table, out=tmp_path))
     assert run.plan.truth is None
     line.execute(run)
-    assert "truth_note" not in run.folder.page_facts()["facts"]
+    assert not run.folder.page_facts()["facts"]["truth_note"]
     found = [f for f in run.folder.findings() if f.section == "representation"]
     assert found
     assert all(math.isnan(f.truth) for f in found)

@@ -13,7 +13,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from typing import Any
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from audit.design.language_model.questions import Question
@@ -30,8 +30,12 @@ TRY_AGAIN = frozenset({408, 409, 425, 429})
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
+    def redirect_request(self, *_: object) -> None:
         return None
+
+
+class _Readable(Protocol):
+    def read1(self, size: int, /) -> bytes: ...
 
 
 class _Failed(Exception):
@@ -100,7 +104,7 @@ def _post(question: Question, url: str, timeout: float) -> bytes:
     request = urllib.request.Request(
         f"{url}/chat/completions", json.dumps(body).encode(), headers, method="POST"
     )
-    handlers: list[Any] = [_Stay]
+    handlers: list[urllib.request.BaseHandler] = [_Stay()]
     if _here(urlsplit(url).hostname or ""):
         handlers.append(urllib.request.ProxyHandler({}))  # a proxy cannot reach this machine
     until = time.monotonic() + timeout
@@ -119,7 +123,7 @@ def _post(question: Question, url: str, timeout: float) -> bytes:
         raise _Failed(f"could not be reached ({_said(str(why), key)}).") from None
 
 
-def _body(response: Any, until: float) -> bytes:
+def _body(response: _Readable, until: float) -> bytes:
     """A whole body within the size limit, read until a time of the monotonic clock."""
     data = b""
     while part := response.read1(65_536):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -14,6 +14,9 @@ from audit.design.language_model.questions import Question
 from audit.design.language_model.replies import Malformed, Reply
 from audit.errors import UserError
 from audit.files import content
+
+if TYPE_CHECKING:
+    from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 
 class Local:
@@ -33,7 +36,7 @@ class Local:
         self.revision = content(self.path)
 
     @cached_property
-    def _parts(self) -> tuple[Any, Any]:
+    def _parts(self) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
         """Tokenizer and model, on a GPU if there is one."""
         logging.disable_progress_bar()  # texts are counted by the meter
         here = {"local_files_only": True, "trust_remote_code": False}
@@ -64,7 +67,7 @@ class Local:
         words = tokenizer.decode(new, skip_special_tokens=True)
         return Reply(words, cut=not ended and len(new) >= question.tokens)
 
-    def _tokens(self, message: str) -> Any:
+    def _tokens(self, message: str) -> BatchEncoding:
         """The message in the model's own chat template, if it has one."""
         tokenizer, _ = self._parts
         if not tokenizer.chat_template:
@@ -80,7 +83,9 @@ class Local:
         )
 
 
-def _generation(model: Any, tokenizer: Any, question: Question) -> Any:
+def _generation(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, question: Question
+) -> GenerationConfig:
     """Plain sampling or greedy decoding, whatever the folder's own configuration prefers."""
     own = model.generation_config
     ends = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,10 @@ from audit.design.language_model.replies import MOST_CHARACTERS, Malformed, Repl
 from audit.design.mitigations.options import Llm
 from audit.design.mitigations.rewrite import why_not
 from audit.errors import UserError
-from audit.records import Prompt
+from audit.records import MethodOptions, Prompt
+
+if TYPE_CHECKING:
+    from audit.design.language_model.local import Local
 
 FILE = Path("answers") / "llm.jsonl"
 """File of answers, next to the runs."""
@@ -35,7 +38,7 @@ class LanguageModel:
         self._local = cache(_local)
 
     def __call__(
-        self, text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
+        self, text: str, prompt: Prompt, drawn: Mapping[str, str], options: MethodOptions,
         rng: np.random.Generator,
     ) -> tuple[str, str]:  # fmt: skip
         """The final text, and the reason if it is unchanged.
@@ -83,7 +86,7 @@ class LanguageModel:
         return self._local(options.model)(asked)
 
 
-def _local(folder: str) -> Any:
+def _local(folder: str) -> Local:
     from audit.design.language_model.local import Local
 
     return Local(folder)

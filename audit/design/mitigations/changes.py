@@ -68,10 +68,14 @@ def _interventions(
     name = given["attribute"]
     if name not in drawn or not given.get("scale", 1):
         return []
-    classes_away = [c for c in classes.get(name, ()) if c != drawn[name]]
+    sides = {
+        "towards": [drawn[name]],
+        "away": [c for c in classes.get(name, ()) if c != drawn[name]],
+    }
+    # `arms.check` refuses a class without words, so none is left out here.
     texts = {
-        "towards": (row.words(name, drawn[name], part.options),),
-        "away": tuple(row.words(name, c, part.options) for c in classes_away),
+        side: tuple(filter(None, (row.words(name, c, part.options) for c in values)))
+        for side, values in sides.items()
     }
     kept = {k: v for k, v in given.items() if k not in ("attribute", "target", "words")}
     return [Intervention(part.method, {**texts, **kept})]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from audit.design.mitigations import words
 from audit.design.mitigations.options import (
@@ -28,6 +28,7 @@ from audit.design.mitigations.options import (
     Rescale,
     Stack,
 )
+from audit.records import MethodOptions
 
 STACK = "stack"
 """Name of the mitigation that consists of others."""
@@ -56,7 +57,7 @@ class Method:
     `paraphrase` are fields of `Change`; `inside` is one of its interventions."""
     rewriter: str | None = None
     """`module:object` of its `arms.Rewriter`; None leaves the text alone."""
-    words: Callable[[str, str, Mapping[str, Any]], str | None] | None = None
+    words: Callable[[str, str, MethodOptions], str | None] | None = None
     """Attribute, value and options to the words for a drawn value, or None without any. A method
     with this field draws values of its attribute."""
     clashes: Mapping[str, str] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -238,11 +238,11 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     method: Words
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
 
 
 class Stack(Options):
     """Options of `stack`."""
 
-    of: list[Words | dict[str, Any]] = Field(min_length=2)
+    of: list[Words | dict[str, object]] = Field(min_length=2)
     """Names of other arms, or methods with their options, in the order of applying them."""

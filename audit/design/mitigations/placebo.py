@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from itertools import takewhile
-from typing import Any
 
 from audit.design.mitigations.grammar import find, insert_before
 from audit.design.mitigations.rewrite import append, why_not
-from audit.records import Prompt
+from audit.records import MethodOptions, Prompt
 
 CLAUSES = {
     1: "perhaps",
@@ -50,7 +49,7 @@ def count(text: str) -> int:
     return len(re.findall(r"\S*\w\S*", text))
 
 
-def added(text: str, rewritten: str, subject: str) -> dict[str, Any]:
+def added(text: str, rewritten: str, subject: str) -> dict[str, object]:
     """How many words a rewriter added, and where: options of a placebo of equal length.
 
     `place` is `before` or `after` the subject's noun, or `end`, by where both texts end alike.
@@ -64,7 +63,7 @@ def added(text: str, rewritten: str, subject: str) -> dict[str, Any]:
     return {"length": max(0, count(rewritten) - count(text)), "place": place}
 
 
-def placebo(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
+def placebo(text: str, prompt: Prompt, drawn: Mapping[str, str], options: MethodOptions) -> str:
     """Insert `options["length"]` irrelevant words: a clause at the end unless `place` is given.
 
     It obeys the gate of its attribute, so it changes the same prompts as the arm that it imitates.

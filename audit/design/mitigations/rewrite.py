@@ -6,25 +6,25 @@ All leave a gated text unchanged, and a second rewrite changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from audit.design.mitigations import against_copies
 from audit.design.mitigations.gate import gate
 from audit.design.mitigations.grammar import article, find, insert_before
 from audit.design.mitigations.words import phrase, phrases
-from audit.records import Prompt
+from audit.records import MethodOptions, Prompt
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-def why_not(text: str, prompt: Prompt, options: Mapping[str, Any]) -> str | None:
+def why_not(text: str, prompt: Prompt, options: MethodOptions) -> str | None:
     """The gate's reason to leave a text alone under a mitigation's options, or None."""
     attribute = str(options.get("attribute", "gender"))
     return gate(text, prompt, attribute, phrases(attribute, options))
 
 
-def inject(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
+def inject(text: str, prompt: Prompt, drawn: Mapping[str, str], options: MethodOptions) -> str:
     """State the drawn attributes in the noun phrase: `a nurse` becomes `a male nurse`.
 
     `options["words"]` maps values to phrases; `options["place"]` is "before" or "after" the noun,
@@ -47,14 +47,14 @@ def inject(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping
     return text
 
 
-def append(text: str, sentence: str, prompt: Prompt, options: Mapping[str, Any]) -> str:
+def append(text: str, sentence: str, prompt: Prompt, options: MethodOptions) -> str:
     """The text with a sentence after it, unless it is already there or the gate blocks it."""
     if sentence in text or why_not(text, prompt, options):
         return text
     return f"{text.rstrip(' .,;')} {sentence}"
 
 
-def ethical(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
+def ethical(text: str, prompt: Prompt, drawn: Mapping[str, str], options: MethodOptions) -> str:
     """Append an ethical intervention (Bansal et al. 2022, ENTIGEN): no attribute is drawn."""
     attribute = str(options.get("attribute", "gender"))
     what = {"skin_tone": "skin color"}.get(attribute, attribute.replace("_", " "))
@@ -63,15 +63,13 @@ def ethical(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mappin
     return append(text, sentence, prompt, options)
 
 
-def unchanged(
-    text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]
-) -> str:
+def unchanged(text: str, prompt: Prompt, drawn: Mapping[str, str], options: MethodOptions) -> str:
     """The unchanged text: the arm changes only the engine."""
     return text
 
 
 def repeat_words(
-    text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
+    text: str, prompt: Prompt, drawn: Mapping[str, str], options: MethodOptions,
     rng: np.random.Generator,
 ) -> str:  # fmt: skip
     """Insert random words of the text itself (Somepalli et al. 2023b, CWR)."""
@@ -79,7 +77,7 @@ def repeat_words(
 
 
 def add_words(
-    text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
+    text: str, prompt: Prompt, drawn: Mapping[str, str], options: MethodOptions,
     rng: np.random.Generator,
 ) -> str:  # fmt: skip
     """Insert random words that say nothing about a person (Somepalli et al. 2023b, RT)."""
@@ -87,7 +85,7 @@ def add_words(
 
 
 def add_numbers(
-    text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any],
+    text: str, prompt: Prompt, drawn: Mapping[str, str], options: MethodOptions,
     rng: np.random.Generator,
 ) -> str:  # fmt: skip
     """Insert random numbers (Somepalli et al. 2023b, RNA)."""

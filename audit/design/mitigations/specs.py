@@ -13,7 +13,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -21,7 +20,7 @@ from audit.design.mitigations import arms, stacks
 from audit.design.mitigations.methods import METHODS, STACK, Method, method
 from audit.design.sentences import first
 from audit.errors import UserError, unknown
-from audit.records import Mitigation, Prompt, Suite
+from audit.records import MethodOptions, Mitigation, Prompt, Suite
 
 
 def parse(spec: str) -> Mitigation:
@@ -86,7 +85,7 @@ def _split(rest: str) -> list[str]:
     return re.split(r",(?=[a-z_]+=)", rest)
 
 
-def _checked(row: Method, given: dict[str, str], spec: str) -> dict[str, Any]:
+def _checked(row: Method, given: dict[str, str], spec: str) -> MethodOptions:
     """The given options with their types, and the attribute that the method needs."""
     if row.options is None:
         return dict(given)

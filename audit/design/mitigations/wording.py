@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from audit.design.mitigations.gate import gate
 from audit.design.mitigations.grammar import find, indefinite
-from audit.records import Prompt
+from audit.records import MethodOptions, Prompt
 
 NEUTRAL: Mapping[str, str] = {
     "actress": "actor", "airman": "aviator", "alderman": "council member", "anchorman":
@@ -66,7 +65,7 @@ def _several(noun: str) -> str:
     return noun + "s"
 
 
-def neutral(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]) -> str:
+def neutral(text: str, prompt: Prompt, drawn: Mapping[str, str], options: MethodOptions) -> str:
     """Replace a subject that states a gender: `a waitress` becomes `a server`.
 
     Article, plural and capitals stay correct; a second rewrite changes nothing. Other people in
@@ -95,9 +94,7 @@ def _replaced(text: str, start: int = 0) -> str:
     return text
 
 
-def indirect(
-    text: str, prompt: Prompt, drawn: Mapping[str, str], options: Mapping[str, Any]
-) -> str:
+def indirect(text: str, prompt: Prompt, drawn: Mapping[str, str], options: MethodOptions) -> str:
     """Describe the occupation: `a photo of a nurse` becomes `a person who works as a nurse`.
 
     If the text has no article before the subject, or the gate says so, it stays unchanged.
@@ -114,6 +111,6 @@ def indirect(
     return f"{before[: article.start()]}{one} {INDIRECT} {rest}"
 
 
-def _kept(text: str, prompt: Prompt, options: Mapping[str, Any]) -> bool:
+def _kept(text: str, prompt: Prompt, options: MethodOptions) -> bool:
     """Whether the gate keeps a text unchanged."""
     return gate(text, prompt, str(options.get("attribute", "gender")), ()) is not None

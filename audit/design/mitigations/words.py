@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+
+from audit.records import MethodOptions
 
 PHRASES = {"gender": {"woman": "female", "man": "male"}}
 """Words that state a value in a noun phrase, by attribute."""
@@ -14,7 +15,7 @@ CONCEPTS = {"gender": {"woman": "female person", "man": "male person"}}
 """Texts that represent a class in the engine (Friedrich et al. 2023), by attribute."""
 
 
-def phrase(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
+def phrase(attribute: str, value: str, options: MethodOptions) -> str | None:
     """The words that state a value in a noun phrase, or None without an option or default."""
     default = PHRASES.get(attribute, {}).get(value)
     if attribute == "skin_tone":
@@ -22,7 +23,7 @@ def phrase(attribute: str, value: str, options: Mapping[str, Any]) -> str | None
     return _chosen(value, default, options)
 
 
-def concept(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
+def concept(attribute: str, value: str, options: MethodOptions) -> str | None:
     """The text that represents a class in the engine, or None without an option or default."""
     default = CONCEPTS.get(attribute, {}).get(value)
     if attribute == "skin_tone":
@@ -30,13 +31,13 @@ def concept(attribute: str, value: str, options: Mapping[str, Any]) -> str | Non
     return _chosen(value, default, options)
 
 
-def _chosen(value: str, default: str | None, options: Mapping[str, Any]) -> str | None:
+def _chosen(value: str, default: str | None, options: MethodOptions) -> str | None:
     found = options.get("words", {}).get(value, default)
     return None if found is None else str(found)
 
 
 def avoided(
-    attribute: str, value: str, classes: Sequence[str], options: Mapping[str, Any]
+    attribute: str, value: str, classes: Sequence[str], options: MethodOptions
 ) -> list[str] | None:
     """The negative prompt's words for every class except the drawn `value`, in the classes' order.
 
@@ -46,7 +47,7 @@ def avoided(
     return None if None in said.values() else [str(v) for v in said.values()]
 
 
-def negative(attribute: str, value: str, options: Mapping[str, Any]) -> str | None:
+def negative(attribute: str, value: str, options: MethodOptions) -> str | None:
     """The words that name a class in a negative prompt, or None without an option or default."""
     default = f"{value} skin" if attribute == "skin_tone" else None
     if attribute in PHRASES and value in PHRASES[attribute]:
@@ -54,6 +55,6 @@ def negative(attribute: str, value: str, options: Mapping[str, Any]) -> str | No
     return _chosen(value, default, options)
 
 
-def phrases(attribute: str, options: Mapping[str, Any]) -> list[str]:
+def phrases(attribute: str, options: MethodOptions) -> list[str]:
     """All words that may state a value of an attribute."""
     return [*PHRASES.get(attribute, {}).values(), *map(str, options.get("words", {}).values())]

@@ -11,8 +11,8 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -161,30 +161,29 @@ def _fill(template: str, where: str, **values: str) -> str:
 
 
 def _prompts(block: RawBlock, beside: Path, attributes: Mapping[str, Attribute]) -> list[Prompt]:
-    common: dict[str, Any] = {
-        "block": block.id, "purpose": block.purpose, "seeds": block.seeds,
-        "attributes": tuple(block.attributes), "states": block.states, "expects": block.expects,
-    }  # fmt: skip
+    prompt = partial(
+        Prompt, block=block.id, purpose=block.purpose, seeds=block.seeds,
+        attributes=tuple(block.attributes), states=block.states, expects=block.expects,
+    )  # fmt: skip
     if block.file is None:
         return [
-            Prompt(
+            prompt(
                 id=f"{block.id}/{subject}/{i}",
                 text=_fill(t, f"block {block.id}", subject=subject, a_subject=article(subject)),
                 subject=subject,
                 template=t,
-                **common,
             )
             for subject in block.subjects
             for i, t in enumerate(block.templates)
         ]
     needed = ("id", "text", "subject") if block.purpose == "representation" else ("id", "text")
     return [
-        Prompt(
+        prompt(
             id=f"{block.id}/{row['id']}",
             text=row["text"],
             subject=row.get("subject", ""),
             repeats=int(_number(row["repeats"], where, whole=True)) if row.get("repeats") else None,
-            **{**common, "states": {**block.states, **_stated(row, where, attributes)}},
+            states={**block.states, **_stated(row, where, attributes)},
         )
         for where, row in _table(beside / block.file, needed)
     ]

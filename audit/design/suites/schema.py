@@ -95,7 +95,7 @@ class RawMitigation(Strict):
     name: Text
     method: Text
     blocks: list[str] = Field(min_length=1)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {}  # of any kind: the method's model checks them below
 
     @model_validator(mode="after")
     def _options_fit(self) -> RawMitigation:
@@ -108,7 +108,7 @@ class RawMitigation(Strict):
         return self
 
 
-def _fit(model: type[BaseModel] | None, given: dict[str, Any], where: str) -> None:
+def _fit(model: type[BaseModel] | None, given: object, where: str) -> None:
     """Raise ValueError for options that a model does not accept; outside methods have no model."""
     if model is not None:
         try:

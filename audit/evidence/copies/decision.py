@@ -7,8 +7,8 @@ needs the same set and one more assumption; a fixed line needs nothing and guara
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,10 @@ from audit.evidence.copies import near_duplicates
 from audit.evidence.copies.approximate import prepared, spare
 from audit.evidence.copies.chooser import choose
 from audit.evidence.copies.edits import EDITS, curve
+from audit.evidence.copies.facts import EditCosines, Recall
 from audit.evidence.copies.index import Index
 from audit.evidence.copies.match import twin_evidence
-from audit.evidence.copies.near_duplicates import across, clusters, copies
+from audit.evidence.copies.near_duplicates import across
 from audit.evidence.copies.recall import measure
 from audit.evidence.copies.rule import CopyRule
 from audit.stats.error_control import Selection, conformal, fixed, twin
@@ -40,8 +41,37 @@ NULL_LOCAL = 1000
 """The same where all pairs of crops are compared, which is two hundred times the work."""
 
 
-def prepared_search(index: Index, asked: str, seed: int) -> tuple[Index, dict[str, Any]]:
-    """The index with its search method, and facts: the method, the reason, and its recall.
+@dataclass(frozen=True)
+class Search:
+    """How the training set is searched: the method, why, and what it finds of planted copies."""
+
+    kind: str
+    reason: str
+    recall: Recall | None
+    """At a cosine of 0.9; None where all images are compared."""
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Near-duplicates in a training set."""
+
+    label: np.ndarray
+    """Cluster of each training image, int64[n]."""
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Images in each cluster of several, int64[clusters]."""
+        sizes = np.bincount(self.label)
+        return np.asarray(sizes[sizes > 1])
+
+    @property
+    def largest(self) -> int:
+        """Images in the largest cluster; 1 where no two images are alike."""
+        return int(self.sizes.max(initial=1))
+
+
+def prepared_search(index: Index, asked: str, seed: int) -> tuple[Index, Search]:
+    """The index with its search method, and that method.
 
     Where candidates come from lists, planted copies measure how many true ones they contain: the
     rates are lower bounds by that factor.
@@ -49,61 +79,47 @@ def prepared_search(index: Index, asked: str, seed: int) -> tuple[Index, dict[st
 
     choice = choose(len(index.train), index.dimensions, spare(), asked)
     index = prepared(index, asked)
-    facts: dict[str, Any] = {"search": choice.kind, "search_reason": choice.reason}
-    if index.train.finder is not None:
-        facts["recall"] = recall_at(index, seed, 0.9)
-    return index, facts
+    recall = None if index.train.finder is None else recall_at(index, seed, 0.9)
+    return index, Search(choice.kind, choice.reason, recall)
 
 
-def recall_at(index: Index, seed: int, cosine: float) -> list[float]:
+def recall_at(index: Index, seed: int, cosine: float) -> Recall:
     """Share of copies planted at a cosine that the search finds, with its interval."""
 
     found = measure(index.train, np.random.default_rng(seed), cosine=cosine).values()
     share = wilson(sum(r.found for r in found), sum(r.n for r in found))
-    return [share.estimate, share.low, share.high]
+    return share.estimate, share.low, share.high
 
 
-def without_shared_images(
-    index: Index, seen: Sequence[Mapping[str, Any]]
-) -> tuple[Index, dict[str, Any]]:
-    """The index without held-out images that are in the training set too, and facts on them.
+def without_shared_images(index: Index, same: float | None) -> tuple[Index, int | None]:
+    """The index without held-out images that are in the training set too, and their number.
 
     A copy of such an image is as near to its twin as to its source, so it could never be
-    distinguished from chance. `same` is the cosine from which two images are one, by this
-    descriptor on this set.
+    distinguished from chance. `same` is the cosine from which two images are one. The number is
+    None where that is unknown, or there are too many pairs to compare.
     """
 
-    same = duplicate_cosine(seen)
     if same is None or len(index.train) * len(index.held) > COMPARED:
-        return index, {"same": same, "shared": None}
+        return index, None
     shared = across(index.train, index.held, same)
-    return replace(index, held=index.held.without(shared)), {
-        "same": same, "shared": int(shared.sum()),
-    }  # fmt: skip
+    return replace(index, held=index.held.without(shared)), int(shared.sum())
 
 
-def duplicate_cosine(seen: Sequence[Mapping[str, Any]]) -> float | None:
+def duplicate_cosine(seen: Sequence[EditCosines]) -> float | None:
     """The cosine from which two images are one, by the curve of edits; None without one."""
-    row = next((r for r in seen if r["edit"] == SAME), None)
-    return None if row is None else max(float(row["low"]), SAME_AT_LEAST)
+    row = next((r for r in seen if r.edit == SAME), None)
+    return None if row is None else max(row.low, SAME_AT_LEAST)
 
 
-def duplicate_clusters(
-    index: Index, same: float | None
-) -> tuple[np.ndarray | None, dict[str, Any]]:
-    """Cluster of near-duplicates of each training image, int64[n], and facts on the clusters.
+def duplicate_clusters(index: Index, same: float | None) -> Clusters | None:
+    """The training set's near-duplicates, images that are at a cosine of `same` or more.
 
     None where the cosine of equal images is unknown, or there are too many pairs to compare.
     """
 
     if same is None or len(index.train) ** 2 > 2 * COMPARED:
-        return None, {"groups": None}
-    label = clusters(index.train, same)
-    sizes = np.bincount(label)
-    return label, {
-        "groups": int((sizes > 1).sum()), "grouped": int(sizes[sizes > 1].sum()),
-        "largest": int(sizes.max()),
-    }  # fmt: skip
+        return None
+    return Clusters(near_duplicates.clusters(index.train, same))
 
 
 def decide(
@@ -154,8 +170,8 @@ def by_twin(table: pd.DataFrame, q: float) -> tuple[str, Selection]:
 
 def edits(
     index: Index, encoder: Any, image: Callable[[str], np.ndarray], seed: int
-) -> list[Mapping[str, Any]]:
-    """Cosines of edited copies of training images by this descriptor: rows of the curve.
+) -> list[EditCosines]:
+    """Cosines of edited copies of training images by this descriptor, edit by edit.
 
     A random draw of the set's own images, which `image` returns by id. Empty where they are not
     available.
@@ -173,16 +189,16 @@ def edits(
     if len(pictures) < 2:
         return []
     found = curve(encoder, pictures, EDITS, rng)
-    return [{str(k): v for k, v in row.items()} for row in found.to_dict("records")]
+    return [EditCosines(**row) for row in found.to_dict("records")]
 
 
-def with_duplicates(rows: pd.DataFrame, index: Index, label: np.ndarray | None) -> pd.DataFrame:
+def with_duplicates(rows: pd.DataFrame, index: Index, found: Clusters | None) -> pd.DataFrame:
     """The column `duplicates`, where the training set has near-duplicates under other names."""
 
-    if label is None or len(np.unique(label)) == len(label):
+    if found is None or not len(found.sizes):
         return rows
     entries = index.train.entries
-    count = copies(label, [e.repeats for e in entries])
+    count = near_duplicates.copies(found.label, [e.repeats for e in entries])
     known = pd.DataFrame({"train": [e.id for e in entries], "duplicates": count})
     return rows.merge(known.drop_duplicates("train"), how="left", on="train")
 

@@ -11,22 +11,22 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from functools import partial
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
+from audit.evidence.copies.facts import EditCosines
 from audit.evidence.copies.index import Encoder
 from audit.evidence.copies.local import similarities
 
 Edit = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """uint8[h, w, 3] to uint8[h', w', 3]; all randomness comes from the generator."""
 
-CURVE_COLUMNS = (
-    "edit", "n", "low", "median", "high", "null_n", "null_median", "null_high", "null_max",
-)  # fmt: skip
-"""One row per edit: cosines of edited copies with their source, and with every other image."""
+CURVE_COLUMNS = tuple(f.name for f in fields(EditCosines))
+"""One row per edit: the fields of `EditCosines`."""
 
 
 def crop(picture: np.ndarray, rng: np.random.Generator, keep: float) -> np.ndarray:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from audit.evidence.copies import flags
 from audit.evidence.copies.index import Index
 from audit.keys import MATCH_COLUMNS
 from audit.records import Sample
@@ -22,7 +23,7 @@ def match(
     outcomes: Mapping[str, str],
     index: Index,
 ) -> pd.DataFrame:
-    """One row per sample (MATCH_COLUMNS without a decision: `copy` is None until calibrated).
+    """One row per sample (MATCH_COLUMNS); no `copy` is decided yet.
 
     A sample without a vector is kept with NaN scores and its outcome as the reason.
     """
@@ -44,11 +45,12 @@ def match(
                 "train": entry.id if entry else None,
                 "train_caption": entry.caption if entry else None,
                 "repeats": entry.repeats if entry else 0,
-                "copy": None,
                 "outcome": "label" if entry else outcomes.get(s.id, "unreadable"),
             }
         )  # fmt: skip
-    return pd.DataFrame(rows, columns=list(MATCH_COLUMNS))
+    none = np.zeros(len(rows), bool)
+    table = pd.DataFrame(rows, columns=list(MATCH_COLUMNS))
+    return table.assign(copy=flags.column(none, known=none))
 
 
 def _held_id(index: Index, where: np.ndarray, i: int | None) -> str | None:

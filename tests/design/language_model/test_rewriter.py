@@ -232,8 +232,8 @@ def test_refusals_and_junk_are_counted_and_never_asked_again() -> None:
         "refused", "malformed", "malformed", "rewritten", "unchanged", "rewritten",
     ]  # fmt: skip
     left = planning.left_alone(run.samples)["rewritten"]
-    assert left["images"] == 36
-    assert left["reasons"] == {
+    assert left.images == 36
+    assert left.reasons == {
         "historical or period term": 12, "the model refused": 4,
         "the answer cannot be used: it is not JSON": 4,
         "the answer cannot be used: it has 2 lines": 4,
@@ -241,7 +241,7 @@ def test_refusals_and_junk_are_counted_and_never_asked_again() -> None:
     }  # fmt: skip
     small = evidence(Size(subjects=("nurse", "cook"), seeds=3, captions=8))
     shown = replace(small, suite=replace(small.suite, mitigations=run.suite.mitigations),
-                    facts={**small.facts, "left_alone": {"rewritten": left}})  # fmt: skip
+                    facts=replace(small.facts, left_alone={"rewritten": left}))  # fmt: skip
     arm = next(a for a in mitigations(shown, {}) if a["name"] == "rewritten")
     assert arm["left"].startswith("28 of 36 images keep their prompt as it was: historical")
     assert "http" not in arm["made"]

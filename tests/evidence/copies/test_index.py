@@ -106,6 +106,8 @@ def test_planted_copies_are_found_with_their_source(place: Path) -> None:
     assert table.score[0] == pytest.approx(1, abs=1e-5)
     assert np.isnan(table.score[1])
     assert table.outcome.tolist() == ["label", "blocked"]
+    assert table["copy"].dtype == "boolean"
+    assert table["copy"].isna().all()  # until a rule decides
 
 
 def test_an_index_is_built_once(place: Path) -> None:

@@ -1,0 +1,65 @@
+"""Facts on the search for copies that the report states: the training set, and what is found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+Recall = tuple[float, float, float]
+"""Share of planted copies that a search finds, with its 95 % interval."""
+
+
+@dataclass(frozen=True)
+class EditCosines:
+    """Cosines under one edit: of edited images with their source, and with every other image."""
+
+    edit: str
+    n: int
+    low: float
+    """5th percentile over the n images."""
+    median: float
+    high: float
+    """95th percentile."""
+    null_n: int
+    """Number of pairs of an edited image with another's source."""
+    null_median: float
+    null_high: float
+    """95th percentile over these pairs."""
+    null_max: float
+
+
+@dataclass(frozen=True)
+class CorpusFacts:
+    """The training set that was searched, and how."""
+
+    name: str = ""
+    images: int | None = None
+    """Number of its images, repeats included."""
+    distinct: int | None = None
+    """Number of images that were compared."""
+    held_out: int | None = None
+    descriptor: str = ""
+    """Key of the encoder."""
+    coverage: float = math.nan
+    """Share of the model's training set that it contains; NaN if unknown."""
+    skipped: int = 0
+    """Images that could not be read."""
+    rule: str = ""
+    """The decision rule as the user gave it."""
+    same: float | None = None
+    """Cosine from which two images are one; None if unknown."""
+    shared: int | None = None
+    """Held-out images that are in the training set too; None if they were not counted."""
+    groups: int | None = None
+    """Clusters of near-duplicates in the training set; None if they were not looked for."""
+    grouped: int | None = None
+    """Images in these clusters."""
+    largest: int | None = None
+    """Images in the largest of them."""
+    search: str = ""
+    """Method of the search: `flat`, `ivf-sq8` or `ivf-rabitq`."""
+    search_reason: str = ""
+    recall: Recall | None = None
+    """Of copies planted at a cosine of 0.9; None where all images are compared."""
+    recall_line: tuple[float, float, float, float] | None = None
+    """The lowest cosine of a flagged copy, and the recall there."""
