@@ -165,7 +165,7 @@ class Intervention:
     """One method inside the engine, on text states, attention, or predictions."""
 
     kind: str
-    """Key of `engine.interventions.HANDLERS`."""
+    """Name of a mitigation in the engine, whose row names its handler."""
     parameters: Mapping[str, Any]
     """Arguments of its handler: numbers, texts, tuples of texts."""
 

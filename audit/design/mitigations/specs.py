@@ -18,7 +18,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from audit.design.mitigations import arms, stacks
-from audit.design.mitigations.methods import METHODS, STACK, Method, method
+from audit.design.mitigations.methods import METHODS, STACK, method
+from audit.design.mitigations.row import Method
 from audit.design.sentences import first
 from audit.errors import UserError, unknown
 from audit.records import Mitigation, Prompt, Suite
