@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 BASELINE = "none"
 """Name of the arm without a mitigation."""
 ALL = "*"
-"""Subject of a key that is about all subjects together; printed as `all`."""
+"""Subject of a key that is about all subjects together; printed as `all`. No prompt can have it."""
 Unit = Literal["share", "points", "distance", "cosine", "bits", "coefficient", "count"]
 """The unit of a finding's numbers. Shares are in 0..1; points are signed differences of shares."""
 Counted = Literal["images", "pairs", "prompts", "subjects"]

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from audit.errors import UserError
-from audit.keys import Counted, Key, Unit, id_of, name_of
+from audit.keys import ALL, Counted, Key, Unit, id_of, name_of
 
 MethodOptions = Mapping[str, Any]  # each method has its own, checked by its model or by itself
 JsonRow = Mapping[str, Any]  # JSON has no types; what is made of a row checks it
@@ -37,7 +37,10 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A text to be drawn and what is known about it before anything is drawn."""
+    """A text to be drawn and what is known about it before anything is drawn.
+
+    Raises UserError for the subject `keys.ALL`, which would be mistaken for all subjects.
+    """
 
     id: str
     text: str
@@ -55,6 +58,13 @@ class Prompt:
     """How often the caption's image occurs in the training set, if known."""
     template: str = ""
     """The words around the subject, where the text was made from a template."""
+
+    def __post_init__(self) -> None:
+        if self.subject == ALL:
+            raise UserError(
+                f"prompt {self.id}: {ALL!r} cannot be a subject, because findings and gates use it "
+                "for all subjects together. Rename it."
+            )
 
 
 @dataclass(frozen=True)
@@ -168,7 +178,7 @@ class Intervention:
     """One method inside the engine, on text states, attention, or predictions."""
 
     kind: str
-    """Key of `engine.interventions.HANDLERS`."""
+    """Name of a mitigation in the engine, whose row names its handler."""
     parameters: Mapping[str, float | str | tuple[str, ...]]
     """Arguments of its handler."""
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit.design.mitigations.methods import METHODS, Method
+from audit.design.mitigations.methods import METHODS
+from audit.design.mitigations.row import Method
 from audit.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -62,13 +63,29 @@ def load(kind: str, name: str) -> Any:
     if row is None:
         raise unknown(kind, name, TABLES[kind])
     target = row.target if isinstance(row, Method) else str(row)
-    module, _, attribute = target.partition(":")
     try:
-        return operator.attrgetter(attribute)(importlib.import_module(module))
+        return _imported(target)
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise UserError(
             f"The {kind} {name!r} cannot be imported: {error}. Give it as `package.module:name`."
         ) from error
+
+
+def _imported(target: str) -> Any:
+    """The object that `module:object` names."""
+    module, _, attribute = target.partition(":")
+    return operator.attrgetter(attribute)(importlib.import_module(module))
+
+
+def handler(mitigation: str) -> Any:
+    """The `engine.interventions.Handler` of a mitigation in the engine.
+
+    Raises UserError, with near names, for anything else.
+    """
+    targets = {m.name: m.handler for m in METHODS.values() if m.handler}
+    if mitigation not in targets:
+        raise unknown("mitigation in the engine", mitigation, targets)
+    return _imported(targets[mitigation])
 
 
 def rewriter(method: str, out: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Changes as JSON: the form that ids hash, read back as it was written."""
+"""Records: changes as JSON, as ids hash them and as they are read back, and subjects."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.errors import UserError
+from audit.keys import ALL, Key, id_of
 from audit.records import (
     Change,
     Intervention,
     Paraphrase,
+    Prompt,
     Sample,
     Settings,
     asdict_sample,
@@ -73,3 +75,14 @@ def test_a_plan_that_is_not_one_is_one_sentence(row: dict[str, Any], tmp_path: P
     (tmp_path / "plan.jsonl").write_text(json.dumps(whole) + "\n", "utf-8")
     with pytest.raises(UserError, match=r"plan\.jsonl"):
         RunFolder(tmp_path).plan()
+
+
+def test_no_subject_is_mistaken_for_all_subjects() -> None:
+    """The mark for all subjects is refused as a subject; every other text keeps its own key."""
+    with pytest.raises(UserError, match=r"'\*' cannot be a subject, because .* Rename it\.$"):
+        Prompt("jobs/1", "a star", ALL, "jobs", "representation", 1)
+    for subject in ("all", "**", " *", "* nurse"):
+        assert Prompt("jobs/1", "a star", subject, "jobs", "representation", 1).subject == subject
+        key = Key("representation", "none", subject, "gender", "share", "woman")
+        assert not key.everyone
+        assert id_of(key) != id_of(key._replace(subject=ALL))

@@ -169,6 +169,7 @@ AGAIN = '[[references]]\nname = "uniform"\nlabel = "x"\nuniform = true\n[[mitiga
         (('subjects = ["nurse", "astronaut"]', "subjects = []"), "need `subjects`"),
         (('"nurse", "astronaut"', '"nurse", " "'), r"blocks\.0\.subjects\.1"),
         (('"nurse", "astronaut"', '"nurse", "nurse"'), "two prompts have the id"),
+        (('"nurse", "astronaut"', '"nurse", "*"'), r"jobs/\*/0: '\*' cannot be a subject, because"),
         (("[attributes.gender]", f'[[blocks]]\nid = "more"\npurpose = "representation"\n{JOBS}\n'
           'seeds = 1\nattributes = ["gender"]\n[attributes.gender]'), "prompts have the text"),
         (('purpose = "representation"', 'purpose = "other"'), "purpose"),
@@ -302,6 +303,7 @@ def test_prompt_tables_are_read_as_written(tmp_path: Path) -> None:
         ("id,text,subject,repeats\n1,a nurse,nurse,few\n", "line 2: 'few' is not a whole number"),
         ("id,text,subject,repeats\n1,a nurse,nurse,inf\n", "line 2: 'inf' is not a whole number"),
         ('id,text,subject\n1,"a nurse,nurse\n', "cannot be read as CSV"),
+        ("id,text,subject\n1,a nurse,*\n", r"prompt jobs/1: '\*' cannot be a subject"),
     ],
 )
 def test_prompt_tables_are_checked(tmp_path: Path, table: str, message: str) -> None:

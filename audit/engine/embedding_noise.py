@@ -6,11 +6,14 @@ per image. An image's noise therefore depends neither on its batch nor on its pl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
+from audit.engine.batch import Batch, Engine, own_states
+from audit.engine.probe import States
 from audit.records import digest
 
 LEVEL = 0.1
@@ -37,9 +40,7 @@ def gaussian(
 ) -> dict[str, Any]:
     """States with `level` times standard normal noise on every number of `prompt_embeds`.
 
-    "GNI" of Somepalli et al. 2023 ("Understanding and mitigating copying in diffusion models"),
-    whose code also moves the states of the empty text. Raises ValueError if generators and images
-    differ in number.
+    Raises ValueError if generators and images differ in number.
     """
     e = states["prompt_embeds"]
     return {**states, "prompt_embeds": e + level * _normal(e, generators)}
@@ -53,12 +54,34 @@ def fine_grained(
 ) -> dict[str, Any]:
     """States with `width` times standard normal noise on each token with a `probability`.
 
-    "FPAN" (Xu et al. 2025, "Mitigating replication in diffusion models through the fine-grained
-    probabilistic addition of noise to token embeddings"), which its authors apply in training; here
-    it is applied to the states of a finished model. Raises ValueError if generators and images
-    differ in number.
+    Raises ValueError if generators and images differ in number.
     """
     e = states["prompt_embeds"]
     noise = _normal(e, generators)
     hit = torch.stack([torch.rand(e.shape[1], generator=g) < probability for g in generators])
     return {**states, "prompt_embeds": e + width * noise * hit.to(e)[..., None]}
+
+
+@contextmanager
+def noise(engine: Engine, batch: Batch, *, level: float) -> Iterator[States]:
+    """Gaussian noise on every number of a text's states.
+
+    "GNI" of Somepalli et al. 2023 ("Understanding and mitigating copying in diffusion models"),
+    whose code also moves the states of the empty text.
+    """
+    own = own_states(engine, batch, "noise")
+    yield gaussian(own, noise_generators(batch.seeds), level)
+
+
+@contextmanager
+def token_noise(
+    engine: Engine, batch: Batch, *, probability: float, width: float
+) -> Iterator[States]:
+    """Gaussian noise on the states of some of a text's tokens.
+
+    "FPAN" (Xu et al. 2025, "Mitigating replication in diffusion models through the fine-grained
+    probabilistic addition of noise to token embeddings"), which its authors apply in training; here
+    it is applied to the states of a finished model.
+    """
+    own = own_states(engine, batch, "token-noise")
+    yield fine_grained(own, noise_generators(batch.seeds), probability, width)

@@ -1,20 +1,16 @@
-"""Move a text's states until they steer the noise no more than a target allows.
-
-Wen et al. 2024, the mitigation at inference time: AdamW on the text encoder's output, with the loss
-|e(x_T, text) - e(x_T, no text)|, the begin token unchanged, at most ten iterations. Their code
-takes one norm over a whole batch, so its target of 3 for four images is 1.5 for each; here
-every image has its own norm, target and end, independent of its batch.
-"""
+"""Optimisation of a text's states, to make them steer the noise less (Wen et al. 2024)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from audit.engine.batch import Batch, Engine, own_states
 from audit.engine.levels import noise_factor
 from audit.engine.probe import Call, Probe, States
 from audit.engine.tokens import tokens
@@ -101,3 +97,19 @@ def optimise(
         {**states, "prompt_embeds": whole}, before.double().cpu().numpy(),
         after.double().cpu().numpy(), taken.numpy(),
     )  # fmt: skip
+
+
+@contextmanager
+def optimise_states(
+    engine: Engine, batch: Batch, *, target: float, rate: float, iterations: int
+) -> Iterator[States]:
+    """Move a text's states until they steer the noise no more than a target allows.
+
+    Wen et al. 2024, the mitigation at inference time: AdamW on the text encoder's output, with the
+    loss |e(x_T, text) - e(x_T, no text)|, the begin token unchanged, at most ten iterations. Their
+    code takes one norm over a whole batch, so its target of 3 for four images is 1.5 for each; here
+    every image has its own norm, target and end, independent of its batch.
+    """
+    own = own_states(engine, batch, "optimise-states")
+    how = Optimisation(target, rate, iterations)
+    yield optimise(engine.probe, own, batch.seeds, how).states

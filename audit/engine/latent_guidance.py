@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 
+from audit.engine.batch import Batch, Engine
 from audit.engine.model import Model
 from audit.engine.probe import Call, Probe, States
 from audit.engine.texts import OUTPUTS
@@ -150,3 +151,13 @@ def steered(probe: Probe, guide: Guide, n: int) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+@contextmanager
+def fair_guidance(engine: Engine, batch: Batch, **guide: Any) -> Iterator[States]:
+    """Semantic guidance towards the class drawn for an image, and away from the other classes.
+
+    Fair Diffusion (Friedrich et al. 2023) with the formula of SEGA (Brack et al. 2023).
+    """
+    with steered(engine.probe, Guide(**guide), len(batch.seeds)):
+        yield batch.states

@@ -1,10 +1,4 @@
-"""Attention rescaling: text without its padding, and more attention for the begin token.
-
-A memorized text attracts attention to its last tokens; rescaling moves it to the begin token, which
-says nothing. (Ren et al. 2024, "Unveiling and mitigating memorization in text-to-image diffusion
-models through cross attention", ECCV: tokens after the text are masked, and the begin token's logit
-is multiplied by C1 > 1, only on the half with the text.) It takes no additional time.
-"""
+"""Rescaling of the attention to a text's tokens, in every cross-attention layer of a UNet."""
 
 from __future__ import annotations
 
@@ -16,8 +10,10 @@ from typing import Any
 
 import torch
 
+from audit.engine.batch import Batch, Engine
 from audit.engine.cross_attention import encoded, heads, layers, logits, processed
 from audit.engine.model import Model
+from audit.engine.probe import States
 from audit.engine.tokens import length
 from audit.errors import UserError
 
@@ -87,3 +83,17 @@ def rescaled(
     lengths = tuple(max(1, length(model, t, reach) - (not keep_end)) for t in texts)
     with processed(found, partial(Rescaled, lengths=lengths, factor=factor)):
         yield
+
+
+@contextmanager
+def rescale_attention(engine: Engine, batch: Batch, *, factor: float) -> Iterator[States]:
+    """Attention rescaling: text without its padding, and more attention for the begin token.
+
+    A memorized text attracts attention to its last tokens; rescaling moves it to the begin token,
+    which says nothing. (Ren et al. 2024, "Unveiling and mitigating memorization in text-to-image
+    diffusion models through cross attention", ECCV: tokens after the text are masked, and the begin
+    token's logit is multiplied by C1 > 1, only on the half with the text.) It takes no additional
+    time.
+    """
+    with rescaled(engine.model, batch.texts, factor):
+        yield batch.states

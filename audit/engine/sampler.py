@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from audit.engine.arguments import fixed, generators, refused
-from audit.engine.interventions import Batch, intervening
+from audit.engine.batch import Batch
+from audit.engine.interventions import intervening
 from audit.engine.model import Model
 from audit.engine.texts import Texts
 from audit.errors import UserError

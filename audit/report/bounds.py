@@ -86,6 +86,8 @@ class Excerpt:
     findings: list[Finding]
     left: Mapping[Table, int] = field(default_factory=dict)
     """Number of rows left out of each table."""
+    answers: Sequence[Finding] = ()
+    """Findings that every excerpt has, and that the report shows first."""
 
     def words(self, found: Sequence[Finding]) -> str:
         """The note on rows left out of the table with these rows, or nothing."""
@@ -119,13 +121,13 @@ def _charted(f: Finding) -> bool:
     return (share and not hidden(f)) or f.key.kind == "change"
 
 
-def excerpts(found: Sequence[Finding], always: Sequence[Finding] = ()) -> Iterator[Excerpt]:
-    """Shorter and shorter excerpts of the findings, from all on; `always` is in each."""
+def excerpts(found: Sequence[Finding], answers: Sequence[Finding] = ()) -> Iterator[Excerpt]:
+    """Shorter and shorter excerpts of the findings, from all on; `answers` are in each."""
     tables: dict[Table, list[Finding]] = {}
     for f in found:
         if not hidden(f):
             tables.setdefault(table(f), []).append(f)
-    fixed = {f.id for f in always}
+    fixed = {f.id for f in answers}
     for rows, most in STEPS:
         kept, left = set(fixed), Counter[Table]()
         for i, (key, mine) in enumerate(tables.items()):
@@ -135,7 +137,7 @@ def excerpts(found: Sequence[Finding], always: Sequence[Finding] = ()) -> Iterat
             if gone := sum(f.id not in kept for f in mine):
                 left[key] = gone
         all_shown = [f for f in found if f.id in kept or hidden(f)]
-        yield Excerpt(found, all_shown, left)
+        yield Excerpt(found, all_shown, left, answers)
 
 
 def embedded(excerpt: Excerpt, room: int) -> tuple[str, int]:

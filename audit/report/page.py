@@ -5,29 +5,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from audit.keys import BASELINE, OUTCOMES
-from audit.records import Finding
-from audit.report import bounds, shares, wording
-from audit.report.arms import overview
+from audit.report import bounds, wording
+from audit.report.answers import answers
 from audit.report.bounds import Excerpt, embedded, excerpts
-from audit.report.copies import pairs, replication
-from audit.report.effects import mitigations, strips
 from audit.report.evidence import Evidence
-from audit.report.shares import of_section
+from audit.report.sections import SECTIONS
 from audit.report.thumbnails import Album
 
 TEMPLATES = Path(__file__).parent / "templates"
-MISSING_ROWS = 20
 PICTURES = ("all", "blur", "none")
 """Images are shown as they are, blurred until clicked, or left out."""
 
@@ -42,48 +35,41 @@ def page(evidence: Evidence, pictures: str = "all") -> str:
         if excerpt.cost > bounds.WORDS:
             continue
         part = replace(evidence, findings=excerpt.findings)
-        view = _view(part, excerpt, spoken, pictures)
-        bare = _rendered(view, part, Album(0, off=pictures == "none"))
+        common, views = _view(part, excerpt, pictures)
+        bare = _rendered(common, views, part, Album(0, off=pictures == "none"))
         room = bounds.LIMIT - len(bare.encode("utf-8", "replace"))
         if room >= least:
             break
     data, written = embedded(excerpt, room - least)
     album = Album(room - len(data.encode()), off=pictures == "none")
-    return _rendered(view | {"data": data, "written": written}, part, album)
+    return _rendered({**common, "data": data, "written": written}, views, part, album)
 
 
 def _view(
-    evidence: Evidence, excerpt: Excerpt, spoken: Sequence[Finding], pictures: str
-) -> dict[str, Any]:
-    """Everything that the template shows, except images."""
+    evidence: Evidence, excerpt: Excerpt, pictures: str
+) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
+    """What every template may show, and what each section shows, both without images."""
     style = (TEMPLATES / "style.css").read_text("utf-8").strip()
-    return dict(
+    common = dict(
         style=style, style_hash=style_hash(style), data="[]", written=0, suite=evidence.suite,
         settings=evidence.settings, facts=evidence.facts, w=wording, t=wording.text,
-        sections=SECTIONS, answers=spoken, audited=audited(evidence),
-        overall=shares.overall(evidence), parts=shares.parts(evidence, excerpt.families),
-        distances=shares.distances(evidence), joints=shares.joints(evidence),
-        amplified=shares.amplified(evidence), templates=shares.templates(evidence), wall=shares,
-        copies=replication(evidence), arms=overview(evidence),
-        mitigations=mitigations(evidence, excerpt.families), missing=missing(evidence),
-        quality=of_section(evidence, "quality"), excerpt=excerpt, blur=pictures == "blur",
+        excerpt=excerpt, blur=pictures == "blur",
     )  # fmt: skip
+    return common, {s.name: s.view(evidence, excerpt) for s in SECTIONS.values()}
 
 
-def _rendered(view: dict[str, Any], evidence: Evidence, album: Album) -> str:
-    # Evidence of copying takes its images first; walls come last.
-    copied = pairs(evidence, album)
-    same_noise = strips(evidence, album)
-    return environment().get_template("page.html.j2").render(
-        **view, pairs=copied, strips=same_noise, walls=shares.walls(evidence, album), left=album,
-        off=album.off,
-    )  # fmt: skip
-
-
-SECTIONS = (
-    "answers", "audited", "representation", "replication", "mitigation", "missing", "method",
-    "repeat",
-)  # fmt: skip
+def _rendered(
+    common: dict[str, Any], views: Mapping[str, Mapping[str, Any]], evidence: Evidence, album: Album
+) -> str:
+    made, common = environment(), {**common, "off": album.off}
+    images = {}
+    for section in sorted(SECTIONS.values(), key=lambda s: s.turn):
+        images[section.name] = section.images(evidence, album)
+    bodies = {
+        s.name: made.get_template(s.template).render(**common, **views[s.name], **images[s.name])
+        for s in SECTIONS.values()
+    }
+    return made.get_template("page.html.j2").render(**common, sections=bodies, left=album)
 
 
 @cache
@@ -110,92 +96,3 @@ def environment() -> Environment:
 def style_hash(style: str) -> str:
     """The Content-Security-Policy source that allows exactly this `<style>`."""
     return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-
-
-ANSWERS: tuple[tuple[Callable[[Finding], bool], slice], ...] = (
-    (lambda f: _of_model(f) and f.unit == "share" and not f.key.everyone, slice(1)),
-    (lambda f: _of_model(f) and f.unit == "distance" and f.key.everyone, slice(2)),
-    (lambda f: _of_model(f) and f.unit == "points" and f.key.everyone, slice(1)),
-    (lambda f: _copying(f) and f.key.attribute == "repeats", slice(-1, None)),
-    (lambda f: _copying(f) and f.key.attribute != "repeats", slice(1)),
-    (lambda f: f.section == "mitigation" and not _cost(f), slice(1)),
-    (lambda f: _cost(f) and math.isfinite(f.estimate), slice(1)),
-)  # fmt: skip
-"""The answers: these of the matching findings, in their order."""
-
-
-def _of_model(f: Finding) -> bool:
-    return f.section == "representation" and f.arm == BASELINE
-
-
-def _cost(f: Finding) -> bool:
-    return f.section == "mitigation" and f.key.kind == "cost"
-
-
-def _copying(f: Finding) -> bool:
-    return f.section == "replication" and f.arm == BASELINE and f.key.kind in ("rate", "count")
-
-
-def answers(evidence: Evidence) -> list[Finding]:
-    """Three to seven findings by a fixed rule that does not depend on their estimates."""
-    spoken = [f for f in evidence.findings if f.sentence]
-    rated = any(f.key.kind == "rate" and _copying(f) for f in spoken)
-    heard = [f for f in spoken if not (rated and f.key.kind == "count")]
-    fitting = [[f for f in heard if fits(f)] for fits, _ in ANSWERS]
-    chosen = [f for found, (_, these) in zip(fitting, ANSWERS, strict=True) for f in found[these]]
-    first = [*fitting[0], *filter(_copying, heard)]
-    effects = [f for f in spoken if f.section == "mitigation"]
-    more = (f for f in [*first, *effects, *spoken] if f not in chosen)
-    while len(chosen) < 3 and (extra := next(more, None)) is not None:
-        chosen.append(extra)
-    return list({f.id: f for f in chosen}.values())[:7]
-
-
-def audited(evidence: Evidence) -> dict[str, Any]:
-    """The size of the audit, and how many labels are missing for which reason."""
-    suite = evidence.suite
-    prompts = {
-        purpose: sum(p.purpose == purpose for p in suite.prompts)
-        for purpose in dict.fromkeys(p.purpose for p in suite.prompts)
-    }
-    names = [wording.arm(m.name) for m in suite.mitigations]
-    arms = wording.text("audited.arm")
-    if names:
-        both = ", ".join([wording.arm(BASELINE), *names])
-        arms = wording.text("audited.arms", n=1 + len(names), names=both)
-    return {"prompts": prompts, "images": len(evidence.samples), "arms": arms,
-            "missing": _reasons(_gone(evidence))}  # fmt: skip
-
-
-def _gone(evidence: Evidence) -> pd.DataFrame:
-    """Readings without a label, one row per sample, attribute and prompt."""
-    table = evidence.attributes
-    asked = table[table.attribute != evidence.suite.subject_attribute] if len(table) else table
-    return asked[asked.outcome != "label"] if len(asked) else asked
-
-
-def _reasons(rows: pd.DataFrame) -> dict[str, int]:
-    counts = Counter(map(str, rows.outcome)) if len(rows) else Counter()
-    return {o: counts[o] for o in (*OUTCOMES, *sorted(set(counts) - set(OUTCOMES))) if counts[o]}
-
-
-def missing(evidence: Evidence) -> dict[str, Any]:
-    """Readings without a label by prompt, arm and reason, most first, capped; number hidden."""
-    table = evidence.attributes
-    hidden = evidence.suite.subject_attribute
-    asked = int((table.attribute != hidden).sum()) if len(table) else 0
-    gone = _gone(evidence)
-    texts = {p.id: p.text for p in evidence.suite.prompts}
-    rows, rest = [], list[int]()
-    if len(gone):
-        keys = ["prompt", "arm"]
-        sizes = gone.groupby(keys, sort=True).size().sort_values(ascending=False, kind="stable")
-        most = dict(sizes.head(MISSING_ROWS).items())
-        by_key = gone.groupby(keys, sort=True)
-        for (prompt, arm), size in most.items():
-            reasons = _reasons(by_key.get_group((prompt, arm)))
-            label = texts.get(str(prompt), str(prompt))
-            rows.append({"prompt": label, "arm": arm, "reasons": reasons, "all": int(size)})
-        rest = [int(n) for n in sizes.iloc[MISSING_ROWS:]]
-    return {"asked": asked, "gone": len(gone), "reasons": _reasons(gone), "rows": rows,
-            "left": len(rest), "most": max(rest, default=0)}  # fmt: skip

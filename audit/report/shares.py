@@ -47,10 +47,24 @@ def of_section(evidence: Evidence, section: str) -> list[Finding]:
     return [f for f in evidence.findings if f.section == section]
 
 
+TABLES = frozenset({"template", "one-template", "amplification", "joint", "together", "distance"})
+"""Kinds of claims with a table or a list of their own."""
+
+
+def rest(evidence: Evidence) -> list[Finding]:
+    """Baseline claims of every other kind, which no chart, table or list of the section shows."""
+    found = [f for f in of_section(evidence, "representation") if f.arm == BASELINE]
+    others = [f for f in found if f.key.kind not in TABLES and not _overall(f)]
+    return [f for f in others if f.key.everyone or f.unit != "share"]
+
+
 def overall(evidence: Evidence) -> list[Finding]:
     """Baseline claims about all subjects: distances and associations."""
-    found = [f for f in of_section(evidence, "representation") if f.key.everyone]
-    return [f for f in found if f.unit in ("distance", "coefficient")]
+    return [f for f in of_section(evidence, "representation") if _overall(f)]
+
+
+def _overall(f: Finding) -> bool:
+    return f.key.everyone and f.unit in ("distance", "coefficient")
 
 
 def templates(evidence: Evidence) -> list[Finding]:

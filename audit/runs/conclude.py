@@ -15,6 +15,8 @@ from audit.report import from_folder
 from audit.report.facts import Facts
 from audit.runs import comparing, rounds
 from audit.runs.context import Run
+from audit.runs.opt import declared
+from audit.runs.options import Options
 from audit.runs.planning import left_alone, versions
 
 
@@ -46,8 +48,7 @@ def conclude(run: Run, made: Made) -> Path:
 def _write_tables(run: Run, made: Made) -> None:
     """Write tables under names that contain a hash of their origin, and the record of all."""
     chosen, m = run.options, made.measured
-    options = [chosen.validation, chosen.seed, chosen.q, chosen.copies, chosen.precision,
-               chosen.training, chosen.detect]  # fmt: skip
+    options = {n: getattr(chosen, n) for n, d in declared(Options).items() if d.opt.tables}
     key = {**made.key, "suite": digest(repr(run.suite)), "options": options}
     tables = {"attributes": m.table, "alignment": m.alignment, "matches": m.matches,
               "looks": pd.DataFrame(run.plan.looks), "detectors": m.detectors}  # fmt: skip

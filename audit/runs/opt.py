@@ -84,6 +84,8 @@ class Opt:
     """Takes a value and returns it, changed or not; UserError for one that does not fit."""
     flags: tuple[Flag, ...] = ()
     """Replace the option with a value on the command line."""
+    tables: bool = False
+    """Whether it changes tables of a run, which makes it part of their file names."""
 
 
 @dataclass(frozen=True)

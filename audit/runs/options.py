@@ -102,6 +102,7 @@ class Options:
             "Generate in rounds until each share's interval has this half-width, e.g. 0.05; "
             "0 generates what the suite plans.",
             parse=_precision,
+            tables=True,
         ),
     ] = 0.0
     steps: Annotated[int | None, Opt("Sampling steps; default: the model's.", allow=AtLeast(1))] = (
@@ -144,6 +145,7 @@ class Options:
         Opt(
             "Rendered images on which the embedded classifier's errors are measured.",
             allow=AtLeast(0),
+            tables=True,
         ),
     ] = 800
     corpus: Annotated[
@@ -164,17 +166,23 @@ class Options:
         Opt(
             "Decision rule for flagging copies: twin, conformal, or fixed:0.75 (uncalibrated).",
             parse=_copies,
+            tables=True,
         ),
     ] = "twin"
     q: Annotated[
-        float, Opt("Target false discovery rate of flagged copies.", allow=Between(0, 1))
+        float,
+        Opt("Target false discovery rate of flagged copies.", allow=Between(0, 1), tables=True),
     ] = 0.1
     search: Annotated[
         str, Opt("Search method for the training set; auto goes by its size.", allow=OneOf(KINDS))
     ] = "auto"
     training: Annotated[
         int,
-        Opt("Training images to classify per subject and kind of caption.", allow=AtLeast(0)),
+        Opt(
+            "Training images to classify per subject and kind of caption.",
+            allow=AtLeast(0),
+            tables=True,
+        ),
     ] = 120
     detect: Annotated[
         tuple[str, ...],
@@ -182,6 +190,7 @@ class Options:
             "Additional memorization detectors (slow): magnitude, bright-ending (both read the "
             "internals of the model), whole-set, or all; may be repeated.",
             parse=detectors,
+            tables=True,
         ),
     ] = ()
     seed: Annotated[
@@ -189,6 +198,7 @@ class Options:
         Opt(
             "Seed of resampling and of the sample galleries; images have seeds of their own.",
             allow=AtLeast(0),
+            tables=True,
         ),
     ] = 0
     pictures: Annotated[

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from audit.design.mitigations.methods import METHODS, Method
+from audit.design.mitigations.methods import METHODS
+from audit.design.mitigations.row import Method
 from audit.errors import UserError
 from audit.runs import preview
 from docs.making.markdown import attributes, code, doc, said, section, table
@@ -33,7 +34,7 @@ def _mitigation(row: Method) -> str:
     texts = [
         "Against copies." if row.family == "copies" else "",
         said(row.rewriter) if row.rewriter else "",
-        said(row.engine_docs) if row.engine_docs else "",
+        said(row.handler) if row.handler else "",
         (row.options.__doc__ or "") if row.options else "",
     ]
     return section(row.name, *(doc(t) for t in texts if t), _told(row.options), _how(row.name))
@@ -65,7 +66,11 @@ def _options(model: Any) -> Iterator[tuple[str, ...]]:
     texts = {n: t for kind in reversed(model.__mro__[:-2]) if kind.__module__ == model.__module__
              for n, t in attributes(kind)}  # fmt: skip
     for name, field in model.model_fields.items():
-        default = "needed" if field.is_required() else code(_plain(field.get_default()))
+        default = (
+            "needed"
+            if field.is_required()
+            else code(_plain(field.get_default(call_default_factory=True)))
+        )
         limits = []
         for rule in field.metadata:
             for sign, key in ((">=", "ge"), (">", "gt"), ("<=", "le"), ("<", "lt")):
@@ -107,7 +112,7 @@ def example(name: str) -> str:
     if model is None or not first:
         return ""
     field = model.model_fields[first]
-    known = "" if field.is_required() else field.get_default()
+    known = "" if field.is_required() else field.get_default(call_default_factory=True)
     value = VALUES.get(first) or (_plain(known) if known not in ("", None) else first.upper())
     needed = [n for n, f in model.model_fields.items() if f.is_required() and n != first]
     more = "".join(f",{n}={VALUES.get(n, n.upper())}" for n in needed)

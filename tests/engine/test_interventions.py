@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
+
+import pytest
+
+from audit import registry
+from audit.design.mitigations.changes import change
 from audit.design.mitigations.methods import METHODS
-from audit.engine.interventions import HANDLERS
+from audit.engine.batch import Batch, Engine
+from audit.records import Mitigation, Settings
+
+ROWS = [m for m in METHODS.values() if m.changes in ("states", "drawing")]
+OPTIONS = {"fair-guidance": {"attribute": "gender"}}
+"""Options without a default."""
 
 
-def test_every_mitigation_inside_the_engine_has_a_handler() -> None:
-    """One context manager each, and none that no mitigation asks for."""
-    assert set(HANDLERS) == {m.name for m in METHODS.values() if m.changes == "inside"}
+def test_only_interventions_have_handlers() -> None:
+    """A row names a handler if it changes states or drawing, and no row without one does."""
+    assert [m for m in METHODS.values() if m.handler] == ROWS
+    assert ROWS
+
+
+@pytest.mark.parametrize("name", [m.name for m in ROWS])
+def test_a_handler_takes_what_the_options_become(name: str) -> None:
+    """Each can be imported, and its parameters are those of the intervention."""
+    arm = Mitigation("arm", name, OPTIONS.get(name, {}))
+    drawn, classes = {"gender": "woman"}, {"gender": ("woman", "man")}
+    (one,) = change(arm, Settings("m", "r", 2, 3.0, 2), drawn, classes).interventions
+    assert one.kind == name
+    inspect.signature(registry.handler(name)).bind(Engine, Batch, **one.parameters)

@@ -244,7 +244,7 @@ def test_a_method_that_a_model_has_no_place_for(loaded: dict[str, Model]) -> Non
     with pytest.raises(UserError, match="no cross-attention"):
         pictures(loaded["flux"], changed(plan(1), "rescale-attention"), settings())
     unknown = Change(interventions=(Intervention("x", {"factor": 1.25}),))
-    with pytest.raises(UserError, match="knows no"):
+    with pytest.raises(UserError, match="Unknown mitigation in the engine 'x'"):
         pictures(loaded["sd1"], [replace(s, change=unknown) for s in plan(1)], settings())
 
 

@@ -59,8 +59,8 @@ from audit.records import (
     from_json,
     to_json,
 )
+from audit.report import answers, bounds, compare, copies, shares, wording
 from audit.report import arms as overview
-from audit.report import bounds, compare, copies, page, shares, wording
 from audit.report import effects as shown
 from audit.report.evidence import Evidence
 from audit.report.exports import card, evidence
@@ -287,7 +287,7 @@ class World:
 
 def places(one: Evidence) -> Iterator[tuple[str, list[Finding]]]:
     """What the report and the exports show, and where."""
-    yield "answers", page.answers(one)
+    yield "answers", answers.answers(one)
     yield "overall", shares.overall(one)
     yield "templates", shares.templates(one)
     yield from zip(("amplified, all", "amplified"), shares.amplified(one), strict=True)

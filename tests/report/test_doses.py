@@ -11,7 +11,7 @@ import pytest
 from audit.findings import copying_doses as claims
 from audit.keys import BASELINE
 from audit.records import Mitigation, Settings
-from audit.report import doses, page
+from audit.report import answers, doses, page
 from audit.report.evidence import Evidence
 from tests.report import sources
 from tests.report.made import Size, evidence
@@ -46,7 +46,7 @@ def test_the_page_shows_every_claim_once(lab: Evidence) -> None:
     assert made.faults == []
     assert wanted <= made.findings
     assert "Copies at 3 guidance scales" in html
-    assert not any("/doses/" in f.id for f in page.answers(lab))
+    assert not any("/doses/" in f.id for f in answers.answers(lab))
 
 
 def test_the_chart_has_a_mark_for_each_scale(lab: Evidence) -> None:

@@ -19,11 +19,12 @@ import pytest
 
 from audit.datasets import pixels
 from audit.evidence.copies.facts import EditCosines
-from audit.keys import BASELINE
+from audit.keys import ALL, BASELINE, Key
 from audit.records import Finding, from_json, to_json
-from audit.report import bounds, copies, page, shares, wording
+from audit.report import answers, bounds, copies, page, shares, wording
 from audit.report.evidence import Evidence
 from audit.report.facts import Facts
+from audit.report.sections import SECTIONS
 from tests.report.made import USUAL, Size, evidence
 
 HOSTILE = (
@@ -137,7 +138,7 @@ def test_the_page_asks_for_nothing(text: str) -> None:
 def test_the_outline_is_whole(text: str) -> None:
     """Sections in order, headings never skip a level, landmarks and skip link are there."""
     reader = read(text)
-    assert [i for i in reader.ids if i in page.SECTIONS] == list(page.SECTIONS)
+    assert [i for i in reader.ids if i in SECTIONS] == list(SECTIONS)
     levels = [int(h[1]) for h in reader.heads]
     assert levels[0] == 1
     assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
@@ -214,6 +215,24 @@ def test_every_other_finding_stands_in_a_table(full: Evidence, text: str, sectio
         assert [float(f.n)] in joined
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        Key("representation", "none", ALL, "gender", "new-kind"),
+        Key("replication", "none", "", "gender", "new-kind"),
+        Key("mitigation", "inject-gender", "", "gender", "new-kind"),
+        Key("quality", "none", "nurse", "gender", "new-kind"),
+    ],
+    ids=lambda key: key.section,
+)
+def test_a_finding_of_a_new_kind_is_shown(key: Key) -> None:
+    """Whatever its section: no template has to know the kind."""
+    small = evidence(SMALL)
+    new = replace(small.findings[0], key=key, sentence="Something new was measured.", family="")
+    made = page.page(replace(small, findings=[*small.findings, new]))
+    assert f'data-finding="{new.id}"' in made
+
+
 def test_how_many_comparisons_the_family_had(full: Evidence, text: str) -> None:
     """The caption counts every test of the declared family, not those of one table."""
     of_tones = [f for f in full.findings if f.family == "skin_tone against planted, none"]
@@ -223,7 +242,7 @@ def test_how_many_comparisons_the_family_had(full: Evidence, text: str) -> None:
 
 def test_answers_come_first_and_are_three_to_seven(full: Evidence, text: str) -> None:
     """Each has its sentence, its verdict in words, and what it rests on."""
-    chosen = page.answers(full)
+    chosen = answers.answers(full)
     assert 3 <= len(chosen) <= 7
     assert {f.section for f in chosen} == {"representation", "replication", "mitigation"}
     body = text[text.index('id="answers"') : text.index('id="audited"')]
@@ -236,15 +255,15 @@ def test_answers_come_first_and_are_three_to_seven(full: Evidence, text: str) ->
 def test_answers_do_not_look_at_estimates(full: Evidence) -> None:
     """The same lines are chosen whatever was found, so none is there for its size."""
     other = [replace(f, estimate=f.estimate / 3, q=0.001, p=0.0) for f in full.findings]
-    first, second = page.answers(full), page.answers(replace(full, findings=other))
+    first, second = answers.answers(full), answers.answers(replace(full, findings=other))
     assert [f.id for f in first] == [f.id for f in second]
 
 
 def test_few_findings_still_answer(full: Evidence) -> None:
     """A run of one kind gives three answers, and a run of two gives two."""
     shares_only = [f for f in full.findings if "/gender=" in f.id]
-    assert len(page.answers(replace(full, findings=shares_only))) == 3
-    assert len(page.answers(replace(full, findings=shares_only[:2]))) == 2
+    assert len(answers.answers(replace(full, findings=shares_only))) == 3
+    assert len(answers.answers(replace(full, findings=shares_only[:2]))) == 2
 
 
 def test_embedded_findings_are_the_findings(full: Evidence, text: str) -> None:
@@ -424,7 +443,7 @@ def test_tables_of_a_large_run_keep_their_ends() -> None:
     reader = read(made)
     shown = [html.unescape(id) for id, _ in cells(made) if id.startswith("representation/")]
     order = sorted(found, key=lambda f: -f.estimate)
-    spoken = {f.id for f in page.answers(replace(evidence(SMALL), findings=found))}
+    spoken = {f.id for f in answers.answers(replace(evidence(SMALL), findings=found))}
     assert shown == [f.id for f in order if f.id in set(shown)]
     assert set(shown) - spoken <= {f.id for f in (*order[:100], *order[-100:])}
     assert set(shown) >= {f.id for f in (*order[:40], *order[-40:])} | spoken

@@ -260,10 +260,13 @@ def _suite(
     asked = {str(p): tuple(dict.fromkeys(map(str, g.attribute))) for p, g in rows.groupby("prompt")}
     used = {a for names in asked.values() for a in names}
     most = rows.drop_duplicates(["sample", "prompt"]).prompt.value_counts()
-    prompts = tuple(
-        Prompt(id, text, subject, "labels", "representation", int(most[id]), asked[id])
-        for id, (subject, text) in texts.items()
-    )
+    try:
+        prompts = tuple(
+            Prompt(id, text, subject, "labels", "representation", int(most[id]), asked[id])
+            for id, (subject, text) in texts.items()
+        )
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     attributes = tuple(a for a in template.attributes if a.name in used)
     subjects = {p.subject for p in prompts}
     references = tuple(

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from audit import records
 from audit.design.mitigations import words
+from audit.design.mitigations.in_engine import Paraphrase
 from audit.design.mitigations.methods import method
-from audit.design.mitigations.options import Paraphrase
 from audit.records import Change, Intervention, Mitigation, Settings
 
 Classes = Mapping[str, Sequence[str]]
@@ -26,7 +26,10 @@ def change(
         negative=_negative(parts.get("negative", []), settings, drawn, classes),
         paraphrase=_paraphrase(parts.get("paraphrase", [])),
         interventions=tuple(
-            one for p in parts.get("inside", []) for one in _interventions(p, drawn, classes)
+            one
+            for part in arm.each
+            if method(part.method).handler
+            for one in _interventions(part, drawn, classes)
         ),
     )
 

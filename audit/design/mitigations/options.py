@@ -1,4 +1,4 @@
-"""Options of the shipped mitigations, one model each; unknown options are refused."""
+"""Options of the mitigations that rewrite texts, one model each; unknown options are refused."""
 
 from __future__ import annotations
 
@@ -75,113 +75,11 @@ class Plain(Options):
     """Attribute whose gate is obeyed."""
 
 
-class FairGuidance(Options):
-    """Options of `fair-guidance`: what is drawn, its words, and the parameters of SEGA.
-
-    The defaults are those in the code of Friedrich et al. 2023, whose 5 warm-up steps out of 50 are
-    a share of 0.1 here.
-    """
-
-    attribute: str
-    """Attribute whose values are drawn by quota and steered to."""
-    target: str = "uniform"
-    """Reference of the suite that gives each value's share of the images."""
-    words: dict[str, Words] = {}
-    """Texts that stand for the classes in the engine, in place of the shipped ones."""
-    scale: float = Field(4.0, ge=0, le=50)
-    """Edit guidance scale; 0 changes nothing."""
-    threshold: float = Field(0.95, ge=0, lt=1)
-    """Share of each channel that stays unchanged."""
-    warmup: float = Field(0.1, ge=0, lt=1)
-    """Share of the steps before the guidance starts."""
-    momentum: float = Field(0.5, ge=0, lt=1)
-    """Momentum scale."""
-    beta: float = Field(0.6, ge=0, lt=1)
-    """Momentum decay."""
-
-
 class Random(Options):
     """Options of `repeat-words`, `add-words` and `add-numbers`."""
 
     count: int = Field(4, ge=1, le=50)
     """Number of insertions."""
-
-
-class Guidance(Options):
-    """Options of `guidance`: another scale of classifier-free guidance for the same texts."""
-
-    scale: float = Field(ge=1, le=100)
-    """Guidance scale; 1 turns guidance off."""
-
-
-class Negative(Options):
-    """Options of `negative`: a negative prompt for the same texts.
-
-    It is either one `text` for all images, or names the classes of an `attribute` that were not
-    drawn for the image. The run's own negative prompt, if any, follows those classes.
-    """
-
-    text: Words | None = None
-    """Negative prompt for all images, in place of the run's."""
-    attribute: str | None = None
-    """Attribute whose values are drawn by quota; the others are in the negative prompt."""
-    target: str = "uniform"
-    """Reference of the suite that gives each value's share of the images."""
-    words: dict[str, Words] = {}
-    """Words that name the classes, in place of the shipped ones."""
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Negative:
-        if (self.text is None) == (self.attribute is None):
-            raise ValueError("give either `text` or `attribute`")
-        if self.text is not None and self.model_fields_set != {"text"}:
-            raise ValueError("`target` and `words` need `attribute`")
-        return self
-
-
-class Paraphrase(Options):
-    """Options of `paraphrase`: replace the words that the model reacts to most."""
-
-    count: int = Field(1, ge=1, le=50)
-    """Number of words to replace."""
-    steps: int = Field(3, ge=1, le=100)
-    """Denoising steps whose gradients are read."""
-    words: dict[str, Words] = {}
-    """Replacements by word in lower case; a word without one is left out."""
-
-
-class Noise(Options):
-    """Options of `noise`: Gaussian noise on all text states."""
-
-    level: float = Field(0.1, gt=0, le=10)
-    """Standard deviation of the noise."""
-
-
-class FineGrained(Options):
-    """Options of `token-noise`: strong noise on the text states of some tokens."""
-
-    probability: float = Field(0.6, gt=0, le=1)
-    """Probability that a token gets noise."""
-    width: float = Field(1.7, gt=0, le=10)
-    """Standard deviation of its noise."""
-
-
-class Rescale(Options):
-    """Options of `rescale-attention`."""
-
-    factor: float = Field(1.25, ge=1, le=10)
-    """Factor of the begin token's logit; 1 changes nothing."""
-
-
-class Optimise(Options):
-    """Options of `optimise-states`: when an image is done, and how fast its states move."""
-
-    target: float = Field(1.5 / 128, gt=0)
-    """Steering at which an image is done, as a root mean square over its latent."""
-    rate: float = Field(0.05, gt=0, le=1)
-    """Learning rate."""
-    iterations: int = Field(10, ge=1, le=100)
-    """Maximum number of steps."""
 
 
 class Llm(Options):

@@ -17,7 +17,8 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from audit.design.mitigations import arms, stacks
-from audit.design.mitigations.methods import METHODS, STACK, Method, method
+from audit.design.mitigations.methods import METHODS, STACK, method
+from audit.design.mitigations.row import Method
 from audit.design.sentences import first
 from audit.errors import UserError, unknown
 from audit.records import MethodOptions, Mitigation, Prompt, Suite

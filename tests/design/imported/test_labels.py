@@ -102,6 +102,7 @@ def test_reasons_for_no_label_stay_reasons(suite: Suite, tmp_path: Path) -> None
         ("subject,attribute\nnurse,gender\n", "none named `value`"),
         ("subject,attribute,value\nnurse,size,big\n", "Unknown attribute 'size'"),
         ('subject,gender\n"nurse,f\n', "cannot be read"),
+        ("subject,gender\nnurse,f\n*,f\n", r"t\.csv: prompt labels/\w+: '\*' cannot be a subject"),
     ],
 )
 def test_mistakes_get_one_sentence(text: str, message: str, suite: Suite, tmp_path: Path) -> None:
