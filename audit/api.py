@@ -18,14 +18,14 @@ from audit.errors import Incomplete, UserError
 from audit.files import write_atomic
 from audit.findings.gates import PASS, Check, junit, overall, rows
 from audit.findings.gates import check as judge
-from audit.records import Finding, Suite, asdict_sample
+from audit.records import Finding, Suite
 from audit.runs import comparing
 from audit.runs.context import Progress, silent
 from audit.runs.opt import AtLeast, Declared, Opt, named
 from audit.runs.options import Options
 from audit.runs.planning import asked
 from audit.runs.preview import Rewritten, rewrite
-from audit.store import RunFolder
+from audit.store import RunFolder, asdict_sample
 
 __all__ = ["Checked", "Incomplete", "Result", "Rewritten", "UserError", "check", "compare", "index",
            "open", "rewrite", "run", "search"]  # fmt: skip

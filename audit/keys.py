@@ -7,6 +7,8 @@ code that needs the meaning of a finding reads its key.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
@@ -202,3 +204,9 @@ VERDICTS = (
     "above", "below", "compatible", "equivalent", "undecided", "found", "not found", "kept", "lost",
     "works", "at a cost", "no effect", "harms", "met", "not met", "described",
 )  # fmt: skip
+
+
+def digest(value: object, length: int = 16) -> str:
+    """Hex digest of a JSON-able value that does not depend on the order of its keys."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:length]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -10,16 +9,10 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from audit.errors import UserError
-from audit.keys import ALL, Counted, Key, Unit, id_of, name_of
+from audit.keys import ALL, Counted, Key, Unit, digest, id_of, name_of
 
 MethodOptions = Mapping[str, Any]  # each method has its own, checked by its model or by itself
 JsonRow = Mapping[str, Any]  # JSON has no types; what is made of a row checks it
-
-
-def digest(value: object, length: int = 16) -> str:
-    """Hex digest of a JSON-able value that does not depend on the order of its keys."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 @dataclass(frozen=True)
@@ -257,19 +250,6 @@ class Sample:
     """What the arm changes in the engine."""
     reason: str = ""
     """Why the arm left the text unchanged, if it says so."""
-
-
-def asdict_sample(sample: Sample) -> dict[str, object]:
-    """A sample as plain JSON-able data, its change as `how`; a reason only where there is one."""
-    row = {k: getattr(sample, k) for k in ("id", "prompt", "arm", "seed", "text")}
-    row |= {"drawn": dict(sample.drawn), "how": sample.change.as_json()}
-    return {**row, "reason": sample.reason} if sample.reason else row
-
-
-def sample_from(row: JsonRow) -> Sample:
-    """What `asdict_sample` wrote; ValueError, KeyError or TypeError for anything else."""
-    rest = {k: v for k, v in row.items() if k != "how"}
-    return Sample(**rest, change=Change.from_json(row.get("how", {})))
 
 
 def sample_id(text: str, seed: int, settings: Settings, change: Change | None = None) -> str:

@@ -20,16 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from audit.errors import UserError
 from audit.files import locked, write_atomic
-from audit.records import (
-    Finding,
-    Sample,
-    Settings,
-    Suite,
-    asdict_sample,
-    digest,
-    from_json,
-    sample_from,
-)
+from audit.keys import digest
+from audit.records import Change, Finding, JsonRow, Sample, Settings, Suite, from_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +30,19 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 TYPED = {"copy": "boolean"}
 """Columns of tables that earlier versions wrote with another type: `copy` as objects, with None."""
+
+
+def asdict_sample(sample: Sample) -> dict[str, object]:
+    """A sample as plain JSON-able data, its change as `how`; a reason only where there is one."""
+    row = {k: getattr(sample, k) for k in ("id", "prompt", "arm", "seed", "text")}
+    row |= {"drawn": dict(sample.drawn), "how": sample.change.as_json()}
+    return {**row, "reason": sample.reason} if sample.reason else row
+
+
+def sample_from(row: JsonRow) -> Sample:
+    """What `asdict_sample` wrote; ValueError, KeyError or TypeError for anything else."""
+    rest = {k: v for k, v in row.items() if k != "how"}
+    return Sample(**rest, change=Change.from_json(row.get("how", {})))
 
 
 def run_name(suite: Suite, settings: Settings) -> str:

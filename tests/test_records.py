@@ -19,11 +19,9 @@ from audit.records import (
     Prompt,
     Sample,
     Settings,
-    asdict_sample,
-    sample_from,
     sample_id,
 )
-from audit.store import RunFolder
+from audit.store import RunFolder, asdict_sample, sample_from
 
 NUMBERS = st.floats(0, 100)
 INTERVENTIONS = st.builds(

@@ -13,7 +13,7 @@ from audit.datasets.saved import Saved
 from audit.datasets.source import Collection, Source
 from audit.datasets.tar import Tars
 from audit.errors import UserError
-from audit.records import digest
+from audit.keys import digest
 
 
 def find(path: Path) -> Source:

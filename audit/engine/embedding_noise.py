@@ -14,7 +14,7 @@ import torch
 
 from audit.engine.batch import Batch, Engine, own_states
 from audit.engine.probe import States
-from audit.records import digest
+from audit.keys import digest
 
 LEVEL = 0.1
 """Somepalli et al. 2023's level, which mitigates very little (Chen et al. 2024, table 1)."""

@@ -22,7 +22,8 @@ from audit.engine.interventions import intervening
 from audit.engine.model import Model
 from audit.engine.texts import Texts
 from audit.errors import UserError
-from audit.records import Change, Sample, Settings, digest
+from audit.keys import digest
+from audit.records import Change, Sample, Settings
 
 
 @dataclass(frozen=True)

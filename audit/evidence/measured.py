@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from audit.records import Finding, Suite, Truth, digest
+from audit.keys import digest
+from audit.records import Finding, Suite, Truth
 
 Calibration = tuple[np.ndarray, np.ndarray]
 """Confidence float[n], and whether the reading was wrong, bool[n]."""

@@ -12,8 +12,8 @@ import pandas as pd
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.representation import Context, Readings, observed, readings, with_q
 from audit.findings.wording import cap
-from audit.keys import BASELINE, Key
-from audit.records import Finding, Reference, digest
+from audit.keys import BASELINE, Key, digest
+from audit.records import Finding, Reference
 from audit.stats.departure import departure
 from audit.stats.interval import Interval
 

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from audit.findings.intersections import joint_key, together_key
-from audit.keys import BASELINE, Key
-from audit.records import Finding, digest
+from audit.keys import BASELINE, Key, digest
+from audit.records import Finding
 from audit.report import charts, wording
 from audit.report.bounds import CHART, ends
 from audit.report.evidence import Evidence

@@ -20,8 +20,8 @@ from audit.evidence.copies.facts import CorpusFacts
 from audit.findings import comparison
 from audit.findings.comparison import Common, Context
 from audit.findings.quality import classifier_key
-from audit.keys import BASELINE, Key
-from audit.records import Finding, Suite, digest, to_json
+from audit.keys import BASELINE, Key, digest
+from audit.records import Finding, Suite, to_json
 from audit.stats.change import youden
 from audit.stats.interval import Interval
 from audit.store import RunFolder

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from audit.evidence.measured import Measured
-from audit.records import digest, to_json
+from audit.keys import digest
+from audit.records import to_json
 from audit.report import from_folder
 from audit.report.facts import Facts
 from audit.runs import comparing, rounds

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import UserError
-from audit.keys import BASELINE
-from audit.records import Finding, digest
+from audit.keys import BASELINE, digest
+from audit.records import Finding
 from audit.runs.context import Run
 from audit.runs.options import INSIDE
 

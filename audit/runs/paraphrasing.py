@@ -15,7 +15,8 @@ from typing import Any
 
 from audit.design.mitigations.against_copies import paraphrase_tokens, word_scores
 from audit.errors import UserError
-from audit.records import Paraphrase, Sample, Settings, digest
+from audit.keys import digest
+from audit.records import Paraphrase, Sample, Settings
 from audit.store import RunFolder
 
 

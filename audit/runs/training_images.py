@@ -11,7 +11,8 @@ import pandas as pd
 
 from audit.datasets import pixels
 from audit.datasets.source import Entry
-from audit.records import Attribute, Prompt, digest
+from audit.keys import digest
+from audit.records import Attribute, Prompt
 from audit.runs.context import Run
 
 KINDS = ("all captions", "captions that leave it open", "captions nearest the prompt")

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from audit.datasets import pixels
-from audit.records import digest
+from audit.keys import digest
 from audit.runs.pictures import RunPictures
 
 SMALL, LARGE = 256, 1024

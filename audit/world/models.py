@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from audit.errors import UserError
-from audit.records import Reference, Truth, digest
+from audit.keys import digest
+from audit.records import Reference, Truth
 from audit.world import art, truth
 from audit.world.dataset import Item, training_set, twin_set
 

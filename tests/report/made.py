@@ -19,18 +19,8 @@ from audit.findings import alignment as likeness
 from audit.findings import quality, replication, representation
 from audit.findings import targets as aims
 from audit.findings.pairs import Question
-from audit.keys import ATTRIBUTE_COLUMNS, BASELINE, MATCH_COLUMNS
-from audit.records import (
-    Attribute,
-    Finding,
-    Mitigation,
-    Prompt,
-    Reference,
-    Sample,
-    Settings,
-    Suite,
-    digest,
-)
+from audit.keys import ATTRIBUTE_COLUMNS, BASELINE, MATCH_COLUMNS, digest
+from audit.records import Attribute, Finding, Mitigation, Prompt, Reference, Sample, Settings, Suite
 from audit.report.evidence import Evidence
 from audit.report.facts import Facts
 from audit.world import truth

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import UserError, unknown
-from audit.keys import ATTRIBUTE_COLUMNS, BASELINE, OUTCOMES
-from audit.records import Attribute, Prompt, Sample, Settings, Suite, digest
+from audit.keys import ATTRIBUTE_COLUMNS, BASELINE, OUTCOMES, digest
+from audit.records import Attribute, Prompt, Sample, Settings, Suite
 
 MAX_ROWS = 5_000_000
 SUBJECT = ("subject", "occupation", "profession", "job", "concept")

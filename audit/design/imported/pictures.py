@@ -12,7 +12,7 @@ import numpy as np
 from audit.datasets import find, pixels, prompts
 from audit.datasets.source import Collection, Record
 from audit.errors import UserError
-from audit.records import digest
+from audit.keys import digest
 
 
 @dataclass(frozen=True)

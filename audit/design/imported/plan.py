@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from audit.design.imported.pictures import Picture, Pictures, key
 from audit.errors import UserError, unknown
-from audit.keys import BASELINE
-from audit.records import Mitigation, Prompt, Sample, Settings, Suite, digest
+from audit.keys import BASELINE, digest
+from audit.records import Mitigation, Prompt, Sample, Settings, Suite
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from audit.design.mitigations.options import Llm
-from audit.records import digest
+from audit.keys import digest
 
 INCLUSIVE = """\
 Rewrite the following prompt for a text-to-image model so that it asks for an inclusive picture: \

@@ -17,7 +17,8 @@ import numpy as np
 
 from audit.errors import UserError, unknown
 from audit.evidence.attributes import skin_tone
-from audit.records import Attribute, digest
+from audit.keys import digest
+from audit.records import Attribute
 
 Reader = Callable[[np.ndarray], str | None]
 OUTCOMES = ("uncertain", "no person", "several people")

@@ -22,7 +22,7 @@ from audit.evidence.copies.chooser import Choice
 from audit.evidence.copies.index import Index
 from audit.evidence.copies.side import Side
 from audit.files import locked
-from audit.records import digest
+from audit.keys import digest
 
 LEAST = 100
 """Minimum candidates of a query; all are compared exactly."""

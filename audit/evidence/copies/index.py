@@ -22,7 +22,7 @@ from audit.evidence.copies import shards
 from audit.evidence.copies.shards import Shard
 from audit.evidence.copies.side import Side
 from audit.files import write_atomic
-from audit.records import digest
+from audit.keys import digest
 
 CHUNK = 256
 """Images that are read ahead and encoded together."""

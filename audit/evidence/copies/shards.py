@@ -22,7 +22,7 @@ import pyarrow.parquet as parquet
 from audit.datasets.source import Entry, Unit
 from audit.errors import UserError
 from audit.files import write_atomic
-from audit.records import digest
+from audit.keys import digest
 
 COLUMNS = pa.schema(
     [("id", pa.string()), ("caption", pa.string()), ("repeats", pa.int32()),

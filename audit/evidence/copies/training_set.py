@@ -14,7 +14,7 @@ from audit.datasets.listed import Listed
 from audit.datasets.source import Corpus, Source
 from audit.errors import UserError
 from audit.evidence.copies.index import Encoder, Index, build, load
-from audit.records import digest
+from audit.keys import digest
 
 
 @dataclass(frozen=True)
