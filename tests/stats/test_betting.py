@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,9 +179,9 @@ def test_shares_of_several_classes_hold_at_once() -> None:
         wrong += any(not i.low < t < i.high for i, t in zip(got, truth, strict=True))
     assert wrong <= binom.ppf(0.999, 150, 0.05)
     labels = np.array([0, 0, 1, 3, 0])
-    got = begin_shares(4, plan).update(labels)
-    assert [i.estimate for i in got.intervals] == [0.6, 0.2, 0.0, 0.2]
-    assert not got.stop
+    counted = begin_shares(4, plan).update(labels)
+    assert [i.estimate for i in counted.intervals] == [0.6, 0.2, 0.0, 0.2]
+    assert not counted.stop
 
 
 def test_the_union_bound_costs_width_and_two_classes_need_none() -> None:
@@ -218,7 +219,8 @@ def test_what_cannot_be_is_refused() -> None:
     for label in ([3], [-1]):
         with pytest.raises(ValueError, match=r"must be 0\.\.2"):
             begin_shares(3).update(np.array(label))
-    for plan in ({"level": 1.0}, {"cap": 1.0}, {"precision": 0.5}):
+    levels: list[dict[str, Any]] = [{"level": 1.0}, {"cap": 1.0}, {"precision": 0.5}]
+    for plan in levels:
         with pytest.raises(ValueError, match="Level and cap"):
             Betting(**plan)
     for plan in ({"candidates": 1}, {"bets": "all"}):

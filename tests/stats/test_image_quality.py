@@ -218,7 +218,8 @@ def test_the_quick_ways_to_a_change_give_what_the_plain_ones_give(seed: int) -> 
     """A kernel taken once and a root taken once change no digit of estimate or limits."""
     rng = np.random.default_rng(seed)
     reference = rng.normal(size=(50, 6))
-    pairs = iq.Pairs(*rng.normal(0.5, 1, (2, 40, 6)), np.repeat(np.arange(8), 5))
+    before, after = rng.normal(0.5, 1, (2, 40, 6))
+    pairs = iq.Pairs(before, after, np.repeat(np.arange(8), 5))
     for slow, quick in (
         (
             iq.quality_change(pairs, lambda r: iq.kid(r, reference), np.random.default_rng(1)),
