@@ -378,7 +378,7 @@ DIRECTIVE = re.compile(r"#\s*(type:|noqa|fmt:)")
 """The start of a comment that is for tools."""
 
 
-def annotations(tree: ast.AST) -> Iterator[ast.expr]:
+def hints(tree: ast.AST) -> Iterator[ast.expr]:
     """All annotations of a module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -404,8 +404,8 @@ def anys(source: str) -> Iterator[int]:
             isinstance(node, ast.Attribute) and node.attr == "Any"
         ):
             yield node.lineno
-    for annotation in annotations(tree):
-        for node in ast.walk(annotation):
+    for hint in hints(tree):
+        for node in ast.walk(hint):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield from [node.lineno] * any(re.search(rf"\b{n}\b", node.value) for n in names)
 

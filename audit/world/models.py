@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,11 @@ from audit.keys import digest
 from audit.records import Reference, Truth
 from audit.world import art, truth
 from audit.world.dataset import Item, training_set, twin_set
+
+if TYPE_CHECKING:
+    from audit.datasets.source import Entry
+    from audit.evidence.encoders.copies import CopyEncoder
+    from audit.evidence.encoders.openclip import ClipEncoder
 
 GENERATOR = art.ASSETS / "generator"
 CLASSIFIER = art.ASSETS / "classifier"
@@ -59,7 +65,7 @@ embedded = Embedded()
 """The embedded generator."""
 
 
-def classifier() -> object:
+def classifier() -> ClipEncoder:
     """The embedded attribute classifier: an open_clip model, trained on balanced renders.
 
     It knows the embedded world and nothing else, and brings renders of known labels for its own
@@ -70,7 +76,7 @@ def classifier() -> object:
     return ClipEncoder(f"local-dir:{_present(CLASSIFIER)}", validation=validation)
 
 
-def copy_descriptor() -> object:
+def copy_descriptor() -> CopyEncoder:
     """The embedded copy descriptor, trained on renders of the world and edits of them.
 
     It knows the embedded world and nothing else.
@@ -103,7 +109,7 @@ class WorldCorpus:
         ]
         return digest(sides)
 
-    def entries(self, held_out: bool = False) -> Sequence[object]:
+    def entries(self, held_out: bool = False) -> Sequence[Entry]:
         """All distinct images of one side, in the set's order."""
         from audit.datasets.source import Entry
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from audit.cli import doctor
 from audit.cli import main as cli
+from audit.cli.shared import USAGE
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,5 +51,5 @@ def test_what_is_missing_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "LoRA weights (--lora): pip install peft" in optional.stdout
     monkeypatch.setattr(doctor, "_version", lambda n: None if n == "pandas" else whole(n))
     needed = CliRunner().invoke(cli.app, ["doctor"])
-    assert needed.exit_code == cli.USAGE
+    assert needed.exit_code == USAGE
     assert "pip install pandas" in needed.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +25,7 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     real = tables.Parquet._images
 
-    def images(path: Path, image: str, about: object, group: int, size: int):  # type: ignore[no-untyped-def]
+    def images(path: Path, image: str, about: Any, group: int, size: int) -> object:
         seen.append(group)
         return real(path, image, about, group, size)
 

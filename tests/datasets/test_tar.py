@@ -7,6 +7,7 @@ import io
 import tarfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,12 @@ def scans(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The tars that were scanned, in order."""
     seen: list[Path] = []
     real = tar.scan
-    monkeypatch.setattr(tar, "scan", lambda path: (seen.append(path), real(path))[1])
+
+    def scan(path: Path) -> object:
+        seen.append(path)
+        return real(path)
+
+    monkeypatch.setattr(tar, "scan", scan)
     return seen
 
 
@@ -76,7 +82,12 @@ def test_a_compressed_tar_is_opened_once(tmp_path: Path, monkeypatch: pytest.Mon
     known = ids(source)
     opened: list[object] = []
     real = tarfile.open
-    monkeypatch.setattr(tarfile, "open", lambda *a, **k: (opened.append(a), real(*a, **k))[1])
+
+    def counted(*given: Any, **more: Any) -> tarfile.TarFile:
+        opened.append(given)
+        return real(*given, **more)
+
+    monkeypatch.setattr(tarfile, "open", counted)
     for id, picture in zip(known, SOME, strict=True):
         np.testing.assert_array_equal(source.image(id), picture)
     np.testing.assert_array_equal(source.image(known[3]), SOME[3])
@@ -86,7 +97,8 @@ def test_a_compressed_tar_is_opened_once(tmp_path: Path, monkeypatch: pytest.Mon
 def test_threads_share_a_tar(tmp_path: Path) -> None:
     """Pages of a run ask for several pictures at once."""
     source = find(made.tar(tmp_path / "x.tar", SOME))
-    known, wrong = ids(source), []
+    known = ids(source)
+    wrong: list[int] = []
 
     def look(seed: int) -> None:
         wrong.extend(

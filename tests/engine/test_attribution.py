@@ -39,7 +39,7 @@ def double(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def settings(**changes: Any) -> Settings:
     """Small settings with changes."""
-    base = {"model": "m", "revision": "r", "steps": 4, "guidance": 3.0, "batch": 2}
+    base: dict[str, Any] = {"model": "m", "revision": "r", "steps": 4, "guidance": 3.0, "batch": 2}
     return Settings(**(base | changes))
 
 

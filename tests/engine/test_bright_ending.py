@@ -36,7 +36,7 @@ def model(name: str, root: Path) -> Model:
 
 def settings(**changes: Any) -> Settings:
     """Small settings with changes."""
-    base = {"model": "m", "revision": "r", "steps": 3, "guidance": 3.0, "batch": 2}
+    base: dict[str, Any] = {"model": "m", "revision": "r", "steps": 3, "guidance": 3.0, "batch": 2}
     return Settings(**(base | changes))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from audit.engine.probe import Probe
 from audit.records import Settings
 from tests.engine import small
 
-KINDS = {"gaussian": gaussian, "fine_grained": fine_grained}
+KINDS: dict[str, Callable[..., Any]] = {"gaussian": gaussian, "fine_grained": fine_grained}
 
 
 def states(n: int, tokens: int = 77, width: int = 96) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def model(name: str, root: Path, seed: int = 4) -> Model:
 
 def settings(**changes: Any) -> Settings:
     """Small settings with changes."""
-    base = {"model": "m", "revision": "r", "steps": 6, "guidance": 3.0, "batch": 3}
+    base: dict[str, Any] = {"model": "m", "revision": "r", "steps": 6, "guidance": 3.0, "batch": 3}
     return Settings(**(base | changes))
 
 

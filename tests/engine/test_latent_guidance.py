@@ -13,10 +13,11 @@ import torch
 
 from audit.design import suites
 from audit.design.mitigations.rewrite import unchanged
+from audit.engine.arguments import fixed, generators
 from audit.engine.latent_guidance import Guide, masked, steered
 from audit.engine.model import Loading, Model, load
 from audit.engine.probe import Probe
-from audit.engine.sampler import _call, draw, fixed, generators
+from audit.engine.sampler import _call, draw
 from audit.engine.source import find
 from audit.errors import UserError
 from audit.evidence.attributes.zero_shot import probabilities, prototypes
@@ -49,7 +50,7 @@ def model(name: str, root: Path, dtype: torch.dtype = torch.float32) -> Model:
 
 def settings(**changes: Any) -> Settings:
     """Small settings with changes."""
-    base = {"model": "m", "revision": "r", "steps": 6, "guidance": 5.0, "batch": 2}
+    base: dict[str, Any] = {"model": "m", "revision": "r", "steps": 6, "guidance": 5.0, "batch": 2}
     return Settings(**(base | changes))
 
 

@@ -45,7 +45,7 @@ def wrapped(pipeline: Any) -> Model:
 
 def settings(**changes: Any) -> Settings:
     """Small settings with changes."""
-    base = {"model": "m", "revision": "r", "steps": 4, "guidance": 3.0, "batch": 3}
+    base: dict[str, Any] = {"model": "m", "revision": "r", "steps": 4, "guidance": 3.0, "batch": 3}
     return Settings(**(base | changes))
 
 

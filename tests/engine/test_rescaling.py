@@ -35,7 +35,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def settings(**changes: Any) -> Settings:
     """Small settings with changes."""
-    base = {"model": "m", "revision": "r", "steps": 2, "guidance": 4.0, "batch": 2}
+    base: dict[str, Any] = {"model": "m", "revision": "r", "steps": 2, "guidance": 4.0, "batch": 2}
     return Settings(**(base | changes))
 
 

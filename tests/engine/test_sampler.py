@@ -36,7 +36,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
 
 def settings(**changes: Any) -> Settings:
     """Small settings with changes."""
-    base = {"model": "m", "revision": "r", "steps": 3, "guidance": 3.0, "batch": 3}
+    base: dict[str, Any] = {"model": "m", "revision": "r", "steps": 3, "guidance": 3.0, "batch": 3}
     return Settings(**(base | changes))
 
 
@@ -81,7 +81,7 @@ def test_pictures_do_not_depend_on_the_path_taken(loaded: dict[str, Model], name
     """
     samples = plan(5)
     whole = pictures(loaded[name], samples, settings())
-    parts = {}
+    parts: dict[str, np.ndarray] = {}
     for part in (samples[4:], samples[2:4][::-1], samples[:2]):
         parts |= pictures(loaded[name], part, settings())
     assert whole.keys() == parts.keys()
@@ -260,8 +260,8 @@ def test_memory_that_runs_out_halves_the_batch_and_loses_nothing(
     loaded: dict[str, Model], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Batches of four fail, batches of two do not: all pictures come, and it is said once."""
-    model, said = loaded["sd1"], []
-    whole = sampler._call
+    said: list[str] = []
+    model, whole = loaded["sd1"], sampler._call
 
     def scarce(model: Model, states: Any, seeds: list[int], rest: Any) -> Any:
         if len(seeds) > 2:

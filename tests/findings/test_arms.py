@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,12 @@ MARGIN = 0.02
 
 def claim(key: Key, low: float, high: float, word: str, **more: object) -> Finding:
     """One effect of an arm."""
-    fields = {"quantity": "change in q", "unit": "points", "counted": "pairs", **more}
+    fields: dict[str, Any] = {
+        "quantity": "change in q",
+        "unit": "points",
+        "counted": "pairs",
+        **more,
+    }
     return Finding(
         key=key, where="w", estimate=(low + high) / 2, low=low, high=high, n=100, n_effective=20.0,
         missing=0, method="m", verdict=word, sentence="s", **fields,

@@ -163,7 +163,7 @@ def test_planted_changes_are_covered_through_the_readers_errors(paired: bool) ->
             }
             tables.append(table(rng, read, 0 if paired else side))
         index = youden(rng.binomial(150, 0.9), 150, rng.binomial(150, 0.8), 150)
-        found = changes(*tables, Context(CLASSES, {"gender": index}))
+        found = changes(tables[0], tables[1], Context(CLASSES, {"gender": index}))
         for s, p in shares.items():
             f, true = found[s], p[1] - p[0]
             covered.append(f.low <= true <= f.high)

@@ -68,7 +68,7 @@ def test_guidance_that_amplifies_drives_the_groups_apart(seed: int) -> None:
             f = found[f"{arm}/dose-guidance/mostly-{value}"]
             assert f.references == {"dose": float(amount)}
             assert f.n + f.missing == 60
-            inside += f.low <= np.mean([sharper(p, amount) for p in side]) <= f.high
+            inside += bool(f.low <= np.mean([sharper(p, amount) for p in side]) <= f.high)
     assert inside >= 7
     grown = found["g9/dose-guidance/majority"]
     truth = np.mean([sharper(max(p, 1 - p), 9) - sharper(max(p, 1 - p), 1) for p in OWN.values()])

@@ -44,7 +44,7 @@ def context(
     planted: dict[str, float], confusion: np.ndarray | None = None, attribute: Attribute = GENDER
 ) -> representation.Context:
     """References and classifier errors for a test."""
-    shares = {}
+    shares: dict[tuple[str, str, str], float] = {}
     for s, p in planted.items():
         shares |= {(s, "gender", "woman"): p, (s, "gender", "man"): 1 - p}
     reference = Reference("planted", "planted", shares, "test")
@@ -263,7 +263,7 @@ def test_copy_rates_count_images_prompts_and_training_images() -> None:
         p: Prompt(p, p, "", "b", "replication", 3, repeats=r)
         for p, r in (("x", 64), ("y", 64), ("z", 1))
     }
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for p, copies in (("x", 3), ("y", 1), ("z", 0)):
         rows += [
             (f"{p}{i}", p, "none", i, 0.9, 0.5, "h", f"t-{p}", "", 1, i < copies, "label")

@@ -12,6 +12,7 @@ import textwrap
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,7 +103,8 @@ def test_the_whole_interval_decides(ends: list[int], bound: int, op: str) -> Non
 @pytest.mark.parametrize("bound", [0, 1])
 def test_what_is_missing_never_passes(field: str, op: str, bound: int) -> None:
     """A missing number is undecided whatever the gate, and says which images are missing."""
-    f = replace(SHARE, reasons={"no person": 3}, **{field: math.nan})
+    gone: dict[str, Any] = {field: math.nan}
+    f = replace(SHARE, reasons={"no person": 3}, **gone)
     found = gates.judge(conditions.parse(f"x {op} {bound}"), f)
     assert found.verdict == "undecided"
     assert math.isnan(found.n_decides)
@@ -333,7 +335,8 @@ def test_junit_is_what_pytest_writes(tmp_path: Path) -> None:
     )  # fmt: skip
     theirs = ET.parse(tmp_path / "theirs.xml").getroot()
     ours = ET.fromstring(gates.junit(three(), "run\x00"))
-    known = {e.tag: set() for e in theirs.iter()} | {"testsuites": {"tests", "failures", "errors"}}
+    known: dict[str, set[str]] = {e.tag: set() for e in theirs.iter()}
+    known["testsuites"] = {"tests", "failures", "errors"}
     for e in theirs.iter():
         known[e.tag] |= set(e.attrib)
     known["failure"] |= {"type"}  # JUnit's own; pytest gives it to `skipped` alone

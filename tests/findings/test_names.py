@@ -102,10 +102,14 @@ class Names:
     def key(self, key: Key) -> Key:
         """The key of the same claim under these names."""
         mark = {"joint": "&", "together": ""}.get(key.kind, "")
-        detail = both(*map(self, key.detail.split(mark)), mark) if mark else self._text(key.detail)
+        detail = self._both(key.detail, mark) if mark else self._text(key.detail)
         pair = key.kind in ("joint", "together")
-        about = both(*map(self, key.attribute.split("+")), "+") if pair else self(key.attribute)
+        about = self._both(key.attribute, "+") if pair else self(key.attribute)
         return Key(key.section, self(key.arm), self._text(key.subject), about, key.kind, detail)
+
+    def _both(self, text: str, mark: str) -> str:
+        first, second = map(self, text.split(mark))
+        return both(first, second, mark)
 
     def _text(self, text: str) -> str:
         return PLAIN.sub(lambda m: self(m[0]), text)
@@ -175,7 +179,7 @@ class World:
         """A skewed one and an even one."""
         out = []
         for k in range(2):
-            given = {}
+            given: dict[tuple[str, str, str], float] = {}
             for i in range(3):
                 p = (0.2, 0.8, 0.7)[i] if k == 0 else 0.5
                 for a, ps in zip(self.attributes, ((p, 1 - p), (0.5, 0.3, 0.2)), strict=True):
@@ -186,7 +190,8 @@ class World:
 
     def tables(self, run: int = 0) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Attributes, alignment and matches; numbers do not depend on names."""
-        rng, rows, near, found = np.random.default_rng(run), [], [], []
+        rng, rows, near = np.random.default_rng(run), [], []
+        found: list[tuple[object, ...]] = []
         for arm in (BASELINE, *(m.name for m in self.mitigations)):
             for p in self.prompts.values():
                 for seed in range(4):
@@ -267,11 +272,11 @@ class World:
         out = []
         classes = {a.name: a.classes for a in self.attributes}
         for other in (again, second):
-            pairs = [join(a, b, also) for a, b, also in zip(
+            read, fits, near = [join(a, b, also) for a, b, also in zip(
                 (*first[:2], first[2].assign(group="ordinary prompts")),
                 (*other[:2], other[2].assign(group="ordinary prompts")),
                 (["attribute", "subject"], ["subject"], ["group"]), strict=True)]  # fmt: skip
-            out.append(comparison.findings(*pairs, comparison.Context(classes)))
+            out.append(comparison.findings(read, fits, near, comparison.Context(classes)))
         return [f for found in out for f in found]
 
     @cached_property

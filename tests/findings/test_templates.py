@@ -20,7 +20,8 @@ def made(
 ) -> tuple[pd.DataFrame, dict[str, Prompt], Context]:
     """Subjects with their own shares, shifted by each template."""
     rng = np.random.default_rng(seed)
-    rows, prompts, shares = [], {}, {}
+    rows, prompts = [], {}
+    shares: dict[tuple[str, str, str], float] = {}
     for k in range(subjects):
         own = rng.uniform(0.3, 0.7)
         shares |= {(f"s{k}", "gender", "woman"): 0.5, (f"s{k}", "gender", "man"): 0.5}

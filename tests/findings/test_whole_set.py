@@ -24,7 +24,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whole_set, "RESAMPLES", 100)
 
 
-def draw(seed: int, scale: float = 1.0, copies: int = 0, n: int = 120) -> tuple[np.ndarray, ...]:
+def draw(
+    seed: int, scale: float = 1.0, copies: int = 0, n: int = 120
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Training, held-out and generated features, the first of the last being copies."""
     rng = np.random.default_rng(seed)
     train, held, gen = rng.standard_normal((3, n, 10))

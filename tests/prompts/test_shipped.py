@@ -189,7 +189,7 @@ def test_history_gives_a_reason_for_each_fixed_attribute() -> None:
     asked = {(p.subject, a) for p in suite.prompts for a in p.attributes}
     assert {(r["subject"], r["attribute"]) for r in rows} == asked
     assert len({s for s, _ in asked}) >= 40
-    kinds = Counter()
+    kinds: Counter[str] = Counter()
     for r in rows:
         kind, why = r["source"].split(": ", 1)
         kinds[kind] += 1

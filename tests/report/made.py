@@ -158,7 +158,8 @@ def _replicate(run: _Run) -> None:
 
 def _references(subjects: tuple[str, ...]) -> tuple[Reference, ...]:
     told: dict[str, dict[tuple[str, str, str], float]] = {"planted": {}, "training set": {}}
-    uniform, labour = {}, {}
+    uniform: dict[tuple[str, str, str], float] = {}
+    labour: dict[tuple[str, str, str], float] = {}
     for s in subjects:
         woman, tones = shares(s)
         for name, wobble in (("planted", 0.0), ("training set", 0.02)):

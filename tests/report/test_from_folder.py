@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,8 @@ def written(one: Evidence, place: Path, pictures: bool = True) -> RunFolder:
 def one() -> Evidence:
     """A small run with everything that a page may hold."""
     made = evidence(SMALL)
-    looks = Looks(0.05, 2, np.float64(0.98), np.int64(40), 90, ("nurse",), ())  # type: ignore[arg-type]
+    counted = cast(int, np.int64(40))  # as pandas counts
+    looks = Looks(0.05, 2, np.float64(0.98), counted, 90, ("nurse",), ())
     linked = Association("a", "A", ("nurse",), ("cook",), "care", "food", "gender", "woman", "man")
     assert made.facts.corpus
     corpus = replace(made.facts.corpus, coverage=math.nan, recall=(0.9, 0.8, 1.0))

@@ -578,7 +578,7 @@ def test_edited_copies_stand_in_rows() -> None:
 
 def unknown(f: Finding) -> Finding:
     """The same claim with every number gone."""
-    gone = dict.fromkeys(
+    gone: dict[str, Any] = dict.fromkeys(
         ("estimate", "low", "high", "n_effective", "naive", "naive_low", "naive_high", "p", "q",
          "floor", "truth"), math.nan,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,11 @@ import pytest
 from audit.datasets.find import find
 from audit.evidence.copies import decision
 from audit.evidence.copies.index import Descriptor, Index, build
+from audit.evidence.copies.rule import CopyRule
 from audit.evidence.copies.side import Side
 from audit.evidence.encoders import named
 from audit.records import Prompt, Suite
 from audit.runs import matching
-from audit.runs.options import CopyRule
 from tests.builders import running
 from tests.evidence.copies import made, stored
 
@@ -40,7 +41,7 @@ class _Side:
         return [self.vectors]
 
 
-def planted(seed: int, copies: int, made: int = 500) -> tuple[pd.DataFrame, SimpleNamespace]:
+def planted(seed: int, copies: int, made: int = 500) -> tuple[pd.DataFrame, Any]:
     """A table of matches that begins with that many noisy copies, and its index."""
     rng = np.random.default_rng(seed)
     train, held = (_Side(unit(rng.standard_normal((600, 64)))) for _ in range(2))

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from audit.errors import UserError
-from audit.runs.options import DETECTORS, CopyRule, Options, detectors, half_width
+from audit.evidence.copies.rule import CopyRule
+from audit.runs.options import DETECTORS, Options, detectors, half_width
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from PIL import Image
 from scipy.stats import kstest
 from typer.testing import CliRunner
 
+from audit import registry
 from audit.cli import main as cli
 from audit.datasets import pixels
 from audit.datasets.find import find
@@ -53,7 +55,7 @@ def disguised(path: Path, out: Path) -> Path:
     return out
 
 
-def run(*arguments: str) -> dict[str, object]:
+def run(*arguments: str) -> dict[str, Any]:
     """The JSON of a search."""
     result = CliRunner().invoke(cli.app, ["search", *arguments, "--json"])
     assert result.exit_code == 0, result.output
@@ -181,7 +183,7 @@ def test_a_training_set_that_moved_away_has_no_pictures(tmp_path: Path) -> None:
     made.folder(tmp_path / "train", made.pictures(5, 1))
     build({"train": find(tmp_path / "train")}, named.named("phash"), tmp_path / "idx")
     (tmp_path / "train").rename(tmp_path / "elsewhere")
-    gone = training_set.at(tmp_path / "idx", None, lambda name: None)
+    gone = training_set.at(tmp_path / "idx", None, lambda name: registry.load("corpus", name)())
     with pytest.raises(pixels.Unreadable, match="no longer where it was indexed"):
         gone.image("000.png")
 

@@ -42,7 +42,8 @@ def batches(n: int, size: int = 4) -> list[tuple[list[str], np.ndarray, list[boo
 
 def test_everything_is_written_and_scored_once(tmp_path: Path) -> None:
     """Images, reasons and vectors exist; blocked images have no file and no vector."""
-    folder, told = RunFolder(tmp_path), []
+    told: list[int] = []
+    folder = RunFolder(tmp_path)
     todo = batches(CHUNK // 2)  # more than one file of vectors
     with BackgroundWriter(folder, [Sums()], told.append) as behind:
         for batch in todo:

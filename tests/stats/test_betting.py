@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -191,7 +192,8 @@ def test_what_cannot_be_is_refused() -> None:
     for bad in ([0.5, math.nan], [1.2], [-0.1]):
         with pytest.raises(ValueError, match=r"lie in 0\.\.1"):
             begin().update(np.array(bad))
-    for plan in ({"level": 1.0}, {"cap": 1.0}, {"precision": 0.5}):
+    levels: list[dict[str, Any]] = [{"level": 1.0}, {"cap": 1.0}, {"precision": 0.5}]
+    for plan in levels:
         with pytest.raises(ValueError, match="Level and cap"):
             Betting(**plan)
     for plan in ({"candidates": 1}, {"bets": "all"}):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ COUNTS = st.lists(st.integers(0, 60), min_size=2, max_size=6).filter(any)
 
 
 @given(COUNTS, st.randoms(use_true_random=False))
-def test_total_variation_is_bounded_by_scipys_divergences(counts: list[int], random) -> None:  # type: ignore[no-untyped-def]
+def test_total_variation_is_bounded_by_scipys_divergences(
+    counts: list[int], random: Random
+) -> None:
     """It lies between Jensen-Shannon's divergence and Pinsker's root, and has no direction."""
     other = list(counts)
     random.shuffle(other)

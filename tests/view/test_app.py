@@ -68,7 +68,7 @@ def test_nothing_is_shown_without_the_key(run: made.Made, address: str) -> None:
 def test_another_cookie_is_not_the_key(run: made.Made) -> None:
     """Neither an empty nor a wrong nor another port's cookie lets anybody in."""
     for cookie in (f"t2i-audit-{PORT}=", f"t2i-audit-{PORT}=x", f"t2i-audit-1={KEY}", "é=\xff"):
-        answer = client(run, key="").get("/", headers={"cookie": cookie.encode("latin-1")})
+        answer = client(run, key="").get("/", headers=[(b"cookie", cookie.encode("latin-1"))])
         assert answer.status_code == 403
 
 
@@ -313,7 +313,8 @@ def test_images_lead_to_each_other_in_the_order_of_the_wall(run: made.Made) -> N
     browser = client(run)
     want = [s.id for s in run.samples]
     found = re.search(r'<li class="card"><a href="([^"]+)"', browser.get("/").text)
-    seen, address = [], html.unescape(found[1]) if found else ""
+    seen: list[str] = []
+    address = html.unescape(found[1]) if found else ""
     while address and len(seen) < 100:
         page = browser.get(address).text
         seen.append(address.split("/")[2].split("?")[0])

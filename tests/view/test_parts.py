@@ -87,10 +87,15 @@ def test_the_store_gives_back_what_it_kept(tmp_path: Path) -> None:
 
 def test_the_shelf_stays_within_its_budget() -> None:
     """The least recently asked for goes first, and what is held is not made twice."""
-    shelf, made_of = Shelf(budget=100), []
+    shelf = Shelf(budget=100)
+    made_of: list[str] = []
 
     def get(key: str) -> None:
-        shelf.get(key, lambda: made_of.append(key) or b"x" * 40)
+        def make() -> bytes:
+            made_of.append(key)
+            return b"x" * 40
+
+        shelf.get(key, make)
 
     for key in ("a", "b", "a", "c", "a", "b"):
         get(key)

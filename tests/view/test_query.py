@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from audit.errors import UserError
 from audit.records import Sample
+from audit.store import RunFolder
 from audit.view import query, table
 from audit.view.query import Query
 from tests.view import made
@@ -167,7 +168,7 @@ def test_a_hundred_thousand_images_are_filtered_in_moments(tmp_path: Path) -> No
         **common, "score": rng.random(n), "held_score": rng.random(n), "held": "h", "train": ids,
         "train_caption": "c", "repeats": 1, "copy": rng.random(n) > 0.9, "outcome": "label",
     })  # fmt: skip
-    run = made.RunFolder(tmp_path)
+    run = RunFolder(tmp_path)
     made.finish(run, samples, attributes, matches)
     gathered = table.gather(run)
     asked = Query(words="7 nurse", low=0.3, readings=(("gender", "is:woman"),), sort="near")

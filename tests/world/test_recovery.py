@@ -5,6 +5,7 @@ The pictures are the world's own, so generation plays no part: this holds the in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -17,7 +18,7 @@ from audit.findings.representation import Context, findings
 from audit.records import Attribute, Finding, Reference
 from audit.runs.reader_errors import confusion
 from audit.world import models, truth
-from audit.world.dataset import balanced, training_set
+from audit.world.dataset import Item, balanced, training_set
 
 EACH = 60
 """Training images of each occupation that are read."""
@@ -35,25 +36,29 @@ def logits() -> tuple[np.ndarray, list[str], list[str], np.ndarray, np.ndarray]:
     encoder = models.classifier()
     classes = prototypes([gender().texts[c] for c in gender().classes], encoder.texts)
 
-    def odds(items: list) -> np.ndarray:  # type: ignore[type-arg]
+    def odds(items: Sequence[Item]) -> np.ndarray:
         vectors = encoder.images([i.pixels() for i in items])
         p = probabilities(vectors, classes, encoder.scale)
         return np.asarray(np.log(p[:, 0] + 1e-12) - np.log(p[:, 1] + 1e-12))
 
     rng = np.random.default_rng(5)
-    people = [i for i in training_set() if i.scene.sprite is not None and i.repeats == 1]
+    people = [
+        (item, person)
+        for item in training_set()
+        if (person := item.scene.sprite) is not None and item.repeats == 1
+    ]
     chosen = [
         people[j]
         for noun in truth.BY_NOUN
-        for j in rng.permutation(
-            [k for k, i in enumerate(people) if i.scene.sprite.noun == noun]  # type: ignore[union-attr]
-        )[:EACH]
+        for j in rng.permutation([k for k, (_, p) in enumerate(people) if p.noun == noun])[:EACH]
     ]
     held = balanced((9,), 600)
-    nouns = [i.scene.sprite.noun for i in chosen]  # type: ignore[union-attr]
-    is_woman = np.array([i.scene.sprite.gender == "woman" for i in held])  # type: ignore[union-attr]
-    women = ["woman" if i.scene.sprite.gender == "woman" else "man" for i in chosen]  # type: ignore[union-attr]
-    return odds(chosen), nouns, women, odds(held), is_woman
+    genders = [item.scene.sprite.gender if item.scene.sprite else "" for item in held]
+    women = ["woman" if person.gender == "woman" else "man" for _, person in chosen]
+    return (
+        odds([item for item, _ in chosen]), [person.noun for _, person in chosen], women,
+        odds(held), np.array(genders) == "woman",
+    )  # fmt: skip
 
 
 def judged(noise: float, seed: int) -> list[Finding]:
@@ -62,7 +67,8 @@ def judged(noise: float, seed: int) -> list[Finding]:
     odds, nouns, _, held, is_woman = logits()
     noisy, noisy_held = (x + noise * rng.standard_normal(len(x)) for x in (odds, held))
     names = np.array(gender().classes)
-    errors = confusion((~is_woman).astype(int), names[(noisy_held < 0).astype(int)].tolist(), names)
+    read = names[(noisy_held < 0).astype(int)].tolist()
+    errors = confusion((~is_woman).astype(int), read, gender().classes)
     rows = pd.DataFrame(
         {
             "sample": [str(i) for i in range(len(odds))],

@@ -83,7 +83,7 @@ def test_a_minute_of_each_recipe_lowers_its_loss(part: str, tmp_path: Path) -> N
     lines: list[dict[str, float]] = []
     module = {"vae": vae, "classifier": classifier, "descriptor": descriptor}[part]
     schedule = Schedule(steps=12, rate=2e-3, warmup=1, save_every=3, compiled=False)
-    model = module.train(tmp_path, schedule)  # type: ignore[attr-defined]
+    model = module.train(tmp_path, schedule)
     lines += [json.loads(t) for t in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["loss"] < lines[0]["loss"]
     assert all(bool(p.isfinite().all()) for p in model.parameters())

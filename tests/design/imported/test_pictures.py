@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -142,7 +143,9 @@ def test_a_parquet_table_with_prompts_in_its_pictures(tmp_path: Path) -> None:
         (lambda p: tar(p / "x.tar", {"a.txt": b"x"}), "holds no images"),
     ],
 )  # fmt: skip
-def test_a_place_without_pictures_is_one_sentence(tmp_path: Path, make, said: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_place_without_pictures_is_one_sentence(
+    tmp_path: Path, make: Callable[[Path], Path], said: str
+) -> None:
     """The message says what is there and what to give."""
     with pytest.raises(UserError, match=said):
         imported.read(make(tmp_path)).items()

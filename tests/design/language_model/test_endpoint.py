@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 import time
@@ -214,7 +215,7 @@ def test_a_key_that_no_header_holds_is_refused_unsaid(
 ) -> None:
     """The sentence names the variable, not what is in it."""
     if "\x00" in key:
-        monkeypatch.setattr(endpoint.os, "environ", {endpoint.OWN: key})
+        monkeypatch.setattr(os, "environ", {endpoint.OWN: key})
     else:
         monkeypatch.setenv(endpoint.OWN, key)
     with serving(said("x")) as server, pytest.raises(UserError, match=endpoint.OWN) as error:

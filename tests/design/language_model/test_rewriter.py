@@ -98,7 +98,7 @@ def test_what_decides_an_answer_is_in_its_key_and_nothing_else() -> None:
     """Model, words, text, value, temperature, tokens and seed; not the address or the patience."""
     base = {"model": "m", "attribute": "gender", "target": "uniform"}
 
-    def key(text: str = "a nurse", value: str = "woman", seed: int = 1, **more: object) -> str:
+    def key(text: str = "a nurse", value: str = "woman", seed: int = 1, **more: Any) -> str:
         return question(text, {"gender": value}, Llm(**{**base, **more}), seed).key
 
     same = [key(), key(seed=2), key(url="http://a.test/v1"), key(timeout=9), key(tries=9),

@@ -207,9 +207,10 @@ def test_latent_guidance_follows_the_draw_and_obeys_the_gate() -> None:
     assert [(s.text, s.seed) for s in base] == [(s.text, s.seed) for s in steered]
     assert Counter(s.drawn["a"] for s in steered[:6]) == {"x": 2, "y": 2, "z": 2}
     for s in steered[:6]:
-        options = s.change.as_json()["options"]
-        assert options["towards"] == [f"person of {s.drawn['a']}"]
-        assert set(options["away"]) == set(words.values()) - set(options["towards"])
+        (one,) = s.change.interventions
+        own = f"person of {s.drawn['a']}"
+        others = tuple(w for w in words.values() if w != own)
+        assert (one.parameters["towards"], one.parameters["away"]) == ((own,), others)
     assert len({s.id for s in steered[:6]} | {s.id for s in base}) == 14
     assert [s.id for s in steered[6:]] == [s.id for s in base[6:]]
     silent = replace(arm, options={"attribute": "a", "words": {"x": "person"}})

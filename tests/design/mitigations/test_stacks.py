@@ -132,7 +132,7 @@ def test_engine_changes_merge() -> None:
     rows = arms.samples(suite, arm, SETTINGS, registry.rewriters(suite))
     seen = {r.change.negative for r in rows if r.change}
     assert len(seen) == 10
-    assert all(("man" in s) and s.count("skin") == 4 for s in seen)
+    assert all(s and "man" in s and s.count("skin") == 4 for s in seen)
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,8 @@ def test_pieces_give_the_candidates_of_one_go(
     lists = approximate.build(side, tmp_path / "b", choice)
     assert [p.ntotal for p in lists.pieces] == [1400, 1400, 200]
     expected = once.candidates(queries, 1)
-    for found in (lists, approximate.build(side, os.rename(tmp_path / "b", tmp_path / "c") or
-                                           tmp_path / "c", choice)):  # fmt: skip
+    (tmp_path / "b").rename(tmp_path / "c")
+    for found in (lists, approximate.build(side, tmp_path / "c", choice)):
         mine = found.candidates(queries, 1)
         assert mine.shape == expected.shape
         assert [len(set(m) - set(e)) for m, e in zip(mine, expected, strict=True)] == [0] * 40
@@ -158,7 +158,7 @@ def test_a_build_that_dies_leaves_nothing_that_is_read(
         return run
 
     with monkeypatch.context() as patch:
-        places = (faiss, "write_index"), (approximate, "_flush"), (approximate.os, "replace")
+        places = (faiss, "write_index"), (approximate, "_flush"), (os, "replace")
         for place, name in places:
             patch.setattr(place, name, failing(getattr(place, name)))
         with pytest.raises(UserError, match=r"No space left.*index itself is kept"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import faiss
 import numpy as np
 import pytest
@@ -53,7 +55,7 @@ def test_every_choice_is_one_that_can_be_made(images: int, d: int, memory: int, 
 def test_the_size_is_that_of_the_library(kind: str, d: int) -> None:
     """The estimate is the size of faiss's own index, to what its file adds beside the data."""
     choice = choose(3000, d, GIB, kind)
-    index = faiss.index_factory(d, choice.factory, faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.index_factory(d, choice.factory, faiss.METRIC_INNER_PRODUCT)
     rows = np.random.default_rng(d).standard_normal((3000, d)).astype(np.float32)
     index.cp.min_points_per_centroid = 1
     index.train(rows)

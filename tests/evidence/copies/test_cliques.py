@@ -185,7 +185,7 @@ def test_calibrated_thresholds_keep_their_false_alarms(alpha: float) -> None:
     alarms = []
     for _ in range(400):
         radii = rng.gamma(5, size=40)
-        rule, fresh = calibrate(radii[:39], alpha), radii[39]
+        rule, fresh = calibrate(radii[:39].tolist(), alpha), radii[39]
         assert (fresh < rule.threshold) <= (p_value(fresh, rule.benign) <= alpha)
         alarms.append(fresh < rule.threshold)
     assert np.mean(alarms) == pytest.approx(alpha, abs=3 * math.sqrt(alpha / 400))

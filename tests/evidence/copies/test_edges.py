@@ -255,7 +255,7 @@ def test_exchanged_p_is_the_share_of_all_exchanges() -> None:
     some[1] |= some[0]
     some[2] |= some[0]
     every = [excess(some[list(c)]) for c in combinations(range(8), 3)]
-    exact = np.mean(np.array(every) >= excess(some[:3]) - 1e-12)
+    exact = float(np.mean(np.array(every) >= excess(some[:3]) - 1e-12))
     drawn = exchanged(some[:3], some[3:], 4000, np.random.default_rng(0))
     assert drawn == pytest.approx(exact, abs=4 * math.sqrt(exact / 4000) + 0.2 * exact)
     alike = np.repeat(some[:1], 8, 0)

@@ -72,7 +72,7 @@ def test_jpeg_is_pillows_at_that_quality(quality: int) -> None:
 def test_overlays_cover_the_area_that_they_are_named_for(name: str, area: float, seed: int) -> None:
     """One rectangle of that share of the picture is another; the rest is untouched."""
     black = np.zeros((80, 120, 3), np.uint8)
-    changed = apply(name, black, seed).any(axis=2)
+    changed = np.asarray(apply(name, black, seed).any(axis=2))
     rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
     box = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
     assert box / changed.size == pytest.approx(area, abs=0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -269,18 +270,16 @@ def test_a_torn_manifest_and_a_later_format_are_one_sentence(place: Path) -> Non
 
 def test_a_full_disk_loses_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was finished stays; the sentence says so; the next build goes on."""
-    from audit import store
+    real, calls = os.replace, []
 
-    real, calls = store.os.replace, []
-
-    def full(a: object, b: object) -> None:
+    def full(a: str, b: str) -> None:
         calls.append(b)
         if len(calls) > 3:
             raise OSError(28, "No space left on device")
         real(a, b)
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.os, "replace", full)
+        patch.setattr(os, "replace", full)
         with pytest.raises(UserError, match="everything finished so far is kept"):
             make(place)
     encoder = Thumbnail()
@@ -300,9 +299,9 @@ def test_twin_evidence_is_symmetric_and_signed() -> None:
 class Pictures:
     """A corpus that lists itself, as the calibration world does."""
 
-    name = key = "listed"
+    name, key, coverage = "listed", "listed", 1.0
 
-    def entries(self, held_out: bool) -> list[Entry]:
+    def entries(self, held_out: bool = False) -> list[Entry]:
         """The training pictures; there is no twin."""
         return [] if held_out else [Entry(f"{i}", f"caption {i}") for i in range(len(TRAIN))]
 

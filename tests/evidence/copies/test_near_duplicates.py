@@ -104,7 +104,7 @@ def test_held_out_duplicates_are_those_of_all_pairs(seed: int) -> None:
 def test_equal_images_are_duplicates_at_a_cosine_of_one(kind: type) -> None:
     """Rounding costs no identical pair, in either precision of storage."""
     rng = np.random.default_rng(1)
-    rows = corpus(40, rng)[rng.integers(40, size=120)].astype(kind)
+    rows: np.ndarray = corpus(40, rng)[rng.integers(40, size=120)].astype(kind)
     found = clusters(Rows(rows), 1.0, 16)
     assert partition(found) == partition(np.unique(rows, axis=0, return_inverse=True)[1])
     assert across(Rows(rows), Rows(rows[:9]), 1.0).all()

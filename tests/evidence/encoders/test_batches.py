@@ -32,7 +32,7 @@ def test_square_pictures_share_full_batches_and_others_go_alone(seed: int) -> No
 
 def test_rows_have_length_one_zeros_stay_and_nan_is_an_error() -> None:
     """Nothing is divided by zero, and what is not a number is not passed on."""
-    np.testing.assert_allclose(unit(np.array([[3.0, 4.0], [0, 0]])), [[0.6, 0.8], [0, 0]])
+    np.testing.assert_allclose(unit(np.array([[3.0, 4.0], [0, 0]])), [[0.6, 0.8], [0.0, 0.0]])
     for bad in (np.nan, np.inf):
         with pytest.raises(UserError, match="not finite"):
             unit(np.array([[1.0, bad]]))
