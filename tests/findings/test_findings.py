@@ -350,7 +350,7 @@ def test_agreement_of_raters_is_krippendorffs(seed: int) -> None:
     assert "3 raters of gender agree beyond chance" in found.sentence
 
 
-def test_one_rater_says_nothing_of_agreement() -> None:
+def test_one_rater_has_no_agreement() -> None:
     """No finding for one rater, and NaN where all labels are of one class."""
     rows = [("i", "gender", "a", "woman"), ("i", "gender", "b", "woman")]
     judged = pd.DataFrame(rows, columns=["sample", "attribute", "rater", "value"])

@@ -18,7 +18,7 @@ COUNTS = st.lists(st.integers(0, 60), min_size=2, max_size=6).filter(any)
 
 @given(COUNTS, st.randoms(use_true_random=False))
 def test_distances_agree_with_scipy_and_have_their_range(counts: list[int], random) -> None:  # type: ignore[no-untyped-def]
-    """Jensen-Shannon is scipy's root squared; both it and total variation lie in 0..1."""
+    """Jensen-Shannon is scipy's root squared; both it and total variation are in 0..1."""
     other = list(counts)
     random.shuffle(other)
     p, q = np.array(counts) / sum(counts), np.array(other) / sum(counts)

@@ -74,7 +74,7 @@ def test_frechet_distance_is_symmetric_and_zero_for_the_same_even_without_full_r
 def test_the_floor_is_what_a_faithful_model_scores_and_the_extrapolation_removes_it(
     seed: int,
 ) -> None:
-    """Fresh pictures lie about the floor; read at endless n they lie near 0, shifted near truth."""
+    """Fresh images are around the floor; at endless n they are near 0, shifted ones near truth."""
     rng = np.random.default_rng(seed)
     reference, fresh = rng.normal(size=(1200, 12)), rng.normal(size=(400, 12))
     mean, high = iq.frechet_floor(reference, 400, rng)
@@ -147,7 +147,7 @@ def test_discrepancy_is_unbiased_where_there_is_none() -> None:
 
 
 def clustered(rng: np.random.Generator, shift: float) -> tuple[np.ndarray, np.ndarray]:
-    """Twelve prompts of four pictures, 6 dimensions, that hang together inside a prompt."""
+    """Twelve prompts of four pictures, 6 dimensions, that are correlated within a prompt."""
     groups = np.repeat(np.arange(12), 4)
     rows = shift + rng.normal(size=(12, 6))[groups] + 0.5 * rng.normal(size=(48, 6))
     return rows, groups
@@ -173,7 +173,7 @@ def test_jackknife_limits_hold_the_discrepancy_of_shifted_sources() -> None:
         a, b = clustered(rng, 0), clustered(rng, 1.0)
         got = iq.mmd_test(a, b, lambda x, y: x @ y.T, rng, 1).interval
         assert got.estimate == pytest.approx(iq.mmd(a[0], b[0], lambda x, y: x @ y.T))
-        # Pictures of one prompt hang together and are pairs of each side: their covariance counts.
+        # Images of one prompt are correlated and are pairs of each side: their covariance counts.
         within = 2 * (3 / 47) * 6
         hits.append(got.low <= 6.0 + within <= got.high)
     assert 0.87 <= np.mean(hits) <= 1

@@ -59,7 +59,7 @@ def test_area_is_that_of_closed_forms(seed: int) -> None:
     """Many images: the integral of the true risk; the best order: r + (1 - r) ln(1 - r)."""
     rng = np.random.default_rng(seed)
     c, wrong = answers(rng, 20_000)
-    # Coverage x lies above the threshold 1 - x / 2, with risk x^2 / 6: 1/18 in all.
+    # Coverage x is above the threshold 1 - x / 2, with risk x^2 / 6: 1/18 in all.
     assert rc.aurc(c, wrong) == pytest.approx(1 / 18, abs=0.004)
     r = wrong.mean()
     best = r + (1 - r) * math.log(1 - r)
@@ -95,7 +95,7 @@ def test_guarantee_is_kept_where_the_naive_choice_breaks_it() -> None:
     assert np.mean(naive) > 0.4
 
 
-def test_guarantee_is_kept_where_confidence_says_nothing() -> None:
+def test_guarantee_is_kept_if_confidence_is_uninformative() -> None:
     """Every threshold has the risk 10.1 %: a promise of 10 % is false whichever is picked."""
     rng = np.random.default_rng(4)
     broken = 0
@@ -160,7 +160,7 @@ def test_largest_difference_is_newcombe_s_for_all_pairs_at_once() -> None:
     assert (found.difference.low, found.difference.high) == pytest.approx(theirs, abs=1e-9)
 
 
-def test_groups_that_do_not_differ_are_held_to_what_chance_makes() -> None:
+def test_groups_that_do_not_differ_differ_by_chance_only() -> None:
     """Five equal groups: 5 % of p below .05, limits hold 0, the floor is the mean difference."""
     rng = np.random.default_rng(6)
     totals, ps, held, gaps, floors = np.array([60, 80, 40, 60, 90]), [], [], [], []
@@ -176,7 +176,7 @@ def test_groups_that_do_not_differ_are_held_to_what_chance_makes() -> None:
     assert np.mean(floors) > 0.08
 
 
-def test_nothing_known_says_nothing() -> None:
+def test_without_information_it_is_unknown() -> None:
     """No images, one group, every image with a label: unknown, and never a difference."""
     rng = np.random.default_rng(0)
     empty = rc.risk_coverage(np.zeros(0), np.zeros(0))
