@@ -45,11 +45,11 @@ def findings(table: pd.DataFrame, q: Question) -> list[Finding]:
 def _share(
     pairs: pd.DataFrame, attribute: Attribute, asked: tuple[str, float], q: Question
 ) -> Finding:
-    """Change in the share of an attribute's first class for one subject, beside its target."""
+    """Change in the share of an attribute's first class for one subject, with its target."""
     both = pairs[(pairs.outcome_base == "label") & (pairs.outcome_arm == "label")]
     (subject, target), first = asked, attribute.classes[0]
     before, after = ((both[f"value_{s}"] == first).to_numpy(bool) for s in ("base", "arm"))
-    # One prompt says nothing of how prompts differ: its pairs speak of it alone.
+    # One prompt says nothing about how prompts differ: its pairs describe only this prompt.
     groups = clusters(both) if both.prompt.nunique() > 1 else np.arange(len(both))
     claim = Claim(
         Key("mitigation", q.arm, subject, attribute.name, "change", first),
