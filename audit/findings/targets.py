@@ -85,12 +85,12 @@ def _worded(f: Finding) -> Finding:
 
 
 def _asked(f: Finding) -> str:
-    """That limits are about a subject's own prompts where there are too few to speak of others."""
+    """That limits are about a subject's own prompts where there are too few to speak about others."""
     if not f.n or f.n_effective >= FEWEST:
         return ""
     if f.n_effective == 1:
-        return " of one prompt, which says nothing of others"
-    return f" of {f.n_effective:.0f} prompts, too few to say much of others"
+        return " of one prompt, which says nothing about others"
+    return f" of {f.n_effective:.0f} prompts, too few to say much about others"
 
 
 def _distance(shares: Sequence[Finding], q: Question, second: str) -> list[Finding]:
