@@ -85,7 +85,7 @@ def _worded(f: Finding) -> Finding:
 
 
 def _asked(f: Finding) -> str:
-    """That limits are about a subject's own prompts where there are too few to speak about others."""
+    """That limits are about a subject's own prompts where there are too few to say more."""
     if not f.n or f.n_effective >= FEWEST:
         return ""
     if f.n_effective == 1:
