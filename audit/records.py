@@ -136,7 +136,7 @@ class Suite:
 
     @property
     def gates(self) -> tuple[tuple[str, ...], ...]:
-        """Texts for one person, nobody and several people."""
+        """Texts for one person, no person and several people."""
         return self.person_texts, self.empty_texts, self.several_texts
 
 

@@ -102,7 +102,7 @@ def main() -> None:
     found = scores(texts, settings, range(options.seeds))
     for negative in ("held out", "titled once"):
         sizes = f"{len(sets['64'])} + {len(sets['16'])} against {len(sets[negative])}"
-        table = Table(title=f"captions of repeated pictures against: {negative} ({sizes})")
+        table = Table(title=f"captions of repeated images against: {negative} ({sizes})")
         for column in ("detector", "repeats", "AUC", "found at 1 % false"):
             table.add_column(column)
         for name, values in found.items():

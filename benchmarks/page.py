@@ -141,10 +141,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--subjects", type=int, default=40)
     parser.add_argument("--arms", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="Keep the page here.")
+    parser.add_argument("--out", type=Path, help="Keep the report here.")
     args = parser.parse_args()
     one = evidence(args)
-    with timed("page"):
+    with timed("report"):
         text = page.page(one)
     with tempfile.TemporaryDirectory() as place:
         path = args.out or Path(place) / "report.html"
@@ -152,7 +152,7 @@ def main() -> None:
         print(f"{'images':<34}{len(one.samples):8d}")
         print(f"{'findings':<34}{len(one.findings):8d}")
         print(f"{'findings.json':<34}{len(to_json(one.findings)) / 1e6:8.2f} MB")
-        print(f"{'size of the page':<34}{path.stat().st_size / 1e6:8.2f} MB")
+        print(f"{'size of the report':<34}{path.stat().st_size / 1e6:8.2f} MB")
         opening(path)
 
 

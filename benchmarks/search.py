@@ -50,7 +50,7 @@ FAISS_ROWS = 1024
 KINDS = ("flat", "ivf-sq8", "ivf-rabitq")
 
 
-class Nobody:
+class NoEncoder:
     """A placeholder encoder: the vectors already exist."""
 
     key = "benchmark"
@@ -119,7 +119,7 @@ def index(options: argparse.Namespace) -> dict[str, Any]:
     out: dict[str, Any] = {"images": options.images}
     peak = Peak()
     with seconds(out, "index_s"):
-        build({"train": find(options.work / "vectors")}, Nobody(), options.work / "index",
+        build({"train": find(options.work / "vectors")}, NoEncoder(), options.work / "index",
               how={"dtype": "float16"})  # fmt: skip
     return out | peak.close()
 

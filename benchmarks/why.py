@@ -189,7 +189,7 @@ def figure(found: list[dict[str, Any]], path: Path) -> None:
         style = "--" if i == len(names) - 1 else "-"
         axes.plot(x, y, style, marker=mark, ms=5, color=f"C{i}", label=name)
     axes.set_xticks(range(len(cells)), [f"{r['step']:,}" for r in cells])
-    axes.set(xlabel="steps of training on the set", ylabel="copies among pictures, %")
+    axes.set(xlabel="steps of training on the set", ylabel="copies among images, %")
     axes.legend(frameon=False, title="trained on", fontsize=8, title_fontsize=8)
     fig.savefig(path, dpi=150)
 

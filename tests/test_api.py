@@ -31,7 +31,7 @@ EXAMPLES = [n for n in audit.__all__ if ">>>" in (inspect.getdoc(getattr(audit, 
 def test_every_example_runs_and_gives_what_it_says(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In an empty folder, each by itself, as somebody would copy it."""
+    """In an empty folder, each on its own, as a user would copy it."""
     monkeypatch.chdir(tmp_path)
     made = doctest.DocTestFinder(recurse=False).find(getattr(audit, name), name, globs={})
     assert [len(t.examples) > 0 for t in made] == [True]

@@ -123,7 +123,7 @@ def test_list_names_what_can_be_named() -> None:
 def test_a_crash_of_ours_is_70_with_the_details_in_a_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An exception that nobody expected is said to be ours, and its traceback is kept."""
+    """An unexpected exception is reported as a bug, and its traceback is kept."""
 
     def broken(**_: object) -> None:
         raise ZeroDivisionError("boom")

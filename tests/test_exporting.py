@@ -1,4 +1,4 @@
-"""Exports: numbers come back as they went, strangers' text stays text, metadata is the Hub's."""
+"""Exports: numbers come back as they went, untrusted text stays text, metadata is the Hub's."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def call(*arguments: str) -> tuple[int, str]:
 
 
 def same(found: pd.DataFrame, findings: list[Finding]) -> None:
-    """Every number and text of the findings stands in the table, missing ones as missing."""
+    """Every number and text of the findings is in the table, missing ones as missing."""
     assert list(found.columns) == [f.name for f in fields(Finding)]
     assert len(found) == len(findings)
     for row, f in zip(found.to_dict("records"), findings, strict=True):
@@ -86,7 +86,7 @@ def test_findings_come_back_from_csv_and_parquet(example: list[Finding], tmp_pat
 
 
 def test_a_folder_gets_the_tables_of_the_run_too(run: Path, tmp_path: Path) -> None:
-    """Attributes, alignment and matches stand beside the findings, row for row."""
+    """Attributes, alignment and matches are written next to the findings, row for row."""
     for form, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
         out = tmp_path / form
         code_, printed = call(str(run), "-f", form, "-o", str(out), "--json")
@@ -197,7 +197,7 @@ def test_the_card_shows_every_number_with_interval_and_n(example: list[Finding])
             assert "no interval" in row
 
 
-def test_strangers_cannot_write_the_card(example: list[Finding]) -> None:
+def test_untrusted_text_cannot_change_the_card(example: list[Finding]) -> None:
     """Hostile names stay one cell and one YAML text; nothing becomes HTML or a second head."""
     bad = [
         replace(f, where=HOSTILE, key=f.key._replace(arm=f.arm + HOSTILE + "\n---\nx: y"))
@@ -253,7 +253,7 @@ def test_every_clause_says_what_is_not_covered(example: list[Finding]) -> None:
         assert row.endswith(f"| {escape(c.missing)} |")
         if not c.cited(example) and not c.files:
             assert "None in this run" in row
-    assert "no legal advice" in text
+    assert "neither legal advice nor" in text
 
 
 def test_every_pattern_can_match(example: list[Finding]) -> None:
@@ -267,7 +267,7 @@ def test_every_pattern_can_match(example: list[Finding]) -> None:
 
 
 def test_what_is_not_known_is_not_cited(example: list[Finding]) -> None:
-    """A finding without an estimate is no evidence."""
+    """A finding without an estimate is not evidence."""
     gone = [replace(f, estimate=math.nan) for f in example]
     assert evidence.rows(gone).finding.isna().all()
 

@@ -150,7 +150,7 @@ def test_the_root_is_a_short_list() -> None:
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if room(p) in ORDER], ids=name)
-def test_rooms_import_only_what_lies_to_their_left(path: Path) -> None:
+def test_rooms_import_only_what_is_to_their_left(path: Path) -> None:
     """Imports go in one direction; each room also has libraries that it must not import."""
     here = room(path)
     for found in imports(path):

@@ -303,7 +303,7 @@ def test_documented_commands_exist(name: str) -> None:
 
 
 def test_no_registry_host_or_place_of_a_machine_is_named() -> None:
-    """No file of the repository says where packages come from or where somebody keeps a copy."""
+    """No file of the repository says where packages come from or where a copy of them is kept."""
     hosts = (("py", "pi.org"), ("python", "hosted.org"), ("npm", "js.org"), ("npm", "js.com"),
              ("download.py", "torch.org"), ("deb.", "debian.org"), ("--index", "-url"),
              ("--extra-index", "-url"), ("/opt/", "t2i"), ("/work/", "main"),

@@ -279,7 +279,7 @@ def test_a_target_must_know_every_subject(tmp_path: Path) -> None:
 
 
 def test_prompt_tables_are_read_as_written(tmp_path: Path) -> None:
-    """Ids keep their zeros, `None` is a text, a byte order mark is no letter, repeats may lack."""
+    """Ids keep zeros, `None` is a text, a byte order mark is not, repeats may be missing."""
     text = GOOD.replace(JOBS, 'file = "p.csv"')
     (tmp_path / "p.csv").write_text(
         'id,text,subject,repeats\n007,"a cook, smiling",cook,\n08,None,nurse,16\n', "utf-8-sig"
@@ -382,7 +382,7 @@ def test_wrong_suite_names_suggest_the_nearest() -> None:
 
 
 def test_a_suite_that_is_not_text_is_named(tmp_path: Path) -> None:
-    """Bytes that are no UTF-8 get a sentence too."""
+    """Bytes that are not UTF-8 get a sentence too."""
     (tmp_path / "mine.toml").write_bytes(b"name = '\xff'")
     with pytest.raises(UserError, match=r"mine\.toml cannot be read.*UTF-8"):
         suites.read_suite(str(tmp_path / "mine.toml"))
@@ -430,7 +430,7 @@ def test_templates_travel_with_their_prompts(tmp_path: Path) -> None:
 
 
 def test_a_suite_may_hold_runs_to_gates(tmp_path: Path) -> None:
-    """They are kept as they were written; one that is no gate is refused with the file's name."""
+    """They are kept as they were written; an invalid one is refused with the file's name."""
     from tests.builders.suites import TOML
 
     (tmp_path / "s.toml").write_text('checks = ["replication.rate <= 1 %"]\n' + TOML)

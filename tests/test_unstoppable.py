@@ -173,7 +173,7 @@ def test_a_folder_that_vanishes_midway_is_a_sentence(
 def test_a_torn_file_is_made_again(
     place: Path, calm: tuple[bytes, float, Path], tmp_path: Path, pattern: str
 ) -> None:
-    """Whatever is cut in half beside the pictures is derived from them once more."""
+    """Whatever is cut in half next to the images is derived from them again."""
     out = tmp_path / "out"
     shutil.copytree(calm[2], out)
     for victim in next(out.glob("small-*")).glob(pattern):
@@ -188,7 +188,7 @@ def test_a_torn_file_is_made_again(
 def test_a_damaged_index_is_made_again(
     place: Path, calm: tuple[bytes, float, Path], tmp_path: Path, pattern: str
 ) -> None:
-    """A damaged index is never searched: what is cut in half or overwritten is made anew."""
+    """A damaged index is never searched: what is cut in half or overwritten is made again."""
     out = tmp_path / "out"
     shutil.copytree(calm[2], out)
     victim = next((out / "indexes").rglob(pattern))

@@ -13,7 +13,7 @@ from typing import Any
 
 FAINT = 1e-3
 """Share of signal below which a latent is pure noise, where predictions of e cannot differ."""
-NO_SIGNAL = "the latent is pure noise at this step, so that its noise is known without the model"
+NO_SIGNAL = "the latent is pure noise at this step, and its noise is known without the model"
 
 
 def prediction_type(scheduler: Any) -> str:

@@ -38,7 +38,7 @@ def _alignment(rows: pd.DataFrame, q: Question) -> Finding:
     claim = Claim(
         q.key("cost", detail="alignment"), "change in the cosine to the original prompt",
         "all prompts", "cosine", "pairs", "paired by seed; Student's t over prompts; "
-        "non-inferiority", "no pair of pictures was compared with its prompt",
+        "non-inferiority", "no pair of images was compared with its prompt",
     )  # fmt: skip
     found = mean_finding(claim, rows, "score")
     if not found.n:

@@ -125,8 +125,8 @@ def _finding(
     says = "whether the model amplifies is not known"
     if math.isfinite(found.estimate):
         says = (
-            f"the {share} lies {change(found.estimate, found.low, found.high)} further on the "
-            f"training majority's side than in training images ({kind})"
+            f"the {share} is {change(found.estimate, found.low, found.high)} further towards the "
+            f"training majority than in training images ({kind})"
         )
     return finding(
         claim,

@@ -246,7 +246,7 @@ def _one(
 
 
 def _described(arm: Mitigation) -> tuple[str, str] | None:
-    """What is said of a placebo, beside which nothing could be judged; None for other arms."""
+    """Verdict and words for a placebo, which is not judged itself; None for other arms."""
     if not any(p.method == PLACEBO for p in arm.each):
         return None
     return "described", "words that say nothing, which other arms are compared with"

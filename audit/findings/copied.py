@@ -95,7 +95,7 @@ def _nearness(
     if not f.n:
         return f
     return replace(f, sentence=(
-        f"{q.arm}, {f.where}: the nearest training image lies at a cosine that changes by "
+        f"{q.arm}, {f.where}: the cosine to the nearest training image changes by "
         f"{cosine_change(f.estimate, f.low, f.high)}{too_few(f)}."
     ))  # fmt: skip
 

@@ -74,7 +74,8 @@ def _rate(
     """One dose, for all captions or for one level of repetition."""
     values, clusters = hits.to_numpy(), pd.factorize(hits.index.get_level_values("prompt"))[0]
     ci, method = share(values, clusters, seed)
-    times = "" if level is None else " held once" if level == 1 else f" held {level} times"
+    often = "once" if level == 1 else f"{level} times"
+    times = "" if level is None else f" that occur {often}"
     where = f"captions of training images{times}, guidance {dose:g}"
     about = ("", "all") if level is None else ("repeats", str(level))
     claim = Claim(

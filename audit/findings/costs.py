@@ -1,6 +1,6 @@
-"""What an arm costs beside likeness to the prompt: people, obedience, other attributes.
+"""Costs of an arm other than alignment: people, stated attributes, and attributes not aimed at.
 
-All on pairs of the same prompt and noise; limits and p over prompts.
+All are measured on pairs of the same prompt and noise, with limits and p over prompts.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ SWAPS = 499
 
 
 def findings(table: pd.DataFrame, q: Question) -> list[Finding]:
-    """Every cost that labels allow to be measured; the others with their reason.
+    """Every cost that can be measured from labels; the others are unknown, with the reason.
 
-    `table` has ATTRIBUTE_COLUMNS, prompts that state something or ask for nobody included.
+    `table` has ATTRIBUTE_COLUMNS and includes prompts that state an attribute or ask for no person.
     """
     return [
         *_missing(_people(table, q), q),
@@ -44,24 +44,24 @@ def findings(table: pd.DataFrame, q: Question) -> list[Finding]:
 
 
 def _people(table: pd.DataFrame, q: Question) -> pd.DataFrame:
-    """One row per picture that was to show somebody."""
+    """One row per image of a prompt that asks for a person."""
     open_ = np.array([not q.prompts[p].expects for p in table.prompt], bool)
     return table[open_].drop_duplicates(["prompt", "arm", "seed"])
 
 
 def _missing(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
-    """Change of the share of pictures without a person, with several, unclear, or blocked."""
+    """Change in the share of images with no person, with several people, or blocked."""
     rows = joined(table, q.arm)
     for outcome in ("no person", "several people", "blocked"):
         claim = Claim(
             q.key("outcome", detail=outcome.replace(" ", "-")),
             f"change in the share of images that are read as: {outcome}",
-            "prompts that ask for somebody", "points", "pairs", BY_PROMPT,
+            "prompts that ask for a person", "points", "pairs", BY_PROMPT,
         )  # fmt: skip
         if not len(rows):
             yield unknown(claim)
             continue
-        # A blocked picture shows nobody we could count, so that it is missing from the others.
+        # A blocked image cannot be searched for people, so it is missing from the other outcomes.
         gone = ["unreadable"] if outcome == "blocked" else list(UNSEEN)
         seen = rows[~rows.outcome_base.isin(gone) & ~rows.outcome_arm.isin(gone)]
         before, after = (seen[f"outcome_{s}"].to_numpy() == outcome for s in ("base", "arm"))
@@ -69,7 +69,7 @@ def _missing(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
 
 
 def _leaks(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
-    """Obedience where an attribute is stated, and people where nobody was asked for."""
+    """Whether stated attributes are shown, and whether people appear who were not asked for."""
     for attribute in q.context.attributes:
         part = table[table.attribute == attribute.name]
         said = np.array([q.prompts[p].states.get(attribute.name, "") for p in part.prompt], str)
@@ -95,9 +95,9 @@ def _unasked(table: pd.DataFrame, q: Question) -> Finding:
     nobody = np.array([q.prompts[p].expects == "nobody" for p in table.prompt], bool)
     rows = joined(table[nobody].drop_duplicates(["prompt", "arm", "seed"]), q.arm)
     claim = Claim(
-        q.key("leak", detail="person"), "change in the share with a person nobody asked for",
-        "prompts that ask for nobody", "points", "pairs", BY_PROMPT,
-        "no prompt of this arm asks for nobody",
+        q.key("leak", detail="person"), "change in the share of images with an unrequested person",
+        "prompts that ask for no person", "points", "pairs", BY_PROMPT,
+        "every prompt of this arm asks for a person",
     )  # fmt: skip
     if not len(rows):
         return unknown(claim)
@@ -107,7 +107,7 @@ def _unasked(table: pd.DataFrame, q: Question) -> Finding:
 
 
 def _entangled(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
-    """Each attribute that the arm does not aim at: its shares, and their distance as a whole."""
+    """Changes of each attribute that the arm does not aim at: of its shares, and in all."""
     for attribute in q.context.attributes:
         if attribute.name in q.aims:
             continue
@@ -128,16 +128,16 @@ def _entangled(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
 
 
 def _moved(both: pd.DataFrame, rows: pd.DataFrame, attribute: Attribute, q: Question) -> Finding:
-    """Mean distance over subjects of an attribute's shares before and after, beside its floor.
+    """Mean distance over subjects between an attribute's shares before and after, and its floor.
 
-    If the arm leaves the attribute alone, either picture of a pair could have been the other:
-    swapping them at random gives the floor and p (Phipson & Smyth 2010, eq. 2).
+    If the arm does not change the attribute, the two images of a pair are exchangeable: swapping
+    them at random gives the floor and p (Phipson & Smyth 2010, eq. 2).
     """
     name = attribute.name.replace("_", " ")
     claim = Claim(
         q.key("entangled-distance", attribute.name),
-        f"distance of {name} from what it was, which the arm does not aim at", "all subjects",
-        "distance", "pairs",
+        f"distance of {name}, which the arm does not aim at, between before and after",
+        "all subjects", "distance", "pairs",
         "paired by seed; total variation less noise; swaps of pairs; jackknife",
         "no pair has both labels",
     )  # fmt: skip
@@ -168,10 +168,11 @@ def _moved(both: pd.DataFrame, rows: pd.DataFrame, attribute: Attribute, q: Ques
 
 
 def _beside_floor(f: Finding, swapped: np.ndarray, p: float) -> Finding:
-    """The distance less what noise makes of it; the lower limit is 0 where noise explains it.
+    """The distance without the part due to noise; the lower limit is 0 if noise explains it.
 
-    Noise adds to a mean absolute difference about as the legs of a right triangle add up: the whole
-    floor where nothing moved, next to nothing where much did.
+    Noise and a real change add up to a mean absolute difference approximately as the legs of a
+    right triangle do: noise contributes the whole floor where nothing changed, and almost nothing
+    where much did.
     """
     floor = float(swapped.mean())
     at, low, high = (
@@ -185,7 +186,7 @@ def _beside_floor(f: Finding, swapped: np.ndarray, p: float) -> Finding:
         family=f"changes under {f.arm}", verdict="above" if p < 0.05 else "compatible",
         sentence=(
             f"{f.arm}, {f.where}: {f.quantity} {100 * at:.0f} points [{100 * low:.0f}, "
-            f"{100 * high:.0f}], n = {f.n}; an arm that leaves it alone reads {100 * floor:.0f} "
-            f"before this is taken off, this one {100 * f.estimate:.0f}."
+            f"{100 * high:.0f}], n = {f.n}; before noise is subtracted {100 * f.estimate:.0f}, "
+            f"where an arm without an effect has {100 * floor:.0f}."
         ),
     )  # fmt: skip

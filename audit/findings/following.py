@@ -105,7 +105,7 @@ def _leak(rows: pd.DataFrame, key: Key) -> Finding:
     reasons = rows[rows.outcome.isin(["blocked", "unreadable"])].outcome.value_counts()
     where = f"all {rows.subject.nunique()} subjects" if key.everyone else key.subject
     claim = Claim(
-        key, "share with a person nobody asked for", where, "share", "images",
+        key, "share of images with an unrequested person", where, "share", "images",
         "Wilson; a person is what the gate lets through",
     )  # fmt: skip
     return finding(
@@ -115,7 +115,7 @@ def _leak(rows: pd.DataFrame, key: Key) -> Finding:
         naive=ci.estimate,
         verdict="described" if n else "undecided",
         sentence=(
-            f"{cap(where)}: a person whom nobody asked for appears in "
+            f"{cap(where)}: an unrequested person appears in "
             f"{estimate(ci.estimate, ci.low, ci.high)} of {n} images."
         ),
     )

@@ -35,7 +35,7 @@ class Check:
     reason: str
     n_decides: float
     """How many of `unit` would decide at this estimate; infinite where no number would, NaN where
-it is decided or unknown."""
+    it is decided or unknown."""
     unit: str
 
 
@@ -102,9 +102,9 @@ def judge(gate: Gate, f: Finding) -> Check:
         return Check(gate, f, UNDECIDED, why, math.nan, unit)
     low, high = gate.holds(f.low), gate.holds(f.high)
     if low and high:
-        return Check(gate, f, PASS, "all of the interval satisfies it", math.nan, unit)
+        return Check(gate, f, PASS, "the whole interval satisfies it", math.nan, unit)
     if not low and not high:
-        return Check(gate, f, FAIL, "none of the interval satisfies it", math.nan, unit)
+        return Check(gate, f, FAIL, "no part of the interval satisfies it", math.nan, unit)
     needed = n_decides(gate, f)
     return Check(gate, f, UNDECIDED, _say(gate, needed, unit), needed, unit)
 
@@ -117,7 +117,7 @@ def _nothing_known(f: Finding) -> str:
     if not (math.isfinite(f.low) and math.isfinite(f.high)):
         return "the finding has no interval"
     if f.low == f.high:
-        return "the interval has no width, which is no evidence of certainty"
+        return "the interval has no width, which does not mean that the estimate is certain"
     return ""
 
 
@@ -128,12 +128,12 @@ def _base(f: Finding) -> float:
 
 
 def _say(gate: Gate, needed: float, unit: str) -> str:
-    reason = f"the interval holds values on both sides of {gate.bound:g}"
+    reason = f"the interval contains values on both sides of {gate.bound:g}"
     if math.isnan(needed):
-        return f"{reason}; a count grows with the images, so gate the rate instead"
+        return f"{reason}; a count grows with the number of images, so use a gate on the rate"
     if math.isinf(needed):
-        return f"{reason}; the estimate lies so near that no number of {unit} would decide"
-    return f"{reason}; about {needed:.0f} {unit} would decide, were the estimate to stay"
+        return f"{reason}; the estimate is so close to it that no number of {unit} would decide"
+    return f"{reason}; about {needed:.0f} {unit} would decide if the estimate stayed the same"
 
 
 def n_decides(gate: Gate, f: Finding) -> float:
@@ -142,8 +142,8 @@ def n_decides(gate: Gate, f: Finding) -> float:
     Shares: Wilson's interval (1927) at the effective size that gives the finding's own width, grown
     until it is on one side; exact where the finding's interval is Wilson's. Anything else: the
     limit's distance from the estimate shrinks with the square root of n. Where a classifier's
-    errors were corrected it is too low: these would have to be better known, too. NaN for counts,
-    infinite where the estimate equals the bound, and beyond MOST.
+    errors were corrected it is too low, because these would also have to be known better. NaN for
+    counts, infinite where the estimate equals the bound, and beyond MOST.
     """
     if f.unit == "count" or f.n == 0:
         return math.nan

@@ -1,6 +1,6 @@
-"""What an arm does to the look of pictures: diversity, and drift where it should do nothing.
+"""Changes in appearance under an arm: diversity, and drift where the arm should do nothing.
 
-All from unit vectors; none of it needs a label but the groups of `same`.
+All are computed from unit vectors; only the diversity within classes needs labels.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from audit.stats.diversity import unit, vendi_changes
 from audit.stats.noninferiority import mean_change
 
 FEWEST, MOST = 4, 16
-"""Pictures of a group whose diversity is compared: fewer say nothing, more only cost."""
+"""Number of images of a group whose diversity is compared: fewer say nothing, more only cost."""
 
 
 def findings(tables: Tables, q: Question) -> list[Finding]:
@@ -33,7 +33,7 @@ def findings(tables: Tables, q: Question) -> list[Finding]:
 
 
 def _with_vectors(tables: Tables, q: Question) -> pd.DataFrame:
-    """One row per pair of pictures that both have a vector."""
+    """One row per pair of images that both have a vector."""
     if not tables.vectors:
         return pd.DataFrame()
     table = tables.attributes.drop_duplicates(["prompt", "arm", "seed"])
@@ -46,9 +46,9 @@ def _stack(tables: Tables, samples: Sequence[str]) -> np.ndarray:
 
 
 def _size(before: np.ndarray, after: np.ndarray) -> int:
-    """Pictures at which groups int[n] are compared: what three quarters of them have on both sides.
+    """Number of images at which groups int[n] are compared; three quarters have it on both sides.
 
-    One size for all, within bounds, or the larger groups would seem more diverse.
+    It is the same for all groups, within bounds, because larger groups would seem more diverse.
     """
     most = max(before.max(), after.max()) + 1
     each = np.minimum(*(np.bincount(g, minlength=most) for g in (before, after)))
@@ -56,12 +56,12 @@ def _size(before: np.ndarray, after: np.ndarray) -> int:
 
 
 def _diversity(rows: pd.DataFrame, tables: Tables, q: Question) -> Finding:
-    """How many different pictures one prompt gives, before and after."""
+    """How many different images one prompt gives, before and after."""
     claim = Claim(
         q.key("diversity", detail="prompt"),
         "coefficient of diversity: change of the Vendi score of a prompt", "all prompts",
         "coefficient", "pairs", "paired by seed; cosine kernel; Student's t over prompts",
-        "no vectors were given" if not tables.vectors else "no prompt has enough pictures",
+        "no vectors were given" if not tables.vectors else "no prompt has enough images",
     )  # fmt: skip
     people = rows[[not q.prompts[p].expects for p in rows.prompt]] if len(rows) else rows
     if not len(people):
@@ -86,9 +86,9 @@ def _vendi(
     out = paired(claim, change, sizes)
     return replace(
         out,
-        method=f"{claim.method}; {size} pictures each",
+        method=f"{claim.method}; {size} images each",
         sentence=(
-            f"{out.sentence[:-1]} pairs: {len(moved)} groups at {size} pictures each, "
+            f"{out.sentence[:-1]} pairs: {len(moved)} groups at {size} images each, "
             f"{left} left out for having fewer."
         ),
     )
@@ -114,7 +114,7 @@ def _within_class(
         f"coefficient of diversity: change of the Vendi score among {value} of one subject",
         "all subjects", "coefficient", "subjects",
         "groups of one size; cosine kernel; Student's t over subjects",
-        "no subject has enough such pictures in both arms",
+        "no subject has enough such images in both arms",
     )  # fmt: skip
     sides = [rows[rows.arm == a].drop_duplicates("sample") for a in ("none", q.arm)]
     if min(len(s) for s in sides) == 0:
@@ -127,10 +127,10 @@ def _within_class(
 
 
 def _drift(rows: pd.DataFrame, tables: Tables, q: Question) -> Iterator[Finding]:
-    """How far pictures moved where the arm should do nothing, against another seed's pictures."""
+    """How far images moved where the arm should do nothing, relative to those of another seed."""
     kinds = (
         ("stated", "prompts that state an attribute", lambda p: bool(p.states)),
-        ("nobody", "prompts that ask for nobody", lambda p: p.expects == "nobody"),
+        ("nobody", "prompts that ask for no person", lambda p: p.expects == "nobody"),
     )
     for key, where, asked in kinds:
         claim = Claim(
@@ -148,8 +148,8 @@ def _drift(rows: pd.DataFrame, tables: Tables, q: Question) -> Iterator[Finding]
         found = mean_change(np.array(ratios), np.arange(len(ratios)))
         out = paired(claim, found, Counts(len(part), float(len(ratios))))
         yield replace(out, verdict="described", sentence=(
-            f"{q.arm}, {where}: pictures move by {found.estimate:.2f} [{found.low:.2f}, "
-            f"{found.high:.2f}] of the way to another seed's picture (0 nothing, 1 as far), "
+            f"{q.arm}, {where}: images move by {found.estimate:.2f} [{found.low:.2f}, "
+            f"{found.high:.2f}] of the way to an image of another seed (0 nothing, 1 as far), "
             f"n = {len(part)} pairs."
         ))  # fmt: skip
 

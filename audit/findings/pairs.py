@@ -1,4 +1,4 @@
-"""Pairs of pictures on the same prompt and noise, and how a change on them becomes a claim."""
+"""Pairs of images of the same prompt and noise, and claims on changes between them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from audit.stats.noninferiority import FEWEST, NonInferiority, mean_change, shar
 from audit.stats.paired import mcnemar, sign_flip
 
 UNSEEN = ("blocked", "unreadable")
-"""Outcomes of pictures that nobody could look at."""
+"""Outcomes of images that could not be examined."""
 FLIPS = 4999
 BY_PROMPT = "paired by seed; Newcombe's limits with the design effect of prompts"
-"""How limits of a change of a share come about."""
+"""How the limits of a change in a share are computed."""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What was read from the pictures of all arms; what is empty was not measured."""
+    """Measurements on the images of all arms; an empty one was not made."""
 
     attributes: pd.DataFrame
-    """ATTRIBUTE_COLUMNS, prompts that state something or ask for nobody included."""
+    """ATTRIBUTE_COLUMNS, including prompts that state an attribute or ask for no person."""
     alignment: pd.DataFrame = field(default_factory=pd.DataFrame)
     """ALIGNMENT_COLUMNS."""
     matches: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -43,32 +43,32 @@ class Tables:
 
 @dataclass(frozen=True)
 class Margins:
-    """The smallest changes that matter, declared before anything is seen."""
+    """The smallest changes that matter, declared before any image is seen."""
 
     distance: float = 0.1
     """Mean distance from the target over subjects."""
     alignment: float = 0.1
     """Alignment that an arm may cost, as a share of what sets a prompt's own images apart: their
-    mean cosine to it less their mean cosine to all prompts. Cosines of two encoders have no common
-    scale."""
+    mean cosine to it minus their mean cosine to all prompts. Cosines of different encoders have no
+    common scale."""
     share: float = 0.05
     """Share of images: of those that show the subject, or a stated attribute."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One arm, what it aims at, and what is known beside the tables."""
+    """One arm, its aims, and what is known in addition to the tables."""
 
     arm: str
     aims: Mapping[str, Mapping[str, float]]
-    """The attributes that the arm means to change, the first one first, with the declared share of
-    their first class by subject; others should stay."""
+    """Attributes that the arm is meant to change, the main one first, with the declared share of
+    their first class by subject; other attributes should stay the same."""
     context: Context
     prompts: Mapping[str, Prompt]
     margins: Margins = field(default_factory=Margins)
 
     def rng(self, *salt: int) -> np.random.Generator:
-        """A generator that hangs on the seed and the claim alone, not on what came before."""
+        """A generator that depends only on the seed and the claim, not on what came before."""
         return np.random.default_rng([self.context.seed, *salt])
 
     def key(self, kind: str, attribute: str = "", detail: str = "") -> Key:
@@ -82,7 +82,7 @@ def clusters(rows: pd.DataFrame) -> np.ndarray:
 
 
 def counts(kept: pd.DataFrame, everything: pd.DataFrame) -> Counts:
-    """Counts of the pairs that were kept; reasons are the outcomes of the rest, where known."""
+    """Counts of the pairs that were kept; reasons are the outcomes of the others, where known."""
     lost = everything.loc[everything.index.difference(kept.index)]
     reasons: dict[str, int] = {}
     if "outcome_arm" in lost:
@@ -103,7 +103,7 @@ def paired(claim: Claim, change: Interval, size: Counts) -> Finding:
 
 
 def too_few(f: Finding) -> str:
-    """Why a change that is known has no limits, as the end of its sentence; else nothing."""
+    """Why a known change has no limits, as the end of its sentence; empty if it has."""
     if not math.isfinite(f.estimate) or math.isfinite(f.low) or not math.isfinite(f.n_effective):
         return ""
     of = "subject" if f.counted == "subjects" else "prompt"
@@ -120,7 +120,7 @@ def _words(unit: Unit, change: Interval) -> str:
 
 
 def unknown(claim: Claim, missing: int = 0) -> Finding:
-    """A claim that cannot be made, with its reason in words."""
+    """An unknown claim, with the reason in words."""
     return paired(claim, UNKNOWN, Counts(missing=missing))
 
 
@@ -129,7 +129,7 @@ def share_finding(
 ) -> Finding:
     """Change of a share on pairs bool[n] before and after, with both shares and an exact p.
 
-    Limits are NaN for fewer than FEWEST prompts, which say too little of others.
+    Limits are NaN for fewer than FEWEST prompts, which say too little about other prompts.
     """
     before, after = (np.asarray(h, bool) for h in hits)
     if not len(before):
@@ -148,9 +148,10 @@ def share_finding(
 
 
 def paired_p(differences: np.ndarray, groups: np.ndarray) -> float:
-    """Two-sided p of no change of a share: McNemar's, or flips of whole prompts of several pairs.
+    """Two-sided p of no change in a share: McNemar's, or flips of whole prompts with several pairs.
 
-    Pairs of one prompt hang together, so that an exact test of single pairs would be too sure.
+    Pairs of one prompt depend on each other, so an exact test of single pairs would give too small
+    a p.
     """
     if len(np.unique(groups)) == len(groups):
         return mcnemar(int((differences < 0).sum()), int((differences > 0).sum()))
@@ -159,7 +160,7 @@ def paired_p(differences: np.ndarray, groups: np.ndarray) -> float:
 
 
 def mean_finding(claim: Claim, rows: pd.DataFrame, column: str) -> Finding:
-    """Change of the mean of a column of numbers, on pairs that have both; limits over prompts."""
+    """Change in the mean of a column, on pairs that have both numbers; limits over prompts."""
     if not len(rows):
         return unknown(claim)
     change = (rows[f"{column}_arm"] - rows[f"{column}_base"]).astype(float)
@@ -169,7 +170,7 @@ def mean_finding(claim: Claim, rows: pd.DataFrame, column: str) -> Finding:
 
 
 def kept_within(f: Finding, margin: float, words: str) -> Finding:
-    """A change for which more is better, judged by whether it stays above minus the margin."""
+    """A change for which more is better, judged by whether it is above minus the margin."""
     said = NonInferiority(interval(f), margin).verdict
     tail = {
         "not worse": f"a loss of {words} or more is ruled out",

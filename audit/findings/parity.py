@@ -154,7 +154,7 @@ def _floor(sides: Sides, rng: np.random.Generator) -> float:
 def _parity(
     before: np.ndarray, after: np.ndarray, q: Question, attribute: Attribute, reference: Reference
 ) -> Finding:
-    """Change in how many subjects lie within the context's margin of their target."""
+    """Change in how many subjects are within the context's margin of their target."""
     was_near, is_near = (d <= q.context.margin + 1e-12 for d in (before, after))
     n = len(before)
     claim = Claim(
@@ -184,7 +184,7 @@ def _overshoot(sides: Sides, q: Question, attribute: Attribute, reference: Refer
     excess = sides.shares(sides.before, everything) - sides.targets
     often = np.argmax(excess, axis=1)
     hits = (sides.after == often[sides.subject]).astype(float)
-    # Pooled over subjects: three prompts of one subject say little of how prompts hang together.
+    # Pooled over subjects: three prompts of one subject say little about how images cluster.
     icc = intraclass(hits, sides.prompt, sides.subject)
     past = 0
     for s, c in enumerate(often):

@@ -285,11 +285,11 @@ def _overall(findings: list[Finding], context: Context) -> list[Finding]:
                 floor=floor,
                 verdict="above" if low > floor else "compatible",
                 sentence=(
-                    f"{cap(attribute.name.replace('_', ' '))} shares lie on average "
-                    f"{100 * gaps.mean():.0f} points [{100 * low:.0f}, {100 * high:.0f}] from the "
-                    f"{name} shares (a perfectly faithful model would score {100 * floor:.0f} at "
-                    f"this n); {differ} of {len(rows)} comparisons differ after "
-                    "Benjamini-Hochberg at 5 %."
+                    f"{cap(attribute.name.replace('_', ' '))} shares differ on average "
+                    f"by {100 * gaps.mean():.0f} points [{100 * low:.0f}, {100 * high:.0f}] from "
+                    f"the {name} shares (a perfectly faithful model would score "
+                    f"{100 * floor:.0f} at this n); {differ} of {len(rows)} comparisons differ "
+                    "after Benjamini-Hochberg at 5 %."
                 ),
             )
         )

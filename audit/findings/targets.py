@@ -45,11 +45,11 @@ def findings(table: pd.DataFrame, q: Question) -> list[Finding]:
 def _share(
     pairs: pd.DataFrame, attribute: Attribute, asked: tuple[str, float], q: Question
 ) -> Finding:
-    """Change in the share of an attribute's first class for one subject, beside its target."""
+    """Change in the share of an attribute's first class for one subject, with its target."""
     both = pairs[(pairs.outcome_base == "label") & (pairs.outcome_arm == "label")]
     (subject, target), first = asked, attribute.classes[0]
     before, after = ((both[f"value_{s}"] == first).to_numpy(bool) for s in ("base", "arm"))
-    # One prompt says nothing of how prompts differ: its pairs speak of it alone.
+    # One prompt says nothing about how prompts differ: its pairs describe only this prompt.
     groups = clusters(both) if both.prompt.nunique() > 1 else np.arange(len(both))
     claim = Claim(
         Key("mitigation", q.arm, subject, attribute.name, "change", first),
@@ -85,12 +85,12 @@ def _worded(f: Finding) -> Finding:
 
 
 def _asked(f: Finding) -> str:
-    """That limits are about a subject's own prompts where there are too few to speak of others."""
+    """That limits are about a subject's own prompts where there are too few to say more."""
     if not f.n or f.n_effective >= FEWEST:
         return ""
     if f.n_effective == 1:
-        return " of one prompt, which says nothing of others"
-    return f" of {f.n_effective:.0f} prompts, too few to say much of others"
+        return " of one prompt, which says nothing about others"
+    return f" of {f.n_effective:.0f} prompts, too few to say much about others"
 
 
 def _distance(shares: Sequence[Finding], q: Question, second: str) -> list[Finding]:

@@ -21,8 +21,8 @@ from audit.stats.proportions import wilson
 def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, Prompt]) -> list[Finding]:
     """Per attribute: the templates' share of the variance, and verdicts decided by one template.
 
-    Over baseline images of prompts that were made from templates; a template is the same words with
-    every subject. Empty where there are fewer than two templates.
+    Computed on baseline images of prompts made from templates; a template is the same wording for
+    every subject. Empty for fewer than two templates.
     """
     made = np.array([prompts[p].template for p in table.prompt], object)
     rows = table[(table.arm == BASELINE) & (made != "")].assign(
@@ -62,7 +62,7 @@ def _variance(part: pd.DataFrame, hits: np.ndarray, attribute: Attribute, value:
         share = UNKNOWN
     claim = Claim(
         Key("representation", BASELINE, ALL, attribute.name, "template", value),
-        f"part of the variance of {value} that is the template's doing",
+        f"share of the variance of {value} that is due to the template",
         f"all {part.subject.nunique()} subjects, {part.template.nunique()} templates", "share",
         "subjects", "variance components (Henderson's method 1); jackknife over subjects",
     )  # fmt: skip
@@ -73,10 +73,10 @@ def _variance(part: pd.DataFrame, hits: np.ndarray, attribute: Attribute, value:
         verdict="described" if known else "undecided",
         sentence=(
             f"Of the variance of {value} among images, "
-            f"{estimate(share.estimate, share.low, share.high)} is the template's doing, n = "
+            f"{estimate(share.estimate, share.low, share.high)} is due to the template, n = "
             f"{found.n}."
             if known
-            else f"How much of {value} is the template's doing is not known: {found.reason}."
+            else f"How much of {value} is due to the template is not known: {found.reason}."
         ),
     )
 
@@ -100,12 +100,13 @@ def _decided(
 def _fragile(
     changes: list[str], attribute: Attribute, value: str, part: pd.DataFrame
 ) -> Finding:  # fmt: skip
-    hang = [s for s in changes if s]
-    ci = wilson(len(hang), len(changes))
-    names = f" ({', '.join(hang[:5])}{', ...' if len(hang) > 5 else ''})" if hang else ""
+    fragile = [s for s in changes if s]
+    ci = wilson(len(fragile), len(changes))
+    more = ", ..." if len(fragile) > 5 else ""
+    names = f" ({', '.join(fragile[:5])}{more})" if fragile else ""
     claim = Claim(
         Key("representation", BASELINE, ALL, attribute.name, "one-template", value),
-        f"share of verdicts on {value} that hang on one template",
+        f"share of verdicts on {value} that depend on one template",
         f"all {len(changes)} subjects with a reference", "share", "subjects",
         "each template left out in turn, uncorrected shares; Wilson over subjects",
     )  # fmt: skip
@@ -115,7 +116,7 @@ def _fragile(
         Counts(len(changes), float(len(changes))),
         verdict="described",
         sentence=(
-            f"{len(hang)} of {len(changes)} verdicts on {value} change where one of "
+            f"{len(fragile)} of {len(changes)} verdicts on {value} change where one of "
             f"{part.template.nunique()} templates is left out{names}."
         ),
     )

@@ -67,7 +67,7 @@ NAMES: Mapping[str, str] = {
     "authenticity": "share of images outside their training image's own neighbourhood",
     "precision": "share of images inside the training images' neighbourhoods (precision)",
     "recall": "share of training images inside the generated images' neighbourhoods (recall)",
-    "density": "training neighbourhoods that an image lies in, over their size (density)",
+    "density": "training neighbourhoods that contain an image, over their size (density)",
     "coverage": "share of training images with a generated image nearby (coverage)",
     "memorized": "share of images more memorized than any held-out image",
     "alike": "difference of the held-out images from the training images (squared MMD)",

@@ -253,7 +253,7 @@ def edited(name: str, edits: Sequence[EditCosines], threshold: float, label: str
         _lines(axes, y, low, high, color=ACCENT, lw=2.0, zorder=3)
         _dot(axes, [r.median for r in edits], y, wording.text("chart.copies"))
         strangers = [r.null_max for r in edits]
-        _mark(axes, strangers, y, "x", wording.text("chart.strangers"))
+        _mark(axes, strangers, y, "x", wording.text("chart.others"))
         _guides(axes, y)
         if math.isfinite(threshold):
             axes.axvline(threshold, color=INK, lw=0.9, ls=(0, (1, 2)), label=label)

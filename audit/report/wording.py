@@ -98,7 +98,7 @@ def as_number(x: object) -> float:
 
 
 def repeats(n: Any) -> str:
-    """How often the training set contains an image: `held once`, `held 16 times`, or a dash."""
+    """How often the training set contains an image, such as `16 times in training`, or a dash."""
     times = as_number(n)
     if not math.isfinite(times):
         return DASH

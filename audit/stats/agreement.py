@@ -102,7 +102,7 @@ def _limits(
     """
     size = int(place.max()) + 1
     if size < 2:
-        return math.nan, math.nan, "a single cluster says nothing of the spread between them"
+        return math.nan, math.nan, "a single cluster says nothing about the spread between them"
     seen, expected = measure(tables, np.ones(len(place)))
     if seen < 1e-12:
         return 1 - (1 - wilson(size, size, how.level).low) / expected, 1.0, ""

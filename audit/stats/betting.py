@@ -40,7 +40,7 @@ class Betting:
 
     def __post_init__(self) -> None:
         if not (0 < self.level < 1 and 0 < self.cap < 1 and 0 < self.precision < 0.5):
-            raise ValueError("Level and cap must lie inside 0..1, the precision inside 0..1/2.")
+            raise ValueError("Level and cap must be inside 0..1, the precision inside 0..1/2.")
         if self.candidates < 2 or self.bets not in ("tuned", "plug-in"):
             raise ValueError("There are `tuned` and `plug-in` bets on at least two candidates.")
 
@@ -92,7 +92,7 @@ class MeanSequence:
         """
         x = np.asarray(values, float)
         if not ((x >= 0) & (x <= 1)).all():
-            raise ValueError("Values must lie in 0..1; missing ones must be left out and counted.")
+            raise ValueError("Values must be in 0..1; missing ones must be left out and counted.")
         state = self
         for start in range(0, len(x), BLOCK):
             state = state._block(x[start : start + BLOCK])

@@ -62,7 +62,7 @@ def _moments(values: np.ndarray, levels: list[np.ndarray]) -> np.ndarray:
     """Variances float[k + 1] of k factors and the rest; NaN where they cannot be separated."""
     n = len(values)
     factors = [*(np.unique(f, return_inverse=True)[1] for f in levels), np.arange(n)]
-    centred = values - values.mean()  # so that sums of squares are about the mean
+    centred = values - values.mean()  # makes sums of squares be about the mean
     whole = np.zeros(n, int)
     squares = [float((np.bincount(f, centred) ** 2 / np.bincount(f)).sum()) for f in factors]
     base = np.array([_overlap(whole, g) for g in factors])

@@ -16,8 +16,8 @@ from audit.stats.neighbours import Lists, check
 from audit.stats.whole_set import CELL, z_of_u
 
 SHRINKAGE = (
-    "A generator that draws nearer to the middle than real images lie scores like one that copies; "
-    "only what it scores with the labels permuted or swapped tells them apart."
+    "A generator whose images are closer to the average than real ones scores like one that "
+    "copies; only its score with the labels permuted or swapped tells them apart."
 )
 """Caveat to print with every whole-set score."""
 

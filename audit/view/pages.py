@@ -72,7 +72,7 @@ def gone(opened: Opened, id: str) -> str:
     try:
         opened.source.stamp(id)
     except (pixels.Unreadable, KeyError):
-        return "no picture"
+        return "no image"
     return ""
 
 

@@ -37,7 +37,7 @@ class Item:
 
 
 def quota(shares: tuple[float, ...], n: int) -> list[int]:
-    """Whole counts that sum to `n` and lie within one of `n * shares` (largest remainder)."""
+    """Whole counts that sum to `n` and are within one of `n * shares` (largest remainder)."""
     exact = np.asarray(shares) / sum(shares) * n
     counts = np.floor(exact).astype(int)
     for i in np.argsort(counts - exact, kind="stable")[: n - counts.sum()]:

@@ -1,4 +1,4 @@
-"""The renderer: a `Scene` names everything that is in a picture; `render` draws it.
+"""The renderer: a `Scene` names everything that is in an image; `render` draws it.
 
 All chance is in `draw_scene`: one seed gives image, labels, mask and caption, and a test or a user
 can change one thing in a scene and nothing else.
@@ -42,7 +42,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything in one picture. `sprite` is None where nobody is there."""
+    """Everything in one image. `sprite` is None for an image without a person."""
 
     sprite: Sprite | None
     size: int
@@ -76,7 +76,7 @@ def _shapes(rng: np.random.Generator, pattern: str, base: str) -> tuple[Shape, .
 
 
 def draw_scene(rng: np.random.Generator, sprite: Sprite | None) -> Scene:
-    """A random scene around a given person (or nobody)."""
+    """A random scene around a given person, or without one."""
     size = int(rng.integers(42, 59))
     left = int(rng.integers(0, SIDE - size + 1))
     top = int(rng.integers(0, SIDE - size + 1))

@@ -81,7 +81,7 @@ REPEATS = (1, 4, 16, 64)
 PLANTED_PER_LEVEL = 16
 """16 distinct images at each level of `REPEATS`: 64 images that fill 1,360 places."""
 EMPTY_SHARE = 0.05
-"""Share of the unplanted images that show a background and nobody."""
+"""Share of the unplanted images that show a background without a person."""
 
 P_STATED_GENDER = 0.60
 P_STATED_TONE = 0.30

@@ -26,7 +26,7 @@ def parameters(verb: str) -> dict[str, object]:
 
 
 def test_every_field_is_an_option_of_run() -> None:
-    """But for the labels, which are `score`'s, and the command, which nobody types."""
+    """Except the labels, which belong to `score`, and the command, which is not typed."""
     names, mine = parameters("run"), declared(Options)
     assert {f.name for f in fields(Options)} - set(mine) == {"command"}
     for option in mine.values():

@@ -47,7 +47,7 @@ def forms(root: Path) -> dict[str, Path]:
     "form", ["folder", "WebDataset", "one tar", "Parquet", "one table", "dataset on disk"]
 )
 def test_every_form_gives_the_same_images(form: str, tmp_path: Path) -> None:
-    """Pictures, captions and order agree, and each picture can be had again by its id."""
+    """Pictures, captions and order agree, and each image can be read again by its id."""
     path = forms(tmp_path)[form]
     found = items(path)
     assert [i.entry.caption for i in found] == [f"caption {i}" for i in range(11)]
@@ -169,7 +169,7 @@ def test_no_name_leaves_its_folder(tmp_path: Path) -> None:
 
 
 def test_paths_in_a_table_are_read_below_it(tmp_path: Path) -> None:
-    """A Parquet of paths beside a folder of pictures."""
+    """A Parquet file of paths next to a folder of images."""
     made.folder(tmp_path / "p", SOME[:3])
     table = pa.table({"file_name": [f"p/{i:03d}.png" for i in range(3)], "text": list("abc")})
     parquet.write_table(table, tmp_path / "x.parquet")
@@ -215,7 +215,7 @@ def test_captions_come_from_a_table_where_there_is_one(tmp_path: Path) -> None:
         (lambda p: (p.mkdir(), (p / "state.json").write_text("{}")), "saved dataset"),
     ],
 )
-def test_what_is_no_training_set_is_one_sentence(make, said: str, tmp_path: Path) -> None:
+def test_anything_else_is_refused_in_one_sentence(make, said: str, tmp_path: Path) -> None:
     """Nothing, a text file, an empty folder, and halves of known forms."""
     make(tmp_path / "x")
     with pytest.raises(UserError, match=said):

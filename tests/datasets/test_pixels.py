@@ -1,4 +1,4 @@
-"""Strangers' pictures: capped, checked, never a crash."""
+"""Untrusted images: capped, checked, never a crash."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_png_is_lossless_and_without_metadata() -> None:
     assert pixels.png(picture) == pixels.png(picture.copy())
 
 
-def test_transparency_lies_on_white() -> None:
+def test_transparency_becomes_white() -> None:
     """An invisible pixel is white, whatever colour it hides."""
     buffer = io.BytesIO()
     Image.new("RGBA", (2, 2), (255, 0, 0, 0)).save(buffer, "PNG")

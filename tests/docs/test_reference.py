@@ -65,7 +65,7 @@ NAMED = {
 
 @pytest.mark.parametrize("page", sorted(NAMED))
 def test_everything_that_can_be_named_has_its_section_with_a_description(page: str) -> None:
-    """One section each, and at least one sentence in it that is no table, code or link."""
+    """One section each, and at least one sentence in it outside of tables, code and links."""
     there = sections(page)
     assert set(there) == NAMED[page]
     for name, text in there.items():
@@ -96,7 +96,7 @@ def test_every_option_of_a_mitigation_is_in_its_table() -> None:
 
 @pytest.mark.parametrize("name", sorted(registry.MITIGATIONS))
 def test_the_example_of_a_mitigation_can_be_given(name: str) -> None:
-    """What stands on the page parses to that method; words in capitals are for the reader."""
+    """The example on the page parses to that method; words in capitals are for the reader."""
     spec = mitigations.example(name)
     assert bool(spec) == bool(METHODS[name].first_option)
     if not spec:

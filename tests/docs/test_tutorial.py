@@ -1,4 +1,4 @@
-"""The tutorial does what it says: every block runs, in one folder, and prints what stands there."""
+"""The tutorial does what it says: every block runs, in one folder, and prints what is shown."""
 
 from __future__ import annotations
 

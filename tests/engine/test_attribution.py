@@ -105,12 +105,12 @@ def test_carried_gradients_are_what_finite_differences_say(double: Model, seed: 
     assert float((found * u).sum()) == pytest.approx(wanted, rel=2e-3)
     scores = attribute(double, TEXT, settings(), (seed,), 2)
     assert scores.by == "words"
-    if double.name == "sd2":  # its first step is left out, so that this step is all there is
+    if double.name == "sd2":  # its first step is left out, which leaves only this one
         np.testing.assert_allclose(scores.scores, found[0].norm(dim=-1).numpy(), rtol=1e-6)
 
 
 def test_titles_come_first_in_the_embedded_world() -> None:
-    """Each repeated picture hangs on its title: that word has the highest score of its caption."""
+    """Each repeated image depends on its title: that word has the highest score of its caption."""
     model = load(find(str(embedded())), Loading(dtype="float32", device="cpu"))
     items = [i for i in planted() if i.repeats == 64]
     picks = np.random.default_rng(0).choice(len(items), 4, replace=False)
@@ -166,7 +166,7 @@ def test_only_pure_noise_gives_nan_with_a_reason(double: Model) -> None:
     assert (found.top() == []) == none
 
 
-def test_tokens_stand_where_the_encoders_put_them(double: Model) -> None:
+def test_tokens_are_where_the_encoders_put_them(double: Model) -> None:
     """Words, begin, end and padding are told apart, and fill the rows exactly."""
     rows = Probe(double, settings()).states([TEXT])["prompt_embeds"].shape[1]
     found = tokens(double, TEXT, rows)

@@ -85,7 +85,7 @@ def test_it_is_diffusers_semantic_guidance(
 ) -> None:
     """Equal noise, texts and parameters change latents equally, with several schedulers.
 
-    Random weights hardly read the text, so that only float64 shows the change well.
+    Random weights hardly read the text, so only float64 shows the change well.
     """
     it = model(name, root, torch.float64)
     own = it.pipeline

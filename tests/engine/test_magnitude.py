@@ -50,7 +50,7 @@ def settings(**changes: Any) -> Settings:
 
 
 def stub(probe: Probe, c: torch.Tensor) -> Callable[..., tuple[torch.Tensor]]:
-    """A denoiser that says u without a text and u + c with one, in eighths, so that it is exact."""
+    """A denoiser that says u without a text and u + c with one, in eighths, which is exact."""
     empty = probe.nothing(1)["prompt_embeds"]
 
     def forward(sample: torch.Tensor, *_: Any, **given: Any) -> tuple[torch.Tensor]:
@@ -204,7 +204,7 @@ def test_pure_noise_is_missing_with_a_reason(models: dict[str, Model]) -> None:
         assert math.isnan(alone.score[0])
 
 
-def test_what_cannot_be_asked_is_said(models: dict[str, Model]) -> None:
+def test_unsupported_requests_are_refused(models: dict[str, Model]) -> None:
     """Nothing to do is an error of the program; an unknown architecture one sentence."""
     with pytest.raises(ValueError, match="at least one step"):
         magnitude(models["sd1"], TEXTS, settings(), (0,), 0)

@@ -156,7 +156,7 @@ def test_a_negative_prompt_is_used_or_refused(loaded: dict[str, Model]) -> None:
 
 
 def test_an_arm_may_change_guidance_and_the_negative_prompt(loaded: dict[str, Model]) -> None:
-    """Each sample is drawn under its own arm's settings, whoever else is in the plan."""
+    """Each sample is drawn under its own arm's settings, whatever else is in the plan."""
     model = loaded["sdxl"]
     changes: list[dict[str, Any]] = [
         {},

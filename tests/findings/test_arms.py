@@ -136,7 +136,7 @@ def test_an_arm_must_do_better_than_its_placebo(
 def test_a_harm_is_asked_beyond_the_placebo_as_a_gain_is(
     placebo: tuple[float, float] | None, wanted: str
 ) -> None:
-    """What any longer prompt makes worse as well is no harm of these words."""
+    """What any longer prompt also makes worse is not a harm of these words."""
     found = [distance("a", 0.15, 0.3), FREE]
     found += [distance("p", *placebo)] if placebo else []
     assert judged(found, arm("a"), arm("p", "placebo"))["a"] == wanted
@@ -144,7 +144,7 @@ def test_a_harm_is_asked_beyond_the_placebo_as_a_gain_is(
 
 @pytest.mark.parametrize("low", [-0.3, -0.02, 0.1])
 def test_a_placebo_is_described_whatever_it_does(low: float) -> None:
-    """Nothing is beside a placebo, so that neither a gain nor a harm is its words'."""
+    """A placebo has no placebo of its own, so neither a gain nor a harm is due to its words."""
     found = [distance("p", low, low + 0.1), alignment("p", -0.3, -0.2)]
     assert judged(found, arm("p", "placebo")) == {"p": "described"}
     both = Mitigation("p", "stack", {}, parts=(arm("x", "placebo"), arm("y", "guidance")))
@@ -272,7 +272,7 @@ def gaps(rng: np.random.Generator, shares: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("subjects", [3, 5, 10, 20])
 def test_an_arm_that_does_nothing_seldom_works_or_harms(subjects: int) -> None:
-    """Each of the two in at most 2.5 % of 400 runs, beside a placebo and alone."""
+    """Each of the two in at most 2.5 % of 400 runs, with a placebo and alone."""
     rng, runs = np.random.default_rng(subjects), 400
     words: dict[str, list[str]] = {"alone": [], "beside": []}
     for _ in range(runs):

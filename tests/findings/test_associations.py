@@ -45,7 +45,7 @@ def test_a_planted_association_is_found_and_chance_is_not() -> None:
     assert "ys is drawn nearer to woman, and xs to man" in turned.sentence
 
 
-def test_many_images_of_few_prompts_are_no_evidence() -> None:
+def test_many_images_of_few_prompts_are_not_enough() -> None:
     """Three prompts a side cannot reach p = .05 by an exact two-sided test, however many images."""
     found = associations.findings(scores(2, 9.0, prompts=3, images=400), [DECLARED], 0)[0]
     assert found.p == pytest.approx(2 / 20)

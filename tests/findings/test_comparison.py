@@ -117,7 +117,7 @@ def test_few_pairs_do_not_speak_for_many_images() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_run_beside_itself_does_not_change(seed: int) -> None:
+def test_a_run_compared_with_itself_does_not_change(seed: int) -> None:
     """Every change is 0, nothing is above or below, and with enough images it is equivalent."""
     rng = np.random.default_rng(seed)
     a = table(rng, {s: rng.random((60, 4)) < 0.5 for s in ("x", "y")})
@@ -174,7 +174,7 @@ def test_planted_changes_are_covered_through_the_readers_errors(paired: bool) ->
     assert np.mean(naive) < -0.05
 
 
-def test_images_of_one_prompt_are_no_independent_pairs() -> None:
+def test_images_of_one_prompt_are_not_independent_pairs() -> None:
     """Ten identical images of each of eight prompts count as eight: the interval is as wide."""
     rng = np.random.default_rng(9)
     zero = np.zeros((8, 10), bool)

@@ -43,7 +43,7 @@ def claims(table: pd.DataFrame, n: int, seed: int = 0) -> dict[str, Finding]:
 
 
 @pytest.mark.parametrize("keep", [0.1, 0.5])
-def test_planted_removals_lie_in_their_intervals(keep: float) -> None:
+def test_intervals_contain_planted_removals(keep: float) -> None:
     """The share that is removed, in at least 88 of 100 draws; and copies become fewer."""
     held, fewer = 0, 0
     for seed in range(100):

@@ -88,7 +88,7 @@ def test_a_planted_dependence_is_seen_and_none_is_not(seed: int) -> None:
     assert "is not shown to depend" in next(f for f in flat if f.verdict != "found").sentence
 
 
-def test_two_scales_are_no_row_of_doses() -> None:
+def test_two_scales_are_too_few_doses() -> None:
     """No findings for two scales, for arms without captions, or without the run's own scale."""
     table = matches({"low": 0.2, BASELINE: 0.5, "high": 0.8}, 0)
     assert by_id(table[table.arm != "low"]) == {}

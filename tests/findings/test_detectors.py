@@ -44,7 +44,7 @@ def test_the_area_is_scikit_learns(seed: int) -> None:
     assert f.reasons == ({"no score": seed} if seed else {})
 
 
-def test_captions_that_stand_out_are_called_and_others_are_not() -> None:
+def test_captions_that_stand_out_are_flagged_and_others_are_not() -> None:
     """Captions far away are all flagged; in new draws without a difference hardly any."""
     found, _ = simulated(1, 8.0)
     assert found["magnitude/called/repeats=64"].estimate == 1
@@ -78,7 +78,7 @@ def test_too_little_is_undecided_with_its_reason(n: int, m: int, gone: int) -> N
     assert "nan" not in " ".join(f.sentence for f in found.values())
 
 
-def test_nothing_asked_says_nothing() -> None:
+def test_without_captions_there_are_no_findings() -> None:
     """An empty table has no findings."""
     _, table = simulated(0, 1.0)
     assert findings(table.iloc[:0], {}, 0) == []

@@ -112,7 +112,7 @@ def test_without_a_reference_that_knows_majorities_there_is_one_line() -> None:
     assert set(found) == {f"{a}/dose-guidance/all" for a in ("none", "g1", "g6", "g9")}
 
 
-def test_one_dose_is_no_chart() -> None:
+def test_one_dose_has_no_chart() -> None:
     """An arm alone, arms of other prompts, or an attribute of many classes make no claim."""
     table = drawn(0, sharper)
     assert doses.findings(table, ARMS[:1], CONTEXT, {}) == []

@@ -245,9 +245,9 @@ def test_a_subject_with_few_prompts_is_said_to_have_few() -> None:
     asks = Question("x", {"gender": {"cook": 0.5}}, context({"cook": 0.5}), {})
     f = by_id(targets.findings(data, asks))["mitigation/x/cook/gender"]
     assert f.p == 0.5
-    assert f.sentence.endswith("n = 80 pairs of 2 prompts, too few to say much of others.")
+    assert f.sentence.endswith("n = 80 pairs of 2 prompts, too few to say much about others.")
     alone = by_id(targets.findings(data.assign(prompt="cook"), asks))["mitigation/x/cook/gender"]
-    plain = alone.sentence.endswith("n = 80 pairs of one prompt, which says nothing of others.")
+    plain = alone.sentence.endswith("n = 80 pairs of one prompt, which says nothing about others.")
     assert plain
     assert alone.p < 0.001
     women = [(data[data.arm == a].value == "woman").to_numpy() for a in ("none", "x")]

@@ -84,7 +84,7 @@ def test_errors_of_the_classifier_are_corrected_here_too() -> None:
     assert f.naive < 0.95
 
 
-def test_people_whom_nobody_asked_for_are_counted() -> None:
+def test_unrequested_people_are_counted() -> None:
     """Images of an empty chair: the share with a person on it, missing images left out."""
     data = table({}, 100, people=0.3)
     gone = data.index[data.prompt == "o"][:10]

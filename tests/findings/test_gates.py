@@ -73,7 +73,7 @@ def test_a_gate_is_read_from_its_text(text: str, selector: str, op: str, bound: 
 @pytest.mark.parametrize(
     "text", ["", "x", "x <=", "<= 1", "x = 1", "x == 1", "x <= one", "x <= nan", "x <= 1e999"]
 )
-def test_what_is_no_gate_is_one_sentence(text: str) -> None:
+def test_an_invalid_gate_is_refused_in_one_sentence(text: str) -> None:
     """Half a gate, another operator, and an invalid number are refused."""
     with pytest.raises(UserError, match=r"gate|finite"):
         conditions.parse(text)
@@ -351,7 +351,7 @@ def test_junit_is_what_pytest_writes(tmp_path: Path) -> None:
     assert failure is not None
     assert "images would decide" in str(skipped.get("message"))
     assert skipped.text == "</skipped>\ufffd & so on"
-    assert "none of the interval" in str(failure.get("message"))
+    assert "no part of the interval" in str(failure.get("message"))
 
 
 def test_json_holds_every_check_and_is_strict() -> None:

@@ -43,8 +43,8 @@ def made(
 def both(seed: int, shift: tuple[float, float, float]) -> tuple[Finding, Finding]:
     """The two claims on a simulated table."""
     table, prompts, context = made(seed, shift)
-    variance, hang = templates.findings(table, context, prompts)
-    return variance, hang
+    variance, fragile = templates.findings(table, context, prompts)
+    return variance, fragile
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -55,7 +55,7 @@ def test_a_template_that_moves_shares_is_seen(seed: int) -> None:
     assert moved.estimate > 0.15
     assert moved.low <= moved.estimate <= moved.high
     assert still.estimate < 0.03
-    assert "is the template's doing, n = " in moved.sentence
+    assert "is due to the template, n = " in moved.sentence
 
 
 def test_verdicts_that_hang_on_one_template_are_counted_and_named() -> None:

@@ -92,7 +92,7 @@ def test_without_copies_little_is_found(scale: float, monkeypatch: pytest.Monkey
     assert (np.mean(scores) < -1.645) == (scale < 1)
 
 
-def test_too_little_says_nothing() -> None:
+def test_too_few_images_are_undecided() -> None:
     """Fewer than 50 of a kind: undecided, NaN, with the reason and what is needed."""
     train, held, gen = draw(0)
     for sets in ((train[:49], held, gen), (train, held[:0], gen), (train, held, gen[:10])):

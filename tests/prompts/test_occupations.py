@@ -67,7 +67,7 @@ def test_every_noun_has_the_share_that_was_published() -> None:
 
 
 def test_the_later_year_is_the_same_mapping() -> None:
-    """2025 has the same nouns, rows and notes, and lies as far from 2022 as its source does.
+    """2025 has the same nouns, rows and notes, and is as far from 2022 as its source is.
 
     The mean change over these rows was 3.0 points in a separate transcription of 91 of them, the
     largest 15.2, for chemists.
@@ -98,7 +98,7 @@ def test_what_a_noun_leaves_open_is_marked(year: str) -> None:
 
 
 def test_no_two_nouns_share_a_row() -> None:
-    """Each noun has a row of its own, so that no share is counted twice."""
+    """Each noun has a row of its own, so no share is counted twice."""
     titles = [title(r) for r in women("2022").values()]
     assert len(titles) == len(set(titles))
 

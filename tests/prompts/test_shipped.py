@@ -66,7 +66,7 @@ def test_list_shows_every_suite_with_its_title() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_prompts_are_clean(name: str) -> None:
-    """Ids and texts are unique, no brace is left, and no space is doubled or hangs at an end."""
+    """Ids and texts are unique, no brace is left, and no space is doubled or at an end."""
     suite = suites.read_suite(name)
     assert suite.name == name
     for what in (Counter(p.id for p in suite.prompts), Counter(p.text for p in suite.prompts)):
@@ -81,7 +81,7 @@ def test_prompts_are_clean(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in WORLDS])
 def test_articles_agree_with_what_follows(name: str) -> None:
-    """`an` stands before a vowel letter and `a` before a consonant, but for sounds like `you`."""
+    """`an` is before a vowel letter and `a` before a consonant, but for sounds like `you`."""
     sounds = {"united": "a", "university": "a", "honest": "an"}
     for p in suites.read_suite(name).prompts:
         for article, word in re.findall(r"\b(an?) ([\w'-]+)", p.text):
@@ -100,7 +100,7 @@ def test_suites_about_people_have_a_person_gate(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in WORLDS])
 def test_classes_are_read_by_ensembles_of_their_own(name: str) -> None:
-    """At least three texts stand for each class, none of them for two, and some may abstain."""
+    """At least three texts describe each class, none of them for two, and some may abstain."""
     for attribute in suites.read_suite(name).attributes:
         used = Counter(t for texts in attribute.texts.values() for t in texts)
         assert max(used.values()) == 1, attribute.name
@@ -168,7 +168,7 @@ def test_stated_attributes_are_left_alone_by_the_shipped_rewriters() -> None:
         assert all(stated(p, a) for a in p.states), p.text
 
 
-def test_objects_are_about_nobody() -> None:
+def test_objects_ask_for_no_person() -> None:
     """No text names a person or its own kind of thing, and the shipped rewriters leave it alone."""
     suite = suites.read_suite("objects")
     assert suite.person_texts == ()

@@ -41,7 +41,7 @@ ERRORS = {
 
 @dataclass(frozen=True)
 class Size:
-    """How large the run is, and what strangers wrote in it."""
+    """The size of the run, and untrusted text in it."""
 
     subjects: tuple[str, ...] = ("technologist", "nurse", "judge", "cook", "singer", "builder")
     seeds: int = 8

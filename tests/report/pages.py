@@ -53,7 +53,7 @@ def run_page(hostile: str = "") -> str:
 
 
 def compare_page(hostile: str = "") -> str:
-    """The page of a comparison, whose names and notes come from strangers."""
+    """The page of a comparison, whose names and notes are untrusted."""
     with TemporaryDirectory() as place:
         first = comparing.read(write(Path(place) / "a", Plan(seed=3)), "A")
         other = Plan("two", {"nurse": 0.3, "cook": 0.5}, seed=4)
@@ -67,7 +67,7 @@ def compare_page(hostile: str = "") -> str:
 
 
 def search_page(hostile: str = "") -> str:
-    """The page of a search: a copy with a part that was framed, and a picture that is none."""
+    """The page of a search: a copy with a part that was framed, and an image that is not a copy."""
     box = [0.1, 0.2, 0.6, 0.9]
     rows = [
         ("a.png" + hostile, 1, 0.98, 0.003, 0.001, 0.02, 0.006, "copy", "t1" + hostile,
@@ -82,7 +82,7 @@ def search_page(hostile: str = "") -> str:
 
 
 def labels_page(hostile: str = "") -> str:
-    """The page beside a labelling sheet."""
+    """The page that goes with a labelling sheet."""
     rows = pd.DataFrame({"sample": list("abcd"), "attribute": ["gender" + hostile] * 4})
     classes = {"gender" + hostile: ["woman" + hostile, "man"]}
     return labels.labelling_page(rows, classes, ["uncertain"], picture, "run" + hostile)

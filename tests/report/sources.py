@@ -47,7 +47,7 @@ WORDS = frozenset({"subject", "quantity", "what", "prompts", "arm", "method", "v
 
 @dataclass
 class Node:
-    """An element with its attributes, its children in order, and where it hangs."""
+    """An element with its attributes, its children in order, and its parent."""
 
     tag: str
     attributes: dict[str, str]
@@ -221,7 +221,7 @@ def _claim(node: Node, by_id: dict[str, Finding], id: str, out: Checked) -> None
     wanted += [(n, False, [f.missing]) for n in re.findall(r"(\d+) missing", text)]
     wanted += [(p, False, [f.p]) for p in re.findall(r"\bp = ([\d.]+\d)", text)]
     wanted += [(q, False, [f.q]) for q in re.findall(r"adjusted ([\d.]+\d)", text)]
-    noise = re.search(r"share ([\d.]+) bits; ([\d.]+) would be noise", text)
+    noise = re.search(r"share ([\d.]+) bits; noise alone gives ([\d.]+\d)", text)
     wanted += [(x, False, [v]) for x, v in zip(
         noise.groups() if noise else (), (f.estimate, f.floor), strict=False)]  # fmt: skip
     for limit in re.findall(r"\bp < ([\d.]+\d)", text):
@@ -231,7 +231,7 @@ def _claim(node: Node, by_id: dict[str, Finding], id: str, out: Checked) -> None
     for shown, percent, known in wanted:
         out.numbers += 1
         if not any(rounds_to(shown, percent, v) for v in known):
-            out.faults.append(f"{id}: {shown} in {text!r} is none of {list(known)}")
+            out.faults.append(f"{id}: {shown} in {text!r} is not in {list(known)}")
 
 
 def _charts(top: Node, findings: Sequence[Finding], out: Checked) -> None:
@@ -248,7 +248,7 @@ def _charts(top: Node, findings: Sequence[Finding], out: Checked) -> None:
 
 def _same(where: str, f: Finding) -> bool:
     """Whether a chart's label is of a finding: its subject, or the level of repetition."""
-    level = re.search(r"held (once|\d+ times)", where)
+    level = re.search(r"\b(once|\d+ times)\b", where)
     if level:
         times = 1 if level[1] == "once" else int(level[1].split()[0])
         return f"repeats={times}" in f.id

@@ -135,7 +135,7 @@ def holds(tab: browser.Tab) -> None:
 
 @pytest.mark.parametrize("kind", pages.KINDS)
 @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
-def test_strangers_text_stays_text(
+def test_untrusted_text_stays_text(
     hostile: str, kind: str, chromium: browser.Browser, tmp_path: Path
 ) -> None:
     """Whatever prompts, captions, subjects and names hold: it is shown, and it does nothing."""
@@ -178,7 +178,7 @@ def numerous(prompts: int) -> Evidence:
 
 @pytest.mark.parametrize("prompts", [0, 1, 5000])
 def test_however_many_prompts(prompts: int, chromium: browser.Browser, tmp_path: Path) -> None:
-    """None, one and thousands: the page stands, fits the window, and stays small."""
+    """None, one and thousands: the page is complete, fits the window, and stays small."""
     if prompts:
         one = numerous(prompts)
     else:
@@ -206,7 +206,7 @@ def test_many_arms_fit(chromium: browser.Browser, tmp_path: Path) -> None:
     suite = replace(one.suite, mitigations=tuple(replace(first, name=a) for a in arms))
     text = page.page(replace(one, findings=found, suite=suite))
     assert len(text.encode()) < 2_000_000
-    assert "findings are left out of this page" in text
+    assert "findings are left out of this report" in text
     assert all(f">{a}</bdi></h3>" in text for a in arms)
     holds(opened(chromium, text, tmp_path))
 

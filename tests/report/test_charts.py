@@ -1,4 +1,4 @@
-"""Charts: where marks stand is what they mean, text is text, nothing leaks into the page."""
+"""Charts: marks are where their numbers are, text is text, nothing leaks into the page."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def ticks(svg: str) -> dict[float, float]:
     }
 
 
-def test_marks_stand_where_their_numbers_are() -> None:
+def test_marks_are_where_their_numbers_are() -> None:
     """Filled dots at the estimates, hollow ones at the naive shares, read from the axis."""
     svg = charts.dots("c", "share", ROWS)
     axis = ticks(svg)

@@ -1,4 +1,4 @@
-"""Copies by guidance on the page: every claim in a table, a chart beside it, nothing without."""
+"""Copies by guidance on the page: every claim in a table, with a chart; nothing without doses."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_chart_has_a_mark_for_each_scale(lab: Evidence) -> None:
     assert len(made["found"]) == 16
     words = re.sub(r"<[^>]+>", " ", made["chart"])
     assert "all captions" in words
-    assert "held 64 times" in words
+    assert "64 times in training" in words
 
 
 def test_without_doses_there_is_nothing() -> None:

@@ -65,8 +65,8 @@ def test_a_folder_gives_the_page_of_its_evidence(one: Evidence, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_the_verb_writes_it_anew(one: Evidence, tmp_path: Path) -> None:
-    """Numbers only or blurred, over the run's page or beside it; findings stay as they are."""
+def test_the_verb_writes_it_again(one: Evidence, tmp_path: Path) -> None:
+    """Numbers only or blurred, over the run's report or next to it; findings stay as they are."""
     folder = written(one, tmp_path / "run")
     before = (folder.path / "findings.json").read_bytes()
 
@@ -133,7 +133,7 @@ def test_labels_alone_have_no_frames_for_pictures(one: Evidence, tmp_path: Path)
     assert 'class="none"' not in text
 
 
-def test_what_is_no_finished_run_is_said(one: Evidence, tmp_path: Path) -> None:
+def test_an_unfinished_run_is_refused(one: Evidence, tmp_path: Path) -> None:
     """An empty folder, one that an earlier version left, and one whose file is torn."""
     with pytest.raises(UserError, match="contains no finished run"):
         from_folder.render(RunFolder(tmp_path / "none"), one.image, None)
@@ -150,6 +150,6 @@ def test_no_table_at_all(one: Evidence, tmp_path: Path) -> None:
     """A run without a training set leaves an empty table, which comes back as none."""
     bare = replace(one, matches=pd.DataFrame())
     folder = written(bare, tmp_path / "run")
-    assert "asked nothing about copies" not in from_folder.render(
-        folder, one.image, None
-    ).read_text("utf-8")  # its findings of copies stand
+    assert "says nothing about copies" not in from_folder.render(folder, one.image, None).read_text(
+        "utf-8"
+    )  # its findings of copies are still shown

@@ -80,6 +80,6 @@ def _tags(top: Node) -> set[str]:
     ["<p><ul><li>x</ul></p>", "<table><p>x</p></table>", "<b>x", "&nosuch;", "<a b b>x</a>"],
 )
 def test_faults_are_found(fault: str) -> None:
-    """What a browser would mend in silence is an error here."""
+    """What a browser would silently repair is an error here."""
     with pytest.raises(ParseError):
         strict(pages.labels_page().replace("</main>", fault + "</main>"))

@@ -24,18 +24,18 @@ ELSEWHERE = ("How many of", "Cosine of edited copies", "Missing data", "The two 
 
 
 def clean(made: sources.Checked) -> None:
-    """No number without a source, and no table that nobody checks."""
+    """No number without a source, and no unchecked table."""
     assert made.faults == []
     assert all(t.startswith(ELSEWHERE) for t in made.other_tables)
 
 
 def due(findings: Sequence[Finding]) -> set[str]:
-    """What a page must show: all but the shares under a rewrite, which its effects stand for."""
+    """What a page must show: all but the shares under a rewrite, which its effects cover."""
     return {f.id for f in findings if f.section != "representation" or f.arm == BASELINE}
 
 
 def test_the_example_is_its_findings() -> None:
-    """The page of a real run: each estimate, interval, n and p stands rounded in findings.json."""
+    """The report of a real run: every estimate, interval, n and p is in findings.json, rounded."""
     findings = from_json((EXAMPLE / "findings.json").read_text("utf-8"))
     made = sources.check((EXAMPLE / "report.html").read_text("utf-8"), findings)
     clean(made)

@@ -1,4 +1,4 @@
-"""The page: numbers are the findings', the network is not asked, strangers' text is inert."""
+"""The report: numbers are the findings', no requests are made, untrusted text is inert."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def text(full: Evidence) -> str:
 
 @pytest.mark.slow
 def test_the_same_evidence_is_the_same_bytes(full: Evidence, text: str) -> None:
-    """No clock, no hash seed, no order of sets, whoever made the evidence anew."""
+    """No clock, no hash seed, no order of sets, even for evidence that is made again."""
     assert page.page(full) == text
     assert page.page(evidence.__wrapped__(USUAL)) == text
 
@@ -191,7 +191,7 @@ def test_every_row_of_shares_is_its_finding(full: Evidence, text: str) -> None:
         assert close(numbers(row[6]), [f.low, f.high], 100)
         if f.missing:
             assert close(numbers(row[7]), [f.worst_low, f.worst_high], 100)
-        del row[7]  # some image of this page has no label, so that worst cases have a column
+        del row[7]  # some image has no label, so worst cases have a column
         targets = [f.references[r.name] for r in full.suite.references if r.name in f.references]
         shown = [n for c in row[7 : 7 + len(targets)] for n in numbers(c)]
         assert close(shown, targets, 100)
@@ -204,7 +204,7 @@ def test_every_row_of_shares_is_its_finding(full: Evidence, text: str) -> None:
 
 
 @pytest.mark.parametrize("section", ["replication", "mitigation", "quality"])
-def test_every_other_finding_stands_in_a_table(full: Evidence, text: str, section: str) -> None:
+def test_every_other_finding_is_in_a_table(full: Evidence, text: str, section: str) -> None:
     """Estimate and interval of each finding, in its own unit, with its n."""
     rows = dict(cells(text))
     for f in (f for f in full.findings if f.section == section):
@@ -283,7 +283,7 @@ def test_pictures_and_charts_have_words_and_tables(full: Evidence, text: str) ->
     assert len(re.findall(r'role="region" aria-label="[^"]+"', text)) == reader.tags.count("table")
 
 
-def test_copies_stand_beside_their_training_image(full: Evidence, text: str) -> None:
+def test_copies_are_next_to_their_training_image(full: Evidence, text: str) -> None:
     """Every copy is shown or counted, nearest first, with caption and repeats."""
     flagged = full.matches[full.matches["copy"]]
     assert len(flagged) > 5
@@ -292,7 +292,7 @@ def test_copies_stand_beside_their_training_image(full: Evidence, text: str) -> 
     shown = scores[: len(scores) - copies.NEAR]
     assert shown == sorted(shown, reverse=True)
     assert shown == sorted(flagged.score.round(3), reverse=True)[: len(shown)]
-    assert f"{len(flagged)} images were called copies" in body
+    assert f"{len(flagged)} images were flagged as copies" in body
 
 
 def test_more_copies_than_the_cap_are_counted(full: Evidence) -> None:
@@ -303,15 +303,15 @@ def test_more_copies_than_the_cap_are_counted(full: Evidence) -> None:
     flagged = int(many["copy"].sum())
     trains = many[many["copy"]].train.nunique()
     words = f"{copies.PAIRS} are shown, sorted by cosine, the nearest copy of each training image "
-    assert f"{flagged} images were called copies, of {trains} training images; " + words in made
+    assert f"{flagged} images were flagged as copies, of {trains} training images; " + words in made
     assert f"{flagged - copies.PAIRS} are left out" in made
-    body = made[made.index('id="replication"') : made.index("were not called copies")]
+    body = made[made.index('id="replication"') : made.index("were not flagged as copies")]
     captions = set(re.findall(r"Caption</dt><dd><bdi>([^<]+)", body))
     assert len(captions) == trains
 
 
 def test_counts_above_a_cosine_are_those_of_the_table(full: Evidence, text: str) -> None:
-    """The table beside the histogram counts the baseline's scores on both sides."""
+    """The table below the histogram counts the baseline's scores on both sides."""
     base = full.matches[full.matches.arm == BASELINE]
     for level in copies.LEVELS:
         score, held = (int((base[c] >= level).sum()) for c in ("score", "held_score"))
@@ -346,7 +346,7 @@ def test_missing_labels_are_counted_by_reason(full: Evidence, text: str) -> None
 
 
 @pytest.mark.slow
-def test_strangers_text_is_inert() -> None:
+def test_untrusted_text_is_inert() -> None:
     """Markup, script ends, braces, formulas and reversed text are words and nothing else."""
     made = page.page(evidence(replace(SMALL, hostile=HOSTILE)))
     reader = read(made)
@@ -424,7 +424,7 @@ def test_a_hundred_subjects_fit(quantities: str) -> None:
     due = {f.id for f in found if f.id.startswith("representation/none/subject")}
     assert len(rows) == len(set(rows))
     assert set(rows) <= due
-    left = re.search(r"([\d\u202f]+) findings are left out of this page", made)
+    left = re.search(r"([\d\u202f]+) findings are left out of this report", made)
     gone = int(left[1].replace("\u202f", "")) if left else 0
     assert len(due - set(rows)) == gone
     if quantities == "/gender":
@@ -432,7 +432,7 @@ def test_a_hundred_subjects_fit(quantities: str) -> None:
 
 
 def test_tables_of_a_large_run_keep_their_ends() -> None:
-    """Three thousand subjects: the highest and the lowest stand there, the family is the whole."""
+    """Three thousand subjects: the highest and the lowest are shown, the family is the whole."""
     rng = np.random.default_rng(5)
     one = next(f for f in evidence(SMALL).findings if f.id.endswith("nurse/gender=woman"))
     found = [
@@ -452,7 +452,7 @@ def test_tables_of_a_large_run_keep_their_ends() -> None:
     assert f"over the {wording.count(3000)} comparisons" in made
     rows = from_json(re.search(r'id="findings">(.*?)</script>', made, re.S)[1])  # type: ignore[index]
     assert {f.id for f in rows} >= set(shown)
-    assert f"{wording.count(len(rows))} of {wording.count(3000)} findings stand in this" in made
+    assert f"{wording.count(len(rows))} of {wording.count(3000)} findings are also in this" in made
 
 
 def test_rows_that_are_not_known_give_way_first() -> None:
@@ -473,13 +473,13 @@ def test_pictures_give_way_to_numbers(full: Evidence) -> None:
     made = page.page(replace(full, image=lambda id: noise, train_image=lambda id: noise))
     read(made)
     assert len(made.encode()) < 2_000_000
-    left = re.search(r"(\d+) pictures were left out", made)
+    left = re.search(r"(\d+) images were left out", made)
     assert left
     assert int(left[1]) == made.count(wording.text("image.none"))
 
 
 def test_one_subject_and_one_image() -> None:
-    """The smallest run: everything stands, most of it undecided or unknown."""
+    """The smallest run: everything is shown, most of it undecided or unknown."""
     made = page.page(evidence(Size(subjects=("nurse",), seeds=1, captions=1)))
     read(made)
 
@@ -499,9 +499,9 @@ def test_an_empty_run_says_so(full: Evidence) -> None:
         read(made)
         for sentence in (
             "no findings",
-            "asked nothing about who appears",
-            "asked nothing about copies",
-            "asked nothing about mitigations",
+            "did not ask who appears",
+            "says nothing about copies",
+            "This run has no mitigations",
             "asked for no readings",
             "error was not measured",
         ):
@@ -513,7 +513,7 @@ def test_an_empty_run_says_so(full: Evidence) -> None:
                                  "threshold", "threshold_w", "threshold_method", "q", "wall_seed",
                                  "notes", "truth_note"])  # fmt: skip
 def test_any_fact_may_be_absent_or_unknown(key: str) -> None:
-    """The page is whole without each fact."""
+    """The report can be made without each fact."""
     small = evidence(SMALL)
     without = replace(small.facts, **{key: getattr(Facts(), key)})
     assert without != small.facts or key == "wall_seed"
@@ -522,13 +522,13 @@ def test_any_fact_may_be_absent_or_unknown(key: str) -> None:
 
 @pytest.mark.parametrize("w", [math.inf, math.nan])
 def test_a_threshold_that_does_not_exist(w: float) -> None:
-    """Where no threshold would do, the method says so and how many images it would take."""
+    """Where no threshold meets the rate, the method says so and how many images it would take."""
     small = evidence(SMALL)
     need = "ten <must> stand out"
     none = replace(small.facts, threshold_w=w, threshold=math.nan, threshold_need=need)
     made = page.page(replace(small, facts=none))
     read(made)
-    assert "no threshold would do" in made
+    assert "no threshold meets the target rate" in made
     assert "ten &lt;must&gt; stand out" in made
 
 
@@ -540,7 +540,7 @@ def searched(one: Evidence, **changes: Any) -> Evidence:
 
 
 @pytest.mark.parametrize(("share", "words"), [(1.0, "is 100"), (0.25, "lower bound"),
-                                              (math.nan, "Nobody has said")])  # fmt: skip
+                                              (math.nan, "It is unknown how much")])  # fmt: skip
 def test_how_much_of_the_training_set_was_searched(share: float, words: str) -> None:
     """Rates from a part of the training data are called lower bounds, and so are unknown parts."""
     small = evidence(SMALL)
@@ -551,19 +551,19 @@ def test_how_much_of_the_training_set_was_searched(share: float, words: str) -> 
 
 @pytest.mark.slow
 def test_a_search_among_candidates_says_what_it_finds() -> None:
-    """Reason and recall of planted copies stand with the rates; an exact search has none."""
+    """Reason and recall of planted copies are shown with the rates; an exact search has none."""
     small = evidence(SMALL)
     listed = searched(small, recall=(0.999, 0.997, 1.0), search_reason="So <many>.")
     made = page.page(listed)
     read(made)
     assert "So &lt;many&gt;. Of copies planted" in made
-    assert "lowest cosine that was called" not in made
+    assert "lowest cosine of a flagged copy here" not in made
     made = page.page(searched(listed, recall_line=(0.71, 0.93, 0.91, 0.95)))
-    assert "At 0.710, the lowest cosine that was called a copy here, it finds 93" in made
+    assert "At 0.710, the lowest cosine of a flagged copy here, it finds 93" in made
     assert "Of copies planted" not in page.page(small)
 
 
-def test_edited_copies_stand_in_rows() -> None:
+def test_edited_copies_have_a_row_each() -> None:
     """The curve is a chart and a table with the same figures; without it there is neither."""
     small = evidence(SMALL)
     row = EditCosines("<crop> 50 %", 40, 0.41, 0.57, 0.83, 1560, 0.02, 0.1, 0.29)
@@ -573,7 +573,8 @@ def test_edited_copies_stand_in_rows() -> None:
     assert "&lt;crop&gt; 50 %" in made
     assert re.search(r"\[0\.41\d*, 0\.83\d*\]", made)
     without = page.page(small)
-    assert "sees of edited copies" not in without
+    assert wording.text("replication.edits") in made
+    assert wording.text("replication.edits") not in without
 
 
 def unknown(f: Finding) -> Finding:
@@ -604,7 +605,7 @@ def test_matches_that_are_all_missing() -> None:
     gone = small.matches.assign(outcome="unreadable", score=np.nan, held_score=np.nan, copy=None)
     made = page.page(replace(small, matches=gone))
     read(made)
-    assert "No image was called a copy" in made
+    assert "No image was flagged as a copy" in made
 
 
 def test_the_order_of_a_mapping_changes_nothing(full: Evidence, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Words and numbers of the page: sensible digits, units kept, strangers' text on one line."""
+"""Words and numbers of the page: sensible digits, units kept, untrusted text on one line."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_planted_changes_are_found_in_pairs(seed: int, tmp_path: Path) -> None:
     assert any("one line" in n for n in found.notes)
 
 
-def test_a_run_beside_itself_changes_nothing(tmp_path: Path) -> None:
+def test_a_run_compared_with_itself_does_not_change(tmp_path: Path) -> None:
     """The same folder twice: every change is 0 and none is reported."""
     side = comparing.read(write(tmp_path, Plan()), "A")
     found = comparing.compare(side, replace(side, name="B"))
@@ -103,7 +103,7 @@ def test_prompts_are_the_same_by_text_not_by_name(tmp_path: Path) -> None:
         (Plan("two", {"judge": 0.5}, descriptor="other"), "in common"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_in_one_sentence(
+def test_incomparable_runs_are_refused_in_one_sentence(
     plan: Plan, message: str, tmp_path: Path
 ) -> None:
     """Other readers, other words, other classes, no record, nothing in common."""
@@ -140,7 +140,7 @@ def call(*arguments: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-def test_the_page_shows_the_findings_and_asks_nobody(tmp_path: Path) -> None:
+def test_the_report_shows_the_findings_and_makes_no_requests(tmp_path: Path) -> None:
     """One well-formed page, no URLs, hostile names inert, every finding in it, same bytes."""
     hostile = 'two"><script>alert(1)</script>{{ 7 * 7 }}'
     shares = {**OTHER, "judge <b>&": 0.5, "x" * 90: 0.2}

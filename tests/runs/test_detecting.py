@@ -33,7 +33,7 @@ def small(tmp_path: Path, captions: int, ordinary: int, **options: Any) -> Run:
 
 
 @pytest.mark.parametrize(("detect", "word"), [("magnitude", "--model"), ("whole-set", "--corpus")])
-def test_what_cannot_be_had_is_refused_before_anything_is_drawn(detect: str, word: str) -> None:
+def test_unavailable_detectors_are_refused_before_anything_is_drawn(detect: str, word: str) -> None:
     """Imported images have no model to look into; whole-set measures need a training set."""
     run = running.run(Path(), options=Options(detect=(detect,)))
     with pytest.raises(UserError, match=word):

@@ -90,7 +90,7 @@ def test_nothing_is_called_without_a_held_out_set(rule: str) -> None:
     assert words.startswith("none")
     words, got = decision.decide(table, index, CopyRule("fixed", 0.7), 0.1, 0)
     assert got.selected[:30].all()
-    assert "not known" in words
+    assert "unknown" in words
 
 
 def test_the_null_is_drawn_from_the_held_out_images() -> None:

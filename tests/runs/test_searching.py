@@ -245,7 +245,7 @@ def test_a_page_without_held_out_images_calls_nothing_a_copy(place: Path, tmp_pa
     run(str(source), "--index", str(tmp_path / "bare"), "--page", str(page))
     html = page.read_text("utf-8")
     assert "Not calibrated" in html
-    assert "Called a copy" not in html
+    assert "Flagged as a copy" not in html
     assert html.count("data:image/webp") == 6
 
 
@@ -337,4 +337,4 @@ def test_the_page_frames_the_parts(parts: Path, tmp_path: Path) -> None:
     assert CliRunner().invoke(cli.app, command).exit_code == 0
     text = (tmp_path / "p.html").read_text("utf-8")
     assert "of the framed parts" in text
-    assert "Parts of pictures were compared" in text
+    assert "Parts of images were compared" in text

@@ -22,7 +22,7 @@ def embedded_folder() -> Path:
 
 
 @pytest.mark.parametrize("name", ["planted", "training set", "truth", "the planted shares"])
-def test_a_reference_by_any_name_is_no_truth(tmp_path: Path, name: str) -> None:
+def test_a_reference_by_any_name_is_not_the_truth(tmp_path: Path, name: str) -> None:
     """Labels of an unknown model against a reference called `planted` are like any others."""
     table = tmp_path / "labels.csv"
     rows = [f"{o},{g}" for o in ("nurse", "judge") for g in ("woman", "man") for _ in range(6)]

@@ -54,7 +54,7 @@ def test_guarantee_is_kept_where_the_naive_choice_breaks_it() -> None:
     assert np.mean(naive) > 0.4
 
 
-def test_guarantee_is_kept_where_confidence_says_nothing() -> None:
+def test_guarantee_is_kept_if_confidence_is_uninformative() -> None:
     """Every threshold has the risk 10.1 %: a promise of 10 % is false whichever is picked."""
     rng = np.random.default_rng(4)
     broken = 0
@@ -119,7 +119,7 @@ def test_largest_difference_is_newcombe_s_for_all_pairs_at_once() -> None:
     assert (found.difference.low, found.difference.high) == pytest.approx(theirs, abs=1e-9)
 
 
-def test_groups_that_do_not_differ_are_held_to_what_chance_makes() -> None:
+def test_groups_that_do_not_differ_differ_by_chance_only() -> None:
     """Five equal groups: 5 % of p below .05, limits hold 0, the floor is the mean difference."""
     rng = np.random.default_rng(6)
     totals, ps, held, gaps, floors = np.array([60, 80, 40, 60, 90]), [], [], [], []
@@ -135,7 +135,7 @@ def test_groups_that_do_not_differ_are_held_to_what_chance_makes() -> None:
     assert np.mean(floors) > 0.08
 
 
-def test_nothing_known_says_nothing() -> None:
+def test_without_information_it_is_unknown() -> None:
     """No images, one group, every image with a label: unknown, and never a difference."""
     rng = np.random.default_rng(0)
     assert math.isnan(ab.guaranteed_threshold(np.zeros(0), np.zeros(0), GRID, 0.1).bound)

@@ -153,7 +153,7 @@ def test_limits_hold_the_truth_where_a_prompt_s_images_go_together(measure: Meas
     assert np.mean(naive) < np.mean(held) - 0.05
 
 
-def test_what_cannot_be_said_has_a_reason() -> None:
+def test_an_unknown_coefficient_has_a_reason() -> None:
     """No pair, one cluster, a class so rare that resamples lose it: NaN and why."""
     lonely = np.array([[0, -1], [-1, 1]])
     found = agree.krippendorff_alpha(lonely, how())

@@ -51,7 +51,7 @@ def test_limits_cover_the_planted_amplification() -> None:
     assert np.mean(held) >= 0.93
 
 
-def test_nothing_known_says_nothing() -> None:
+def test_without_information_it_is_unknown() -> None:
     """No images on either side, or a training share of exactly one half."""
     half = Interval(0.5, 0.4, 0.6)
     assert math.isnan(difference(UNKNOWN, half).estimate)

@@ -54,7 +54,7 @@ def test_association_is_the_mean_cosine_with_a_less_that_with_b(seed: int) -> No
 
 
 def test_vectors_of_another_length_are_refused() -> None:
-    """A dot product of other lengths is no cosine; an empty A has no mean."""
+    """A dot product of other lengths is not a cosine; an empty A has no mean."""
     rng = np.random.default_rng(0)
     v = unit(rng, 4)
     for items, a, b in ((2 * v, v, v), (v, 2 * v, v), (v, v, v[:0]), (v, v, v * np.nan)):
@@ -219,7 +219,7 @@ def test_limits_hold_the_truth(n: int, shift: float) -> None:
     assert np.mean(welch) > 0.92
 
 
-def test_nothing_known_says_nothing_and_why() -> None:
+def test_without_information_it_is_unknown_with_a_reason() -> None:
     """One concept without a known image, or the same value everywhere: NaN with a reason."""
     prompts, of_x = np.arange(6), np.arange(6) < 3
     one = assoc.differential_association(np.where(of_x, 1, np.nan), prompts, of_x, how(0))

@@ -43,7 +43,7 @@ def capitals(values: list[float], m: float, plan: Betting) -> list[float]:
 )
 @settings(max_examples=60, deadline=None)
 def test_limits_follow_the_papers_products(values: list[float], bets: str, level: float) -> None:
-    """A candidate lies strictly inside the limits if its capital never reached 1 / alpha."""
+    """A candidate is strictly inside the limits if its capital never reached 1 / alpha."""
     plan = Betting(level=level, bets=bets, candidates=21)
     got = begin(plan).update(np.array(values)).interval
     peaks = [max(capitals(values, float(m), plan)) for m in plan.grid]
@@ -187,10 +187,10 @@ def test_values_that_change_their_mean_can_leave_no_candidate() -> None:
     assert not state.stop
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_invalid_input_is_refused() -> None:
     """Missing or impossible values, and plans without sense."""
     for bad in ([0.5, math.nan], [1.2], [-0.1]):
-        with pytest.raises(ValueError, match=r"lie in 0\.\.1"):
+        with pytest.raises(ValueError, match=r"be in 0\.\.1"):
             begin().update(np.array(bad))
     levels: list[dict[str, Any]] = [{"level": 1.0}, {"cap": 1.0}, {"precision": 0.5}]
     for plan in levels:

@@ -147,7 +147,7 @@ def test_where_templates_do_nothing_their_share_is_about_0(seed: int) -> None:
     assert found["subject"].share.low > 0
 
 
-def test_what_cannot_be_known_is_nan_with_a_reason() -> None:
+def test_unknown_components_are_nan_with_a_reason() -> None:
     """One class, nothing at all, confounded factors, a factor of one level, too few units."""
     s, t, _ = grid(6, 3, 2)
     rng = np.random.default_rng(0)
@@ -187,7 +187,7 @@ def test_a_template_s_share_is_wilson_s() -> None:
     assert [t.own for t in found.templates] == ["below", "compatible", "below"]
 
 
-def test_a_verdict_that_hangs_on_one_template_is_found() -> None:
+def test_a_verdict_that_depends_on_one_template_is_found() -> None:
     """Many templates alike are robust; one that carries the claim, or hides it, is named."""
     alike = vc.template_verdicts(*two(labels_of([(6, 40)] * 6)), 0.5)
     assert alike.verdict == "below"

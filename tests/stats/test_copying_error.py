@@ -1,4 +1,4 @@
-"""Rules for copies over many simulated audits: what is promised, and where a null breaks it."""
+"""Rules for copies in many simulated audits: what they promise, and where a null fails."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_twin_finds_every_copy_and_keeps_its_rate_at_any_scale(case: Case) -
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.9, 0.5])
 def test_without_copies_the_twin_calls_in_few_runs(scale: float) -> None:
-    """At most a tenth of the audits of a shrunk generator that copies nothing call an image."""
+    """At most a tenth of the audits of a shrunk generator that copies nothing flag an image."""
     got = scores(Case(scale, 0))["twin"].deceived
     assert got.estimate <= Q
     assert got.high < 0.27
@@ -59,7 +59,7 @@ def test_without_copies_the_twin_calls_in_few_runs(scale: float) -> None:
 
 @pytest.mark.slow
 def test_the_null_breaks_where_the_generator_shrinks() -> None:
-    """False discoveries above q at .9 beside real copies; at .5 in every audit, with none."""
+    """False discoveries above q at .9 with real copies; at .5 in every audit, without any."""
     got = scores(Case(0.9, 12))["conformal + BH"]
     assert got.power >= 0.98
     assert got.false.low > Q
@@ -69,7 +69,7 @@ def test_the_null_breaks_where_the_generator_shrinks() -> None:
 
 @pytest.mark.slow
 def test_a_little_shrinking_deceives_the_null_and_not_the_twin() -> None:
-    """At .9 in 128 dimensions with no copies: conformal calls in most runs, the twin in a tenth."""
+    """At .9 in 128 dimensions without copies: conformal flags in most runs, the twin in a tenth."""
     got = scores(Case(0.9, 0, 128))
     assert got["twin"].deceived.estimate <= 0.1
     assert got["conformal + BH"].deceived.low > 0.6

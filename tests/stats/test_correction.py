@@ -30,7 +30,7 @@ def test_rogan_gladen_inverts_the_classifier(p: float, sensitivity: float, speci
     assert correction.rogan_gladen(q, sensitivity, specificity) == pytest.approx(p, abs=1e-9)
 
 
-def test_a_useless_classifier_is_no_information() -> None:
+def test_a_useless_classifier_gives_no_information() -> None:
     """Sensitivity + specificity of at most 1 gives NaN, and impossible shares are clipped."""
     assert math.isnan(correction.rogan_gladen(0.4, 0.5, 0.5))
     assert math.isnan(correction.rogan_gladen(0.4, 0.3, 0.2))
@@ -132,7 +132,7 @@ def test_k_class_correction_inverts_the_confusion_exactly() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 7))
 def test_k_class_correction_is_a_distribution_inside_its_limits(seed: int, k: int) -> None:
-    """Any counts and errors, singular ones too: shares sum to 1, limits lie in 0..1 around them."""
+    """Any counts and errors, singular ones too: shares sum to 1, limits are in 0..1 around them."""
     rng = np.random.default_rng(seed)
     counts = rng.integers(0, 9, k)
     table = rng.integers(0, 4, (k, k)) + np.eye(k, dtype=int)
@@ -160,7 +160,7 @@ def test_two_classes_agree_with_rogan_gladen_on_sklearns_confusion_matrix() -> N
 
 
 def test_two_classes_are_as_uncertain_as_lang_reiczigel_says() -> None:
-    """The Dirichlet limits lie near the published two-class ones."""
+    """The Dirichlet limits are near the published two-class ones."""
     got = correction.corrected_shares(
         np.array([90, 160]), Confusion(np.array([[90, 10], [8, 92]])), np.random.default_rng(4)
     )[0]

@@ -22,7 +22,7 @@ def test_binomial_p_equals_the_published_value() -> None:
 
 
 @given(st.integers(1, 60), st.floats(0.01, 0.99), st.data())
-def test_binomial_p_sums_all_that_is_no_more_likely(
+def test_binomial_p_sums_all_outcomes_that_are_as_unlikely(
     n: int, share: float, data: st.DataObject
 ) -> None:
     """The two-sided p is the mass of all outcomes that are at most as likely as the one seen."""

@@ -102,7 +102,7 @@ def test_two_classes_have_the_limits_of_the_likelihood_ratio_interval() -> None:
 
 @pytest.mark.parametrize("name", ["total variation", "Jensen-Shannon"])
 def test_a_faithful_model_is_rarely_called_far(name: str) -> None:
-    """Where the truth is no distance at all, the lower limit leaves 0 in few runs."""
+    """If the true distance is 0, the lower limit is above 0 in few runs."""
     rng = np.random.default_rng(8)
     lows = [departure(rng.multinomial(80, EVEN[5]), EVEN[5], name, rng, 400).low
             for _ in range(300)]  # fmt: skip

@@ -19,7 +19,7 @@ from audit.stats.detection import (
 
 
 def scores(seed: int, n: int, m: int, shift: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Rounded normal scores, so that some are equal."""
+    """Rounded normal scores, some of which are equal."""
     rng = np.random.default_rng(seed)
     return (rng.standard_normal(n) + shift).round(1), rng.standard_normal(m).round(1)
 
@@ -82,7 +82,7 @@ def test_the_interval_holds_the_true_area(shift: float, n: int) -> None:
     assert np.mean(held) >= 0.92
 
 
-def test_perfect_separation_is_no_certainty() -> None:
+def test_perfect_separation_is_not_certainty() -> None:
     """All right or all wrong: the limit follows the smaller side, and few scores say little."""
     perfect = auc(np.arange(10) + 100.0, np.arange(50.0))
     assert perfect.estimate == perfect.high == 1

@@ -50,7 +50,7 @@ def test_groups_of_unequal_size_score_their_hill_number(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("angle", [0.0, 0.4, 1.3])
 def test_two_vectors_at_an_angle_have_a_closed_form(seed: int, angle: float) -> None:
-    """Eigenvalues (1 + cos) / 2 and (1 - cos) / 2, in whatever plane the two lie."""
+    """Eigenvalues (1 + cos) / 2 and (1 - cos) / 2, in whatever plane the two are."""
     turn = ortho_group.rvs(6, random_state=seed)
     rows = np.zeros((2, 6))
     rows[0, 0], rows[1, :2] = 1, (np.cos(angle), np.sin(angle))

@@ -45,7 +45,7 @@ def test_the_twin_holds_its_rate_and_finds_two_percent_of_copies(scale: float) -
 
 
 def test_a_shrunk_generator_deceives_the_null_and_not_the_twin() -> None:
-    """Without a single copy, a generator shrunk by .9 is called a copier by the null alone."""
+    """Without a single copy, the null alone flags a generator shrunk by .9 as copying."""
     assert rates(0.9, 0, "twin")[2] <= 0.1
     assert rates(0.8, 0, "conformal")[2] > 0.5
     assert rates(0.9, 12, "conformal")[1] > rates(0.9, 12, "twin")[1]

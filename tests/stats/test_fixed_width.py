@@ -45,7 +45,7 @@ def test_an_uncorrected_level_would_cover_too_little() -> None:
 
 
 def test_skewed_shares_stop_early() -> None:
-    """A share of nobody takes a tenth, one in ten less than half, of what a fixed plan takes."""
+    """A share of 0 takes a tenth of a fixed plan's images, one in ten less than half."""
     _, images = coverage(fixed_width(0.05, 15), np.array([0.001, 0.1, 0.5]))
     assert images[0] < 0.15 * 381
     assert images[1] < 0.5 * 381

@@ -47,7 +47,7 @@ def test_subjects_that_differ_in_both_make_no_association() -> None:
     assert np.mean(np.array(pooled) < 0.05) > 0.95
 
 
-def test_cells_cover_and_hold_those_that_nobody_fell_into() -> None:
+def test_cells_cover_and_include_empty_ones() -> None:
     """About 95 % of a cell's intervals hold its share; an empty cell is rare, not impossible."""
     rng = np.random.default_rng(6)
     truth = rng.dirichlet(np.ones(6))
@@ -60,7 +60,7 @@ def test_cells_cover_and_hold_those_that_nobody_fell_into() -> None:
     assert 0 < empty.low < empty.estimate < empty.high < 0.15
 
 
-def test_nothing_seen_says_nothing() -> None:
+def test_without_images_it_is_unknown() -> None:
     """No images, or one class alone, leave independence unknown."""
     assert math.isnan(ix.cells(np.zeros((2, 2), int))[0][0].estimate)
     assert math.isnan(ix.mutual_information(np.zeros((2, 2), int)))

@@ -70,7 +70,7 @@ def test_ppi_follows_the_papers_formula() -> None:
     assert (alone.low, alone.high) == pytest.approx(norm.interval(0.95, y.mean(), spread))
 
 
-def test_ppi_stays_in_range_and_knows_when_it_knows_nothing() -> None:
+def test_ppi_stays_in_range_or_is_unknown() -> None:
     """Limits are clipped to 0..1; too few or missing values are unknown; lengths must fit."""
     zero = few.ppi_mean(np.zeros(20), np.array([0.0, 1.0] * 10), np.zeros(30), 1.0)
     assert (zero.estimate, zero.low) == (0, 0)

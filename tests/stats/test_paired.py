@@ -192,7 +192,7 @@ def test_exchanged_columns_are_uniform_without_a_difference() -> None:
 
 @pytest.mark.parametrize("k", [2, 5, 20])
 @pytest.mark.parametrize("mean", [0.0, 0.25, -1.0])
-def test_clusters_that_agree_are_no_certainty(k: int, mean: float) -> None:
+def test_clusters_that_agree_leave_uncertainty(k: int, mean: float) -> None:
     """The limits leave room for what k clusters can miss, and stay inside -1..1."""
     rng = np.random.default_rng(8)
     got = paired.paired_bootstrap(np.full(3 * k, mean), np.repeat(np.arange(k), 3), rng)

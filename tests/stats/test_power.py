@@ -214,7 +214,7 @@ def test_wilson_at_the_planned_number_has_the_precision() -> None:
     assert (got.high - got.low) / 2 == pytest.approx(0.05, abs=5e-4)
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_invalid_input_is_refused() -> None:
     """Impossible shares, precisions, tests and classifiers."""
     with pytest.raises(ValueError, match=r"Shares must be in 0\.\.1"):
         power.images_for_share(1.2, 0.3)

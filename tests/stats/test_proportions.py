@@ -65,7 +65,7 @@ def test_counts_that_cannot_be_are_refused(method: Estimator) -> None:
             method(k, n)
 
 
-def test_no_images_are_no_information() -> None:
+def test_no_images_mean_unknown() -> None:
     """n = 0 is unknown everywhere, never 0."""
     unknown = [method(0, 0) for method in BINOMIAL] + proportions.goodman(np.zeros(3, int))
     unknown.append(proportions.cluster_bootstrap(np.empty(0), np.empty(0), np.random.default_rng()))
@@ -103,7 +103,7 @@ def test_goodman_covers_all_classes_at_once() -> None:
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
 def test_worst_case_holds_every_completion(yes: int, no: int, abstained: int) -> None:
-    """Whatever the abstentions were, the share lies inside; with none, the bounds meet."""
+    """Whatever the abstentions were, the share is inside; without any, the bounds meet."""
     if yes + no + abstained == 0:
         return
     low, high = proportions.worst_case(yes, yes + no, abstained)
@@ -218,7 +218,7 @@ def test_cluster_bootstrap_covers_where_images_alone_do_not() -> None:
     assert covered["wilson"] / 150 < 0.75
 
 
-def test_cluster_bootstrap_repeats_from_its_seed_and_knows_one_cluster_says_nothing() -> None:
+def test_cluster_bootstrap_repeats_from_its_seed_and_needs_two_clusters() -> None:
     """Equal seeds give equal limits; a single cluster gives a mean without limits."""
     rng = np.random.default_rng(11)
     values, clusters = rng.random(40), rng.integers(0, 8, 40)

@@ -106,7 +106,7 @@ def toy(rng: np.random.Generator, copies: int, scale: float) -> Toy:
 
 
 def outcome(chosen: np.ndarray, copies: int) -> tuple[float, float]:
-    """Share of copies found, and share of what was chosen that is none."""
+    """Share of copies found, and share of what was chosen that is not a copy."""
     return chosen[:copies].sum() / max(copies, 1), chosen[copies:].sum() / max(chosen.sum(), 1)
 
 
@@ -133,7 +133,7 @@ def test_the_twin_design_keeps_its_rate_whatever_the_generators_scale(scale: flo
 
 
 def test_the_conformal_null_breaks_where_the_generator_shrinks() -> None:
-    """Held-out points are no null for a generator of scale .9: more than twice the rate asked."""
+    """Held-out points are not a valid null for a generator of scale .9: over twice the rate."""
     rng = np.random.default_rng(8)
     right, shrunk = (
         np.mean([outcome(conformal(toy(rng, 20, s)), 20)[1] for _ in range(40)]) for s in (1.0, 0.9)

@@ -31,7 +31,7 @@ class Tab:
         self.said: list[dict[str, Any]] = []
         """Console messages, exceptions and refused loads, as the protocol gives them."""
         self.asked: list[str] = []
-        """Addresses that were requested, `data:` left out: it asks nobody."""
+        """Addresses that were requested, without `data:`, which makes no request."""
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 

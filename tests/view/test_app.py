@@ -100,7 +100,7 @@ def test_every_answer_forbids_what_is_not_needed(run: made.Made) -> None:
 
 
 def test_pages_ask_for_nothing_elsewhere_and_hold_no_script(run: made.Made) -> None:
-    """No address leaves this server, and no script or style stands in a page."""
+    """No address leaves this server, and no page contains a script or style."""
     browser = client(run)
     for address in ("/", f"/image/{run.ids[3]}", "/label", "/label?rater=ab"):
         page = browser.get(address).text
@@ -173,7 +173,7 @@ def test_pages_turn_without_losing_the_filter(tmp_path: Path) -> None:
 
 
 def test_a_filter_without_images_says_so(run: made.Made) -> None:
-    """An empty wall is no error, and says what to do."""
+    """An empty wall is not an error, and says what to do."""
     page = client(run).get("/?words=nobody+has+this").text
     assert "No image matches" in page
     assert cells(page) == []
@@ -182,7 +182,7 @@ def test_a_filter_without_images_says_so(run: made.Made) -> None:
 @pytest.mark.parametrize("address", ["/?page=x", "/?low=abc", "/?sort=nothing", "/?copy=x",
                                      "/image/{id}?page=x"])  # fmt: skip
 def test_mistakes_are_told_in_a_sentence(run: made.Made, address: str) -> None:
-    """A question that is none gets a page with status 400."""
+    """An invalid question gets a page with status 400."""
     answer = client(run).get(address.format(id=run.ids[0]))
     assert answer.status_code == 400
     assert "That did not work" in answer.text
@@ -254,7 +254,7 @@ def test_missing_and_damaged_pictures_are_said_to_be(run: made.Made) -> None:
     run.folder.image_path(run.ids[1]).write_bytes(b"\x89PNG\r\n\x1a\n" + b"x" * 40)
     assert browser.get(f"/thumb/{run.ids[1]}").status_code == 404
     run.folder.image_path(run.ids[2]).unlink()
-    assert "no picture" in browser.get(f"/image/{run.ids[2]}").text
+    assert "no image" in browser.get(f"/image/{run.ids[2]}").text
 
 
 def test_a_bomb_is_refused_before_it_opens(run: made.Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,7 +281,7 @@ def test_the_page_of_an_image_has_all_that_is_known(run: made.Made) -> None:
 
 
 def test_the_training_image_is_the_nearest_one(run: made.Made) -> None:
-    """The picture beside is of the id in the matches; without a training set there is none."""
+    """The image next to it has the id in the matches; without a training set there is none."""
     asked: list[str] = []
 
     def train(id: str) -> np.ndarray:
@@ -438,14 +438,14 @@ def test_the_queue_is_blind(run: made.Made, post: Post) -> None:
 
 
 def test_without_a_draw_the_page_says_how_to_make_one(run: made.Made) -> None:
-    """No draw is no error: the page has the command."""
+    """Without a draw the page has the command, not an error."""
     browser = client(run)
     assert f"t2i-audit label {run.folder.path}" in browser.get("/label").text
     assert browser.get("/labels?rater=ab").status_code == 400
 
 
 def test_commands_to_be_copied_are_quoted(tmp_path: Path) -> None:
-    """A folder whose name a shell would run stands in quotes."""
+    """A folder whose name a shell would run is quoted."""
     bad = made.run(tmp_path / "$(touch x); a", n=4, images=False)
     page = html.unescape(client(bad).get("/label").text)
     assert f"t2i-audit label '{bad.folder.path}'" in page

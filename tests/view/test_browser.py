@@ -204,7 +204,7 @@ def test_going_back_mends_a_label(chromium: browser.Browser, served: Served) -> 
 
 
 def test_two_tabs_lose_and_double_nothing(chromium: browser.Browser, served: Served) -> None:
-    """One rater in two tabs: each label stands once, the last word counts, both are kept."""
+    """One rater in two tabs: each label is counted once, the last word counts, both are kept."""
     one = chromium.tab(served.entry)
     one.go(served.at("/label?rater=ef"))
     two = chromium.tab(served.at("/label?rater=ef"))

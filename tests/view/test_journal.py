@@ -1,4 +1,4 @@
-"""Labels on disk: none lost, none doubled, whoever writes, and `label --read` takes them."""
+"""Labels on disk: none lost, none doubled, by any writer, and `label --read` takes them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def some(draw: queue.Drawn, rater: str, n: int, seed: int) -> list[Label]:
 
 
 def last(labels: list[Label]) -> dict[tuple[str, str, str], str]:
-    """What stands in the end, those taken back left out."""
+    """The final labels, without those taken back."""
     found = {(x.rater, x.sample, x.attribute): x.value for x in labels}
     return {k: v for k, v in found.items() if v}
 
@@ -74,7 +74,7 @@ def on_sheet(folder: RunFolder) -> dict[tuple[str, str, str], str]:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_last_word_stands_and_all_are_kept(folder: RunFolder, seed: int) -> None:
+def test_the_last_word_counts_and_all_are_kept(folder: RunFolder, seed: int) -> None:
     """The journal has every label in order, the sheet the last of each rater and picture."""
     drawn, kept = draw(folder), Journal(folder)
     labels = [x for pair in zip(some(drawn, "ab", 60, seed), some(drawn, "Zoë", 60, seed + 9),
@@ -164,7 +164,7 @@ def test_a_torn_line_costs_itself_alone(folder: RunFolder) -> None:
 
 
 def test_a_sheet_that_a_crash_left_behind_is_mended(folder: RunFolder) -> None:
-    """The journal is what counts: the sheet is written anew from it."""
+    """The journal is what counts: the sheet is written again from it."""
     drawn = draw(folder)
     labels = some(drawn, "ab", 10, 5)
     for x in labels:
@@ -185,7 +185,7 @@ def test_labels_of_another_draw_are_left_out_but_kept(folder: RunFolder) -> None
 
 
 def test_a_journal_that_was_moved_away_is_forgotten(folder: RunFolder) -> None:
-    """Labels begin anew where the file does."""
+    """Labels begin again where the file does."""
     drawn, kept = draw(folder), Journal(folder)
     _, sample, attribute = drawn.asked[0]
     word = drawn.classes[attribute][0]

@@ -45,7 +45,7 @@ def test_neighbours_are_scikit_learns(seed: int) -> None:
 
 
 def test_ties_and_vectors_of_nothing() -> None:
-    """Equal cosines come in the run's order; a row of zeros is nobody's neighbour."""
+    """Equal cosines come in the run's order; a row of zeros is not a neighbour."""
     rows = np.array([[1, 0], [0, 1], [2, 0], [0, 0], [1, 0], [3, 0]], np.float32)
     ids = tuple("abcdef")
     vectors = Vectors(ids, unit(rows), {d: i for i, d in enumerate(ids)})
@@ -181,7 +181,7 @@ def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def test_the_command_says_what_is_no_run(tmp_path: Path) -> None:
+def test_the_command_refuses_anything_but_a_run(tmp_path: Path) -> None:
     """A folder without results is told in a sentence, before anything is served."""
     from audit.cli.view import view
 

@@ -118,7 +118,7 @@ words = st.text(max_size=12).map(str.strip)
 def test_an_address_says_all_of_the_question(  # noqa: PLR0913 - one for each field
     words: str, subject: str, low: float, copy: str, size: int, page: int, value: str
 ) -> None:
-    """What is written into an address is read back from it, whatever stands in the words."""
+    """What is written into an address is read back from it, whatever the words are."""
     from starlette.datastructures import QueryParams
 
     asked = Query(words=words, subject=subject, low=low, copy=copy, size=size, page=page,
@@ -129,8 +129,8 @@ def test_an_address_says_all_of_the_question(  # noqa: PLR0913 - one for each fi
 
 @pytest.mark.parametrize("bad", [{"low": "x"}, {"high": "inf"}, {"page": "-1"}, {"page": "²"},
                                  {"size": "1e9"}, {"copy": "maybe"}])  # fmt: skip
-def test_what_is_no_question_is_said_so(bad: dict[str, str]) -> None:
-    """A number that is none and a word that is not known are told in a sentence."""
+def test_an_invalid_query_is_refused(bad: dict[str, str]) -> None:
+    """An invalid number and an unknown word are reported in a sentence."""
     with pytest.raises(UserError):
         query.read(bad)
 
@@ -142,7 +142,7 @@ def test_an_order_that_is_not_there_is_said_so(tmp_path: Path) -> None:
         query.choose(gathered, Query(sort="least.age"))
 
 
-def test_ids_that_are_no_file_names_are_refused(tmp_path: Path) -> None:
+def test_ids_that_are_not_file_names_are_refused(tmp_path: Path) -> None:
     """A plan whose ids lead out of the run folder is not opened."""
     run = made.run(tmp_path, n=8, images=False)
     run.folder.write_plan([replace(run.samples[0], id="../../../etc/passwd")])

@@ -47,7 +47,7 @@ def test_shares_from_labour_statistics_equal_the_source() -> None:
     """Every share that names a BLS row is that row's, where the source table is at hand."""
     source = Path(__file__).parents[3] / "shared" / "data" / "bls_table11_2022.csv"
     if not source.exists():
-        pytest.skip("the labour statistics lie outside the repository")
+        pytest.skip("the labour statistics are outside the repository")
     table = pd.read_csv(source).drop_duplicates("occupation").set_index("occupation")
     for o in truth.OCCUPATIONS:
         if o.source != "declared":
@@ -97,7 +97,7 @@ def test_captions_state_attributes_as_often_as_declared(people: list[Item]) -> N
 
 
 def test_planted_captions_are_their_own() -> None:
-    """Each planted image has a title that stands in no other caption."""
+    """Each planted image has a title that is in no other caption."""
     text = Counter(word for i in training_set() for word in set(re.findall(r"\w+", i.caption)))
     assert len(set(TITLES)) == 64
     assert all(text[title] == 1 for title in TITLES)
@@ -123,7 +123,7 @@ def test_quota_is_exact(n: int) -> None:
 
 
 def test_rendering_a_set_writes_what_it_says(tmp_path: Path) -> None:
-    """Pictures, masks, captions and labels lie side by side, and a second call changes nothing."""
+    """Images, masks, captions and labels are side by side, and a second call changes nothing."""
     table = pd.read_csv(render_set("planted", tmp_path, 3))
     files = sorted(p.name for p in (tmp_path / "images").glob("*.png"))
     assert list(table.id) == [f.removesuffix(".png") for f in files]

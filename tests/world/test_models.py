@@ -55,7 +55,7 @@ def test_the_classifier_reads_renders_that_it_never_saw() -> None:
 
 
 @pytest.mark.slow
-def test_the_descriptor_tells_edits_from_strangers() -> None:
-    """Edited training images lie nearer than new scenes do, one edit or several."""
+def test_the_descriptor_tells_edits_from_other_images() -> None:
+    """Edited training images are nearer than new scenes are, one edit or several."""
     for check in verify.descriptor_checks(200):
         assert check.passed, check

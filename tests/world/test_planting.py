@@ -30,7 +30,7 @@ def pool(
 
 
 def called(made: planting.Replicate) -> np.ndarray:
-    """What the twin calls copies."""
+    """What the twin flags as copies."""
     table = made.table
     w = twin_evidence(table.score.to_numpy(), table.held_score.to_numpy())
     return twin(w, np.where(w > 0, table.train, table.held), Q).selected
@@ -51,7 +51,7 @@ def test_error_rate_and_power_where_copies_are_known(pool: tuple[planting.Pool, 
 
 @pytest.mark.slow
 def test_nothing_is_found_where_nothing_was_copied(pool: tuple[planting.Pool, int]) -> None:
-    """Batches of fresh pictures alone: at most one in ten has anything called a copy."""
+    """Batches of fresh pictures alone: at most one in ten has anything flagged as a copy."""
     batches = [pool[0].replicate(i, 900, 0.0) for i in range(2 * pool[1])]
     assert not any(made.copies.any() for made in batches)
     assert np.mean([called(made).any() for made in batches]) <= 0.1

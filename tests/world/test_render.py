@@ -36,7 +36,7 @@ def test_outside_the_mask_is_the_empty_scene(scene) -> None:
 
 
 def test_compositing_equals_pillows(scene) -> None:
-    """The person lies over the background as Pillow would put it, to rounding."""
+    """The person is over the background as Pillow would put it, to rounding."""
     background = Image.fromarray(render(replace(scene, sprite=None))).convert("RGBA")
     person = Image.fromarray(art.pixels(scene.sprite)).resize(
         (scene.size,) * 2, Image.Resampling.LANCZOS

@@ -96,7 +96,7 @@ def test_parts_are_asked_for_in_order(tmp_path: Path) -> None:
     assert list(recipes.PARTS) == ["vae", "classifier", "unet", "descriptor"]
 
 
-def test_without_repeats_every_image_stands_once() -> None:
+def test_without_repeats_every_image_occurs_once() -> None:
     """The set keeps its images, captions and order, and loses its repeats."""
     whole = dataset.training_set()
     single = unet.once(whole)

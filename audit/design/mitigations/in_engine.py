@@ -25,7 +25,7 @@ class FairGuidance(Options):
     target: str = "uniform"
     """Reference of the suite that gives each value's share of the images."""
     words: dict[str, Words] = Field(default_factory=dict)
-    """Texts that stand for the classes in the engine, in place of the shipped ones."""
+    """Texts that represent the classes in the engine, in place of the shipped ones."""
     scale: float = Field(4.0, ge=0, le=50)
     """Edit guidance scale; 0 changes nothing."""
     threshold: float = Field(0.95, ge=0, lt=1)

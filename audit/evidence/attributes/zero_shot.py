@@ -1,7 +1,7 @@
 """Perceived attributes by zero-shot classification (Radford et al. 2021), with abstention.
 
 Outcomes per image and attribute: a label, "uncertain" below the attribute's threshold, or
-"no person" and "several people" where the gate finds nobody or more than one. A missing label
+"no person" and "several people" where the gate finds no person or more than one. A missing label
 never counts as a class.
 """
 
@@ -39,7 +39,7 @@ class Classifier:
     attributes: tuple[Attribute, ...]
     classes: Mapping[str, np.ndarray]
     gate: np.ndarray | None
-    """Prototypes of one person, nobody and, where distinguished, several people."""
+    """Prototypes of one person, no person and, where distinguished, several people."""
     scale: float
 
     def shut(self, vectors: np.ndarray) -> np.ndarray:
@@ -78,7 +78,7 @@ def classifier(
 ) -> Classifier:
     """Prepare prototypes once.
 
-    `gates` are texts for one person, nobody and, optionally, several people: the nearest group
+    `gates` are texts for one person, no person and, optionally, several people: the nearest group
     decides. Without the first two every image counts as showing one person.
     """
     classes = {a.name: prototypes([a.texts[c] for c in a.classes], encode) for a in attributes}

@@ -83,7 +83,7 @@ def _lists(images: int, dimensions: int, memory: int, asked: str) -> Choice:
     if asked == "auto" and kind == RABITQ:
         room += f", where one byte a number would take {_size(sizes[SQ8])}"
     if not fits:
-        room += ", so that each search reads from disk"
+        room += ", so each search reads from disk"
     width = "one byte" if kind == SQ8 else "one bit"
     reason = (
         f"Candidates among {images:,} images come from lists of codes of {width} a number, "

@@ -128,7 +128,7 @@ def decide(
     """The images that a rule flags as copies, and the rule in words."""
     score = table.score.to_numpy(float)
     if rule.name == "fixed":
-        words = f"a line at the cosine {rule.line:g}: its error rate is not known"
+        words = f"a fixed cosine of {rule.line:g}: its error rate is unknown"
         return words, fixed(score, rule.line)
     if not len(index.held):
         nothing = Selection(
@@ -139,7 +139,7 @@ def decide(
         chance = null(index, seed)
         words = (
             f"conformal p-values against {len(chance)} held-out images and Benjamini-Hochberg at q "
-            f"= {q:g}; it takes images that are not copies to lie as near as held-out images do"
+            f"= {q:g}; it assumes that images that are not copies are as near as held-out images"
         )
         return words, conformal(score, chance, q)
     return by_twin(table, q)

@@ -254,7 +254,7 @@ class _Making:
 
 def _unit_length(vector: np.ndarray | None, reason: str) -> tuple[np.ndarray | None, str]:
     if vector is None:
-        return None, reason or "no picture"
+        return None, reason or "no image"
     wide = np.asarray(vector, np.float32)
     size = float(np.linalg.norm(wide))
     if not np.isfinite(size) or size == 0:

@@ -16,8 +16,8 @@ from audit.report.exports.markdown import code, escape, span, table
 SECTIONS = {
     "representation": "Who appears when the prompt does not say",
     "replication": "Copies of training images",
-    "mitigation": "What rewriting prompts changes",
-    "quality": "How far the readings can be trusted",
+    "mitigation": "What mitigations change",
+    "quality": "Measurement error",
 }
 METRICS = 60
 """Most results in the metadata; the tables contain all of a section."""
@@ -91,7 +91,7 @@ def _head(suite: str, settings: Mapping[str, Any], versions: Mapping[str, Any]) 
     rows = [[k, escape(v, 120)] for k, v in shown.items() if str(v)]
     return (
         "## Audit of stereotypes and of copied training images\n\n"
-        "Numbers with 95 % intervals, and n, the images that each rests on.\n\n"
+        "Numbers with 95 % intervals and n, the number of images behind each.\n\n"
         + table(("", ""), rows)
     )
 

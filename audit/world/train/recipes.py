@@ -24,7 +24,7 @@ SCHEDULES = {
     "classifier": Schedule(steps=20_000, rate=2e-3, warmup=150, average=0.995, budget_seconds=780),
     "descriptor": Schedule(steps=20_000, rate=2e-3, warmup=100, average=0.99, budget_seconds=1200),
 }
-"""Seconds on two cores each; `recipe.json` beside the weights says how many steps that was."""
+"""Seconds on two cores each; `recipe.json` next to the weights says how many steps that was."""
 WITHOUT_REPEATS = replace(SCHEDULES["unet"], steps=10_960, budget_seconds=math.inf)
 """As many steps as the shipped generator took: repeats are all that differs."""
 
@@ -145,7 +145,7 @@ LOGS = {
 
 
 def write_card(part: str, schedule: Schedule, work: Path, made: Path, options: str = "") -> None:
-    """Write `recipe.json` beside the weights: the command, its schedule, its seed, the last log."""
+    """Write `recipe.json` next to the weights: command, schedule, seed, and the last log."""
     lines = (work / "log.jsonl").read_text("utf-8").splitlines()
     card = {
         "command": f"t2i-audit world train {part}{options}",
@@ -163,7 +163,7 @@ HISTORY = {
     "unet": "the shipped weights drew their first 4,400 steps with noise levels spread evenly and "
     "captions that stated a gender in 35 % of images, in place of 60 %"
 }
-"""What of shipped weights the recipe as it stands would do otherwise."""
+"""How shipped weights were made where the current recipe differs."""
 SEEDS = {"vae": 11, "unet": 23, "classifier": 37, "descriptor": 53}
 
 

@@ -145,7 +145,7 @@ def train(
     schedule: Schedule,
     items: tuple[Item, ...] | None = None,
 ) -> nn.ModuleDict:
-    """Train from the recipe's seed; every image is drawn as often as it stands in the set."""
+    """Train from the recipe's seed; every image is drawn as often as it occurs in the set."""
     model = build(vae.config.latent_channels, text)
     items = training_set() if items is None else items
     return tune(model, vae, tokenizer, items, work, schedule)

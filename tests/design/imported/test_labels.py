@@ -22,7 +22,7 @@ from audit.stats.proportions import wilson
 
 @pytest.fixture
 def suite() -> Suite:
-    """The shipped occupations, whose attributes and references stand behind every table."""
+    """The shipped occupations, whose attributes and references every table is read against."""
     return suites.read_suite("occupations")
 
 
@@ -79,7 +79,7 @@ def test_a_long_table_with_raters_counts_each_picture_once(suite: Suite, tmp_pat
 
 
 def test_reasons_for_no_label_stay_reasons(suite: Suite, tmp_path: Path) -> None:
-    """Words for nobody, several people and doubt become outcomes, never classes."""
+    """Words for no person, several people and doubt become outcomes, never classes."""
     words = ["female", "unknown", "no face", "multiple", "NSFW", "", "male"]
     frame = pd.DataFrame({"subject": "nurse", "gender": words})
     path = tmp_path / "t.csv"
@@ -175,7 +175,7 @@ def test_hostile_words_are_text(tmp_path: Path) -> None:
 
 
 def test_a_target_of_one_s_own_comes_first(tmp_path: Path) -> None:
-    """A table given by --reference stands beside the others, and verdicts are about it."""
+    """A table given by --reference is added to the others, and verdicts are about it."""
     raw = table(np.random.default_rng(9), 60)
     raw.to_csv(tmp_path / "t.csv", index=False)
     (tmp_path / "mine.csv").write_text(

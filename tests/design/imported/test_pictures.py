@@ -24,7 +24,7 @@ def picture(seed: int) -> np.ndarray:
 
 
 def test_a_folder_takes_prompts_in_order_of_trust(tmp_path: Path) -> None:
-    """The table goes first, then the text beside it, then the file's own, then its name."""
+    """The table goes first, then the text file next to it, then the file's own, then its name."""
     for i, name in enumerate(("a.png", "b.png", "d e 1.png", "0007.png")):
         (tmp_path / name).write_bytes(pixels.png(picture(i)))
     (tmp_path / "c.png").write_bytes(png(parameters="from the file\nSteps: 4"))

@@ -62,7 +62,7 @@ def test_arms_that_a_table_names_are_kept(tmp_path: Path) -> None:
 def test_pictures_of_other_questions_are_a_sentence(
     tmp_path: Path, texts: list[str], said: str
 ) -> None:
-    """What they say and what the suite asks stand side by side."""
+    """The sentence has both what they say and what the suite asks."""
     suite = suites.read_suite(str(small(tmp_path / "s")))
     with pytest.raises(UserError, match=said):
         plan.join(suite, pictures(tmp_path / "p", texts))

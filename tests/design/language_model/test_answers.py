@@ -1,4 +1,4 @@
-"""The file of answers: only added to, first answers stand, and damage costs what it hit."""
+"""The file of answers: only added to, first answers count, damage costs only damaged lines."""
 
 from __future__ import annotations
 

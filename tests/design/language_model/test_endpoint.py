@@ -171,7 +171,7 @@ def test_what_is_not_the_api_is_malformed(body: bytes, why: str) -> None:
         (said("x", refusal=None, tool_calls=None), Reply("x")),
     ],
 )  # fmt: skip
-def test_what_the_api_says_beside_the_text(answer: Answer, reply: Reply) -> None:
+def test_the_rest_of_what_the_api_says(answer: Answer, reply: Reply) -> None:
     """Filters, refusals and answers that were cut."""
     with serving(answer) as server:
         assert endpoint.ask(ASKED, server.url, 5, 1) == reply
@@ -193,10 +193,10 @@ def test_the_key_goes_into_one_header_and_never_into_words(monkeypatch: pytest.M
         endpoint.ask(ASKED, server.url, 5, 1)
 
 
-def test_a_key_that_was_set_for_something_else_is_not_given_to_strangers(
+def test_a_key_for_another_service_is_not_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A suite by somebody else may name any address; only one's own key is meant for it."""
+    """A suite from elsewhere may name any address, and only the tool's own key is meant for it."""
     monkeypatch.setenv(endpoint.GENERAL, KEY)
     assert endpoint.key_for("https://api.openai.com/v1") == KEY
     assert endpoint.key_for("http://127.0.0.1:8000/v1") == KEY

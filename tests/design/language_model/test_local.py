@@ -30,7 +30,7 @@ def question(text: str = "a photo of a nurse", **more: Any) -> Question:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of two small layers, whose answer is no more than noise, saved as safetensors."""
+    """A model of two small layers, whose answer is only noise, saved as safetensors."""
     path = tmp_path_factory.mktemp("model")
     words = Tokenizer(models.WordLevel({w: i for i, w in enumerate(WORDS)}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -78,7 +78,7 @@ def test_draws_depend_on_their_seed_alone(folder: Path) -> None:
 
 
 def test_an_answer_that_is_cut_is_said_to_be(folder: Path) -> None:
-    """At the limit of tokens without an end; and a question that does not fit is no answer."""
+    """Answers that reach the limit of tokens, and questions that do not fit, are refused."""
     replies = [Local(str(folder))(question(temperature=1.5, seed=s, tokens=6)) for s in range(30)]
     assert {r.cut for r in replies} == {True, False}
     assert all(len(r.content.split()) < 6 for r in replies if not r.cut)
@@ -106,7 +106,7 @@ def clone(folder: Path, where: Path) -> Path:
 
 
 def test_only_safetensors_and_no_foreign_code(folder: Path, tmp_path: Path) -> None:
-    """Pickled weights and code beside them are refused; nothing of either runs."""
+    """Pickled weights and code next to them are refused; neither runs."""
     pickled = clone(folder, tmp_path / "pickled")
     (pickled / "model.safetensors").unlink()
     torch.save({}, pickled / "pytorch_model.bin")
@@ -129,7 +129,7 @@ def test_only_safetensors_and_no_foreign_code(folder: Path, tmp_path: Path) -> N
 def test_other_weights_are_another_model_and_answers_are_played_back(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The key holds what lies in the folder, not its name; a second rewrite loads nothing."""
+    """The key depends on the folder's contents, not its name; a second rewrite loads nothing."""
     moved, other = clone(folder, tmp_path / "moved"), clone(folder, tmp_path / "other")
     changed = LlamaForCausalLM.from_pretrained(other)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""From an answer to a text: packaging comes off, everything that is no single line is refused."""
+"""From an answer to a text: packaging is removed; anything but a single line is refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PACKED = (
 
 @pytest.mark.parametrize("said", PACKED)
 def test_packaging_comes_off(said: str) -> None:
-    """Quotes, fences, announcements, thoughts and white space are no part of a prompt."""
+    """Quotes, fences, announcements, thoughts and white space do not belong to a prompt."""
     assert judge(Reply(said), ORIGINAL) == ("rewritten", TEXT, "")
 
 
@@ -75,13 +75,13 @@ def test_refusals_leave_the_text(reply: Reply) -> None:
     ],
 )
 def test_malformed_answers_leave_the_text_and_say_why(reply: Reply, why: str) -> None:
-    """Several lines, too much, cut short, markup, and characters that nobody sees."""
+    """Several lines, too much, cut short, markup, and invisible characters."""
     outcome, text, reason = judge(reply, ORIGINAL)
     assert (outcome, text) == ("malformed", ORIGINAL)
     assert why in reason
 
 
-def test_an_answer_that_changes_nothing_is_no_success() -> None:
+def test_an_answer_that_changes_nothing_is_a_failure() -> None:
     """The same words again are said to be that."""
     assert judge(Reply(f'"{ORIGINAL} "'), ORIGINAL)[0] == "unchanged"
 

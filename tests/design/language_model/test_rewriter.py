@@ -315,7 +315,7 @@ def test_the_command_line_rewrites_explains_and_gives_json(server: Server) -> No
 
 
 def test_a_refusal_is_explained_on_the_command_line() -> None:
-    """The text as it was, and the reason beside it."""
+    """The text as it was, with the reason."""
     with serving(said("I cannot help with that.")) as server:
         given = ["rewrite", "a photo of a nurse", "-t", spec(server)]
         done = CliRunner().invoke(app, [*given, "--explain"])
@@ -355,7 +355,7 @@ def test_options_that_cannot_be_are_one_sentence(more: str, words: str) -> None:
 
 
 def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
-    """It would stand in plans and on pages."""
+    """It would appear in plans and reports."""
     with pytest.raises(UserError, match="T2I_AUDIT_LLM_KEY") as error:
         parse("llm:m,url=http://me:hunter2@a.test/v1,attribute=gender")
     assert "hunter2" not in str(error.value)
@@ -375,7 +375,7 @@ def test_an_arm_is_named_by_what_it_asks_not_by_whom() -> None:
 
 
 def test_two_runs_at_once_agree(server: Server) -> None:
-    """At a temperature two processes may ask the same; the first answer stands for both."""
+    """At a temperature two processes may ask the same; the first answer counts for both."""
     prompt = Prompt("p", "a nurse", "nurse", "b", "representation", 1, ("gender",))
     counted = iter(range(100))
 

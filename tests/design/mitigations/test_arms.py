@@ -78,7 +78,7 @@ def test_phases_are_evenly_spaced(count: int, seed: int) -> None:
 
 @given(SHARES, st.integers(1, 30), st.integers(1, 12))
 def test_the_suite_as_a_whole_meets_the_target(weights: list[int], n: int, seeds: int) -> None:
-    """Over prompts that share a target, counts lie within one of it, however few the images."""
+    """Over prompts that share a target, counts are within one of it, however few the images."""
     target = as_target(weights)
     suite = suite_of([prompt(f"a {i} nurse", "nurse", seeds) for i in range(n)], target)
     drawn = arms.draws(suite, suite.mitigations[0])

@@ -110,7 +110,7 @@ def report(name: str, cases: list[Case]) -> tuple[float, float, float]:
 
 
 def test_the_cases_are_many_and_two_in_five_may_be_rewritten() -> None:
-    """At least 220 cases of every kind, none twice, each about its own subject or nobody."""
+    """At least 220 cases of every kind, none twice, each about its own subject or no person."""
     for cases, least in ((CASES, 220), (UNSEEN, 80)):
         assert len(cases) >= least
         assert 0.36 <= sum(not c.expect for c in cases) / len(cases) <= 0.45
@@ -199,7 +199,7 @@ TOUCHES = (
 def test_no_rewriter_touches_what_is_gated(
     case: Case, frame: str, name: str, data: st.DataObject
 ) -> None:
-    """Whatever stands around a case, gated texts stay, and a second run adds nothing.
+    """Whatever surrounds a case, gated texts stay unchanged, and a second run adds nothing.
 
     Neutral wording replaces a subject that itself states a gender: that is what it is for.
     """

@@ -1,4 +1,4 @@
-"""Placebos: as many words as the arm beside them, in the same place, saying nothing."""
+"""Placebos: as many words as the arm that they imitate, in the same place, saying nothing."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_placebo_adds_what_it_is_told_once(noun: str, n: int, place: str, tail
     assert placebo.placebo(once, prompt, {}, options) == once
 
 
-def test_one_word_stands_where_the_arm_s_word_stands() -> None:
+def test_one_word_is_where_the_arm_s_word_is() -> None:
     """In the noun phrase for one word; behind the noun, or at the end, for a clause."""
     texts = [
         rewrite("a photo of an artist, smiling", spec, others=["inject:gender", "ethical:gender",

@@ -63,7 +63,7 @@ def about(subject: str, states: Mapping[str, str] | None = None) -> Prompt:
 def test_injection_states_the_draw_in_the_noun_phrase(
     text: str, subject: str, drawn: dict[str, str], wanted: str
 ) -> None:
-    """The word stands at the noun, and a or an follows it."""
+    """The word is at the noun, and a or an agrees with it."""
     assert inject(text, about(subject), drawn, {}) == wanted
 
 

@@ -64,7 +64,7 @@ def test_what_a_name_means(spec: str, method: str, options: dict[str, object]) -
      ("negative", "text"),
      ("negative:attribute=gender,text=x", "either `text` or `attribute`")],
 )  # fmt: skip
-def test_what_is_no_mitigation(spec: str, words: str) -> None:
+def test_invalid_mitigations_are_refused(spec: str, words: str) -> None:
     """One sentence that names the option or a near name."""
     with pytest.raises(UserError, match=words):
         with_arms(suites.read_suite("occupations"), [spec])

@@ -104,7 +104,7 @@ def test_two_attributes_are_drawn_by_quota_and_independently() -> None:
         (("guidance:6", "noise", "guidance:9"), "both are guidance"),
     ],
 )
-def test_what_cannot_go_together_is_refused(specs: tuple[str, ...], why: str) -> None:
+def test_parts_that_exclude_each_other_are_refused(specs: tuple[str, ...], why: str) -> None:
     """One sentence that names both parts and why."""
     suite, arm = of(*specs)
     with pytest.raises(UserError, match=why) as caught:

@@ -76,7 +76,7 @@ def test_the_occupation_is_described(text: str, subject: str, wanted: str) -> No
 
 @given(st.text(max_size=60), st.sampled_from(sorted(NEUTRAL)))
 def test_any_text_is_rewritten_once(before: str, noun: str) -> None:
-    """Whatever stands before: the second rewrite of either changes nothing."""
+    """Whatever comes before: the second rewrite of either changes nothing."""
     text = f"{before} a {noun}"
     one = neutral(text, prompt(text, noun), {}, OPTIONS)
     assert neutral(one, prompt(one, NEUTRAL[noun] if one != text else noun), {}, OPTIONS) == one

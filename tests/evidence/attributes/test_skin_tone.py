@@ -82,7 +82,7 @@ def person(item: object) -> np.ndarray:
     return np.asarray(mask(item.scene), bool)  # type: ignore[attr-defined]
 
 
-def test_too_little_skin_says_nothing() -> None:
+def test_too_little_skin_has_no_reading() -> None:
     """A blue picture, a small patch, or an empty mask is uncertain, not a class."""
     blue = np.full((30, 30, 3), (20, 60, 200), np.uint8)
     assert skin_tone.read(blue).outcome == "uncertain"

@@ -39,7 +39,7 @@ def test_prototypes_are_unit_means() -> None:
 
 @pytest.mark.parametrize("threshold", [0.0, 0.9])
 def test_outcomes_are_never_forced(threshold: float) -> None:
-    """Clear images get labels, unclear ones abstain under a threshold, empty ones have nobody."""
+    """Clear images get labels, unclear ones abstain below a threshold, empty ones get neither."""
     attribute = Attribute("gender", GENDER.classes, GENDER.texts, threshold)
     reader = classifier((attribute,), (["person"], ["nobody"]), encode, 10.0)
     vectors = np.array([[1, 0, 1, 0], [0, 1, 1, 0], [0.71, 0.7, 1, 0], [0, 1, 0, 1]], np.float32)

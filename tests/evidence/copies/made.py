@@ -1,4 +1,4 @@
-"""Small training sets in every form in which they lie about."""
+"""Small training sets in every supported format."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def pictures(n: int, seed: int) -> list[np.ndarray]:
 
 
 def folder(path: Path, some: Sequence[np.ndarray]) -> Path:
-    """PNG files with captions beside them."""
+    """PNG files with captions next to them."""
     path.mkdir(parents=True, exist_ok=True)
     for i, picture in enumerate(some):
         (path / f"{i:03d}.png").write_bytes(pixels.png(picture))

@@ -53,7 +53,7 @@ def test_every_choice_is_one_that_can_be_made(images: int, d: int, memory: int, 
 @pytest.mark.parametrize("d", [64, 100, 512, 513])
 @pytest.mark.parametrize("kind", ["ivf-sq8", "ivf-rabitq"])
 def test_the_size_is_that_of_the_library(kind: str, d: int) -> None:
-    """The estimate is the size of faiss's own index, to what its file adds beside the data."""
+    """The estimate is the size of faiss's own index, except for what its file adds to the data."""
     choice = choose(3000, d, GIB, kind)
     index: Any = faiss.index_factory(d, choice.factory, faiss.METRIC_INNER_PRODUCT)
     rows = np.random.default_rng(d).standard_normal((3000, d)).astype(np.float32)
@@ -73,7 +73,7 @@ def test_sizes_agree_with_those_published_for_web_scale_sets() -> None:
         assert choice.bytes_estimate / 100_000 == pytest.approx(size, abs=1)
 
 
-def test_what_cannot_be_asked_for_is_one_sentence() -> None:
+def test_impossible_requests_are_refused_in_one_sentence() -> None:
     """An unknown way names the near one; too many for one by one names the others."""
     with pytest.raises(UserError, match="Did you mean ivf-rabitq"):
         choose(10, 512, GIB, "ivf-rabit")

@@ -164,7 +164,7 @@ def test_ten_alike_among_five_hundred_are_found_and_nine_are_not(seed: int) -> N
     assert (found["clique"], found["outcome"]) == (9, "label")
 
 
-def test_a_chain_is_no_clique() -> None:
+def test_a_chain_is_not_a_clique() -> None:
     """Twelve images, each near to its neighbours only, are one component and no extraction."""
     line = np.arange(24.0)
     distances = np.abs(line[:, None] - line[None, :])
@@ -204,7 +204,7 @@ def test_too_few_calibration_prompts_give_no_threshold() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_threshold_from_different_prompts_lies_below_all_of_their_pairs(seed: int) -> None:
+def test_a_threshold_from_different_prompts_is_below_all_of_their_pairs(seed: int) -> None:
     """The smallest distance between prompts; pairs of one prompt do not count."""
     distances = spread(12, np.random.default_rng(seed))
     prompts = ["a", "b", "c"] * 4

@@ -102,8 +102,8 @@ def test_unrelated_maps_persist_by_chance(seed: int) -> None:
 
 
 @pytest.mark.parametrize("how", [PAPER, Edges()])
-def test_four_images_of_noise_are_no_copies(how: Edges) -> None:
-    """By the paper's threshold they score 1 and chance gives 1; by the strongest tenth, little."""
+def test_four_images_of_noise_are_not_copies(how: Edges) -> None:
+    """By the paper's threshold they score 1, as by chance; by the strongest tenth, little."""
     for seed in range(3):
         rng = np.random.default_rng(seed)
         noise = list(rng.integers(0, 256, (4, 256, 256, 3), np.uint8))

@@ -164,8 +164,8 @@ def test_the_curves_figures_are_those_of_a_hand() -> None:
     assert turn.null_max == pytest.approx(half, abs=1e-6)
 
 
-def test_the_embedded_descriptor_keeps_copies_apart_from_strangers() -> None:
-    """Mild edits of photographs score far above strangers; the order of strengths is kept."""
+def test_the_embedded_descriptor_tells_copies_from_other_images() -> None:
+    """Mild edits of photographs score far above other images; the order of strengths is kept."""
     table = curve(copy_descriptor(), photos(), EDITS, np.random.default_rng(1)).set_index("edit")
     assert list(table.index) == ["none", *EDITS]
     assert table.n.eq(6).all()
@@ -198,8 +198,8 @@ def test_a_row_does_not_depend_on_the_other_edits() -> None:
     assert other["median"][1] != alone.loc["noise 25", "median"]
 
 
-def test_one_picture_has_no_strangers() -> None:
-    """A null distribution of nothing is an error, and so is an edit that nobody named."""
+def test_one_image_has_no_others_to_compare() -> None:
+    """A null distribution of nothing is an error, and so is an edit without a name."""
     with pytest.raises(ValueError, match="two images"):
         curve(Plane(), [drawn(0)], EDITS, np.random.default_rng(0))
     with pytest.raises(KeyError):

@@ -33,7 +33,7 @@ QUERIES = Thumbnail().images(made.pictures(30, 9))
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shards of a few images, so that there are several."""
+    """Shards of a few images, to have several."""
     monkeypatch.setattr(indexes, "SHARD_ROWS", 8)
     monkeypatch.setattr(indexes, "CHUNK", 5)
 
@@ -256,7 +256,7 @@ def test_a_damaged_shard_is_named_and_made_again(how: str, place: Path) -> None:
 
 
 def test_a_torn_manifest_and_a_later_format_are_one_sentence(place: Path) -> None:
-    """JSON that is no JSON, and a version that this program does not know."""
+    """Invalid JSON, and a version that this program does not know."""
     make(place)
     path = place / "idx" / "index.json"
     whole = json.loads(path.read_text())
@@ -311,7 +311,7 @@ class Pictures:
 
 
 def source(form: str, root: Path) -> Source:
-    """The training pictures in one of the forms in which sets lie about."""
+    """The training images in one of the supported formats."""
     if form == "listed":
         return Listed(Pictures())
     if form == "embeddings":
@@ -332,7 +332,7 @@ def source(form: str, root: Path) -> Source:
     "form", ["folder", "tar", "bytes", "paths", "saved", "embeddings", "listed"]
 )
 def test_every_form_makes_the_same_index(form: str, tmp_path: Path) -> None:
-    """Vectors, captions, order and what a search finds do not depend on where pictures lie."""
+    """Vectors, captions, order and what a search finds do not depend on where images are."""
     train = source(form, tmp_path)
     index = build({"train": train}, Thumbnail(), tmp_path / "idx")
     np.testing.assert_allclose(

@@ -88,7 +88,7 @@ def test_a_chain_is_one_cluster() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_held_out_duplicates_are_those_of_all_pairs(seed: int) -> None:
-    """Planted edits of training vectors are found among strangers, in any blocks."""
+    """Planted edits of training vectors are found among unrelated vectors, in any blocks."""
     rng = np.random.default_rng(seed)
     train, held = corpus(90, rng), corpus(60, rng)
     planted = rng.choice(60, 12, replace=False)

@@ -27,7 +27,7 @@ def side(tmp_path_factory: pytest.TempPathFactory) -> Side:
 
 @pytest.mark.parametrize("direction", recall.DIRECTIONS)
 @pytest.mark.parametrize("cosine", [0.6, 0.9, 0.99, 1.0])
-def test_copies_stand_at_their_cosine(side: Side, direction: str, cosine: float) -> None:
+def test_copies_have_their_cosine(side: Side, direction: str, cosine: float) -> None:
     """Distinct sources, unit length, the stated cosine; the same generator, the same copies."""
     queries, at = recall.planted(side, 300, cosine, direction, np.random.default_rng(1))
     assert len(np.unique(at)) == 300
@@ -37,7 +37,7 @@ def test_copies_stand_at_their_cosine(side: Side, direction: str, cosine: float)
     assert np.array_equal(again[0], queries)
 
 
-def test_a_blend_lies_between_two_stored_vectors(side: Side) -> None:
+def test_a_blend_is_between_two_stored_vectors(side: Side) -> None:
     """Its remainder, when the source is taken out, is another stored vector's; noise has none."""
     for direction, near in (("blend", 0.999), ("noise", 0.8)):
         queries, at = recall.planted(side, 50, 0.8, direction, np.random.default_rng(2))
@@ -82,7 +82,7 @@ def test_recall_is_the_share_whose_list_is_probed(seed: int, side: Side, tmp_pat
     assert recall.of(side.through(every), queries, at).share > found.share
 
 
-def test_one_of_two_equal_pictures_is_no_loss(tmp_path: Path) -> None:
+def test_finding_one_of_two_equal_images_is_enough(tmp_path: Path) -> None:
     """A source that is stored twice is found under either position."""
     rows = stored.unit(np.random.default_rng(3).standard_normal((50, D)))
     both = stored.side(tmp_path, [rows, rows])

@@ -32,7 +32,7 @@ def test_one_tile_that_differs_is_not_averaged_away(seed: int) -> None:
 
 
 def test_a_tile_is_divided_by_its_own_size() -> None:
-    """A difference across the corner of four tiles counts in each by what lies in it."""
+    """A difference across the corner of four tiles counts in each by its part of it."""
     one = np.zeros((64, 64, 3), np.uint8)
     two = one.copy()
     two[8:20, 8:20] = 255  # tiles of 16: 8x8 in the first, 8x4 and 4x8, and 4x4
@@ -70,7 +70,7 @@ def test_all_pairs_equal_a_plain_loop(seed: int, side: int, grid: int) -> None:
     assert np.array_equal(found, found.T)
 
 
-def test_what_cannot_be_compared_is_an_error() -> None:
+def test_incomparable_images_are_an_error() -> None:
     """Other types and sides that do not divide raise ValueError."""
     one = np.zeros((8, 8, 3), np.uint8)
     with pytest.raises(ValueError, match="uint8"):

@@ -126,12 +126,12 @@ def test_the_key_names_weights_and_preprocessing(tmp_path: Path) -> None:
     assert Sscd(one).key == keys[0]
     onnx = onnx_means(tmp_path / "m.onnx", True)
     before = Sscd(onnx).key
-    (tmp_path / "m.onnx.data").write_bytes(b"numbers kept beside the graph")
+    (tmp_path / "m.onnx.data").write_bytes(b"numbers kept next to the graph")
     assert Sscd(onnx).key != before
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", pickle.dumps({"a": 1}), b"\x80\x02x"])
-def test_files_that_are_no_torchscript_are_refused(content: bytes, tmp_path: Path) -> None:
+def test_files_other_than_torchscript_are_refused(content: bytes, tmp_path: Path) -> None:
     """A pickle, a torn archive and an empty file are named and not opened."""
     (tmp_path / "x.pt").write_bytes(content)
     with pytest.raises(UserError, match="not a TorchScript archive"):

@@ -24,7 +24,7 @@ def photos(side: int = 192) -> list[np.ndarray]:
 
 
 class Corner:
-    """An encoder that tells where a crop lies: the value of its first pixel, as an angle."""
+    """An encoder that tells where a crop is: the value of its first pixel, as an angle."""
 
     key = "corner"
 
@@ -46,7 +46,7 @@ def test_crops_are_one_and_four_and_nine_in_order() -> None:
 
 
 @pytest.mark.parametrize("side", [1, 2, 5, 33, 64])
-def test_crops_lie_inside_and_cover_the_picture(side: int) -> None:
+def test_crops_are_inside_and_cover_the_image(side: int) -> None:
     """Whatever the rounding, every pixel is in a crop of each scale and no crop is empty."""
     picture = np.arange(side * side * 3, dtype=np.uint32).reshape(side, side, 3)
     for k in (1, 2, 3, 5):
@@ -100,13 +100,13 @@ def test_a_pasted_quarter_is_found_locally_and_not_globally(
 ) -> None:
     """Photos on photos at drawn places: local similarity tells them from others, global cannot.
 
-    Pixels must lie where a crop does; the copy descriptor also finds what is moved by 4 of 96.
+    Pixels must be where a crop is; the copy descriptor also finds what is moved by 4 of 96.
     """
     some = photos()
     tiled = Tiled(encoder)
     rows = tiled.crops(some)
     rng = np.random.default_rng(seed)
-    offsets = rng.choice([0, 48, 96], (len(some), 2))  # where crops lie
+    offsets = rng.choice([0, 48, 96], (len(some), 2))  # where crops are
     offsets = np.clip(offsets + rng.integers(-shift, shift + 1, offsets.shape), 0, 96)
     scenes = [
         pasted(some[i - 1], some[i], int(top), int(left)) for i, (top, left) in enumerate(offsets)
