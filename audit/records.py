@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from audit.errors import UserError
-from audit.keys import ALL, Counted, Key, Unit, id_of, name_of
+from audit.keys import Counted, Key, Unit, id_of, name_of, refuse_all
 
 
 def digest(value: object, length: int = 16) -> str:
@@ -34,10 +34,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A text to be drawn and what is known about it before anything is drawn.
-
-    Raises UserError for the subject `keys.ALL`, which would be mistaken for all subjects.
-    """
+    """A text to be drawn and what is known before it is drawn; UserError for the subject `ALL`."""
 
     id: str
     text: str
@@ -57,11 +54,7 @@ class Prompt:
     """The words around the subject, where the text was made from a template."""
 
     def __post_init__(self) -> None:
-        if self.subject == ALL:
-            raise UserError(
-                f"prompt {self.id}: {ALL!r} cannot be a subject, because findings and gates use it "
-                "for all subjects together. Rename it."
-            )
+        refuse_all(self.subject, self.id)
 
 
 @dataclass(frozen=True)
