@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
+from audit.errors import UserError
+
 BASELINE = "none"
 """Name of the arm without a mitigation."""
 ALL = "*"
@@ -42,6 +44,15 @@ class Key(NamedTuple):
     def everyone(self) -> bool:
         """Whether it is about all subjects together."""
         return self.subject == ALL
+
+
+def refuse_all(subject: str, prompt: str) -> None:
+    """Raise UserError for a prompt whose subject would be mistaken for all subjects."""
+    if subject == ALL:
+        raise UserError(
+            f"prompt {prompt}: {ALL!r} cannot be a subject, because findings and gates use it for "
+            "all subjects together. Rename it."
+        )
 
 
 def both(one: str, two: str, mark: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from audit.errors import UserError
-from audit.keys import ALL, Counted, Key, Unit, digest, id_of, name_of
+from audit.keys import Counted, Key, Unit, digest, id_of, name_of, refuse_all
 
 MethodOptions = Mapping[str, Any]  # each method has its own, checked by its model or by itself
 JsonRow = Mapping[str, Any]  # JSON has no types; what is made of a row checks it
@@ -30,10 +30,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A text to be drawn and what is known about it before anything is drawn.
-
-    Raises UserError for the subject `keys.ALL`, which would be mistaken for all subjects.
-    """
+    """A text to be drawn and what is known before it is drawn; UserError for the subject `ALL`."""
 
     id: str
     text: str
@@ -53,11 +50,7 @@ class Prompt:
     """The words around the subject, where the text was made from a template."""
 
     def __post_init__(self) -> None:
-        if self.subject == ALL:
-            raise UserError(
-                f"prompt {self.id}: {ALL!r} cannot be a subject, because findings and gates use it "
-                "for all subjects together. Rename it."
-            )
+        refuse_all(self.subject, self.id)
 
 
 @dataclass(frozen=True)
