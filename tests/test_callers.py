@@ -1,6 +1,6 @@
 """Everything public is called: by the package itself, a benchmark, a template, or a user.
 
-Tests are no callers: a function that only they call is theirs, or is not needed.
+Tests do not count as callers: a function that only they call is theirs, or is not needed.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ def test_every_way_to_call_is_seen(caller: str) -> None:
 
 
 def test_templates_call_by_name_what_is_in_their_rooms() -> None:
-    """A word of a template is no caller of a function elsewhere."""
+    """A word of a template does not call a function elsewhere."""
     texts = {f"audit.{room}.c": "def shown(): ..." for room in ("report", "view", "stats")}
     assert uncalled(texts, {"shown"}) == {"audit.stats.c.shown"}
     assert len(uncalled(texts)) == 3

@@ -434,7 +434,7 @@ def unexplained(source: str) -> list[int]:
     ],
 )  # fmt: skip
 def test_the_reader_sees_any(line: str, lines: list[int]) -> None:
-    """In annotations, aliases, calls and texts; a directive for a tool is no reason."""
+    """In annotations, aliases, calls and texts; a directive for a tool is not a reason."""
     assert unexplained(f"from typing import Any\n{line}\n") == lines
     renamed = line.replace("typing.Any", "Any").replace("Any", "Whatever")
     assert unexplained(f"from typing import Any as Whatever\n{renamed}\n") == lines

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from audit.cli.shared import GATE_FAILED, Json
 
+if TYPE_CHECKING:
+    from audit.world.truth import World
+
+TruthFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--truth",
+        metavar="FILE",
+        help="TOML file that plants other shares and copies (default: the embedded world's).",
+    ),
+]
+
 app = typer.Typer(no_args_is_help=True, help="Rebuild and check the embedded calibration world.")
+
+
+def _world(truth: Path | None) -> World:
+    from audit.world.planned import read_world
+    from audit.world.truth import EMBEDDED
+
+    return EMBEDDED if truth is None else read_world(truth)
 
 
 @app.command("art")
@@ -32,11 +51,15 @@ def world_render(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Only the first N images.")
     ] = None,
+    truth: TruthFile = None,
 ) -> None:
-    """Render a set of the world: images, captions and labels."""
+    """Render a set of the world: images, captions and labels, with the truth that was planted."""
     from audit.world.export import render_set
+    from audit.world.planned import claim
 
-    typer.echo(render_set(which, out, limit))
+    world = _world(truth)
+    claim(out, world)
+    typer.echo(render_set(which, out, limit, world))
 
 
 @app.command("train")
@@ -56,6 +79,7 @@ def world_train(
             help="Train on the set without repeated images (`unet` only).",
         ),
     ] = False,
+    truth: TruthFile = None,
 ) -> None:
     """Train a part of the embedded models from its recipe, or continue the training."""
     from audit.errors import UserError
@@ -63,8 +87,63 @@ def world_train(
 
     if without_repeats and part != "unet":
         raise UserError(f"--without-repeats applies to the part `unet` only, not to `{part}`.")
+    if without_repeats and truth is not None:
+        raise UserError("--without-repeats is for the embedded world. Plant no [repeats] instead.")
     made = recipes.without_repeats(work, minutes) if without_repeats else None
-    typer.echo(made or recipes.train(part, work, minutes))
+    typer.echo(made or recipes.train(part, work, minutes, _world(truth)))
+
+
+@app.command("exam")
+def world_exam(
+    out: Annotated[Path, typer.Argument(help="New folder for the exam.")],
+    truth: TruthFile = None,
+    each: Annotated[int, typer.Option(min=1, max=10_000, help="Images of every occupation.")] = 50,
+    copies: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the images that copy training images.")
+    ] = 0.05,
+) -> None:
+    """Write an exam for auditors: images whose shares and copies are known."""
+    from audit.world.exam import write_exam
+
+    typer.echo(write_exam(_world(truth), out, each, copies))
+
+
+@app.command("score")
+def world_score(
+    exam: Annotated[Path, typer.Argument(help="Folder that `world exam` wrote.")],
+    shares: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The auditor's answers: CSV with subject, attribute, value, share, low, high.",
+        ),
+    ] = None,
+    copies: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV with image and copy (0 or 1).")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="A run of t2i-audit on the exam instead.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score an auditor's answers to an exam."""
+    from audit.cli.world_runs import answers_of_run
+    from audit.errors import UserError
+    from audit.store import RunFolder
+    from audit.world import marks
+
+    if (shares is None) == (run is None):
+        raise UserError("Give the answers: either --shares FILE (and --copies FILE), or --run.")
+    if shares is not None:
+        given = marks.answers(shares, copies)
+    else:
+        given = answers_of_run(RunFolder(run), exam)  # type: ignore[arg-type]
+    found = marks.marks(exam, *given)
+    told = {**found.__dict__, "score": found.score}
+    if as_json:
+        typer.echo(json.dumps({k: None if v != v else v for k, v in told.items()}, indent=1))
+        return
+    typer.echo(marks.sentence(found))
 
 
 @app.command("verify")

@@ -11,6 +11,19 @@ import pandas as pd
 from audit.keys import digest
 from audit.records import Finding, Suite, Truth
 
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images with known labels, on which a classifier's errors are measured."""
+
+    pictures: Sequence[np.ndarray]
+    """uint8[h, w, 3] each."""
+    labels: Mapping[str, Sequence[int]]
+    """By attribute: the index of each image's true class; -1 where it is not known."""
+    source: str
+    """What they are, for the report: "pictures that ..."."""
+
+
 Calibration = tuple[np.ndarray, np.ndarray]
 """Confidence float[n], and whether the reading was wrong, bool[n]."""
 

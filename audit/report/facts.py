@@ -65,6 +65,8 @@ class Facts:
     left_alone: Mapping[str, LeftAlone] = field(default_factory=dict)
     """By arm, for arms that give reasons."""
     sequential: Looks | None = None
+    measured_on: tuple[str, ...] = ()
+    """The pictures on which the classifier's errors were measured, in words; empty if on none."""
     truth_note: str = ""
     """The note of a model whose truth was planted."""
     corpus: CorpusFacts | None = None

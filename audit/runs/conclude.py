@@ -90,6 +90,7 @@ def _write_report(run: Run, made: Made) -> Path:
         notes=tuple(run.notes),
         left_alone=left_alone(run.samples),
         sequential=rounds.summary(run) if run.options.precision else None,
+        measured_on=tuple(sorted(set(made.measured.errors.sources.values()))),
         truth_note=run.plan.truth.note if run.plan.truth is not None else "",
     )
     from_folder.keep(run.folder, run.suite, facts, run.plan.labels is None)

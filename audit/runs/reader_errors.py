@@ -1,4 +1,4 @@
-"""The classifier's errors, from human labels of this run or from renders."""
+"""The classifier's errors, from human labels of this run or from images that it comes with."""
 
 from __future__ import annotations
 
@@ -9,22 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit.evidence.measured import Calibration, Errors
+from audit.evidence.measured import Calibration, Errors, Labelled
 from audit.records import Attribute
 from audit.runs.context import Run
 
-RENDERS = "fresh balanced renders of the world, none of them in training"
 PEOPLE = "images of this run that people labelled, weighted to all of its images"
 
 
 def errors(run: Run, encoder: Any) -> Errors:
-    """The errors on this run's own images where people labelled them, else those on renders.
+    """The errors on this run's own images where people labelled them, else on the encoder's.
 
     The errors of an external classifier are unknown without labels: there is no table then.
     """
-    tables, calibration = renders(run, encoder)
-    found = Errors(tables, dict.fromkeys(tables, RENDERS), calibration=calibration)
-    return with_people(run, found)
+    return with_people(run, brought(run, encoder))
 
 
 def with_people(run: Run, known: Errors) -> Errors:
@@ -66,7 +63,7 @@ def _people(
     return table if table.sum(1).all() else None
 
 
-def renders(run: Run, encoder: Any) -> tuple[dict[str, np.ndarray], dict[str, Calibration]]:
+def brought(run: Run, encoder: Any) -> Errors:
     """Errors on the images with known labels that a classifier comes with; empty if it has none.
 
     int[K, K] per attribute, of the readings that its threshold keeps, and the calibration of all.
@@ -74,31 +71,32 @@ def renders(run: Run, encoder: Any) -> tuple[dict[str, np.ndarray], dict[str, Ca
     """
     validation = getattr(encoder, "validation", None)  # other encoders need not have it
     if validation is None or not run.options.validation:
-        return {}, {}
+        return Errors()
     from audit.evidence.attributes.zero_shot import classifier
 
-    pictures, labels = validation(
+    known: Labelled = validation(
         run.options.validation, {a.name: a.classes for a in run.suite.attributes}
     )
     zero_shot = tuple(replace(a, threshold=0.0) for a in run.suite.attributes if a.reader == "clip")
     reader = classifier(zero_shot, (), encoder.texts, encoder.scale)
-    run.progress("classifier errors", 0, len(pictures))
-    read = reader.read(encoder.images(pictures))
-    run.progress("classifier errors", len(pictures), len(pictures))
-    tables, calibration = {}, {}
+    run.progress("classifier errors", 0, len(known.pictures))
+    read = reader.read(encoder.images(known.pictures))
+    run.progress("classifier errors", len(known.pictures), len(known.pictures))
+    tables: dict[str, np.ndarray] = {}
+    calibration: dict[str, Calibration] = {}
     for attribute in run.suite.attributes:
-        if attribute.name in labels:
+        if attribute.name in known.labels:
             part = read[read.attribute == attribute.name]
-            true = np.asarray(labels[attribute.name])[part.row.to_numpy(int)]
+            true = np.asarray(known.labels[attribute.name])[part.row.to_numpy(int)]
             score, value = part.score.to_numpy(float), part.value.to_numpy(object)
             kept = score >= attribute.threshold
             table = confusion(true[kept], value[kept].tolist(), attribute.classes)
             if table.sum(1).all():  # a class that was never shown leaves its errors unknown
                 tables[attribute.name] = table
-                known = true >= 0
+                told = true >= 0
                 names = np.asarray(attribute.classes, object)
-                calibration[attribute.name] = score[known], names[true[known]] != value[known]
-    return tables, calibration
+                calibration[attribute.name] = score[told], names[true[told]] != value[told]
+    return Errors(tables, dict.fromkeys(tables, known.source), calibration=calibration)
 
 
 def confusion(true: np.ndarray, read: list[str], classes: Sequence[str]) -> np.ndarray:

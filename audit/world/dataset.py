@@ -10,15 +10,13 @@ from functools import cache
 
 import numpy as np
 
-from audit.world import truth
 from audit.world.art import Sprite, sprites
 from audit.world.captions import TITLES, caption, planted_caption
 from audit.world.render import Scene, draw_scene, render
-from audit.world.truth import ARTISTS, GENDERS, OCCUPATIONS, TONES
+from audit.world.truth import ARTISTS, EMBEDDED, GENDERS, TONES, World
 
-SEED = 20_221
 TRAIN, TWIN, PLANTED, BALANCED, FRESH = 0, 1, 2, 3, 4
-"""Streams of the seed: no two sets ever share a draw."""
+"""Streams of a world's seed: no two sets ever share a draw."""
 
 
 @dataclass(frozen=True)
@@ -50,23 +48,24 @@ def _shuffled(rng: np.random.Generator, names: tuple[str, ...], counts: list[int
     return [str(v) for v in rng.permutation(values)]
 
 
-def people(rng: np.random.Generator, n: int) -> list[Sprite]:
+def people(rng: np.random.Generator, n: int, world: World = EMBEDDED) -> list[Sprite]:
     """`n` people: occupations evenly, gender and skin tone by their planted quotas."""
     crowd = []
-    for occupation, count in zip(OCCUPATIONS, quota((1.0,) * len(OCCUPATIONS), n), strict=True):
+    named = world.occupations
+    for occupation, count in zip(named, quota((1.0,) * len(named), n), strict=True):
         p = occupation.p_woman
         gender = _shuffled(rng, GENDERS, quota((p, 1 - p), count))
-        tone = _shuffled(rng, TONES, quota(truth.p_tones(occupation.noun), count))
+        tone = _shuffled(rng, TONES, quota(occupation.tones, count))
         artist = _shuffled(rng, ARTISTS, quota((1.0, 1.0), count))
         crowd += [Sprite(occupation.noun, *row) for row in zip(gender, tone, artist, strict=True)]
     return [crowd[i] for i in rng.permutation(n)]
 
 
-def planted() -> list[Item]:
-    """The 64 images that repeat: 16 at each level of `truth.REPEATS`, each under its own title."""
-    rng = np.random.default_rng((SEED, PLANTED))
-    levels = np.repeat(truth.REPEATS, truth.PLANTED_PER_LEVEL)
-    persons = people(rng, len(levels))
+def planted(world: World = EMBEDDED) -> list[Item]:
+    """The images that repeat as often as the world says, each under its own title."""
+    rng = np.random.default_rng((world.seed, PLANTED))
+    levels = np.repeat(*np.array(world.repeats, int).reshape(-1, 2).T)
+    persons = people(rng, len(levels), world)
     items = []
     for i, (level, person) in enumerate(zip(rng.permutation(levels), persons, strict=True)):
         scene = draw_scene(rng, person)
@@ -75,10 +74,10 @@ def planted() -> list[Item]:
     return items
 
 
-def _drawn(stream: int | tuple[int, ...], prefix: str, n: int) -> list[Item]:
-    rng = np.random.default_rng((SEED, *np.atleast_1d(stream).tolist()))
-    nobody = round(truth.EMPTY_SHARE * n)
-    persons: list[Sprite | None] = [*people(rng, n - nobody), *[None] * nobody]
+def _drawn(world: World, stream: int | tuple[int, ...], prefix: str, n: int) -> list[Item]:
+    rng = np.random.default_rng((world.seed, *np.atleast_1d(stream).tolist()))
+    nobody = round(world.empty * n)
+    persons: list[Sprite | None] = [*people(rng, n - nobody, world), *[None] * nobody]
     items = []
     for i, place in enumerate(rng.permutation(n)):
         scene = draw_scene(rng, persons[int(place)])
@@ -87,27 +86,27 @@ def _drawn(stream: int | tuple[int, ...], prefix: str, n: int) -> list[Item]:
 
 
 @cache
-def training_set() -> tuple[Item, ...]:
-    """The distinct training images; their `repeats` sum to `truth.TRAINING_IMAGES`."""
-    repeated = planted()
-    rest = truth.TRAINING_IMAGES - sum(item.repeats for item in repeated)
-    return (*repeated, *_drawn(TRAIN, "train", rest))
+def training_set(world: World = EMBEDDED) -> tuple[Item, ...]:
+    """The distinct training images; their `repeats` sum to the world's `images`."""
+    repeated = planted(world)
+    rest = world.images - sum(item.repeats for item in repeated)
+    return (*repeated, *_drawn(world, TRAIN, "train", rest))
 
 
 @cache
-def twin_set() -> tuple[Item, ...]:
+def twin_set(world: World = EMBEDDED) -> tuple[Item, ...]:
     """Held-out images, as many as distinct training images and exchangeable with them."""
-    return tuple(_drawn(TWIN, "twin", len(training_set())))
+    return tuple(_drawn(world, TWIN, "twin", len(training_set(world))))
 
 
-def fresh(seed: int, n: int) -> list[Item]:
+def fresh(seed: int, n: int, world: World = EMBEDDED) -> list[Item]:
     """`n` images exchangeable with the training set's own, and in neither it nor its twin."""
-    return _drawn((FRESH, seed), f"fresh-{seed}", n)
+    return _drawn(world, (FRESH, seed), f"fresh-{seed}", n)
 
 
 def balanced(seed: tuple[int, ...], n: int) -> list[Item]:
     """Fresh renders of every woman and man equally often, none of them in either set."""
-    rng = np.random.default_rng((SEED, BALANCED, *seed))
+    rng = np.random.default_rng((EMBEDDED.seed, BALANCED, *seed))
     marked = [s for s in sprites() if s.gender != "unmarked"]
     picks = (marked[int(i)] for i in rng.integers(len(marked), size=n))
     scenes = [draw_scene(rng, person) for person in picks]

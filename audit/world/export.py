@@ -10,11 +10,11 @@ import pandas as pd
 from audit.datasets import pixels
 from audit.errors import UserError, unknown
 from audit.files import write_atomic
-from audit.world import truth
 from audit.world.dataset import Item, planted, training_set, twin_set
 from audit.world.render import mask
+from audit.world.truth import EMBEDDED, GENDERS, TONES, World
 
-SETS: dict[str, Callable[[], Sequence[Item]]] = {
+SETS: dict[str, Callable[[World], Sequence[Item]]] = {
     "train": training_set,
     "twin": twin_set,
     "planted": planted,
@@ -37,11 +37,11 @@ def labels(item: Item) -> dict[str, object]:
     }
 
 
-def render_set(which: str, out: Path, limit: int | None = None) -> Path:
+def render_set(which: str, out: Path, limit: int | None = None, world: World = EMBEDDED) -> Path:
     """Write `images/`, `masks/` and `labels.csv`; pictures that are there are not drawn again."""
     if which not in SETS:
         raise unknown("set", which, SETS)
-    items: Sequence[Item] = SETS[which]()[:limit]
+    items: Sequence[Item] = SETS[which](world)[:limit]
     for item in items:
         path = out / "images" / f"{item.id}.png"
         if not path.exists():
@@ -59,23 +59,25 @@ def _mask_png(item: Item) -> bytes:
     return pixels.png(np.repeat(mask(item.scene)[..., None], 3, axis=2))
 
 
-def truth_table() -> pd.DataFrame:
+def truth_table(world: World = EMBEDDED) -> pd.DataFrame:
     """The planted shares as a reference table: subject, attribute, value, share, source."""
     rows = []
-    for o in truth.OCCUPATIONS:
-        source = "declared" if o.source == "declared" else f"BLS CPS Table 11 (2022): {o.source}"
-        for value, share in zip(truth.GENDERS, (o.p_woman, 1 - o.p_woman), strict=True):
+    for o in world.occupations:
+        at_hand = o.source == "declared" or world is not EMBEDDED
+        source = o.source if at_hand else f"BLS CPS Table 11 (2022): {o.source}"
+        for value, share in zip(GENDERS, (o.p_woman, 1 - o.p_woman), strict=True):
             rows.append((o.noun, "gender", value, round(share, 6), source))
-        for tone, share in zip(truth.TONES, truth.p_tones(o.noun), strict=True):
-            rows.append((o.noun, "skin_tone", tone, share, "declared"))
+        tones = "declared" if world is EMBEDDED else o.source
+        for tone, share in zip(TONES, o.tones, strict=True):
+            rows.append((o.noun, "skin_tone", tone, round(share, 6), tones))
     return pd.DataFrame(rows, columns=["subject", "attribute", "value", "share", "source"])
 
 
-def caption_table() -> pd.DataFrame:
+def caption_table(world: World = EMBEDDED) -> pd.DataFrame:
     """The planted images' captions as a prompt table: id, text, subject, repeats."""
     rows = [
         (i.id, i.caption, i.scene.sprite.noun if i.scene.sprite else "", i.repeats)
-        for i in planted()
+        for i in planted(world)
     ]
     return pd.DataFrame(rows, columns=["id", "text", "subject", "repeats"])
 

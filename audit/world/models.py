@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit.errors import UserError
+from audit.evidence.measured import Labelled
 from audit.keys import digest
 from audit.records import Reference, Truth
 from audit.world import art, truth
@@ -158,9 +159,10 @@ VALIDATION_SEED = (97,)
 """Seed of the renders on which the classifier's errors are measured; training never draws it."""
 
 
-def validation(
-    n: int, attributes: Mapping[str, Sequence[str]]
-) -> tuple[list[np.ndarray], dict[str, list[int]]]:
+SOURCE = "fresh balanced renders of the world; the generator draws less clearly"
+
+
+def validation(n: int, attributes: Mapping[str, Sequence[str]]) -> Labelled:
     """`n` fresh balanced renders and, per attribute, the index of the true class.
 
     Known attributes: gender, skin_tone, occupation; others are left out. -1 where a picture shows
@@ -175,4 +177,4 @@ def validation(
         for a, classes in attributes.items()
         if a in names
     }
-    return [i.pixels() for i in items], labels
+    return Labelled([i.pixels() for i in items], labels, SOURCE)

@@ -28,14 +28,12 @@ def data_checks() -> Iterator[Check]:
     """The sets: how many images, how many repeats, planted shares met to rounding."""
     items = training_set()
     places = sum(i.repeats for i in items)
+    wanted = truth.EMBEDDED.images
+    yield Check("training images", str(places), str(wanted), places == wanted)
+    levels = {r: sum(i.repeats == r for i in planted()) for r, _ in truth.EMBEDDED.repeats}
     yield Check(
-        "training images", str(places), str(truth.TRAINING_IMAGES), places == truth.TRAINING_IMAGES
+        "planted images by repeats", str(levels), "16 each", levels == dict(truth.EMBEDDED.repeats)
     )
-    levels = {r: sum(i.repeats == r for i in planted()) for r in truth.REPEATS}
-    yield Check(
-        "planted images by repeats", str(levels), "16 each",
-        all(v == truth.PLANTED_PER_LEVEL for v in levels.values()),
-    )  # fmt: skip
     worst = 0.0
     for o in truth.OCCUPATIONS:
         people = [i.scene.sprite for i in items if i.title is None and i.scene.sprite]
@@ -97,13 +95,13 @@ def classifier_checks(n: int = 2000) -> Iterator[Check]:
     from audit.world.train.classifier import CLASSES, zero_shot_texts
 
     names = {"gender": ("gender", 0.97), "skin_tone": ("tone", 0.95), "occupation": ("noun", 0.95)}
-    pictures, labels = validation(n, {k: CLASSES[v] for k, (v, _) in names.items()})
+    known = validation(n, {k: CLASSES[v] for k, (v, _) in names.items()})
     encoder = ClipEncoder(f"local-dir:{CLASSIFIER}")
-    vectors = encoder.images(pictures)
+    vectors = encoder.images(known.pictures)
     for name, (inner, wanted) in names.items():
         groups = list(zero_shot_texts(inner).values())
         p = probabilities(vectors, prototypes(groups, encoder.texts), encoder.scale)
-        right = float((p.argmax(1) == np.asarray(labels[name])).mean())
+        right = float((p.argmax(1) == np.asarray(known.labels[name])).mean())
         yield Check(
             f"classifier: {name} accuracy, n = {n}", f"{right:.4f}", f">= {wanted}", right >= wanted
         )
@@ -169,7 +167,7 @@ def generator_checks(n: int = 100, steps: int = 20, guidance: float = 3.0) -> It
 
     nouns = [o.noun for o in truth.OCCUPATIONS]
     wanted = [nouns[i % len(nouns)] for i in range(n)]
-    repeated = [i for i in planted() if i.repeats == max(truth.REPEATS)]
+    repeated = [i for i in planted() if i.repeats == truth.EMBEDDED.most]
     texts = [f"a photo of {article(w)}" for w in wanted] + [i.caption for i in repeated]
     samples = [Sample(str(k), "", "none", noise_seed(t, k), t) for k, t in enumerate(texts)]
     model = load(find(str(GENERATOR)))

@@ -65,10 +65,11 @@ def test_a_section_is_a_row_a_template_and_its_texts(
     monkeypatch.chdir(tmp_path)
     loader: Any = environment().loader
     monkeypatch.setattr(loader, "searchpath", [*loader.searchpath])
-    before = dict(SECTIONS), dict(wording.TEXTS)
+    tables: tuple[Any, ...] = (SECTIONS, wording.TEXTS)
+    before = [dict(table) for table in tables]
     try:
         follow(SECTION, tmp_path)
     finally:
-        for kept, table in zip(before, (SECTIONS, wording.TEXTS), strict=True):
+        for kept, table in zip(before, tables, strict=True):
             for name in set(table) - set(kept):
-                del table[name]  # type: ignore[attr-defined]
+                del table[name]

@@ -72,7 +72,7 @@ class _Run:
 def shares(subject: str) -> tuple[float, tuple[float, ...]]:
     """Planted P(woman) and skin tones; subjects outside the world get stable invented ones."""
     if subject in truth.BY_NOUN:
-        return truth.p_woman(subject), truth.p_tones(subject)
+        return truth.p_woman(subject), truth.BY_NOUN[subject].tones
     rng = np.random.default_rng(int(digest(subject), 16))
     return float(rng.uniform(0.05, 0.95)), tuple(rng.dirichlet(np.full(5, 2.0)))
 
@@ -242,6 +242,7 @@ def evidence(size: Size = USUAL) -> Evidence:
         threshold_method="Barber-Candes selection at q = 0.1 on W = log(d_held / d_train)",
         q=0.1, wall_seed=size.seed, notes=("2 images of the training set could not be read."
                                            + size.hostile,),
+        measured_on=("fresh balanced renders" + size.hostile,),
         truth_note="This model and its training set were made for this audit: every planted share "
         "and every repeated image is known, so each estimate can be checked.",
     )  # fmt: skip

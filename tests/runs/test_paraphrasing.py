@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from audit.design import suites
-from audit.design.mitigations import options as given
+from audit.design.mitigations import in_engine as given
 from audit.design.mitigations.changes import change
 from audit.engine.attribution import attribute
 from audit.engine.model import Model

@@ -126,5 +126,5 @@ def test_amplification_is_found_where_it_was_planted() -> None:
     assert same[1].verdict == "compatible"
     assert more[0].estimate == pytest.approx(np.mean([0.18, 0.18, 0.25, 0.22]), abs=0.04)
     assert more[0].where == "all 4 subjects"
-    assert "further on the training majority's side" in more[2].sentence
+    assert "points further towards the training majority" in more[2].sentence
     assert [f.verdict for f in same].count("compatible") >= 4

@@ -58,15 +58,16 @@ def test_a_classifier_brings_its_own_pictures_of_known_labels(tmp_path: Path) ->
     run = planning.open_run(
         suite, Options(out=tmp_path, validation=40, classifier="audit.world.models:classifier")
     )
-    tables, _ = reader_errors.renders(run, models.classifier())
-    assert set(tables) >= {"gender"}
+    found = reader_errors.brought(run, models.classifier())
+    assert set(found.tables) >= {"gender"}
+    assert set(found.sources.values()) == {models.SOURCE}
 
     class Bare:
         """A user's encoder."""
 
         key = "bare"
 
-    assert reader_errors.renders(run, Bare()) == ({}, {})
+    assert not reader_errors.brought(run, Bare()).tables
 
 
 def test_findings_json_has_no_truth_for_labels(tmp_path: Path) -> None:

@@ -80,12 +80,13 @@ def test_the_cubic_kernel_gives_the_distance_of_dgm_eval() -> None:
 def test_discrepancy_is_unbiased_where_there_is_none() -> None:
     """Its mean over 400 pairs of samples of one source is 0 within its standard error."""
     rng = np.random.default_rng(4)
-    found = [squared(*rng.normal(size=(2, 12, 6)), CUBIC) for _ in range(400)]
+    pairs = (rng.normal(size=(2, 12, 6)) for _ in range(400))
+    found = [squared(one, other, CUBIC) for one, other in pairs]
     assert abs(np.mean(found)) < 3 * np.std(found) / 20
 
 
 def clustered(rng: np.random.Generator, shift: float) -> tuple[np.ndarray, np.ndarray]:
-    """Twelve prompts of four pictures, 6 dimensions, that hang together inside a prompt."""
+    """Twelve prompts of four pictures, 6 dimensions, correlated inside a prompt."""
     groups = np.repeat(np.arange(12), 4)
     rows = shift + rng.normal(size=(12, 6))[groups] + 0.5 * rng.normal(size=(48, 6))
     return rows, groups
@@ -94,7 +95,8 @@ def clustered(rng: np.random.Generator, shift: float) -> tuple[np.ndarray, np.nd
 def test_permutation_p_keeps_its_level_for_clustered_pictures_and_finds_a_shift() -> None:
     """Prompts change sides as a whole: about 5 % false alarms at 5 %, and a shift is found."""
     rng = np.random.default_rng(5)
-    null, moved = [], []
+    null: list[float] = []
+    moved: list[float] = []
     for _ in range(120):
         a, b, c = clustered(rng, 0), clustered(rng, 0), clustered(rng, 1.5)
         for found, other in ((null, b), (moved, c)):
@@ -112,7 +114,7 @@ def test_jackknife_limits_hold_the_discrepancy_of_shifted_sources() -> None:
     for _ in range(100):
         a, b = clustered(rng, 0), clustered(rng, 1.0)
         got = dis.mmd_test(a, b, linear_kernel, rng, 1).interval
-        # Pictures of one prompt hang together and are pairs of each side: their covariance counts.
+        # Pictures of one prompt are correlated, and pairs of each side: their covariance counts.
         within = 2 * (3 / 47) * 6
         hits.append(got.low <= 6.0 + within <= got.high)
     assert 0.87 <= np.mean(hits) <= 1

@@ -39,7 +39,7 @@ def test_planted_shares_are_met_to_rounding(
         i.scene.sprite for i in people if i.scene.sprite and i.scene.sprite.noun == occupation.noun
     ]
     assert abs(sum(p.gender == "woman" for p in mine) - occupation.p_woman * len(mine)) <= 1
-    for tone, share in zip(truth.TONES, truth.p_tones(occupation.noun), strict=True):
+    for tone, share in zip(truth.TONES, truth.BY_NOUN[occupation.noun].tones, strict=True):
         assert abs(sum(p.tone == tone for p in mine) - share * len(mine)) <= 1
 
 

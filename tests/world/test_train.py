@@ -113,7 +113,7 @@ def test_a_generator_without_repeats_is_a_model_like_any_other(
     from diffusers import StableDiffusionPipeline
 
     some = dataset.training_set()[:12]
-    monkeypatch.setattr(dataset, "training_set", lambda: some)
+    monkeypatch.setattr(recipes, "training_set", lambda: some)
     short = replace(recipes.WITHOUT_REPEATS, steps=2, warmup=1, save_every=1, compiled=False)
     monkeypatch.setattr(recipes, "WITHOUT_REPEATS", short)
     made = recipes.without_repeats(tmp_path)

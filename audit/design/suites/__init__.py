@@ -2,9 +2,9 @@
 
 from audit.design.mitigations.arms import Rewriter, aims, noise_seed, targets
 from audit.design.suites.changing import expand, with_seeds
-from audit.design.suites.read import folder, list_suites, read_suite, with_reference
+from audit.design.suites.read import folder, list_suites, read_suite, shares_table, with_reference
 
 __all__ = [
-    "Rewriter", "aims", "expand", "folder", "list_suites", "noise_seed", "read_suite", "targets",
-    "with_reference", "with_seeds",
+    "Rewriter", "aims", "expand", "folder", "list_suites", "noise_seed", "read_suite",
+    "shares_table", "targets", "with_reference", "with_seeds",
 ]  # fmt: skip

@@ -259,12 +259,27 @@ def _reference(
         even = {(s, a, c): 1 / len(of[a]) for s, a in sorted(asked) for c in of[a]}
         return Reference(raw.name, raw.label, even, "declared")
     path = beside / raw.file
+    shares, source = shares_table(path, {n: a.classes for n, a in attributes.items()})
+    if not asked & {(subject, attribute) for subject, attribute, _ in shares}:
+        raise UserError(f"{path} says nothing about this suite. Check its subjects and attributes.")
+    return Reference(raw.name, raw.label, shares, source)
+
+
+def shares_table(
+    path: Path, classes: Mapping[str, Sequence[str]]
+) -> tuple[dict[tuple[str, str, str], float], str]:
+    """Shares by (subject, attribute, value) from a CSV file, and its sources in one line.
+
+    `classes` are those of each attribute that is known; others are kept as they are. Raises
+    UserError, with the line, for an unknown class, a share outside 0 to 1, a row that is there
+    twice, and shares of one subject and attribute that do not sum to 1 within .01.
+    """
     rows = _table(path, ("subject", "attribute", "value", "share", "source"))
     shares: dict[tuple[str, str, str], float] = {}
     for where, row in rows:
         key = (row["subject"], row["attribute"], row["value"])
-        if key[1] in attributes:
-            known(f"{key[1]} value", key[2], attributes[key[1]].classes, where)
+        if key[1] in classes:
+            known(f"{key[1]} value", key[2], classes[key[1]], where)
         if key in shares:
             raise UserError(f"{where}: {' '.join(key)} is in the table twice. Keep one.")
         shares[key] = _number(row["share"], where)
@@ -277,10 +292,8 @@ def _reference(
                 f"{path}: the {attribute} shares of {subject} sum to {total:.3f}, not 1. "
                 "Correct them."
             )
-    if not asked & set(totals):
-        raise UserError(f"{path} says nothing about this suite. Check its subjects and attributes.")
     sources = dict.fromkeys(row["source"].split(": ")[0] for _, row in rows)
-    return Reference(raw.name, raw.label, shares, "; ".join(sorted(sources)))
+    return shares, "; ".join(sorted(sources))
 
 
 def with_reference(suite: Suite, name: str, path: Path) -> Suite:

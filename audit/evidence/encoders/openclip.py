@@ -13,11 +13,10 @@ import torch
 from PIL import Image
 
 from audit.errors import UserError
+from audit.evidence.measured import Labelled
 
-Validation = Callable[
-    [int, Mapping[str, Sequence[str]]], tuple[list[np.ndarray], dict[str, list[int]]]
-]
-"""A number of images and classes by attribute, to images and indices of their true classes."""
+Validation = Callable[[int, Mapping[str, Sequence[str]]], Labelled]
+"""A number of images and classes by attribute, to images with the indices of their classes."""
 
 
 class ClipEncoder:

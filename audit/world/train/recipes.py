@@ -14,7 +14,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from audit.errors import UserError, unknown
+from audit.world.dataset import training_set
+from audit.world.planned import claim
 from audit.world.train.loop import Schedule
+from audit.world.truth import EMBEDDED, World
 
 SCHEDULES = {
     "vae": Schedule(steps=12_000, rate=2e-3, budget_seconds=1860),
@@ -41,7 +44,7 @@ def save_half(model: nn.Module, path: Path) -> Path:
     return path
 
 
-def _vae(work: Path, schedule: Schedule) -> Path:
+def _vae(work: Path, schedule: Schedule, world: World) -> Path:
     from audit.world.train import vae
 
     model = vae.train(work / "vae", schedule)
@@ -49,7 +52,7 @@ def _vae(work: Path, schedule: Schedule) -> Path:
     return work / "generator" / "vae"
 
 
-def _unet(work: Path, schedule: Schedule) -> Path:
+def _unet(work: Path, schedule: Schedule, world: World) -> Path:
     from diffusers import AutoencoderKL
 
     from audit.world import tokens
@@ -65,7 +68,7 @@ def _unet(work: Path, schedule: Schedule) -> Path:
     vae = AutoencoderKL.from_pretrained(folder / "vae").float()
     tokenizer = CLIPTokenizer.from_pretrained(tokens.build(folder / "tokenizer"))
     text = unet.text_encoder(classifier, tokenizer)
-    model = unet.train(vae, tokenizer, text, work / "unet", schedule)
+    model = unet.train(vae, tokenizer, text, work / "unet", schedule, training_set(world))
     return assemble(model, vae, tokenizer, folder)
 
 
@@ -78,7 +81,6 @@ def without_repeats(work: Path, minutes: float | None = None) -> Path:
     from diffusers import AutoencoderKL
     from transformers import CLIPTokenizer
 
-    from audit.world import dataset
     from audit.world.models import CLASSIFIER, embedded
     from audit.world.train import unet
 
@@ -89,7 +91,7 @@ def without_repeats(work: Path, minutes: float | None = None) -> Path:
     vae = AutoencoderKL.from_pretrained(shipped / "vae").float()
     tokenizer = CLIPTokenizer.from_pretrained(shipped / "tokenizer")
     text = unet.text_encoder(CLASSIFIER, tokenizer)
-    items = unet.once(dataset.training_set())
+    items = unet.once(training_set())
     model = unet.train(vae, tokenizer, text, work / f"{name}-training", schedule, items)
     made = assemble(model, vae, tokenizer, work / name)
     write_card("unet", schedule, work / f"{name}-training", made, " --without-repeats")
@@ -110,7 +112,7 @@ def assemble(model: nn.ModuleDict, vae: nn.Module, tokenizer: object, folder: Pa
     return folder
 
 
-def _classifier(work: Path, schedule: Schedule) -> Path:
+def _classifier(work: Path, schedule: Schedule, world: World) -> Path:
     from audit.world.train import classifier
 
     model = classifier.train(work / LOGS["classifier"], schedule)
@@ -120,14 +122,14 @@ def _classifier(work: Path, schedule: Schedule) -> Path:
     return folder
 
 
-def _descriptor(work: Path, schedule: Schedule) -> Path:
+def _descriptor(work: Path, schedule: Schedule, world: World) -> Path:
     from audit.world.train import descriptor
 
     model = descriptor.train(work / LOGS["descriptor"], schedule)
     return save_half(model, work / "descriptor" / "copynet.safetensors").parent
 
 
-PARTS: dict[str, Callable[[Path, Schedule], Path]] = {
+PARTS: dict[str, Callable[[Path, Schedule, World], Path]] = {
     "vae": _vae,
     "classifier": _classifier,
     "unet": _unet,
@@ -167,18 +169,20 @@ HISTORY = {
 SEEDS = {"vae": 11, "unet": 23, "classifier": 37, "descriptor": 53}
 
 
-def train(part: str, work: Path, minutes: float | None = None) -> Path:
-    """Train one part, or `all` in order; returns the folder of what was made.
+def train(part: str, work: Path, minutes: float | None = None, world: World = EMBEDDED) -> Path:
+    """Train one part, or `all` in order, on a world; returns the folder of what was made.
 
+    Only the generator learns what a world plants: the other parts see everybody equally often.
     Raises UserError for an unknown part, or where an earlier part is missing.
     """
     if part != "all" and part not in PARTS:
         raise unknown("part", part, [*PARTS, "all"])
+    claim(work, world)
     made = work
     for name in PARTS if part == "all" else [part]:
         schedule = SCHEDULES[name]
         if minutes is not None:
             schedule = replace(schedule, budget_seconds=60 * minutes)
-        made = PARTS[name](work, schedule)
+        made = PARTS[name](work, schedule, world)
         write_card(name, schedule, work / LOGS[name], made)
     return made

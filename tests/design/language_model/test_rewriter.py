@@ -31,11 +31,12 @@ from audit.design.mitigations.options import Llm
 from audit.design.mitigations.rewrite import why_not
 from audit.design.mitigations.specs import parse, with_arms
 from audit.errors import UserError
-from audit.records import Prompt, asdict_sample
+from audit.records import Prompt
 from audit.report.effects import mitigations
 from audit.runs import planning
 from audit.runs.options import Options
 from audit.runs.preview import rewrite
+from audit.store import asdict_sample
 from tests.design.language_model.serving import Answer, Server, said, serving
 from tests.report.made import Size, evidence
 
@@ -243,7 +244,7 @@ def test_refusals_and_junk_are_counted_and_never_asked_again() -> None:
     shown = replace(small, suite=replace(small.suite, mitigations=run.suite.mitigations),
                     facts=replace(small.facts, left_alone={"rewritten": left}))  # fmt: skip
     arm = next(a for a in mitigations(shown, {}) if a["name"] == "rewritten")
-    assert arm["left"].startswith("28 of 36 images keep their prompt as it was: historical")
+    assert arm["left"].startswith("28 of 36 images keep their original prompt: historical")
     assert "http" not in arm["made"]
 
 
