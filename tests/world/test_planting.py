@@ -18,12 +18,11 @@ SIZE, SHARE, Q = 2000, 0.02, 0.1
 
 @pytest.fixture(scope="module", params=[6, pytest.param(20, marks=pytest.mark.nightly)])
 def pool(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, world_indexes: Path
 ) -> tuple[planting.Pool, int]:
     """Images for all replicates, and how many of these there are."""
     encoder = models.copy_descriptor()
-    root: Path = tmp_path_factory.mktemp("indexes")
-    index = of_corpus(models.corpus()).index(encoder, root, lambda done, total: None)
+    index = of_corpus(models.corpus()).index(encoder, world_indexes, lambda done, total: None)
     fresh = round(request.param * SIZE * (1 - SHARE))
     made = planting.pool(encoder, planting.references(index), 0, fresh, 1000)
     return made, request.param
