@@ -17,9 +17,7 @@ SIZE, SHARE, Q = 2000, 0.02, 0.1
 
 
 @pytest.fixture(scope="module", params=[6, pytest.param(20, marks=pytest.mark.nightly)])
-def pool(
-    request: pytest.FixtureRequest, world_indexes: Path
-) -> tuple[planting.Pool, int]:
+def pool(request: pytest.FixtureRequest, world_indexes: Path) -> tuple[planting.Pool, int]:
     """Images for all replicates, and how many of these there are."""
     encoder = models.copy_descriptor()
     index = of_corpus(models.corpus()).index(encoder, world_indexes, lambda done, total: None)
