@@ -11,7 +11,7 @@ import pytest
 from audit.findings import distances
 from audit.findings.representation import Context
 from audit.keys import ATTRIBUTE_COLUMNS
-from audit.records import Attribute, Reference
+from audit.records import Attribute, Reference, to_json
 
 TONE = Attribute("tone", ("a", "b", "c"), {})
 SHARES = {"a": 0.6, "b": 0.3, "c": 0.1}
@@ -79,4 +79,4 @@ def test_the_same_table_gives_the_same_numbers(seed: int) -> None:
     """Monte-Carlo draws follow from the seed and the subject alone."""
     data = table(np.random.default_rng(seed), 40)
     one, two = (distances.findings(data, context(), {"nurse": 3}) for _ in range(2))
-    assert one == two
+    assert to_json(one) == to_json(two)  # since Python 3.13 NaN makes equal findings unequal

@@ -123,7 +123,7 @@ def test_equal_reference_images_count_once() -> None:
     again = np.concatenate([train, np.repeat(train[:20], 5, 0)])
     both = np.concatenate([held, train[:7]])
     one, two = (findings(t, h, gen, 2) for t, h in ((train, held), (again, both)))
-    assert one == two
+    assert to_json(one) == to_json(two)  # since Python 3.13 NaN makes equal findings unequal
 
 
 def test_prompts_and_not_images_are_resampled() -> None:
