@@ -57,7 +57,7 @@ class Marks:
 
 def marks(exam: Path, shares: pd.DataFrame, copies: pd.DataFrame | None) -> Marks:
     """Marks of answers: `shares` (subject, attribute, value, share, low, high), `copies` (image,
-    copy as 0 or 1; an image without a row counts as no copy).
+    copy as 0 or 1; an image without a row counts as no copy). Of two classes one answer suffices.
 
     Raises UserError where `exam` is not an exam, and for answers outside it or outside 0 to 1.
     """
@@ -100,6 +100,7 @@ def _joined(truth: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame:
         row = answers[answers.duplicated(KEY)].iloc[0]
         raise UserError(f"{row.subject}, {row.attribute}, {row.value} is answered twice. Keep one.")
     known = truth.rename(columns={"share": "truth"})
+    answers = pd.concat([answers, _complements(known, answers)], ignore_index=True)
     strange = answers.merge(known, "left", KEY, indicator=True)
     if (strange["_merge"] != "both").any():
         row = strange[strange["_merge"] != "both"].iloc[0]
@@ -108,6 +109,16 @@ def _joined(truth: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame:
             "of its answers/shares.csv."
         )
     return known.merge(answers, "left", KEY)
+
+
+def _complements(known: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    """The second of two classes, where only the first is answered: what is left of 1."""
+    pair = known.groupby(KEY[:2]).value.transform("size") == 2
+    asked = known[pair].merge(answers, "left", KEY)
+    open_ones = asked[asked.share.isna()].drop(columns=["truth", "share", "low", "high"])
+    other = asked[asked.share.notna()].rename(columns={"value": "other"})
+    found = open_ones.merge(other[[*KEY[:2], "share", "low", "high"]], "inner", KEY[:2])
+    return found.assign(share=1 - found.share, low=1 - found.high, high=1 - found.low)
 
 
 def _of_copies(known: pd.DataFrame, copies: pd.DataFrame | None) -> tuple[int, float, float, float]:

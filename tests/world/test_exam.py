@@ -89,6 +89,7 @@ def test_marks_follow_the_interval_score(exam: Path) -> None:
         low, high = np.sort(rng.random((2, len(known))), axis=0)
         given = known.assign(share=rng.random(len(known)), low=low, high=high)
         keep = rng.random(len(known)) < 0.7
+        keep |= (known.attribute == "gender").to_numpy()
         total = 0.0
         for t, a, b, there in zip(known.share, low, high, keep, strict=True):
             a, b = (a, b) if there else (0, 1)
@@ -98,6 +99,23 @@ def test_marks_follow_the_interval_score(exam: Path) -> None:
         assert found.answered == keep.sum()
         off = np.abs(given.share - known.share)[keep]
         assert found.error == pytest.approx(100 * off.mean())
+
+
+def test_of_two_classes_one_answer_suffices(exam: Path) -> None:
+    """The other is what is left of 1, interval turned round."""
+    known = truth(exam)
+    rng = np.random.default_rng(3)
+    low, high = np.sort(rng.random((2, len(known))), axis=0)
+    given = known.assign(share=(low + high) / 2, low=low, high=high)
+    women = given[(given.attribute != "gender") | (given.value == "woman")]
+    one = given.attribute == "gender"
+    both = given.copy()
+    for i in given.index[one & (given.value == "man")]:
+        w = women[(women.subject == given.subject[i]) & (women.attribute == "gender")].iloc[0]
+        both.loc[i, ["share", "low", "high"]] = 1 - w.share, 1 - w.high, 1 - w.low
+    found, wanted = marks(exam, women, None), marks(exam, both, None)
+    assert found.answered == wanted.answered == len(known)
+    assert found.skill == pytest.approx(wanted.skill)
 
 
 def test_copies_are_marked_by_f1(exam: Path) -> None:
