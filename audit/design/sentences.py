@@ -1,12 +1,34 @@
-"""One-sentence messages for pydantic's errors."""
+"""TOML files checked by a pydantic model, with a one-sentence message for each mistake."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from audit.errors import unknown
+from audit.errors import UserError, unknown
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def read_toml(
+    path: Path, model: type[_Model], parts: Mapping[str, type[BaseModel]] | None = None
+) -> _Model:
+    """A TOML file as `model`; UserError, with file and place, for what it cannot be.
+
+    `parts` as in `first`.
+    """
+    try:
+        return model.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not valid TOML: {error}. Correct that line.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}. Save it as UTF-8 text.") from error
+    except ValidationError as error:
+        raise UserError(f"{path}: {first(error, model, parts)} Correct that entry.") from error
 
 
 def first(

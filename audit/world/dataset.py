@@ -85,17 +85,25 @@ def _drawn(world: World, stream: int | tuple[int, ...], prefix: str, n: int) -> 
     return items
 
 
-@cache
 def training_set(world: World = EMBEDDED) -> tuple[Item, ...]:
     """The distinct training images; their `repeats` sum to the world's `images`."""
+    return _training_set(world)
+
+
+@cache  # by the world alone: the default and the same world given would be two entries
+def _training_set(world: World) -> tuple[Item, ...]:
     repeated = planted(world)
     rest = world.images - sum(item.repeats for item in repeated)
     return (*repeated, *_drawn(world, TRAIN, "train", rest))
 
 
-@cache
 def twin_set(world: World = EMBEDDED) -> tuple[Item, ...]:
     """Held-out images, as many as distinct training images and exchangeable with them."""
+    return _twin_set(world)
+
+
+@cache
+def _twin_set(world: World) -> tuple[Item, ...]:
     return tuple(_drawn(world, TWIN, "twin", len(training_set(world))))
 
 

@@ -48,7 +48,8 @@ def questions(world: World, each: int, copies: float) -> Iterator[Question]:
     """`each` images of every occupation; every one is a copy with probability `copies`.
 
     A copy is of a training image that shows the same occupation, edited by one of
-    `planting.EDITS`. Others show people drawn from the planted shares, each independently.
+    `planting.EDITS`. Others show people drawn from the planted shares, each independently. Raises
+    UserError where an occupation that is to be copied has no training image.
     """
     rng = np.random.default_rng((world.seed, EXAM))
     originals: dict[str, list[Item]] = {}
@@ -61,7 +62,12 @@ def questions(world: World, each: int, copies: float) -> Iterator[Question]:
             name = f"{occupation.noun}-{seed:04d}.png"
             text = f"a photo of {article(occupation.noun)}"
             if rng.random() < copies:
-                there = originals[occupation.noun]
+                there = originals.get(occupation.noun, [])
+                if not there:
+                    raise UserError(
+                        f"The training set has no image of {article(occupation.noun)} to copy. "
+                        "Raise `images`, or ask for no copies."
+                    )
                 source = there[int(rng.integers(len(there)))]
                 edit = EDITS[int(rng.integers(len(EDITS)))]
                 drawn = apply(edit, source.pixels(), int(rng.integers(2**31)))

@@ -16,16 +16,16 @@ many times. What a file leaves out is as in the embedded world.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from audit.design.sentences import first
+from audit.design.sentences import read_toml
 from audit.design.suites import shares_table
+from audit.design.suites.schema import Strict
 from audit.errors import UserError, known
 from audit.files import write_atomic
 from audit.world.captions import TITLES
@@ -37,10 +37,9 @@ FEWEST, MOST = 100, 1_000_000
 """Limits of the training set's size."""
 
 
-class RawWorld(BaseModel):
+class RawWorld(Strict):
     """The file as it is written."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     images: Annotated[int, Field(ge=FEWEST, le=MOST)] = EMBEDDED.images
     seed: Annotated[int, Field(ge=0, lt=2**63)] = EMBEDDED.seed
     empty: Annotated[float, Field(ge=0, lt=1)] = EMBEDDED.empty
@@ -50,18 +49,9 @@ class RawWorld(BaseModel):
 
 def read_world(path: Path) -> World:
     """The world that a TOML file describes; UserError for what it cannot be, with the place."""
-    try:
-        raw = RawWorld.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except FileNotFoundError as error:
-        raise UserError(
-            f"There is no file {path}. Give a TOML file that plants a world."
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}. Save it as UTF-8 text.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path} is not valid TOML: {error}. Correct that line.") from error
-    except ValidationError as error:
-        raise UserError(f"{path}, {first(error, RawWorld)}") from error
+    if not path.is_file():
+        raise UserError(f"There is no file {path}. Give a TOML file that plants a world.")
+    raw = read_toml(path, RawWorld)
     world = replace(EMBEDDED, images=raw.images, seed=raw.seed, empty=raw.empty)
     if raw.repeats is not None:
         world = replace(world, repeats=_repeats(raw.repeats, path))

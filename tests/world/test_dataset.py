@@ -137,3 +137,9 @@ def test_the_truth_table_is_what_was_planted() -> None:
     sums = truth_table().groupby(["subject", "attribute"]).share.sum()
     assert np.allclose(sums, 1)
     assert set(truth_table().subject) == {o.noun for o in truth.OCCUPATIONS}
+
+
+def test_the_embedded_world_is_drawn_once() -> None:
+    """By default or by name, the same sets: neither is made, nor kept, twice."""
+    assert training_set() is training_set(truth.EMBEDDED)
+    assert twin_set() is twin_set(truth.EMBEDDED)

@@ -154,6 +154,15 @@ def test_answers_that_cannot_be_are_refused(exam: Path, tmp_path: Path) -> None:
         write_exam(read_world(exam / "answers" / "truth.toml"), exam)
 
 
+def test_nothing_to_copy_is_a_sentence(tmp_path: Path) -> None:
+    """A training set that one image fills has no image of most occupations."""
+    (tmp_path / "w.toml").write_text("images = 100\n[repeats]\n99 = 1\n", "utf-8")
+    world = read_world(tmp_path / "w.toml")
+    with pytest.raises(UserError, match="has no image of"):
+        list(questions(world, 3, 1.0))
+    assert len(list(questions(world, 3, 0.0))) == 60
+
+
 def test_the_command_scores_files(exam: Path, tmp_path: Path) -> None:
     """From the command line, in words and as JSON; both or neither kind of answers is an error."""
     truth(exam)[[*KEY, "share", "low", "high"]].to_csv(tmp_path / "s.csv", index=False)

@@ -7,18 +7,15 @@ files next to it. Everything is checked here, before an image is drawn.
 from __future__ import annotations
 
 import csv
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from audit.design.mitigations import arms, stacks
 from audit.design.mitigations.grammar import article
-from audit.design.sentences import first
+from audit.design.sentences import read_toml
 from audit.design.suites import conditions
 from audit.design.suites.changing import with_seeds
 from audit.design.suites.schema import PARTS, RawAttribute, RawBlock, RawReference, RawSuite
@@ -71,14 +68,7 @@ def read_suite(name: str, quick: bool = False) -> Suite:
 
 
 def _parse(path: Path) -> RawSuite:
-    try:
-        return RawSuite.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path} is not valid TOML: {error}. Correct that line.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}. Save it as UTF-8 text.") from error
-    except ValidationError as error:
-        raise UserError(f"{path}: {first(error, RawSuite, PARTS)} Correct that entry.") from error
+    return read_toml(path, RawSuite, PARTS)
 
 
 def _unique(what: str, values: Iterable[str]) -> None:
