@@ -214,7 +214,10 @@ subject was recognised, or None where none was asked for."""
 VERDICTS = (
     "above", "below", "compatible", "equivalent", "undecided", "found", "not found", "kept", "lost",
     "works", "at a cost", "no effect", "harms", "met", "not met", "described",
+    "not enough prompts", "not enough subjects",
 )  # fmt: skip
+TOO_FEW = {"prompts": "not enough prompts", "subjects": "not enough subjects"}
+"""Verdicts of changes whose limits would rest on fewer prompts, or subjects, than give any."""
 
 
 def digest(value: object, length: int = 16) -> str:

@@ -233,7 +233,9 @@ class Sample:
     id: str
     prompt: str
     arm: str
-    seed: int
+    seed: int | None
+    """Of the noise: images of a prompt with the same seed are a pair. None where none is known, as
+    for an image made elsewhere whose seed was not given."""
     text: str
     """The final text, after the arm's rewriting. A paraphrase is made later, from the model's own
     gradients, and kept in the run folder (`RunFolder.final`)."""
@@ -243,6 +245,17 @@ class Sample:
     """What the arm changes in the engine."""
     reason: str = ""
     """Why the arm left the text unchanged, if it says so."""
+
+    @property
+    def noise(self) -> int:
+        """The seed to draw from; ValueError where none is known."""
+        if self.seed is None:
+            raise ValueError(f"Sample {self.id} has no seed to draw from.")
+        return self.seed
+
+    def order(self) -> tuple[bool, int]:
+        """Sort key by seed; those without one come last, in the order in which they were."""
+        return self.seed is None, self.seed or 0
 
 
 def sample_id(text: str, seed: int, settings: Settings, change: Change | None = None) -> str:

@@ -28,8 +28,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _T = TypeVar("_T")
-TYPED = {"copy": "boolean"}
-"""Columns of tables that earlier versions wrote with another type: `copy` as objects, with None."""
+TYPED = {"copy": "boolean", "seed": "Int64"}
+"""Columns of tables that earlier versions wrote with another type: `copy` as objects, with None,
+and `seed` without missing ones."""
+AS_GIVEN = {"seeds": "as given"}
+"""Part of the results of a run whose missing seeds are missing. Earlier versions numbered images
+from elsewhere that had no seed, and nothing tells these numbers from seeds."""
 
 
 def asdict_sample(sample: Sample) -> dict[str, object]:
@@ -103,7 +107,16 @@ class RunFolder:
         def samples(text: str) -> list[Sample]:
             return [sample_from(json.loads(line)) for line in text.split("\n") if line]
 
-        return self.final(self._read("plan.jsonl", samples))
+        planned = self.final(self._read("plan.jsonl", samples))
+        return [replace(s, seed=None) for s in planned] if self._numbered else planned
+
+    @property
+    def _numbered(self) -> bool:
+        """Whether these are images from elsewhere, numbered by an earlier version (AS_GIVEN)."""
+        if not (self.finished and (self.path / "run.json").exists()):
+            return False
+        made = self.manifest().get("settings", {}).get("steps") != 0
+        return not made and not AS_GIVEN.items() <= self.results().items()
 
     # texts that the engine changed
     def add_texts(self, texts: Mapping[str, str]) -> None:
@@ -266,13 +279,16 @@ class RunFolder:
     def read_table(self, name: str) -> pd.DataFrame:
         """A table of the latest results; UserError where it is missing or damaged.
 
-        The columns of `TYPED` have their type in tables of earlier versions too.
+        The columns of `TYPED` have their type in tables of earlier versions too, and numbers that
+        these versions gave to images from elsewhere are no seeds.
         """
         import pandas as pd
 
         path = self.path / "tables" / str(self.results()["tables"][name])
         try:
             table = pd.read_parquet(path)
+            if "seed" in table and self._numbered:
+                table["seed"] = pd.NA
             return table.astype({c: t for c, t in TYPED.items() if c in table})
         except Exception as error:  # pyarrow raises many kinds for damaged files
             raise UserError(f"{path} cannot be read. Run the same command again.") from error

@@ -101,7 +101,7 @@ class _Group:
             rows = list(ordered[start : start + size])
             full = rows + [rows[-1]] * (size - len(rows))
             try:
-                texts, seeds = [s.text for s in full], [s.seed for s in full]
+                texts, seeds = [s.text for s in full], [s.noise for s in full]
                 batch = Batch(self.texts.batch(texts), texts, seeds)
                 with self.intervening(batch) as states:
                     pictures, blocked = _call(self.model, states, seeds, self.rest)

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from audit.findings.claim import Claim, interval, joined
+from audit.findings.claim import Claim, interval
+from audit.findings.common import Common, of_arm
+from audit.findings.groups import prompt_by_prompt, share_apart
 from audit.findings.pairs import (
     BY_PROMPT,
     Question,
@@ -19,8 +21,11 @@ from audit.findings.pairs import (
     unknown,
 )
 from audit.findings.wording import change, cosine_change, percent
+from audit.keys import TOO_FEW
 from audit.records import Finding
 from audit.stats.decisions import noninferior
+
+SEEN = "seen"
 
 
 def findings(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
@@ -29,16 +34,20 @@ def findings(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
     `table` has ALIGNMENT_COLUMNS. `kept` where a loss of the margin is ruled out, `lost` where one
     is shown.
     """
-    rows = joined(table, q.arm)
-    yield _alignment(rows, q)
-    yield _subject(rows, q)
+    both = of_arm(table, q.arm)
+    yield _alignment(both, q)
+    yield _subject(both, q)
 
 
-def _alignment(rows: pd.DataFrame, q: Question) -> Finding:
+def _alignment(both: Common, q: Question) -> Finding:
+    why, rows = both.unpaired, both.pairs
+    if why:
+        rows = prompt_by_prompt(both, ("score", "chance")) if len(both.a) else both.pairs
     claim = Claim(
         q.key("cost", detail="alignment"), "change in the cosine to the original prompt",
-        "all prompts", "cosine", "pairs", "paired by seed; Student's t over prompts; "
-        "non-inferiority", "no pair of images was compared with its prompt",
+        "all prompts", "cosine", "prompts" if why else "pairs",
+        f"{f'prompt by prompt, because {why}' if why else 'paired by seed'}; Student's t over "
+        "prompts; non-inferiority", "no pair of images was compared with its prompt",
     )  # fmt: skip
     found = mean_finding(claim, rows, "score")
     if not found.n:
@@ -48,30 +57,46 @@ def _alignment(rows: pd.DataFrame, q: Question) -> Finding:
     margin = q.margins.alignment * apart
     words = cosine_change(found.estimate, found.low, found.high)
     return replace(
-        found, verdict=noninferior(interval(found), margin), references={"margin": margin},
+        found, verdict=_kept(found, margin), references={"margin": margin},
         sentence=f"{q.arm}: similarity to the original prompt changes by {words} (cosine; "
         f"{percent(q.margins.alignment)} of what sets a prompt's own images apart is "
-        f"{margin:.3f}), n = {found.n} pairs{too_few(found)}.",
+        f"{margin:.3f}), n = {found.n} {found.counted}{too_few(found)}.",
     )  # fmt: skip
 
 
-def _subject(rows: pd.DataFrame, q: Question) -> Finding:
+def _subject(both: Common, q: Question) -> Finding:
     claim = Claim(
         q.key("cost", detail="subject"), "change in the share of images that show the subject",
         "all prompts", "points", "pairs", BY_PROMPT + "; non-inferiority", "no subject was read",
     )  # fmt: skip
-    if not len(rows):
+    rows = both.pairs
+    if not (len(both.a) and len(both.b)):
         return unknown(claim)
-    read = rows.dropna(subset=["subject_read_base", "subject_read_arm"])
-    hits = read.subject_read_base.to_numpy(bool), read.subject_read_arm.to_numpy(bool)
-    found = share_finding(claim, read, hits, counts(read, rows))
+    if both.unpaired:
+        found = share_apart(claim, Common(_read(both.a), _read(both.b), rows.iloc[:0]), SEEN)
+    else:
+        read = rows.dropna(subset=["subject_read_base", "subject_read_arm"])
+        hits = read.subject_read_base.to_numpy(bool), read.subject_read_arm.to_numpy(bool)
+        found = share_finding(claim, read, hits, counts(read, rows))
     if not found.n:
         return found
     before, after = (percent(found.references[side]) for side in ("before", "after"))
     words = change(found.estimate, found.low, found.high)
     return replace(
-        found, verdict=noninferior(interval(found), q.margins.share),
+        found, verdict=_kept(found, q.margins.share),
         references={**found.references, "margin": q.margins.share},
         sentence=f"{q.arm}: the subject is recognised in {after} of images, before in {before} "
-        f"(change {words}), n = {found.n} pairs{too_few(found)}.",
+        f"(change {words}), n = {found.n} {found.counted}{too_few(found)}.",
     )  # fmt: skip
+
+
+def _read(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the subject's reading as outcome and value; those without one are left out."""
+    rows = rows[rows.subject_read.notna()]
+    return rows.assign(outcome="label", value=np.where(rows.subject_read.astype(bool), SEEN, ""))
+
+
+def _kept(f: Finding, margin: float) -> str:
+    """Whether a loss of the margin is ruled out or shown, where there are enough prompts."""
+    few = f.verdict in TOO_FEW.values()
+    return f.verdict if few else noninferior(interval(f), margin)

@@ -1,8 +1,8 @@
 """One verdict per arm: its gains beyond a placebo, against its costs.
 
-An arm is judged against the baseline on the same noise, and against its placebo: words without
-content. Any effect that the placebo has too comes from the longer prompt alone. A placebo itself is
-described.
+An arm is judged against the baseline, on the same noise where that is known, and against its
+placebo: words without content. Any effect that the placebo has too comes from the longer prompt
+alone. A placebo itself is described.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change
 from audit.findings.wording import estimate as share
-from audit.keys import Key
+from audit.keys import TOO_FEW, Counted, Key
 from audit.records import Finding, Mitigation
 from audit.stats.interval import UNKNOWN, Interval
 
@@ -38,6 +38,8 @@ class Axis:
     """The gain less the placebo's gain; the gain itself where no placebo applies."""
     asked: bool = True
     """Whether there was anything to gain: a rate of copies of 0 cannot fall."""
+    few: str = ""
+    """Verdict of its finding where that rests on too few subjects or prompts; else empty."""
 
     @property
     def helped(self) -> bool:
@@ -109,7 +111,9 @@ def _sides(by_key: Mapping[Key, Finding], arm: str, placebo: Mitigation | None) 
             other = by_key.get(f.key._replace(arm=placebo.name))
             # A placebo that was not drawn is unknown, so no gain beyond it can be shown.
             beyond = difference(gain, _turned(_of(other))) if other or distance else None
-        axes.append(Axis(_axis(f), gain, beyond or gain, f.references.get("before") != 0))
+        few = f.verdict if f.verdict in TOO_FEW.values() else ""
+        asked = f.references.get("before") != 0
+        axes.append(Axis(_axis(f), gain, beyond or gain, asked, few))
     cost = by_key.get(_cost(arm))
     margin = cost.references.get("margin", math.nan) if cost else math.nan
     return Sides(tuple(axes), _of(cost), margin, placebo.name if placebo else "")
@@ -172,7 +176,8 @@ def judge(sides: Sides) -> tuple[str, str]:
     what matters, which is a harm whatever the placebo costs. `works`: a gain, no harm,
     and a loss of alignment that matters ruled out. `at a cost`: a gain and a harm, with the net
     above 0. `harms`: a harm and no gain, or the net below 0. `no effect`: no harm, and any gain
-    beyond the placebo that matters ruled out. Everything else is `undecided`.
+    beyond the placebo that matters ruled out. `not enough subjects` or `not enough prompts`: too
+    few for limits of any gain. Everything else is `undecided`.
     """
     gains = [a.name for a in sides.axes if a.helped]
     harms = [a.name for a in sides.axes if a.harmed]
@@ -207,6 +212,9 @@ def _kept(sides: Sides, gains: Sequence[str]) -> tuple[str, str]:
 
 def _nothing(sides: Sides) -> tuple[str, str]:
     if not any(_known(a.gain) for a in sides.axes):
+        few = next((a for a in sides.axes if a.few), None)
+        if few is not None:
+            return few.few, f"there are too few for a verdict on {few.name}"
         return "undecided", "neither a distance nor copies could be measured"
     than = f" beyond the placebo {sides.placebo}" if sides.placebo else ""
     asked = [a for a in sides.axes if a.asked]
@@ -233,16 +241,24 @@ def _one(
     sides = _sides(by_key, arm.name, placebo)
     (verdict, why), main = _described(arm) or judge(sides), gains[-1]
     numbers = "; ".join(_numbers(by_key, arm.name, gains))
+    unit = _unit(by_key, arm.name, main)
     claim = Claim(
         Key("mitigation", arm.name, "", "", "verdict"),
         "coefficient of net benefit, in smallest amounts that matter", f"arm {arm.name}",
-        "coefficient", "pairs",
+        "coefficient", unit,
         "gains and alignment over their margins, summed; square-and-add limits",
     )  # fmt: skip
     return finding(
         claim, net(sides), Counts(main.n, main.n_effective, main.missing), verdict=verdict,
-        sentence=f"{arm.name}: {why} ({numbers}; n = {main.n} pairs).",
+        sentence=f"{arm.name}: {why} ({numbers}; n = {main.n} {unit}).",
     )  # fmt: skip
+
+
+def _unit(by_key: Mapping[Key, Finding], arm: str, main: Finding) -> Counted:
+    """What the counts of the main gain are: pairs, unless images were compared as groups."""
+    changes = [f for k, f in by_key.items() if k.arm == arm and k.kind == "change"]
+    units = {f.counted for f in changes} if main.counted == "subjects" else {main.counted}
+    return "pairs" if units <= {"pairs"} else "images"
 
 
 def _described(arm: Mitigation) -> tuple[str, str] | None:

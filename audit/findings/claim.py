@@ -94,9 +94,15 @@ def arms(names: Iterable[object]) -> list[str]:
     return sorted({str(n) for n in names}, key=lambda a: (a != BASELINE, a))
 
 
+def seeded(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a seed: without one nothing says which images share their noise."""
+    return table[table.seed.notna()] if "seed" in table else table
+
+
 def joined(table: pd.DataFrame, arm: str, *more: str) -> pd.DataFrame:
     """Rows of an arm joined to the baseline's row of the same prompt and seed (and `more`).
 
+    Rows without a seed have no partner.
     Other columns end in `_base` and `_arm`; a table without columns gives another one.
     """
     return side_by_side(table, (BASELINE, arm), *more)
@@ -106,6 +112,7 @@ def side_by_side(table: pd.DataFrame, arms: tuple[str, str], *more: str) -> pd.D
     """Rows of the second arm joined to those of the first, as in `joined`."""
     if "arm" not in table:
         return pd.DataFrame()
+    table = seeded(table)
     first, second = (table[table.arm == a] for a in arms)
     return first.merge(second, on=[*PAIRED, *more], suffixes=("_base", "_arm"),
                        validate="one_to_one")  # fmt: skip

@@ -1,4 +1,4 @@
-"""The common part of two runs, and its mean change, always B minus A."""
+"""The common part of two runs or of two arms, and its mean change, always B minus A."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ import numpy as np
 import pandas as pd
 
 from audit.findings import claim
+from audit.findings.claim import joined, seeded
+from audit.keys import BASELINE
 from audit.stats.interval import Interval
-from audit.stats.paired import paired_bootstrap, paired_difference, sign_flip
+from audit.stats.noninferiority import mean_change
+from audit.stats.paired import sign_flip
 
 LEVELS = (0.95, 0.90)
 """Level of the printed interval, and of the one for two one-sided tests at 5 %."""
+NO_SEEDS = "no seeds are given"
+"""Why images from elsewhere are not paired."""
 
 
 @dataclass(frozen=True)
 class Common:
-    """Rows of two runs from their common part, and the pairs among them."""
+    """Rows of two sides, runs or arms, from their common part, and the pairs among them."""
 
     a: pd.DataFrame
     b: pd.DataFrame
     pairs: pd.DataFrame
-    """Rows that share prompt, arm and seed; other columns end in `_a` and `_b`."""
+    """Rows that share prompt, arm and a seed that is known; other columns end in `_a` and `_b`, or
+    for arms in `_base` and `_arm`."""
 
     def where(self, **equal: object) -> Common:
         """The rows in which these columns, which must be shared by pairs, have these values."""
@@ -41,9 +47,11 @@ class Common:
         """Why the groups are compared as a whole; empty where pairs are compared."""
         fewer = min(len(self.a), len(self.b))
         if not fewer:
-            return "one run has no images of it"
+            return "one side has no images of it"
         if 2 * len(self.pairs) >= fewer:
             return ""
+        if not (len(seeded(self.a)) and len(seeded(self.b))):
+            return NO_SEEDS
         if not set(self.a.prompt) & set(self.b.prompt):
             return "the prompts differ"
         return f"the seeds differ: {len(self.pairs)} of {fewer} images have a partner"
@@ -62,6 +70,17 @@ class Context:
     seed: int = 0
 
 
+def of_arm(table: pd.DataFrame, arm: str) -> Common:
+    """The rows of the baseline and of an arm on their common prompts, with the pairs among them."""
+    if "arm" not in table:
+        return Common(table, table, pd.DataFrame())
+    base, own = (table[table.arm == a] for a in (BASELINE, arm))
+    shared = set(base.prompt) & set(own.prompt)
+    base, own = (t[t.prompt.isin(shared)] for t in (base, own))
+    also = [c for c in ("subject", "attribute") if c in table]
+    return Common(base, own, joined(table, arm, *also))
+
+
 def arms(common: Common) -> list[str]:
     """Names of the arms that both runs have, the baseline first."""
     if common.a.empty or common.b.empty:
@@ -75,12 +94,6 @@ def mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else math.nan
 
 
-def newcombe(cells: Sequence[float], level: float) -> Interval:
-    """`paired_difference` of four counts, which may be effective ones and then not whole."""
-    n11, n10, n01, n00 = cells
-    return paired_difference(n11, n10, n01, n00, level)  # type: ignore[arg-type]
-
-
 @dataclass(frozen=True)
 class Moved:
     """A mean change over prompts, with its intervals and p."""
@@ -91,34 +104,17 @@ class Moved:
     method: str
 
 
-def moved(
-    change: np.ndarray, prompts: pd.Series, hits: tuple[np.ndarray, np.ndarray] | None, seed: int
-) -> Moved:
-    """Mean of changes float[n], resampling prompts, and its p by flipping whole prompts' signs.
+def moved(change: np.ndarray, prompts: pd.Series, shares: bool, seed: int) -> Moved:
+    """Mean of changes float[n], with limits over prompts, and p by flipping whole prompts' signs.
 
-    Where every prompt changes by the same amount a bootstrap has no width: shares then fall back on
-    prompts as pairs (Newcombe), with `hits` of both runs; anything else has no interval.
+    `shares` says that changes are differences of shares, which are never certain (`mean_change`).
+    There are no limits for fewer than FEWEST prompts.
     """
     place = pd.factorize(prompts)[0]
     sums = np.bincount(place, weights=change) if len(change) else np.empty(0)
     m = len(sums)
     p = sign_flip(sums, np.random.default_rng(seed)) if m > 1 else math.nan
-    means = sums / np.bincount(place) if m else sums
-    if m > 1 and np.ptp(means) > 0:
-        return Moved(
-            lambda level: paired_bootstrap(
-                change, place, np.random.default_rng(seed), 2000, level
-            ),
-            p, m, "cluster bootstrap by prompt; sign-flip test",
-        )  # fmt: skip
-    if hits is None or m == 0:
-        alone = Interval(mean(change), math.nan, math.nan)
-        return Moved(lambda _: alone, p, m, "no interval: every prompt changes alike")
-    a, b = (np.bincount(place, weights=h) / np.bincount(place) >= 0.5 for h in hits)
-    cells = [int((x & y).sum()) for x in (b, ~b) for y in (a, ~a)]
-
-    def by_prompt(level: float) -> Interval:
-        ci, middle = newcombe(cells, level), mean(change)
-        return Interval(middle, min(ci.low, middle), max(ci.high, middle))
-
-    return Moved(by_prompt, p, m, "Newcombe with prompts as sample size; sign-flip test")
+    return Moved(
+        lambda level: mean_change(change, place, level, shares), p, m,
+        "Student's t over prompts; sign-flip test",
+    )  # fmt: skip

@@ -12,6 +12,7 @@ import pandas as pd
 from audit.findings.changes import shares
 from audit.findings.claim import Claim, Counts, adjusted, finding
 from audit.findings.common import LEVELS, Common, Context, arms, mean, moved
+from audit.findings.pairs import judged
 from audit.findings.wording import cap, cosine_change, percent
 from audit.findings.wording import change as words
 from audit.keys import ALL, Counted, Key, Unit
@@ -53,9 +54,11 @@ def _alignment(common: Common, arm: str, context: Context) -> list[Finding]:
         if not len(a):
             continue
         share = unit == "points"
-        means = moved(b - a, prompts, (a > 0.5, b > 0.5) if share else None, context.seed)
+        means = moved(b - a, prompts, share, context.seed)
         wide, narrow = (means.change(level) for level in LEVELS)
-        said = words if share else cosine_change
+        size = Counts(len(a), float(means.clusters), missing)
+        said = compared(wide, narrow, 0.0, context.margin if share else 0.0)
+        spoken = words if share else cosine_change
         shown = percent if share else "{:.3f}".format
         claim = Claim(
             Key("comparison", arm, ALL, "", kind), quantity, "all prompts", unit, counted,
@@ -63,12 +66,11 @@ def _alignment(common: Common, arm: str, context: Context) -> list[Finding]:
         )  # fmt: skip
         out.append(
             finding(
-                claim, wide, Counts(len(a), float(means.clusters), missing), p=means.p,
-                family=f"alignment, B against A, {arm}",
+                claim, wide, size, p=means.p, family=f"alignment, B against A, {arm}",
                 references={"before": mean(a), "after": mean(b)},
-                verdict=compared(wide, narrow, 0.0, context.margin if share else 0.0),
+                verdict=judged(wide, size, counted, said),
                 sentence=f"All prompts: {quantity} of "
-                f"{said(wide.estimate, wide.low, wide.high)} (from {shown(mean(a))} in A to "
+                f"{spoken(wide.estimate, wide.low, wide.high)} (from {shown(mean(a))} in A to "
                 f"{shown(mean(b))} in B), n = {len(a)} {counted}.",
             )
         )  # fmt: skip
@@ -80,7 +82,7 @@ def _values(
 ) -> tuple[np.ndarray, np.ndarray, pd.Series, int, Counted, str]:
     """Numbers of A and B side by side, their prompts, number missing, unit, method.
 
-    Pair by pair, or where seeds differ prompt by prompt, each with its mean over images.
+    Pair by pair, or without common seeds prompt by prompt, each with its mean over images.
     """
     if not common.unpaired:
         both = common.pairs
@@ -106,8 +108,10 @@ def _copies(common: Common, arm: str, context: Context) -> list[Finding]:
         if part.a.empty or part.b.empty:
             continue
         a, b, prompts, missing, counted, method = _values(part, "copy")
-        means = moved(b - a, prompts, (a > 0.5, b > 0.5), context.seed)
+        means = moved(b - a, prompts, True, context.seed)
         wide, narrow = (means.change(level) for level in LEVELS)
+        size = Counts(len(a), float(means.clusters), missing)
+        said = compared(wide, narrow, 0.0, context.margin)
         first, second = mean(a), mean(b)
         claim = Claim(
             Key("comparison", arm, "", "", "copies", str(group)),
@@ -116,10 +120,8 @@ def _copies(common: Common, arm: str, context: Context) -> list[Finding]:
         )  # fmt: skip
         out.append(
             finding(
-                claim, wide, Counts(len(a), float(means.clusters), missing), p=means.p,
-                references={"before": first, "after": second},
-                family=f"copies, B against A, {arm}",
-                verdict=compared(wide, narrow, 0.0, context.margin),
+                claim, wide, size, p=means.p, references={"before": first, "after": second},
+                family=f"copies, B against A, {arm}", verdict=judged(wide, size, counted, said),
                 sentence=f"{cap(str(group))}: the share of images that copy a training image "
                 f"changes by {words(wide.estimate, wide.low, wide.high)} (from {percent(first)} in "
                 f"A to {percent(second)} in B), n = {len(a)} {counted}.",

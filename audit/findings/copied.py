@@ -12,7 +12,9 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from audit.evidence.copies import flags
-from audit.findings.claim import Claim, finding, joined
+from audit.findings.claim import Claim, finding
+from audit.findings.common import Common, of_arm
+from audit.findings.groups import prompt_by_prompt, share_apart
 from audit.findings.pairs import (
     BY_PROMPT,
     Question,
@@ -24,6 +26,7 @@ from audit.findings.pairs import (
 )
 from audit.findings.wording import change as words
 from audit.findings.wording import cosine_change, estimate, percent
+from audit.keys import TOO_FEW
 from audit.records import Finding
 from audit.stats.decisions import verdict
 from audit.stats.interval import UNKNOWN, Interval
@@ -47,14 +50,46 @@ def findings(matches: pd.DataFrame, q: Question) -> Iterator[Finding]:
     sides are the same image, because the arm leaves the prompt alone, count as no change; where it
     leaves all prompts of a group alone, or none was searched, nothing is claimed.
     """
-    both = joined(matches, q.arm)
+    both = of_arm(matches, q.arm)
     for purpose, (group, where) in GROUPS.items():
-        pairs = both[[q.prompts[p].purpose == purpose for p in both.prompt]] if len(both) else both
-        if len(pairs) and (pairs.sample_base != pairs.sample_arm).any():
+        named, part = (group, where), _of(both, {p for p in q.prompts if
+                                                 q.prompts[p].purpose == purpose})  # fmt: skip
+        if part.unpaired:
+            yield from _apart(part, q, named)
+            continue
+        pairs = part.pairs
+        if (pairs.sample_base != pairs.sample_arm).any():
             known = pairs[_decided(pairs, "base") & _decided(pairs, "arm")]
-            yield _copies(known, pairs, q, (group, where))
-            yield _nearness(known, pairs, q, (group, where))
-            yield from _removed(known, pairs, q, (group, where))
+            yield _copies(known, pairs, q, named)
+            yield _nearness(known, pairs, q, named)
+            yield from _removed(known, pairs, q, named)
+
+
+def _of(both: Common, prompts: set[str]) -> Common:
+    """The rows of some prompts."""
+    a, b, pairs = (t[t.prompt.isin(prompts)] if len(t) else t for t in (both.a, both.b, both.pairs))
+    return Common(a, b, pairs)
+
+
+def _apart(part: Common, q: Question, prompts: tuple[str, str]) -> Iterator[Finding]:
+    """The rate of copies and the nearness of images without a partner on the other side."""
+    if not (len(part.a) and len(part.b)):
+        return
+    a, b = (
+        t.assign(
+            subject="", value=np.where(flags.flagged(t["copy"]), "copy", ""),
+            outcome=t.outcome.where((t.outcome != "label") | flags.decided(t["copy"]),
+                                    flags.UNDECIDED),
+        )
+        for t in (part.a, part.b)
+    )  # fmt: skip
+    f = share_apart(_rate(q, prompts), Common(a, b, part.pairs.iloc[:0]), "copy")
+    yield _rated(f, q) if f.n else f
+    rows = prompt_by_prompt(Common(a, b, part.pairs), ("score",)).dropna()
+    claim = replace(_near(q, prompts), counted="prompts", method=f"prompt by prompt, because "
+                    f"{part.unpaired}; Student's t over prompts")  # fmt: skip
+    near = mean_finding(claim, rows, "score")
+    yield _moved(near, q) if near.n else near
 
 
 def _decided(pairs: pd.DataFrame, side: str) -> pd.Series:
@@ -65,35 +100,45 @@ def _decided(pairs: pd.DataFrame, side: str) -> pd.Series:
 def _copies(
     known: pd.DataFrame, pairs: pd.DataFrame, q: Question, prompts: tuple[str, str]
 ) -> Finding:
-    claim = Claim(
+    hits = flags.flagged(known["copy_base"]), flags.flagged(known["copy_arm"])
+    f = share_finding(_rate(q, prompts), known, hits, counts(known, pairs))
+    return _rated(f, q) if f.n else f
+
+
+def _rate(q: Question, prompts: tuple[str, str]) -> Claim:
+    return Claim(
         q.key("copies", detail=prompts[0]), "change in the rate of copies", prompts[1], "points",
         "pairs", BY_PROMPT + "; McNemar's exact p, by whole prompts where they have several pairs",
         "no pair was searched on both sides",
     )  # fmt: skip
-    hits = flags.flagged(known["copy_base"]), flags.flagged(known["copy_arm"])
-    f = share_finding(claim, known, hits, counts(known, pairs))
-    if not f.n:
-        return f
+
+
+def _rated(f: Finding, q: Question) -> Finding:
     before, after = (percent(f.references[side]) for side in ("before", "after"))
     return replace(f, sentence=(
         f"{q.arm}, {f.where}: {after} of images are copies, without it {before} "
-        f"(change {words(f.estimate, f.low, f.high)}), n = {f.n} pairs{too_few(f)}."
+        f"(change {words(f.estimate, f.low, f.high)}), n = {f.n} {f.counted}{too_few(f)}."
     ))  # fmt: skip
 
 
 def _nearness(
     known: pd.DataFrame, pairs: pd.DataFrame, q: Question, prompts: tuple[str, str]
 ) -> Finding:
-    claim = Claim(
+    f = mean_finding(_near(q, prompts), known, "score")
+    # What was not searched is missing here as it is from the rate of copies.
+    f = replace(f, missing=len(pairs) - f.n)
+    return _moved(f, q) if f.n else f
+
+
+def _near(q: Question, prompts: tuple[str, str]) -> Claim:
+    return Claim(
         q.key("nearness", detail=prompts[0]), "change in the cosine to the nearest training image",
         prompts[1], "cosine", "pairs", "paired by seed; Student's t over prompts",
         "no pair was searched on both sides",
     )  # fmt: skip
-    f = mean_finding(claim, known, "score")
-    # What was not searched is missing here as it is from the rate of copies.
-    f = replace(f, missing=len(pairs) - f.n)
-    if not f.n:
-        return f
+
+
+def _moved(f: Finding, q: Question) -> Finding:
     return replace(f, sentence=(
         f"{q.arm}, {f.where}: the cosine to the nearest training image changes by "
         f"{cosine_change(f.estimate, f.low, f.high)}{too_few(f)}."
@@ -113,7 +158,9 @@ def _removed(
         "pairs", "paired by seed; expanded cluster bootstrap by prompt",
     )  # fmt: skip
     size = counts(known, pairs)
-    made = finding(claim, share, size, verdict=verdict(share, 0))
+    few = math.isfinite(share.estimate) and not math.isfinite(share.low)
+    said = TOO_FEW["prompts"] if few else verdict(share, 0)
+    made = finding(claim, share, size, verdict=said)
     yield replace(made, sentence=(
         f"{q.arm}, {prompts[1]}: {estimate(share.estimate, share.low, share.high)} of "
         f"{int(before.sum())} copies are gone{too_few(made)}."

@@ -25,6 +25,7 @@ from audit.findings.pairs import (
     share_finding,
     unknown,
 )
+from audit.keys import TOO_FEW
 from audit.records import Attribute, Finding
 from audit.stats.jackknife import jackknife
 
@@ -144,7 +145,7 @@ def _moved(both: pd.DataFrame, rows: pd.DataFrame, attribute: Attribute, q: Ques
     if not len(both):
         return unknown(claim, len(rows))
     place = {c: i for i, c in enumerate(attribute.classes)}
-    subject = pd.factorize(both.subject_base)[0]
+    subject = pd.factorize(both.subject)[0]
     sides = np.stack([both[f"value_{s}"].map(place).to_numpy(int) for s in ("base", "arm")])
     k, rng = len(attribute.classes), q.rng(4)
 
@@ -180,10 +181,12 @@ def _beside_floor(f: Finding, swapped: np.ndarray, p: float) -> Finding:
         for x in (f.estimate, f.low, f.high)
     )
     low = 0.0 if p >= 0.025 else low
+    few = f.verdict in TOO_FEW.values()
     most = float(np.quantile(swapped, 0.95))
     return replace(
         f, estimate=at, low=low, high=high, naive=f.estimate, floor=floor, floor_high=most, p=p,
-        family=f"changes under {f.arm}", verdict="above" if p < 0.05 else "compatible",
+        family=f"changes under {f.arm}",
+        verdict=f.verdict if few else "above" if p < 0.05 else "compatible",
         sentence=(
             f"{f.arm}, {f.where}: {f.quantity} {100 * at:.0f} points [{100 * low:.0f}, "
             f"{100 * high:.0f}], n = {f.n}; before noise is subtracted {100 * f.estimate:.0f}, "

@@ -20,7 +20,7 @@ from audit.findings.representation import Context, estimates
 from audit.findings.wording import cap, estimate, plural, share_phrase
 from audit.keys import ALL, BASELINE, Key
 from audit.records import Attribute, Finding, Mitigation, Reference
-from audit.stats.paired import paired_bootstrap
+from audit.stats.noninferiority import mean_change
 from audit.stats.proportions import effective_n, intraclass
 
 DOSES = {"guidance": "scale", "fair-guidance": "scale", "noise": "level", "token-noise": "width",
@@ -166,9 +166,7 @@ def _amplified(rows: pd.DataFrame, asks: Asked, given: Sequence[Dose], value: st
         return []
     wanted = majority[kept.index]
     moved = (kept.value_arm == wanted).astype(float) - (kept.value_base == wanted)
-    change = paired_bootstrap(
-        moved.to_numpy(), clusters(kept), np.random.default_rng(asks.context.seed)
-    )
+    change = mean_change(moved.to_numpy(), clusters(kept), shares=True)
     arm = most.arm if most.arm != BASELINE else least.arm
     whose = "each subject's majority"
     if value:
@@ -177,7 +175,7 @@ def _amplified(rows: pd.DataFrame, asks: Asked, given: Sequence[Dose], value: st
         Key("mitigation", arm, f"majority-{value}" if value else "majority", "", "dose", method),
         f"change in the share of {whose} ({reference.name})",
         f"{method} from {least.amount:g} to {most.amount:g}", "points", "pairs",
-        "paired by seed; cluster bootstrap by prompt",
+        "paired by seed; Student's t over prompts",
     )  # fmt: skip
     size = Counts(len(kept), float(kept.prompt.nunique()), len(both) - len(kept))
     made = paired(claim, change, size)

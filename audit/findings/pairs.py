@@ -13,7 +13,7 @@ from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.representation import Context
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change
-from audit.keys import Key, Unit
+from audit.keys import TOO_FEW, Counted, Key, Unit
 from audit.records import Finding, Prompt
 from audit.stats.decisions import verdict
 from audit.stats.interval import UNKNOWN, Interval
@@ -92,12 +92,22 @@ def counts(kept: pd.DataFrame, everything: pd.DataFrame) -> Counts:
     return Counts(len(kept), float(prompts), len(lost), reasons)
 
 
+def judged(change: Interval, size: Counts, counted: Counted, verdict: str) -> str:
+    """The verdict, or `not enough prompts` (or subjects) for fewer than FEWEST of them.
+
+    `size.effective` is their number. Fewer may still have an interval, which describes them alone.
+    """
+    of = "subjects" if counted == "subjects" else "prompts"
+    return TOO_FEW[of] if math.isfinite(change.estimate) and size.effective < FEWEST else verdict
+
+
 def paired(claim: Claim, change: Interval, size: Counts) -> Finding:
     """A paired claim with its verdict against 0 and its sentence."""
     words, arm = _words(claim.unit, change), claim.key.arm
     known = math.isfinite(change.estimate)
     size = replace(size, effective=size.effective if known else math.nan)
-    made = finding(claim, change, size, verdict=verdict(change, 0))
+    said = judged(change, size, claim.counted, verdict(change, 0))
+    made = finding(claim, change, size, verdict=said)
     says = f"{words}, n = {size.n}{too_few(made)}." if known else f"not known: {claim.reason}."
     return replace(made, sentence=f"{arm}, {claim.where}: {claim.quantity} {says}")
 
@@ -171,6 +181,8 @@ def mean_finding(claim: Claim, rows: pd.DataFrame, column: str) -> Finding:
 
 def kept_within(f: Finding, margin: float, words: str) -> Finding:
     """A change for which more is better, judged by whether it is above minus the margin."""
+    if f.verdict in TOO_FEW.values():
+        return f
     said = NonInferiority(interval(f), margin).verdict
     tail = {
         "not worse": f"a loss of {words} or more is ruled out",

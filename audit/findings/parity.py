@@ -7,17 +7,22 @@ labour statistics, what the model was taught.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from audit.findings.claim import Claim, Counts, joined
+from audit.findings.claim import Claim, Counts
+from audit.findings.common import Common, of_arm
 from audit.findings.following import open_questions
-from audit.findings.pairs import Question, clusters, counts, paired, unknown
+from audit.findings.groups import ENDS
+from audit.findings.groups import labelled as both_labelled
+from audit.findings.pairs import Question, counts, paired, unknown
 from audit.findings.representation import observed
 from audit.findings.wording import percent
+from audit.keys import Counted
 from audit.records import Attribute, Finding, Reference
 from audit.stats.floors import distance_floor, total_variation
 from audit.stats.interval import UNKNOWN, Interval
@@ -29,118 +34,158 @@ FLOOR_DRAWS = 400
 
 
 @dataclass(frozen=True)
+class Side:
+    """Labels of an attribute on one side, one row per image that has one."""
+
+    subject: np.ndarray
+    """int[n], a place in `Sides.subjects`."""
+    prompt: np.ndarray
+    """int[n], the same number for a prompt on both sides."""
+    value: np.ndarray
+    """int[n], a place in the class list."""
+
+
+@dataclass(frozen=True)
 class Sides:
-    """Labels of an attribute before and after, on pairs that have both, by subject."""
+    """Labels before and after, by subject: of pairs that have both, or of groups of images."""
 
     subjects: list[str]
-    subject: np.ndarray
-    """int[n], a place in `subjects`."""
-    prompt: np.ndarray
-    before: np.ndarray
-    """int[n], a place in the class list."""
-    after: np.ndarray
+    before: Side
+    after: Side
     targets: np.ndarray
     """float[S, K] as the classifier would read them."""
+    counted: Counted
+    """`pairs`, whose rows are in the same order on both sides, or `images`."""
+    method: str
 
-    def shares(self, values: np.ndarray, keep: np.ndarray) -> np.ndarray:
-        """float[S, K] of the kept rows; NaN for a subject without one."""
+    def shares(self, side: Side, keep: np.ndarray | None = None) -> np.ndarray:
+        """float[S, K] of the rows to keep, bool[n], by default all; NaN for a subject without."""
         s, k = self.targets.shape
-        table = np.bincount(self.subject[keep] * k + values[keep], minlength=s * k)
+        at = side.subject * k + side.value
+        table = np.bincount(at if keep is None else at[keep], minlength=s * k)
         table = table.reshape(s, k).astype(float)
         with np.errstate(invalid="ignore"):
             return np.asarray(table / table.sum(1, keepdims=True))
 
-    def distances(self, values: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    def distances(self, side: Side, keep: np.ndarray | None = None) -> np.ndarray:
         """Half the L1 distance of each subject's shares from its target, float[S]."""
-        return np.asarray(np.abs(self.shares(values, keep) - self.targets).sum(1) / 2)
+        return np.asarray(np.abs(self.shares(side, keep) - self.targets).sum(1) / 2)
+
+    def change(self, keep: np.ndarray) -> float:
+        """Change of the mean distance on the rows of both sides, those before first, int[m]."""
+        n = len(self.before.subject)
+        chosen = np.zeros(n + len(self.after.subject), bool)
+        chosen[keep] = True
+        moved = self.distances(self.after, chosen[n:]) - self.distances(self.before, chosen[:n])
+        return float(np.nanmean(moved)) if np.isfinite(moved).any() else math.nan
 
 
 def labelled(table: pd.DataFrame, q: Question, attribute: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Pairs of prompts that leave the attribute open: those with both labels, and all of them."""
-    part = open_questions(table[table.attribute == attribute], q.prompts)
-    rows = joined(part, q.arm)
-    if not len(rows):
-        return rows, rows
-    return rows[(rows.outcome_base == "label") & (rows.outcome_arm == "label")], rows
+    rows = of_arm(open_questions(table[table.attribute == attribute], q.prompts), q.arm).pairs
+    return both_labelled(rows, ENDS) if len(rows) else rows, rows
 
 
 def findings(table: pd.DataFrame, q: Question) -> list[Finding]:
     """Distance, parity and overshoot for each attribute and reference that speaks of it."""
     out: list[Finding] = []
     for attribute in q.context.attributes:
-        both, rows = labelled(table, q, attribute.name)
+        rows = of_arm(open_questions(table[table.attribute == attribute.name], q.prompts), q.arm)
+        both, how, size = _both(rows)
         for reference in q.context.references:
-            if not len(both):
-                out.append(unknown(_distance(attribute, reference, q), len(rows)))
+            if not len(both[0]):
+                out.append(unknown(_distance(attribute, reference, q, how), size.missing))
                 continue
-            sides = _sides(both, attribute, reference, q)
+            sides = _sides(both, attribute, reference, q, how)
             if sides is not None:
-                out += _claims(sides, attribute, reference, q, counts(both, rows))
+                out += _claims(sides, attribute, reference, q, size)
     return out
 
 
+def _both(rows: Common) -> tuple[tuple[pd.DataFrame, pd.DataFrame], tuple[Counted, str], Counts]:
+    """Labels before and after, of the same subjects; how they are counted; and what is missing."""
+    why = rows.unpaired
+    if not why:
+        kept, whole = both_labelled(rows.pairs, ENDS), rows.pairs
+        ends = (kept.rename(columns={f"value_{s}": "value"}) for s in ("base", "arm"))
+        first, second = ends
+        return (first, second), ("pairs", "paired by seed"), counts(kept, whole)
+    a, b = (t[t.outcome == "label"] for t in (rows.a, rows.b))
+    shared = set(a.subject) & set(b.subject)
+    a, b = (t[t.subject.isin(shared)] for t in (a, b))
+    missing = len(rows.a) + len(rows.b) - len(a) - len(b)
+    reasons = Counter(o for t in (rows.a, rows.b) for o in t.outcome if o != "label")
+    return (a, b), ("images", f"two groups, because {why}"), Counts(0, 0.0, missing, dict(reasons))
+
+
 def _sides(
-    both: pd.DataFrame, attribute: Attribute, reference: Reference, q: Question
-) -> Sides | None:
+    both: tuple[pd.DataFrame, pd.DataFrame], attribute: Attribute, reference: Reference,
+    q: Question, how: tuple[Counted, str],
+) -> Sides | None:  # fmt: skip
     """Labels of the subjects that the reference speaks of; None where it speaks of none."""
     errors = q.context.confusion.get(attribute.name)
     names, targets = [], []
-    for subject in dict.fromkeys(both.subject_base):
+    for subject in dict.fromkeys(both[0].subject):
         share = np.array([reference.share(subject, attribute.name, c) for c in attribute.classes])
         if np.isfinite(share).all() and share.sum() > 0:
             names.append(str(subject))
             targets.append(observed(share / share.sum(), errors))
     if not names:
         return None
-    rows = both[both.subject_base.isin(names)]
-    place = {c: i for i, c in enumerate(attribute.classes)}
-    before, after = (rows[f"value_{s}"].map(place).to_numpy(int) for s in ("base", "arm"))
-    at = rows.subject_base.map({s: i for i, s in enumerate(names)}).to_numpy(int)
-    return Sides(names, at, clusters(rows), before, after, np.array(targets))
+    rows = [t[t.subject.isin(names)] for t in both]
+    classes = {c: i for i, c in enumerate(attribute.classes)}
+    place = {s: i for i, s in enumerate(names)}
+    prompts = {p: i for i, p in enumerate(dict.fromkeys(p for t in rows for p in t.prompt))}
+    before, after = (
+        Side(*(t[c].map(m).to_numpy(int) for c, m in
+               (("subject", place), ("prompt", prompts), ("value", classes))))
+        for t in rows
+    )  # fmt: skip
+    return Sides(names, before, after, np.array(targets), *how)
 
 
 def _claims(
     sides: Sides, attribute: Attribute, reference: Reference, q: Question, size: Counts
 ) -> Iterator[Finding]:
-    size = replace(size, n=len(sides.subject), effective=float(len(np.unique(sides.prompt))))
-    everything = np.arange(len(sides.subject))
-    before, after = (sides.distances(v, everything) for v in (sides.before, sides.after))
-
-    def change(keep: np.ndarray) -> float:
-        moved = sides.distances(sides.after, keep) - sides.distances(sides.before, keep)
-        return float(np.nanmean(moved))
-
-    found = jackknife(change, sides.prompt, q.rng(2))
-    nearer = paired(_distance(attribute, reference, q), found, size)
+    n = len(sides.after.subject) + (len(sides.before.subject) if sides.counted == "images" else 0)
+    prompts = np.concatenate([sides.before.prompt, sides.after.prompt])
+    size = replace(size, n=n, effective=float(len(np.unique(prompts))))
+    before, after = sides.distances(sides.before), sides.distances(sides.after)
+    found = jackknife(sides.change, prompts, q.rng(2))
+    how = (sides.counted, sides.method)
+    nearer = paired(_distance(attribute, reference, q, how), found, size)
+    floor = _floor(sides, q.rng(3))
     yield replace(
         nearer,
         references={"before": float(before.mean()), "after": float(after.mean())},
-        floor=_floor(sides, q.rng(3)),
+        floor=floor,
         sentence=(
-            f"{nearer.sentence[:-1]} pairs of {len(sides.subjects)} subjects: from "
+            f"{nearer.sentence[:-1]} {sides.counted} of {len(sides.subjects)} subjects: from "
             f"{100 * before.mean():.0f} to {100 * after.mean():.0f} points; a faithful model reads "
-            f"{100 * _floor(sides, q.rng(3)):.0f} here."
+            f"{100 * floor:.0f} here."
         ),
     )
     yield _parity(before, after, q, attribute, reference)
     yield _overshoot(sides, q, attribute, reference)
 
 
-def _distance(attribute: Attribute, reference: Reference, q: Question) -> Claim:
+def _distance(
+    attribute: Attribute, reference: Reference, q: Question, how: tuple[Counted, str]
+) -> Claim:
     return Claim(
         q.key("distance", attribute.name, reference.name),
         f"change in the mean distance of {attribute.name.replace('_', ' ')} from {reference.name}",
         "all subjects",
         "points",
-        "pairs",
-        "paired by seed; total variation; jackknife over prompts",
-        "no pair has both labels",
+        how[0],
+        f"{how[1]}; total variation; jackknife over prompts",
+        "no pair has both labels" if how[0] == "pairs" else "one side has no labels",
     )
 
 
 def _floor(sides: Sides, rng: np.random.Generator) -> float:
     """Mean distance of a model that draws exactly the targets, at these numbers of images."""
-    sizes = np.bincount(sides.subject, minlength=len(sides.subjects))
+    sizes = np.bincount(sides.after.subject, minlength=len(sides.subjects))
     return float(
         np.mean(
             [
@@ -180,17 +225,16 @@ def _overshoot(sides: Sides, q: Question, attribute: Attribute, reference: Refer
 
     A faithful arm goes past the target by more than its 95 % interval in 2.5 % of subjects.
     """
-    everything = np.arange(len(sides.subject))
-    excess = sides.shares(sides.before, everything) - sides.targets
-    often = np.argmax(excess, axis=1)
-    hits = (sides.after == often[sides.subject]).astype(float)
+    excess = sides.shares(sides.before) - sides.targets
+    often, side = np.argmax(excess, axis=1), sides.after
+    hits = (side.value == often[side.subject]).astype(float)
     # Pooled over subjects: three prompts of one subject say little about how images cluster.
-    icc = intraclass(hits, sides.prompt, sides.subject)
+    icc = intraclass(hits, side.prompt, side.subject)
     past = 0
     for s, c in enumerate(often):
-        at = sides.subject == s
-        size = effective_n(hits[at], sides.prompt[at], icc)
-        size = size if math.isfinite(size) else float(len(np.unique(sides.prompt[at])))
+        at = side.subject == s
+        size = effective_n(hits[at], side.prompt[at], icc)
+        size = size if math.isfinite(size) else float(len(np.unique(side.prompt[at])))
         upper = wilson(hits[at].mean() * size, size).high
         past += bool(excess[s, c] > 0 and upper < sides.targets[s, c])
     n = len(sides.subjects)

@@ -9,16 +9,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from audit.findings.claim import Claim, Counts, adjusted, finding, joined
-from audit.findings.pairs import Question, clusters, counts, paired_p, too_few
+from audit.findings.claim import Claim, Counts, adjusted, finding
+from audit.findings.common import Common, of_arm
+from audit.findings.groups import ENDS, changed, widened, worth
+from audit.findings.pairs import Question, judged, too_few
 from audit.findings.wording import cap, percent
 from audit.findings.wording import change as words
 from audit.keys import ALL, Key
 from audit.records import Attribute, Finding
 from audit.stats.decisions import compared
-from audit.stats.interval import UNKNOWN, Interval
-from audit.stats.noninferiority import FEWEST, mean_change, share_change
-from audit.stats.paired import paired_bootstrap
+from audit.stats.interval import Interval
+from audit.stats.noninferiority import FEWEST, mean_change
 from audit.stats.proportions import wilson
 
 
@@ -31,55 +32,53 @@ def findings(table: pd.DataFrame, q: Question) -> list[Finding]:
     known = {a.name: a for a in q.context.attributes}
     out: list[Finding] = []
     for place, (name, targets) in enumerate(q.aims.items()):
-        pairs = joined(table[table.attribute == name], q.arm)
-        shares = [
-            _share(pairs[pairs.subject_base == s], known[name], (s, t), q)
-            for s, t in targets.items()
-            if len(pairs) and (pairs.subject_base == s).any()
-        ]
+        both = of_arm(table[table.attribute == name], q.arm)
+        here = set(both.a.subject) if len(both.b) else set()
+        shares = [_share(both, known[name], (s, t), q) for s, t in targets.items() if s in here]
         shares = [_worded(f) for f in adjusted(shares)]
         out += _distance(shares, q, name if place else "") + shares
     return out
 
 
 def _share(
-    pairs: pd.DataFrame, attribute: Attribute, asked: tuple[str, float], q: Question
-) -> Finding:
+    whole: Common, attribute: Attribute, asked: tuple[str, float], q: Question
+) -> Finding:  # fmt: skip
     """Change in the share of an attribute's first class for one subject, with its target."""
-    both = pairs[(pairs.outcome_base == "label") & (pairs.outcome_arm == "label")]
     (subject, target), first = asked, attribute.classes[0]
-    before, after = ((both[f"value_{s}"] == first).to_numpy(bool) for s in ("base", "arm"))
-    # One prompt says nothing about how prompts differ: its pairs describe only this prompt.
-    groups = clusters(both) if both.prompt.nunique() > 1 else np.arange(len(both))
+    part = whole.where(subject=subject)
+    c = changed(part, whole, first, ENDS)
     claim = Claim(
         Key("mitigation", q.arm, subject, attribute.name, "change", first),
-        f"change in the share of {first}", subject, "points", "pairs",
-        "paired by seed; Newcombe's limits with the design effect of prompts; McNemar's exact p, "
-        "by whole prompts where they have several pairs",
+        f"change in the share of {first}", subject, "points", c.of, c.method,
     )  # fmt: skip
+    prompts = float(len(set(part.a.prompt)))
     return finding(
-        claim, share_change(before, after, groups), counts(both, pairs),
-        references={"before": _mean(before), "after": _mean(after), "target": target},
-        p=paired_p(after.astype(float) - before, groups) if len(both) else math.nan,
-        family=f"{attribute.name} under {q.arm}",
+        claim, c.change(0.95), Counts(c.n, prompts if c.n else math.nan, c.missing, c.reasons),
+        references={"before": c.shares[0], "after": c.shares[1], "target": target}, p=c.p,
+        family=f"{attribute.name} under {q.arm}", verdict=_met(part, whole, first, target),
     )  # fmt: skip
 
 
-def _mean(hits: np.ndarray) -> float:
-    return float(hits.mean()) if len(hits) else math.nan
+def _met(part: Common, whole: Common, first: str, target: float) -> str:
+    """Whether the target is within the interval of the arm's share, with prompts as clusters."""
+    known, every = (t[t.outcome == "label"] for t in (part.b, whole.b))
+    hits, all_hits = ((t.value == first).to_numpy(float) for t in (known, every))
+    if not len(hits):
+        return "undecided"
+    size, wider = worth(hits, known, all_hits, every)
+    n = size if math.isfinite(size) else float(len(hits))
+    reached = widened(wilson(hits.mean() * n, n), wider(0.95))
+    return "met" if reached.low <= target <= reached.high else "not met"
 
 
 def _worded(f: Finding) -> Finding:
     before, after, target = f.references["before"], f.references["after"], f.references["target"]
-    reached = wilson(round(after * f.n), f.n) if f.n else UNKNOWN
-    near = reached.low <= target <= reached.high
     return replace(
         f,
-        verdict="undecided" if not f.n else ("met" if near else "not met"),
         sentence=(
             f"{cap(f.where)}: {f.quantity} {words(f.estimate, f.low, f.high)}, "
             f"from {percent(before)} to {percent(after)} "
-            f"(target {percent(target)}), n = {f.n} pairs{_asked(f)}."
+            f"(target {percent(target)}), n = {f.n} {f.counted}{_asked(f)}."
         ),
     )
 
@@ -100,15 +99,17 @@ def _distance(shares: Sequence[Finding], q: Question, second: str) -> list[Findi
         return []
     before, after = _distances(rows, "before"), _distances(rows, "after")
     of = f" of {second.replace('_', ' ')}" if second else ""
-    change, narrow = (over_subjects(after - before, q.rng(11), level) for level in (0.95, 0.9))
+    change, narrow = (over_subjects(after - before, level) for level in (0.95, 0.9))
+    how = "paired by seed" if all(f.counted == "pairs" for f in shares) else "before and after"
     claim = Claim(
         Key("mitigation", q.arm, ALL, second, "target-distance"),
         f"change in the mean distance{of} from the target", f"all {len(rows)} subjects", "points",
-        "subjects", "paired by seed; Student's t over subjects",
+        "subjects", f"{how}; Student's t over subjects",
     )  # fmt: skip
     size = Counts(sum(f.n for f in shares), float(len(rows)), sum(f.missing for f in shares))
+    said = judged(change, size, "subjects", compared(change, narrow, 0, q.margins.distance))
     made = finding(
-        claim, change, size, verdict=compared(change, narrow, 0, q.margins.distance),
+        claim, change, size, verdict=said,
         references={"before": float(before.mean()), "after": float(after.mean())},
     )  # fmt: skip
     sentence = (
@@ -123,13 +124,9 @@ def _distances(rows: Sequence[Mapping[str, float]], side: str) -> np.ndarray:
     return np.array([abs(r[side] - r["target"]) for r in rows])
 
 
-def over_subjects(moved: np.ndarray, rng: np.random.Generator, level: float = 0.95) -> Interval:
+def over_subjects(moved: np.ndarray, level: float = 0.95) -> Interval:
     """Mean change float[S] of a distance of shares over subjects, with Student's t limits.
 
-    Limits are NaN for fewer than FEWEST subjects. Where all moved alike, which t would take for
-    certainty, they keep the room that so few subjects leave (`paired_bootstrap`).
+    Limits are NaN for fewer than FEWEST subjects, and have width where all moved alike.
     """
-    found = mean_change(moved, np.arange(len(moved)), level)
-    if found.low != found.high:
-        return found
-    return paired_bootstrap(moved, np.arange(len(moved)), rng, level=level)
+    return mean_change(moved, np.arange(len(moved)), level, shares=True)

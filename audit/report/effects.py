@@ -130,7 +130,8 @@ def strips(evidence: Evidence, album: Album) -> dict[str, Any]:
         return {"seed": seed, "strips": []}
     by_key: dict[tuple[str, int], dict[str, Sample]] = {}
     for s in evidence.samples.values():
-        by_key.setdefault((s.prompt, s.seed), {})[s.arm] = s
+        if s.seed is not None:
+            by_key.setdefault((s.prompt, s.seed), {})[s.arm] = s
     whole = sorted(k for k, arms in by_key.items() if BASELINE in arms and len(arms) > 1)
     # Only prompts with the full number of arms: strips must be comparable.
     most = max((len(by_key[k]) for k in whole), default=0)

@@ -7,8 +7,8 @@ same readers, or a change of readers would be mistaken for a change of models.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from audit.errors import UserError
 from audit.evidence.copies import decision, flags
 from audit.evidence.copies.facts import CorpusFacts
 from audit.findings import comparison
-from audit.findings.comparison import Common, Context
+from audit.findings.claim import seeded
+from audit.findings.common import NO_SEEDS, Common, Context
 from audit.findings.quality import classifier_key
 from audit.keys import BASELINE, Key, digest
 from audit.records import Finding, Suite, to_json
@@ -26,6 +27,8 @@ from audit.stats.change import youden
 from audit.stats.interval import Interval
 from audit.store import RunFolder
 
+GIVEN = "given labels"
+"""Reader of a run over labels alone, whose table is all that is known about them."""
 KEYS = ["prompt", "arm", "seed"]
 EMPTY = pd.DataFrame(columns=[*KEYS, "subject", "outcome", "attribute", "group"])
 
@@ -34,8 +37,11 @@ def instruments(suite: Suite, classifier: str, corpus: CorpusFacts | None = None
     """The readers of a run's images, kept with its tables: attribute to reader and words.
 
     `alignment` is the encoder of the cosines; `copies` the descriptor and the training set that
-    was searched. Equal texts mean equal errors, so two runs can be compared.
+    was searched. Equal texts mean equal errors, so two runs can be compared. Of labels that were
+    given (`GIVEN`) only the classes are known.
     """
+    if classifier == GIVEN:
+        return {a.name: given(a.classes) for a in suite.attributes}
     found = {"alignment": classifier}
     for a in suite.attributes:
         texts = {k: list(v) for k, v in a.texts.items()}
@@ -45,6 +51,11 @@ def instruments(suite: Suite, classifier: str, corpus: CorpusFacts | None = None
         keys = ("name", "distinct", "held_out", "descriptor", "rule")
         found["copies"] = ", ".join(f"{k} {getattr(corpus, k)}" for k in keys)
     return found
+
+
+def given(classes: Sequence[str]) -> str:
+    """The reader of an attribute whose labels were given."""
+    return f"{GIVEN}, classes {', '.join(classes)}"
 
 
 @dataclass(frozen=True)
@@ -88,14 +99,40 @@ def read(path: Path, name: str) -> Side:
         rows = folder.read_table(table) if table in results["tables"] else pd.DataFrame()
         if len(rows):
             rows = rows.assign(prompt=[texts.get(p, p) for p in rows.prompt])
-            rows = rows.drop_duplicates([*KEYS, *(["attribute"] if table == "attributes" else [])])
+            rows = _once(rows, [*KEYS, *(["attribute"] if table == "attributes" else [])])
         tables[table] = rows if len(rows) else EMPTY
+    classes = {a: tuple(c) for a, c in results.get("classes", {}).items()}
+    readers = {str(k): str(v) for k, v in results.get("instruments", {}).items()}
+    if any(v.startswith("labels ") for v in readers.values()):  # of an earlier version
+        readers = {a: given(c) for a, c in classes.items()}
     return Side(
-        name, path, manifest["settings"], str(manifest["suite"]),
-        {a: tuple(c) for a, c in results.get("classes", {}).items()},
-        {str(k): str(v) for k, v in results.get("instruments", {}).items()},
+        name, path, manifest["settings"], str(manifest["suite"]), classes, readers,
         {f.key: f for f in folder.findings()}, tables,
     )  # fmt: skip
+
+
+def _once(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Rows without repeats: by these keys, and images without a seed by their own name."""
+    seeded = rows[rows.seed.notna()].drop_duplicates(keys)
+    rest = rows[rows.seed.isna()]
+    if "sample" in rest:
+        rest = rest.drop_duplicates([*keys, "sample"])
+    return pd.concat([seeded, rest]).sort_index()
+
+
+def _same_arm(a: Side, b: Side) -> tuple[Side, Side, list[str]]:
+    """Both runs with one name for the only arm of each, where these differ, and a note on it."""
+    names = [sorted({str(x) for t in s.tables.values() for x in t.arm}) for s in (a, b)]
+    if names[0] == names[1] or any(len(n) != 1 for n in names):
+        return a, b, []
+    (first,), (second,) = names
+    both = f"{first} to {second}"
+    sides = [
+        replace(s, tables={k: t.assign(arm=both) if len(t) else t for k, t in s.tables.items()})
+        for s in (a, b)
+    ]
+    note = f"A has only the arm {first}, B only {second}: these are compared with each other."
+    return sides[0], sides[1], [note]
 
 
 def compare(a: Side, b: Side, anyway: bool = False, margin: float = 0.1) -> Comparison:
@@ -108,6 +145,8 @@ def compare(a: Side, b: Side, anyway: bool = False, margin: float = 0.1) -> Comp
         raise UserError(f"--margin {margin:g} is not a valid margin. Give 0 < margin < 1.")
     shared = {n: c for n, c in a.classes.items() if b.classes.get(n) == c}
     notes = _differences(a, b, anyway)
+    a, b, renamed = _same_arm(a, b)
+    notes += renamed
     attributes = join(a.tables["attributes"], b.tables["attributes"], ["attribute", "subject"])
     alignment = join(a.tables["alignment"], b.tables["alignment"], ["subject"])
     copies, more = _copies(a, b, anyway)
@@ -145,7 +184,9 @@ def join(a: pd.DataFrame, b: pd.DataFrame, also: list[str]) -> Common:
     else:
         prompts = set(a.prompt) & set(b.prompt)
         a, b = (t[t.prompt.isin(prompts)] for t in (a, b))
-    pairs = a.merge(b, on=[*KEYS, *also], suffixes=("_a", "_b"), validate="one_to_one")
+    pairs = seeded(a).merge(
+        seeded(b), on=[*KEYS, *also], suffixes=("_a", "_b"), validate="one_to_one"
+    )
     return Common(a, b, pairs)
 
 
@@ -237,6 +278,15 @@ def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
                 "Pairs share prompt and seed; two models start from the same noise only where they "
                 "draw it in the same shape."
             )
+    if not attributes.a.empty and attributes.unpaired == NO_SEEDS:
+        notes.append(
+            "Without given seeds no image of A belongs to one of B: they are compared as groups."
+        )
+    if all(v.startswith(GIVEN) for s in (a, b) for v in s.instruments.values()):
+        notes.append(
+            "Labels of both runs were given with their tables. Whether the same people or the same "
+            "classifier made them is not known; if not, a change may be due to that."
+        )
     uncorrected = [n for n in a.classes if n in b.classes and n not in _errors(a, b, a.classes)]
     if uncorrected:
         notes.append(

@@ -19,6 +19,7 @@ from audit.runs.context import Run
 from audit.runs.opt import declared
 from audit.runs.options import Options
 from audit.runs.planning import left_alone, versions
+from audit.store import AS_GIVEN
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def _write_tables(run: Run, made: Made) -> None:
     tables = {"attributes": m.table, "alignment": m.alignment, "matches": m.matches,
               "looks": pd.DataFrame(run.plan.looks), "detectors": m.detectors}  # fmt: skip
     names = {n: run.folder.write_table(n, key, table).name for n, table in tables.items()}
-    reader = made.key.get("encoder", f"labels {made.key.get('labels')}")
+    reader = made.key.get("encoder", comparing.GIVEN)
     run.folder.write_results(
         {
             "tables": names,
@@ -74,6 +75,7 @@ def _write_tables(run: Run, made: Made) -> None:
             "corpus": str(chosen.corpus or ""),
             "instruments": comparing.instruments(run.suite, reader, made.facts.corpus),
             "checks": list(run.suite.checks),
+            **AS_GIVEN,
         }
     )
 

@@ -119,7 +119,7 @@ def _groups(
         if s.arm == BASELINE and s.id not in outcomes:
             groups.setdefault(s.prompt, []).append(s)
     enough = {
-        p: sorted(rows, key=lambda s: s.seed)[:MOST]
+        p: sorted(rows, key=Sample.order)[:MOST]
         for p, rows in groups.items()
         if len(rows) >= FEWEST
     }

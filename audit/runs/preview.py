@@ -125,7 +125,7 @@ def _made(
         Rewritten(
             was, s.text, arm.name, arm.method, dict(mine.drawn), mine.change.as_json(),
             {k: v for k, v in aim.items() if math.isfinite(v)},
-            (reason or s.reason) if s.text == was and not mine.change else "", i, s.seed,
+            (reason or s.reason) if s.text == was and not mine.change else "", i, s.noise,
         )
         for i, (was, mine, s) in enumerate(zip(before, own, texts, strict=True))
     ]  # fmt: skip

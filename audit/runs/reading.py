@@ -55,7 +55,14 @@ def score(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> pd.DataFra
         for name in _asked(suite, prompt):
             got = by_key.get((s.id, name)) or (outcomes[s.id], None, np.nan)
             rows.append((s.id, s.prompt, prompt.subject, s.arm, s.seed, name, *got))
-    return pd.DataFrame(rows, columns=list(ATTRIBUTE_COLUMNS))
+    return _table(rows, ATTRIBUTE_COLUMNS)
+
+
+def _table(rows: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> pd.DataFrame:
+    """Rows as a table; seeds stay whole numbers next to missing ones, which are up to 63 bits."""
+    seeds = [row[list(columns).index("seed")] for row in rows]
+    table = pd.DataFrame(rows, columns=list(columns))
+    return table.assign(seed=pd.array(seeds, dtype="Int64"))
 
 
 def _asked(suite: Suite, prompt: Prompt) -> list[str]:
@@ -162,4 +169,4 @@ def align(
         for s in run.samples
         if s.prompt in prompts
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=list(ALIGNMENT_COLUMNS))
+    return _table(rows, ALIGNMENT_COLUMNS)

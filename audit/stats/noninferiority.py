@@ -39,14 +39,18 @@ class NonInferiority:
         return "worse" if self.interval.high < -self.margin else "undecided"
 
 
-def mean_change(differences: np.ndarray, clusters: np.ndarray, level: float = 0.95) -> Interval:
+def mean_change(
+    differences: np.ndarray, clusters: np.ndarray, level: float = 0.95, shares: bool = False
+) -> Interval:
     """Mean of paired differences float[n] with Student's t limits over whole clusters int[n].
 
     The error is that of a ratio of cluster sums to cluster sizes (Cochran 1977, Sampling
     Techniques, sec. 6.4), which for clusters of one size is that of their means. A percentile
     bootstrap of five clusters shows a change that is not there in 10 % of runs; these limits in 5.
     Limits are NaN for fewer than FEWEST clusters. All differences 0 give [0, 0]: nothing changed.
-    Raises ValueError for a missing difference.
+    Differences of `shares` are not known so well: where all k clusters have the same mean, up to
+    1 - (alpha / 2)^(1 / k) of the clusters could still be anywhere in -1..1 (Hanley & Lippman-Hand
+    1983, JAMA 249:1743, two-sided). Raises ValueError for a missing difference.
     """
     if not np.isfinite(differences).all():
         raise ValueError("Leave missing differences out and count them.")
@@ -59,7 +63,12 @@ def mean_change(differences: np.ndarray, clusters: np.ndarray, level: float = 0.
         return Interval(mean, math.nan, math.nan)
     apart = float(((sums - mean * sizes) ** 2).sum()) * count / (count - 1)
     reach = float(student.ppf((1 + level) / 2, count - 1)) * math.sqrt(apart) / len(differences)
-    return Interval(mean, mean - reach, mean + reach)
+    if not shares:
+        return Interval(mean, mean - reach, mean + reach)
+    if reach < 1e-12:
+        unseen = 1 - ((1 - level) / 2) ** (1 / count)
+        return Interval(mean, mean - unseen * (1 + mean), mean + unseen * (1 - mean))
+    return Interval(mean, max(mean - reach, -1.0), min(mean + reach, 1.0))
 
 
 def share_change(

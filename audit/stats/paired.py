@@ -9,7 +9,7 @@ import numpy as np
 from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
 
 from audit.stats.interval import UNKNOWN, Interval
-from audit.stats.proportions import cluster_bootstrap, wilson
+from audit.stats.proportions import wilson
 
 
 def mcnemar(b: int, c: int) -> float:
@@ -58,25 +58,6 @@ def sign_flip(differences: np.ndarray, rng: np.random.Generator, draws: int = 99
         flips = rng.choice((1.0, -1.0), (min(block, draws - start), n))
         hits += int((np.abs(flips @ differences) >= seen).sum())
     return (1 + hits) / (draws + 1)
-
-
-def paired_bootstrap(
-    differences: np.ndarray, clusters: np.ndarray, rng: np.random.Generator,
-    draws: int = 2000, level: float = 0.95, measured: bool = False,
-) -> Interval:  # fmt: skip
-    """Mean of paired differences float[n] with a percentile interval over whole clusters int[n].
-
-    Limits are NaN for one cluster. Where all k clusters have the same mean, which resampling would
-    take for certainty, a share of up to 1 - (alpha / 2)^(1 / k) of clusters could still be anywhere
-    in -1..1, as differences of shares can (Hanley & Lippman-Hand 1983, JAMA 249:1743, two-sided);
-    `measured` differences, which agree only where the pairs are identical, get no such allowance.
-    """
-    found = cluster_bootstrap(np.asarray(differences, float), clusters, rng, draws, level)
-    if measured or found.low != found.high:
-        return found
-    unseen = 1 - ((1 - level) / 2) ** (1 / len(np.unique(clusters)))
-    mean = found.estimate
-    return Interval(mean, mean - unseen * (1 + mean), mean + unseen * (1 - mean))
 
 
 def exchanged_columns(values: np.ndarray, rng: np.random.Generator, draws: int = 1999) -> float:

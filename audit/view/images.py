@@ -78,6 +78,8 @@ def _twins(opened: Opened, row: int) -> list[dict[str, Any]]:
     """The same prompt and noise in other arms, except arms that share this image."""
     table = opened.table
     sample = table.samples[row]
+    if sample.seed is None:
+        return []
     others = [
         r for r in table.pairs[sample.prompt, sample.seed] if table.samples[r].id != sample.id
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -120,7 +121,8 @@ class Table:
         """Prompt and seed to the rows that share them: the same noise in every arm."""
         found: dict[tuple[str, int], list[int]] = {}
         for i, s in enumerate(self.samples):
-            found.setdefault((s.prompt, s.seed), []).append(i)
+            if s.seed is not None:
+                found.setdefault((s.prompt, s.seed), []).append(i)
         return {k: tuple(v) for k, v in found.items()}
 
     @cached_property
@@ -222,9 +224,22 @@ def _match(samples: Sequence[Sample], table: pd.DataFrame) -> Match:
 def _fit(samples: Sequence[Sample], table: pd.DataFrame) -> np.ndarray:
     if table.empty:
         return np.full(len(samples), np.nan)
-    rows = zip(table.prompt, table.arm, table.seed, table.score, strict=True)
-    known = {(p, a, int(s)): float(x) for p, a, s, x in rows}
-    return np.array([known.get((s.prompt, s.arm, s.seed), np.nan) for s in samples], float)
+    planned = _counted((s.prompt, s.arm, s.seed) for s in samples)
+    seeds = table.seed.astype("Int64")
+    read = _counted(zip(table.prompt, table.arm, seeds.astype(object).where(seeds.notna(), None),
+                        strict=True))  # fmt: skip
+    place = {key: i for i, key in enumerate(read)}
+    return _numbers(table.score, np.array([place.get(key, -1) for key in planned], int))
+
+
+def _counted(keys: Iterable[tuple[str, str, int | None]]) -> list[tuple[object, ...]]:
+    """Each prompt, arm and seed with its count so far: images without a seed share the others."""
+    seen: Counter[tuple[str, str, int | None]] = Counter()
+    out: list[tuple[object, ...]] = []
+    for key in keys:
+        seen[key] += 1
+        out.append((*key, seen[key]))
+    return out
 
 
 def _missing(

@@ -6,23 +6,31 @@ one row per image and attribute (long, columns `attribute` and `value`).
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from audit.design.imported.names import unmatched
+from audit.design.imported.seeds import single
 from audit.errors import UserError, unknown
 from audit.keys import ATTRIBUTE_COLUMNS, BASELINE, OUTCOMES, digest
-from audit.records import Attribute, Prompt, Sample, Settings, Suite
+from audit.records import Attribute, Mitigation, Prompt, Sample, Settings, Suite
 
 MAX_ROWS = 5_000_000
 SUBJECT = ("subject", "occupation", "profession", "job", "concept")
 PROMPT = ("prompt", "text", "caption")
 SAMPLE = ("sample", "image", "file_name", "filename", "file", "path", "id")
 RATER = ("rater", "annotator", "coder", "worker")
+BLOCK = "labels"
+WITHOUT = {"", BASELINE, "baseline"}
+"""Words for the baseline in a column of arms, in small letters."""
+NOT_RECORDED = "not recorded"
+"""Method of an arm of which the table has only the name."""
 ABSTAINED = {
     "": "uncertain", "unknown": "uncertain", "unclear": "uncertain", "uncertain": "uncertain",
     "ambiguous": "uncertain", "undetermined": "uncertain", "not sure": "uncertain",
@@ -61,6 +69,7 @@ class Columns:
     arm: str | None
     attribute: str | None
     outcome: str | None
+    seed: str | None
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -103,7 +112,7 @@ def columns(table: pd.DataFrame, path: Path) -> Columns:
     found = Columns(
         _column(table, SUBJECT), _column(table, PROMPT), _column(table, SAMPLE),
         _column(table, RATER), _column(table, ("arm", "mitigation")),
-        _column(table, ("attribute",)), _column(table, ("outcome",)),
+        _column(table, ("attribute",)), _column(table, ("outcome",)), _column(table, ("seed",)),
     )  # fmt: skip
     if found.subject is None and found.prompt is None:
         raise UserError(
@@ -159,9 +168,10 @@ def _settled(values: Sequence[str | None], outcomes: Sequence[str]) -> tuple[str
 def load(path: Path, template: Suite) -> Labels:
     """A table of labels as a run, read against a suite's attributes and references.
 
-    Subjects, prompts, arms and images come from the table; the class lists are the suite's and
-    fixed. Several raters of an image are resolved by majority. Raises UserError, with the line, for
-    a value that is neither a class nor a reason for a missing one.
+    Subjects, prompts, arms, images and seeds come from the table; without a column `seed` no image
+    has one. The class lists are the suite's and fixed. Several raters of an image are resolved by
+    majority. Raises UserError, with the line, for a value that is neither a class nor a reason for
+    a missing one, and for a seed that is not a whole number.
     """
     raw = read(path)
     at = columns(raw, path)
@@ -184,14 +194,31 @@ def load(path: Path, template: Suite) -> Labels:
             "sample": long["_sample"].to_numpy(),
             "subject": _words(long, at.subject or at.prompt),
             "prompt": _words(long, at.prompt or at.subject),
-            "arm": [a or BASELINE for a in _words(long, at.arm)] if at.arm else BASELINE,
+            "arm": [_arm(a) for a in _words(long, at.arm)] if at.arm else BASELINE,
             "attribute": long.attribute.to_numpy(),
             "outcome": [o for o, _ in read_],
             "value": [v for _, v in read_],
             "rater": _words(long, at.rater) if at.rater else "",
         }
     )
+    if at.seed:
+        judged["seed"] = pd.array(list(_seeds(long, at.seed, path)), dtype="Int64")
     return _assemble(path, template, judged, at)
+
+
+def _arm(word: str) -> str:
+    return BASELINE if word.casefold() in WITHOUT else word
+
+
+def _seeds(long: pd.DataFrame, column: str, path: Path) -> Iterator[int | None]:
+    for word, line in zip(long[column].astype(str), long["_line"], strict=True):
+        plain = re.fullmatch(r"(-?\d{1,18})(\.0*)?", word.strip())
+        if word.strip() and not plain:
+            raise UserError(
+                f"{path}, line {line}: seed {word[:40]!r} is not a whole number. Correct it, or "
+                "leave the cell empty."
+            )
+        yield int(plain[1]) if plain else None
 
 
 def _kinds(long: pd.DataFrame, at: Columns) -> dict[tuple[str, str, str], int]:
@@ -232,25 +259,41 @@ def _assemble(path: Path, template: Suite, judged: pd.DataFrame, at: Columns) ->
     rows = rows.assign(
         prompt=[ids[p] for p in zip(rows.subject, rows.prompt, strict=True)], score=np.nan
     )
-    first = rows.drop_duplicates(["sample", "prompt", "arm"])
-    seeds = dict(zip(zip(first["sample"], first.prompt, first.arm, strict=True),
-                     first.groupby(["prompt", "arm"]).cumcount(), strict=True))  # fmt: skip
-    rows["seed"] = [seeds[k] for k in zip(rows["sample"], rows.prompt, rows.arm, strict=True)]
     texts = {ids[s, p]: (s, p) for s, p in pairs}
-    samples = [
-        Sample(str(s), str(p), str(a), int(n), texts[str(p)][1])
-        for (s, p, a), n in seeds.items()
-    ]  # fmt: skip
+    samples, shared = single(_samples(judged, ids))
+    seeds = {(s.id, s.prompt, s.arm): s.seed for s in samples}
+    placed = zip(rows["sample"], rows.prompt, rows.arm, strict=True)
+    rows["seed"] = pd.array([seeds[k] for k in placed], dtype="Int64")
     suite = _suite(template, rows, texts, path)
     settings = Settings(path.name, digest(judged.to_csv(index=False)), 0, 0.0, 0, "")
     raters = judged[["sample", "attribute", "rater", "value"]] if at.rater else judged.iloc[:0]
     notes = ["Only labels were given: no image was looked at, and no classifier was run."]
+    if not any(s.arm == BASELINE for s in samples):
+        notes.append(
+            "Every row names an arm, so the arms have nothing to be compared with. Leave the cell "
+            f"empty, or write {BASELINE}, where nothing was done."
+        )
     if at.rater:
         notes.append(
             f"{judged.rater.nunique()} raters; each image counts once, by the majority of its "
             "judgements, and without a majority it is uncertain."
         )
+    notes += [*shared, *unmatched(template.references, list(dict.fromkeys(rows.subject)))]
     return Labels(suite, settings, samples, rows[list(ATTRIBUTE_COLUMNS)], raters, notes)
+
+
+def _samples(judged: pd.DataFrame, ids: Mapping[tuple[str, str], str]) -> list[Sample]:
+    """One sample per image, prompt and arm, with the first seed that the table gives it."""
+    out: dict[tuple[str, str, str, str], Sample] = {}
+    seeds = judged.seed if "seed" in judged else [pd.NA] * len(judged)
+    places = zip(judged["sample"], judged.subject, judged.prompt, judged.arm, strict=True)
+    for (image, subject, prompt, arm), seed in zip(places, seeds, strict=True):
+        made = Sample(str(image), ids[subject, prompt], str(arm),
+                      None if seed is pd.NA else int(seed), str(prompt))  # fmt: skip
+        known = out.setdefault((made.id, made.prompt, made.arm, made.text), made)
+        if known.seed is None:
+            out[known.id, known.prompt, known.arm, known.text] = made
+    return list(out.values())
 
 
 def _suite(
@@ -262,7 +305,7 @@ def _suite(
     most = rows.drop_duplicates(["sample", "prompt"]).prompt.value_counts()
     try:
         prompts = tuple(
-            Prompt(id, text, subject, "labels", "representation", int(most[id]), asked[id])
+            Prompt(id, text, subject, BLOCK, "representation", int(most[id]), asked[id])
             for id, (subject, text) in texts.items()
         )
     except UserError as error:
@@ -276,9 +319,24 @@ def _suite(
     return replace(
         template, name=f"{template.name}-labels", prompts=prompts, attributes=attributes,
         title=f"Labels of {path.name}",
-        references=tuple(r for r in references if r.shares), mitigations=(), corpus=None,
-        subject_attribute=None,
+        references=tuple(r for r in references if r.shares), mitigations=_arms(template, rows),
+        corpus=None, subject_attribute=None,
     )  # fmt: skip
+
+
+def _arms(template: Suite, rows: pd.DataFrame) -> tuple[Mitigation, ...]:
+    """The table's arms, in its order: those of the suite by name, others with only their name.
+
+    An arm with a target other than the uniform one is not taken from the suite, because the target
+    may be unknown for the table's subjects.
+    """
+    known = {
+        m.name: m
+        for m in template.mitigations
+        if all(p.options.get("target", "uniform") == "uniform" for p in m.each)
+    }
+    names = dict.fromkeys(str(a) for a in rows.arm if a != BASELINE)
+    return tuple(replace(known.get(n, Mitigation(n, NOT_RECORDED)), blocks=(BLOCK,)) for n in names)
 
 
 def _shares(

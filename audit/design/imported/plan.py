@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from audit.design.imported.pictures import Picture, Pictures, key
+from audit.design.imported.seeds import single
 from audit.errors import UserError, unknown
 from audit.keys import BASELINE, digest
 from audit.records import Mitigation, Prompt, Sample, Settings, Suite
@@ -37,7 +38,8 @@ def join(suite: Suite, pictures: Pictures) -> Plan:
     """Assign every image to its prompt.
 
     Prompts and mitigations without images are left out, and so are images whose prompt is not in
-    the suite; the notes count them. Raises UserError if nothing is left.
+    the suite; the notes count them. Seeds are those that were given (`seeds.single`). Raises
+    UserError if nothing is left.
     """
     by_text: dict[str, list[Prompt]] = {}
     for p in suite.prompts:
@@ -46,7 +48,6 @@ def join(suite: Suite, pictures: Pictures) -> Plan:
     samples: list[Sample] = []
     names: dict[str, str] = {}
     strangers: Counter[str] = Counter()
-    drawn: Counter[tuple[str, str]] = Counter()
     silent = 0
     for item in pictures.items():
         if item.text is None:
@@ -57,14 +58,14 @@ def join(suite: Suite, pictures: Pictures) -> Plan:
             strangers[item.text] += 1
         arm = _arm(item, arms)
         for prompt in asked:
-            seed = item.seed if item.seed is not None else drawn[prompt.id, arm]
-            drawn[prompt.id, arm] += 1
             id = digest({"name": item.name, "stamp": item.stamp, "text": item.text}, 20)
             names[id] = item.name
-            samples.append(Sample(id, prompt.id, arm, seed, item.text))
+            samples.append(Sample(id, prompt.id, arm, item.seed, item.text))
     if not samples:
         raise UserError(_nothing(pictures, silent, strangers, suite))
-    return Plan(_reduced(suite, samples), samples, names, _notes(pictures, silent, strangers))
+    samples, shared = single(samples)
+    notes = [*_notes(pictures, silent, strangers), *shared]
+    return Plan(_reduced(suite, samples), samples, names, notes)
 
 
 def _arm(item: Picture, arms: dict[str, Mitigation]) -> str:

@@ -207,9 +207,9 @@ def persist(
 
 
 def _by_prompt(samples: Sequence[Sample]) -> dict[tuple[str, str], list[Sample]]:
-    """Samples by arm and prompt, in the order of their seeds."""
+    """Samples by arm and prompt, in the order of their seeds, where known."""
     groups: dict[tuple[str, str], list[Sample]] = {}
-    for s in sorted(samples, key=lambda s: s.seed):
+    for s in sorted(samples, key=Sample.order):
         groups.setdefault((s.arm, s.prompt), []).append(s)
     return {k: groups[k] for k in dict.fromkeys((s.arm, s.prompt) for s in samples)}
 

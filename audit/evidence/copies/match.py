@@ -50,7 +50,8 @@ def match(
         )  # fmt: skip
     none = np.zeros(len(rows), bool)
     table = pd.DataFrame(rows, columns=list(MATCH_COLUMNS))
-    return table.assign(copy=flags.column(none, known=none))
+    seeds = pd.array([s.seed for s in samples], dtype="Int64")
+    return table.assign(seed=seeds, copy=flags.column(none, known=none))
 
 
 def _held_id(index: Index, where: np.ndarray, i: int | None) -> str | None:

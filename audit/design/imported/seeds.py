@@ -1,0 +1,30 @@
+"""Seeds of images made elsewhere: only a seed that was given, and that names one image, pairs it.
+
+The order of files or of rows says nothing about noise, so an image without a seed has none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from audit.records import Sample
+
+
+def single(samples: Sequence[Sample]) -> tuple[list[Sample], list[str]]:
+    """The samples, without the seeds that several images of a prompt and arm share, and notes.
+
+    A batch that was drawn from one seed has different noise for each image, and nothing says which
+    of them belongs to which image of another arm.
+    """
+    given = Counter(_place(s) for s in samples if s.seed is not None)
+    kept = [replace(s, seed=None) if given[_place(s)] > 1 else s for s in samples]
+    gone = sum(n for n in given.values() if n > 1)
+    notes = [f"{gone} images share prompt, arm and seed with another one, so these seeds do not "
+             "say which images belong together, and were left out."] if gone else []  # fmt: skip
+    return kept, notes
+
+
+def _place(s: Sample) -> tuple[str, str, int | None]:
+    return s.prompt, s.arm, s.seed
