@@ -40,9 +40,9 @@ def findings(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
 
 
 def _alignment(both: Common, q: Question) -> Finding:
-    why, rows = both.unpaired, both.pairs
+    rows, why = both.pairs, both.unpaired if len(both.a) and len(both.b) else ""
     if why:
-        rows = prompt_by_prompt(both, ("score", "chance")) if len(both.a) else both.pairs
+        rows = prompt_by_prompt(both, ("score", "chance"))
     claim = Claim(
         q.key("cost", detail="alignment"), "change in the cosine to the original prompt",
         "all prompts", "cosine", "prompts" if why else "pairs",

@@ -31,15 +31,24 @@ def findings(tables: Tables, question: Question) -> list[Finding]:
     ]
     if (table.arm == question.arm).any():
         why = of_arm(table, question.arm).unpaired
-        more += parity.findings(table, question)
         beside = [*costs.findings(table, question), *looks.findings(tables, question)]
+        more += parity.findings(table, question)
         more += [_because(f, why) for f in beside] if why else beside
+        more = [_without_pairs(f, why) for f in more] if why else more
     return [*own, *adjusted(more)]
 
 
 def _because(f: Finding, why: str) -> Finding:
-    """An unknown finding of pairs, with the reason why there are none in its sentence."""
-    if f.n or f.counted != "pairs":
+    """An unknown finding on pairs, with the reason why there are none in its sentence."""
+    if not _lacks_pairs(f):
         return f
-    said = f"not known: it needs images of the same noise, and {why}"
-    return replace(f, sentence=f"{f.arm}, {f.where}: {f.quantity} {said}.")
+    return replace(f, sentence=f"{f.arm}, {f.where}: {f.quantity} not known: {why}.")
+
+
+def _without_pairs(f: Finding, why: str) -> Finding:
+    """An unknown finding on pairs does not say how pairs would have been counted."""
+    return replace(f, method=f"not measured, because {why}") if _lacks_pairs(f) else f
+
+
+def _lacks_pairs(f: Finding) -> bool:
+    return f.n == 0 and f.counted == "pairs"

@@ -209,7 +209,7 @@ def _parity(
         "all subjects",
         "points",
         "subjects",
-        "paired by subject; point estimates; Newcombe's interval",
+        "subject by subject; point estimates; Newcombe's interval",
     )
     out = paired(claim, share_change(was_near, is_near, np.arange(n)), Counts(n, float(n)))
     was, now = int(was_near.sum()), int(is_near.sum())

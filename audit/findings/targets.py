@@ -11,7 +11,7 @@ import pandas as pd
 
 from audit.findings.claim import Claim, Counts, adjusted, finding
 from audit.findings.common import Common, of_arm
-from audit.findings.groups import ENDS, changed, widened, worth
+from audit.findings.groups import ENDS, changed, labelled, widened, worth
 from audit.findings.pairs import Question, judged, too_few
 from audit.findings.wording import cap, percent
 from audit.findings.wording import change as words
@@ -51,7 +51,8 @@ def _share(
         Key("mitigation", q.arm, subject, attribute.name, "change", first),
         f"change in the share of {first}", subject, "points", c.of, c.method,
     )  # fmt: skip
-    prompts = float(len(set(part.a.prompt)))
+    kept = labelled(part.pairs, ENDS) if c.of == "pairs" else part.a[part.a.outcome == "label"]
+    prompts = float(kept.prompt.nunique())
     return finding(
         claim, c.change(0.95), Counts(c.n, prompts if c.n else math.nan, c.missing, c.reasons),
         references={"before": c.shares[0], "after": c.shares[1], "target": target}, p=c.p,

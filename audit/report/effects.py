@@ -58,6 +58,7 @@ def mitigations(evidence: Evidence, sizes: Mapping[str, int]) -> list[dict[str, 
                 "name": name,
                 "verdict": next((f for f in mine if f.key.kind == "verdict"), None),
                 "more": more,
+                "apart": any(f.n and f.counted == "images" for f in mine),
                 "made": _made(declared.get(name)),
                 "left": _left(evidence.facts.left_alone.get(name)),
                 "tables": _tables(i, effects, sizes),
@@ -76,6 +77,7 @@ def _tables(arm: int, effects: list[Finding], sizes: Mapping[str, int]) -> list[
         out.append(
             {
                 "effects": mine,
+                "paired": all(f.counted == "pairs" for f in mine),
                 "chart": _chart(name, mine),
                 "comparisons": sum(sizes.get(f, 0) for f in {f.family for f in mine}),
             }

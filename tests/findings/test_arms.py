@@ -280,7 +280,7 @@ def test_an_arm_that_does_nothing_seldom_works_or_harms(subjects: int) -> None:
         before, found = gaps(rng, shares), [FREE]
         for name in ("a", "p"):
             moved = gaps(rng, shares) - before
-            change = targets.over_subjects(moved, rng)
+            change = targets.over_subjects(moved)
             found.append(distance(name, change.low, change.high))
         words["alone"].append(judged(found)["a"])
         words["beside"].append(judged(found, arm("a"), arm("p", "placebo"))["a"])
@@ -288,6 +288,14 @@ def test_an_arm_that_does_nothing_seldom_works_or_harms(subjects: int) -> None:
     for said in words.values():
         assert said.count("works") / runs <= most
         assert said.count("harms") / runs <= most
+
+
+@pytest.mark.parametrize("word", ["not enough subjects", "not enough prompts"])
+def test_too_few_for_limits_is_a_verdict_of_its_own(word: str) -> None:
+    """No limits of any gain: the arm has the verdict of the gain, whatever alignment does."""
+    few = replace(distance("a", math.nan, math.nan), estimate=-0.2, verdict=word)
+    assert judged([few, FREE]) == {"a": word}
+    assert judged([few, copies("a", -0.9, -0.7), FREE]) == {"a": "works"}
 
 
 def test_copies_that_were_not_there_cannot_be_asked_to_go() -> None:

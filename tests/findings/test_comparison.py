@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import fisher_exact
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep
 
@@ -113,7 +114,7 @@ def test_few_pairs_do_not_speak_for_many_images() -> None:
     a = table(rng, wide)
     for first, unpaired in ((6, True), (5, False)):
         f = changes(a, table(rng, wide, first), Context(CLASSES))["s0"]
-        assert ("not paired" in f.method) == unpaired
+        assert ("two groups" in f.method) == unpaired
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -249,13 +250,13 @@ def test_seeds_that_differ_leave_prompts_as_pairs() -> None:
 def test_prompts_that_all_change_alike_still_have_an_interval(
     before: float, after: float, change: int
 ) -> None:
-    """A bootstrap would have no width: prompts count as pairs, with Newcombe's limits."""
+    """Equal changes of all prompts have no spread, and still leave room for prompts to come."""
     rng = np.random.default_rng(4)
     a, b = (scores(rng, 0, r) for r in (before, after))
     f = findings(NONE, NONE, join(a, b, ["group"]), Context({}))[0]
     assert f.estimate == change
     assert f.high - f.low > 0.05
-    assert "prompts as sample size" in f.method
+    assert "Student's t over prompts" in f.method
 
 
 def test_nothing_known_is_undecided() -> None:
@@ -268,3 +269,71 @@ def test_nothing_known_is_undecided() -> None:
     assert f.verdict == "undecided"
     assert f.reasons["no person"] > 0
     assert Interval(f.estimate, f.low, f.high) != Interval(0, 0, 0)
+
+
+def seedless(counts: dict[str, tuple[int, int]]) -> pd.DataFrame:
+    """Labels of images without a seed, one prompt a subject: women of all, by subject."""
+    rows = [
+        (s, "none", s, "gender", "label", "woman" if i < k else "man", f"{s}{i}")
+        for s, (k, n) in counts.items()
+        for i in range(n)
+    ]
+    columns = ["prompt", "arm", "subject", "attribute", "outcome", "value", "sample"]
+    return pd.DataFrame(rows, columns=columns).assign(seed=pd.array([None] * len(rows), "Int64"))
+
+
+def test_rows_without_seeds_are_never_pairs() -> None:
+    """Twenty of 50 against 28 of 50 is Fisher's .16 for each subject, not McNemar's .008."""
+    jobs = ("nurse", "engineer")
+    a, b = (seedless(dict.fromkeys(jobs, (k, 50))) for k in (20, 28))
+    joined = join(a, b, ["attribute", "subject"])
+    assert joined.pairs.empty
+    found = changes(a, b, Context(CLASSES))
+    for job in jobs:
+        f = found[job]
+        assert (round(f.low, 2), round(f.estimate, 2), round(f.high, 2)) == (-0.03, 0.16, 0.34)
+        assert f.p == pytest.approx(fisher_exact([[20, 30], [28, 22]]).pvalue)
+        assert f.verdict == "compatible"
+        assert "no seeds are given" in f.method
+    whole = found["all 2 subjects"]
+    assert whole.verdict == "not enough subjects"
+    assert math.isnan(whole.low)
+    for f in found.values():
+        assert "paired" not in f.sentence + f.method
+        assert f.verdict in VERDICTS
+
+
+def test_a_few_seeds_among_many_images_pair_only_their_own() -> None:
+    """Half of the images with a seed that both have: these are the pairs, and no others."""
+    rng = np.random.default_rng(11)
+    a = table(rng, {"s0": rng.random((4, 10)) < 0.5})
+    for share, groups in ((0.6, False), (0.3, True)):
+        gone = a.seed >= 10 * share
+        some = a.assign(seed=a.seed.astype("Int64").mask(gone))
+        f = changes(some, some, Context(CLASSES))["s0"]
+        assert ("two groups" in f.method) == groups
+        if not groups:
+            assert f.n + f.missing == 24
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("subjects", [2, 10])
+@pytest.mark.parametrize("prompts", [2, 3, 5, 10])
+@pytest.mark.parametrize("paired", [True, False])
+def test_prompts_that_differ_show_no_change_of_their_own(
+    subjects: int, prompts: int, paired: bool
+) -> None:
+    """Two runs, each with its own effect of each prompt: a subject changes in 7 % or fewer."""
+    rng = np.random.default_rng([subjects, prompts, paired])
+    shown = []
+    for _ in range(60 if subjects == 2 else 15):
+        sides = []
+        for side in (0, 1):
+            share = np.clip(0.5 + rng.normal(0, 0.2, (subjects, prompts, 1)), 0.05, 0.95)
+            drawn = rng.random((subjects, prompts, 6)) < share
+            grids = {f"s{i}": g for i, g in enumerate(drawn)}
+            sides.append(table(rng, grids, first=0 if paired else 10 * side))
+        found = changes(sides[0], sides[1], Context(CLASSES))
+        shown += [f.verdict in ("above", "below") for w, f in found.items() if w.startswith("s")]
+    spare = 3 * math.sqrt(0.07 * 0.93 / len(shown))
+    assert np.mean(shown) <= 0.07 + spare

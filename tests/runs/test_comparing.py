@@ -13,12 +13,15 @@ import typer
 from typer.testing import CliRunner
 
 from audit.cli.compare import compare as verb
-from audit.design.suites import conditions
+from audit.design.suites import conditions, read_suite
 from audit.errors import UserError
 from audit.findings import gates
 from audit.records import Attribute, from_json
 from audit.runs import comparing
-from audit.store import RunFolder
+from audit.runs.line import execute
+from audit.runs.options import Options
+from audit.runs.planning import open_run
+from audit.store import AS_GIVEN, RunFolder
 from tests.builders.runs import Plan, suite, write
 from tests.report.test_page import read as parsed
 
@@ -189,3 +192,48 @@ def test_readers_are_told_apart_by_what_they_were_asked() -> None:
         replace(base, attributes=(replace(base.attributes[0], reader="pixels"),)),
     ):
         assert comparing.instruments(other, "r")["gender"] != same["gender"]
+
+
+def labels(folder: Path, arm: str, women: int) -> Path:
+    """The folder of a run over a table of labels without seeds: women of 50, for each of two."""
+    folder.mkdir()
+    rows = [f"{s},{arm},{'f' if i < women else 'm'}" for s in ("nurse", "pilot") for i in range(50)]
+    (folder / "t.csv").write_text("subject,arm,gender\n" + "\n".join(rows), "utf-8")
+    options = Options(labels=folder / "t.csv", out=folder)
+    return execute(open_run(read_suite("occupations"), options)).parent
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arm", ["", "fair"])
+def test_two_tables_of_labels_are_two_groups(arm: str, tmp_path: Path) -> None:
+    """Not refused for being other tables, nor paired by the order of their rows."""
+    a = comparing.read(labels(tmp_path / "a", "", 20), "A")
+    b = comparing.read(labels(tmp_path / "b", arm, 28), "B")
+    found = comparing.compare(a, b)
+    f = next(f for f in found.findings if f.where == "nurse")
+    assert (round(f.low, 2), round(f.estimate, 2), round(f.high, 2)) == (-0.03, 0.16, 0.34)
+    assert f.p == pytest.approx(0.1609, abs=1e-4)
+    assert any("compared as groups" in n for n in found.notes)
+    assert any("given with their tables" in n for n in found.notes)
+    assert any("B only fair" in n for n in found.notes) == bool(arm)
+    assert not any("paired" in n for n in found.notes)
+
+
+def test_numbers_of_earlier_versions_are_no_seeds(tmp_path: Path) -> None:
+    """An old run of images from elsewhere opens, and its numbered images are not paired."""
+    paths = [write(tmp_path / n, Plan(n, s)) for n, s in (("a", PLANTED), ("b", OTHER))]
+    for path in paths:
+        body = json.loads((path / "run.json").read_text("utf-8"))
+        body["settings"]["steps"] = 0
+        (path / "run.json").write_text(json.dumps(body), "utf-8")
+        assert all(s.seed is None for s in RunFolder(path).plan())
+        assert RunFolder(path).read_table("matches").seed.isna().all()
+    found = comparing.compare(*(comparing.read(p, n) for p, n in zip(paths, "AB", strict=True)))
+    assert all("two groups" in f.method for f in found.findings if f.where in PLANTED)
+    alike = [f for f in found.findings if f.key.kind in ("alignment", "copies")]
+    assert alike
+    assert all("prompt by prompt" in f.method for f in alike)
+    for path in paths:
+        body = json.loads((path / "results.json").read_text("utf-8"))
+        (path / "results.json").write_text(json.dumps({**body, **AS_GIVEN}), "utf-8")
+        assert all(s.seed is not None for s in RunFolder(path).plan())

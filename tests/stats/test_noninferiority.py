@@ -13,6 +13,7 @@ from scipy.stats import t as student
 from audit.stats import noninferiority as ni
 from audit.stats.interval import Interval
 from audit.stats.paired import paired_difference
+from audit.stats.proportions import clopper_pearson
 
 
 def verdict(d: np.ndarray, clusters: np.ndarray, margin: float) -> str:
@@ -130,3 +131,27 @@ def test_what_is_not_known_is_undecided() -> None:
     assert math.isnan(ni.share_change(empty, empty, empty).estimate)
     with pytest.raises(ValueError, match="missing"):
         ni.mean_change(np.array([0, np.nan]), np.arange(2))
+
+
+@pytest.mark.parametrize("k", [5, 8, 20])
+@pytest.mark.parametrize("mean", [0.0, 0.25, -1.0])
+def test_shares_of_clusters_that_agree_leave_uncertainty(k: int, mean: float) -> None:
+    """The limits leave room for what k clusters can miss, and stay inside -1..1."""
+    got = ni.mean_change(np.full(3 * k, mean), np.repeat(np.arange(k), 3), shares=True)
+    assert got.estimate == pytest.approx(mean)
+    missed = clopper_pearson(0, k).high
+    assert got.high == pytest.approx(mean + missed * (1 - mean))
+    assert got.low == pytest.approx(mean - missed * (1 + mean))
+    few = ni.mean_change(np.full(8, mean), np.repeat(np.arange(4), 2), shares=True)
+    assert math.isnan(few.low)
+
+
+def test_a_rare_change_is_not_ruled_out_by_a_few_prompts_without_it() -> None:
+    """One prompt in ten changes wholly: limits over 8 prompts hold that in nearly all samples."""
+    rng = np.random.default_rng(9)
+    held = []
+    for _ in range(300):
+        d = np.repeat(rng.random(8) < 0.1, 4).astype(float)
+        got = ni.mean_change(d, np.repeat(np.arange(8), 4), shares=True)
+        held.append(got.low <= 0.1 <= got.high)
+    assert np.mean(held) > 0.9

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, permutation_test
 
 from audit.stats import paired
-from audit.stats.proportions import clopper_pearson, wilson
+from audit.stats.proportions import wilson
 
 CELLS = st.tuples(*[st.integers(0, 80)] * 4).filter(any)
 
@@ -144,27 +144,6 @@ def test_sign_flip_with_a_missing_difference_is_unknown(n: int) -> None:
     assert math.isnan(paired.sign_flip(np.empty(0), np.random.default_rng(0)))
 
 
-def test_paired_bootstrap_covers_a_planted_shift_of_clustered_pairs() -> None:
-    """95 % limits hold the shift in at least 88 % of simulations of 30 prompts of 6 seeds."""
-    rng = np.random.default_rng(5)
-    clusters = np.repeat(np.arange(30), 6)
-    hits = []
-    for _ in range(150):
-        d = 0.2 + rng.normal(0, 0.5, 30)[clusters] + rng.normal(0, 0.5, 180)
-        got = paired.paired_bootstrap(d, clusters, rng, 300)
-        hits.append(got.low <= 0.2 <= got.high)
-    assert 0.88 <= np.mean(hits) <= 0.99
-
-
-def test_paired_bootstrap_without_information_is_unknown() -> None:
-    """No pairs: NaN; whole numbers are as good as floats."""
-    rng = np.random.default_rng(6)
-    nothing = paired.paired_bootstrap(np.empty(0), np.empty(0, int), rng)
-    assert all(math.isnan(x) for x in vars(nothing).values())
-    got = paired.paired_bootstrap(np.array([1, 0, -1, 1]), np.arange(4), rng)
-    assert got.estimate == 0.25
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_exchanged_columns_are_every_permutation(seed: int) -> None:
     """Against all 6^4 exchanges of four rows of three; equal columns have p of 1."""
@@ -188,27 +167,3 @@ def test_exchanged_columns_are_uniform_without_a_difference() -> None:
     p = np.array([paired.exchanged_columns(t, rng, 99) for t in tables])
     assert (p <= 0.05).mean() <= 0.1
     assert (p <= 0.5).mean() == pytest.approx(0.5, abs=0.12)
-
-
-@pytest.mark.parametrize("k", [2, 5, 20])
-@pytest.mark.parametrize("mean", [0.0, 0.25, -1.0])
-def test_clusters_that_agree_leave_uncertainty(k: int, mean: float) -> None:
-    """The limits leave room for what k clusters can miss, and stay inside -1..1."""
-    rng = np.random.default_rng(8)
-    got = paired.paired_bootstrap(np.full(3 * k, mean), np.repeat(np.arange(k), 3), rng)
-    assert got.estimate == pytest.approx(mean)
-    missed = clopper_pearson(0, k).high
-    assert got.high == pytest.approx(mean + missed * (1 - mean))
-    assert got.low == pytest.approx(mean - missed * (1 + mean))
-    assert -1 <= got.low <= mean <= got.high <= 1
-
-
-def test_a_rare_change_is_not_ruled_out_by_a_few_prompts_without_it() -> None:
-    """One prompt in ten changes wholly: limits over 8 prompts hold that in nearly all samples."""
-    rng = np.random.default_rng(9)
-    held = []
-    for _ in range(300):
-        d = np.repeat(rng.random(8) < 0.1, 4).astype(float)
-        got = paired.paired_bootstrap(d, np.repeat(np.arange(8), 4), rng, 400)
-        held.append(got.low <= 0.1 <= got.high)
-    assert np.mean(held) > 0.9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,80 @@ def test_arms_of_the_table_are_kept(suite: Suite, tmp_path: Path) -> None:
     """Rows before and after a rewriting stay apart; an empty arm is the baseline."""
     path = tmp_path / "t.csv"
     path.write_text("subject,arm,gender\nnurse,,f\nnurse,diverse,m\n", "utf-8")
-    assert list(labels.load(path, suite).table.arm) == [BASELINE, "diverse"]
+    found = labels.load(path, suite)
+    assert list(found.table.arm) == [BASELINE, "diverse"]
+    assert [m.name for m in found.suite.mitigations] == ["diverse"]
+    path.write_text("subject,arm,gender\nnurse,x,f\nnurse,y,m\n", "utf-8")
+    assert any("nothing to be compared with" in n for n in labels.load(path, suite).notes)
+
+
+def test_only_a_given_seed_is_one(suite: Suite, tmp_path: Path) -> None:
+    """No column, no seed; a column keeps whole numbers of any size, gaps, and no shared ones."""
+    path = tmp_path / "t.csv"
+    path.write_text("subject,gender\nnurse,f\nnurse,m\n", "utf-8")
+    found = labels.load(path, suite)
+    assert found.table.seed.isna().all()
+    assert [s.seed for s in found.samples] == [None, None]
+    big = 2**59 + 1
+    body = f"subject,seed,gender\nnurse,{big},f\nnurse,,m\nnurse,5.0,m\nnurse,7,m\nnurse,7,f\n"
+    path.write_text(body, "utf-8")
+    found = labels.load(path, suite)
+    assert [s.seed for s in found.samples] == [big, None, 5, None, None]
+    assert found.table.seed.astype(object).where(found.table.seed.notna(), None).tolist() == [
+        big, None, 5, None, None,
+    ]  # fmt: skip
+    assert any("2 images share" in n for n in found.notes)
+    path.write_text("subject,seed,gender\nnurse,1.5,f\n", "utf-8")
+    with pytest.raises(UserError, match=r"line 2: seed '1\.5' is not a whole number"):
+        labels.load(path, suite)
+
+
+def test_subjects_without_a_share_are_named_with_near_names(suite: Suite, tmp_path: Path) -> None:
+    """Renamed subjects are listed, none is left out, and no note is too long for the report."""
+    labour = next(r for r in suite.references if r.name == "labour")
+    known = sorted({s for s, _, _ in labour.shares})
+    rng = np.random.default_rng(3)
+    kept = list(rng.choice(known, 12, replace=False))
+    other = [f"{s} zz" for s in known if s not in kept] + ["clergy", "qqqq"]
+    path = tmp_path / "t.csv"
+    pd.DataFrame({"subject": [*kept, *other], "gender": "f"}).to_csv(path, index=False)
+    notes = [n for n in labels.load(path, suite).notes if "labour" in n and "2025" not in n]
+    assert f"12 of {12 + len(other)} subjects have a share in labour" in notes[0]
+    assert all(len(n) < 400 for n in notes)
+    said = " ".join(notes[1:])
+    assert all(s in said for s in other)
+    assert "clergy (near: clergy member" in said
+    assert said.count("(near: ") > len(other) / 2
+    assert "qqqq (near" not in said
+
+
+def test_a_table_with_arms_has_them_on_the_page(tmp_path: Path) -> None:
+    """Effects of an arm by subject, as groups: nothing is said of pairs or of common noise."""
+    jobs = ("nurse", "pilot", "cook", "judge", "cashier", "chef")
+    rows = [
+        (job, arm, "f" if i < k else "m")
+        for job in jobs
+        for arm, k in (("", 20), ("fair", 28))
+        for i in range(50)
+    ]
+    path = tmp_path / "t.csv"
+    pd.DataFrame(rows, columns=["subject", "arm", "gender"]).to_csv(path, index=False)
+    done = CliRunner().invoke(
+        app, ["score", "--labels", str(path), "-o", str(tmp_path), "-q", "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    where = json.loads(done.stdout)
+    found = {f.id: f for f in from_json(Path(where["findings"]).read_text("utf-8"))}
+    nurse = found["mitigation/fair/nurse/gender"]
+    assert (round(nurse.low, 2), round(nurse.high, 2)) == (-0.03, 0.34)
+    assert nurse.p == pytest.approx(0.1609, abs=1e-4)
+    assert math.isfinite(found["mitigation/fair/distance/gender/labour"].estimate)
+    mine = [f for f in found.values() if f.arm == "fair"]
+    assert not [f.id for f in mine if "noise" in f.sentence or "paired" in f.sentence + f.method]
+    page = Path(where["report"]).read_text("utf-8").split("<script")[0]
+    assert "two groups of images" in page
+    assert "same noise" not in page
+    assert "Method not recorded." in page
 
 
 def test_the_command_writes_the_whole_report(tmp_path: Path) -> None:

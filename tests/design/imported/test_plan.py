@@ -33,7 +33,7 @@ def test_pictures_go_to_their_prompts(tmp_path: Path) -> None:
     texts = ["A photo of a  nurse", "a photo of a nurse", "a photo of a technologist", "a dragon"]
     found = plan.join(suite, pictures(tmp_path / "p", texts))
     assert [(s.prompt, s.seed) for s in found.samples] == [
-        ("jobs/nurse/0", 0), ("jobs/nurse/0", 1), ("jobs/technologist/0", 0),
+        ("jobs/nurse/0", None), ("jobs/nurse/0", None), ("jobs/technologist/0", None),
     ]  # fmt: skip
     assert {p.id: p.seeds for p in found.suite.prompts} == {
         "jobs/nurse/0": 2, "jobs/technologist/0": 1,
@@ -66,3 +66,12 @@ def test_pictures_of_other_questions_are_a_sentence(
     suite = suites.read_suite(str(small(tmp_path / "s")))
     with pytest.raises(UserError, match=said):
         plan.join(suite, pictures(tmp_path / "p", texts))
+
+
+def test_a_seed_of_several_images_pairs_none_of_them(tmp_path: Path) -> None:
+    """A batch from one seed: nothing says which image belongs to which, and a note says so."""
+    suite = suites.read_suite(str(small(tmp_path / "s")))
+    texts = ["a photo of a nurse"] * 3 + ["a photo of a technologist"]
+    found = plan.join(suite, pictures(tmp_path / "p", texts, extra="7,none"))
+    assert [s.seed for s in found.samples] == [None, None, None, 7]
+    assert any("3 images share prompt, arm and seed" in n for n in found.notes)
