@@ -100,18 +100,20 @@ def _pairs(
 def _groups(part: Common, whole: Common, value: str, why: str) -> Changed:
     k, n, sizes, missing = list[float](), list[float](), list[int](), 0
     reasons, wide = Counter[str](), list[Callable[[float], float]]()
-    for rows, every in ((part.a, whole.a), (part.b, whole.b)):
-        known, all_known = (t[t.outcome == "label"] for t in (rows, every))
-        hits, all_hits = ((t.value == value).to_numpy(float) for t in (known, all_known))
-        size, wider = worth(hits, known, all_hits, all_known)
+    # Both sides together say how alike images of one prompt are.
+    every = pd.concat([_labels(t, str(i)) for i, t in enumerate((whole.a, whole.b))])
+    all_hits = (every.value == value).to_numpy(float)
+    for rows in (part.a, part.b):
+        known = _labels(rows)
+        hits = (known.value == value).to_numpy(float)
+        size, wider = worth(hits, known, all_hits, every)
         scale = size / len(known) if len(known) and math.isfinite(size) else 1.0
         k.append(float(hits.sum()) * scale)
         n.append(len(known) * scale)
         sizes.append(len(known))
         wide.append(wider)
-        gone = rows[rows.outcome != "label"]
-        missing += len(gone)
-        reasons.update(lacking(gone, ("outcome",)))
+        missing += len(rows) - len(known)
+        reasons.update(lacking(rows[rows.outcome != "label"], ("outcome",)))
     shares = tuple(x / y if y else math.nan for x, y in zip(k, n, strict=True))
     return Changed(
         lambda level: widened(
@@ -121,6 +123,12 @@ def _groups(part: Common, whole: Common, value: str, why: str) -> Changed:
         sum(sizes), float(sum(n)), missing, dict(reasons), (shares[0], shares[1]), "images",
         APART.format(why),
     )  # fmt: skip
+
+
+def _labels(rows: pd.DataFrame, side: str = "") -> pd.DataFrame:
+    """Rows with a label; prompts and subjects of a side are its own."""
+    known = rows[rows.outcome == "label"]
+    return known.assign(prompt=side + known.prompt, subject=side + known.subject)
 
 
 def newcombe(cells: Sequence[float], level: float) -> Interval:

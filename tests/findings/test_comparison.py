@@ -317,16 +317,15 @@ def test_a_few_seeds_among_many_images_pair_only_their_own() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("subjects", [2, 10])
-@pytest.mark.parametrize("prompts", [2, 3, 5, 10])
+@pytest.mark.parametrize("prompts", [2, 4])
 @pytest.mark.parametrize("paired", [True, False])
-def test_prompts_that_differ_show_no_change_of_their_own(
-    subjects: int, prompts: int, paired: bool
-) -> None:
-    """Two runs, each with its own effect of each prompt: a subject changes in 7 % or fewer."""
-    rng = np.random.default_rng([subjects, prompts, paired])
-    shown = []
-    for _ in range(60 if subjects == 2 else 15):
+def test_prompts_that_differ_show_no_change_of_their_own(prompts: int, paired: bool) -> None:
+    """Two runs, each with its own effect of each prompt: a subject changes in 7 % or fewer.
+
+    `benchmarks/changes.py` has the same with more runs, for other numbers of prompts and subjects.
+    """
+    rng, subjects, shown = np.random.default_rng([prompts, paired]), 4, list[bool]()
+    for _ in range(40):
         sides = []
         for side in (0, 1):
             share = np.clip(0.5 + rng.normal(0, 0.2, (subjects, prompts, 1)), 0.05, 0.95)

@@ -105,7 +105,7 @@ def test_few_prompts_have_no_limits_and_say_so() -> None:
         assert np.isfinite(f.estimate)
         assert np.isnan(f.low)
         assert np.isnan(f.high)
-        assert f.verdict == "undecided"
+        assert f.verdict == "not enough prompts"
         assert "of 4 prompts: too few for limits" in f.sentence
 
 
