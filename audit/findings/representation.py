@@ -18,7 +18,7 @@ from audit.stats.correction import Confusion, corrected_shares, lang_reiczigel
 from audit.stats.decisions import binomial_p, compared
 from audit.stats.floors import gap_floor
 from audit.stats.interval import Interval
-from audit.stats.proportions import effective_n, goodman, intraclass, wilson, worst_case
+from audit.stats.proportions import effective_n, intraclass, plain_shares, worst_case
 
 
 @dataclass(frozen=True)
@@ -53,23 +53,17 @@ def estimates(
 ) -> list[Interval]:
     """Shares of the classes with their intervals, from float[K] counts of labels.
 
-    Corrected where the classifier's errors are known; else Wilson's interval for two classes and
-    Goodman's for more.
+    Corrected where the classifier's errors are known; else as they were read. Limits of three or
+    more classes hold for all of them at once, corrected or not.
     """
     n = counts.sum()
     if confusion is None or n == 0:
-        return _plain(counts, level)
+        return plain_shares(counts, level)
     if len(counts) == 2:
         first = _two_class(counts[0], n, confusion, level)
         return [first, Interval(1 - first.estimate, 1 - first.high, 1 - first.low)]
     rng = np.random.default_rng(seed)
     return corrected_shares(counts, Confusion(confusion), rng, level=level)
-
-
-def _plain(counts: np.ndarray, level: float = 0.95) -> list[Interval]:
-    if len(counts) == 2:
-        return [wilson(k, counts.sum(), level) for k in counts]
-    return goodman(counts, level)
 
 
 def observed_share(share: float, others: np.ndarray, confusion: np.ndarray | None, i: int) -> float:
@@ -163,7 +157,7 @@ def subject_findings(read: Readings, context: Context) -> list[Finding]:
         estimates(read.thinned, confusion, context.seed, level)
         for level in (context.level, context.level - EQUIVALENCE_LEVEL)
     )
-    naive = _plain(read.counts)
+    naive = plain_shares(read.counts)
     reported = classes[:1] if len(classes) == 2 else classes
     return [
         _class_finding(read, context, i, (wide[i], narrow[i], naive[i]))
@@ -183,11 +177,12 @@ def _class_finding(
     primary = next((r for r, share in stated if math.isfinite(share)), None)
     target = math.nan if primary is None else references[primary.name]
     confusion = context.confusion.get(name)
-    method = "Wilson" if confusion is None and len(read.counts) == 2 else "Goodman"
+    method = "Wilson" if confusion is None else "corrected for classifier error"
+    if len(read.counts) > 2:
+        method = f"{'Goodman' if confusion is None else method}; limits of all classes at once"
     claim = Claim(
         Key("representation", read.arm, read.subject, name, "share", value), share_phrase(value),
-        read.subject, "share", "images",
-        method if confusion is None else "corrected for classifier error",
+        read.subject, "share", "images", method,
     )  # fmt: skip
     effective = float(read.effective[i]) if n else math.nan
     made = finding(

@@ -39,15 +39,25 @@ def clopper_pearson(k: int, n: int, level: float = 0.95) -> Interval:
 
 
 def goodman(counts: np.ndarray, level: float = 0.95) -> list[Interval]:
-    """Simultaneous intervals of K shares from int[K] (Goodman 1965, Technometrics 7:247).
+    """Simultaneous intervals of K shares from float[K] (Goodman 1965, Technometrics 7:247).
 
-    Unknown where all counts are 0.
+    Counts may be fractional, where images are thinned. Unknown where all counts are 0.
     """
-    n = int(np.sum(counts))
+    n = float(np.sum(counts))
     if n == 0:
         return [UNKNOWN] * len(counts)
     limits = multinomial_proportions_confint(counts, alpha=1 - level, method="goodman")
     return [_bounded(k, n, low, high) for k, (low, high) in zip(counts, limits, strict=True)]
+
+
+def plain_shares(counts: np.ndarray, level: float = 0.95) -> list[Interval]:
+    """Shares of the classes from float[K] counts of labels, as if all were right.
+
+    Limits hold for all classes at once: Wilson's for two, whose shares are one, Goodman's for more.
+    """
+    if len(counts) == 2:
+        return [wilson(k, counts.sum(), level) for k in counts]
+    return goodman(counts, level)
 
 
 def worst_case(k: int, n: int, abstained: int) -> tuple[float, float]:
