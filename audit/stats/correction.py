@@ -91,6 +91,21 @@ def _solve(rates: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return shares
 
 
+def behind(table: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """True shares float[m, K] behind observed ones float[m, K], by validation counts float[K, K].
+
+    The estimates of `lang_reiczigel` for two classes, and of `corrected_shares` for more.
+    """
+    rates = table / table.sum(1, keepdims=True)
+    if len(rates) > 2:
+        return _solve(np.broadcast_to(rates, (len(observed), *rates.shape)), observed)
+    youden = rates[0, 0] + rates[1, 1] - 1
+    if youden <= 0:
+        return np.full(observed.shape, math.nan)
+    first = np.clip((observed[:, 0] - rates[1, 0]) / youden, 0, 1)
+    return np.stack([first, 1 - first], axis=1)
+
+
 SINGULAR = 1e-9
 """Determinant of row rates below which classes cannot be told apart."""
 PRIORS = (0.02, 0.5)
