@@ -110,7 +110,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
         "classifier": "classifier/{attribute}/all classes",
         "classifier-class": "classifier/{attribute}/{detail}",
         **_same("{kind}/{attribute}", "people", "abstention", "missing-by-subject", "agreement",
-                "equal-labels", "kappa"),
+                "equal-labels", "kappa", "uneven-errors"),
         "people-share": "people-share/{attribute}={detail}",
         "subject-read": "subject-read",
     },

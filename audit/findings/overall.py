@@ -45,6 +45,8 @@ class Against:
     """Mean distances float[draws] of models that draw the reference, seen as this one."""
     without: int
     """Subjects that the reference says nothing about."""
+    assumed: bool = False
+    """Whether some estimates assume common errors of reading, although these differ."""
 
     @property
     def subjects(self) -> int:
@@ -93,14 +95,21 @@ def _distance(a: Against) -> Finding:
         span = f" [{100 * within.low:.0f}, {100 * within.high:.0f}]"
     return finding(
         claim, within, a.counts, p=p, floor=floor, floor_high=most, against=a.reference,
-        verdict="above" if p < 0.05 else "compatible",
+        verdict="undecided" if a.assumed else "above" if p < 0.05 else "compatible",
         sentence=(
             f"{cap(name)} shares differ on average by {100 * mean:.0f} points{span} from the "
             f"{a.reference} shares{_covered(a)} (a faithful model, seen by the same reader, would "
             f"score {100 * floor:.0f}, and over {100 * most:.0f} in one run of twenty); {differ} "
-            f"of {len(a.rows)} comparisons differ after Benjamini-Hochberg at 5 %."
+            f"of {len(a.rows)} comparisons differ after Benjamini-Hochberg at 5 %{_assumed(a)}."
         ),
     )  # fmt: skip
+
+
+def _assumed(a: Against) -> str:
+    """That nothing is decided where a correction rests on what is shown to be untrue."""
+    if not a.assumed:
+        return ""
+    return "; errors of reading differ between subjects, so this decides nothing"
 
 
 def _covered(a: Against) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,12 +20,13 @@ from audit.stats.decisions import binomial_p, compared
 from audit.stats.faithful import (
     Sight,
     faithful_estimates,
-    lang_reiczigel_p,
+    inverted_p,
     mixed_binomial_p,
     read_share,
 )
 from audit.stats.floors import gap_floor
 from audit.stats.interval import Interval
+from audit.stats.labels import stratified_share
 from audit.stats.noninferiority import FEWEST
 from audit.stats.proportions import effective_n_among, intraclass, plain_shares, worst_case
 
@@ -45,6 +46,10 @@ class Context:
     """Of the printed intervals: above 0.95 where images were generated until they were narrow."""
     margin: float = 0.1
     """Margin within which shares are called equal to a reference, where this can be shown."""
+    labelled: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Images that people labelled: attribute, subject, arm, value and read."""
+    uneven: frozenset[str] = frozenset()
+    """Attributes whose reading errors are shown to differ between subjects, by these labels."""
 
 
 EQUIVALENCE_LEVEL = 0.05
@@ -169,16 +174,45 @@ def readings(
     ]
 
 
+def _own_labels(read: Readings, context: Context) -> tuple[np.ndarray, np.ndarray] | None:
+    """Labels and readings int[n] of this subject alone, where a common correction would be wrong.
+
+    None where errors are not shown to differ, or a class that was read has no label of it.
+    """
+    if read.attribute.name not in context.uneven:
+        return None
+    rows = context.labelled
+    rows = rows[(rows.attribute == read.attribute.name) & (rows.subject == read.subject)]
+    rows = rows[rows.arm == read.arm]
+    place = {c: i for i, c in enumerate(read.attribute.classes)}
+    true, seen = (rows[c].map(place).to_numpy(int) for c in ("value", "read"))
+    labelled = np.bincount(seen, minlength=len(place))
+    allowed = ((labelled > 0) | (read.counts == 0)) & (labelled <= read.counts)
+    return (true, seen) if allowed.all() and len(rows) else None
+
+
+def _estimator(read: Readings, context: Context) -> Callable[[float], list[Interval]]:
+    """Shares of the classes at a level: by own labels where these are needed, else corrected."""
+    own, thin, k = _own_labels(read, context), read.thinned, len(read.counts)
+    if own is None:
+        confusion = context.confusion.get(read.attribute.name)
+        return lambda level: estimates(thin, confusion, context.seed, level)
+
+    def by_people(level: float) -> list[Interval]:
+        each, size = 1 - (1 - level) / (k if k > 2 else 1), float(thin.sum())
+        return [stratified_share(*own, read.counts, i, each, size).interval for i in range(k)]
+
+    return by_people
+
+
 def subject_findings(read: Readings, context: Context) -> list[Finding]:
     """One finding per class of an attribute for one subject and arm.
 
     For two classes only the first is reported: the second is its complement.
     """
     classes = read.attribute.classes
-    confusion = context.confusion.get(read.attribute.name)
-    wide, narrow = (
-        estimates(read.thinned, confusion, context.seed, level)
-        for level in (context.level, context.level - EQUIVALENCE_LEVEL)
+    wide, narrow = map(
+        _estimator(read, context), (context.level, context.level - EQUIVALENCE_LEVEL)
     )
     naive = plain_shares(read.counts)
     reported = classes[:1] if len(classes) == 2 else classes
@@ -188,6 +222,17 @@ def subject_findings(read: Readings, context: Context) -> list[Finding]:
     ]
 
 
+def _method(read: Readings, context: Context) -> str:
+    """How estimate and limits were computed."""
+    several, known = len(read.counts) > 2, read.attribute.name in context.confusion
+    if _own_labels(read, context) is not None:
+        how = "people's labels of this subject, stratified by what was read"
+    else:
+        plain = "Goodman" if several else "Wilson"
+        how = "corrected for classifier error" if known else plain
+    return f"{how}; limits of all classes at once" if several else how
+
+
 def _class_finding(
     read: Readings, context: Context, i: int, found: tuple[Interval, Interval, Interval]
 ) -> Finding:
@@ -195,17 +240,13 @@ def _class_finding(
     name, value = read.attribute.name, read.attribute.classes[i]
     n, missing = int(read.counts.sum()), len(read.rows) - len(read.labelled)
     worst = worst_case(int(read.counts[i]), n, missing)
-    stated = [(r, r.share(read.subject, name, value)) for r in context.references]
-    references = {r.name: share for r, share in stated if math.isfinite(share)}
-    primary = next((r for r, share in stated if math.isfinite(share)), None)
+    said = [(r, r.share(read.subject, name, value)) for r in context.references]
+    references = {r.name: share for r, share in said if math.isfinite(share)}
+    primary = next((r for r, share in said if math.isfinite(share)), None)
     target = math.nan if primary is None else references[primary.name]
-    confusion = context.confusion.get(name)
-    method = "Wilson" if confusion is None else "corrected for classifier error"
-    if len(read.counts) > 2:
-        method = f"{'Goodman' if confusion is None else method}; limits of all classes at once"
     claim = Claim(
         Key("representation", read.arm, read.subject, name, "share", value), share_phrase(value),
-        read.subject, "share", "images", method,
+        read.subject, "share", "images", _method(read, context),
     )  # fmt: skip
     effective = float(read.effective[i]) if n else math.nan
     made = finding(
@@ -222,32 +263,33 @@ def _class_finding(
         truth=context.truth.share(read.subject, name, value) if context.truth else math.nan,
         verdict=compared(wide, narrow, target, context.margin),
     )
-    made = replace(made, sentence=_sentence(made, read.labelled.prompt.nunique()))
+    made = replace(made, sentence=_sentence(made, read, context))
     if primary is None or n == 0:
         return made
     shares = whole(primary, read.subject, read.attribute)
     return replace(
         made,
-        p=_p(read, shares, i, confusion),
+        p=_p(read, shares, i, context),
         family=f"{name} against {primary.name}, {read.arm}",
         floor=_floor(read, shares, i, context),
     )
 
 
-def _p(read: Readings, shares: np.ndarray, i: int, confusion: np.ndarray | None) -> float:
+def _p(read: Readings, shares: np.ndarray, i: int, context: Context) -> float:
     """p of the reference's share of class `i`, given its shares float[K].
 
     Exact binomial for labels that are taken as right; else with the uncertainty of the errors: that
-    of the corrected interval for two classes, integrated over the errors' posterior for more.
+    of the interval for two classes and for people's labels, integrated over the errors' posterior
+    for more.
     """
-    thin = read.thinned
+    confusion, thin = context.confusion.get(read.attribute.name), read.thinned
+    if (len(shares) == 2 and confusion is not None) or _own_labels(read, context) is not None:
+        at = _estimator(read, context)
+        return inverted_p(lambda level: at(level)[i], float(shares[i]))
     k, n = round(thin[i]), round(thin.sum())
     if confusion is None:
         return binomial_p(k, n, float(shares[i]))
-    if len(shares) > 2:
-        return mixed_binomial_p(k, n, *read_share(shares, confusion, i))
-    (a, b), (c, d) = confusion.astype(float)
-    return lang_reiczigel_p(thin[0], thin.sum(), a, a + b, d, c + d, float(shares[0]))
+    return mixed_binomial_p(k, n, *read_share(shares, confusion, i))
 
 
 def _floor(read: Readings, shares: np.ndarray, i: int, context: Context) -> float:
@@ -273,14 +315,20 @@ def _draws(subjects: int, confusion: np.ndarray | None) -> int:
     return int(np.clip(10_000 // subjects, 300, 1000))
 
 
-def _sentence(f: Finding, prompts: int) -> str:
-    """The claim in words; limits over few prompts are about no others."""
+def _sentence(f: Finding, read: Readings, context: Context) -> str:
+    """The claim in words, with what it is about and rests on where that is not the usual."""
+    prompts = read.labelled.prompt.nunique()
     text = f"{cap(f.where)}: {f.quantity} {estimate(f.estimate, f.low, f.high)}, n = {f.n}"
     if 0 < prompts < FEWEST:
         text += f", about {'this prompt' if prompts == 1 else f'these {prompts} prompts'} only"
     if f.references:
         name, target = next(iter(f.references.items()))
         text += f", against {percent(target)} ({name})"
+    if read.attribute.name in context.uneven and f.n:
+        own = _own_labels(read, context) is not None
+        text += "; errors of reading differ between subjects, and " + (
+            "people's labels of this one are used" if own else "those of all are assumed here"
+        )
     return text + "."
 
 
@@ -337,15 +385,25 @@ def _against(
     rows = [
         overall.Row(
             read.subject, c, by[read.subject, c].estimate, float(target[i]),
-            _p(read, target, i, confusion), by[read.subject, c].n, by[read.subject, c].missing,
+            _p(read, target, i, context), by[read.subject, c].n, by[read.subject, c].missing,
         )
         for read, target in zip(reads, shares, strict=True) for i, c in asked
     ]  # fmt: skip
     seed = int(digest([attribute.name, reference.name], 8), 16)
-    made = faithful_estimates(
-        shares, sight(reads, confusion), np.random.default_rng([context.seed, seed]),
-        _draws(len(reads), confusion),
-    )  # fmt: skip
+    rng = np.random.default_rng([context.seed, seed])
+    made = faithful_estimates(shares, sight(reads, confusion), rng, _draws(len(reads), confusion))
+    own = [s for s, read in enumerate(reads) if _own_labels(read, context) is not None]
+    for s in own:  # estimated from labels: errors of their own, not the common ones
+        made[:, s] = _around(shares[s], _estimator(reads[s], context)(0.95), rng, len(made))
     at = [i for i, _ in asked]
     gaps = np.abs(made[..., at] - shares[:, at]).mean((1, 2))
-    return overall.Against(attribute.name, reference.name, True, rows, gaps, 0)
+    assumed = attribute.name in context.uneven and len(own) < len(reads)
+    return overall.Against(attribute.name, reference.name, True, rows, gaps, 0, assumed)
+
+
+def _around(
+    shares: np.ndarray, limits: Sequence[Interval], rng: np.random.Generator, draws: int
+) -> np.ndarray:
+    """Estimates float[draws, K] of a faithful model that have limits as wide as these at 95 %."""
+    spread = np.array([(i.high - i.low) / 2 / 1.96 for i in limits])
+    return np.clip(shares + spread * rng.standard_normal((draws, len(shares))), 0, 1)

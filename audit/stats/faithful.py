@@ -7,14 +7,16 @@ reference that holds. One simulation has all three, so floors, p-values and verd
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import betabinom, norm
 
-from audit.stats.correction import behind, lang_reiczigel, redrawn
+from audit.stats.correction import behind, redrawn
 from audit.stats.decisions import binomial_p
+from audit.stats.interval import Interval
 
 
 @dataclass(frozen=True)
@@ -103,21 +105,20 @@ def mixed_binomial_p(k: int, n: int, share: float, variance: float) -> float:
     return float(min(1.0, chances[chances <= chances[k] * (1 + 1e-7)].sum()))
 
 
-def lang_reiczigel_p(  # noqa: PLR0913 - three counts with their totals, and a share
-    k: float, n: float, sens_k: float, sens_n: float, spec_k: float, spec_n: float, share: float
-) -> float:
-    """p of a true share in 0..1: 1 - the level of the `lang_reiczigel` interval that it bounds.
+def inverted_p(limits: Callable[[float], Interval], share: float) -> float:
+    """p of a share: 1 - the level of the interval that it bounds.
 
-    Below 0.05 exactly where the 95 % interval excludes the share. NaN where that is unknown.
+    `limits` gives the interval of a level in 0..1. p is below 0.05 exactly where the 95 % interval
+    excludes the share. NaN where that is unknown.
     """
 
     def outside(z: float) -> float:
-        got = lang_reiczigel(k, n, sens_k, sens_n, spec_k, spec_n, float(1 - 2 * norm.sf(z)))
+        got = limits(float(1 - 2 * norm.sf(z)))
         return max(got.low - share, share - got.high)
 
     usual = float(norm.ppf(0.975))
     at = outside(usual)
-    if not math.isfinite(at) or not math.isfinite(share):
+    if not math.isfinite(at):
         return math.nan
     low, high = (usual, FAR) if at > 0 else (1e-6, usual)
     if outside(high) > 0:

@@ -441,3 +441,80 @@ def test_labels_missing_more_often_for_some_subjects_are_said() -> None:
     assert said.estimate > said.floor_high
     assert quality.missing_by_subject(even, [GENDER], 0)[0].verdict == "compatible"
     assert quality.missing_by_subject(data, [GENDER], 0) == []
+
+
+def read_along_a_stereotype(
+    rng: np.random.Generator, right: dict[str, tuple[float, float]], share: dict[str, float]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Readings of 200 images a subject with its own sensitivity and specificity; 300 labels."""
+    data = table(share, 200, rng)
+    true = data.value.to_numpy(object)
+    hit = [rng.random() < right[s][v == "man"] for s, v in zip(data.subject, true, strict=True)]
+    other = np.where(true == "woman", "man", "woman")
+    data["value"] = np.where(hit, true, other)
+    data["prompt"] = [f"{s}/{i % 8}" for s, i in zip(data.subject, data.seed, strict=True)]
+    drawn = []
+    for read in ("woman", "man"):
+        at = rng.permutation(np.flatnonzero(data.value == read))[:150]
+        drawn += [(data["sample"].iloc[i], "gender", "label", true[i], read) for i in at]
+    columns = ["sample", "attribute", "outcome", "value", "read"]
+    return data, pd.DataFrame(drawn, columns=columns)
+
+
+STEREOTYPE = {"cook": (0.7, 0.99), "smith": (0.75, 0.99), "nurse": (0.99, 0.7), "aide": (0.99, 0.8)}
+
+
+@pytest.mark.slow
+def test_errors_that_differ_between_subjects_are_seen_and_not_averaged() -> None:
+    """A reader that errs along the stereotype: said, and estimates by each subject's own labels.
+
+    Where all are read alike, subjects that differ in what they show do not make it seem otherwise.
+    """
+    truth = {"cook": 0.2, "smith": 0.15, "nurse": 0.8, "aide": 0.85}
+    alike = dict.fromkeys(truth, (0.85, 0.9))
+    seen: dict[str, list[bool]] = {"apart": [], "alike": []}
+    held: dict[str, list[bool]] = {"own": [], "common": []}
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        for name, right in (("apart", STEREOTYPE), ("alike", alike)):
+            data, settled = read_along_a_stereotype(rng, right, truth)
+            labelled = quality.with_subjects(settled, data)
+            (claim,) = quality.uneven_errors(labelled, [GENDER], 0)
+            seen[name].append(claim.verdict == "above")
+            if name == "alike" or claim.verdict != "above":
+                continue
+            counts = pd.crosstab(settled.value, settled["read"]).to_numpy()[::-1, ::-1]
+            plain = context(truth, counts.astype(float))
+            own = replace(plain, labelled=labelled, uneven=frozenset(["gender"]))
+            for how, asked in (("own", own), ("common", plain)):
+                found = representation.findings(data, asked, dict.fromkeys(truth, 8))
+                each = [f for f in found if not f.key.everyone]
+                held[how] += [f.low <= truth[f.where] <= f.high for f in each]
+    assert np.mean(seen["apart"]) > 0.9
+    assert np.mean(seen["alike"]) <= 0.2
+    assert np.mean(held["own"]) >= 0.88
+    assert np.mean(held["common"]) < np.mean(held["own"]) - 0.1
+
+
+def test_where_labels_do_not_reach_a_subject_the_claim_says_what_it_assumes() -> None:
+    """No label of one subject: its sentence says so, and the claim on all decides nothing."""
+    truth = {"cook": 0.2, "smith": 0.15, "nurse": 0.8, "aide": 0.85}
+    data, settled = read_along_a_stereotype(np.random.default_rng(0), STEREOTYPE, truth)
+    labelled = quality.with_subjects(settled, data)
+    asked = replace(
+        context(truth, np.array([[90, 10], [10, 90]])), uneven=frozenset(["gender"]),
+        labelled=labelled[labelled.subject != "cook"],
+    )  # fmt: skip
+    found = by_id(representation.findings(data, asked, dict.fromkeys(truth, 8)))
+    cook, nurse = (found[f"representation/none/{s}/gender=woman"] for s in ("cook", "nurse"))
+    assert cook.sentence.endswith("those of all are assumed here.")
+    assert nurse.sentence.endswith("people's labels of this one are used.")
+    assert (cook.method, nurse.method) == (
+        "corrected for classifier error",
+        "people's labels of this subject, stratified by what was read",
+    )
+    together = found["representation/none/all/gender-gap"]
+    assert together.verdict == "undecided"
+    assert together.sentence.endswith("differ between subjects, so this decides nothing.")
+    assert (nurse.p < 0.05) == (nurse.verdict in ("above", "below"))
+    assert quality.uneven_errors(quality.with_subjects(settled[:0], data), [GENDER], 0) == []
