@@ -69,7 +69,8 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
         kind: f"{{arm}}/{{subject}}/{shape}"
         for kind, shape in {
             **_same("{attribute}={detail}", "share", "joint"),
-            **_same("{attribute}-{kind}", "gap", "together"),
+            "together": "{attribute}-{kind}",
+            **_same("{attribute}-{kind}{tail}", "gap", "slope"),
             **_same("{attribute}-{kind}/{detail}", "distance", "amplification"),
             **_same("{attribute}={detail}-{kind}", "template", "one-template"),
             "stated": "{attribute}-stated={detail}",
@@ -109,13 +110,13 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
         "classifier": "classifier/{attribute}/all classes",
         "classifier-class": "classifier/{attribute}/{detail}",
         **_same("{kind}/{attribute}", "people", "abstention", "missing-by-subject", "agreement",
-                "equal-labels", "kappa"),
+                "equal-labels", "kappa", "uneven-errors"),
         "people-share": "people-share/{attribute}={detail}",
         "subject-read": "subject-read",
     },
 }  # fmt: skip
 """Ids without their section, by section and kind. `level` is attribute and detail with an equals
-sign, `of` the attribute after a hyphen, both without empty parts."""
+sign, `of` the attribute after a hyphen, `tail` the detail after a slash; without empty parts."""
 _NAMES: Mapping[tuple[str, str], str] = {
     ("replication", "rate"): "{kind}/{level}",
     ("replication", "count"): "{kind}/{detail}",
@@ -138,7 +139,7 @@ baseline."""
 _ANY = r"/|%(?=[0-9A-F]{2})"
 _MARKS: Mapping[str, str] = {
     "subject": r"|^a(?=ll$)",
-    "attribute": r"|=|-(?=(?:gap|together|distance|amplification|stated)$)|^a(?=ssociation-)",
+    "attribute": r"|=|-(?=(?:gap|slope|together|distance|amplification|stated)$)|^a(?=ssociation-)",
     "detail": r"|-(?=(?:one-)?template$)|^a(?=ll classes$)",
     "attribute of share": r"|\+",
     "detail of template": r"|-(?=one$)",
@@ -171,7 +172,8 @@ def _filled(shape: str, key: Key, shown: Callable[[Key, str], str]) -> str:
         parts["subject"] = "all"
     about, detail = parts["attribute"], parts["detail"]
     level, of = f"{about}={detail}" if about else detail, f"-{about}" if about else ""
-    return shape.format(**parts, level=level, of=of)
+    tail = f"/{detail}" if detail else ""
+    return shape.format(**parts, level=level, of=of, tail=tail)
 
 
 def id_of(key: Key) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -332,7 +333,7 @@ class Finding:
     p: float = math.nan
     """p of the reference, of no change, or of no copy, as `method` says."""
     q: float = math.nan
-    """Benjamini-Hochberg adjusted p inside `family`."""
+    """Benjamini-Hochberg adjusted p inside `family`. Neither p nor q is ever 0."""
     family: str = ""
     """The comparisons that are corrected together."""
     floor: float = math.nan
@@ -347,9 +348,16 @@ class Finding:
     """The dotted name that gates take."""
 
     def __post_init__(self) -> None:
+        for chance in CHANCES:  # one of 0 is one that was too small to be represented
+            if getattr(self, chance) == 0:
+                object.__setattr__(self, chance, sys.float_info.min)
         printed = {"id": id_of(self.key), "name": name_of(self.key)}
         for part, text in {**printed, "section": self.key.section, "arm": self.key.arm}.items():
             object.__setattr__(self, part, text)
+
+
+CHANCES = ("p", "q")
+"""Fields that are chances of data: above 0, however small."""
 
 
 def row(finding: Finding) -> dict[str, object]:
@@ -360,14 +368,17 @@ def row(finding: Finding) -> dict[str, object]:
 def to_json(findings: list[Finding]) -> str:
     """Findings as strict JSON: NaN becomes null, keys sorted, so equal findings are equal bytes."""
 
-    def clean(value: object) -> object:
-        if isinstance(value, float):
-            return round(value, 10) if math.isfinite(value) else None
+    def clean(name: str, value: object) -> object:
         if isinstance(value, Mapping):
-            return {k: clean(v) for k, v in value.items()}
-        return value
+            return {k: clean("", v) for k, v in value.items()}
+        if not isinstance(value, float):
+            return value
+        if not math.isfinite(value):
+            return None
+        # Chances keep their digits: rounded to places, a small one would be 0, which none is.
+        return float(f"{value:.9g}") if name in CHANCES else round(value, 10)
 
-    rows = [{k: clean(v) for k, v in row(f).items()} for f in findings]
+    rows = [{k: clean(k, v) for k, v in row(f).items()} for f in findings]
     return json.dumps(rows, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 

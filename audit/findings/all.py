@@ -35,20 +35,32 @@ from audit.records import Attribute, Finding, Prompt, Reference
 def findings(m: Measured) -> list[Finding]:
     """Every claim of a run, section by section, in the order of the report."""
     prompts = {p.id: p for p in m.suite.prompts}
-    table, context = following.open_questions(m.table, prompts), _context(m)
+    table = following.open_questions(m.table, prompts)
+    labelled = quality.with_subjects(m.errors.settled, table)
+    uneven = quality.uneven_errors(labelled, _asked(m), m.seed)
+    context = _context(m, labelled, uneven)
     return [
         *_representation(m, table, context, prompts),
         *_copies(m, prompts),
         *_mitigations(m, table, context, prompts),
         *_instruments(m, table, context.attributes),
+        *uneven,
     ]
 
 
-def _context(m: Measured) -> Context:
-    """Context of the estimates, other than tables; attributes of people, not the subject's own."""
-    asked = [a for a in m.suite.attributes if a.name != m.suite.subject_attribute]
+def _asked(m: Measured) -> list[Attribute]:
+    """Attributes of people, not the subject's own."""
+    return [a for a in m.suite.attributes if a.name != m.suite.subject_attribute]
+
+
+def _context(m: Measured, labelled: pd.DataFrame, uneven: Sequence[Finding]) -> Context:
+    """Context of the estimates, other than tables; `uneven` says where reading errors differ."""
     truth = m.truth.planted if m.truth else None
-    return Context(asked, _references(m), m.errors.tables, truth, m.seed, m.level)
+    return Context(
+        _asked(m), _references(m), m.errors.tables, truth, m.seed, m.level,
+        labelled=labelled,
+        uneven=frozenset(f.key.attribute for f in uneven if f.verdict == "above"),
+    )  # fmt: skip
 
 
 def _references(m: Measured) -> tuple[Reference, ...]:

@@ -9,22 +9,26 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from audit.findings.claim import Claim, Counts, finding
-from audit.findings.representation import Context, Readings, observed, readings, with_q
+from audit.findings.claim import Claim, Counts, adjusted, finding
+from audit.findings.representation import Context, Readings, observed, readings, sight
 from audit.findings.wording import cap
 from audit.keys import BASELINE, Key, digest
 from audit.records import Finding, Reference
-from audit.stats.departure import departure
+from audit.stats.correction import redrawn
+from audit.stats.departure import DISTANCES, departure
+from audit.stats.faithful import faithful_readings, prior
 from audit.stats.interval import Interval
 
 MEASURE = "total variation"
+DRAWS = 4000
 
 
 def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) -> list[Finding]:
     """One distance per subject, attribute and reference of the baseline.
 
     Half the sum of absolute differences between the shares that were read and those that would be
-    read if the reference held, so a classifier's errors affect both sides.
+    read if the reference held, so a classifier's errors affect both sides. A faithful model is seen
+    with errors that validation images do not rule out and with prompts whose images are alike.
     """
     out = []
     for attribute in context.attributes:
@@ -33,7 +37,7 @@ def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) 
                 found = _finding(read, reference, context)
                 if found is not None:
                     out.append(found)
-    return [replace(f, sentence=_sentence(f)) for f in with_q(out)]
+    return [replace(f, sentence=_sentence(f)) for f in adjusted(out)]
 
 
 def _sentence(f: Finding) -> str:
@@ -52,11 +56,17 @@ def _finding(read: Readings, reference: Reference, context: Context) -> Finding 
     shares = np.array([reference.share(read.subject, name, c) for c in read.attribute.classes])
     if not np.isfinite(shares).all():
         return None
-    target = observed(shares / shares.sum(), context.confusion.get(name))
+    shares, errors = shares / shares.sum(), context.confusion.get(name)
+    target = observed(shares, errors)
     seed = int(digest([read.subject, name, reference.name], 8), 16)
     rng = np.random.default_rng([context.seed, seed])
-    thin = read.thinned
-    found = departure(thin, target, MEASURE, rng)
+    thin, faithful, unsure = read.thinned, None, 0.0
+    if thin.sum():
+        faithful = faithful_readings(shares[None], sight([read], errors), rng, DRAWS)[:, 0]
+    if errors is not None:
+        means = shares @ redrawn(errors, rng, DRAWS, prior(len(shares)))
+        unsure = float(np.quantile(DISTANCES[MEASURE](means, target), 0.95))
+    found = departure(thin, target, MEASURE, rng, DRAWS, faithful, unsure)
     known = math.isfinite(found.estimate)
     labelled = name.replace("_", " ")
     claim = Claim(

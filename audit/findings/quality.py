@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from audit.findings.wording import estimate, p_value, percent
 from audit.keys import BASELINE, Key
 from audit.records import Attribute, Finding
 from audit.stats.abstention import differential_missingness, guaranteed_threshold
+from audit.stats.intersections import dependence
+from audit.stats.interval import Interval
 from audit.stats.labels import stratified_share
 from audit.stats.proportions import effective_n, wilson
 
@@ -219,6 +222,65 @@ def missing_by_subject(
                     f"others' ({shares}; p = {p_value(got.p)}, n = {n})."
                     if known
                     else f"Whether {name} labels are missing unevenly is not known."
+                ),
+            )
+        )
+    return out
+
+
+def with_subjects(settled: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Images that people labelled, with subject and arm: also attribute, value and read.
+
+    `settled` as in `people`; `table` has ATTRIBUTE_COLUMNS. Images that people could not label are
+    left out.
+    """
+    columns = ["attribute", "subject", "arm", "value", "read"]
+    if settled.empty or table.empty:
+        return pd.DataFrame(columns=columns)
+    where = table[["sample", "attribute", "subject", "arm"]].drop_duplicates()
+    rows = settled[settled.outcome == "label"][["sample", "attribute", "value", "read"]]
+    return rows.merge(where, on=["sample", "attribute"])[columns]
+
+
+def uneven_errors(
+    labelled: pd.DataFrame, attributes: Sequence[Attribute], seed: int
+) -> list[Finding]:
+    """Whether what people see is read alike in all subjects, as a common correction assumes.
+
+    `labelled` is of `with_subjects`. Readings are shuffled over subjects among images of which
+    people say the same, so subjects may differ in what they show. Drawing more of one reading
+    changes no such comparison: it multiplies all subjects' odds by one factor.
+    """
+    out = []
+    for attribute in attributes:
+        rows = labelled[labelled.attribute == attribute.name]
+        if rows.subject.nunique() < 2:
+            continue
+        codes = (pd.factorize(rows[c])[0] for c in ("read", "subject", "value"))
+        got = dependence(*codes, np.random.default_rng(seed))
+        name, many, n = attribute.name.replace("_", " "), rows.subject.nunique(), len(rows)
+        known = np.isfinite(got.p)
+        differ = known and got.p < 0.05
+        claim = Claim(
+            _key("uneven-errors", attribute.name),
+            "bits that the subject tells of a reading, given what people see",
+            f"{name}: labelled by people, {many} subjects", "bits", "images",
+            "conditional mutual information; permutation p within what people see",
+        )  # fmt: skip
+        out.append(
+            finding(
+                claim,
+                Interval(got.bits, math.nan, math.nan),
+                Counts(n, float(n)),
+                p=got.p,
+                floor=got.floor,
+                verdict=("above" if differ else "compatible") if known else "undecided",
+                sentence=(
+                    f"The reader's errors on {name} "
+                    f"{'differ' if differ else 'are not shown to differ'} between {many} subjects "
+                    f"(p = {p_value(got.p)}, n = {n})."
+                    if known
+                    else f"Whether {name} is read alike in all subjects is not known."
                 ),
             )
         )

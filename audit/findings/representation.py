@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
+from audit.findings import overall
 from audit.findings.claim import Claim, Counts, adjusted, arms, finding
 from audit.findings.wording import cap, estimate, percent, share_phrase
-from audit.keys import ALL, BASELINE, Key
+from audit.keys import BASELINE, Key, digest
 from audit.records import Attribute, Finding, Reference
 from audit.stats.correction import Confusion, corrected_shares, lang_reiczigel
 from audit.stats.decisions import binomial_p, compared
+from audit.stats.faithful import (
+    Sight,
+    faithful_estimates,
+    inverted_p,
+    mixed_binomial_p,
+    read_share,
+)
 from audit.stats.floors import gap_floor
 from audit.stats.interval import Interval
-from audit.stats.proportions import effective_n, goodman, intraclass, wilson, worst_case
+from audit.stats.labels import stratified_share
+from audit.stats.noninferiority import FEWEST
+from audit.stats.proportions import effective_n_among, intraclass, plain_shares, worst_case
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,10 @@ class Context:
     """Of the printed intervals: above 0.95 where images were generated until they were narrow."""
     margin: float = 0.1
     """Margin within which shares are called equal to a reference, where this can be shown."""
+    labelled: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Images that people labelled: attribute, subject, arm, value and read."""
+    uneven: frozenset[str] = frozenset()
+    """Attributes whose reading errors are shown to differ between subjects, by these labels."""
 
 
 EQUIVALENCE_LEVEL = 0.05
@@ -53,12 +67,12 @@ def estimates(
 ) -> list[Interval]:
     """Shares of the classes with their intervals, from float[K] counts of labels.
 
-    Corrected where the classifier's errors are known; else Wilson's interval for two classes and
-    Goodman's for more.
+    Corrected where the classifier's errors are known; else as they were read. Limits of three or
+    more classes hold for all of them at once, corrected or not.
     """
     n = counts.sum()
     if confusion is None or n == 0:
-        return _plain(counts, level)
+        return plain_shares(counts, level)
     if len(counts) == 2:
         first = _two_class(counts[0], n, confusion, level)
         return [first, Interval(1 - first.estimate, 1 - first.high, 1 - first.low)]
@@ -66,25 +80,27 @@ def estimates(
     return corrected_shares(counts, Confusion(confusion), rng, level=level)
 
 
-def _plain(counts: np.ndarray, level: float = 0.95) -> list[Interval]:
-    if len(counts) == 2:
-        return [wilson(k, counts.sum(), level) for k in counts]
-    return goodman(counts, level)
+def whole(reference: Reference, subject: str, attribute: Attribute) -> np.ndarray:
+    """The reference's shares of all classes, float[K]; NaN where it says nothing of the subject.
 
-
-def observed_share(share: float, others: np.ndarray, confusion: np.ndarray | None, i: int) -> float:
-    """The share of class `i` that the classifier would report if the reference were true.
-
-    `others` is the whole reference, float[K]; without it (NaN) the rest is spread evenly.
+    What it leaves open is spread evenly over the classes that it does not name.
     """
-    if confusion is None or not math.isfinite(share):
-        return share
-    shares = others.copy()
-    if not np.isfinite(shares).all():
-        shares = np.full(len(others), (1 - share) / (len(others) - 1))
-        shares[i] = share
-    rates = confusion / confusion.sum(1, keepdims=True)
-    return float(np.clip(shares @ rates[:, i], 0, 1))
+    shares = np.array([reference.share(subject, attribute.name, c) for c in attribute.classes])
+    silent = np.isnan(shares)
+    if silent.all():
+        return shares
+    shares[silent] = max(1 - np.nansum(shares), 0) / max(silent.sum(), 1)
+    return np.asarray(shares / shares.sum())
+
+
+def sight(reads: Sequence[Readings], confusion: np.ndarray | None) -> Sight:
+    """How these subjects were seen: images, their similarity within prompts, and errors.
+
+    The similarity is uncertain only for several subjects, whose claims are about other prompts too.
+    """
+    n = np.array([float(r.counts.sum()) for r in reads])
+    effective = np.array([float(r.thinned.sum()) for r in reads])
+    return Sight(n, effective, reads[0].free if len(reads) > 1 else 0, confusion)
 
 
 @dataclass(frozen=True)
@@ -97,6 +113,8 @@ class Readings:
     rows: pd.DataFrame
     correlation: Mapping[str, float]
     """Correlation of two images of the same prompt, by class; NaN where unknown."""
+    free: int = 0
+    """Degrees of freedom of it: prompts less subjects, of all subjects together."""
 
     @cached_property
     def labelled(self) -> pd.DataFrame:
@@ -115,7 +133,7 @@ class Readings:
         clusters = pd.factorize(self.labelled.prompt)[0]
         values = self.labelled.value.to_numpy(object)
         hits = {c: (values == c).astype(float) for c in self.attribute.classes}
-        return np.array([effective_n(hits[c], clusters, self.correlation[c]) for c in hits])
+        return np.array([effective_n_among(hits[c], clusters, self.correlation[c]) for c in hits])
 
     @property
     def thinned(self) -> np.ndarray:
@@ -139,7 +157,8 @@ def readings(
 ) -> list[Readings]:
     """The readings of each subject that has any, with the correlation within prompts.
 
-    The correlation is pooled over subjects: a few prompts of one subject say too little.
+    The correlation is pooled over subjects: a few prompts of one subject say too little, unless
+    they are clearly less alike than others' (`effective_n_among`).
     """
     part = table[(table.arm == arm) & (table.attribute == attribute.name)]
     labelled = part[part.outcome == "label"]
@@ -148,8 +167,42 @@ def readings(
     correlation = {
         c: intraclass((values == c).astype(float), clusters, strata) for c in attribute.classes
     }
+    free = labelled.groupby("subject").prompt.nunique().sub(1).sum()
     rows = {str(s): r for s, r in part.groupby("subject", sort=False)}
-    return [Readings(attribute, s, arm, rows[s], correlation) for s in subjects if s in rows]
+    return [
+        Readings(attribute, s, arm, rows[s], correlation, int(free)) for s in subjects if s in rows
+    ]
+
+
+def _own_labels(read: Readings, context: Context) -> tuple[np.ndarray, np.ndarray] | None:
+    """Labels and readings int[n] of this subject alone, where a common correction would be wrong.
+
+    None where errors are not shown to differ, or a class that was read has no label of it.
+    """
+    if read.attribute.name not in context.uneven:
+        return None
+    rows = context.labelled
+    rows = rows[(rows.attribute == read.attribute.name) & (rows.subject == read.subject)]
+    rows = rows[rows.arm == read.arm]
+    place = {c: i for i, c in enumerate(read.attribute.classes)}
+    true, seen = (rows[c].map(place).to_numpy(int) for c in ("value", "read"))
+    labelled = np.bincount(seen, minlength=len(place))
+    allowed = ((labelled > 0) | (read.counts == 0)) & (labelled <= read.counts)
+    return (true, seen) if allowed.all() and len(rows) else None
+
+
+def _estimator(read: Readings, context: Context) -> Callable[[float], list[Interval]]:
+    """Shares of the classes at a level: by own labels where these are needed, else corrected."""
+    own, thin, k = _own_labels(read, context), read.thinned, len(read.counts)
+    if own is None:
+        confusion = context.confusion.get(read.attribute.name)
+        return lambda level: estimates(thin, confusion, context.seed, level)
+
+    def by_people(level: float) -> list[Interval]:
+        each, size = 1 - (1 - level) / (k if k > 2 else 1), float(thin.sum())
+        return [stratified_share(*own, read.counts, i, each, size).interval for i in range(k)]
+
+    return by_people
 
 
 def subject_findings(read: Readings, context: Context) -> list[Finding]:
@@ -158,17 +211,26 @@ def subject_findings(read: Readings, context: Context) -> list[Finding]:
     For two classes only the first is reported: the second is its complement.
     """
     classes = read.attribute.classes
-    confusion = context.confusion.get(read.attribute.name)
-    wide, narrow = (
-        estimates(read.thinned, confusion, context.seed, level)
-        for level in (context.level, context.level - EQUIVALENCE_LEVEL)
+    wide, narrow = map(
+        _estimator(read, context), (context.level, context.level - EQUIVALENCE_LEVEL)
     )
-    naive = _plain(read.counts)
+    naive = plain_shares(read.counts)
     reported = classes[:1] if len(classes) == 2 else classes
     return [
         _class_finding(read, context, i, (wide[i], narrow[i], naive[i]))
         for i in range(len(reported))
     ]
+
+
+def _method(read: Readings, context: Context) -> str:
+    """How estimate and limits were computed."""
+    several, known = len(read.counts) > 2, read.attribute.name in context.confusion
+    if _own_labels(read, context) is not None:
+        how = "people's labels of this subject, stratified by what was read"
+    else:
+        plain = "Goodman" if several else "Wilson"
+        how = "corrected for classifier error" if known else plain
+    return f"{how}; limits of all classes at once" if several else how
 
 
 def _class_finding(
@@ -178,16 +240,13 @@ def _class_finding(
     name, value = read.attribute.name, read.attribute.classes[i]
     n, missing = int(read.counts.sum()), len(read.rows) - len(read.labelled)
     worst = worst_case(int(read.counts[i]), n, missing)
-    stated = [(r, r.share(read.subject, name, value)) for r in context.references]
-    references = {r.name: share for r, share in stated if math.isfinite(share)}
-    primary = next((r for r, share in stated if math.isfinite(share)), None)
+    said = [(r, r.share(read.subject, name, value)) for r in context.references]
+    references = {r.name: share for r, share in said if math.isfinite(share)}
+    primary = next((r for r, share in said if math.isfinite(share)), None)
     target = math.nan if primary is None else references[primary.name]
-    confusion = context.confusion.get(name)
-    method = "Wilson" if confusion is None and len(read.counts) == 2 else "Goodman"
     claim = Claim(
         Key("representation", read.arm, read.subject, name, "share", value), share_phrase(value),
-        read.subject, "share", "images",
-        method if confusion is None else "corrected for classifier error",
+        read.subject, "share", "images", _method(read, context),
     )  # fmt: skip
     effective = float(read.effective[i]) if n else math.nan
     made = finding(
@@ -204,44 +263,91 @@ def _class_finding(
         truth=context.truth.share(read.subject, name, value) if context.truth else math.nan,
         verdict=compared(wide, narrow, target, context.margin),
     )
+    made = replace(made, sentence=_sentence(made, read, context))
     if primary is None or n == 0:
         return made
-    whole = np.array([primary.share(read.subject, name, c) for c in read.attribute.classes])
-    expected = observed_share(target, whole, confusion, i)
-    thin = read.thinned
+    shares = whole(primary, read.subject, read.attribute)
     return replace(
         made,
-        p=binomial_p(round(thin[i]), round(thin.sum()), expected),
+        p=_p(read, shares, i, context),
         family=f"{name} against {primary.name}, {read.arm}",
-        floor=gap_floor(n, target),
+        floor=_floor(read, shares, i, context),
     )
 
 
-def with_q(findings: list[Finding]) -> list[Finding]:
-    """Benjamini-Hochberg inside each declared family, and the sentence that states the claim."""
-    return [replace(f, sentence=_sentence(f)) for f in adjusted(findings)]
+def _p(read: Readings, shares: np.ndarray, i: int, context: Context) -> float:
+    """p of the reference's share of class `i`, given its shares float[K].
+
+    Exact binomial for labels that are taken as right; else with the uncertainty of the errors: that
+    of the interval for two classes and for people's labels, integrated over the errors' posterior
+    for more.
+    """
+    confusion, thin = context.confusion.get(read.attribute.name), read.thinned
+    if (len(shares) == 2 and confusion is not None) or _own_labels(read, context) is not None:
+        at = _estimator(read, context)
+        return inverted_p(lambda level: at(level)[i], float(shares[i]))
+    k, n = round(thin[i]), round(thin.sum())
+    if confusion is None:
+        return binomial_p(k, n, float(shares[i]))
+    return mixed_binomial_p(k, n, *read_share(shares, confusion, i))
 
 
-def _sentence(f: Finding) -> str:
+def _floor(read: Readings, shares: np.ndarray, i: int, context: Context) -> float:
+    """Mean distance of class `i` from the reference in a faithful model, seen as this subject."""
+    confusion = context.confusion.get(read.attribute.name)
+    if confusion is None:
+        return gap_floor(max(round(read.thinned.sum()), 1), float(shares[i]))
+    made = faithful_estimates(
+        shares[None], sight([read], confusion), _rng(context, read), _draws(1, confusion)
+    )
+    return float(np.abs(made[:, 0, i] - shares[i]).mean())
+
+
+def _rng(context: Context, read: Readings) -> np.random.Generator:
+    seed = int(digest([read.subject, read.attribute.name, read.arm], 8), 16)
+    return np.random.default_rng([context.seed, seed])
+
+
+def _draws(subjects: int, confusion: np.ndarray | None) -> int:
+    """Simulated models: fewer where each estimate of several classes has to be solved for."""
+    if confusion is None or len(confusion) == 2:
+        return 4000
+    return int(np.clip(10_000 // subjects, 300, 1000))
+
+
+def _sentence(f: Finding, read: Readings, context: Context) -> str:
+    """The claim in words, with what it is about and rests on where that is not the usual."""
+    prompts = read.labelled.prompt.nunique()
     text = f"{cap(f.where)}: {f.quantity} {estimate(f.estimate, f.low, f.high)}, n = {f.n}"
+    if 0 < prompts < FEWEST:
+        text += f", about {'this prompt' if prompts == 1 else f'these {prompts} prompts'} only"
     if f.references:
         name, target = next(iter(f.references.items()))
         text += f", against {percent(target)} ({name})"
+    if read.attribute.name in context.uneven and f.n:
+        own = _own_labels(read, context) is not None
+        text += "; errors of reading differ between subjects, and " + (
+            "people's labels of this one are used" if own else "those of all are assumed here"
+        )
     return text + "."
 
 
 def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) -> list[Finding]:
     """All representation findings of a table of attributes, arm by arm.
 
-    `prompts` maps subject to its number of prompts; subjects are reported in that order.
+    `prompts` maps subject to its number of prompts; subjects are reported in that order. Findings
+    on all subjects together come first, for each attribute and reference of the baseline.
     """
     out: list[Finding] = []
+    together: list[Finding] = []
     for arm in arms(table.arm.unique()):
         for attribute in context.attributes:
-            for read in readings(table, attribute, arm, prompts):
-                out += subject_findings(read, context)
-    out = with_q(out)
-    return _overall(out, context) + out
+            reads = readings(table, attribute, arm, prompts)
+            found = [f for read in reads for f in subject_findings(read, context)]
+            out += found
+            if arm == BASELINE:
+                together += _overall([r for r in reads if r.counts.sum()], found, context)
+    return together + adjusted(out)
 
 
 def observed(shares: np.ndarray, confusion: np.ndarray | None) -> np.ndarray:
@@ -251,46 +357,53 @@ def observed(shares: np.ndarray, confusion: np.ndarray | None) -> np.ndarray:
     return np.asarray(shares @ (confusion / confusion.sum(1, keepdims=True)))
 
 
-def _overall(findings: list[Finding], context: Context) -> list[Finding]:
-    """Per attribute: mean distance from the primary reference, with its fair floor."""
-    out = []
-    for attribute in context.attributes:
-        rows = [
-            f
-            for f in findings
-            if f.arm == BASELINE and f.references and f.key.attribute == attribute.name and f.n
-        ]
-        if len(rows) < 2:
-            continue
-        gaps = np.array([abs(f.estimate - next(iter(f.references.values()))) for f in rows])
-        rng = np.random.default_rng(context.seed)
-        draws = rng.choice(gaps, (4000, len(gaps))).mean(1)
-        low, high = (float(v) for v in np.quantile(draws, (0.025, 0.975)))
-        name = next(iter(rows[0].references))
-        differ = sum(f.q < 0.05 for f in rows)
-        floor = float(np.mean([f.floor for f in rows]))
-        subjects = len({f.key.subject for f in rows})
-        claim = Claim(
-            Key("representation", BASELINE, ALL, attribute.name, "gap"),
-            f"mean distance of {attribute.name.replace('_', ' ')} shares from {name}",
-            f"all {subjects} subjects", "distance", "subjects",
-            "mean absolute gap; percentile bootstrap over subjects",
-        )  # fmt: skip
-        n = sum(f.n for f in rows) // max(1, len(rows) // subjects)
-        out.append(
-            finding(
-                claim,
-                Interval(float(gaps.mean()), low, high),
-                Counts(n, float(subjects), sum(f.missing for f in rows)),
-                floor=floor,
-                verdict="above" if low > floor else "compatible",
-                sentence=(
-                    f"{cap(attribute.name.replace('_', ' '))} shares differ on average "
-                    f"by {100 * gaps.mean():.0f} points [{100 * low:.0f}, {100 * high:.0f}] from "
-                    f"the {name} shares (a perfectly faithful model would score "
-                    f"{100 * floor:.0f} at this n); {differ} of {len(rows)} comparisons differ "
-                    "after Benjamini-Hochberg at 5 %."
-                ),
-            )
-        )
+def _overall(
+    reads: Sequence[Readings], found: Sequence[Finding], context: Context
+) -> list[Finding]:
+    """One attribute's subjects together, against each reference that any of them has."""
+    by = {(f.key.subject, f.key.detail): f for f in found if math.isfinite(f.estimate)}
+    known = [r for r in reads if (r.subject, r.attribute.classes[0]) in by]
+    out: list[Finding] = []
+    for reference in context.references:
+        shares = [whole(reference, r.subject, r.attribute) for r in known]
+        has = [i for i, s in enumerate(shares) if np.isfinite(s).all()]
+        if has:
+            picked = [known[i] for i in has]
+            against = _against(picked, np.array([shares[i] for i in has]), by, reference, context)
+            out += overall.findings(replace(against, first=not out, without=len(known) - len(has)))
     return out
+
+
+def _against(
+    reads: Sequence[Readings], shares: np.ndarray, by: Mapping[tuple[str, str], Finding],
+    reference: Reference, context: Context,
+) -> overall.Against:  # fmt: skip
+    """Subjects and a reference's shares float[S, K] of them, compared class by class."""
+    attribute = reads[0].attribute
+    confusion = context.confusion.get(attribute.name)
+    asked = [(i, c) for i, c in enumerate(attribute.classes) if (reads[0].subject, c) in by]
+    rows = [
+        overall.Row(
+            read.subject, c, by[read.subject, c].estimate, float(target[i]),
+            _p(read, target, i, context), by[read.subject, c].n, by[read.subject, c].missing,
+        )
+        for read, target in zip(reads, shares, strict=True) for i, c in asked
+    ]  # fmt: skip
+    seed = int(digest([attribute.name, reference.name], 8), 16)
+    rng = np.random.default_rng([context.seed, seed])
+    made = faithful_estimates(shares, sight(reads, confusion), rng, _draws(len(reads), confusion))
+    own = [s for s, read in enumerate(reads) if _own_labels(read, context) is not None]
+    for s in own:  # estimated from labels: errors of their own, not the common ones
+        made[:, s] = _around(shares[s], _estimator(reads[s], context)(0.95), rng, len(made))
+    at = [i for i, _ in asked]
+    gaps = np.abs(made[..., at] - shares[:, at]).mean((1, 2))
+    assumed = attribute.name in context.uneven and len(own) < len(reads)
+    return overall.Against(attribute.name, reference.name, True, rows, gaps, 0, assumed)
+
+
+def _around(
+    shares: np.ndarray, limits: Sequence[Interval], rng: np.random.Generator, draws: int
+) -> np.ndarray:
+    """Estimates float[draws, K] of a faithful model that have limits as wide as these at 95 %."""
+    spread = np.array([(i.high - i.low) / 2 / 1.96 for i in limits])
+    return np.clip(shares + spread * rng.standard_normal((draws, len(shares))), 0, 1)

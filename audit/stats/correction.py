@@ -10,6 +10,7 @@ from scipy.optimize import nnls
 from scipy.stats import norm
 
 from audit.stats.interval import UNKNOWN, Interval
+from audit.stats.proportions import plain_shares
 
 
 @dataclass(frozen=True)
@@ -79,38 +80,93 @@ def _on_simplex(rates: np.ndarray, observed: np.ndarray) -> np.ndarray:
 def _solve(rates: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Shares p float[m, K] for rates float[m, K, K] and observed shares float[m, K].
 
-    Where the inverse gives valid shares it is used; the rest are projected on the simplex one by
-    one.
+    Where the inverse exists and gives valid shares it is used; the rest are projected on the
+    simplex one by one.
     """
-    shares = np.linalg.solve(rates.transpose(0, 2, 1), observed[..., None])[..., 0]
-    for i in np.flatnonzero((shares < 0).any(1)):
+    firm = np.abs(np.linalg.det(rates)) > SINGULAR
+    invertible = np.where(firm[:, None, None], rates, np.eye(rates.shape[1]))
+    shares = np.linalg.solve(invertible.transpose(0, 2, 1), observed[..., None])[..., 0]
+    for i in np.flatnonzero(~firm | (shares < 0).any(1)):
         shares[i] = _on_simplex(rates[i], observed[i])
     return shares
+
+
+def behind(table: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """True shares float[m, K] behind observed ones float[m, K], by validation counts float[K, K].
+
+    The estimates of `lang_reiczigel` for two classes, and of `corrected_shares` for more.
+    """
+    rates = table / table.sum(1, keepdims=True)
+    if len(rates) > 2:
+        return _solve(np.broadcast_to(rates, (len(observed), *rates.shape)), observed)
+    youden = rates[0, 0] + rates[1, 1] - 1
+    if youden <= 0:
+        return np.full(observed.shape, math.nan)
+    first = np.clip((observed[:, 0] - rates[1, 0]) / youden, 0, 1)
+    return np.stack([first, 1 - first], axis=1)
+
+
+SINGULAR = 1e-9
+"""Determinant of row rates below which classes cannot be told apart."""
+PRIORS = (0.02, 0.5)
+"""Weights of an error that validation images did not show: near 0 it does not exist, so all images
+that were read as a rare class are of it; at 1/2 it may explain all of them."""
+
+
+def redrawn(table: np.ndarray, rng: np.random.Generator, draws: int, prior: float) -> np.ndarray:
+    """Rates float[draws, K, K] that validation counts float[K, K] do not rule out.
+
+    Each row from its Dirichlet posterior, `prior` above 0 added to every count.
+    """
+    return np.stack([rng.dirichlet(row + prior, draws) for row in table], axis=1)
 
 
 def corrected_shares(
     counts: np.ndarray, confusion: Confusion, rng: np.random.Generator,
     draws: int = 4000, level: float = 0.95,
 ) -> list[Interval]:  # fmt: skip
-    """K-class shares p from C^T p = q (Forman 2008, DMKD 17:164), each with an interval.
+    """K-class shares p from C^T p = q (Forman 2008, DMKD 17:164), with simultaneous intervals.
 
     `counts` int[K] of predicted classes; C are the confusion's row rates, q the observed shares.
     Estimate: C^-1 q at the plain rates, projected on the simplex (least squares of C^T p - q over
-    non-negative p that sum to 1) where it leaves it. Limits: quantiles over joint draws of the rows
-    of C and of q from Dirichlet posteriors with 1/2 added to every count, solved and projected in
-    the same way; the interval always contains the estimate. Unknown for no images or a class
-    without validation images. Raises ValueError where counts and confusion differ in K.
+    non-negative p that sum to 1) where it leaves it. Limits hold for all classes at once, as do
+    those of `plain_shares`: quantiles at 1 - (1 - level) / K (Bonferroni) over joint draws of the
+    rows of C and of q from Dirichlet posteriors, solved and projected in the same way. Validation
+    images hardly tell whether a common class is sometimes read as a rare one, so the interval
+    covers two answers, that it never is and that half an image more would have shown it (PRIORS).
+    Correction adds uncertainty: an interval that came out narrower than the uncorrected one
+    is extended towards it to the same width. It always contains the estimate. Unknown for no images
+    or a class without validation images. Raises ValueError where counts and confusion differ in K.
     """
     if len(counts) != len(confusion.counts):
         raise ValueError(f"{len(counts)} counts do not fit {len(confusion.counts)} classes.")
-    rows, n = confusion.counts.sum(1), counts.sum()
+    rows, n, k = confusion.counts.sum(1), counts.sum(), len(counts)
     if n == 0 or (rows == 0).any():
-        return [UNKNOWN] * len(counts)
+        return [UNKNOWN] * k
     estimate = _on_simplex(confusion.counts / rows[:, None], counts / n)
-    observed = rng.dirichlet(counts + 0.5, draws)
-    rates = np.stack([rng.dirichlet(row + 0.5, draws) for row in confusion.counts], axis=1)
-    low, high = np.quantile(_solve(rates, observed), ((1 - level) / 2, (1 + level) / 2), axis=0)
-    return [
-        Interval(float(e), float(min(a, e)), float(max(b, e)))
-        for e, a, b in zip(estimate, low, high, strict=True)
-    ]
+    tail = (1 - level) / 2 / (k if k > 2 else 1)
+    each = max(draws // len(PRIORS), 1)
+    limits = [
+        np.quantile(
+            _solve(redrawn(confusion.counts, rng, each, p), rng.dirichlet(counts + 0.5, each)),
+            (tail, 1 - tail), axis=0,
+        )
+        for p in PRIORS
+    ]  # fmt: skip
+    low = np.minimum(np.min([low for low, _ in limits], axis=0), estimate)
+    high = np.maximum(np.max([high for _, high in limits], axis=0), estimate)
+    plain = plain_shares(counts, level)
+    return [_as_wide(Interval(*map(float, i)), p)
+            for *i, p in zip(estimate, low, high, plain, strict=True)]  # fmt: skip
+
+
+def _as_wide(corrected: Interval, plain: Interval) -> Interval:
+    """A corrected interval extended, towards the uncorrected one first, until it is as wide."""
+    width, low, high = plain.high - plain.low, corrected.low, corrected.high
+    if high - low >= width:
+        return corrected
+    if plain.low + plain.high > low + high:
+        high = min(low + width, 1.0)
+        return Interval(corrected.estimate, min(low, high - width), high)
+    low = max(high - width, 0.0)
+    return Interval(corrected.estimate, low, max(high, low + width))

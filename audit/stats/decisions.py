@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from scipy.stats import binomtest
 
 from audit.stats.interval import Interval
 
 
 def binomial_p(k: int, n: int, share: float) -> float:
-    """Exact two-sided p of k of n against a share; NaN for n = 0 or an unknown share."""
+    """Exact two-sided p of k of n against a share; NaN for n = 0 or an unknown share.
+
+    Never 0: SMALLEST where the share makes k impossible, or p is below what can be represented.
+    """
     if n == 0 or not math.isfinite(share):
         return math.nan
-    return float(binomtest(k, n, min(max(share, 0.0), 1.0)).pvalue)
+    return max(float(binomtest(k, n, min(max(share, 0.0), 1.0)).pvalue), SMALLEST)
+
+
+SMALLEST = float(np.finfo(float).tiny)
+"""p-values below it are given as it: no data have a chance of 0."""
 
 
 def verdict(interval: Interval, reference: float) -> str:

@@ -72,15 +72,19 @@ LIKELY = 3.841458820694124
 NOTHING = Departure(*[math.nan] * 7)
 
 
-def departure(
+def departure(  # noqa: PLR0913 - two distributions, their distance, and what is uncertain in it
     counts: np.ndarray, reference: np.ndarray, name: str, rng: np.random.Generator,
-    draws: int = 4000,
+    draws: int = 4000, faithful: np.ndarray | None = None, unsure: float = 0.0,
 ) -> Departure:  # fmt: skip
     """Distance of counts float[K] from shares float[K] by a name of DISTANCES.
 
-    The class list is fixed: classes that do not occur count as 0. Floor and p come from multinomial
-    draws of the reference (p by Phipson & Smyth 2010, eq. 2), the bias from draws of the counts'
-    own shares. Limits are the smallest and the largest distance of all shares that the counts do
+    `faithful` float[m, K] are shares that are read of models which draw the reference; by default
+    they are multinomial draws of it. `unsure`, at least 0, is how far the reference itself may lie
+    from where it is said to be (95 %), in the unit of the distance: it moves the limits outwards.
+
+    The class list is fixed: classes that do not occur count as 0. Floor and p come from the
+    faithful models (p by Phipson & Smyth 2010, eq. 2), the bias from draws of the counts' own
+    shares. Limits are the smallest and the largest distance of all shares that the counts do
     not rule out, 2 sum c log(p_seen / p) <= 3.84 (profile likelihood, Venzon & Moolgavkar 1988,
     Appl Stat 37:87), and 0 below where p >= 0.025; not percentiles of resampled distances, which a
     distance's own bias shifts away from the truth. Fractional (thinned) counts are allowed.
@@ -97,12 +101,16 @@ def departure(
     measure = DISTANCES[name]
     seen = counts / counts.sum()
     estimate = float(measure(seen, reference))
-    fair = measure(rng.multinomial(n, reference, draws) / n, reference)
+    if faithful is None:
+        faithful = rng.multinomial(n, reference, draws) / n
+    fair = measure(faithful, reference)
     again = measure(rng.multinomial(n, seen, draws) / n, reference)
     corrected = estimate - (float(again.mean()) - estimate)
     low, high = _range(counts, reference, measure)
+    low = max(estimate - math.hypot(estimate - low, unsure), 0.0)
+    high = estimate + math.hypot(high - estimate, unsure)
     hits = int((fair >= estimate - 1e-12).sum())
-    p = (1 + hits) / (draws + 1)
+    p = (1 + hits) / (len(fair) + 1)
     return Departure(
         estimate, max(corrected, 0.0), 0.0 if p >= 0.025 else low, high, float(fair.mean()),
         float(np.quantile(fair, 0.95)), p,

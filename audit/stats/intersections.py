@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import beta
@@ -56,24 +57,46 @@ def mutual_information(counts: np.ndarray) -> float:
     return g_statistic(counts) / (2 * n * math.log(2)) if n else math.nan
 
 
-def independence_p(
+@dataclass(frozen=True)
+class Dependence:
+    """What one class tells about another within strata, and whether chance tells as much."""
+
+    bits: float
+    """Per row, averaged over the strata; NaN where no stratum has two values of each."""
+    floor: float
+    """The mean of it where the two are independent, at these n."""
+    p: float
+    """Permutation p; never 0."""
+
+
+def dependence(
     a: np.ndarray, b: np.ndarray, strata: np.ndarray, rng: np.random.Generator, draws: int = 1999
-) -> float:
-    """Permutation p that two attributes are independent within every stratum; never 0.
+) -> Dependence:
+    """Whether two attributes are associated within strata.
 
     `a`, `b` class indices and `strata` (subjects) int[n]. The statistic is the sum of the strata's
     G; b is shuffled inside each, so occupations that differ in both attributes create no
-    association (Phipson & Smyth 2010, eq. 2). NaN where no stratum has two values of each.
+    association (Phipson & Smyth 2010, eq. 2): exact up to draws, however sparse the tables. Unknown
+    where no stratum has two values of each.
     """
     parts = [np.flatnonzero(strata == s) for s in np.unique(strata)]
     parts = [at for at in parts if len(np.unique(a[at])) > 1 and len(np.unique(b[at])) > 1]
     if not parts:
-        return math.nan
+        return Dependence(math.nan, math.nan, math.nan)
     shape = (int(a.max()) + 1, int(b.max()) + 1)
 
     def total(values: list[np.ndarray]) -> float:
         return sum(g_statistic(joint(a[at], v, shape)) for at, v in zip(parts, values, strict=True))
 
-    seen = total([b[at] for at in parts]) * (1 - 1e-12)
-    hits = sum(total([rng.permutation(b[at]) for at in parts]) >= seen for _ in range(draws))
-    return (1 + hits) / (draws + 1)
+    seen = total([b[at] for at in parts])
+    chance = np.array([total([rng.permutation(b[at]) for at in parts]) for _ in range(draws)])
+    hits = int((chance >= seen * (1 - 1e-12)).sum())
+    scale = 2 * sum(len(at) for at in parts) * math.log(2)
+    return Dependence(seen / scale, float(chance.mean()) / scale, (1 + hits) / (draws + 1))
+
+
+def independence_p(
+    a: np.ndarray, b: np.ndarray, strata: np.ndarray, rng: np.random.Generator, draws: int = 1999
+) -> float:
+    """Permutation p that two attributes are independent within every stratum (`dependence`)."""
+    return dependence(a, b, strata, rng, draws).p

@@ -90,7 +90,7 @@ def _strata(
 
 def stratified_share(
     labels: np.ndarray, predicted: np.ndarray, counts: np.ndarray, target: int,
-    level: float = 0.95,
+    level: float = 0.95, effective: float | None = None,
 ) -> StratifiedShare:  # fmt: skip
     """Share of class `target` from labels drawn at random within each predicted class.
 
@@ -101,7 +101,8 @@ def stratified_share(
     supply of images: sum of W_h^2 p_h (1 - p_h) / (n_h - 1), the same with p_h (1 - p_h) / n_h
     where there is only one label, plus that of the W_h. Limits: square-and-add of the p_h's Wilson
     limits (Zou, Huang & Zhang 2009, CSDA 53:1080, for fixed weights) with the part of the W_h
-    added, which do not collapse where no label disagrees. Unknown where a predicted class has
+    added, which do not collapse where no label disagrees. `effective` is the number of independent
+    images that determine the W_h, by default all of them. Unknown where a predicted class has
     images but no label. Raises ValueError for labels that do not pair up or outnumber the images.
     """
     counts = np.asarray(counts)
@@ -116,7 +117,7 @@ def stratified_share(
     parts = [wilson(int(hits[h]), int(labelled[h]), level) for h in used]
     p, low, high = (np.array([getattr(i, a) for i in parts]) for a in ("estimate", "low", "high"))
     share = float(w @ p)
-    of_weights = max(float(w @ p**2) - share**2, 0.0) / total
+    of_weights = max(float(w @ p**2) - share**2, 0.0) / (effective or total)
     variance = float((w**2 * p * (1 - p) / np.maximum(n - 1, 1)).sum()) + of_weights
     z2 = float(norm.ppf((1 + level) / 2)) ** 2
     down = math.sqrt(float((w**2 * (p - low) ** 2).sum()) + z2 * of_weights)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.stats import f as f_distribution
+from scipy.stats import norm
+from scipy.stats import t as student
 from statsmodels.stats.proportion import multinomial_proportions_confint, proportion_confint
 
 from audit.stats.interval import UNKNOWN, Interval
@@ -39,15 +42,25 @@ def clopper_pearson(k: int, n: int, level: float = 0.95) -> Interval:
 
 
 def goodman(counts: np.ndarray, level: float = 0.95) -> list[Interval]:
-    """Simultaneous intervals of K shares from int[K] (Goodman 1965, Technometrics 7:247).
+    """Simultaneous intervals of K shares from float[K] (Goodman 1965, Technometrics 7:247).
 
-    Unknown where all counts are 0.
+    Counts may be fractional, where images are thinned. Unknown where all counts are 0.
     """
-    n = int(np.sum(counts))
+    n = float(np.sum(counts))
     if n == 0:
         return [UNKNOWN] * len(counts)
     limits = multinomial_proportions_confint(counts, alpha=1 - level, method="goodman")
     return [_bounded(k, n, low, high) for k, (low, high) in zip(counts, limits, strict=True)]
+
+
+def plain_shares(counts: np.ndarray, level: float = 0.95) -> list[Interval]:
+    """Shares of the classes from float[K] counts of labels, as if all were right.
+
+    Limits hold for all classes at once: Wilson's for two, whose shares are one, Goodman's for more.
+    """
+    if len(counts) == 2:
+        return [wilson(k, counts.sum(), level) for k in counts]
+    return goodman(counts, level)
 
 
 def worst_case(k: int, n: int, abstained: int) -> tuple[float, float]:
@@ -119,6 +132,36 @@ def effective_n(
         return float(n)
     icc = intraclass(values, clusters) if correlation is None else correlation
     return float(n / (1 + ((sizes**2).sum() / n - 1) * icc))
+
+
+FEWEST = 5
+"""Clusters of a group below which its own similarity says too little."""
+OWN = 0.05
+"""p of a group's own similarity below which it replaces that of all groups."""
+
+
+def effective_n_among(values: np.ndarray, clusters: np.ndarray, pooled: float) -> float:
+    """`effective_n` of one group at the ICC of many, or at its own where that is clearly above.
+
+    `values` float[n], `clusters` int[n]; `pooled` is the ICC of all groups together. A group of
+    FEWEST clusters or more that differ more (F test of its mean squares, p < OWN) has its own ICC;
+    its few clusters are then all that is known, so n is further multiplied by (z / t)^2 at clusters
+    - 1 degrees of freedom (Korn & Graubard 1998, Survey Methodology 24:193), and is at least 1.
+    """
+    usual = effective_n(values, clusters, pooled)
+    if not len(values) or not math.isfinite(pooled) or np.ptp(values) == 0:
+        return usual
+    between, within, excess, sizes = _sums(values, clusters)
+    apart, alike = len(sizes) - 1, len(values) - len(sizes)
+    if len(sizes) < FEWEST or alike == 0 or pooled >= 1:
+        return usual
+    expected = (1 + (excess / apart - 1) * pooled) / (1 - pooled)
+    ratio = between / apart / max(within / alike, 1e-12)
+    own = intraclass(values, clusters)
+    if own <= pooled or f_distribution.sf(ratio / expected, apart, alike) >= OWN:
+        return usual
+    known = (norm.ppf(0.975) / student.ppf(0.975, apart)) ** 2
+    return max(1.0, float(effective_n(values, clusters, own) * known))
 
 
 def cluster_bootstrap(

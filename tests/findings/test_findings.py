@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import ttest_1samp
+from scipy.stats import binomtest, linregress, ttest_1samp
 
 from audit.findings import alignment, quality, replication, representation, targets
 from audit.findings.pairs import Question
@@ -136,6 +136,60 @@ def test_the_overall_gap_has_a_floor_that_a_faithful_model_meets() -> None:
     assert fair.estimate == pytest.approx(fair.floor, rel=0.35)
     assert fair.low <= fair.floor
     assert skew.verdict == "above"
+
+
+def test_each_reference_has_its_own_claim_on_all_subjects() -> None:
+    """A reference that has half of the subjects is not mixed with the one that has the others.
+
+    Mean, number of differences, slope and r are recomputed from the subjects it has.
+    """
+    rng = np.random.default_rng(21)
+    names = {f"s{i}": float(p) for i, p in enumerate(np.linspace(0.1, 0.9, 14))}
+    data = table(names, 60, rng)
+    few = dict(list(names.items())[:8])
+    labour = replace(context({s: p / 2 for s, p in few.items()}).references[0], name="labour")
+    even = replace(context(dict.fromkeys(names, 0.5)).references[0], name="even")
+    asked = replace(context({}), references=[labour, even], truth=None)
+    found = by_id(representation.findings(data, asked, dict.fromkeys(names, 2)))
+    one, two = (found[f"representation/none/all/gender-gap{x}"] for x in ("", "/even"))
+    share = {s: (data[data.subject == s].value == "woman").mean() for s in names}
+    assert one.estimate == pytest.approx(np.mean([abs(share[s] - p / 2) for s, p in few.items()]))
+    assert two.estimate == pytest.approx(np.mean([abs(x - 0.5) for x in share.values()]))
+    assert (one.n_effective, two.n_effective) == (8, 14)
+    assert "labour shares of 8 subjects, 6 others having none," in one.sentence
+    assert "others having none" not in two.sentence
+    q = [f.q for f in found.values() if f.family == "gender against labour, none"]
+    assert len(q) == 8
+    assert f"{sum(x < 0.05 for x in q)} of 8 comparisons" in one.sentence
+    line = linregress([p / 2 for p in few.values()], [share[s] for s in few])
+    slope = found["representation/none/all/gender-slope"]
+    assert slope.estimate == pytest.approx(line.slope)
+    assert slope.low < line.slope < slope.high
+    assert f"r = {line.rvalue:.2f}" in slope.sentence
+    assert "representation/none/all/gender-slope/even" not in found  # the same for all
+
+
+def test_few_prompts_are_said_to_be_all_that_a_claim_is_about() -> None:
+    """Below five prompts the sentence says so; from five on it does not."""
+    data = table({"nurse": 0.5}, 40, np.random.default_rng(22))
+    cases = ((1, "about this prompt only,"), (4, "about these 4 prompts only,"), (5, ""))
+    for prompts, said in cases:
+        some = data.assign(prompt=[f"nurse/{i % prompts}" for i in range(40)])
+        (f,) = representation.findings(some, context({"nurse": 0.5}), {"nurse": prompts})
+        assert said in f.sentence
+        assert bool(said) == ("only" in f.sentence)
+
+
+def test_no_p_is_ever_0() -> None:
+    """Not for the furthest of shares, nor after being written and read: the exact value stays."""
+    data = table({"nurse": 1.0}, 400, np.random.default_rng(23))
+    found = representation.findings(data, context({"nurse": 0.3}), {"nurse": 2})
+    (back,) = from_json(to_json(found))
+    assert back.p == pytest.approx(binomtest(400, 400, 0.3).pvalue, rel=1e-6)
+    assert 0 < back.p <= back.q < 1e-100
+    assert 0 < replace(back, p=0.0).p < 1e-300
+    impossible = representation.findings(data, context({"nurse": 0.0}), {"nurse": 2})
+    assert 0 < from_json(to_json(impossible))[0].q < 1e-300
 
 
 def test_images_of_a_prompt_are_a_cluster() -> None:
@@ -387,3 +441,80 @@ def test_labels_missing_more_often_for_some_subjects_are_said() -> None:
     assert said.estimate > said.floor_high
     assert quality.missing_by_subject(even, [GENDER], 0)[0].verdict == "compatible"
     assert quality.missing_by_subject(data, [GENDER], 0) == []
+
+
+def read_along_a_stereotype(
+    rng: np.random.Generator, right: dict[str, tuple[float, float]], share: dict[str, float]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Readings of 200 images a subject with its own sensitivity and specificity; 300 labels."""
+    data = table(share, 200, rng)
+    true = data.value.to_numpy(object)
+    hit = [rng.random() < right[s][v == "man"] for s, v in zip(data.subject, true, strict=True)]
+    other = np.where(true == "woman", "man", "woman")
+    data["value"] = np.where(hit, true, other)
+    data["prompt"] = [f"{s}/{i % 8}" for s, i in zip(data.subject, data.seed, strict=True)]
+    drawn = []
+    for read in ("woman", "man"):
+        at = rng.permutation(np.flatnonzero(data.value == read))[:150]
+        drawn += [(data["sample"].iloc[i], "gender", "label", true[i], read) for i in at]
+    columns = ["sample", "attribute", "outcome", "value", "read"]
+    return data, pd.DataFrame(drawn, columns=columns)
+
+
+STEREOTYPE = {"cook": (0.7, 0.99), "smith": (0.75, 0.99), "nurse": (0.99, 0.7), "aide": (0.99, 0.8)}
+
+
+@pytest.mark.slow
+def test_errors_that_differ_between_subjects_are_seen_and_not_averaged() -> None:
+    """A reader that errs along the stereotype: said, and estimates by each subject's own labels.
+
+    Where all are read alike, subjects that differ in what they show do not make it seem otherwise.
+    """
+    truth = {"cook": 0.2, "smith": 0.15, "nurse": 0.8, "aide": 0.85}
+    alike = dict.fromkeys(truth, (0.85, 0.9))
+    seen: dict[str, list[bool]] = {"apart": [], "alike": []}
+    held: dict[str, list[bool]] = {"own": [], "common": []}
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        for name, right in (("apart", STEREOTYPE), ("alike", alike)):
+            data, settled = read_along_a_stereotype(rng, right, truth)
+            labelled = quality.with_subjects(settled, data)
+            (claim,) = quality.uneven_errors(labelled, [GENDER], 0)
+            seen[name].append(claim.verdict == "above")
+            if name == "alike" or claim.verdict != "above":
+                continue
+            counts = pd.crosstab(settled.value, settled["read"]).to_numpy()[::-1, ::-1]
+            plain = context(truth, counts.astype(float))
+            own = replace(plain, labelled=labelled, uneven=frozenset(["gender"]))
+            for how, asked in (("own", own), ("common", plain)):
+                found = representation.findings(data, asked, dict.fromkeys(truth, 8))
+                each = [f for f in found if not f.key.everyone]
+                held[how] += [f.low <= truth[f.where] <= f.high for f in each]
+    assert np.mean(seen["apart"]) > 0.9
+    assert np.mean(seen["alike"]) <= 0.2
+    assert np.mean(held["own"]) >= 0.88
+    assert np.mean(held["common"]) < np.mean(held["own"]) - 0.1
+
+
+def test_where_labels_do_not_reach_a_subject_the_claim_says_what_it_assumes() -> None:
+    """No label of one subject: its sentence says so, and the claim on all decides nothing."""
+    truth = {"cook": 0.2, "smith": 0.15, "nurse": 0.8, "aide": 0.85}
+    data, settled = read_along_a_stereotype(np.random.default_rng(0), STEREOTYPE, truth)
+    labelled = quality.with_subjects(settled, data)
+    asked = replace(
+        context(truth, np.array([[90, 10], [10, 90]])), uneven=frozenset(["gender"]),
+        labelled=labelled[labelled.subject != "cook"],
+    )  # fmt: skip
+    found = by_id(representation.findings(data, asked, dict.fromkeys(truth, 8)))
+    cook, nurse = (found[f"representation/none/{s}/gender=woman"] for s in ("cook", "nurse"))
+    assert cook.sentence.endswith("those of all are assumed here.")
+    assert nurse.sentence.endswith("people's labels of this one are used.")
+    assert (cook.method, nurse.method) == (
+        "corrected for classifier error",
+        "people's labels of this subject, stratified by what was read",
+    )
+    together = found["representation/none/all/gender-gap"]
+    assert together.verdict == "undecided"
+    assert together.sentence.endswith("differ between subjects, so this decides nothing.")
+    assert (nurse.p < 0.05) == (nurse.verdict in ("above", "below"))
+    assert quality.uneven_errors(quality.with_subjects(settled[:0], data), [GENDER], 0) == []

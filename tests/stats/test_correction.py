@@ -181,6 +181,40 @@ def test_k_class_correction_covers(truth: tuple[float, ...]) -> None:
     assert np.mean(hits, axis=0).min() >= 0.91
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [150, 600])
+def test_rare_classes_are_covered(n: int) -> None:
+    """Four classes of 1 % beside one of 96 %, 30 validation images a class: each, and all at once.
+
+    The interval is nowhere narrower than the uncorrected one.
+    """
+    rng = np.random.default_rng(n)
+    truth, near = np.array([0.96, 0.01, 0.01, 0.01, 0.01]), np.eye(5, k=1) + np.eye(5, k=-1)
+    rates = near / 15
+    rates += np.diag(1 - rates.sum(1))
+    hits = []
+    for _ in range(100):
+        counts = rng.multinomial(n, truth @ rates)
+        table = np.stack([rng.multinomial(30, row) for row in rates])
+        got = correction.corrected_shares(counts, Confusion(table), rng, 300)
+        hits.append([i.low <= t <= i.high for i, t in zip(got, truth, strict=True)])
+        for ours, plain in zip(got, proportions.goodman(counts), strict=True):
+            assert ours.high - ours.low >= plain.high - plain.low - 1e-9
+    assert np.mean(hits, axis=0).min() >= 0.92
+    assert np.all(hits, axis=1).mean() >= 0.92
+
+
+def test_what_was_read_without_an_error_is_not_corrected_away() -> None:
+    """Six of 600 read as a rare class, 30 validation images a class: 1 % is not below 1.3 %."""
+    table = np.eye(5) * 26 + (np.eye(5, k=1) + np.eye(5, k=-1)) * 2
+    table[0, 1] = table[4, 3] = 4
+    counts = np.array([500, 82, 6, 6, 6])
+    got = correction.corrected_shares(counts, Confusion(table), np.random.default_rng(0), 2000)
+    for ours, plain in zip(got[2:], proportions.goodman(counts)[2:], strict=True):
+        assert ours.low == pytest.approx(0, abs=1e-3)  # an error of 1 % in 30 is not excluded
+        assert ours.high >= plain.high - 0.003
+
+
 def test_k_class_correction_repeats_from_its_seed() -> None:
     """Equal generators give equal limits."""
     counts, confusion = np.array([9, 5, 3]), Confusion(np.eye(3, dtype=int) * 9 + 1)

@@ -87,6 +87,17 @@ def test_goodman_equals_the_published_table() -> None:
         assert (ours.low, ours.high) == pytest.approx((low, high), abs=5.1e-4)
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(2, 6))
+def test_thinned_counts_keep_their_shares(seed: int, k: int) -> None:
+    """Fractional counts have the shares of the images, and wider limits than these."""
+    rng = np.random.default_rng(seed)
+    counts, keep = rng.integers(1, 60, k), float(rng.uniform(0.2, 0.99))
+    thin, whole = (proportions.plain_shares(c) for c in (counts * keep, counts))
+    for few, many in zip(thin, whole, strict=True):
+        assert few.estimate == pytest.approx(many.estimate)
+        assert few.low <= many.low <= many.high <= few.high
+
+
 def test_goodman_covers_all_classes_at_once() -> None:
     """All K limits hold together in at least 93 % of samples, where separate ones do not."""
     rng = np.random.default_rng(1)
