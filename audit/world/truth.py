@@ -15,6 +15,10 @@ GENDERS = ("woman", "man")
 TONES = ("light", "medium-light", "medium", "medium-dark", "dark")
 """Unicode's five emoji modifiers, after the Fitzpatrick scale (types I-II, III, IV, V, VI)."""
 ARTISTS = ("noto", "twemoji")
+ARTIST = "twemoji"
+"""The one whose people the generator has seen: drawn by both, an occupation blends two figures. The
+other's are left for the classifier, and for tests of what is foreign to the generator."""
+
 _EVEN = (0.20, 0.20, 0.20, 0.20, 0.20)
 _LIGHT = (0.50, 0.20, 0.15, 0.10, 0.05)
 _DARK = (0.05, 0.10, 0.15, 0.20, 0.50)
@@ -98,7 +102,6 @@ EMBEDDED = World()
 P_STATED_GENDER = 0.60
 P_STATED_TONE = 0.30
 P_STATED_SCENE = 0.35
-P_STATED_ARTIST = 0.20
 """How often a caption names an attribute; the rest of the captions leave it open."""
 
 
