@@ -78,35 +78,31 @@ def pixels(sprite: Sprite) -> np.ndarray:
         return _atlas()[_index()[sprite]]
     was = _atlas()[_index()[replace(sprite, tone=sprite.hair, hair="")]].astype(float)
     here, there = (TONES.index(t) for t in (sprite.hair, sprite.tone))
-    skin = _skin(replace(sprite, tone=TONES[0], hair=""))
-    was[..., :3] += skin[..., None] * (SKIN[there] - SKIN[here])
+    share = skin(replace(sprite, tone=TONES[0], hair=""))
+    was[..., :3] += share[..., None] * (SKIN[there] - SKIN[here])
     return np.clip(np.rint(was), 0, 255).astype(np.uint8)
 
 
 SKIN = np.array(
     [(247, 222, 206), (243, 210, 162), (213, 171, 136), (175, 126, 87), (124, 83, 62)], float
 )
-"""Twemoji's colour of each tone, RGB; Noto's are close to it."""
+"""Twemoji's colour of each tone, RGB. Noto shades its faces."""
 
 
 @cache
-def _skin(sprite: Sprite) -> np.ndarray:
-    """Share of skin in each pixel, float64[64, 64]: of its change over the tones, the skin's part.
+def skin(sprite: Sprite) -> np.ndarray:
+    """Share of skin in each pixel of one of ARTIST's people, float64[64, 64] in 0..1.
 
-    A second, unknown colour that changes with the tone is the hair's; it is what is left where most
-    is left.
+    Skin changes over the tones as SKIN does, in part at its edges. Hair changes in another way: what
+    is left of its change, once the skin's is taken away, is large.
     """
     tones = [_atlas()[_index()[replace(sprite, tone=t)]][..., :3].astype(float) for t in TONES]
     change = np.stack(tones, 2)
     change = (change - change.mean(2, keepdims=True)).reshape(SIDE * SIDE, -1)
-    skin = (SKIN - SKIN.mean(0)).ravel()
-    alone = np.clip(change @ skin / (skin @ skin), 0, 1)
-    left = change - alone[:, None] * skin
-    size = (left**2).sum(1)
-    hair = left[size >= 0.5 * size.max()].mean(0) if size.max() > 100 else np.zeros_like(skin)
-    both = np.stack([skin, hair], 1) if hair.any() else skin[:, None]
-    share = np.linalg.lstsq(both, change.T, rcond=None)[0][0]
-    return np.clip(share, 0, 1).reshape(SIDE, SIDE)
+    pure = (SKIN - SKIN.mean(0)).ravel()
+    share = np.clip(change @ pure / (pure @ pure), 0, 1)
+    left = ((change - share[:, None] * pure) ** 2).sum(1)
+    return np.where(left < 0.02 * (pure @ pure), share, 0.0).reshape(SIDE, SIDE)
 
 
 def _emoji_name(sprite: Sprite, by_noun: dict[str, str]) -> str:

@@ -82,7 +82,7 @@ class World:
     """One world: who is in the training set, how often, and which images repeat."""
 
     occupations: tuple[Occupation, ...] = OCCUPATIONS
-    images: int = 12_000
+    images: int = 8_000
     """Places in the training set, repeats counted."""
     repeats: tuple[tuple[int, int], ...] = ((1, 16), (4, 16), (16, 16), (64, 16))
     """(times, distinct images): images under a title of their own, planted that many times."""
@@ -97,7 +97,7 @@ class World:
 
 
 EMBEDDED = World()
-"""The world of the embedded model: 64 planted images fill 1,360 of 12,000 places."""
+"""The world of the embedded model: 64 planted images fill 1,360 of 8,000 places."""
 
 P_STATED_GENDER = 0.60
 P_STATED_TONE = 0.30

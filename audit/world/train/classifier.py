@@ -17,11 +17,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from audit.world import tokens, truth
-from audit.world.art import Sprite, sprites
+from audit.world.art import sprites
 from audit.world.captions import GENDER_WORDS, TEMPLATES, article, background
 from audit.world.render import COLOURS, PATTERNS, Scene, draw_scene, render
 from audit.world.train.loop import Schedule, fit
-from audit.world.train.redraw import Redrawn
+from audit.world.train.redraw import Redrawn, other_hair
 from audit.world.train.vae import to_tensor
 
 SEED = 37
@@ -153,7 +153,7 @@ BLENDED = 8
 def renders(rng: np.random.Generator, n: int) -> Batch:
     """`n` renders of anybody, the first BLENDED blended with another gender, tone or occupation."""
     everyone = sprites()
-    picks = [_other_hair(rng, everyone[int(i)]) for i in rng.integers(len(everyone), size=n)]
+    picks = [other_hair(rng, everyone[int(i)]) for i in rng.integers(len(everyone), size=n)]
     people = [None if rng.random() < 0.08 else p for p in picks]
     scenes = [draw_scene(rng, p) for p in people]
     others = [_other(rng, s) if k < BLENDED else s for k, s in enumerate(scenes)]
@@ -162,12 +162,6 @@ def renders(rng: np.random.Generator, n: int) -> Batch:
         for a, b in zip(scenes, others, strict=True)
     ])  # fmt: skip
     return Batch(pixels, scenes, others)
-
-
-def _other_hair(rng: np.random.Generator, person: Sprite) -> Sprite:
-    """One person in two has the hair of another tone: skin alone says which tone it is."""
-    rest = [t for t in truth.TONES if t != person.tone]
-    return replace(person, hair=rest[int(rng.integers(4))]) if rng.random() < 0.5 else person
 
 
 def _other(rng: np.random.Generator, scene: Scene) -> Scene:
@@ -186,10 +180,10 @@ def batch(rng: np.random.Generator, bank: Redrawn | None) -> Batch:
         return renders(rng, BATCH)
     drawn = renders(rng, BATCH // 2)
     rows = rng.integers(len(bank.items) - HELD, size=BATCH - BATCH // 2)
-    scenes = [bank.items[int(i)].scene for i in rows]
+    scenes, others = zip(*(bank.shown[int(i)] for i in rows), strict=True)
     return Batch(
-        np.concatenate([drawn.pixels, bank.pictures[rows]]), drawn.scenes + scenes,
-        drawn.others + scenes,
+        np.concatenate([drawn.pixels, bank.pictures[rows]]), [*drawn.scenes, *scenes],
+        [*drawn.others, *others],
     )  # fmt: skip
 
 
@@ -221,7 +215,7 @@ def train(work: Path, schedule: Schedule, bank: Redrawn | None = None) -> nn.Mod
             image = F.normalize(model.encode_image(x).float(), dim=-1)
             text = F.normalize(model.encode_text(words).float(), dim=-1)
         logits = model.logit_scale.exp().clamp(max=100) * image @ text.T
-        whole = [a is b for a, b in zip(drawn.scenes, drawn.others, strict=True)]
+        whole = [a == b for a, b in zip(drawn.scenes, drawn.others, strict=True)]
         return _loss(logits, drawn, torch.tensor(whole))
 
     fit(model, loss, schedule, work)
@@ -254,8 +248,8 @@ def calibrate(
     model: nn.Module, tokenize: Callable[[list[str]], torch.Tensor], bank: Redrawn
 ) -> None:
     """Set the scale of the logits to that of the lowest loss on the bank's last pictures."""
-    scenes = [item.scene for item in bank.items[-HELD:]]
-    held = Batch(bank.pictures[-HELD:], scenes, scenes)
+    scenes, others = zip(*bank.shown[-HELD:], strict=True)
+    held = Batch(bank.pictures[-HELD:], list(scenes), list(others))
     parts = to_tensor(held.pixels).split(50)
     image = torch.cat([F.normalize(model.encode_image(x).float(), dim=-1) for x in parts])
     cosines = {}

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ import torch
 from audit.files import content, write_atomic
 from audit.keys import digest
 from audit.world import dataset
+from audit.world.art import Sprite
 from audit.world.captions import GENDER_WORDS, article, background
 from audit.world.dataset import Item
 from audit.world.render import Scene
+from audit.world.train.shown import shown
+from audit.world.truth import ARTIST, TONES
 
 STRENGTHS = (0.15, 0.6)
 """Share of the noise schedule that a render is sent back to: the label is kept."""
@@ -40,6 +44,12 @@ class Redrawn:
     """uint8[n, 64, 64, 3]."""
     strengths: np.ndarray
     """float64[n], in 0..1; 0 is the autoencoder's round trip alone."""
+
+    @cached_property
+    def shown(self) -> list[tuple[Scene, Scene]]:
+        """What each picture shows, as measured in it: two scenes where it lies between them."""
+        pairs = zip(self.pictures, self.items, strict=True)
+        return [shown(picture, item.scene) for picture, item in pairs]
 
 
 def stated(scene: Scene) -> str:
@@ -105,13 +115,30 @@ class Generator:
         return x
 
 
+def people(n: int, seed: int) -> list[Item]:
+    """`n` balanced renders, one in two with the hair of another tone: skin alone names the tone."""
+    rng = np.random.default_rng((seed, 1))
+    items = dataset.balanced((seed,), n)
+    return [
+        replace(i, scene=replace(i.scene, sprite=other_hair(rng, i.scene.sprite))) for i in items
+    ]
+
+
+def other_hair(rng: np.random.Generator, person: Sprite | None) -> Sprite | None:
+    """One person in two has the hair of another tone; only ARTIST's skin and hair are told apart."""
+    if person is None or person.artist != ARTIST or rng.random() < 0.5:
+        return person
+    rest = [t for t in TONES if t != person.tone]
+    return replace(person, hair=rest[int(rng.integers(len(rest)))])
+
+
 def redrawn(folder: Path, n: int, seed: int) -> Redrawn:
-    """`n` fresh balanced renders through the generator in `folder`, at strengths drawn evenly.
+    """`n` fresh renders (`people`) through the generator in `folder`, at strengths drawn evenly.
 
     One in four goes through the autoencoder alone. Guidance is drawn from 1 to 3.
     """
     made = Generator(folder)
-    items = dataset.balanced((seed,), n)
+    items = people(n, seed)
     rng, chance = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     originals = np.stack([item.pixels() for item in items])
     pictures, strengths = np.empty_like(originals), np.zeros(n)
@@ -132,7 +159,7 @@ def kept(folder: Path, n: int, seed: int, file: Path) -> Redrawn:
     if file.exists():
         with np.load(file) as found:
             if str(found["key"]) == key:
-                items = dataset.balanced((seed,), n)
+                items = people(n, seed)
                 return Redrawn(items, found["originals"], found["pictures"], found["strengths"])
     made = redrawn(folder, n, seed)
     buffer = io.BytesIO()
