@@ -93,8 +93,8 @@ SKIN = np.array(
 def skin(sprite: Sprite) -> np.ndarray:
     """Share of skin in each pixel of one of ARTIST's people, float64[64, 64] in 0..1.
 
-    Skin changes over the tones as SKIN does, in part at its edges. Hair changes in another way: what
-    is left of its change, once the skin's is taken away, is large.
+    Skin changes over the tones as SKIN does, in part at its edges. Hair changes in another way:
+    what is left of its change, once the skin's is taken away, is large.
     """
     tones = [_atlas()[_index()[replace(sprite, tone=t)]][..., :3].astype(float) for t in TONES]
     change = np.stack(tones, 2)

@@ -125,7 +125,7 @@ def people(n: int, seed: int) -> list[Item]:
 
 
 def other_hair(rng: np.random.Generator, person: Sprite | None) -> Sprite | None:
-    """One person in two has the hair of another tone; only ARTIST's skin and hair are told apart."""
+    """One person in two with the hair of another tone; ARTIST's alone, whose skin is known."""
     if person is None or person.artist != ARTIST or rng.random() < 0.5:
         return person
     rest = [t for t in TONES if t != person.tone]
