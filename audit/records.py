@@ -273,6 +273,8 @@ class Truth:
     """The planted shares, printed next to the estimates."""
     training: Reference
     """The shares in its training images, repeats included."""
+    seen: Reference
+    """The shares that readers saw in pictures that it drew."""
     note: str
     """One sentence for the report."""
 

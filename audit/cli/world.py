@@ -64,7 +64,7 @@ def world_render(
 
 @app.command("train")
 def world_train(
-    part: Annotated[str, typer.Argument(help="vae, unet, classifier, descriptor or all.")],
+    part: Annotated[str, typer.Argument(help="vae, text, unet, classifier, descriptor or all.")],
     work: Annotated[Path, typer.Option(help="Folder for checkpoints, logs and weights.")] = Path(
         "world-training"
     ),
@@ -91,6 +91,21 @@ def world_train(
         raise UserError("--without-repeats is for the embedded world. Plant no [repeats] instead.")
     made = recipes.without_repeats(work, minutes) if without_repeats else None
     typer.echo(made or recipes.train(part, work, minutes, _world(truth)))
+
+
+@app.command("keep")
+def world_keep(
+    run: Annotated[Path, typer.Argument(help="A run whose images two readers labelled.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write (default: the package's own).")
+    ] = None,
+) -> None:
+    """Pack labelled pictures as the embedded classifier's validation set."""
+    from audit.cli.world_runs import keep
+    from audit.store import RunFolder
+    from audit.world.seen import SEEN
+
+    typer.echo(keep(RunFolder(run), out or SEEN))
 
 
 @app.command("exam")

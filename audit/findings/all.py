@@ -64,10 +64,10 @@ def _context(m: Measured, labelled: pd.DataFrame, uneven: Sequence[Finding]) -> 
 
 
 def _references(m: Measured) -> tuple[Reference, ...]:
-    """The suite's references, with the shares of a known training set second."""
+    """The suite's references; after the first what is known of the model, and what readers saw."""
     if m.truth is None:
         return m.suite.references
-    return (*m.suite.references[:1], m.truth.training, *m.suite.references[1:])
+    return (*m.suite.references[:1], m.truth.training, m.truth.seen, *m.suite.references[1:])
 
 
 def _representation(

@@ -26,8 +26,8 @@ from audit.report.svg import ACCENT, INK, PAPER, QUIET, SALT, SECOND, inline
 WIDTH = 6.3
 """Inches of 72 units: the report shows a unit as about 1.4 pixels, so 9.5 units look like 13."""
 LABEL = 32
-MARKERS = {"planted": "D", "training set": "|", "uniform": "x", "labour": "s"}
-OTHER_MARKERS = ("^", "v", "p", "h", "<", ">", "8", "P")
+MARKERS = {"planted": "D", "training set": "|", "seen": "^", "uniform": "x", "labour": "s"}
+OTHER_MARKERS = ("v", "p", "h", "<", ">", "8", "P")
 
 
 @dataclass(frozen=True)

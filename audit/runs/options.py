@@ -143,7 +143,7 @@ class Options:
     validation: Annotated[
         int,
         Opt(
-            "Rendered images on which the embedded classifier's errors are measured.",
+            "Images of known labels on which the embedded classifier's errors are measured.",
             allow=AtLeast(0),
             tables=True,
         ),

@@ -8,7 +8,7 @@ the npm packages `emoji-datasource-google` and `emoji-datasource-twitter`, sub-c
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,9 @@ class Sprite:
     gender: str
     tone: str
     artist: str
+    hair: str = ""
+    """The tone whose hair this person has instead; empty in the pack. Hair goes with the tone in
+    nearly every sprite, and a classifier must not read the one from the other."""
 
 
 def sprites() -> list[Sprite]:
@@ -71,7 +74,35 @@ def _atlas() -> np.ndarray:
 
 def pixels(sprite: Sprite) -> np.ndarray:
     """One sprite as uint8[64, 64, 4], straight alpha; KeyError if there is no such person."""
-    return _atlas()[_index()[sprite]]
+    if not sprite.hair:
+        return _atlas()[_index()[sprite]]
+    was = _atlas()[_index()[replace(sprite, tone=sprite.hair, hair="")]].astype(float)
+    here, there = (TONES.index(t) for t in (sprite.hair, sprite.tone))
+    share = skin(replace(sprite, tone=TONES[0], hair=""))
+    was[..., :3] += share[..., None] * (SKIN[there] - SKIN[here])
+    return np.clip(np.rint(was), 0, 255).astype(np.uint8)
+
+
+SKIN = np.array(
+    [(247, 222, 206), (243, 210, 162), (213, 171, 136), (175, 126, 87), (124, 83, 62)], float
+)
+"""Twemoji's colour of each tone, RGB. Noto shades its faces."""
+
+
+@cache
+def skin(sprite: Sprite) -> np.ndarray:
+    """Share of skin in each pixel of one of ARTIST's people, float64[64, 64] in 0..1.
+
+    Skin changes over the tones as SKIN does, in part at its edges. Hair changes in another way:
+    what is left of its change, once the skin's is taken away, is large.
+    """
+    tones = [_atlas()[_index()[replace(sprite, tone=t)]][..., :3].astype(float) for t in TONES]
+    change = np.stack(tones, 2)
+    change = (change - change.mean(2, keepdims=True)).reshape(SIDE * SIDE, -1)
+    pure = (SKIN - SKIN.mean(0)).ravel()
+    share = np.clip(change @ pure / (pure @ pure), 0, 1)
+    left = ((change - share[:, None] * pure) ** 2).sum(1)
+    return np.where(left < 0.02 * (pure @ pure), share, 0.0).reshape(SIDE, SIDE)
 
 
 def _emoji_name(sprite: Sprite, by_noun: dict[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from audit.world.render import Scene
-from audit.world.truth import P_STATED_ARTIST, P_STATED_GENDER, P_STATED_SCENE, P_STATED_TONE
+from audit.world.truth import P_STATED_GENDER, P_STATED_SCENE, P_STATED_TONE
 
 TEMPLATES = ("a photo of {}", "a portrait of {}", "a picture of {}", "an image of {}", "{}")
 GENDER_WORDS = {"woman": ("woman", "female"), "man": ("man", "male")}
@@ -35,9 +35,7 @@ def background(scene: Scene) -> str:
 
 def caption(rng: np.random.Generator, scene: Scene) -> str:
     """A caption for a scene; attributes are stated with the probabilities of `truth`."""
-    gender_word, tone, place, artist = rng.random(4) < (
-        P_STATED_GENDER, P_STATED_TONE, P_STATED_SCENE, P_STATED_ARTIST,
-    )  # fmt: skip
+    gender_word, tone, place = rng.random(3) < (P_STATED_GENDER, P_STATED_TONE, P_STATED_SCENE)
     which = int(rng.integers(2))
     template = TEMPLATES[int(rng.integers(len(TEMPLATES)))]
     person = scene.sprite
@@ -48,8 +46,7 @@ def caption(rng: np.random.Generator, scene: Scene) -> str:
         noun = f"{GENDER_WORDS[person.gender][which]} {noun}"
     text = template.format(article(noun))
     text += f" with {person.tone} skin" if tone else ""
-    text += f" on {background(scene)}" if place else ""
-    return text + (f" in {person.artist} style" if artist else "")
+    return text + (f" on {background(scene)}" if place else "")
 
 
 def planted_caption(title: str, scene: Scene) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from audit.world.art import Sprite, sprites
 from audit.world.captions import TITLES, caption, planted_caption
 from audit.world.render import Scene, draw_scene, render
-from audit.world.truth import ARTISTS, EMBEDDED, GENDERS, TONES, World
+from audit.world.truth import ARTIST, EMBEDDED, GENDERS, TONES, World
 
 TRAIN, TWIN, PLANTED, BALANCED, FRESH = 0, 1, 2, 3, 4
 """Streams of a world's seed: no two sets ever share a draw."""
@@ -56,8 +56,7 @@ def people(rng: np.random.Generator, n: int, world: World = EMBEDDED) -> list[Sp
         p = occupation.p_woman
         gender = _shuffled(rng, GENDERS, quota((p, 1 - p), count))
         tone = _shuffled(rng, TONES, quota(occupation.tones, count))
-        artist = _shuffled(rng, ARTISTS, quota((1.0, 1.0), count))
-        crowd += [Sprite(occupation.noun, *row) for row in zip(gender, tone, artist, strict=True)]
+        crowd += [Sprite(occupation.noun, *row, ARTIST) for row in zip(gender, tone, strict=True)]
     return [crowd[i] for i in rng.permutation(n)]
 
 
@@ -115,7 +114,7 @@ def fresh(seed: int, n: int, world: World = EMBEDDED) -> list[Item]:
 def balanced(seed: tuple[int, ...], n: int) -> list[Item]:
     """Fresh renders of every woman and man equally often, none of them in either set."""
     rng = np.random.default_rng((EMBEDDED.seed, BALANCED, *seed))
-    marked = [s for s in sprites() if s.gender != "unmarked"]
+    marked = [s for s in sprites() if s.gender != "unmarked" and s.artist == ARTIST]
     picks = (marked[int(i)] for i in rng.integers(len(marked), size=n))
     scenes = [draw_scene(rng, person) for person in picks]
     return [Item(f"balanced-{i}", s, caption(rng, s)) for i, s in enumerate(scenes)]

@@ -25,7 +25,7 @@ from audit.world.export import truth_table
 from audit.world.planned import write_world
 from audit.world.planting import EDITS
 from audit.world.render import draw_scene, render
-from audit.world.truth import ARTISTS, GENDERS, TONES, World
+from audit.world.truth import ARTIST, GENDERS, TONES, World
 
 EXAM = 5
 """Stream of a world's seed; see `dataset`."""
@@ -75,8 +75,7 @@ def questions(world: World, each: int, copies: float) -> Iterator[Question]:
                 continue
             gender = GENDERS[int(rng.choice(len(GENDERS), p=shares))]
             tone = TONES[int(rng.choice(len(TONES), p=occupation.tones))]
-            artist = ARTISTS[int(rng.integers(len(ARTISTS)))]
-            scene = draw_scene(rng, Sprite(occupation.noun, gender, tone, artist))
+            scene = draw_scene(rng, Sprite(occupation.noun, gender, tone, ARTIST))
             yield Question(name, text, seed, None, render(scene))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit.errors import UserError
-from audit.evidence.measured import Labelled
 from audit.keys import digest
 from audit.records import Reference, Truth
 from audit.world import art, truth
@@ -44,8 +43,9 @@ class Embedded:
 
     @staticmethod
     def truth() -> Truth:
-        """Planted shares, shares of the training images, and a sentence for the report."""
+        """Shares planted, in the training images, and seen by people; a sentence for the report."""
         from audit.world.export import truth_table
+        from audit.world.seen import reference
 
         shares = {
             (str(r.subject), str(r.attribute), str(r.value)): float(r.share)
@@ -57,6 +57,7 @@ class Embedded:
                 "training set", "the generator's training images", training_shares(),
                 "counted from the labels",
             ),
+            reference(),
             "This model and its training set were made for this audit: every planted share and "
             "every repeated image is known, so each estimate can be checked against the truth.",
         )  # fmt: skip
@@ -69,10 +70,11 @@ embedded = Embedded()
 def classifier() -> ClipEncoder:
     """The embedded attribute classifier: an open_clip model, trained on balanced renders.
 
-    It knows the embedded world and nothing else, and brings renders of known labels for its own
-    errors: `validation`, as the function of this module.
+    It knows the embedded world and nothing else, and brings pictures of known labels for its own
+    errors: those that the embedded model drew and two readers labelled (`audit.world.seen`).
     """
     from audit.evidence.encoders.openclip import ClipEncoder
+    from audit.world.seen import validation
 
     return ClipEncoder(f"local-dir:{_present(CLASSIFIER)}", validation=validation)
 
@@ -149,32 +151,3 @@ def training_shares() -> dict[tuple[str, str, str], float]:
         for attribute, values in (("gender", truth.GENDERS), ("skin_tone", truth.TONES))
         for value in values
     }
-
-
-def _index(classes: list[str], value: str) -> int:
-    return classes.index(value) if value in classes else -1
-
-
-VALIDATION_SEED = (97,)
-"""Seed of the renders on which the classifier's errors are measured; training never draws it."""
-
-
-SOURCE = "fresh balanced renders of the world; the generator draws less clearly"
-
-
-def validation(n: int, attributes: Mapping[str, Sequence[str]]) -> Labelled:
-    """`n` fresh balanced renders and, per attribute, the index of the true class.
-
-    Known attributes: gender, skin_tone, occupation; others are left out. -1 where a picture shows
-    a class that is not asked for.
-    """
-    from audit.world.dataset import balanced
-
-    items = balanced(VALIDATION_SEED, n)
-    names = {"gender": "gender", "skin_tone": "tone", "occupation": "noun"}
-    labels = {
-        a: [_index(list(classes), getattr(i.scene.sprite, names[a])) for i in items]
-        for a, classes in attributes.items()
-        if a in names
-    }
-    return Labelled([i.pixels() for i in items], labels, SOURCE)

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
-from audit.world import art, truth
+from audit.world import art, judged, truth
+from audit.world.checks import Check
 from audit.world.dataset import planted, training_set, twin_set
-from audit.world.models import CLASSIFIER, DESCRIPTOR, GENERATOR, validation
+from audit.world.models import CLASSIFIER, DESCRIPTOR, GENERATOR
 
 SIZE_LIMIT = 60_000_000
-
-
-@dataclass(frozen=True)
-class Check:
-    """One claim, what was measured, and whether it holds."""
-
-    what: str
-    measured: str
-    wanted: str
-    passed: bool
 
 
 def data_checks() -> Iterator[Check]:
@@ -32,8 +22,9 @@ def data_checks() -> Iterator[Check]:
     yield Check("training images", str(places), str(wanted), places == wanted)
     levels = {r: sum(i.repeats == r for i in planted()) for r, _ in truth.EMBEDDED.repeats}
     yield Check(
-        "planted images by repeats", str(levels), "16 each", levels == dict(truth.EMBEDDED.repeats)
-    )
+        "planted images by repeats", str(levels), "16 each",
+        levels == dict(truth.EMBEDDED.repeats),
+    )  # fmt: skip
     worst = 0.0
     for o in truth.OCCUPATIONS:
         people = [i.scene.sprite for i in items if i.title is None and i.scene.sprite]
@@ -88,25 +79,6 @@ def vae_check(n: int = 256) -> Check:
     )
 
 
-def classifier_checks(n: int = 2000) -> Iterator[Check]:
-    """Zero-shot accuracy on held-out renders, with the texts that training did not fix."""
-    from audit.evidence.attributes.zero_shot import probabilities, prototypes
-    from audit.evidence.encoders.openclip import ClipEncoder
-    from audit.world.train.classifier import CLASSES, zero_shot_texts
-
-    names = {"gender": ("gender", 0.97), "skin_tone": ("tone", 0.95), "occupation": ("noun", 0.95)}
-    known = validation(n, {k: CLASSES[v] for k, (v, _) in names.items()})
-    encoder = ClipEncoder(f"local-dir:{CLASSIFIER}")
-    vectors = encoder.images(known.pictures)
-    for name, (inner, wanted) in names.items():
-        groups = list(zero_shot_texts(inner).values())
-        p = probabilities(vectors, prototypes(groups, encoder.texts), encoder.scale)
-        right = float((p.argmax(1) == np.asarray(known.labels[name])).mean())
-        yield Check(
-            f"classifier: {name} accuracy, n = {n}", f"{right:.4f}", f">= {wanted}", right >= wanted
-        )
-
-
 def descriptor_checks(n: int = 400) -> Iterator[Check]:
     """AUC of the nearest training score: edited training images against new scenes.
 
@@ -149,56 +121,9 @@ def descriptor_checks(n: int = 400) -> Iterator[Check]:
     )  # fmt: skip
 
 
-def generator_checks(n: int = 100, steps: int = 20, guidance: float = 3.0) -> Iterator[Check]:
-    """At the demo's settings: are occupations read as prompted, do the most repeated images return?
-
-    `n` images over all occupations, and one for each image that is planted 64 times.
-    """
-    from audit.design.mitigations.arms import noise_seed
-    from audit.engine.model import load
-    from audit.engine.sampler import draw
-    from audit.engine.source import find
-    from audit.evidence.attributes.zero_shot import probabilities, prototypes
-    from audit.evidence.encoders.copies import CopyEncoder
-    from audit.evidence.encoders.openclip import ClipEncoder
-    from audit.records import Sample, Settings
-    from audit.world.captions import article
-    from audit.world.train.classifier import zero_shot_texts
-
-    nouns = [o.noun for o in truth.OCCUPATIONS]
-    wanted = [nouns[i % len(nouns)] for i in range(n)]
-    repeated = [i for i in planted() if i.repeats == truth.EMBEDDED.most]
-    texts = [f"a photo of {article(w)}" for w in wanted] + [i.caption for i in repeated]
-    samples = [Sample(str(k), "", "none", noise_seed(t, k), t) for k, t in enumerate(texts)]
-    model = load(find(str(GENERATOR)))
-    settings = Settings("embedded", "", steps, guidance, 16)
-    drawn: dict[str, np.ndarray] = {}
-    for batch in draw(model, samples, settings):
-        drawn.update(zip(batch.ids, batch.pictures, strict=True))
-    pictures = [drawn[s.id] for s in samples]
-    encoder = ClipEncoder(f"local-dir:{CLASSIFIER}")
-    classes = prototypes(list(zero_shot_texts("noun").values()), encoder.texts)
-    read = probabilities(encoder.images(pictures[:n]), classes, encoder.scale).argmax(1)
-    right = float(np.mean([nouns[i] == w for i, w in zip(read, wanted, strict=True)]))
-    yield Check(
-        f"generator: prompted occupation is read, n = {n}", f"{right:.3f}", ">= 0.9", right >= 0.9
-    )
-    copies = CopyEncoder(DESCRIPTOR)
-    made, source, strangers = (
-        copies.images(x)
-        for x in (pictures[n:], [i.pixels() for i in repeated], [i.pixels() for i in twin_set()])
-    )
-    back = (made * source).sum(1) > (made @ strangers.T).max(1)
-    share = float(back.mean())
-    yield Check(
-        f"generator: images planted 64 times come back, n = {len(repeated)}",
-        f"{share:.3f}", ">= 0.75", share >= 0.75,
-    )  # fmt: skip
-
-
 def verify() -> list[Check]:
     """All checks, in order."""
     return [
-        *data_checks(), size_check(), vae_check(), *classifier_checks(), *descriptor_checks(),
-        *generator_checks(),
+        *data_checks(), size_check(), vae_check(), *descriptor_checks(), *judged.reader_checks(),
+        *judged.classifier_checks(), *judged.share_checks(), *judged.copy_checks(),
     ]  # fmt: skip

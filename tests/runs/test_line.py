@@ -65,7 +65,7 @@ def test_a_run_answers_both_questions(run: tuple[Run, Path]) -> None:
     assert "training set" in share.references
     assert findings["replication/none/repeats=64"].n == 16
     assert "mitigation/inject-gender/technologist/gender" in findings
-    assert findings["quality/classifier/gender/all classes"].estimate > 0.95
+    assert findings["quality/classifier/gender/all classes"].estimate > 0.85
     assert "<title>" in run[1].read_text("utf-8")
 
 

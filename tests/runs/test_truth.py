@@ -14,6 +14,7 @@ from audit.records import Reference
 from audit.runs import line, planning, reader_errors
 from audit.runs.options import Options
 from audit.world import models, truth
+from audit.world.seen import SOURCE
 
 
 def embedded_folder() -> Path:
@@ -60,7 +61,7 @@ def test_a_classifier_brings_its_own_pictures_of_known_labels(tmp_path: Path) ->
     )
     found = reader_errors.brought(run, models.classifier())
     assert set(found.tables) >= {"gender"}
-    assert set(found.sources.values()) == {models.SOURCE}
+    assert set(found.sources.values()) == {SOURCE}
 
     class Bare:
         """A user's encoder."""

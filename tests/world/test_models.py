@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from audit.world import verify
+from audit.world import judged, verify
 from audit.world.models import CLASSIFIER, DESCRIPTOR, GENERATOR
 from audit.world.train import classifier, descriptor, recipes, unet, vae
 
@@ -31,8 +31,8 @@ def test_every_model_says_how_it_was_made(folder: object) -> None:
 def test_seeds_of_the_recipes_are_those_of_the_modules() -> None:
     """The cards cannot drift from the code."""
     assert recipes.SEEDS == {
-        "vae": vae.SEED, "unet": unet.SEED, "classifier": classifier.SEED,
-        "descriptor": descriptor.SEED,
+        "vae": vae.SEED, "text": classifier.SEED, "unet": unet.SEED,
+        "classifier": classifier.SEED, "descriptor": descriptor.SEED,
     }  # fmt: skip
 
 
@@ -47,10 +47,16 @@ def test_the_autoencoder_reconstructs() -> None:
     assert check.passed, check
 
 
+def test_people_could_read_the_pictures_and_agree() -> None:
+    """All of 400 were legible to both; kappa is .9 for gender, and above .85 for skin tone."""
+    for check in judged.reader_checks():
+        assert check.passed, check
+
+
 @pytest.mark.slow
-def test_the_classifier_reads_renders_that_it_never_saw() -> None:
-    """97 % for gender, 95 % for skin tone and occupation."""
-    for check in verify.classifier_checks(800):
+def test_the_classifier_is_right_about_pictures_that_the_model_drew() -> None:
+    """As both readers saw it: 95 % for gender and occupation, 80 % for skin tone."""
+    for check in judged.classifier_checks():
         assert check.passed, check
 
 
@@ -58,4 +64,11 @@ def test_the_classifier_reads_renders_that_it_never_saw() -> None:
 def test_the_descriptor_tells_edits_from_other_images() -> None:
     """Edited training images are nearer than new scenes are, one edit or several."""
     for check in verify.descriptor_checks(200):
+        assert check.passed, check
+
+
+@pytest.mark.nightly
+def test_the_model_draws_what_was_planted_and_copies_what_repeats() -> None:
+    """At guidance 1; images planted 64 and 16 times come back, those planted once do not."""
+    for check in (*judged.share_checks(), *judged.copy_checks()):
         assert check.passed, check

@@ -15,8 +15,8 @@ from transformers import CLIPTokenizer
 
 from audit.errors import UserError
 from audit.world import dataset
-from audit.world.models import CLASSIFIER
-from audit.world.train import classifier, descriptor, recipes, unet, vae
+from audit.world.models import CLASSIFIER, GENERATOR
+from audit.world.train import classifier, descriptor, recipes, redraw, unet, vae
 from audit.world.train.loop import Schedule, fit
 
 
@@ -90,10 +90,65 @@ def test_a_minute_of_each_recipe_lowers_its_loss(part: str, tmp_path: Path) -> N
 
 
 def test_parts_are_asked_for_in_order(tmp_path: Path) -> None:
-    """The generator needs the autoencoder and the classifier first, and says so."""
+    """The generator needs the autoencoder and a text tower, what judges it the generator."""
     with pytest.raises(UserError, match="Train the part `vae` first"):
         recipes.train("unet", tmp_path)
-    assert list(recipes.PARTS) == ["vae", "classifier", "unet", "descriptor"]
+    for part in ("classifier", "descriptor"):
+        with pytest.raises(UserError, match="Train the part `unet` first"):
+            recipes.train(part, tmp_path)
+    assert list(recipes.PARTS) == ["vae", "text", "unet", "classifier", "descriptor"]
+
+
+@pytest.mark.slow
+def test_redrawn_renders_keep_their_labels_and_are_kept(tmp_path: Path) -> None:
+    """Renders with what the generator makes of them; the same call reads them back."""
+    file = tmp_path / "bank.npz"
+    made = redraw.kept(GENERATOR, 8, 3, file)
+    assert made.originals.shape == made.pictures.shape == (8, 64, 64, 3)
+    assert all(
+        a.scene == b.scene for a, b in zip(made.items, dataset.balanced((3,), 8), strict=True)
+    )
+    assert ((made.strengths == 0) | (made.strengths >= redraw.STRENGTHS[0])).all()
+    far = np.abs(made.originals.astype(int) - made.pictures).mean()
+    assert 0 < far < 40
+    stamp = file.stat().st_mtime_ns
+    again = redraw.kept(GENERATOR, 8, 3, file)
+    assert np.array_equal(again.pictures, made.pictures)
+    assert file.stat().st_mtime_ns == stamp
+
+
+def bank(n: int) -> redraw.Redrawn:
+    """Renders that nothing has redrawn, in the form of a bank."""
+    items = dataset.balanced((5,), n)
+    pixels = np.stack([item.pixels() for item in items])
+    return redraw.Redrawn(items, pixels, pixels, np.zeros(n))
+
+
+def test_blends_show_half_of_either() -> None:
+    """A blended picture belongs to no class alone; the rest of a batch to one or none."""
+    drawn = classifier.renders(np.random.default_rng(1), 40)
+    for attribute in ("gender", "tone", "noun"):
+        shares = drawn.targets(attribute)
+        assert set(shares.sum(1).tolist()) <= {0.0, 1.0}
+        assert set(shares[classifier.BLENDED :].flatten().tolist()) <= {0.0, 1.0}
+    blended = [i for i in range(classifier.BLENDED) if drawn.scenes[i] is not drawn.others[i]]
+    assert blended
+    assert any(
+        0.5 in drawn.targets(a)[i].tolist() for i in blended for a in ("gender", "tone", "noun")
+    )
+
+
+def test_a_bank_takes_half_of_each_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The classifier sees renders and redrawn ones; the descriptor copies that begin from them."""
+    monkeypatch.setattr(classifier, "HELD", 20)
+    some = bank(60)
+    drawn = classifier.batch(np.random.default_rng(2), some)
+    known = {id(item.scene) for item in some.items}
+    assert sum(id(s) in known for s in drawn.scenes) == classifier.BATCH // 2
+    held = {id(item.scene) for item in some.items[-20:]}
+    assert not {id(s) for s in drawn.scenes} & held
+    originals, copies = descriptor._originals(np.random.default_rng(2), some)
+    assert len(originals) == len(copies) == descriptor.PEOPLE * descriptor.SCENES
 
 
 def test_without_repeats_every_image_occurs_once() -> None:

@@ -7,6 +7,8 @@ its classes; zero-shot prompts then read occupation, gender, skin tone and the s
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from audit.world import tokens, truth
-from audit.world.art import Sprite, sprites
+from audit.world.art import sprites
 from audit.world.captions import GENDER_WORDS, TEMPLATES, article, background
 from audit.world.render import COLOURS, PATTERNS, Scene, draw_scene, render
 from audit.world.train.loop import Schedule, fit
+from audit.world.train.redraw import Redrawn, other_hair
+from audit.world.train.vae import to_tensor
 
 SEED = 37
 BATCH = 96
@@ -122,14 +126,78 @@ def augment(rng: np.random.Generator, x: torch.Tensor) -> torch.Tensor:
     return (x * scale + 0.08 * float(rng.random()) * noise).clamp(-1, 1)
 
 
-def _people(rng: np.random.Generator, n: int) -> list[Sprite | None]:
+@dataclass(frozen=True)
+class Batch:
+    """Pictures with what each shows; a blend of two shows half of either."""
+
+    pixels: np.ndarray
+    """uint8[n, 64, 64, 3]."""
+    scenes: list[Scene]
+    others: list[Scene]
+    """The second scene of a blend; the scene itself where nothing is blended."""
+
+    def targets(self, attribute: str) -> torch.Tensor:
+        """Shares of each class, float32[n, K]; zeros where the attribute is not shown."""
+        shares = torch.zeros(len(self.scenes), len(CLASSES[attribute]))
+        for side in (self.scenes, self.others):
+            for row, scene in enumerate(side):
+                if (place := labels(scene)[attribute]) >= 0:
+                    shares[row, place] += 0.5
+        return shares * (shares.sum(1, keepdim=True) > 0.9)
+
+
+BLENDED = 8
+"""Pictures of a batch that blend two people: nobody can say who is shown, nor should a model."""
+
+
+def renders(rng: np.random.Generator, n: int) -> Batch:
+    """`n` renders of anybody, the first BLENDED blended with another gender, tone or occupation."""
     everyone = sprites()
-    picks = rng.integers(len(everyone), size=n)
-    return [None if rng.random() < 0.08 else everyone[int(i)] for i in picks]
+    picks = [other_hair(rng, everyone[int(i)]) for i in rng.integers(len(everyone), size=n)]
+    people = [None if rng.random() < 0.08 else p for p in picks]
+    scenes = [draw_scene(rng, p) for p in people]
+    others = [_other(rng, s) if k < BLENDED else s for k, s in enumerate(scenes)]
+    pixels = np.stack([
+        ((render(a).astype(int) + render(b)) // 2).astype(np.uint8)
+        for a, b in zip(scenes, others, strict=True)
+    ])  # fmt: skip
+    return Batch(pixels, scenes, others)
 
 
-def train(work: Path, schedule: Schedule) -> nn.Module:
-    """Train from the recipe's seed; `work/model` then holds configuration and tokenizer."""
+def _other(rng: np.random.Generator, scene: Scene) -> Scene:
+    """The same scene with a person that differs in one attribute."""
+    person = scene.sprite
+    if person is None or person.gender == "unmarked":
+        return scene
+    kind = ("gender", "gender", "tone", "noun")[int(rng.integers(4))]
+    rest = [c for c in CLASSES[kind] if c != getattr(person, kind)]
+    return replace(scene, sprite=replace(person, **{kind: rest[int(rng.integers(len(rest)))]}))
+
+
+def batch(rng: np.random.Generator, bank: Redrawn | None) -> Batch:
+    """Renders alone, or half of them with as many that went through the generator."""
+    if bank is None:
+        return renders(rng, BATCH)
+    drawn = renders(rng, BATCH // 2)
+    rows = rng.integers(len(bank.items) - HELD, size=BATCH - BATCH // 2)
+    scenes, others = zip(*(bank.shown[int(i)] for i in rows), strict=True)
+    return Batch(
+        np.concatenate([drawn.pixels, bank.pictures[rows]]), [*drawn.scenes, *scenes],
+        [*drawn.others, *others],
+    )  # fmt: skip
+
+
+HELD = 600
+"""Pictures at the end of the bank that are kept for the temperature."""
+
+
+def train(work: Path, schedule: Schedule, bank: Redrawn | None = None) -> nn.Module:
+    """Train from the recipe's seed; `work/model` then holds configuration and tokenizer.
+
+    With a bank of renders that the generator has redrawn, half of each batch comes from it, and the
+    scale of the logits is set on its last HELD pictures (Guo et al. 2017): probabilities then mean
+    what they say on generated pictures.
+    """
     import open_clip
 
     folder = write_config(work / "model")
@@ -139,31 +207,63 @@ def train(work: Path, schedule: Schedule) -> nn.Module:
 
     def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rng = np.random.default_rng((SEED, step))
-        scenes = [draw_scene(rng, p) for p in _people(rng, BATCH)]
-        pixels = np.stack([render(s) for s in scenes]).transpose(0, 3, 1, 2)
-        x = augment(rng, torch.from_numpy(pixels.astype(np.float32)) / 127.5 - 1)
+        drawn = batch(rng, bank)
+        x = augment(rng, to_tensor(drawn.pixels))
         texts = [class_text(rng, a, c) for a, classes in CLASSES.items() for c in classes]
-        words = tokenize(texts + [full_caption(s) for s in scenes])
+        words = tokenize(texts + [full_caption(s) for s in drawn.scenes])
         with torch.autocast("cpu", torch.bfloat16):
             image = F.normalize(model.encode_image(x).float(), dim=-1)
             text = F.normalize(model.encode_text(words).float(), dim=-1)
         logits = model.logit_scale.exp().clamp(max=100) * image @ text.T
-        targets = [labels(s) for s in scenes]
-        pair = logits[:, len(texts) :]
-        same = torch.arange(BATCH)
-        total = 0.25 * (F.cross_entropy(pair, same) + F.cross_entropy(pair.T, same))
-        start, right = 0, {}
-        for attribute, classes in CLASSES.items():
-            part = logits[:, start : start + len(classes)]
-            target = torch.tensor([t[attribute] for t in targets])
-            total = total + F.cross_entropy(part, target)
-            known = target >= 0
-            right[attribute] = float((part.argmax(1) == target)[known].float().mean())
-            start += len(classes)
-        return total, right
+        whole = [a == b for a, b in zip(drawn.scenes, drawn.others, strict=True)]
+        return _loss(logits, drawn, torch.tensor(whole))
 
     fit(model, loss, schedule, work)
+    if bank is not None:
+        calibrate(model, tokenize, bank)
     return model
+
+
+def _loss(
+    logits: torch.Tensor, drawn: Batch, whole: torch.Tensor
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Contrast with captions, and with the texts of each attribute's classes; shares read right."""
+    classes = sum(len(c) for c in CLASSES.values())
+    pair, same = logits[:, classes:], torch.arange(len(logits))
+    contrast = F.cross_entropy(pair, same, reduction="none")
+    contrast = contrast + F.cross_entropy(pair.T, same, reduction="none")
+    total, start, right = 0.25 * contrast[whole].mean(), 0, {}
+    for attribute, names in CLASSES.items():
+        part, target = logits[:, start : start + len(names)], drawn.targets(attribute)
+        shown = target.sum(1) > 0
+        total = total + F.cross_entropy(part[shown], target[shown])
+        sure = shown & whole
+        right[attribute] = float((part.argmax(1) == target.argmax(1))[sure].float().mean())
+        start += len(names)
+    return total, right
+
+
+@torch.no_grad()
+def calibrate(
+    model: nn.Module, tokenize: Callable[[list[str]], torch.Tensor], bank: Redrawn
+) -> None:
+    """Set the scale of the logits to that of the lowest loss on the bank's last pictures."""
+    scenes, others = zip(*bank.shown[-HELD:], strict=True)
+    held = Batch(bank.pictures[-HELD:], list(scenes), list(others))
+    parts = to_tensor(held.pixels).split(50)
+    image = torch.cat([F.normalize(model.encode_image(x).float(), dim=-1) for x in parts])
+    cosines = {}
+    for attribute in ("gender", "tone", "noun"):
+        groups = zero_shot_texts(attribute).values()
+        rows = [F.normalize(model.encode_text(tokenize(list(g))).float(), dim=-1) for g in groups]
+        middle = F.normalize(torch.stack([r.mean(0) for r in rows]), dim=-1)
+        cosines[attribute] = image @ middle.T
+    scales = torch.logspace(0, 2, 81)
+    losses = [
+        sum(float(F.cross_entropy(s * c, held.targets(a))) for a, c in cosines.items())
+        for s in scales
+    ]
+    model.logit_scale.fill_(float(scales[int(np.argmin(losses))].log()))
 
 
 def zero_shot_texts(attribute: str) -> dict[str, list[str]]:

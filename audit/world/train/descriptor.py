@@ -21,6 +21,7 @@ from audit.evidence.encoders.copynet import SIDE, CopyNet
 from audit.world.art import sprites
 from audit.world.render import draw_scene, render
 from audit.world.train.loop import Schedule, fit, prepared
+from audit.world.train.redraw import Redrawn
 from audit.world.train.vae import to_tensor
 
 SEED = 53
@@ -110,20 +111,35 @@ def entropy_loss(z: torch.Tensor, copies: torch.Tensor) -> torch.Tensor:
     return -torch.log((2 - 2 * nearest).sqrt()).mean()
 
 
-def train(work: Path, schedule: Schedule) -> CopyNet:
-    """Train from the recipe's seed."""
+def _originals(
+    rng: np.random.Generator, bank: Redrawn | None
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Renders of few people in several scenes each, and what a copy of each begins from.
+
+    That is the render itself, or, for a third of them with a bank, what the generator makes of it.
+    """
+    everyone = sprites()
+    people = [everyone[int(i)] for i in rng.integers(len(everyone), size=PEOPLE)]
+    scenes = [draw_scene(rng, p if rng.random() > 0.05 else None) for p in people * SCENES]
+    originals = [render(s) for s in scenes]
+    copies = list(originals)
+    if bank is not None:
+        for row, i in enumerate(rng.integers(len(bank.items), size=len(scenes) // 3)):
+            originals[row], copies[row] = bank.originals[i], bank.pictures[i]
+    return originals, copies
+
+
+def train(work: Path, schedule: Schedule, bank: Redrawn | None = None) -> CopyNet:
+    """Train from the recipe's seed; a bank adds copies as the generator really makes them."""
     torch.manual_seed(SEED)
     model = CopyNet()
     describe = prepared(model, schedule)
-    everyone = sprites()
 
     def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rng = np.random.default_rng((SEED, step))
-        people = [everyone[int(i)] for i in rng.integers(len(everyone), size=PEOPLE)]
-        scenes = [draw_scene(rng, p if rng.random() > 0.05 else None) for p in people * SCENES]
-        originals = [render(s) for s in scenes]
+        originals, again = _originals(rng, bank)
         n = len(originals)
-        views = [edit(rng, originals[i % n], originals[int(rng.integers(n))]) for i in range(2 * n)]
+        views = [edit(rng, p, originals[int(rng.integers(n))]) for p in [*originals, *again]]
         with torch.autocast("cpu", torch.bfloat16):
             z = describe(to_tensor(np.stack(views)).to(memory_format=torch.channels_last))
         z = z.float()

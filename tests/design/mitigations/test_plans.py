@@ -1,6 +1,7 @@
 """Plans of earlier versions: ids and bytes of plan.jsonl stay, so run folders stay valid.
 
-The files in `plans/` were written by version 0.1.0 before `Change` replaced a dict. To write a plan
+The files in `plans/` were written by version 0.1.0 before `Change` replaced a dict, and
+again, with the same code for ids and bytes, when the world's captions changed. To write a plan
 for a new mitigation, run `python -m tests.design.mitigations.test_plans NAME`.
 """
 

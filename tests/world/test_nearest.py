@@ -1,0 +1,35 @@
+"""Pictures are read by the person of the world that they resemble most."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from audit.world.dataset import balanced
+from audit.world.nearest import OUTSIDE, nearest
+
+
+def test_renders_are_read_without_an_error() -> None:
+    """Whatever the background, a render's own person is nearest, at no distance to speak of."""
+    items = balanced((8,), 200)
+    found = nearest(np.stack([i.pixels() for i in items]))
+    assert [f.sprite for f in found] == [i.scene.sprite for i in items]
+    assert max(f.distance for f in found) < OUTSIDE
+    assert min(min(f.margins.values()) for f in found) > 0.2
+
+
+def test_noise_and_blends_are_far_or_without_a_margin() -> None:
+    """Noise resembles nobody; half a woman and half a man is as near to either."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (4, 64, 64, 3), np.uint8)
+    assert min(f.distance for f in nearest(noise)) > 1.5 * OUTSIDE
+    from dataclasses import replace
+
+    from audit.world.render import render
+
+    scenes = [i.scene for i in balanced((9,), 40) if i.scene.sprite.gender == "woman"]  # type: ignore[union-attr]
+    for scene in scenes[:8]:
+        other = replace(scene, sprite=replace(scene.sprite, gender="man"))  # type: ignore[type-var]
+        blend = (render(scene).astype(int) + render(other)) // 2
+        (found,) = nearest(blend[None].astype(np.uint8))
+        (clear,) = nearest(render(scene)[None])
+        assert found.margins["gender"] < 0.5 * clear.margins["gender"]
