@@ -27,7 +27,8 @@ DRAWN = {c.scene for c in cells(CLAIMS)}
 
 def kinds(claims: tuple[Claim, ...]) -> set[tuple[str, str]]:
     """Section and kind of these claims."""
-    return {tuple(c.label.split(" ")[:2]) for c in claims if c.label != "gate"}
+    split = [c.label.split(" ") for c in claims if c.label != "gate"]
+    return {(parts[0], parts[1]) for parts in split}
 
 
 @pytest.mark.parametrize("word", VERDICTS)
@@ -93,7 +94,7 @@ def test_readers_err_as_stated(reader: str) -> None:
     read = d.read(labels, GENDER) == "woman"
     assert read[labels == 0].mean() == pytest.approx(sens, abs=0.01)
     assert read[labels == 1].mean() == pytest.approx(1 - spec, abs=0.01)
-    table = sum(np.asarray(d.confusion()) for _ in range(200))
+    table = np.sum([np.asarray(d.confusion()) for _ in range(200)], axis=0)
     assert table.sum(1).tolist() == [200 * size] * 2
     assert np.diag(table) / table.sum(1) == pytest.approx([sens, spec], abs=0.02)
 
