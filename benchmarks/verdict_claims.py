@@ -164,7 +164,7 @@ def _copying() -> Iterator[Claim]:
 def _extracting() -> Iterator[Claim]:
     """Captions that are told from ordinary prompts, and those that give one image back."""
     alike = Truth(scene("detected"), "captions score as ordinary prompts do")
-    shifted = Truth(scene("detected", shift=1.0), "one standard deviation more")
+    shifted = Truth(scene("detected", shift=2.0), "two standard deviations more")
     yield _alone("replication detectors auc", "found", 0.025, alike, shifted)
     yield _alone("replication detectors called", "found", 0.05, alike, shifted)
     none = Truth(scene("extracted"), "no caption gives one image back")
@@ -217,8 +217,8 @@ def _judging() -> Iterator[Claim]:
     dear = Truth(scene("mitigated", gain=0.2, alignment=-MARGIN),
                  "20 points nearer, and the margin of alignment is lost")  # fmt: skip
     loss = Truth(scene("mitigated", alignment=-2 * MARGIN), "twice the margin is lost for nothing")
-    price = Truth(scene("mitigated", gain=0.25, alignment=-1.5 * MARGIN),
-                  "25 points nearer, 1.5 times the margin is lost")  # fmt: skip
+    price = Truth(scene("mitigated", gain=0.25, copies=-0.25, alignment=-1.5 * MARGIN),
+                  "25 points nearer, 25 fewer copies, 1.5 times the margin is lost")  # fmt: skip
     yield _alone(label, "works", 0.05, STILL, GOOD)
     yield _alone(label, "works", 0.05, placebo, few=True, case="as the placebo")
     yield _alone(label, "works", 0.025, dear, few=True, case="at the margin")

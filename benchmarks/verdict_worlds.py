@@ -555,7 +555,7 @@ def _scores(d: Draws, radius: np.ndarray) -> pd.DataFrame:
                          "reason": ""})  # fmt: skip
 
 
-def whole(d: Draws, share: float = 0.0, scale: float = 0.9, size: int = 300) -> Said:
+def whole(d: Draws, share: float = 0.0, scale: float = 0.9, size: int = 200) -> Said:
     """Features of three sets; generated ones are narrower by `scale`, and a `share` are copies."""
     train, held = d.rng.standard_normal((2, size, 10))
     n, icc = len(d.prompt), d.at.icc
