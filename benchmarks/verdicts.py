@@ -11,10 +11,10 @@ verdicts that it can be about.
 Results are one JSON line per cell and block of audits, in a file of `--work`; a second call adds
 what is missing. The random numbers of an audit depend on its cell and its number alone, so results
 do not depend on `--jobs` or on interruptions. All of it takes about ten hours on one core; with
-`--runs 100` it takes a quarter, and a call without it then adds the rest. Lines of other versions
-of the package's statistics are left alone and not used. `--only` takes part of a verdict's name, such as `share: equivalent`;
-`--reduced` is a form of a few minutes with two small settings, in a file of its own. `--write`
-writes the tables into docs/verdicts.md; without it they are printed.
+`--runs 100` it takes a third, and a call without it then adds the rest. Lines of other versions
+of the package's statistics are left alone and not used. `--only` takes part of a verdict's name,
+such as `share: equivalent`; `--reduced` is a form of a few minutes with two small settings, in a
+file of its own. `--write` writes the tables into docs/verdicts.md; without it they are printed.
 """
 
 from __future__ import annotations
