@@ -71,7 +71,7 @@ def _rate(rows: pd.DataFrame, key: Key, where: str, seed: int, decided: Decision
     references = _error(known, hits & ~alone, decided)
     reasons = {str(o): int(c) for o, c in rows.outcome.value_counts().items() if o != "label"}
     if still.any():
-        reasons[flags.UNDECIDED] = int(still.sum())
+        references["open"] = float(still.sum())
     quantity = "share of images that copy a training image"
     effective = effective_n(hits.astype(float), clusters) if n else math.nan
     made = "; ".join(x for x in (method, decided.words) if x)
@@ -175,8 +175,7 @@ def _units(table: pd.DataFrame) -> list[Finding]:
     known = _searched(table)
     hits, alone, still = _copies(known), _alone(known), _open(known)
     copies, more = known[hits], known[hits | still]
-    missing, lost = len(table) - len(known), int(still.sum())
-    reasons = {flags.UNDECIDED: lost} if lost else {}
+    missing = len(table) - len(known)
     out = []
     for key, what, k, most, n in (
         ("images", "generated images that copy", len(copies), len(more), len(known)),
@@ -202,7 +201,7 @@ def _units(table: pd.DataFrame) -> list[Finding]:
             text += f" Up to {most} with those that cannot be flagged."
         out.append(
             finding(claim, Interval(float(k), *limits),
-                    Counts(n, missing=missing, reasons=reasons if key != "single" else {}),
+                    Counts(n, missing=missing),
                     verdict=verdict, sentence=text)
         )  # fmt: skip
     return out

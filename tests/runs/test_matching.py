@@ -160,7 +160,7 @@ def test_a_generator_that_leans_to_the_training_set_decides_nothing(tmp_path: Pa
     """Images that are a little nearer to the training set, none of them a copy: nothing is said."""
     case = planted(tmp_path, 7, 0, 120)
     rng = np.random.default_rng(1)
-    made = unit(case.index.train.rows(np.arange(500)) + 2.0 * unit(rng.standard_normal((500, 64))))
+    made = unit(case.index.train.rows(np.arange(500)) + 2.5 * unit(rng.standard_normal((500, 64))))
     score, where = case.index.nearest(made)
     table = case.table.assign(score=score, train=where)
     asked = decision.Asked(CopyRule("twin"), 0.001, 0)

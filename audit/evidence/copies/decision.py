@@ -189,7 +189,7 @@ def _by_null(score: np.ndarray, chance: np.ndarray, q: float) -> Decided:
         f"= {q:g}; it assumes that images that are not copies are as near as held-out images"
     )
     got = conformal(score, chance, q)
-    rest = np.isfinite(score) & ~got.selected & ~got.open
+    rest = np.isfinite(score) & ~got.selected
     return Decided(words, got, lean=lean(score[rest] > np.median(chance)), open=got.open)
 
 
@@ -204,7 +204,7 @@ def by_twin(seen: Evidence, q: float) -> Decided:
     if several:
         words += f", over {len(seen.w)} subsets of equal size by e-values (Ren & Barber 2024)"
     w = seen.w[0]
-    rest = independent(w, seen.matched[0]) & ~got.selected & ~got.open & (w != 0)
+    rest = independent(w, seen.matched[0]) & ~got.selected & (w != 0)
     rest &= ~got.mirrored if len(got.mirrored) else True  # the window is symmetric about 0
     return Decided(words, got, "", lean(w[rest] > 0), seen, True, got.open)
 
