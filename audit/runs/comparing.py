@@ -210,7 +210,7 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
                                          (whole.w_match.to_numpy(object),)), 0.1)  # fmt: skip
         line = made.selection
         alone = (whole.single.fillna("") != "").to_numpy()
-        known = whole.score.notna().to_numpy() & (~made.open | alone)
+        known = whole.score.notna().to_numpy() & (~made.unsettled | alone)
         whole["copy"] = flags.column(line.selected | alone, known=known)
         says = (
             f"W >= {line.threshold:.3f}" if math.isfinite(line.threshold) else "nothing is a copy"

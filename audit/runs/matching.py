@@ -111,7 +111,7 @@ def _singles(run: Run, table: pd.DataFrame, index: Index, distinct: np.ndarray) 
 def _columns(table: pd.DataFrame, made: decision.Decided, singles: pd.Series) -> pd.DataFrame:
     """The table with the decision on each image: one that is open has none."""
     alone = (singles != "").to_numpy()
-    known = table.score.notna().to_numpy() & ~made.open
+    known = table.score.notna().to_numpy() & ~made.unsettled
     if not made.doubt:
         known |= alone
     out = table.assign(

@@ -33,7 +33,7 @@ class Selection:
     """What it would take to flag anything as a copy, where this is impossible."""
     p: np.ndarray | None = None
     """float[n] p-values by the null, where there is one."""
-    open: np.ndarray = field(default_factory=_none)
+    unsettled: np.ndarray = field(default_factory=_none)
     """bool[n]: images that may be copies, but are too few to be flagged; empty if unknown."""
     mirrored: np.ndarray = field(default_factory=_none)
     """bool[n]: images as near to held-out ones as flagged ones are to training images; empty
@@ -55,9 +55,11 @@ def twin(w: np.ndarray, matched: np.ndarray, q: float) -> Selection:
     none = np.zeros(len(w), bool)
     known = np.nan_to_num(w, nan=0.0)
     if math.isfinite(threshold):
-        return Selection(known >= threshold, threshold, int(keep.sum()), open=none,
+        return Selection(known >= threshold, threshold, int(keep.sum()), unsettled=none,
                          mirrored=known <= -threshold)  # fmt: skip
-    return Selection(none, threshold, int(keep.sum()), _few(q), open=_rather([w], [matched], q))
+    return Selection(
+        none, threshold, int(keep.sum()), _few(q), unsettled=_rather([w], [matched], q)
+    )
 
 
 def subsets(w: Sequence[np.ndarray], matched: Sequence[np.ndarray], q: float) -> Selection:
@@ -84,13 +86,13 @@ def subsets(w: Sequence[np.ndarray], matched: Sequence[np.ndarray], q: float) ->
     enough = np.flatnonzero(ranked * q * np.arange(1, len(ranked) + 1) >= 1 - 1e-9)
     evidence = int(independent(w[0], matched[0]).sum())
     if not len(enough):
-        return Selection(none, math.inf, evidence, _few(q / 2), open=_rather(w, matched, q))
+        return Selection(none, math.inf, evidence, _few(q / 2), unsettled=_rather(w, matched, q))
     line = ranked[enough[-1]]
     names_in = [n for n, e in evalues.items() if e >= line - 1e-12]
     hits = [c & np.isin(m.astype(str), names_in) for c, m in zip(chosen, matched, strict=True)]
     threshold = min(float(a[h].min()) for a, h in zip(w, hits, strict=True) if h.any())
     mirror = [np.nan_to_num(a, nan=0.0) <= -t for a, t in zip(w, thresholds, strict=True)]
-    return Selection(np.any(hits, 0), threshold, evidence, open=none,
+    return Selection(np.any(hits, 0), threshold, evidence, unsettled=none,
                      mirrored=np.mean(mirror, 0) > 0.5)  # fmt: skip
 
 
@@ -144,7 +146,7 @@ def conformal(scores: np.ndarray, null: np.ndarray, q: float) -> Selection:
     )  # fmt: skip
     nearest = np.nan_to_num(p, nan=2.0) <= 1 / (size + 1) + 1e-12
     rather = (adjusted <= RATHER) | (short & nearest)
-    return Selection(selected, threshold, known, need, p, open=rather & ~selected.any())
+    return Selection(selected, threshold, known, need, p, unsettled=rather & ~selected.any())
 
 
 def fixed(scores: np.ndarray, threshold: float) -> Selection:
@@ -156,4 +158,4 @@ def fixed(scores: np.ndarray, threshold: float) -> Selection:
         raise ValueError(f"{threshold} is not a cosine.")
     selected = np.nan_to_num(scores, nan=-2.0) >= threshold
     return Selection(selected, threshold, int(np.isfinite(scores).sum()),
-                     open=np.zeros(len(scores), bool))  # fmt: skip
+                     unsettled=np.zeros(len(scores), bool))  # fmt: skip

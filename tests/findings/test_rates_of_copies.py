@@ -34,7 +34,7 @@ def found(
     table: pd.DataFrame, got: Selection, alone: np.ndarray, decided: DecisionFacts = UNIT
 ) -> dict[str, Finding]:
     """Findings by id, from a selection and images that are claimed alone."""
-    known = (~got.open | alone) if not decided.doubt else np.zeros(len(table), bool)
+    known = (~got.unsettled | alone) if not decided.doubt else np.zeros(len(table), bool)
     table = table.assign(single=np.where(alone, PIXELS, ""))
     table["copy"] = flags.column(got.selected | alone, known=known)
     prompts = {p: Prompt(p, p, "s", "b", "representation", 1) for p in table.prompt}
@@ -103,7 +103,7 @@ def test_a_doubt_leaves_every_limit_open(alone: int) -> None:
     """Where no rate can be decided only what is claimed alone is known: no gate passes."""
     table, why = images(120, alone, 3), "held-out images do not look like training images"
     known = np.ones(120, bool)
-    got = found(table, Selection(~known, np.inf, 0, why, open=known), np.arange(120) < alone,
+    got = found(table, Selection(~known, np.inf, 0, why, unsettled=known), np.arange(120) < alone,
                 DecisionFacts(0.1, True, why, "sizes", False))  # fmt: skip
     rate = got["replication/none/ordinary"]
     assert rate.verdict == ("found" if alone else "undecided")

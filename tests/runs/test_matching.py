@@ -80,7 +80,7 @@ def test_planted_copies_are_found_whatever_the_sizes(tmp_path: Path, held: int, 
     assert got.selection.selected[:60].all()
     assert got.selection.selected[60:].sum() <= 14
     assert not got.selection.selected[499]
-    assert not got.open.any()
+    assert not got.unsettled.any()
     assert "q = 0.1" in got.words
     assert f"{held:,} distinct held-out" in case.by.words
 
@@ -93,13 +93,13 @@ def test_sides_of_two_sources_decide_nothing(tmp_path: Path, shift: float, held:
     for rule in ("twin", "conformal"):
         got = case.decide(CopyRule(rule))
         assert not got.selection.selected.any()
-        assert got.open.all()
+        assert got.unsettled.all()
         assert "do not look like" in got.doubt
         assert got.doubt in case.by.words
 
 
 def test_what_is_on_both_sides_is_on_neither(tmp_path: Path) -> None:
-    """A near-duplicate of a held-out image is no match of one side; groups count once."""
+    """A near-duplicate of a held-out image does not match one side alone; groups count once."""
     rng = np.random.default_rng(3)
     train, held = (unit(rng.standard_normal((n, 32))) for n in (120, 100))
     train[50:60] = unit(train[40] + 0.01 * rng.standard_normal((10, 32)))
@@ -137,8 +137,8 @@ def test_too_few_to_be_flagged_are_open(tmp_path: Path, copies: int, held: int) 
     got = case.decide(CopyRule("twin"))
     assert got.selection.need
     assert not got.selection.selected[:copies].any()
-    assert got.open[:copies].all() or copies == 1
-    assert got.open.sum() < 60
+    assert got.unsettled[:copies].all() or copies == 1
+    assert got.unsettled.sum() < 60
 
 
 @pytest.mark.parametrize("rule", ["twin", "conformal"])
@@ -150,7 +150,7 @@ def test_nothing_is_flagged_without_a_held_out_set(tmp_path: Path, rule: str, he
     assert not got.selection.selected.any()
     assert ("--held-out" if not held else "50 distinct") in got.selection.need
     assert got.words.startswith("none")
-    assert got.open.all()
+    assert got.unsettled.all()
     got = case.decide(CopyRule("fixed", 0.7))
     assert got.selection.selected[:30].all()
     assert "unknown" in got.words

@@ -136,7 +136,7 @@ def test_several_subsets_hold_the_rate_over_matches(sizes: tuple[int, int]) -> N
         near = cdist(made, train).argmin(1)
         units = {*near[got.selected]}
         false.append(len(units - set(range(60))) / max(1, len(units)))
-        assert not got.open.any()
+        assert not got.unsettled.any()
     assert np.mean(false) <= 0.13
     assert np.mean(found) > 0.9
     assert np.mean(something) <= 0.15
@@ -161,14 +161,14 @@ def test_what_stands_out_and_cannot_be_flagged_is_open(copies: int, n: int) -> N
     names = np.arange(len(w)).astype(str).astype(object)
     got = twin(w, names, Q)
     assert got.selected[:copies].all() == (copies >= 10)
-    assert got.open[:copies].all() == (copies < 10) or copies == 1
-    assert twin(w[:8], names[:8], Q).open.tolist() == (w[:8] > 0).tolist()
+    assert got.unsettled[:copies].all() == (copies < 10) or copies == 1
+    assert twin(w[:8], names[:8], Q).unsettled.tolist() == (w[:8] > 0).tolist()
     scores = np.concatenate([np.full(copies, 0.99), rng.normal(0.4, 0.02, n)])
     few = conformal(scores, rng.normal(0.4, 0.02, 50), Q)
-    assert (few.open | few.selected)[:copies].all()
+    assert (few.unsettled | few.selected)[:copies].all()
     ample = conformal(scores, rng.normal(0.4, 0.02, 40 * n), Q)
     assert ample.selected[:copies].all()
-    assert not ample.open.any()
+    assert not ample.unsettled.any()
 
 
 def test_images_of_a_few_modes_are_counted_by_match() -> None:

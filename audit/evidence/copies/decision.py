@@ -132,7 +132,7 @@ class Decided:
     """The twin's, where that is the rule."""
     by_match: bool = False
     """Whether the rate of false flags counts a matched training image once."""
-    open: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    unsettled: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     """bool[n]: images that may be copies and cannot be flagged; all where there is a doubt."""
 
 
@@ -160,7 +160,7 @@ def decide(
     if rule.name == "fixed":
         words = f"a fixed cosine of {rule.line:g}: its error rate is unknown"
         got = fixed(score, rule.line)
-        return Decided(words, got, open=got.open)
+        return Decided(words, got, unsettled=got.unsettled)
     if by.doubt:
         return _undecided(f"none: {by.doubt}", by.doubt, score)
     if rule.name == "conformal" or by.choice == "conformal":
@@ -180,7 +180,9 @@ def decide(
 def _undecided(words: str, doubt: str, score: np.ndarray) -> Decided:
     none = np.zeros(len(score), bool)
     known = np.isfinite(score)
-    return Decided(words, Selection(none, math.inf, 0, doubt, open=known), doubt, open=known)
+    return Decided(
+        words, Selection(none, math.inf, 0, doubt, unsettled=known), doubt, unsettled=known
+    )
 
 
 def _by_null(score: np.ndarray, chance: np.ndarray, q: float) -> Decided:
@@ -190,7 +192,7 @@ def _by_null(score: np.ndarray, chance: np.ndarray, q: float) -> Decided:
     )
     got = conformal(score, chance, q)
     rest = np.isfinite(score) & ~got.selected
-    return Decided(words, got, lean=lean(score[rest] > np.median(chance)), open=got.open)
+    return Decided(words, got, lean=lean(score[rest] > np.median(chance)), unsettled=got.unsettled)
 
 
 def by_twin(seen: Evidence, q: float) -> Decided:
@@ -206,7 +208,7 @@ def by_twin(seen: Evidence, q: float) -> Decided:
     w = seen.w[0]
     rest = independent(w, seen.matched[0]) & ~got.selected & (w != 0)
     rest &= ~got.mirrored if len(got.mirrored) else True  # the window is symmetric about 0
-    return Decided(words, got, "", lean(w[rest] > 0), seen, True, got.open)
+    return Decided(words, got, "", lean(w[rest] > 0), seen, True, got.unsettled)
 
 
 @dataclass(frozen=True)
