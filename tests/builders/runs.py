@@ -10,8 +10,8 @@ import pandas as pd
 
 from audit.design.mitigations.arms import noise_seed
 from audit.evidence.copies.facts import CorpusFacts
-from audit.findings import quality, replication, representation
 from audit.evidence.copies.match import twin_evidence
+from audit.findings import quality, replication, representation
 from audit.keys import ATTRIBUTE_COLUMNS, BASELINE, MATCH_COLUMNS, digest
 from audit.records import Attribute, Prompt, Reference, Sample, Settings, Suite, to_json
 from audit.runs.comparing import instruments

@@ -85,6 +85,19 @@ def test_planted_copies_are_found_whatever_the_sizes(tmp_path: Path, held: int, 
     assert f"{held:,} distinct held-out" in case.by.words
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("shift", [0.0, 0.1])
+@pytest.mark.parametrize("held", [600, 480, 300, 120, 60])
+def test_nothing_copied_is_nothing_flagged(tmp_path: Path, held: int, shift: float) -> None:
+    """At any size of the held-out set, false flags in at most one of four runs, or no decision."""
+    wrong = 0
+    for seed in range(4):
+        got = planted(tmp_path / str(seed), 10 + seed, 0, held, shift).decide(CopyRule("twin"))
+        wrong += bool(got.selection.selected.any())
+        assert got.selection.selected.mean() < 0.1
+    assert wrong <= 1
+
+
 @pytest.mark.parametrize("shift", [0.3, 1.0])
 @pytest.mark.parametrize("held", [600, 480, 300, 120])
 def test_sides_of_two_sources_decide_nothing(tmp_path: Path, shift: float, held: int) -> None:
