@@ -261,8 +261,8 @@ def index(
     >>> audit.index("training", "idx", held_out="others", descriptor="phash").name
     'idx'
     >>> found = audit.search(["training/07.png", "others/03.png"], "idx", nearest=1)
-    >>> found[["query", "image", "verdict"]].values.tolist()[0]
-    ['training/07.png', '07.png', 'copy']
+    >>> found[["query", "image", "verdict", "single"]].values.tolist()[0]
+    ['training/07.png', '07.png', 'this training image', 'identical pixels']
     """
     from audit.runs import indexing
 
@@ -280,19 +280,22 @@ def search(
 ) -> pd.DataFrame:  # fmt: skip
     """The nearest training images of each image, and whether chance comes as near.
 
-    `pictures` are files or folders. Columns are `audit.runs.searching.COLUMNS`; `verdict`, `p` and
-    `q` are in the row of the nearest image. An unreadable image has one row, with the reason as
-    its verdict. With `page` the pairs are written side by side as HTML. Raises UserError if
-    there is no image or no index; `audit.index` has an example.
+    `pictures` are files or folders. Columns are `audit.runs.searching.COLUMNS`; `verdict`, `p`,
+    `q`, and `single`, which says why an image alone is that training image, are in the row of the
+    nearest image. Verdicts are `this training image`, `copy` (at a false discovery rate of 5 %
+    over all images), `no copy found`, `cannot be flagged` and `not calibrated`. An unreadable image
+    has one row, with the reason as its verdict. With `page` the pairs are written side by side as
+    HTML. Raises UserError if there is no image or no index; `audit.index` has an example.
     """
     from audit.runs import searching
 
     several = [pictures] if isinstance(pictures, str | Path) else pictures
     opened, encoder = searching.opened(Path(index), search, device)
     question = searching.ask([Path(p) for p in several])
-    table = searching.search(opened, encoder, question, nearest)
+    by = searching.compared(opened, encoder)
+    table = searching.search(opened, encoder, question, nearest, by)
     if page is not None:
-        searching.write_page(Path(page), opened, question, table)
+        searching.write_page(Path(page), opened, question, table, by)
     lost = [{"query": q, "verdict": f"unreadable: {why}"} for q, why in question.unreadable.items()]
     if not lost:
         return table

@@ -11,11 +11,20 @@ training set and its twin.
 Made by the model, from the folder of a run of the world's suite: for each level of repetition, the
 images' nearest training image against their nearest held-out image, as an area under the curve with
 an interval over prompts.
+
+    python benchmarks/planted.py --sizes SIZES.jsonl [--replicates 60]
+
+Held-out sets of other sizes and of another source, vectors drawn around 60 centres: the false
+discovery rate and power of the whole decision, with the share of runs in which none is made. Every
+replicate is a line of the file; a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +33,13 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
+from audit.datasets.source import Entry, Unit
+from audit.evidence.copies import decision, shards
+from audit.evidence.copies.index import Descriptor, Index
 from audit.evidence.copies.match import twin_evidence
+from audit.evidence.copies.rule import CopyRule
+from audit.evidence.copies.side import Side
+from audit.evidence.copies.sides import sides
 from audit.evidence.copies.training_set import of_corpus
 from audit.stats.error_control import conformal, fixed, twin
 from audit.world import models, planting
@@ -43,6 +58,75 @@ def called(made: planting.Replicate, rule: str, null: np.ndarray) -> np.ndarray:
     if rule == "conformal":
         return conformal(score, null, Q).selected
     return fixed(score, float(rule.partition(":")[2])).selected
+
+
+RATIOS, SHIFTS = (1.0, 0.8, 0.5, 0.2, 0.1), (0.0, 0.1, 0.3, 1.0)
+"""Held-out over training images, and distance of their means in units of the spread."""
+TRAINING, MADE, WIDTH, CENTRES, SAME = 1500, 600, 64, 60, 0.97
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+def _side(folder: Path, name: str, rows: np.ndarray) -> Side:
+    entries = [(Entry(str(i), "", 1), "") for i in range(len(rows))]
+    units = [Unit(name, "")]
+    stem = shards.name(name, "vectors", units)
+    return Side([shards.write(folder, stem, units, entries, rows)], rows.shape[1])
+
+
+def sized(ratio: float, shift: float, copies: int, seed: int) -> dict[str, float | str]:
+    """One decision on images whose first `copies` are training images with a little noise."""
+    rng = np.random.default_rng(seed)
+    centres = 1.5 * rng.standard_normal((CENTRES, WIDTH))
+
+    def draw(n: int, away: float = 0.0) -> np.ndarray:
+        rows = centres[rng.integers(CENTRES, size=n)] + rng.standard_normal((n, WIDTH))
+        return _unit(rows + away * np.where(np.arange(WIDTH) % 2, 1, -1))
+
+    train, held, made = draw(TRAINING), draw(round(ratio * TRAINING), shift), draw(MADE)
+    noise = 0.01 * rng.standard_normal((copies, WIDTH))
+    made[:copies] = _unit(train[rng.permutation(TRAINING)[:copies]] + noise)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        both = [_side(folder, *side) for side in (("train", train), ("held", held))]
+        index = Index(folder, "k", "n", Descriptor("d", "k"), WIDTH, both[0], both[1], 1.0, {})
+        by = sides(index, SAME, seed)
+        index = decision.without_shared_images(index, by)
+        (score, where), (far, there) = index.nearest(made), index.nearest(made, True)
+        table = pd.DataFrame({"score": score, "held_score": far, "train": where, "held": there})
+        asked = decision.Asked(CopyRule("twin"), Q, seed)
+        got = decision.decide(table, made, index, by, asked)
+    flagged = got.selection.selected
+    return {
+        "rule": by.choice, "undecided": float(bool(got.doubt)), "any": float(flagged.any()),
+        "false": float(flagged[copies:].sum() / max(flagged.sum(), 1)),
+        "found": float(flagged[:copies].mean()) if copies else 0.0,
+    }  # fmt: skip
+
+
+def by_size(path: Path, replicates: int) -> Table:
+    """Error rate and power by size and source of the held-out set; the lines of `path` are kept."""
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    rows = [json.loads(line) for line in lines]
+    done = {(r["ratio"], r["shift"], r["copies"], r["seed"]) for r in rows}
+    with path.open("a", encoding="utf-8") as file:
+        for case in itertools.product(RATIOS, SHIFTS, (0, 55), range(replicates)):
+            if case in done:
+                continue
+            names = dict(zip(("ratio", "shift", "copies", "seed"), case, strict=True))
+            rows.append(names | sized(*case))
+            file.write(json.dumps(rows[-1]) + "\n")
+            file.flush()
+    columns = ("held-out / training", "shift", "copies", "undecided", "false", "found", "any")
+    table = Table(title=f"{replicates} replicates, {TRAINING} training images, q = {Q}")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for case, part in pd.DataFrame(rows).groupby(["ratio", "shift", "copies"]):
+        cells = (part.undecided, part.false, part.found, part["any"])
+        table.add_row(*(f"{c:g}" for c in case), *(f"{c.mean():.2f}" for c in cells))
+    return table
 
 
 def mean(values: list[float], digits: int = 3) -> str:
@@ -143,7 +227,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=2000)
     parser.add_argument("--indexes", type=Path, default=Path("reports/indexes"))
     parser.add_argument("--run", type=Path, help="folder of a run of the world's suite")
+    parser.add_argument("--sizes", type=Path, help="file of the replicates by size")
     given = parser.parse_args()
+    if given.sizes:
+        Console(width=110).print(by_size(given.sizes, given.replicates))
+        return
     encoder = models.copy_descriptor()
     index = of_corpus(models.corpus()).index(encoder, given.indexes, lambda done, total: None)
     fresh = round(given.replicates * given.size * (1 - SHARE))

@@ -53,7 +53,10 @@ def index(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Index a training set, or add new images to an index; print the index's folder."""
+    """Index a training set, or add new images to an index; print the index's folder.
+
+    The last line says which rule the held-out images allow, and why.
+    """
     from audit.runs import indexing
 
     started = time.monotonic()
@@ -63,7 +66,9 @@ def index(
         lost = len(made.unreadable)
         _tell(quiet, f"{lost} images have no vector; see {out / 'unreadable.csv'}.")
     groups = _duplicates(made, quiet) if duplicates else None
-    typer.echo(json.dumps(_body(made, groups, started)) if as_json else out)
+    by = indexing.compared(made, options.seed)
+    typer.echo(json.dumps(_body(made, by, groups, started)) if as_json else out)
+    _tell(quiet, f"{by.words[:1].upper()}{by.words[1:]}.")
 
 
 def _tell(quiet: bool, words: str) -> None:
@@ -71,15 +76,22 @@ def _tell(quiet: bool, words: str) -> None:
         typer.echo(words, err=True)
 
 
-def _body(made: Any, groups: dict[str, Any] | None, started: float) -> dict[str, Any]:
+def _body(made: Any, by: Any, groups: dict[str, Any] | None, started: float) -> dict[str, Any]:
     """Facts on the index, for `--json`."""
     found = made.index
     return {
         "index": str(found.folder), "images": len(found.train), "held_out": len(found.held),
         "unreadable": len(made.unreadable), "dimensions": found.dimensions, "key": found.key,
         "descriptor": found.descriptor.key, "duplicates": groups,
+        "sides": {"distinct": by.sizes[0], "distinct_held_out": by.sizes[1],
+                  "p_nearest": _number(by.found.nearest), "p_kernel": _number(by.found.kernel),
+                  "rule": by.choice, "words": by.words},
         "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
+
+
+def _number(x: float) -> float | None:
+    return None if math.isnan(x) else x
 
 
 def _made(source: str, out: Path, plan: Any, meter: Meter) -> Any:
@@ -125,14 +137,15 @@ def search(
 
     opened, encoder = searching.opened(index, options.search, options.device)
     question = searching.ask(pictures)
-    table = searching.search(opened, encoder, question, nearest)
+    by = searching.compared(opened, encoder, options.seed)
+    table = searching.search(opened, encoder, question, nearest, by, options.seed)
     if page is not None:
-        searching.write_page(page, opened, question, table)
+        searching.write_page(page, opened, question, table, by)
         typer.echo(page, err=True)
     if as_json:
         rows = json.loads(table.to_json(orient="records"))
         body = {"matches": rows, "unreadable": question.unreadable,
-                "searched": len(opened.train), "held_out": len(opened.held),
+                "searched": len(opened.train), "held_out": len(opened.held), "sides": by.words,
                 "coverage": None if math.isnan(opened.coverage) else opened.coverage}  # fmt: skip
         typer.echo(json.dumps(body, ensure_ascii=False))
         return
@@ -144,7 +157,7 @@ def search(
             typer.echo(text + _where(row.part, row.source_part))
     for name, reason in question.unreadable.items():
         typer.echo(f"{name}: unreadable ({reason})", err=True)
-    typer.echo(_closing(opened, question), err=True)
+    typer.echo(_closing(opened, question, by), err=True)
 
 
 def _where(part: Any, source_part: Any) -> str:
@@ -156,17 +169,22 @@ def _where(part: Any, source_part: Any) -> str:
 
 
 def _how_sure(row: Any) -> str:
+    if row.single:
+        return f" ({row.single})"
     return "" if math.isnan(row.q) else f" (p = {row.p:.2g}, q = {row.q:.2g})"
 
 
-def _closing(opened: Any, question: Any) -> str:
+def _closing(opened: Any, question: Any, by: Any) -> str:
     from audit.runs import searching
 
     text = f"Searched {len(opened.train)} training images for {len(question.names)} images."
     if reason := searching.why(opened):
         text += f" {reason}"
     if not len(opened.held):
-        text += " Without held-out images (`index --held-out`) no image can be flagged as a copy."
+        text += " Without held-out images (`index --held-out`) only an image that has a training "
+        text += "image's pixels can be named."
+    else:
+        text += f" {by.words[:1].upper()}{by.words[1:]}."
     if not math.isnan(opened.coverage):
         text += f" They are {opened.coverage:.2%} of the training set: an image that was not found"
         text += " may be in the rest."

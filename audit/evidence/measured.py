@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from audit.evidence.copies.facts import DecisionFacts
 from audit.keys import digest
 from audit.records import Finding, Suite, Truth
 
@@ -101,3 +102,5 @@ class Measured:
     """Every rater's labels, where only labels were given."""
     truth: Truth | None
     """The planted truth, where the model has one."""
+    decided: DecisionFacts = field(default_factory=DecisionFacts)
+    """How images were flagged as copies."""

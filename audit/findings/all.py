@@ -91,7 +91,7 @@ def _representation(
 def _copies(m: Measured, prompts: Mapping[str, Prompt]) -> list[Finding]:
     found: list[Finding] = []
     if len(m.matches):
-        found += replication.findings(m.matches, prompts, m.seed)
+        found += replication.findings(m.matches, prompts, m.seed, m.decided)
         scales = copying_doses.of_guidance(m.guidance, m.suite.mitigations)
         found += copying_doses.findings(m.matches, scales, prompts, m.seed)
     if len(m.factors):

@@ -1,6 +1,8 @@
 """How many images copy the training set: rates per unit, from a decision on each image.
 
-Three units are always counted, because they differ: images, prompts and training images.
+Three units are always counted, because they differ: images, prompts and training images. What is
+claimed of a single image (`copies.single`) counts whatever the rest are; images that may be copies
+but cannot be flagged are in no estimate and in every upper limit.
 """
 
 from __future__ import annotations
@@ -8,29 +10,36 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
 from audit.evidence.copies import flags
+from audit.evidence.copies.facts import DecisionFacts
 from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.why import share
+from audit.findings.wording import cap
 from audit.findings.wording import estimate as worded
 from audit.keys import BASELINE, Key
 from audit.records import Finding, Prompt
 from audit.stats.interval import Interval
 from audit.stats.proportions import effective_n, wilson
 
+UNKNOWN = DecisionFacts()
 ALPHA = 0.05
 """Level of the sign test on whether a group contains copies at all."""
 
 
-def findings(table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int) -> list[Finding]:
+def findings(
+    table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int,
+    decided: DecisionFacts = UNKNOWN,
+) -> list[Finding]:  # fmt: skip
     """Copy rates by level of repetition, for prompts without a known image, and the counts.
 
-    `table` has MATCH_COLUMNS and, after a twin's selection, `chance`: images that are as much
-    nearer to the held-out set. The rate of false flags is controlled over all flagged images; among
-    few copies it is higher, and `chance` estimates how many flags of a group are false (Barber &
-    Candes 2015, eq. 1.8).
+    `table` has MATCH_COLUMNS and, where known, `single`, what is claimed of an image alone, and
+    after a twin's selection `chance`: images that are as much nearer to the held-out set. The rate
+    of false flags is controlled over all flagged images; among few copies it is higher, and
+    `chance` estimates how many flags of a group are false (Barber & Candes 2015, eq. 1.8).
     """
     out = []
     purpose = table.prompt.map(lambda p: prompts[p].purpose)
@@ -42,52 +51,117 @@ def findings(table: pd.DataFrame, prompts: Mapping[str, Prompt], seed: int) -> l
             times = "once" if repeats == 1 else f"{repeats} times"
             where = f"captions of images that the training set holds {times}"
             key = Key("replication", arm, "", "repeats", "rate", str(repeats))
-            out.append(_rate(rows, key, where, seed))
+            out.append(_rate(rows, key, where, seed, decided))
         plain = table[here & (purpose == "representation")]
         if len(plain):
             key = Key("replication", arm, "", "", "rate", "ordinary")
-            out.append(_rate(plain, key, "ordinary prompts", seed))
+            out.append(_rate(plain, key, "ordinary prompts", seed, decided))
     return out + _units(table[table.arm == BASELINE])
 
 
-def _rate(rows: pd.DataFrame, key: Key, where: str, seed: int) -> Finding:
-    known = _decided(rows)
-    hits = flags.flagged(known["copy"])
-    clusters = pd.factorize(known.prompt)[0]
-    n = len(known)
+def _rate(rows: pd.DataFrame, key: Key, where: str, seed: int, decided: DecisionFacts) -> Finding:
+    known = _searched(rows)
+    hits, alone, still = _copies(known), _alone(known), _open(known)
+    clusters, n = pd.factorize(known.prompt)[0], len(known)
     ci, method = share(hits, clusters, seed)
-    false = int(known.chance.sum()) if "chance" in known else None
-    doubt = "" if false is None or not hits.any() else (
-        f" Images that chance puts as near to held-out ones: {false}."
-    )  # fmt: skip
+    if still.any():
+        most = share(hits | still, clusters, seed)[0]
+        ci = Interval(ci.estimate, ci.low, max(most.high, float((hits | still).mean())))
+        method += "; upper limit with images that cannot be flagged"
+    references = _error(known, hits & ~alone, decided)
     reasons = {str(o): int(c) for o, c in rows.outcome.value_counts().items() if o != "label"}
-    if gone := len(rows) - n - sum(reasons.values()):
-        reasons[flags.UNDECIDED] = gone
+    if still.any():
+        references["open"] = float(still.sum())
     quantity = "share of images that copy a training image"
     effective = effective_n(hits.astype(float), clusters) if n else math.nan
+    made = "; ".join(x for x in (method, decided.words) if x)
     return finding(
-        Claim(key, quantity, where, "share", "images", method),
+        Claim(key, quantity, where, "share", "images", made),
         ci,
         Counts(n, effective, len(rows) - n, reasons),
-        references={} if false is None else {"false": float(false)},
+        references=references,
         verdict="undecided" if not n else _found(known),
-        sentence=(
-            f"{where[0].upper()}{where[1:]}: {worded(ci.estimate, ci.low, ci.high)} of {n} "
-            f"images copy a training image.{doubt}"
-        ),
+        sentence=_sentence(where, ci, known, references, decided),
     )
 
 
-def _decided(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of images that were searched, with a decision."""
-    return rows[(rows.outcome == "label") & flags.decided(rows["copy"])]
+def _error(known: pd.DataFrame, by_rate: np.ndarray, decided: DecisionFacts) -> dict[str, float]:
+    """Counts beside a rate: flagged by it, false ones expected, and those that chance shows.
+
+    The rate counts images, or matched training images each once where the rule does.
+    """
+    units = known.train[by_rate].nunique() if decided.by_match else int(by_rate.sum())
+    out = {}
+    if math.isfinite(decided.q) and not decided.doubt:
+        out = {"flagged": float(by_rate.sum()), "expected false": decided.q * units}
+    if "chance" in known:
+        out["false"] = float(known.chance.sum())
+    return out
+
+
+def _sentence(
+    where: str, ci: Interval, known: pd.DataFrame, errors: Mapping[str, float],
+    decided: DecisionFacts,
+) -> str:  # fmt: skip
+    n, hits, alone, still = len(known), _copies(known), _alone(known), _open(known)
+    text = f"{cap(where)}: {worded(ci.estimate, ci.low, ci.high)} of {n} images copy a training"
+    text += " image."
+    if alone.any():
+        text += f" Of single images, {int(alone.sum())} are that training image, whatever the rate."
+    by_rate = hits & ~alone
+    if by_rate.any() and "expected false" in errors:
+        trains = known.train[by_rate].nunique()
+        unit = f"{trains} matched training images, each counted once" if decided.by_match else (
+            f"{int(by_rate.sum())} images"
+        )  # fmt: skip
+        false = f"{errors['expected false']:.1f}".removesuffix(".0")
+        text += f" {int(by_rate.sum())} are flagged by the rate, which controls false flags: at "
+        text += f"most {false} of {unit} expected (q = {decided.q:g})."
+    if "false" in errors and hits.any():
+        text += f" Images that chance puts as near to held-out ones: {int(errors['false'])}."
+    if decided.doubt:
+        text += f" No rate can be decided: {decided.doubt}."
+    elif still.any():
+        text += f" {int(still.sum())} more stand out but are too few to be flagged; the upper limit"
+        text += " counts them."
+    if decided.semantic and n:
+        text += " This descriptor is of what images show: obeying a caption looks like copying."
+    return text
+
+
+def _searched(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of images that were searched, with or without a decision."""
+    return rows[(rows.outcome == "label") & rows.score.notna()]
+
+
+def _alone(known: pd.DataFrame) -> np.ndarray:
+    """bool[n]: images of which it is claimed alone that they are a training image."""
+    if "single" not in known:
+        return np.zeros(len(known), bool)
+    return np.asarray(known.single.fillna("") != "", bool)
+
+
+def _copies(known: pd.DataFrame) -> np.ndarray:
+    """bool[n]: flagged copies, by the rate or alone."""
+    return flags.flagged(known["copy"]) | _alone(known)
+
+
+def _open(known: pd.DataFrame) -> np.ndarray:
+    """bool[n]: images that may be copies, without a decision."""
+    return ~flags.decided(known["copy"]) & ~_alone(known)
 
 
 def _found(known: pd.DataFrame) -> str:
-    """Whether copies are shown: more prompts with flags than expected by chance (sign test)."""
-    calls = pd.Series(flags.flagged(known["copy"]), known.index).groupby(known.prompt).sum()
+    """Whether copies are shown: more prompts with flags than expected by chance (sign test).
+
+    One image that is a training image shows it alone; none is shown to be absent while some cannot
+    be flagged.
+    """
+    if _alone(known).any():
+        return "found"
+    calls = pd.Series(_copies(known), known.index).groupby(known.prompt).sum()
     if not calls.any():
-        return "not found"
+        return "undecided" if _open(known).any() else "not found"
     if "chance" not in known:
         return "found"
     beyond = calls - known.chance.astype(bool).groupby(known.prompt).sum()
@@ -98,34 +172,36 @@ def _found(known: pd.DataFrame) -> str:
 
 def _units(table: pd.DataFrame) -> list[Finding]:
     """Distinct prompts and distinct training images among the copies, as plain counts."""
-    known = _decided(table)
-    copies = known[flags.flagged(known["copy"])]
+    known = _searched(table)
+    hits, alone, still = _copies(known), _alone(known), _open(known)
+    copies, more = known[hits], known[hits | still]
+    missing = len(table) - len(known)
     out = []
-    for key, what, k, n in (
-        ("images", "generated images that copy", len(copies), len(known)),
-        (
-            "prompts",
-            "prompts with at least one copy",
-            copies.prompt.nunique(),
-            known.prompt.nunique(),
-        ),
-        ("training-images", "distinct training images copied", copies.train.nunique(), len(known)),
-    ):
-        ci = wilson(k, n) if key != "training-images" else None
-        limits = (n * ci.low, n * ci.high) if ci else (math.nan, math.nan)
-        claim = Claim(
-            Key("replication", BASELINE, "", "", "count", key), what, "whole run", "count",
-            "images", "count; interval by Wilson, scaled to n" if ci else "count",
-        )  # fmt: skip
+    for key, what, k, most, n in (
+        ("images", "generated images that copy", len(copies), len(more), len(known)),
+        ("single", "generated images that are a training image, claimed one by one",
+         int(alone.sum()), int(alone.sum()), len(known)),
+        ("prompts", "prompts with at least one copy", copies.prompt.nunique(),
+         more.prompt.nunique(), known.prompt.nunique()),
+        ("training-images", "distinct training images copied", copies.train.nunique(),
+         more.train.nunique(), len(known)),
+    ):  # fmt: skip
+        if key == "single" and "single" not in known:
+            continue
+        limits, method = (math.nan, math.nan), "count"
+        if key in ("images", "prompts"):
+            limits = (n * wilson(k, n).low, n * wilson(most, n).high)
+            method = "count; interval by Wilson, scaled to n"
+        claim = Claim(Key("replication", BASELINE, "", "", "count", key), what, "whole run",
+                      "count", "images", method)  # fmt: skip
+        verdict = "found" if k else ("undecided" if most or not n else "not found")
+        of = "" if key == "training-images" else f" of {n}"
+        text = f"{cap(what)}: {k}{of}."
+        if most > k:
+            text += f" Up to {most} with those that cannot be flagged."
         out.append(
-            finding(
-                claim,
-                Interval(float(k), *limits),
-                Counts(n, missing=len(table) - len(known)),
-                verdict="undecided" if not n else ("found" if k else "not found"),
-                sentence=f"{what[0].upper()}{what[1:]}: {k} of {n}."
-                if ci
-                else f"{what[0].upper()}{what[1:]}: {k}.",
-            )
-        )
+            finding(claim, Interval(float(k), *limits),
+                    Counts(n, missing=missing),
+                    verdict=verdict, sentence=text)
+        )  # fmt: skip
     return out

@@ -75,6 +75,10 @@ def _searched(corpus: CorpusFacts | None) -> Iterator[str]:
         share, low, high = map(wording.percent, there)
         at = wording.number(line)
         yield wording.text("replication.recall.line", cosine=at, share=share, low=low, high=high)
+    if corpus.sides:
+        yield wording.text("replication.sides", sides=corpus.sides)
+    if corpus.semantic:
+        yield wording.text("replication.semantic")
     if corpus.shared:
         n = wording.count(corpus.shared)
         yield wording.text("replication.shared", n=n, x=wording.number(corpus.same))
@@ -121,10 +125,11 @@ def _edited(evidence: Evidence) -> dict[str, Any]:
     """Similarity of edited copies, as a chart and in rows; empty where not measured."""
     rows = evidence.facts.edits
     if not rows:
-        return {"edits": (), "edits_chart": "", "edited": 0}
+        return {"edits": (), "edits_chart": "", "edited": 0, "power": False}
     threshold = wording.as_number(evidence.facts.threshold)
     chart = charts.edited("edits", rows, threshold, _threshold_label(evidence, threshold))
-    return {"edits": rows, "edits_chart": chart, "edited": rows[0].n}
+    power = any(math.isfinite(r.power) for r in rows)
+    return {"edits": rows, "edits_chart": chart, "edited": rows[0].n, "power": power}
 
 
 def _threshold_label(evidence: Evidence, threshold: float) -> str:
@@ -138,23 +143,37 @@ def pairs(evidence: Evidence, album: Album) -> dict[str, Any]:
     table = evidence.matches
     known = table[table.outcome == "label"] if len(table) else table
     if known.empty:
-        return {"pairs": [], "near": [], "flagged": 0, "trains": 0, "left_out": 0}
-    called = flags.flagged(known["copy"])
-    flagged = _ranked(known[called])
-    rest = _ranked(known[~called & (known.arm == BASELINE)])
+        return {"pairs": [], "near": [], "flagged": 0, "singles": 0, "trains": 0, "left_out": 0}
+    alone = _single(known)
+    called = flags.flagged(known["copy"]) | (alone != "")
+    flagged = _ranked(known.assign(single=alone)[called])
+    rest = _ranked(known.assign(single="")[~called & (known.arm == BASELINE)])
     shown = _ranked(_spread(flagged).head(PAIRS))
     return {
         "pairs": [_pair(evidence, r, album) for r in shown.itertuples(index=False)],
         "near": [_pair(evidence, r, album) for r in rest.head(NEAR).itertuples(index=False)],
         "flagged": len(flagged),
+        "singles": int((alone != "").sum()),
         "trains": int(flagged.train.nunique()),
         "left_out": len(flagged) - len(shown),
     }
 
 
+def _single(known: pd.DataFrame) -> np.ndarray:
+    """What is claimed of each image alone, object[n]; empty for nothing."""
+    if "single" not in known:
+        return np.full(len(known), "", object)
+    return known.single.fillna("").to_numpy(object)
+
+
 def _ranked(table: pd.DataFrame) -> pd.DataFrame:
-    """Nearest first, unknown scores last; ties by sample, which makes the order unique."""
-    return table.sort_values(["score", "sample"], ascending=[False, True])
+    """Single images that are a training image first, then the nearest; unknown scores last.
+
+    Ties by sample, which makes the order unique.
+    """
+    ranks = table.assign(alone=table.single == "")
+    order = ranks.sort_values(["alone", "score", "sample"], ascending=[True, False, True])
+    return order.drop(columns="alone")
 
 
 def _spread(ranked: pd.DataFrame) -> pd.DataFrame:
@@ -173,4 +192,5 @@ def _pair(evidence: Evidence, row: Any, album: Album) -> dict[str, Any]:
         "score": float(row.score),
         "held": float(row.held_score),
         "arm": row.arm,
+        "single": row.single,
     }

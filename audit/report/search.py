@@ -21,7 +21,10 @@ BUDGET = 1_600_000
 SIDE = 200
 SHOWN = 60
 """Number of images shown; the rest are in the JSON of the command."""
-VERDICTS = {"copy": "copy", "no copy found": "none", "not calibrated": "unknown"}
+VERDICTS = {
+    "this training image": "single", "copy": "copy", "no copy found": "none",
+    "cannot be flagged": "open", "not calibrated": "unknown",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Searched:
     """Why candidates were found by this method, where not all images were compared."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Images that could not be read, with the reason."""
+    sides: str = ""
+    """Distinct images of both sides, tests of their likeness, and what follows."""
 
     @property
     def local(self) -> bool:
@@ -65,12 +70,13 @@ def page(
         style=style, style_hash=style_hash(style), s=searched, shown=shown, w=wording,
         t=wording.text, asked=len(groups), left_out=album.left_out,
         copies=sum(p["verdict"] == "copy" for p in map(_verdict, groups)),
+        singles=sum(p["verdict"] == "single" for p in map(_verdict, groups)),
     )  # fmt: skip
 
 
-def _order(group: tuple[object, pd.DataFrame]) -> tuple[float, float]:
+def _order(group: tuple[object, pd.DataFrame]) -> tuple[bool, float, float]:
     first = group[1].iloc[0]
-    return (first.p if math.isfinite(first.p) else 2.0), -first.score
+    return not first.single, (first.p if math.isfinite(first.p) else 2.0), -first.score
 
 
 def _verdict(group: tuple[object, pd.DataFrame]) -> dict[str, str]:
@@ -91,7 +97,8 @@ def _one(name: str, rows: pd.DataFrame, album: Album, load: Any) -> dict[str, An
     ]  # fmt: skip
     return {
         "name": Path(name).name, "src": album.uri(picture, name, SIDE), "near": near,
-        "verdict": VERDICTS.get(str(first.verdict), "unknown"), "p": float(first.p),
+        "verdict": VERDICTS.get(str(first.verdict), "unknown"),
+        "single": str(first.single), "p": float(first.p),
         "q": float(first.q), "low": float(first.p_low), "high": float(first.p_high),
     }  # fmt: skip
 

@@ -17,6 +17,7 @@ import pandas as pd
 from audit.errors import UserError
 from audit.evidence.copies import decision, flags
 from audit.evidence.copies.facts import CorpusFacts
+from audit.evidence.copies.sides import Evidence
 from audit.findings import comparison
 from audit.findings.claim import seeded
 from audit.findings.common import NO_SEEDS, Common, Context
@@ -244,16 +245,23 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
         said = f"Copies are not compared: A was searched with {used[0]}, B with {used[1]}."
         return Common(EMPTY, EMPTY, EMPTY), [said]
     whole = pd.concat(tables, ignore_index=True)
-    calibrated = bool(whole.held_score.notna().any())
-    if calibrated:
-        method, line = decision.by_twin(whole, 0.1)
-        whole["copy"] = flags.column(line.selected, known=whole.score.notna().to_numpy())
+    seen = ["w" in t and t.w.notna().any() for t in tables]
+    if all(seen):
+        made = decision.by_twin(Evidence((whole.w.to_numpy(float),),
+                                         (whole.w_match.to_numpy(object),)), 0.1)  # fmt: skip
+        line = made.selection
+        alone = (whole.single.fillna("") != "").to_numpy()
+        known = whole.score.notna().to_numpy() & (~made.unsettled | alone)
+        whole["copy"] = flags.column(line.selected | alone, known=known)
         says = (
             f"W >= {line.threshold:.3f}" if math.isfinite(line.threshold) else "nothing is a copy"
         )
-        said = f"Copies were decided at one line for both runs ({says}). {method}."
+        said = f"Copies were decided at one line for both runs ({says}). {made.words}."
     else:
-        said = "Copies are those that each run flagged by its own rule: there is no held-out set."
+        said = (
+            "Copies are those that each run flagged by its own rule: there is no twin of equal "
+            "size for both."
+        )
     ordinary = set().union(*(s.tables["attributes"].prompt for s in (a, b)))
     groups = ["ordinary prompts" if p in ordinary else "captions of training images" for p in
               whole.prompt]  # fmt: skip

@@ -19,6 +19,7 @@ from audit.store import RunFolder
 
 if TYPE_CHECKING:
     from audit.evidence.copies.index import Index
+    from audit.evidence.copies.sides import Sides
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,14 @@ def _list(path: Path, reasons: Mapping[str, str]) -> None:
     writer.writerow(("image", "reason"))
     writer.writerows(sorted(reasons.items()))
     write_atomic(path, text.getvalue().encode())
+
+
+def compared(made: Made, seed: int = 0) -> Sides:
+    """Which images of the two sides a run would compare, and whether the sides look alike."""
+    from audit.evidence.copies import sides
+
+    seen = decision.edits(made.index, made.encoder, made.source.image, seed, (decision.SAME,))
+    return sides.sides(made.index, decision.duplicate_cosine(seen.rows), seed)
 
 
 def duplicates(made: Made) -> tuple[Path, dict[str, Any]]:

@@ -115,7 +115,7 @@ def _match(run: Run, made: Made, encoder: Any, descriptor: Any) -> Made:
     found = matching.search(run, descriptor, vectors)
     index, entries = found.index, found.index.train.entries
     measured = replace(
-        made.measured, matches=found.table,
+        made.measured, matches=found.table, decided=found.decided,
         factors=matching.with_factors(run, found.table, index, found.clusters),
         whole=detecting.whole_set(run, run.folder.vectors(descriptor.key), index),
         training=training_images.read(run, encoder, entries, run.options.training),

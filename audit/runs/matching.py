@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from audit.datasets import pixels
-from audit.evidence.copies import decision, flags
-from audit.evidence.copies.facts import CorpusFacts
+from audit.evidence.copies import decision, flags, single
+from audit.evidence.copies.facts import CorpusFacts, DecisionFacts
+from audit.evidence.copies.sides import sides
 from audit.keys import BASELINE
 from audit.report.facts import Facts
 from audit.runs import reading
@@ -22,6 +23,7 @@ from audit.store import RunFolder
 
 if TYPE_CHECKING:
     from audit.evidence.copies.index import Index
+    from audit.evidence.copies.sides import Sides
 
 LOOKED_AT, LISTED = 5000, 2_000_000
 """Maximum nearest training images whose complexity is measured, and captions that are compared."""
@@ -32,12 +34,15 @@ class Matched:
     """The nearest training image of each of the run's images, with a decision on it."""
 
     table: pd.DataFrame
-    """MATCH_COLUMNS; after a twin's selection also `chance` (`findings.replication`)."""
+    """MATCH_COLUMNS and `single` (`copies.single`); after a twin's selection also `chance`
+    (`findings.replication`), and its evidence `w` and `w_match`."""
     facts: Facts
     """Those on the training set and on the decision."""
     index: Index
     clusters: decision.Clusters | None
     """Near-duplicates in the training set."""
+    decided: DecisionFacts
+    """How images were flagged, for the rates."""
 
 
 def search(run: Run, encoder: Any, vectors: Any) -> Matched:
@@ -56,41 +61,99 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
     run.progress("edited copies", 0, 1)
     seen = decision.edits(index, encoder, corpus.image, options.seed)
     run.progress("edited copies", 1, 1)
-    same = decision.duplicate_cosine(seen)
-    index, shared = decision.without_shared_images(index, same)
-    clusters = decision.duplicate_clusters(index, same)
+    same = decision.duplicate_cosine(seen.rows)
+    by = sides(index, same, options.seed)
+    index = decision.without_shared_images(index, by)
     known = vectors(run, encoder, "copy descriptors")
     table = match(run.samples, known, reading.missing_outcomes(run, known), index)
-    rule, got = decision.decide(table, index, options.rule, options.q, options.seed)
-    table["copy"] = flags.column(got.selected, known=table.score.notna().to_numpy())
-    if options.rule.name == "twin" and math.isfinite(got.threshold):
-        table["chance"] = decision.by_chance(table, got.threshold)
+    missing = np.full(index.dimensions, np.nan, np.float32)
+    stack = np.stack([known.get(s, missing) for s in table["sample"]])
+    asked = decision.Asked(options.rule, options.q, options.seed)
+    made = decision.decide(table, stack, index, by, asked)
+    table = _columns(table, made, _singles(run, table, index, by.train))
+    facts = Facts(
+        corpus=_searched(run, encoder, index, (by, how, same), table),
+        threshold=_lowest(table),
+        threshold_w=made.selection.threshold if made.by_match else None,
+        threshold_method=made.words, threshold_need=made.selection.need,
+        q=None if options.rule.name == "fixed" else options.q,
+        edits=decision.with_power(seen, index, by, made, options.seed),
+    )  # fmt: skip
+    _note(run, made, index)
+    decided = DecisionFacts(
+        math.nan if facts.q is None else facts.q, made.by_match, made.doubt,
+        "" if facts.q is None else by.words, getattr(encoder, "semantic", False),
+    )  # fmt: skip
+    return Matched(table, facts, index, decision.duplicate_clusters(by, same), decided)
+
+
+def _note(run: Run, made: decision.Decided, index: Index) -> None:
+    if made.doubt:
+        run.notes.append(f"No rate of copies can be decided: {made.doubt}.")
+    elif made.selection.need:
+        run.notes.append(f"No image can be flagged as a copy by a rate: {made.selection.need}.")
+    if index.skipped:
+        run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
+
+
+def _singles(run: Run, table: pd.DataFrame, index: Index, distinct: np.ndarray) -> pd.Series:
+    """What is claimed of each image alone, whatever the rate."""
+    from audit.evidence.copies.match import twin_evidence
+
+    image = run.plan.corpus.image
+    w = twin_evidence(table.score.to_numpy(float), table.held_score.to_numpy(float))
+    near = zip(table["sample"], table.train, table.score, w, strict=True)
+    return single.claims(
+        list(near), (run.picture, image), single.line(index, distinct, image, run.options.seed)
+    )
+
+
+def _columns(table: pd.DataFrame, made: decision.Decided, singles: pd.Series) -> pd.DataFrame:
+    """The table with the decision on each image: one that is open has none."""
+    alone = (singles != "").to_numpy()
+    known = table.score.notna().to_numpy() & ~made.unsettled
+    if not made.doubt:
+        known |= alone
+    out = table.assign(
+        copy=flags.column(made.selection.selected | alone, known=known), single=singles
+    )
+    if not made.doubt and len(made.selection.mirrored) and math.isfinite(made.selection.threshold):
+        out["chance"] = made.selection.mirrored
+    if made.evidence is not None:
+        out["w"], out["w_match"] = made.evidence.w[0], made.evidence.matched[0]
+    return out
+
+
+def _lowest(table: pd.DataFrame) -> float:
+    """The lowest cosine of a flagged copy; NaN if there is none."""
     flagged = table[flags.flagged(table["copy"])]
-    line = float(flagged.score.min()) if len(flagged) else float("nan")
+    return float(flagged.score.min()) if len(flagged) else math.nan
+
+
+def _searched(
+    run: Run, encoder: Any, index: Index, found: tuple[Sides, decision.Search, float | None],
+    table: pd.DataFrame,
+) -> CorpusFacts:  # fmt: skip
+    """Facts on the training set and on its search."""
+    by, how, same = found
     searched = CorpusFacts(
-        corpus.name, index.train.images, len(index.train), len(index.held), encoder.key,
-        index.coverage, len(index.skipped), options.copies, same, shared,
+        run.plan.corpus.name, index.train.images, len(index.train), len(index.held), encoder.key,
+        index.coverage, len(index.skipped), run.options.copies, same,
+        by.words, getattr(encoder, "semantic", False),
+        int(by.shared.sum()) if by.apart and same is not None else None,
         search=how.kind, search_reason=how.reason, recall=how.recall,
     )  # fmt: skip
+    clusters = decision.duplicate_clusters(by, same)
     if clusters is not None:
         sizes = clusters.sizes
         searched = replace(
             searched, groups=len(sizes), grouped=int(sizes.sum()), largest=clusters.largest
         )
+    line = _lowest(table)
     if how.recall and 0 < line < 1:
-        there = (line, *decision.recall_at(index, options.seed, line))
+        there = (line, *decision.recall_at(index, run.options.seed, line))
         searched = replace(searched, recall_line=there)
-    facts = Facts(
-        corpus=searched, threshold=line,
-        threshold_w=got.threshold if options.rule.name == "twin" else None,
-        threshold_method=rule, threshold_need=got.need,
-        q=None if options.rule.name == "fixed" else options.q, edits=tuple(seen),
-    )  # fmt: skip
-    if got.need:
-        run.notes.append(f"No image can be flagged as a copy: {got.need}.")
-    if index.skipped:
-        run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
-    return Matched(table, facts, index, clusters)
+    return searched
 
 
 def with_factors(

@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from audit.datasets import pixels
 from audit.errors import UserError
-from audit.evidence.copies import decision, local
+from audit.evidence.copies import decision, local, single
 from audit.evidence.copies.index import Index
+from audit.evidence.copies.match import twin_evidence
+from audit.evidence.copies.sides import Sides, sides
 from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.proportions import wilson
 from audit.stats.selection import conformal_p
 
+if TYPE_CHECKING:
+    from audit.evidence.copies.training_set import TrainingSet
+
 COLUMNS = (
-    "query", "rank", "score", "p", "p_low", "p_high", "q", "verdict", "image", "caption", "repeats",
-    "part", "source_part",
+    "query", "rank", "score", "p", "p_low", "p_high", "q", "verdict", "single", "image", "caption",
+    "repeats", "part", "source_part",
 )  # fmt: skip
 
 
@@ -31,6 +36,14 @@ class Question:
     names: tuple[str, ...]
     pictures: tuple[np.ndarray, ...]
     unreadable: dict[str, str]
+
+
+LEVEL = 0.05
+"""Rate of false flags over all images asked for at once."""
+SINGLE, COPY, NONE = "this training image", "copy", "no copy found"
+OPEN, BARE = "cannot be flagged", "not calibrated"
+"""Verdicts. OPEN: held-out images are too few for so many images, or not alike; BARE: there are
+none."""
 
 
 def ask(paths: Sequence[Path]) -> Question:
@@ -76,23 +89,36 @@ def why(index: Index) -> str:
     return "" if choice is None else str(choice.reason)
 
 
-def search(index: Index, encoder: Any, question: Question, k: int, seed: int = 0) -> pd.DataFrame:
+def compared(index: Index, encoder: Any, seed: int = 0) -> Sides:
+    """Which images of the index's two sides are compared, and whether the sides look alike."""
+    image = _corpus(index).image
+    seen = decision.edits(index, encoder, image, seed, (decision.SAME,))
+    return sides(index, decision.duplicate_cosine(seen.rows), seed)
+
+
+def search(
+    index: Index, encoder: Any, question: Question, k: int, by: Sides, seed: int = 0
+) -> pd.DataFrame:
     """The `k` nearest training images of each image (COLUMNS), nearest first.
 
     `p` is the share of held-out images that are at least as near to the training set (conformal,
     Bates et al. 2023, eq. 2), `q` its Benjamini-Hochberg value over all images searched for; both
     belong to the nearest image alone. `p_low` and `p_high` are the 95 % interval of that share
-    (Wilson) for as many held-out images as were compared. Without a held-out set they are NaN: a
-    score alone says little, because it depends on the descriptor and grows with the training
-    set. With a local index, `part` and `source_part` are the most similar crops: left, top,
-    right and bottom as shares of the sides; else None.
+    (Wilson) for as many held-out images as were compared. Without a held-out set that is like the
+    training set (`by`) they are NaN: a score alone says little, because it depends on the
+    descriptor and grows with the training set. `single` is what is claimed of an image alone,
+    whatever the rest are (`copies.single`). With a local index, `part` and `source_part` are the
+    most similar crops: left, top, right and bottom as shares of the sides; else None.
     """
     index.check(encoder)
+    index = decision.without_shared_images(index, by)
     vectors = encoder.images(list(question.pictures))
     scores, where = index.train.nearest(vectors, k)
-    chance = decision.null(index, seed)
+    chance = np.empty(0, np.float32) if by.doubt else decision.null(index, seed)
     p = conformal_p(scores[:, 0], chance) if len(chance) else np.full(len(scores), np.nan)
     q = benjamini_hochberg(p)
+    alone = _singles(index, question, vectors, (scores, where), by, seed)
+    verdicts = _verdicts(alone, q, len(chance), len(index.held) > 0)
     low, high = _share(scores[:, 0], chance)
     rows = []
     for i, name in enumerate(question.names):
@@ -105,12 +131,47 @@ def search(index: Index, encoder: Any, question: Question, k: int, seed: int = 0
                 (
                     name, rank + 1, float(scores[i, rank]),
                     *(float(x[i]) if first else np.nan for x in (p, low, high, q)),
-                    _verdict(float(q[i])) if first else "",
+                    *((verdicts[i], alone[i]) if first else ("", "")),
                     entry.id, entry.caption, entry.repeats,
                     *_parts(index, encoder, vectors[i], int(where[i, rank])),
                 )
             )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _corpus(index: Index) -> TrainingSet:
+    """The indexed training set, whose images are there if they are still where indexed."""
+    from audit import registry
+    from audit.evidence.copies import training_set
+
+    return training_set.at(index.folder, None, lambda name: registry.load("corpus", name)())
+
+
+def _singles(
+    index: Index, question: Question, vectors: np.ndarray, found: tuple[np.ndarray, np.ndarray],
+    by: Sides, seed: int,
+) -> list[str]:  # fmt: skip
+    """What is claimed of each image alone."""
+    image = _corpus(index).image
+    pictures = dict(zip(question.names, question.pictures, strict=True))
+    score, where = (x[:, 0] for x in found)
+    w = twin_evidence(score, index.nearest(vectors, held_out=True)[0])
+    ids = [index.train.entry(int(p)).id if p >= 0 else None for p in where]
+    most = single.line(index, by.train, image, seed)
+    pairs = list(zip(question.names, ids, score.tolist(), w.tolist(), strict=True))
+    return list(single.claims(pairs, (pictures.__getitem__, image), most))
+
+
+def _verdicts(alone: Sequence[str], q: np.ndarray, chance: int, held: bool) -> list[str]:
+    """One verdict an image; none is said to copy nothing where it could not have been flagged.
+
+    One more image could be flagged if the smallest p that is possible, 1 / (chance + 1), passed
+    Benjamini and Hochberg's line after those that were.
+    """
+    flagged = int((np.nan_to_num(q, nan=2.0) <= LEVEL).sum())
+    able = chance > 0 and len(q) / (chance + 1) <= LEVEL * (flagged + 1) + 1e-12
+    rest = NONE if able else OPEN if held else BARE
+    return [SINGLE if a else COPY if x <= LEVEL else rest for a, x in zip(alone, q, strict=True)]
 
 
 def _parts(
@@ -138,25 +199,19 @@ def _share(scores: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.array([f.low for f in found]), np.array([f.high for f in found])
 
 
-def _verdict(q: float) -> str:
-    if not np.isfinite(q):
-        return "not calibrated"
-    return "copy" if q <= 0.05 else "no copy found"
-
-
-def write_page(path: Path, index: Index, question: Question, table: pd.DataFrame) -> None:
+def write_page(
+    path: Path, index: Index, question: Question, table: pd.DataFrame, by: Sides
+) -> None:
     """Write the report of a search; with training images only if they are still where indexed."""
-    from audit import registry
-    from audit.evidence.copies import training_set
     from audit.files import write_atomic
     from audit.report import search as report
 
-    corpus = training_set.at(index.folder, None, lambda name: registry.load("corpus", name)())
-    held = int((~index.held.left_out).sum()) if len(index.held) else 0
+    corpus = _corpus(index)
+    held = 0 if by.doubt else int((~by.shared & ~index.held.left_out).sum())
     most = decision.NULL if index.crops == 1 else decision.NULL_LOCAL
     searched = report.Searched(
         table, len(index.train), min(held, most), index.coverage,
-        index.descriptor.name, why(index), question.unreadable,
+        index.descriptor.name, why(index), question.unreadable, by.words,
     )  # fmt: skip
     pictures = dict(zip(question.names, question.pictures, strict=True))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -66,14 +66,26 @@ def mmd_test(
     if min(len(a[0]), len(b[0])) < 2:
         return Discrepancy(UNKNOWN, math.nan)
     k, first = kernel(rows, rows), np.arange(len(rows)) < len(a[0])
-    seen = _of_sides(k, first[None])[0]
-    sides = _shuffled(groups, first, rng, draws)
-    p = (1 + int((_of_sides(k, sides) >= seen - 1e-12).sum())) / (1 + len(sides))
+    p = mmd_p(k, first, rng, draws, groups)
 
     def left(keep: np.ndarray) -> float:
         return float(_of_sides(k[np.ix_(keep, keep)], first[keep][None])[0])
 
     return Discrepancy(jackknife(left, groups, rng), p)
+
+
+def mmd_p(
+    k: np.ndarray, first: np.ndarray, rng: np.random.Generator, draws: int,
+    groups: np.ndarray | None = None,
+) -> float:  # fmt: skip
+    """Permutation p of a kernel matrix float[n, n] and the rows on the first side, bool[n].
+
+    `groups` int[n] change sides as a whole; without them every row is its own.
+    """
+    groups = np.arange(len(first)) if groups is None else groups
+    seen = _of_sides(k, first[None])[0]
+    sides = _shuffled(groups, first, rng, draws)
+    return (1 + int((_of_sides(k, sides) >= seen - 1e-12).sum())) / (1 + len(sides))
 
 
 def _codes(clusters: np.ndarray) -> np.ndarray:

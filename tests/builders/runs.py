@@ -10,6 +10,7 @@ import pandas as pd
 
 from audit.design.mitigations.arms import noise_seed
 from audit.evidence.copies.facts import CorpusFacts
+from audit.evidence.copies.match import twin_evidence
 from audit.findings import quality, replication, representation
 from audit.keys import ATTRIBUTE_COLUMNS, BASELINE, MATCH_COLUMNS, digest
 from audit.records import Attribute, Prompt, Reference, Sample, Settings, Suite, to_json
@@ -85,6 +86,11 @@ def write(path: Path, plan: Plan) -> Path:
     )
     alignment["chance"] = alignment.score - 0.1
     matches = pd.DataFrame(rows.matches, columns=list(MATCH_COLUMNS))
+    if len(matches):
+        w = twin_evidence(*(matches[c].to_numpy(float) for c in ("score", "held_score")))
+        match = np.where(w > 0, "train/" + matches.train.astype(str),
+                         "held/" + matches.held.astype(str))  # fmt: skip
+        matches = matches.assign(w=w, w_match=match, single="")
     context = representation.Context([plan.gender, TONE], asked.references, ERRORS, None, 0)
     found = representation.findings(attributes, context, dict.fromkeys(plan.shares, 3))
     found += replication.findings(matches, {p.id: p for p in asked.prompts}, 0)

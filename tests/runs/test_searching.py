@@ -45,6 +45,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert result.exit_code == 0, result.output
     body = json.loads(result.stdout)
     assert (body["images"], body["held_out"], body["unreadable"]) == (300, 300, 0)
+    assert body["sides"]["rule"] in ("twin", "subsets")
+    assert result.stderr.splitlines()[-1][1:-1] == body["sides"]["words"][1:]
     return root
 
 
@@ -70,7 +72,8 @@ def test_a_disguised_copy_is_found_and_a_stranger_is_not(place: Path, tmp_path: 
     body = run(str(tmp_path), "-i", str(place / "idx"), "-k", "2")
     first = [m for m in body["matches"] if m["rank"] == 1]
     assert [m["image"] for m in first] == [p.name for p in sources]
-    assert {m["verdict"] for m in first} == {"copy"}
+    assert {m["verdict"] for m in first} <= {"copy", "this training image"}
+    assert {m["single"] for m in first} <= {"", "nearly identical pixels"}
     assert [m["p"] for m in first] == pytest.approx([1 / 301] * 5)
     assert all(m["verdict"] == "" and m["p"] is None for m in body["matches"] if m["rank"] == 2)
     assert (body["searched"], body["held_out"], body["coverage"]) == (300, 300, 0.25)
@@ -87,14 +90,50 @@ def test_p_is_uniform_where_nothing_was_copied(place: Path) -> None:
     names = tuple(map(str, range(250)))
     index = load(place / "idx")
     encoder = named.named("embedded-copy")
-    table = searching.search(index, encoder, searching.Question(names, pictures, {}), 1)
+    by = searching.compared(index, encoder)
+    assert by.choice in ("twin", "subsets")
+    table = searching.search(index, encoder, searching.Question(names, pictures, {}), 1, by)
     assert (table.verdict == "copy").mean() < 0.03
+    assert not (table.single != "").any()
     # Balanced images have other shares than the sets, so p is only roughly uniform.
     assert kstest(table.p, "uniform").statistic < 0.2
     half = np.arange(300) % 2 == 0
     scores = decision.null(index, 0)
     inside = (1 + (scores[half][None] >= scores[~half][:, None]).sum(1)) / 151
     assert kstest(inside, "uniform").pvalue > 0.001
+
+
+@pytest.mark.parametrize("asked", [1, 7, 60, 250])
+def test_an_identical_image_is_named_among_any_number(place: Path, asked: int) -> None:
+    """The training image itself, whatever the rest are; and nothing else is said to be none.
+
+    300 held-out images can single out one of 15 images at most.
+    """
+    train = sorted((place / "train" / "images").rglob("*.png"))
+    held = sorted((place / "held" / "images").rglob("*.png"))
+    paths = [train[asked], *[p for p in held if p != train[asked]][: asked - 1]]
+    index, encoder = load(place / "idx"), named.named("embedded-copy")
+    by = searching.compared(index, encoder)
+    table = searching.search(index, encoder, searching.ask(paths), 1, by).set_index("query")
+    own = table.loc[str(paths[0])]
+    assert (own.verdict, own.single) == ("this training image", "identical pixels")
+    assert own.image == train[asked].name
+    rest = set(table.verdict[1:])
+    able = asked / (len(decision.null(index, 0)) + 1) <= 0.05
+    assert rest <= ({"no copy found", "copy"} if able else {"cannot be flagged"})
+
+
+def test_many_questions_leave_none_said_to_copy_nothing() -> None:
+    """Verdicts from q alone: with one that is flagged the next needs less; never too early."""
+    q = np.array([0.01, 0.3, 0.9])
+    said = searching._verdicts(["", "", "identical pixels"], q, 100, True)
+    assert said == ["copy", "no copy found", "this training image"]
+    said = searching._verdicts([""] * 2000, np.ones(2000), 5000, True)
+    assert set(said) == {"cannot be flagged"}
+    said = searching._verdicts([""] * 2000, np.ones(2000), 40000, True)
+    assert set(said) == {"no copy found"}
+    assert searching._verdicts([""], np.array([np.nan]), 0, False) == ["not calibrated"]
+    assert searching._verdicts([""], np.array([np.nan]), 0, True) == ["cannot be flagged"]
 
 
 def test_words_for_people(place: Path, tmp_path: Path) -> None:
@@ -116,8 +155,11 @@ def test_without_a_held_out_set_nothing_is_called_a_copy(tmp_path: Path) -> None
     result = CliRunner().invoke(
         cli.app, ["search", str(tmp_path / "train" / "002.png"), "-i", str(tmp_path / "idx")]
     )
-    assert "not calibrated" in result.output
+    assert "002.png: this training image (identical pixels)" in result.output
     assert "index --held-out" in result.output
+    other = made.folder(tmp_path / "other", made.pictures(1, 9)) / "000.png"
+    asked = ["search", str(other), "-i", str(tmp_path / "idx")]
+    assert "000.png: not calibrated" in CliRunner().invoke(cli.app, asked).output
     assert "1.000  002.png  caption 2" in result.output
 
 
@@ -223,7 +265,7 @@ def test_the_page_of_a_search_shows_what_was_found(place: Path, tmp_path: Path) 
     body = run(str(asked), "--index", str(place / "idx"), "-k", "2", "--page", str(page))
     html = page.read_text("utf-8")
     first = next(m for m in body["matches"] if m["query"].endswith(".jpg") and m["rank"] == 1)
-    assert first["verdict"] == "copy"
+    assert first["verdict"] in ("copy", "this training image")
     assert first["p_low"] <= first["p"] <= first["p_high"]
     assert html.index("b&lt;img src=x") < html.index("a.png")
     assert "<img src=x" not in html
@@ -240,7 +282,7 @@ def test_a_page_without_held_out_images_calls_nothing_a_copy(place: Path, tmp_pa
                   "--device", "cpu", "-q"],
     )  # fmt: skip
     assert made_index.exit_code == 0, made_index.output
-    source = sorted((place / "train" / "images").rglob("*.png"))[3]
+    source = sorted((place / "held" / "images").rglob("*.png"))[3]
     page = tmp_path / "page.html"
     run(str(source), "--index", str(tmp_path / "bare"), "--page", str(page))
     html = page.read_text("utf-8")

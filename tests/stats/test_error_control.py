@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import kstest
 
-from audit.stats.error_control import Selection, conformal, fixed, twin
+from audit.stats.error_control import Selection, conformal, fixed, subsets, twin
 
 Q = 0.1
 
@@ -102,3 +102,87 @@ def test_a_line_is_a_cosine() -> None:
     assert fixed(np.array([0.5, 0.49]), 0.5).selected.tolist() == [True, False]
     with pytest.raises(ValueError, match="not a cosine"):
         fixed(np.array([0.5]), 5)
+
+
+def draws_of(
+    rng: np.random.Generator, train: np.ndarray, held: np.ndarray, made: np.ndarray, count: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """W and matches of images against windows of the larger side as large as the smaller one."""
+    size, ws, names = min(len(train), len(held)), [], []
+    orders = [rng.permutation(len(s)) for s in (train, held)]
+    for k in range(count):
+        pick = [np.take(o, np.arange(size) + k * len(o) // count, mode="wrap") for o in orders]
+        near, far = cdist(made, train[pick[0]]), cdist(made, held[pick[1]])
+        w = np.log(far.min(1) / near.min(1))
+        mine, other = (p[d.argmin(1)] for p, d in zip(pick, (near, far), strict=True))
+        ws.append(w)
+        names.append(np.where(w > 0, mine, -1 - other).astype(str).astype(object))
+    return ws, names
+
+
+@pytest.mark.parametrize("sizes", [(250, 200), (200, 400)])
+def test_several_subsets_hold_the_rate_over_matches(sizes: tuple[int, int]) -> None:
+    """Without copies and with 60: false matched training images at most q of all selected."""
+    false, found, something = [], [], []
+    for seed in range(16):
+        rng = np.random.default_rng(seed)
+        train, held = (rng.standard_normal((n, 12)) for n in sizes)
+        made = 0.9 * rng.standard_normal((240, 12))
+        plain = subsets(*draws_of(rng, train, held, made, 6), Q)
+        something.append(bool(plain.selected.any()))
+        made[:60] = train[:60] + 0.01 * rng.standard_normal((60, 12))
+        got = subsets(*draws_of(rng, train, held, made, 6), Q)
+        found.append(got.selected[:60].mean())
+        near = cdist(made, train).argmin(1)
+        units = {*near[got.selected]}
+        false.append(len(units - set(range(60))) / max(1, len(units)))
+        assert not got.unsettled.any()
+    assert np.mean(false) <= 0.13
+    assert np.mean(found) > 0.9
+    assert np.mean(something) <= 0.15
+
+
+@pytest.mark.parametrize("q", [0.1, 0.05])
+def test_equal_subsets_are_the_twin_at_half_the_rate(q: float) -> None:
+    """With one subset that is drawn again and again, what is selected at q / 2 is selected."""
+    rng = np.random.default_rng(4)
+    w = np.concatenate([rng.normal(2, 0.3, 80), rng.normal(0, 0.3, 300)])
+    names = np.arange(380).astype(str).astype(object)
+    got = subsets([w] * 3, [names] * 3, q)
+    assert np.array_equal(got.selected, twin(w, names, q / 2).selected)
+    assert got.threshold == pytest.approx(w[got.selected].min())
+
+
+@pytest.mark.parametrize(("copies", "n"), [(1, 200), (5, 200), (9, 500), (12, 500)])
+def test_what_stands_out_and_cannot_be_flagged_is_open(copies: int, n: int) -> None:
+    """Fewer than ten: open, not rejected; with fewer than ten images in all, each that may be."""
+    rng = np.random.default_rng(copies)
+    w = np.concatenate([np.full(copies, 3.0), rng.normal(0, 0.2, n)])
+    names = np.arange(len(w)).astype(str).astype(object)
+    got = twin(w, names, Q)
+    assert got.selected[:copies].all() == (copies >= 10)
+    assert got.unsettled[:copies].all() == (copies < 10) or copies == 1
+    assert twin(w[:8], names[:8], Q).unsettled.tolist() == (w[:8] > 0).tolist()
+    scores = np.concatenate([np.full(copies, 0.99), rng.normal(0.4, 0.02, n)])
+    few = conformal(scores, rng.normal(0.4, 0.02, 50), Q)
+    assert (few.unsettled | few.selected)[:copies].all()
+    ample = conformal(scores, rng.normal(0.4, 0.02, 40 * n), Q)
+    assert ample.selected[:copies].all()
+    assert not ample.unsettled.any()
+
+
+def test_images_of_a_few_modes_are_counted_by_match() -> None:
+    """Three modes of 200 images: whatever is selected, the rate is over matches, which are few."""
+    false = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        train, held = rng.standard_normal((2, 300, 8))
+        modes = rng.standard_normal((3, 8))
+        made = modes[rng.integers(3, size=224)] + 0.01 * rng.standard_normal((224, 8))
+        made[:24] = train[:24] + 0.01 * rng.standard_normal((24, 8))
+        near, far = cdist(made, train), cdist(made, held)
+        w = np.log(far.min(1) / near.min(1))
+        names = np.where(w > 0, near.argmin(1), -1 - far.argmin(1)).astype(str)
+        units = {*names[twin(w, names, Q).selected]}
+        false.append(len(units - set(map(str, range(24)))) / max(1, len(units)))
+    assert np.mean(false) <= 0.13

@@ -1,14 +1,16 @@
 """Flagging of copies: the rules, and what they need from the training set's index.
 
-With a held-out set the rule is the twin's, which is valid whatever the generator's quality. A null
-needs the same set and one more assumption; a fixed line needs nothing and guarantees nothing.
+With a held-out set that is alike and as large, or nearly, the rule is the twin's, which is valid
+whatever the generator's quality. A null needs fewer held-out images and one more assumption, which
+is tested; a fixed line needs nothing and guarantees nothing. Where neither holds, nothing is
+decided.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +23,13 @@ from audit.evidence.copies.chooser import choose
 from audit.evidence.copies.edits import EDITS, curve
 from audit.evidence.copies.facts import EditCosines, Recall
 from audit.evidence.copies.index import Index
+from audit.evidence.copies.local import similarities
 from audit.evidence.copies.match import twin_evidence
-from audit.evidence.copies.near_duplicates import across
 from audit.evidence.copies.recall import measure
 from audit.evidence.copies.rule import CopyRule
-from audit.stats.error_control import Selection, conformal, fixed, twin
+from audit.evidence.copies.sides import Evidence, Sides, evidence
+from audit.stats.error_control import Selection, conformal, fixed, independent, subsets, twin
+from audit.stats.likeness import Lean, lean
 from audit.stats.proportions import wilson
 
 PICTURES = 40
@@ -33,8 +37,6 @@ PICTURES = 40
 SAME, SAME_AT_LEAST = "jpeg 50", 0.9
 """Two images are the same where they are as near as an image and its recompression are, in 19 of
 20; never further than that cosine."""
-COMPARED = 4e9
-"""Pairs of held-out and training images up to which shared images are looked for."""
 NULL = 5000
 """Held-out images, drawn by seed, whose nearest scores are the null distribution."""
 NULL_LOCAL = 1000
@@ -91,18 +93,13 @@ def recall_at(index: Index, seed: int, cosine: float) -> Recall:
     return share.estimate, share.low, share.high
 
 
-def without_shared_images(index: Index, same: float | None) -> tuple[Index, int | None]:
-    """The index without held-out images that are in the training set too, and their number.
+def without_shared_images(index: Index, by: Sides) -> Index:
+    """The index without held-out images that are in the training set too.
 
     A copy of such an image is as near to its twin as to its source, so it could never be
-    distinguished from chance. `same` is the cosine from which two images are one. The number is
-    None where that is unknown, or there are too many pairs to compare.
+    distinguished from chance.
     """
-
-    if same is None or len(index.train) * len(index.held) > COMPARED:
-        return index, None
-    shared = across(index.train, index.held, same)
-    return replace(index, held=index.held.without(shared)), int(shared.sum())
+    return replace(index, held=index.held.without(by.shared))
 
 
 def duplicate_cosine(seen: Sequence[EditCosines]) -> float | None:
@@ -111,66 +108,122 @@ def duplicate_cosine(seen: Sequence[EditCosines]) -> float | None:
     return None if row is None else max(row.low, SAME_AT_LEAST)
 
 
-def duplicate_clusters(index: Index, same: float | None) -> Clusters | None:
+def duplicate_clusters(by: Sides, same: float | None) -> Clusters | None:
     """The training set's near-duplicates, images that are at a cosine of `same` or more.
 
     None where the cosine of equal images is unknown, or there are too many pairs to compare.
     """
+    return Clusters(by.label) if by.apart and same is not None else None
 
-    if same is None or len(index.train) ** 2 > 2 * COMPARED:
-        return None
-    return Clusters(near_duplicates.clusters(index.train, same))
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision on each of n images, or the reason why there is none."""
+
+    words: str
+    """The rule."""
+    selection: Selection
+    doubt: str = ""
+    """Why no rate can be decided; empty where one is."""
+    lean: Lean | None = None
+    """How often images that were not flagged are nearer to the training set than to held-out ones,
+    or nearer than the middle held-out image; None under a fixed line."""
+    evidence: Evidence | None = None
+    """The twin's, where that is the rule."""
+    by_match: bool = False
+    """Whether the rate of false flags counts a matched training image once."""
+    unsettled: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    """bool[n]: images that may be copies and cannot be flagged; all where there is a doubt."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The decision that is asked for."""
+
+    rule: CopyRule
+    q: float
+    """Rate of false flags, 0..1."""
+    seed: int
 
 
 def decide(
-    table: pd.DataFrame, index: Any, rule: CopyRule, q: float, seed: int
-) -> tuple[str, Selection]:
-    """The images that a rule flags as copies, and the rule in words."""
+    table: pd.DataFrame, vectors: np.ndarray, index: Any, by: Sides, asked: Asked
+) -> Decided:
+    """The images that a rule flags as copies, with the rule in words.
+
+    `vectors` float32[n, d] in the order of the table, NaN for missing images. A twin that is asked
+    for becomes the choice of `by`. Where the sides are not alike, or images that are not flagged
+    lean to the training set, nothing is flagged and all images are open.
+    """
     score = table.score.to_numpy(float)
+    rule, q, seed = asked.rule, asked.q, asked.seed
     if rule.name == "fixed":
         words = f"a fixed cosine of {rule.line:g}: its error rate is unknown"
-        return words, fixed(score, rule.line)
-    if not len(index.held):
-        nothing = Selection(
-            np.zeros(len(table), bool), math.inf, 0, "there are no held-out images (--held-out)"
-        )
-        return "none: there are no held-out images", nothing
-    if rule.name == "conformal":
-        chance = null(index, seed)
-        words = (
-            f"conformal p-values against {len(chance)} held-out images and Benjamini-Hochberg at q "
-            f"= {q:g}; it assumes that images that are not copies are as near as held-out images"
-        )
-        return words, conformal(score, chance, q)
-    return by_twin(table, q)
+        got = fixed(score, rule.line)
+        return Decided(words, got, unsettled=got.unsettled)
+    if by.doubt:
+        return _undecided(f"none: {by.doubt}", by.doubt, score)
+    if rule.name == "conformal" or by.choice == "conformal":
+        chance = null(replace(index, held=index.held.without(~by.held)), seed)
+        made = _by_null(score, chance, q)
+    else:
+        made = by_twin(evidence(vectors, index, by, seed), q)
+    if made.lean is None or made.lean.fair:
+        return made
+    doubt = (
+        f"{made.lean.toward} of {made.lean.n} images that would not be flagged "
+        f"({made.lean.share:.0%}) are nearer to the training set than expected of half of them"
+    )
+    return replace(_undecided(made.words, doubt, score), lean=made.lean)
 
 
-def by_chance(table: pd.DataFrame, threshold: float) -> np.ndarray:
-    """Images as much nearer to the held-out set as copies are to the training set, bool[n]."""
-    return np.asarray(np.nan_to_num(_evidence(table), nan=math.inf) <= -threshold)
+def _undecided(words: str, doubt: str, score: np.ndarray) -> Decided:
+    none = np.zeros(len(score), bool)
+    known = np.isfinite(score)
+    return Decided(
+        words, Selection(none, math.inf, 0, doubt, unsettled=known), doubt, unsettled=known
+    )
 
 
-def _evidence(table: pd.DataFrame) -> np.ndarray:
-    """The twin's W of each row of matches, float64[n]."""
+def _by_null(score: np.ndarray, chance: np.ndarray, q: float) -> Decided:
+    words = (
+        f"conformal p-values against {len(chance)} held-out images and Benjamini-Hochberg at q "
+        f"= {q:g}; it assumes that images that are not copies are as near as held-out images"
+    )
+    got = conformal(score, chance, q)
+    rest = np.isfinite(score) & ~got.selected
+    return Decided(words, got, lean=lean(score[rest] > np.median(chance)), unsettled=got.unsettled)
 
-    return twin_evidence(table.score.to_numpy(float), table.held_score.to_numpy(float))
 
-
-def by_twin(table: pd.DataFrame, q: float) -> tuple[str, Selection]:
-    """The twin's selection on a table of matches, and the rule in words."""
-    w = _evidence(table)
-    matched = np.where(w > 0, "train/" + table.train.astype(str), "held/" + table.held.astype(str))
-    got = twin(w, matched, q)
+def by_twin(seen: Evidence, q: float) -> Decided:
+    """The twin's selection on one pair of equal sides, or on several, and the rule in words."""
+    several = len(seen.w) > 1
+    got = subsets(seen.w, seen.matched, q) if several else twin(seen.w[0], seen.matched[0], q)
     words = (
         f"Barber-Candes selection at q = {q:g} on W = log(d_held / d_train), one W per matched "
-        f"reference image ({got.evidence} of {int(np.isfinite(w).sum())} images)"
+        f"reference image ({got.evidence} of {int(np.isfinite(seen.w[0]).sum())} images)"
     )
-    return words, got
+    if several:
+        words += f", over {len(seen.w)} subsets of equal size by e-values (Ren & Barber 2024)"
+    w = seen.w[0]
+    rest = independent(w, seen.matched[0]) & ~got.selected & (w != 0)
+    rest &= ~got.mirrored if len(got.mirrored) else True  # the window is symmetric about 0
+    return Decided(words, got, "", lean(w[rest] > 0), seen, True, got.unsettled)
+
+
+@dataclass(frozen=True)
+class Edited:
+    """Edited copies of training images: their cosines, edit by edit, and their vectors."""
+
+    rows: list[EditCosines] = field(default_factory=list)
+    vectors: dict[str, np.ndarray] = field(default_factory=dict)
+    """float32[n, d] by edit; "none" are the sources themselves."""
 
 
 def edits(
-    index: Index, encoder: Any, image: Callable[[str], np.ndarray], seed: int
-) -> list[EditCosines]:
+    index: Index, encoder: Any, image: Callable[[str], np.ndarray], seed: int,
+    names: Sequence[str] = tuple(EDITS),
+) -> Edited:  # fmt: skip
     """Cosines of edited copies of training images by this descriptor, edit by edit.
 
     A random draw of the set's own images, which `image` returns by id. Empty where they are not
@@ -187,9 +240,33 @@ def edits(
         if len(pictures) == PICTURES:
             break
     if len(pictures) < 2:
-        return []
-    found = curve(encoder, pictures, EDITS, rng)
-    return [EditCosines(**row) for row in found.to_dict("records")]
+        return Edited()
+    vectors: dict[str, np.ndarray] = {}
+    found = curve(encoder, pictures, {n: EDITS[n] for n in names}, rng, vectors)
+    return Edited([EditCosines(**row) for row in found.to_dict("records")], vectors)
+
+
+def with_power(
+    seen: Edited, index: Index, by: Sides, made: Decided, seed: int
+) -> tuple[EditCosines, ...]:
+    """The rows with the share of each edit's copies that this run's line would flag.
+
+    NaN where the run has no line, because nothing was flagged.
+    """
+    line, held = made.selection.threshold, index.held
+    if made.doubt or not math.isfinite(line):
+        return tuple(seen.rows)
+    if made.by_match:
+        held = held.without(~next(iter(by.subsets(seed)))[1])
+    out = []
+    for row in seen.rows:
+        vectors, sources = seen.vectors[row.edit], seen.vectors["none"]
+        own = np.diagonal(similarities(vectors, sources, index.crops)).astype(float)
+        reached = own >= line
+        if made.by_match:
+            reached = twin_evidence(own, held.nearest(vectors)[0][:, 0].astype(float)) >= line
+        out.append(replace(row, power=float(reached.mean())))
+    return tuple(out)
 
 
 def with_duplicates(rows: pd.DataFrame, index: Index, found: Clusters | None) -> pd.DataFrame:
@@ -213,7 +290,7 @@ def duplicates(
     set's own images (SAME_AT_LEAST where they are not available), `clusters` and `images`.
     """
 
-    same = duplicate_cosine(edits(index, encoder, image, seed))
+    same = duplicate_cosine(edits(index, encoder, image, seed, (SAME,)).rows)
     same = SAME_AT_LEAST if same is None else same
     label = near_duplicates.clusters(index.train, same)
     entries = index.train.entries

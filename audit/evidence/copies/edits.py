@@ -25,8 +25,8 @@ from audit.evidence.copies.local import similarities
 Edit = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """uint8[h, w, 3] to uint8[h', w', 3]; all randomness comes from the generator."""
 
-CURVE_COLUMNS = tuple(f.name for f in fields(EditCosines))
-"""One row per edit: the fields of `EditCosines`."""
+CURVE_COLUMNS = tuple(f.name for f in fields(EditCosines) if f.name != "power")
+"""One row per edit: the fields of `EditCosines` that do not depend on a run's decision."""
 
 
 def crop(picture: np.ndarray, rng: np.random.Generator, keep: float) -> np.ndarray:
@@ -140,6 +140,7 @@ def curve(
     pictures: Sequence[np.ndarray],
     edits: Mapping[str, Edit],
     rng: np.random.Generator,
+    vectors: dict[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Cosines of copies and of unrelated images under each edit (CURVE_COLUMNS), "none" first.
 
@@ -147,17 +148,21 @@ def curve(
     cosine of an edited image with its source; `null_*` are median, 95th percentile and maximum
     over the n (n - 1) pairs of an edited image with another's source. The images should be drawn
     from the training set in question, with no two alike. Each edit is seeded by its name and the
-    image's position, so another set of edits changes no row. Raises ValueError for fewer than two
-    images, which have no unrelated pairs.
+    image's position, so another set of edits changes no row. `vectors`, if given, receives
+    float32[n, d] of every row. Raises ValueError for fewer than two images, which have no unrelated
+    pairs.
     """
     if len(pictures) < 2:
         raise ValueError("a curve needs two images or more, for unrelated pairs")
     seed = int(rng.integers(2**31))
     sources = encoder.images(pictures)
+    kept = {} if vectors is None else vectors
+    kept["none"] = sources
     rows = [_row("none", similarities(sources, sources, getattr(encoder, "count", 1)))]
     for name in edits:
         edited = [apply(name, p, seed + i, edits) for i, p in enumerate(pictures)]
-        found = similarities(encoder.images(edited), sources, getattr(encoder, "count", 1))
+        kept[name] = encoder.images(edited)
+        found = similarities(kept[name], sources, getattr(encoder, "count", 1))
         rows.append(_row(name, found))
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
 

@@ -26,6 +26,8 @@ class EditCosines:
     null_high: float
     """95th percentile over these pairs."""
     null_max: float
+    power: float = math.nan
+    """Share of the edited copies that the run's line would flag; NaN where it has none."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class CorpusFacts:
     """The decision rule as the user gave it."""
     same: float | None = None
     """Cosine from which two images are one; None if unknown."""
+    sides: str = ""
+    """Distinct images of both sides, the tests of their likeness, and the choice that follows."""
+    semantic: bool = False
+    """Whether the descriptor is of what images show, not of the images."""
     shared: int | None = None
     """Held-out images that are in the training set too; None if they were not counted."""
     groups: int | None = None
@@ -63,3 +69,19 @@ class CorpusFacts:
     """Of copies planted at a cosine of 0.9; None where all images are compared."""
     recall_line: tuple[float, float, float, float] | None = None
     """The lowest cosine of a flagged copy, and the recall there."""
+
+
+@dataclass(frozen=True)
+class DecisionFacts:
+    """How the images of a run were flagged as copies, as far as rates need it."""
+
+    q: float = math.nan
+    """Controlled rate of false flags; NaN where none is controlled."""
+    by_match: bool = False
+    """Whether this rate counts a matched training image once, however many images have it."""
+    doubt: str = ""
+    """Why no rate can be decided; empty where one is."""
+    words: str = ""
+    """Sizes of both sides, tests and choice, in one line."""
+    semantic: bool = False
+    """Whether the descriptor is of what images show, not of the images."""

@@ -60,21 +60,26 @@ def clusters(side: Vectors, cosine: float, rows: int = ROWS) -> np.ndarray:
     return label
 
 
-def across(train: Vectors, held: Vectors, cosine: float, rows: int = ROWS) -> np.ndarray:
-    """Which held-out images are near-duplicates of a training image: bool[len(held)].
+def both(
+    train: Vectors, held: Vectors, cosine: float, rows: int = ROWS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which training and which held-out images have a near-duplicate on the other side.
 
-    The twin must exclude them. Raises ValueError for a cosine outside -1..1 or sides of
-    different descriptors.
+    bool[len(train)] and bool[len(held)]; the twin must exclude them. Raises ValueError for a cosine
+    outside -1..1 or sides of different descriptors.
     """
     if len(train) and len(held) and train.dimensions != held.dimensions:
         raise ValueError(f"vectors of {train.dimensions} and {held.dimensions} have no cosine")
-    out = np.zeros(len(held), bool)
+    mine, other = np.zeros(len(train), bool), np.zeros(len(held), bool)
     start = 0
     for block in _blocks(held, rows):
+        place = 0
         for against in _blocks(train, rows):
-            out[start + _near(block, against, cosine)[0]] = True
+            a, b = _near(block, against, cosine)
+            other[start + a], mine[place + b] = True, True
+            place += len(against)
         start += len(block)
-    return out
+    return mine, other
 
 
 def copies(label: np.ndarray, repeats: Sequence[int]) -> np.ndarray:

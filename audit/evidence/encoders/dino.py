@@ -58,6 +58,9 @@ class Dino:
     Raises UserError where it cannot be loaded, has no safetensors, or has no class token.
     """
 
+    semantic = True
+    """It describes what an image shows; images of one caption are near whether or not copied."""
+
     def __init__(self, name: str, batch: int = 16, device: str = "cpu") -> None:
         self.name, self.batch, self.device = name, batch, device
 

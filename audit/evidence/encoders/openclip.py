@@ -26,6 +26,9 @@ class ClipEncoder:
     one fixed shape: an image's vector does not depend on the rest of its batch.
     """
 
+    semantic = True
+    """It describes what an image shows; images of one caption are near whether or not copied."""
+
     def __init__(
         self, name: str, batch: int = 16, device: str = "cpu", validation: Validation | None = None
     ) -> None:

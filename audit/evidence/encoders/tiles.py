@@ -42,6 +42,7 @@ class Tiled:
         if not scales or min(scales) < 1 or len(set(scales)) < len(scales):
             raise ValueError(f"scales must be different whole numbers from 1, not {scales}")
         self.encoder, self.scales = encoder, tuple(scales)
+        self.semantic = bool(getattr(encoder, "semantic", False))
 
     @property
     def key(self) -> str:

@@ -13,7 +13,7 @@ from audit.datasets.find import find
 from audit.evidence.copies import index as indexes
 from audit.evidence.copies import near_duplicates
 from audit.evidence.copies.index import build
-from audit.evidence.copies.near_duplicates import across, clusters, copies
+from audit.evidence.copies.near_duplicates import both, clusters, copies
 from tests.evidence.copies import made
 from tests.evidence.copies.made import Thumbnail
 
@@ -97,7 +97,9 @@ def test_held_out_duplicates_are_those_of_all_pairs(seed: int) -> None:
     assert expected[planted].all()
     assert expected.sum() < 60
     for cut in (5, 13, 1000):
-        assert np.array_equal(across(Rows(train, 41), Rows(held, 17), 0.95, cut), expected)
+        mine, other = both(Rows(train, 41), Rows(held, 17), 0.95, cut)
+        assert np.array_equal(other, expected)
+        assert np.array_equal(mine, both(Rows(held, 17), Rows(train, 41), 0.95, cut)[1])
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float16])
@@ -107,7 +109,7 @@ def test_equal_images_are_duplicates_at_a_cosine_of_one(kind: type) -> None:
     rows: np.ndarray = corpus(40, rng)[rng.integers(40, size=120)].astype(kind)
     found = clusters(Rows(rows), 1.0, 16)
     assert partition(found) == partition(np.unique(rows, axis=0, return_inverse=True)[1])
-    assert across(Rows(rows), Rows(rows[:9]), 1.0).all()
+    assert both(Rows(rows), Rows(rows[:9]), 1.0)[1].all()
 
 
 def test_pairs_at_the_limit_do_not_depend_on_the_blocks() -> None:
@@ -135,12 +137,12 @@ def test_nothing_is_near_to_nothing() -> None:
     rows = corpus(9, np.random.default_rng(0))
     none = Rows(np.empty((0, 24), np.float32))
     assert clusters(none, 0.9).shape == (0,)
-    assert across(none, Rows(rows), 0.9).tolist() == [False] * 9
-    assert across(Rows(rows), none, 0.9).shape == (0,)
+    assert both(none, Rows(rows), 0.9)[1].tolist() == [False] * 9
+    assert both(Rows(rows), none, 0.9)[1].shape == (0,)
     with pytest.raises(ValueError, match="between -1 and 1"):
         clusters(Rows(rows), 1.5)
     with pytest.raises(ValueError, match="no cosine"):
-        across(Rows(rows[:, :8]), Rows(rows), 0.9)
+        both(Rows(rows[:, :8]), Rows(rows), 0.9)
 
 
 def test_an_index_of_pictures_knows_its_duplicates(
@@ -159,5 +161,6 @@ def test_an_index_of_pictures_knows_its_duplicates(
     found = clusters(index.train, 0.99)
     same = {place[f"{i:03d}.png"] for i in (4, 11, 25)}
     assert [c for c in partition(found) if len(c) > 1] == [frozenset(same)]
-    twins = across(index.train, index.held, 0.99)
+    mine, twins = both(index.train, index.held, 0.99)
+    assert set(np.flatnonzero(mine)) == same
     assert [index.held.entry(int(i)).id for i in np.flatnonzero(twins)] == ["006.png"]
