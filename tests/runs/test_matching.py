@@ -57,7 +57,7 @@ def planted(
         stored.side(folder, [rows] if len(rows) else [], "float32", name)
         for name, rows in (("train", train), ("held", other))
     ]
-    index = Index(folder, "k", "n", Descriptor("d", "k"), 64, *both, 1.0, {})
+    index = Index(folder, "k", "n", Descriptor("d", "k"), 64, both[0], both[1], 1.0, {})
     by = sides.sides(index, 0.97, seed)
     (score, where), (chance, there) = index.nearest(made_), index.nearest(made_, True)
     table = pd.DataFrame({"score": score, "held_score": chance, "train": where, "held": there})
@@ -120,7 +120,7 @@ def test_what_is_on_both_sides_is_on_neither(tmp_path: Path) -> None:
     train[7] = train[6]
     both = [stored.side(tmp_path, [rows], "float32", name)
             for name, rows in (("train", train), ("held", held))]  # fmt: skip
-    index = Index(tmp_path, "k", "n", Descriptor("d", "k"), 32, *both, 1.0, {})
+    index = Index(tmp_path, "k", "n", Descriptor("d", "k"), 32, both[0], both[1], 1.0, {})
     by = sides.sides(index, 0.97, 0)
     assert np.flatnonzero(by.shared).tolist() == list(range(7))
     assert by.sizes == (120 - 10 - 8, 93)
@@ -134,8 +134,8 @@ def test_what_is_on_both_sides_is_on_neither(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sizes", [(500, 400), (400, 900)])
 def test_subsets_contain_every_image_equally_often(sizes: tuple[int, int]) -> None:
     """Windows of one order: counts differ by one at most, and the smaller side is whole."""
-    masks = tuple(np.ones(n, bool) for n in sizes)
-    by = sides.Sides(*masks, Likeness(0.5, 0.5), True, np.arange(sizes[0]), ~masks[1])
+    masks = np.ones(sizes[0], bool), np.ones(sizes[1], bool)
+    by = sides.Sides(masks[0], masks[1], Likeness(0.5, 0.5), True, np.arange(sizes[0]), ~masks[1])
     assert by.choice == "subsets"
     counts = np.sum([m[np.argmax(sizes)] for m in by.subsets(4)], axis=0)
     expected = sides.DRAWS * min(sizes) / max(sizes)
