@@ -279,8 +279,8 @@ class RunFolder:
     def read_table(self, name: str) -> pd.DataFrame:
         """A table of the latest results; UserError where it is missing or damaged.
 
-        The columns of `TYPED` have their type in tables of earlier versions too, and numbers that
-        these versions gave to images from elsewhere are no seeds.
+        The columns of `TYPED` have their type in tables of earlier versions too, and the
+        numbers that these versions gave to images from elsewhere do not count as seeds.
         """
         import pandas as pd
 

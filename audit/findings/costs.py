@@ -131,15 +131,16 @@ def _entangled(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
 def _moved(both: pd.DataFrame, rows: pd.DataFrame, attribute: Attribute, q: Question) -> Finding:
     """Mean distance over subjects between an attribute's shares before and after, and its floor.
 
-    If the arm does not change the attribute, the two images of a pair are exchangeable: swapping
-    them at random gives the floor and p (Phipson & Smyth 2010, eq. 2).
+    If the arm does not change the attribute, the two sides of a prompt are exchangeable: swapping
+    them at random, with all images of the prompt, gives the floor and p (Phipson & Smyth 2010, eq.
+    2). Single pairs of a prompt are alike, so swapping them one by one would give too small a p.
     """
     name = attribute.name.replace("_", " ")
     claim = Claim(
         q.key("entangled-distance", attribute.name),
         f"distance of {name}, which the arm does not aim at, between before and after",
         "all subjects", "distance", "pairs",
-        "paired by seed; total variation less noise; swaps of pairs; jackknife",
+        "paired by seed; total variation less noise; swaps of prompts; jackknife",
         "no pair has both labels",
     )  # fmt: skip
     if not len(both):
@@ -158,13 +159,13 @@ def _moved(both: pd.DataFrame, rows: pd.DataFrame, attribute: Attribute, q: Ques
         each = np.bincount(at, minlength=subject.max() + 1)
         return float((np.abs(moved.reshape(-1, k)).sum(1)[each > 0] / 2 / each[each > 0]).mean())
 
-    raw = distance(sides, subject)
+    raw, prompt = distance(sides, subject), clusters(both)
     swapped = np.empty(SWAPS)
     for i in range(SWAPS):
-        turn = rng.random(len(both)) < 0.5
+        turn = (rng.random(prompt.max() + 1) < 0.5)[prompt]
         swapped[i] = distance(np.where(turn, sides[::-1], sides), subject)
     p = (1 + int((swapped >= raw - 1e-12).sum())) / (1 + SWAPS)
-    ends = jackknife(lambda at: distance(sides[:, at], subject[at]), clusters(both), rng)
+    ends = jackknife(lambda at: distance(sides[:, at], subject[at]), prompt, rng)
     return _beside_floor(paired(claim, ends, counts(both, rows)), swapped, p)
 
 

@@ -189,7 +189,7 @@ def of_findings(findings: Sequence[Finding]) -> pd.DataFrame:
 def of_matches(exam: Path, samples: Sequence[Sample], matches: pd.DataFrame) -> pd.DataFrame:
     """A run's decisions on copies as answers; images are recognised by their text and seed."""
     asked = table_of(exam / "images" / "metadata.csv", ["file_name", "text", "seed"])
-    names = {(r.text, int(r.seed)): r.file_name for r in asked.itertuples()}
-    made = {s.id: names.get((s.text, s.seed)) for s in samples}
+    names = {(str(r.text), int(r.seed)): r.file_name for r in asked.itertuples()}
+    made = {s.id: names.get((s.text, s.seed)) for s in samples if s.seed is not None}
     called = matches["copy"].map({True: 1, False: 0})
     return pd.DataFrame({"image": matches["sample"].map(made), "copy": called}).dropna()

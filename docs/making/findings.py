@@ -25,6 +25,8 @@ MEANING = {
     "met": "a target is reached",
     "not met": "a target is not reached",
     "described": "a description, not a test",
+    "not enough prompts": "under five prompts, which say too little about others",
+    "not enough subjects": "under five subjects, which say too little about others",
 }
 OUTCOMES = {
     "label": "a class was read",

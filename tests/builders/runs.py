@@ -113,7 +113,7 @@ def _draw(
     rows: _Rows, plan: Plan, prompt: Prompt, sample: Sample, rng: np.random.Generator
 ) -> None:
     """One image: half of the randomness is from the seed, shared by two runs, half from the run."""
-    shared = np.random.default_rng([sample.seed, 7])
+    shared = np.random.default_rng([sample.noise, 7])
     noise = shared.random() if shared.random() < 0.5 else rng.random()
     key = (sample.id, prompt.id)
     near, far = 0.6 + 0.05 * rng.standard_normal(2)

@@ -285,7 +285,7 @@ def test_the_mean_distance_has_students_limits_over_subjects(many: int) -> None:
     assert f.estimate == pytest.approx(moved.mean())
     if many < 5:
         assert np.isnan([f.low, f.high]).all()
-        assert f.verdict == "undecided"
+        assert f.verdict == "not enough subjects"
         assert "of 3 subjects: too few for limits" in f.sentence
     else:
         assert (f.low, f.high) == pytest.approx((want.low, want.high))

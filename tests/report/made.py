@@ -121,7 +121,7 @@ def _add(run: _Run, prompt: Prompt, sample: Sample, shown: tuple[str, str]) -> N
                      "label", "cook", 0.9))  # fmt: skip
     run.aligned.append((prompt.id, prompt.subject, sample.arm, sample.seed,
                         0.31 - cost + 0.02 * rng.normal(), bool(read_as)))  # fmt: skip
-    _match(run, sample.arm, id, prompt.id, sample.seed, None)
+    _match(run, sample.arm, id, prompt.id, sample.noise, None)
 
 
 def _match(run: _Run, arm: str, id: str, prompt: str, seed: int, copied: int | None) -> None:

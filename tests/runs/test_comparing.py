@@ -228,7 +228,7 @@ def test_numbers_of_earlier_versions_are_no_seeds(tmp_path: Path) -> None:
         (path / "run.json").write_text(json.dumps(body), "utf-8")
         assert all(s.seed is None for s in RunFolder(path).plan())
         assert RunFolder(path).read_table("matches").seed.isna().all()
-    found = comparing.compare(*(comparing.read(p, n) for p, n in zip(paths, "AB", strict=True)))
+    found = comparing.compare(comparing.read(paths[0], "A"), comparing.read(paths[1], "B"))
     assert all("two groups" in f.method for f in found.findings if f.where in PLANTED)
     alike = [f for f in found.findings if f.key.kind in ("alignment", "copies")]
     assert alike

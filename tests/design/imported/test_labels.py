@@ -188,6 +188,7 @@ def test_subjects_without_a_share_are_named_with_near_names(suite: Suite, tmp_pa
     assert "qqqq (near" not in said
 
 
+@pytest.mark.slow
 def test_a_table_with_arms_has_them_on_the_page(tmp_path: Path) -> None:
     """Effects of an arm by subject, as groups: nothing is said of pairs or of common noise."""
     jobs = ("nurse", "pilot", "cook", "judge", "cashier", "chef")
