@@ -74,7 +74,7 @@ def findings(a: Against) -> list[Finding]:
 
 
 def _distance(a: Against) -> Finding:
-    """Mean distance with Student's t limits over subjects, beside that of faithful models.
+    """Mean distance with Student's t limits over subjects, and that of faithful models.
 
     p is the share of these that are as far (Phipson & Smyth 2010, eq. 2).
     """
