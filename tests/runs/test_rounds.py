@@ -162,7 +162,7 @@ def test_the_width_that_is_promised_is_that_of_the_corrected_share(tmp_path: Pat
 
 
 def test_a_width_that_errors_do_not_allow_is_said_and_not_drawn_for(tmp_path: Path) -> None:
-    """Ten labels a class: no number of images gives half-widths of 5 points, so one round is all."""
+    """Ten labels a class: no number of images gives half-widths of 5 points; one round is all."""
     errors = {"gender": np.array([[9, 1], [1, 9]])}
     made = rounds.begin(run(0.05, tmp_path))
     rounds.say_limits(made, errors)
