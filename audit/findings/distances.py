@@ -37,17 +37,20 @@ def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) 
                 found = _finding(read, reference, context)
                 if found is not None:
                     out.append(found)
-    return [replace(f, sentence=_sentence(f)) for f in adjusted(out)]
+    return [replace(f, sentence=_sentence(f, context)) for f in adjusted(out)]
 
 
-def _sentence(f: Finding) -> str:
+def _sentence(f: Finding, context: Context) -> str:
     if not math.isfinite(f.estimate):
         return f"{cap(f.where)}: {f.quantity} not known, n = {f.n}."
     points = (100 * x for x in (f.estimate, f.low, f.high, f.floor, f.floor_high))
     at, low, high, floor, most = (f"{x:.0f}" for x in points)
+    unsure = ""
+    if f.key.attribute in context.uneven:
+        unsure = " Errors of reading differ between subjects, so this decides nothing."
     return (
         f"{cap(f.where)}: {f.quantity} {at} points [{low}, {high}], n = {f.n}; a faithful "
-        f"model reads {floor} here and in one run of twenty over {most}."
+        f"model reads {floor} here and in one run of twenty over {most}.{unsure}"
     )
 
 
@@ -68,6 +71,7 @@ def _finding(read: Readings, reference: Reference, context: Context) -> Finding 
         unsure = float(np.quantile(DISTANCES[MEASURE](means, target), 0.95))
     found = departure(thin, target, MEASURE, rng, DRAWS, faithful, unsure)
     known = math.isfinite(found.estimate)
+    decided = known and name not in context.uneven
     labelled = name.replace("_", " ")
     claim = Claim(
         Key("representation", BASELINE, read.subject, name, "distance", reference.name),
@@ -85,5 +89,5 @@ def _finding(read: Readings, reference: Reference, context: Context) -> Finding 
         floor_high=found.floor_high,
         p=found.p,
         family=f"{name} distance from {reference.name}" if known else "",
-        verdict=("above" if found.p < 0.05 else "compatible") if known else "undecided",
+        verdict=("above" if found.p < 0.05 else "compatible") if decided else "undecided",
     )

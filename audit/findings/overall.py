@@ -74,7 +74,7 @@ def findings(a: Against) -> list[Finding]:
 
 
 def _distance(a: Against) -> Finding:
-    """Mean distance with Student's t limits over subjects, beside that of faithful models.
+    """Mean distance with Student's t limits over subjects, and that of faithful models.
 
     p is the share of these that are as far (Phipson & Smyth 2010, eq. 2).
     """
@@ -94,7 +94,7 @@ def _distance(a: Against) -> Finding:
     if math.isfinite(within.low):
         span = f" [{100 * within.low:.0f}, {100 * within.high:.0f}]"
     return finding(
-        claim, within, a.counts, p=p, floor=floor, floor_high=most, against=a.reference,
+        claim, within, a.counts, p=p, floor=floor, floor_high=most,
         verdict="undecided" if a.assumed else "above" if p < 0.05 else "compatible",
         sentence=(
             f"{cap(name)} shares differ on average by {100 * mean:.0f} points{span} from the "
@@ -149,5 +149,5 @@ def _slope(a: Against) -> list[Finding]:
         if math.isfinite(within.low)
         else f"{cap(a.rows[0].value)} shares are the same in all {a.subjects} subjects."
     )
-    return [finding(claim, within, a.counts, against=a.reference, verdict="described",
+    return [finding(claim, within, a.counts, verdict="described",
                     sentence=said)]  # fmt: skip

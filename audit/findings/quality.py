@@ -256,8 +256,8 @@ def uneven_errors(
         rows = labelled[labelled.attribute == attribute.name]
         if rows.subject.nunique() < 2:
             continue
-        codes = (pd.factorize(rows[c])[0] for c in ("read", "subject", "value"))
-        got = dependence(*codes, np.random.default_rng(seed))
+        read, subject, seen = (pd.factorize(rows[c])[0] for c in ("read", "subject", "value"))
+        got = dependence(read, subject, seen, np.random.default_rng(seed))
         name, many, n = attribute.name.replace("_", " "), rows.subject.nunique(), len(rows)
         known = np.isfinite(got.p)
         differ = known and got.p < 0.05

@@ -19,6 +19,8 @@ from audit.stats.correction import Confusion, corrected_shares, lang_reiczigel
 from audit.stats.decisions import binomial_p, compared
 from audit.stats.faithful import (
     Sight,
+    draws_for,
+    faithful_around,
     faithful_estimates,
     inverted_p,
     mixed_binomial_p,
@@ -298,7 +300,7 @@ def _floor(read: Readings, shares: np.ndarray, i: int, context: Context) -> floa
     if confusion is None:
         return gap_floor(max(round(read.thinned.sum()), 1), float(shares[i]))
     made = faithful_estimates(
-        shares[None], sight([read], confusion), _rng(context, read), _draws(1, confusion)
+        shares[None], sight([read], confusion), _rng(context, read), draws_for(1, confusion)
     )
     return float(np.abs(made[:, 0, i] - shares[i]).mean())
 
@@ -306,13 +308,6 @@ def _floor(read: Readings, shares: np.ndarray, i: int, context: Context) -> floa
 def _rng(context: Context, read: Readings) -> np.random.Generator:
     seed = int(digest([read.subject, read.attribute.name, read.arm], 8), 16)
     return np.random.default_rng([context.seed, seed])
-
-
-def _draws(subjects: int, confusion: np.ndarray | None) -> int:
-    """Simulated models: fewer where each estimate of several classes has to be solved for."""
-    if confusion is None or len(confusion) == 2:
-        return 4000
-    return int(np.clip(10_000 // subjects, 300, 1000))
 
 
 def _sentence(f: Finding, read: Readings, context: Context) -> str:
@@ -391,19 +386,13 @@ def _against(
     ]  # fmt: skip
     seed = int(digest([attribute.name, reference.name], 8), 16)
     rng = np.random.default_rng([context.seed, seed])
-    made = faithful_estimates(shares, sight(reads, confusion), rng, _draws(len(reads), confusion))
+    made = faithful_estimates(
+        shares, sight(reads, confusion), rng, draws_for(len(reads), confusion)
+    )
     own = [s for s, read in enumerate(reads) if _own_labels(read, context) is not None]
     for s in own:  # estimated from labels: errors of their own, not the common ones
-        made[:, s] = _around(shares[s], _estimator(reads[s], context)(0.95), rng, len(made))
+        made[:, s] = faithful_around(shares[s], _estimator(reads[s], context)(0.95), rng, len(made))
     at = [i for i, _ in asked]
     gaps = np.abs(made[..., at] - shares[:, at]).mean((1, 2))
     assumed = attribute.name in context.uneven and len(own) < len(reads)
     return overall.Against(attribute.name, reference.name, True, rows, gaps, 0, assumed)
-
-
-def _around(
-    shares: np.ndarray, limits: Sequence[Interval], rng: np.random.Generator, draws: int
-) -> np.ndarray:
-    """Estimates float[draws, K] of a faithful model that have limits as wide as these at 95 %."""
-    spread = np.array([(i.high - i.low) / 2 / 1.96 for i in limits])
-    return np.clip(shares + spread * rng.standard_normal((draws, len(shares))), 0, 1)

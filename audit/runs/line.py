@@ -68,14 +68,18 @@ def _measure(run: Run) -> tuple[Run, Made]:
     """Images drawn, read and, if there is a training set, matched; the run as it was at the end."""
     encoder, descriptor = _encoders(run)
     encoders = [encoder, descriptor] if descriptor else [encoder]
+    more, errors = bool(run.options.precision), Errors()
+    if more:
+        errors = reader_errors.errors(run, encoder)
+        rounds.say_limits(run, errors.tables)
     known, table = _drawn_and_read(run, encoder, encoders)
-    more = bool(run.options.precision)
     while more:
-        run, more = rounds.go_on(run, table)
+        run, more = rounds.go_on(run, table, errors.tables)
         if more:
             run.folder.write_plan(run.samples)
             known, table = _drawn_and_read(run, encoder, encoders)
-    errors = reader_errors.errors(run, encoder)
+    if not run.options.precision:
+        errors = reader_errors.errors(run, encoder)
     measured = replace(
         nothing_but(run, table),
         alignment=reading.align(run, encoder, known, table),

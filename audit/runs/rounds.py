@@ -7,14 +7,16 @@ misleads no one; the interval at the stop is that of a fixed-width design.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
+import numpy as np
 import pandas as pd
 
 from audit.design import suites
 from audit.errors import UserError
-from audit.findings.representation import Readings, readings
+from audit.findings.representation import Readings, estimates, readings
 from audit.records import Prompt
 from audit.report.facts import LookFacts, Looks
 from audit.runs.context import Run
@@ -25,6 +27,7 @@ from audit.stats.fixed_width import FixedWidth, fixed_width
 from audit.stats.interval import Interval
 from audit.stats.proportions import wilson
 
+NONE: Mapping[str, np.ndarray] = MappingProxyType({})
 IMAGES_A_ROUND = 15
 """Approximate number of images of a subject between two looks."""
 EARLY = 5
@@ -95,15 +98,57 @@ def _planned(run: Run, seeds: dict[str, int], looks: tuple[Look, ...] = ()) -> R
     return replace(run, plan=replace(run.plan, suite=suite, samples=samples, looks=looks))
 
 
-def go_on(run: Run, table: pd.DataFrame) -> tuple[Run, bool]:
+Tables = Mapping[str, np.ndarray]
+"""The classifier's errors by attribute, as far as they are known."""
+ENDLESS = 1e8
+"""Images after which only the classifier's errors are uncertain."""
+
+
+def best(run: Run, table: np.ndarray) -> np.ndarray:
+    """Half-widths float[K] that corrected shares keep however many images are made, at their best.
+
+    The least of those where one class alone is drawn, where errors matter least, and where all are
+    drawn alike; NaN where the classifier tells nothing.
+    """
+    rates, k = table / table.sum(1, keepdims=True), len(table)
+    shares = [*np.eye(k), np.full(k, 1 / k)]
+    return np.min([_halves(run, s @ rates * ENDLESS, table) for s in shares], axis=0)
+
+
+def say_limits(run: Run, errors: Tables) -> None:
+    """Before anything is drawn: say which shares can never be known to the asked half-width."""
+    asked_for = run.options.precision
+    for attribute in run.suite.attributes:
+        if attribute.name in errors and attribute.name != run.suite.subject_attribute:
+            table = errors[attribute.name]
+            halves, name = best(run, table), attribute.name.replace("_", " ")
+            if (halves <= asked_for).all():
+                continue
+            least = f"{100 * halves.min():.1f} points" if np.isfinite(halves).all() else "unknown"
+            run.notes.append(
+                f"The classifier's errors on {name} are known from {table.sum():.0f} images, too "
+                f"few for the half-width of {100 * asked_for:g} points that --precision asks for: "
+                f"however many images are made, the best is {least}."
+            )
+            run.progress(f"half-width of {name}: {least} at best", 1, 1)
+
+
+def _halves(run: Run, counts: np.ndarray, table: np.ndarray | None) -> np.ndarray:
+    """Half-widths float[K] of the intervals that the report prints for these counts."""
+    found = estimates(counts, table, run.options.seed, level(run))
+    return np.array([(i.high - i.low) / 2 for i in found])
+
+
+def go_on(run: Run, table: pd.DataFrame, errors: Tables = NONE) -> tuple[Run, bool]:
     """The run after a look at what was read, and whether another round is planned.
 
-    Subjects whose shares are not narrow yet get more images, up to the limit.
+    Subjects whose shares, corrected for the classifier's errors, are not narrow yet get more
+    images, up to the limit.
     """
     subjects = asked(run)
     seeds = {s: p[0].seeds for s, p in subjects.items()}
     number = 1 + max((look.number for look in run.plan.looks), default=0)
-    looks = list(_looks(run, table, number))
+    looks = list(_looks(run, table, number, errors))
     behind = (*run.plan.looks, *looks)
     open_ = {look.subject for look in looks if not look.narrow and not look.hopeless}
     grown = False
@@ -118,19 +163,22 @@ def go_on(run: Run, table: pd.DataFrame) -> tuple[Run, bool]:
     return replace(run, plan=replace(run.plan, looks=behind)), False
 
 
-def _looks(run: Run, table: pd.DataFrame, number: int) -> Iterator[Look]:
+def _looks(run: Run, table: pd.DataFrame, number: int, errors: Tables) -> Iterator[Look]:
     subjects = len(asked(run))
+    reached = {name: best(run, known) <= run.options.precision for name, known in errors.items()}
     for read in _readings(run, table):
         design = rule(run, read.rows.prompt.nunique())
-        thin, classes = read.thinned, read.attribute.classes
+        name, thin, classes = read.attribute.name, read.thinned, read.attribute.classes
+        halves = _halves(run, thin, errors.get(name))
         for i, value in enumerate(classes[:1] if len(classes) == 2 else classes):
             anytime = _anytime(run, read, value)
-            narrow = bool(design.narrow(thin[i], thin.sum()))
+            narrow = bool(halves[i] <= run.options.precision)
+            never = name in reached and not reached[name][i]
             yield Look(
-                number, read.arm, read.subject, read.attribute.name, value, int(read.counts[i]),
+                number, read.arm, read.subject, name, value, int(read.counts[i]),
                 int(read.counts.sum()), anytime.low, anytime.high, narrow,
-                not narrow and number >= EARLY
-                and _needed(read, i, design, subjects) > LIMIT * design.most,
+                not narrow and (never or (number >= EARLY and _needed(
+                    run, read, i, (subjects, errors.get(name))) > LIMIT * design.most)),
             )  # fmt: skip
 
 
@@ -146,24 +194,39 @@ def _at_least(correlation: float, size: float, free: int) -> float:
     return max(0.0, correlation - 2 * spread * math.sqrt(2 / (size * (size - 1) * free)))
 
 
-def _needed(read: Readings, i: int, design: FixedWidth, subjects: int) -> float:
+def _needed(run: Run, read: Readings, i: int, known: tuple[int, np.ndarray | None]) -> float:
     """Images of the same prompts after which a share would be narrow; infinite if never.
 
-    With m prompts whose images have the correlation r, n images are worth n / (1 + (n / m - 1) r)
-    (Kish 1965, sec. 5.4), never more than m / r. r is the smallest credible value, pooled over
-    `subjects`. Images without a label count too.
+    `known` are the number of subjects and the classifier's errors. With m prompts whose images have
+    the correlation r, n images are worth n / (1 + (n / m - 1) r) (Kish 1965, sec. 5.4), never more
+    than m / r. r is the smallest credible value, pooled over subjects. Images without a label count
+    too.
     """
-    n = int(read.counts.sum())
+    n, (subjects, table) = int(read.counts.sum()), known
     if not n:
         return math.inf
-    share, known = read.counts[i] / n, [r for r in read.correlation.values() if math.isfinite(r)]
-    worth = next(w for w in range(1, design.most + 1) if design.narrow(share * w, w))
+    worth = _worth(run, read, i, table)
     prompts = read.labelled.prompt.nunique()
-    alike = _at_least(max(known, default=0.0), n / prompts, (prompts - 1) * subjects)
+    similar = [r for r in read.correlation.values() if math.isfinite(r)]
+    alike = _at_least(max(similar, default=0.0), n / prompts, (prompts - 1) * subjects)
     if worth * alike >= prompts:
         return math.inf
     labelled = worth * (1 - alike) / (1 - worth * alike / prompts)
     return float(labelled * len(read.rows) / n)
+
+
+def _worth(run: Run, read: Readings, i: int, table: np.ndarray | None) -> float:
+    """Independent images after which a share with these counts would be narrow; infinite if never.
+
+    The squared half-width is taken as a part that the errors leave and one that falls as 1 / n.
+    """
+    thin, half = read.thinned, run.options.precision
+    now, left = (_halves(run, c, table)[i] for c in (thin, thin / thin.sum() * ENDLESS))
+    if not now > half:
+        return float(thin.sum())
+    if not left < half:
+        return math.inf
+    return float(thin.sum() * (now**2 - left**2) / (half**2 - left**2))
 
 
 def _anytime(run: Run, read: Readings, value: str) -> Interval:

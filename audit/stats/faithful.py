@@ -7,7 +7,7 @@ reference that holds. One simulation has all three, so floors, p-values and verd
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +77,24 @@ def faithful_estimates(
     if sight.table is None:
         return read
     return behind(sight.table, read.reshape(-1, shares.shape[1])).reshape(read.shape)
+
+
+def faithful_around(
+    shares: np.ndarray, limits: Sequence[Interval], rng: np.random.Generator, draws: int
+) -> np.ndarray:
+    """Estimates float[draws, K] of a model with shares float[K], as wide as these 95 % limits.
+
+    For estimates that are not from counts alone: normal, clipped to 0..1.
+    """
+    spread = np.array([(i.high - i.low) / 2 for i in limits]) / norm.ppf(0.975)
+    return np.clip(shares + spread * rng.standard_normal((draws, len(shares))), 0, 1)
+
+
+def draws_for(subjects: int, table: np.ndarray | None) -> int:
+    """Simulated models: fewer where each estimate of several classes has to be solved for."""
+    if table is None or len(table) == 2:
+        return 4000
+    return int(np.clip(10_000 // subjects, 300, 1000))
 
 
 def read_share(shares: np.ndarray, table: np.ndarray, i: int) -> tuple[float, float]:

@@ -11,6 +11,7 @@ import pytest
 
 from audit.design import suites
 from audit.errors import UserError
+from audit.findings.representation import estimates, readings
 from audit.keys import ATTRIBUTE_COLUMNS
 from audit.records import Settings
 from audit.runs import rounds
@@ -133,6 +134,44 @@ def test_intervals_at_the_stop_cover(tmp_path: Path) -> None:
             ci = wilson(look.k, look.n, rounds.level(made))
             held.append(ci.low <= SHARES[look.subject] <= ci.high)
     assert np.mean(held) >= 0.93
+
+
+def misread(made: Run, seed: int = 0) -> pd.DataFrame:
+    """The table as a classifier reads it that is right in 95 % of each class."""
+    found = table(made, seed)
+    wrong = np.array([np.random.default_rng([seed + 1, int(s, 16)]).random() < 0.05
+                      for s in found["sample"]])  # fmt: skip
+    other = found.value.map({"woman": "man", "man": "woman"})
+    return found.assign(value=found.value.where(~wrong, other))
+
+
+@pytest.mark.slow
+def test_the_width_that_is_promised_is_that_of_the_corrected_share(tmp_path: Path) -> None:
+    """Errors known from 100 images a class: every printed interval is narrow enough at the stop."""
+    errors = {"gender": np.array([[95, 5], [5, 95]])}
+    made, more = rounds.begin(run(0.1, tmp_path)), True
+    rounds.say_limits(made, errors)
+    assert not made.notes
+    while more:
+        made, more = rounds.go_on(made, misread(made), errors)
+    assert rounds.summary(made).unmet == ()
+    for read in readings(misread(made), made.suite.attributes[0], "none", SHARES):
+        printed = estimates(read.thinned, errors["gender"], 0, rounds.level(made))[0]
+        assert printed.high - printed.low <= 2 * 0.1
+        assert printed.low <= SHARES[read.subject] <= printed.high
+
+
+def test_a_width_that_errors_do_not_allow_is_said_and_not_drawn_for(tmp_path: Path) -> None:
+    """Ten labels a class: no number of images gives half-widths of 5 points; one round is all."""
+    errors = {"gender": np.array([[9, 1], [1, 9]])}
+    made = rounds.begin(run(0.05, tmp_path))
+    rounds.say_limits(made, errors)
+    assert "from 20 images, too few for the half-width of 5 points" in made.notes[0]
+    first = sizes(made)
+    made, more = rounds.go_on(made, misread(made), errors)
+    assert not more
+    assert sizes(made) == first
+    assert list(rounds.summary(made).unmet) == sorted(SHARES)
 
 
 def test_rounds_need_a_model(tmp_path: Path) -> None:

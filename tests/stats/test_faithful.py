@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -58,10 +59,11 @@ def test_p_and_corrected_interval_agree() -> None:
     excluded = []
     for _ in range(150):
         n, a, b = map(int, rng.integers((5, 5, 5), (300, 150, 150)))
-        case = (rng.integers(0, n + 1), n, rng.binomial(a, 0.9), a, rng.binomial(b, 0.85), b)
+        k, sens, spec = (int(x) for x in (rng.integers(0, n + 1), rng.binomial(a, 0.9),
+                                          rng.binomial(b, 0.85)))  # fmt: skip
+        limits = partial(lang_reiczigel, k, n, sens, a, spec, b)
         share = float(rng.choice([0, 1, 0.5, rng.random()]))
-        p = faithful.inverted_p(lambda level, case=case: lang_reiczigel(*case, level), share)
-        within = lang_reiczigel(*case)
+        p, within = faithful.inverted_p(limits, share), limits()
         if math.isnan(within.low):
             assert math.isnan(p)
             continue
@@ -127,7 +129,8 @@ def test_a_group_of_unlike_prompts_is_not_averaged_away() -> None:
     """One subject of 20 whose prompts differ: intervals at the pooled similarity miss its mean."""
     rng = np.random.default_rng(5)
     place = np.repeat(np.arange(10), 30)
-    own, pooled = [], []
+    own: list[bool] = []
+    pooled: list[bool] = []
     for _ in range(100):
         shares = rng.beta(1.17, 1.17, 10)  # an ICC of 0.3
         values = (rng.random(300) < shares[place]).astype(float)
