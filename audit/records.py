@@ -37,16 +37,13 @@ class Prompt:
     text: str
     subject: str
     block: str
-    purpose: str
-    """"representation" or "replication"."""
+    purpose: str  # "representation" or "replication"
     seeds: int
     attributes: tuple[str, ...] = ()
     states: Mapping[str, str] = field(default_factory=dict)
     """Attribute values that the text states, or that history has fixed."""
-    expects: str = ""
-    """"nobody" where the text asks for no person; else empty."""
-    repeats: int | None = None
-    """How often the caption's image occurs in the training set, if known."""
+    expects: str = ""  # "nobody" where the text asks for no person
+    repeats: int | None = None  # how often the training set has the caption's image, if known
     template: str = ""
     """The words around the subject, where the text was made from a template."""
 
@@ -235,8 +232,7 @@ class Sample:
     prompt: str
     arm: str
     seed: int | None
-    """Of the noise: images of a prompt with the same seed are a pair. None where none is known, as
-    for an image made elsewhere whose seed was not given."""
+    """Of the noise: images of a prompt with the same seed are a pair; None where it is unknown."""
     text: str
     """The final text, after the arm's rewriting. A paraphrase is made later, from the model's own
     gradients, and kept in the run folder (`RunFolder.final`)."""
@@ -255,7 +251,7 @@ class Sample:
         return self.seed
 
     def order(self) -> tuple[bool, int]:
-        """Sort key by seed; those without one come last, in the order in which they were."""
+        """Sort key by seed; those without one come last."""
         return self.seed is None, self.seed or 0
 
 
@@ -271,12 +267,10 @@ class Truth:
 
     planted: Reference
     """The planted shares, printed next to the estimates."""
-    training: Reference
-    """The shares in its training images, repeats included."""
+    training: Reference  # shares in its training images, repeats included
     seen: Reference
     """The shares that readers saw in pictures that it drew."""
-    note: str
-    """One sentence for the report."""
+    note: str  # one sentence for the report
 
 
 @dataclass(frozen=True)
@@ -358,8 +352,7 @@ class Finding:
             object.__setattr__(self, part, text)
 
 
-CHANCES = ("p", "q")
-"""Fields that are chances of data: above 0, however small."""
+CHANCES = ("p", "q")  # above 0, however small
 
 
 def row(finding: Finding) -> dict[str, object]:
@@ -373,10 +366,8 @@ def to_json(findings: list[Finding]) -> str:
     def clean(name: str, value: object) -> object:
         if isinstance(value, Mapping):
             return {k: clean("", v) for k, v in value.items()}
-        if not isinstance(value, float):
-            return value
-        if not math.isfinite(value):
-            return None
+        if not isinstance(value, float) or not math.isfinite(value):
+            return None if isinstance(value, float) else value
         # Chances keep their digits: rounded to places, a small one would be 0, which none is.
         return float(f"{value:.9g}") if name in CHANCES else round(value, 10)
 

@@ -25,6 +25,8 @@ from scipy.special import betaincinv, ndtr
 from audit.design.suites import conditions
 from audit.evidence.copies import cliques, decision, flags
 from audit.evidence.copies.edges import EDGE_COLUMNS
+from audit.evidence.copies.match import twin_evidence
+from audit.evidence.copies.sides import Evidence
 from audit.evidence.measured import Errors, Found, Measured
 from audit.findings import all as every
 from audit.findings import arms as verdicts
@@ -187,9 +189,9 @@ class Images:
         outcome: str = "no person",
     ) -> pd.DataFrame:  # fmt: skip
         """Rows of ATTRIBUTE_COLUMNS for class indices int[n]; `gone` bool[n] have an outcome."""
-        value = self.draws.read(labels, attribute)
+        value = self.draws.read(labels, attribute).astype(object)
         lost = np.zeros(len(value), bool) if gone is None else gone
-        value = np.where(lost, None, value)
+        value[lost] = None
         outcomes = np.where(lost, outcome, "label")
         rows = self._frame(attribute=attribute.name, outcome=outcomes, value=value, score=0.9)
         return rows[list(ATTRIBUTE_COLUMNS)]
@@ -314,10 +316,13 @@ def _gate(text: str, measured: Measured) -> Said:
 
 def _flagged(rows: pd.DataFrame) -> pd.DataFrame:
     """The decision of a run at a false discovery rate of 10 %."""
-    got = decision.by_twin(rows, 0.1)[1]
-    chance = decision.by_chance(rows, got.threshold)
-    return rows.assign(copy=flags.column(got.selected, known=np.ones(len(rows), bool)),
-                       chance=chance)  # fmt: skip
+    score, held = (rows[c].to_numpy(float) for c in ("score", "held_score"))
+    w = twin_evidence(score, held)
+    matched = np.where(w > 0, rows.train, rows.held)
+    made = decision.by_twin(Evidence((w,), (matched,)), 0.1)
+    known = np.zeros(len(rows), bool) if made.doubt else ~made.unsettled
+    return rows.assign(copy=flags.column(made.selection.selected, known=known), w=w,
+                       w_match=matched, chance=made.selection.mirrored)  # fmt: skip
 
 
 def _whole(train: np.ndarray, held: np.ndarray, made: np.ndarray, prompts: np.ndarray) -> Said:
@@ -325,9 +330,9 @@ def _whole(train: np.ndarray, held: np.ndarray, made: np.ndarray, prompts: np.nd
     return said(whole_set.findings(train, held, made, 0, prompts))
 
 
-def _compare(*sides: comparing.Side) -> Said:
+def _compare(a: comparing.Side, b: comparing.Side) -> Said:
     """What `compare` says of two runs."""
-    return said(comparing.compare(*sides).findings)
+    return said(comparing.compare(a, b).findings)
 
 
 def _side(
@@ -693,7 +698,7 @@ def compared(
         if not paired:
             tables = {k: t.assign(seed=t.seed + 1000 * i) for k, t in tables.items()}
         sides.append(_side("AB"[i], tables, confusion))
-    return _compare(*sides)
+    return _compare(sides[0], sides[1])
 
 
 World = Callable[..., Said]

@@ -26,7 +26,7 @@ def _name(name: str, there: Any) -> str:
     full = f"audit.{name}"
     if inspect.isfunction(there):
         return section(full, f"```python\n{signature(full, there)}\n```", doc(there.__doc__ or ""))
-    rows = list(attributes(there)) if is_dataclass(there) else []
+    rows = list(attributes(there)) if isinstance(there, type) and is_dataclass(there) else []
     for n, v in vars(there).items():
         if not n.startswith("_") and (isinstance(v, property) or inspect.isfunction(v)):
             rows.append((n, inspect.getdoc(v) or ""))
@@ -41,7 +41,7 @@ def signature(name: str, function: Any) -> str:
         if p.kind is p.KEYWORD_ONLY and not keyword:
             lines.append("*,")
             keyword = True
-        stars = {p.VAR_KEYWORD: "**", p.VAR_POSITIONAL: "*"}.get(p.kind, "")
+        stars = "**" if p.kind is p.VAR_KEYWORD else "*" if p.kind is p.VAR_POSITIONAL else ""
         known = getattr(p.default, "__name__", repr(p.default))
         default = "" if p.default is p.empty else f" = {known}"
         lines.append(f"{stars}{p.name}: {p.annotation}{default},")

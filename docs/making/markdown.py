@@ -87,7 +87,7 @@ def _documented(body: Sequence[ast.stmt], kind: type) -> Iterator[tuple[str, str
     for at, node in enumerate(body):
         if not isinstance(node, kind):
             continue
-        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         after = body[at + 1] if at + 1 < len(body) else None
         value = getattr(after, "value", None) if isinstance(after, ast.Expr) else None
         text = getattr(value, "value", "")

@@ -62,7 +62,7 @@ def test_a_blend_shows_two(attribute: str, other: str) -> None:
 
 
 def test_skin_is_where_the_tone_changes_the_picture() -> None:
-    """Pixels taken for skin have the skin's colour in a render; nobody has none."""
+    """Pixels taken for skin have the skin's colour in a render; an empty scene has none."""
     for item in CROWD[:20]:
         pixels = render(replace(item.scene, sprite=replace(item.scene.sprite, hair="")))  # type: ignore[type-var]
         tone = art.SKIN[TONES.index(item.scene.sprite.tone)]  # type: ignore[union-attr]

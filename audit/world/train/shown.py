@@ -2,7 +2,7 @@
 
 A generator that redraws a render may move its skin towards another tone, or its hair towards
 another gender. The render's labels then say what was asked for, and eyes see something else. Skin
-and hair are where the render has them, so that both can be read off without a classifier.
+and hair are where the render has them: both can be read off without a classifier.
 """
 
 from __future__ import annotations
