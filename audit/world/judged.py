@@ -22,12 +22,12 @@ from audit.world.seen import ATTRIBUTES, READERS, seen
 
 INNER = {"gender": "gender", "skin_tone": "tone", "occupation": "noun"}
 """Attributes as the world's own code calls them."""
-LEGIBLE = {"gender": 0.95, "skin_tone": 0.95, "occupation": 0.95}
-AGREED = {"gender": 0.90, "skin_tone": 0.85, "occupation": 0.95}
-RIGHT = {"gender": 0.95, "skin_tone": 0.80, "occupation": 0.95}
-WORST = {"gender": 0.60, "skin_tone": 0.40, "occupation": 0.90}
+LEGIBLE = {"gender": 0.94, "skin_tone": 0.95, "occupation": 0.95}
+AGREED = {"gender": 0.90, "skin_tone": 0.80, "occupation": 0.95}
+RIGHT = {"gender": 0.96, "skin_tone": 0.78, "occupation": 0.95}
+WORST = {"gender": 0.80, "skin_tone": 0.35, "occupation": 0.95}
 NEAREST = {"gender": 0.90, "skin_tone": 0.75, "occupation": 0.95}
-RETURN = {64: 0.90, 16: 0.30}
+RETURN = {64: 0.95, 16: 0.60}
 GAP = 0.13
 """Floors, and a ceiling for the gap, that the shipped models keep; figures in docs/worlds.md."""
 
