@@ -253,6 +253,7 @@ DESCRIBED: frozenset[tuple[str, str]] = frozenset({
     ("representation", "joint"), ("representation", "template"),
     ("representation", "one-template"), ("representation", "stated"),
     ("representation", "person-leak"), ("mitigation", "overshoot"), ("mitigation", "drift"),
+    ("representation", "slope"),
     *(("quality", k) for k in ("classifier", "classifier-class", "people", "abstention",
                                "agreement", "equal-labels", "kappa", "people-share",
                                "subject-read")),
@@ -260,7 +261,12 @@ DESCRIBED: frozenset[tuple[str, str]] = frozenset({
 """Section and kind of findings that describe and judge nothing."""
 UNPRINTED = frozenset({("replication", "extraction-prompt")})
 """Those that no report prints: verdicts on single prompts."""
-NEUTRAL = frozenset({"compatible", "undecided", "not found", "described", CONFIRMED})
+UNMEASURED = frozenset({("quality", "uneven-errors")})
+"""Those whose labels by people no world simulates; `tests/findings` has their null."""
+NEUTRAL = frozenset({
+    "compatible", "undecided", "not found", "described", "not enough prompts",
+    "not enough subjects", CONFIRMED,
+})  # fmt: skip
 """Verdicts that state nothing: absence of evidence."""
 
 DEFAULT = Setting()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from audit.findings.claim import Claim, Counts, finding
+from audit.findings.pairs import judged, too_few
 from audit.findings.representation import Context, Readings, estimates, readings
 from audit.findings.wording import cap, change, share_phrase
 from audit.keys import ALL, BASELINE, Key
@@ -17,6 +19,7 @@ from audit.stats.amplification import towards_majority
 from audit.stats.decisions import verdict
 from audit.stats.directional_amplification import Resampling, task_to_attribute
 from audit.stats.interval import Interval
+from audit.stats.noninferiority import mean_change
 
 
 def findings(
@@ -141,35 +144,33 @@ def _finding(
 
 
 def _overall(found: list[Finding], context: Context) -> list[Finding]:
-    """Mean amplification over subjects, by attribute and kind, resampling subjects."""
+    """Mean amplification over subjects, by attribute and kind."""
     out = []
     for attribute in context.attributes:
         mine = [f for f in found if f.key.attribute == attribute.name]
         for kind in dict.fromkeys(f.key.detail for f in mine):
             rows = [f for f in mine if f.key.detail == kind and math.isfinite(f.estimate)]
             if len(rows) >= 3:
-                out.append(_mean(rows, attribute, kind, context.seed))
+                out.append(_mean(rows, attribute, kind))
     return out
 
 
-def _mean(rows: list[Finding], attribute: Attribute, kind: str, seed: int) -> Finding:
+def _mean(rows: list[Finding], attribute: Attribute, kind: str) -> Finding:
+    """The mean over subjects with Student's t limits, for at least five of them."""
     values, name = np.array([f.estimate for f in rows]), attribute.name.replace("_", " ")
-    means = np.random.default_rng(seed).choice(values, (4000, len(values))).mean(1)
-    low, high = (float(v) for v in np.quantile(means, (0.025, 0.975)))
-    mean = Interval(float(values.mean()), low, high)
+    mean = mean_change(values, np.arange(len(rows)), shares=True)
     claim = Claim(
         _key(ALL, attribute, kind), f"change of {name} shares against training, {kind}",
         f"all {len(rows)} subjects", "points", "subjects",
-        "mean over subjects; percentile bootstrap over subjects",
+        "mean over subjects; Student's t over subjects",
     )  # fmt: skip
-    return finding(
-        claim,
-        mean,
-        Counts(sum(f.n for f in rows), float(len(rows))),
-        verdict=verdict(mean, 0.0),
+    size = Counts(sum(f.n for f in rows), float(len(rows)))
+    made = finding(claim, mean, size, verdict=judged(mean, size, "subjects", verdict(mean, 0.0)))
+    return replace(
+        made,
         sentence=(
             f"Against training images ({kind}), {name} shares move "
-            f"{change(mean.estimate, low, high)} towards the training majority, on average over "
-            f"{len(rows)} subjects."
+            f"{change(mean.estimate, mean.low, mean.high)} towards the training majority, on "
+            f"average over {len(rows)} subjects{too_few(made)}."
         ),
     )

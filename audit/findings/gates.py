@@ -42,7 +42,8 @@ class Check:
 def select(selector: str, findings: Sequence[Finding]) -> list[Finding]:
     """The findings that a selector names: an id, or a dotted alias or the beginning of one.
 
-    `*` matches any one part, or a piece of it. `replication.rate` is every rate of copying;
+    A whole alias names its finding alone, not those that begin with it. `*` matches any one part,
+    or a piece of it. `replication.rate` is every rate of copying;
     `representation.*.gender.distance` the distance of every subject from every reference. Raises
     UserError, with near names, where it matches nothing.
     """
@@ -54,7 +55,9 @@ def select(selector: str, findings: Sequence[Finding]) -> list[Finding]:
         found = [f for f in findings if _matches(wanted, f.id.split("/"), whole=True)]
     else:
         wanted = selector.split(".")
-        found = [f for f in findings if _matches(wanted, f.name.split("."), whole=False)]
+        named = {whole: [f for f in findings if _matches(wanted, f.name.split("."), whole)]
+                 for whole in (True, False)}  # fmt: skip
+        found = named[True] or named[False]
     if not found:
         raise unknown("finding", selector, _names(findings, selector))
     return found

@@ -115,7 +115,10 @@ def _sentence(
             f"{int(by_rate.sum())} images"
         )  # fmt: skip
         false = f"{errors['expected false']:.1f}".removesuffix(".0")
-        text += f" {int(by_rate.sum())} are flagged by the rate, which controls false flags: at "
+        more = "more " if alone.any() else ""
+        text += (
+            f" {int(by_rate.sum())} {more}are flagged by the rate, which controls false flags: at "
+        )
         text += f"most {false} of {unit} expected (q = {decided.q:g})."
     if "false" in errors and hits.any():
         text += f" Images that chance puts as near to held-out ones: {int(errors['false'])}."

@@ -478,3 +478,12 @@ def test_findings_come_back_from_the_folder(tmp_path: Path, example: list[Findin
     RunFolder(tmp_path).write_findings(to_json(example))
     assert to_json(RunFolder(tmp_path).findings()) == to_json(example)
     assert from_json(to_json(example))[0].id == example[0].id
+
+
+def test_a_whole_name_names_its_finding_alone(example: list[Finding]) -> None:
+    """The distance from the first reference is not joined by those from the others."""
+    one = [f.id for f in gates.select("representation.all.gender.gap", example)]
+    assert one == ["representation/none/all/gender-gap"]
+    several = gates.select("representation.all.gender.gap.*", example)
+    assert len(several) > 1
+    assert not {f.id for f in several} & set(one)

@@ -14,7 +14,16 @@ from scipy.stats import norm
 from audit.keys import SHAPES, VERDICTS
 from audit.stats.proportions import intraclass, wilson
 from benchmarks import verdict_results, verdicts
-from benchmarks.verdict_claims import CLAIMS, DESCRIBED, NEUTRAL, REDUCED, UNPRINTED, Claim, scene
+from benchmarks.verdict_claims import (
+    CLAIMS,
+    DESCRIBED,
+    NEUTRAL,
+    REDUCED,
+    UNMEASURED,
+    UNPRINTED,
+    Claim,
+    scene,
+)
 from benchmarks.verdict_results import Cell, Rate, Results, cells, rate, simulate
 from benchmarks.verdict_worlds import CONFIRMED, GENDER, READERS, WORLDS, Draws, Setting
 
@@ -45,8 +54,8 @@ def test_every_word_is_explained_and_measured(word: str) -> None:
 def test_every_kind_of_finding_is_measured_or_described() -> None:
     """A new kind needs a claim, or a place among those that judge nothing; none is in both."""
     there = {(section, kind) for section, of in SHAPES.items() for kind in of}
-    assert kinds(CLAIMS) | DESCRIBED | UNPRINTED == there
-    assert not kinds(CLAIMS) & (DESCRIBED | UNPRINTED)
+    assert kinds(CLAIMS) | DESCRIBED | UNPRINTED | UNMEASURED == there
+    assert not kinds(CLAIMS) & (DESCRIBED | UNPRINTED | UNMEASURED)
     assert len({c.name for c in CLAIMS}) == len(CLAIMS)
 
 

@@ -70,10 +70,10 @@ def search_page(hostile: str = "") -> str:
     """The page of a search: a copy with a part that was framed, and an image that is not a copy."""
     box = [0.1, 0.2, 0.6, 0.9]
     rows = [
-        ("a.png" + hostile, 1, 0.98, 0.003, 0.001, 0.02, 0.006, "copy", "t1" + hostile,
+        ("a.png" + hostile, 1, 0.98, 0.003, 0.001, 0.02, 0.006, "copy", "", "t1" + hostile,
          "a nurse" + hostile, 4, box, box),
-        ("a.png" + hostile, 2, 0.6, *[np.nan] * 4, "", "t2", "a cook", 1, None, None),
-        ("b.png", 1, 0.5, 0.4, 0.3, 0.5, 0.4, "no copy found", "t3", "a judge", 1, None, None),
+        ("a.png" + hostile, 2, 0.6, *[np.nan] * 4, "", "", "t2", "a cook", 1, None, None),
+        ("b.png", 1, 0.5, 0.4, 0.3, 0.5, 0.4, "no copy found", "", "t3", "a judge", 1, None, None),
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     searched = search.Searched(table, 300, 300, 0.25, "embedded-copy" + hostile, "",

@@ -31,6 +31,8 @@ COLUMNS: dict[str, Callable[[Finding], Sequence[float]]] = {
     "faithful model": lambda f: [f.floor],
     "faithful, 1 in 20": lambda f: [f.floor_high],
     "q": lambda f: [f.q],
+    "flagged by the rate": lambda f: [f.references["flagged"]],
+    "of them false, at most": lambda f: [f.references["expected false"]],
     "A": lambda f: [f.references["before"]],
     "B": lambda f: [f.references["after"]],
     **dict.fromkeys(

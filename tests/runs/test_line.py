@@ -76,7 +76,7 @@ def test_the_planted_repeats_are_found_and_ordinary_prompts_are_not(
     findings = found(run[1])
     repeated = findings["replication/none/repeats=64"]
     assert repeated.estimate >= 0.5
-    assert findings["replication/none/ordinary"].estimate <= 0.2
+    assert findings["replication/none/ordinary"].verdict != "found"
     assert findings["replication/none/repeats=1"].estimate < repeated.estimate
 
 

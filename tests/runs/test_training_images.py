@@ -109,8 +109,8 @@ def table(shares: dict[str, float], n: int, rng: np.random.Generator) -> pd.Data
 def test_amplification_is_found_where_it_was_planted() -> None:
     """A model that doubles every skew is above; one that copies the set is not."""
     rng = np.random.default_rng(1)
-    learned = {"a": 0.2, "b": 0.8, "c": 0.3, "d": 0.75}
-    twice = {"a": 0.02, "b": 0.98, "c": 0.05, "d": 0.97}
+    learned = {"a": 0.2, "b": 0.8, "c": 0.3, "d": 0.75, "e": 0.25}
+    twice = {"a": 0.02, "b": 0.98, "c": 0.05, "d": 0.97, "e": 0.04}
     gender = Attribute("gender", ("woman", "man"), {})
     context = Context([gender], [], {}, None, 0)
     seen = table(learned, 300, rng).assign(kind="all captions")
@@ -118,13 +118,13 @@ def test_amplification_is_found_where_it_was_planted() -> None:
     subjects = dict.fromkeys(learned, 1)
     more = amplification.findings(table(twice, 200, rng), seen, context, subjects)
     same = amplification.findings(table(learned, 200, rng), seen, context, subjects)
-    assert [f.verdict for f in more] == ["above"] * 6
+    assert [f.verdict for f in more] == ["above"] * 7
     directional = more[1]
     assert directional.id.endswith("gender-amplification/directional, all captions")
     # By definition: signs of the planted shares against their mean, times what was added.
-    assert directional.estimate == pytest.approx(np.mean([0.18, 0.18, 0.25, 0.22]), abs=0.05)
+    assert directional.estimate == pytest.approx(np.mean([0.18, 0.18, 0.25, 0.22, 0.21]), abs=0.05)
     assert same[1].verdict == "compatible"
-    assert more[0].estimate == pytest.approx(np.mean([0.18, 0.18, 0.25, 0.22]), abs=0.04)
-    assert more[0].where == "all 4 subjects"
+    assert more[0].estimate == pytest.approx(np.mean([0.18, 0.18, 0.25, 0.22, 0.21]), abs=0.04)
+    assert more[0].where == "all 5 subjects"
     assert "points further towards the training majority" in more[2].sentence
     assert [f.verdict for f in same].count("compatible") >= 4

@@ -24,7 +24,8 @@ def test_the_worlds_captions_get_clips_own_tokens(tokenizer: CLIPTokenizer) -> N
     """Token by token, captions are split as CLIP's full tokenizer splits them."""
     full = open_clip.tokenizer.SimpleTokenizer()
     rng = np.random.default_rng(8)
-    texts = [training_set()[int(i)].caption for i in rng.integers(10_000, size=60)]
+    items = training_set()
+    texts = [items[int(i)].caption for i in rng.integers(len(items), size=60)]
     texts += [i.caption for i in balanced((8,), 60)]
     for text in texts:
         ours = [t for t in tokenizer.tokenize(text) if not t.startswith("<|")]
