@@ -486,7 +486,7 @@ def _searched(d: Draws, copies: float, block: str, near: float = 0.5) -> pd.Data
 def copied(d: Draws, captions: float = 0.0, ordinary: float = 0.0) -> Said:
     """A share of the images of captions, and of ordinary prompts, are copies; a twin decides."""
     parts = [_searched(d, captions, "captions"), _searched(d, ordinary, "jobs")]
-    rows = _flagged(pd.concat(parts, ignore_index=True))
+    rows = pd.concat([_flagged(part) for part in parts], ignore_index=True)
     prompts = [*_prompts(d), *_prompts(d, "captions", "replication", repeats=16)]
     return _audit(_suite(prompts, [GENDER]), {}, matches=rows)
 

@@ -38,8 +38,8 @@ def findings(
 
     `table` has MATCH_COLUMNS and, where known, `single`, what is claimed of an image alone, and
     after a twin's selection `chance`: images that are as much nearer to the held-out set. The rate
-    of false flags is controlled over all flagged images; among few copies it is higher, and
-    `chance` estimates how many flags of a group are false (Barber & Candes 2015, eq. 1.8).
+    of false flags holds for each rate that is printed; where arms differ, among few copies it is
+    higher, and `chance` estimates how many flags are false (Barber & Candes 2015, eq. 1.8).
     """
     out = []
     purpose = table.prompt.map(lambda p: prompts[p].purpose)

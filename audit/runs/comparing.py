@@ -246,9 +246,12 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
         return Common(EMPTY, EMPTY, EMPTY), [said]
     whole = pd.concat(tables, ignore_index=True)
     seen = ["w" in t and t.w.notna().any() for t in tables]
+    ordinary = set().union(*(s.tables["attributes"].prompt for s in (a, b)))
+    groups = ["ordinary prompts" if p in ordinary else "captions of training images" for p in
+              whole.prompt]  # fmt: skip
     if all(seen):
-        made = decision.by_twin(Evidence((whole.w.to_numpy(float),),
-                                         (whole.w_match.to_numpy(object),)), 0.1)  # fmt: skip
+        both = Evidence((whole.w.to_numpy(float),), (whole.w_match.to_numpy(object),))
+        made = decision.by_twin(both, 0.1, pd.Series(groups, dtype=object).to_numpy())
         line = made.selection
         alone = (whole.single.fillna("") != "").to_numpy()
         known = whole.score.notna().to_numpy() & (~made.unsettled | alone)
@@ -262,9 +265,6 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
             "Copies are those that each run flagged by its own rule: there is no twin of equal "
             "size for both."
         )
-    ordinary = set().union(*(s.tables["attributes"].prompt for s in (a, b)))
-    groups = ["ordinary prompts" if p in ordinary else "captions of training images" for p in
-              whole.prompt]  # fmt: skip
     whole = whole.assign(group=groups)
     first, second = whole[: len(tables[0])], whole[len(tables[0]) :]
     found = join(first, second, ["group"])

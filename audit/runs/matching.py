@@ -68,7 +68,7 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
     table = match(run.samples, known, reading.missing_outcomes(run, known), index)
     missing = np.full(index.dimensions, np.nan, np.float32)
     stack = np.stack([known.get(s, missing) for s in table["sample"]])
-    asked = decision.Asked(options.rule, options.q, options.seed)
+    asked = decision.Asked(options.rule, options.q, options.seed, _groups(run, table))
     made = decision.decide(table, stack, index, by, asked)
     table = _columns(table, made, _singles(run, table, index, by.train))
     facts = Facts(
@@ -85,6 +85,15 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
         "" if facts.q is None else by.words, getattr(encoder, "semantic", False),
     )  # fmt: skip
     return Matched(table, facts, index, decision.duplicate_clusters(by, same), decided)
+
+
+def _groups(run: Run, table: pd.DataFrame) -> np.ndarray:
+    """The rate that each image belongs to: ordinary prompts, or captions by level of repetition."""
+    of = {
+        p.id: "ordinary" if p.purpose == "representation" else f"captions, {p.repeats}"
+        for p in run.plan.suite.prompts
+    }
+    return table.prompt.map(of).to_numpy(object)
 
 
 def _note(run: Run, made: decision.Decided, index: Index) -> None:

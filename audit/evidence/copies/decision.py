@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from audit.datasets import pixels
-from audit.evidence.copies import near_duplicates
+from audit.evidence.copies import apart, near_duplicates
 from audit.evidence.copies.approximate import prepared, spare
 from audit.evidence.copies.chooser import choose
 from audit.evidence.copies.edits import EDITS, curve
@@ -144,6 +144,8 @@ class Asked:
     q: float
     """Rate of false flags, 0..1."""
     seed: int
+    groups: np.ndarray | None = None
+    """object[n]: images whose rate is printed together, decided apart from others; None: all."""
 
 
 def decide(
@@ -165,9 +167,9 @@ def decide(
         return _undecided(f"none: {by.doubt}", by.doubt, score)
     if rule.name == "conformal" or by.choice == "conformal":
         chance = null(replace(index, held=index.held.without(~by.held)), seed)
-        made = _by_null(score, chance, q)
+        made = _by_null(score, chance, asked)
     else:
-        made = by_twin(evidence(vectors, index, by, seed), q)
+        made = by_twin(evidence(vectors, index, by, seed), q, asked.groups)
     if made.lean is None or made.lean.fair:
         return made
     doubt = (
@@ -185,30 +187,48 @@ def _undecided(words: str, doubt: str, score: np.ndarray) -> Decided:
     )
 
 
-def _by_null(score: np.ndarray, chance: np.ndarray, q: float) -> Decided:
+APART = ", images of each rate apart"
+
+
+def _by_null(score: np.ndarray, chance: np.ndarray, asked: Asked) -> Decided:
+    where = apart.rows(asked.groups, len(score))
+    each = APART if len(where) > 1 else ""
     words = (
         f"conformal p-values against {len(chance)} held-out images and Benjamini-Hochberg at q "
-        f"= {q:g}; it assumes that images that are not copies are as near as held-out images"
+        f"= {asked.q:g}{each}; it assumes that images that are not copies are as near as held-out "
+        "images"
     )
-    got = conformal(score, chance, q)
+    got = apart.selection([conformal(score[r], chance, asked.q) for r in where], where)
     rest = np.isfinite(score) & ~got.selected
     return Decided(words, got, lean=lean(score[rest] > np.median(chance)), unsettled=got.unsettled)
 
 
-def by_twin(seen: Evidence, q: float) -> Decided:
-    """The twin's selection on one pair of equal sides, or on several, and the rule in words."""
+def by_twin(seen: Evidence, q: float, groups: np.ndarray | None = None) -> Decided:
+    """The twin's selection on one pair of equal sides, or on several, and the rule in words.
+
+    `groups` object[n] are decided apart, where they are given.
+    """
     several = len(seen.w) > 1
-    got = subsets(seen.w, seen.matched, q) if several else twin(seen.w[0], seen.matched[0], q)
+    where = apart.rows(groups, len(seen.w[0]))
+    parts = [_selected(seen.of(r), q) for r in where]
+    got = apart.selection([p for p, _ in parts], where)
     words = (
         f"Barber-Candes selection at q = {q:g} on W = log(d_held / d_train), one W per matched "
         f"reference image ({got.evidence} of {int(np.isfinite(seen.w[0]).sum())} images)"
     )
     if several:
         words += f", over {len(seen.w)} subsets of equal size by e-values (Ren & Barber 2024)"
-    w = seen.w[0]
+    words += APART if len(where) > 1 else ""
+    return Decided(words, got, "", apart.leaning([p for _, p in parts]), seen, True, got.unsettled)
+
+
+def _selected(seen: Evidence, q: float) -> tuple[Selection, Lean]:
+    """The selection, and how the images lean that it leaves."""
+    several, w = len(seen.w) > 1, seen.w[0]
+    got = subsets(seen.w, seen.matched, q) if several else twin(w, seen.matched[0], q)
     rest = independent(w, seen.matched[0]) & ~got.selected & (w != 0)
     rest &= ~got.mirrored if len(got.mirrored) else True  # the window is symmetric about 0
-    return Decided(words, got, "", lean(w[rest] > 0), seen, True, got.unsettled)
+    return got, lean(w[rest] > 0)
 
 
 @dataclass(frozen=True)
@@ -249,7 +269,7 @@ def edits(
 def with_power(
     seen: Edited, index: Index, by: Sides, made: Decided, seed: int
 ) -> tuple[EditCosines, ...]:
-    """The rows with the share of each edit's copies that this run's line would flag.
+    """The rows with the share of each edit's copies that this run's lowest line would flag.
 
     NaN where the run has no line, because nothing was flagged.
     """

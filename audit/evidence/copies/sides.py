@@ -165,6 +165,10 @@ class Evidence:
     matched: tuple[np.ndarray, ...]
     """object[n] each: the side and id of the nearest reference image."""
 
+    def of(self, rows: np.ndarray) -> Evidence:
+        """That of the images bool[n]."""
+        return Evidence(tuple(w[rows] for w in self.w), tuple(m[rows] for m in self.matched))
+
 
 def evidence(vectors: np.ndarray, index: Any, by: Sides, seed: int) -> Evidence:
     """From float32[n, d] of generated images, with rows of NaN for missing ones."""
