@@ -98,12 +98,13 @@ def test_a_folder_gets_the_tables_of_the_run_too(run: Path, tmp_path: Path) -> N
             assert list(found.columns) == list(kept.columns)
             assert len(found) == len(kept)
             numbers = kept.select_dtypes("number").columns
-            both = (t[numbers].astype(float) for t in (found, kept))  # a seed may be missing
-            assert np.allclose(*both, equal_nan=True)
+            one, two = (t[numbers].astype(float) for t in (found, kept))  # a seed may be missing
+            assert np.allclose(one, two, equal_nan=True)
             texts = [
                 c for c in kept.columns if c not in numbers and c not in ("copy", "subject_read")
             ]
-            assert (found[texts].fillna("") == kept[texts].fillna("")).all().all()
+            same, was = (t[texts].astype(object).fillna("") for t in (found, kept))
+            assert (same == was).all().all()
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])

@@ -45,18 +45,17 @@ def test_each_group_gets_what_it_would_get_alone() -> None:
     order = rng.permutation(len(groups))
     w, matched, groups = seen.w[0][order], seen.matched[0][order], groups[order]
     w[3] = math.nan
-    got = decision.by_twin(Evidence((w,), (matched,)), 0.1, groups)
+    seen = Evidence((w,), (matched,))
+    got = decision.by_twin(seen, 0.1, groups)
     for name in ("captions", "ordinary"):
         here = groups == name
         alone = twin(w[here], matched[here], 0.1)
         assert (got.selection.selected[here] == alone.selected).all()
         assert (got.unsettled[here] == alone.unsettled).all()
     assert "apart" in got.words
+    each = [decision.by_twin(seen.of(groups == g), 0.1).lean for g in ("captions", "ordinary")]
     assert got.lean is not None
-    assert got.lean.n == sum(
-        decision.by_twin(Evidence((w[groups == g],), (matched[groups == g],)), 0.1).lean.n  # type: ignore[union-attr]
-        for g in ("captions", "ordinary")
-    )
+    assert got.lean.n == sum(lean.n for lean in each if lean is not None)
 
 
 def test_one_group_is_all_images() -> None:
