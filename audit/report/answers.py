@@ -11,7 +11,7 @@ from audit.report.evidence import Evidence
 
 ANSWERS: tuple[tuple[Callable[[Finding], bool], slice], ...] = (
     (lambda f: _of_model(f) and f.unit == "share" and not f.key.everyone, slice(1)),
-    (lambda f: _of_model(f) and f.unit == "distance" and f.key.everyone, slice(2)),
+    (lambda f: _of_model(f) and f.key.kind == "gap" and not f.key.detail, slice(2)),
     (lambda f: _of_model(f) and f.unit == "points" and f.key.everyone, slice(1)),
     (lambda f: _copying(f) and f.key.attribute == "repeats", slice(-1, None)),
     (lambda f: _copying(f) and f.key.attribute != "repeats", slice(1)),

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -250,6 +251,18 @@ def test_answers_come_first_and_are_three_to_seven(full: Evidence, text: str) ->
     for f in chosen:
         assert wording.sentence(f) in plain
         assert wording.verdict(f)[1:] in plain
+
+
+def test_one_distance_of_each_attribute_is_an_answer() -> None:
+    """That from the first reference; those from the others are in its section."""
+    folder = Path(__file__).parents[2] / "reports" / "example"
+    example = from_json((folder / "findings.json").read_text("utf-8"))
+    gaps = [f for f in example if f.key.kind == "gap"]
+    assert any(f.key.detail for f in gaps)
+    chosen = [f for fits, these in answers.ANSWERS for f in [f for f in example if fits(f)][these]]
+    told = [f.key for f in chosen if f.key.kind == "gap"]
+    assert {k.attribute for k in told} == {f.key.attribute for f in gaps}
+    assert not any(k.detail for k in told)
 
 
 def test_answers_do_not_look_at_estimates(full: Evidence) -> None:
