@@ -48,6 +48,15 @@ def reader_checks() -> Iterator[Check]:
         yield at_least(
             f"readers: agreement on {attribute}, Cohen's kappa", kappa, AGREED[attribute]
         )
+    steps = [_steps(known.table[f"skin_tone_{reader}"][known.legible("skin_tone")])
+             for reader in READERS]  # fmt: skip
+    kappa = float(cohen_kappa_score(*steps, weights="linear"))
+    yield at_least("readers: agreement on skin_tone, kappa with linear weights", kappa, 0.9)
+
+
+def _steps(tones: pd.Series) -> np.ndarray:
+    """Skin tones as int[n], 0 for the lightest."""
+    return tones.map({t: i for i, t in enumerate(truth.TONES)}).to_numpy(int)
 
 
 def read(pictures: np.ndarray, attribute: str) -> tuple[np.ndarray, np.ndarray]:
@@ -82,6 +91,10 @@ def classifier_checks() -> Iterator[Check]:
         yield at_least(
             f"classifier: {attribute}, worst occupation ({worst})", share, WORST[attribute]
         )
+        if attribute == "skin_tone":
+            read_as = pd.Series(read(known.pictures, attribute)[0])
+            off = np.abs(_steps(read_as[there]) - _steps(agreed[there]))
+            yield at_least("classifier: skin_tone within one step", float((off <= 1).mean()), 0.95)
         near = np.array([getattr(r.sprite, INNER[attribute]) for r in readings])
         yield at_least(
             f"nearest person: {attribute} as both readers saw it",
@@ -123,7 +136,11 @@ def share_checks(each: int = 25, guidance: float = 3.0) -> Iterator[Check]:
     planted_shares = np.array([o.p_woman for o in truth.OCCUPATIONS])
     faithful, guided = women(1.0, each), women(guidance, each)
     gap = float(np.abs(faithful.mean(1) - planted_shares).mean())
-    yield at_most(f"generator: mean gap of women at guidance 1, {each} of each", gap, GAP)
+    chance = float(np.mean([_by_chance(p, each) for p in planted_shares]))
+    yield at_most(
+        f"generator: mean gap of women at guidance 1, {each} of each ({chance:.3f} by chance)",
+        gap, GAP,
+    )  # fmt: skip
     change = guided.astype(float) - faithful
     for whom, side, sign in (("women", planted_shares > 0.5, 1), ("men", planted_shares < 0.5, -1)):
         at, low, high = _mean_change(sign * change[side])
@@ -132,6 +149,14 @@ def share_checks(each: int = 25, guidance: float = 3.0) -> Iterator[Check]:
             f"generator: {whom} where most are, from guidance 1 to {guidance:g}",
             f"{at:+.3f} [{low:+.3f}, {high:+.3f}]", "not 0, or within .05", shown,
         )  # fmt: skip
+
+
+def _by_chance(share: float, n: int) -> float:
+    """Mean distance of a share of n draws from the share that they are drawn with."""
+    from scipy.stats import binom
+
+    k = np.arange(n + 1)
+    return float((np.abs(k / n - share) * binom.pmf(k, n, share)).sum())
 
 
 def _mean_change(change: np.ndarray, draws: int = 2000) -> tuple[float, float, float]:

@@ -48,14 +48,14 @@ def test_the_autoencoder_reconstructs() -> None:
 
 
 def test_people_could_read_the_pictures_and_agree() -> None:
-    """All of 400 were legible to both; kappa is .9 for gender, and above .85 for skin tone."""
+    """At least 94 % of 400; kappa above .9 for gender, and for skin tone with linear weights."""
     for check in judged.reader_checks():
         assert check.passed, check
 
 
 @pytest.mark.slow
 def test_the_classifier_is_right_about_pictures_that_the_model_drew() -> None:
-    """As both readers saw it: 95 % for gender and occupation, 80 % for skin tone."""
+    """As both readers saw it: 96 % for gender, 78 % for skin tone, 95 % within one step."""
     for check in judged.classifier_checks():
         assert check.passed, check
 
