@@ -321,8 +321,10 @@ def _flagged(rows: pd.DataFrame) -> pd.DataFrame:
     matched = np.where(w > 0, rows.train, rows.held)
     made = decision.by_twin(Evidence((w,), (matched,)), 0.1)
     known = np.zeros(len(rows), bool) if made.doubt else ~made.unsettled
+    mirrored = made.selection.mirrored  # empty where nothing can be flagged
+    chance = mirrored if len(mirrored) else np.zeros(len(rows), bool)
     return rows.assign(copy=flags.column(made.selection.selected, known=known), w=w,
-                       w_match=matched, chance=made.selection.mirrored)  # fmt: skip
+                       w_match=matched, chance=chance)  # fmt: skip
 
 
 def _whole(train: np.ndarray, held: np.ndarray, made: np.ndarray, prompts: np.ndarray) -> Said:
