@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
 from audit.evidence.measured import Found
 from audit.findings import detectors
 from audit.findings.claim import Claim, Counts, arms, finding
-from audit.findings.wording import cap, p_value
+from audit.findings.wording import cap, p_value, percent
 from audit.findings.wording import estimate as worded
 from audit.keys import ALL, Key
 from audit.records import Finding, Prompt
@@ -44,6 +45,8 @@ class _Kind:
     does: str
     """Verb, in the plural, for prompts that are found."""
     rule: str
+    chance: float = 0.0
+    """Share of prompts that are found by chance, where the rule allows one."""
 
 
 def of_run(found: Found, prompts: Mapping[str, Prompt], seed: int) -> list[Finding]:
@@ -69,6 +72,7 @@ def findings(
     kind = _Kind(
         "cliques", "give one image back from many noises",
         f"clique of near images (Carlini et al. 2023), {_thresholds(table)} ({source})",
+        LEVEL if np.isfinite(table.p.to_numpy(float)).any() else 0.0,
     )  # fmt: skip
     return _all(table.assign(decided=decided), prompts, kind)
 
@@ -155,10 +159,16 @@ def _rate(rows: pd.DataFrame, arm: str, key: str, where: str, kind: _Kind) -> Fi
         claim,
         ci,
         Counts(n, float(n) if n else math.nan, len(rows) - n, reasons),
-        verdict="undecided" if not n else ("found" if k else "not found"),
+        verdict="undecided" if not n else _found(k, n, kind.chance),
         sentence=f"{cap(where)}: {worded(ci.estimate, ci.low, ci.high)} of {n} prompts "
-        f"{kind.does}.",
+        f"{kind.does}{f', {percent(kind.chance)} of them by chance' if kind.chance else ''}.",
     )
+
+
+def _found(k: int, n: int, chance: float) -> str:
+    """Whether more prompts are found than chance finds, by an exact binomial test at 5 %."""
+    enough = binom.sf(k - 1, n, chance) < LEVEL if chance else k > 0
+    return "found" if enough else "not found"
 
 
 def _prompt(row: pd.Series, prompt: Prompt, kind: _Kind) -> Finding:

@@ -12,7 +12,11 @@ from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import estimate, p_value, percent
 from audit.keys import BASELINE, Key
 from audit.records import Attribute, Finding
-from audit.stats.abstention import differential_missingness, guaranteed_threshold
+from audit.stats.abstention import (
+    differential_missingness,
+    exchanged_prompts,
+    guaranteed_threshold,
+)
 from audit.stats.intersections import dependence
 from audit.stats.interval import Interval
 from audit.stats.labels import stratified_share
@@ -194,17 +198,18 @@ def missing_by_subject(
             continue
         totals = rows.subject.value_counts().reindex(subjects).to_numpy(int)
         got = differential_missingness(lost.to_numpy(int), totals, np.random.default_rng(seed))
+        p = _uneven(rows, seed)
         most, least = (subjects[i] for i in got.pair)
         ci, name = got.difference, attribute.name.replace("_", " ")
-        known = np.isfinite(got.p)
-        differ = known and got.p < 0.05
+        known = np.isfinite(p)
+        differ = known and p < 0.05
         shares = f"{percent(got.shares[got.pair[0]].estimate)} of {most}, "
         shares += f"{percent(got.shares[got.pair[1]].estimate)} of {least}"
         claim = Claim(
             _key("missing-by-subject", attribute.name),
             "largest gap between subjects in images without a label",
             f"{name}: images without a label, {len(subjects)} subjects", "distance", "images",
-            f"{got.method}; Newcombe's limits for all pairs at once",
+            "exchange of whole prompts; Newcombe's limits for all pairs at once",
         )  # fmt: skip
         n = int(totals.sum())
         out.append(
@@ -212,20 +217,29 @@ def missing_by_subject(
                 claim,
                 ci,
                 Counts(n, float(n), int(lost.sum())),
-                p=got.p,
+                p=p,
                 floor=got.floor,
                 floor_high=got.floor_high,
                 verdict=("above" if differ else "compatible") if known else "undecided",
                 sentence=(
                     f"{'Some' if differ else 'No'} subjects' images "
                     f"{'' if differ else 'are shown to '}lack a {name} label more often than "
-                    f"others' ({shares}; p = {p_value(got.p)}, n = {n})."
+                    f"others' ({shares}; p = {p_value(p)}, n = {n})."
                     if known
                     else f"Whether {name} labels are missing unevenly is not known."
                 ),
             )
         )
     return out
+
+
+def _uneven(rows: pd.DataFrame, seed: int) -> float:
+    """p of equal shares of missing labels in all subjects, prompts being exchanged whole."""
+    prompts = rows.assign(lost=rows.outcome != "label").groupby(["subject", "prompt"]).lost
+    counted = prompts.agg(["sum", "size"])
+    groups = pd.factorize(counted.index.get_level_values("subject"))[0]
+    return exchanged_prompts(counted["sum"].to_numpy(int), counted["size"].to_numpy(int), groups,
+                             np.random.default_rng(seed))  # fmt: skip
 
 
 def with_subjects(settled: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

@@ -159,3 +159,30 @@ def differential_missingness(
         shares, p, method, (int(groups[i]), int(groups[j])), difference(high, low),
         float(gaps.mean()), float(np.quantile(gaps, 0.95)),
     )  # fmt: skip
+
+
+def exchanged_prompts(
+    missing: np.ndarray, totals: np.ndarray, groups: np.ndarray, rng: np.random.Generator,
+    draws: int = 1999,
+) -> float:  # fmt: skip
+    """p of equal shares of missing images in all groups, by exchanging whole prompts.
+
+    `missing` int[m] of `totals` int[m] images of each prompt, whose group is `groups` int[m].
+    Images of a prompt are lost together: prompts are what is exchangeable where groups are alike.
+    The statistic is Pearson's; p counts the data among the draws (Phipson & Smyth 2010, eq. 2).
+    NaN for fewer than two groups, where no group has two prompts, and where every image or none is
+    missing.
+    """
+    sizes = np.bincount(groups)
+    rate = missing.sum() / max(totals.sum(), 1)
+    if (sizes > 0).sum() < 2 or sizes.max() < 2 or rate in (0, 1):
+        return math.nan
+
+    def statistic(order: np.ndarray) -> float:
+        k, n = (np.bincount(groups, weights=x[order]) for x in (missing, totals))
+        used = n > 0
+        return float(((k[used] - rate * n[used]) ** 2 / n[used]).sum())
+
+    own = statistic(np.arange(len(groups)))
+    others = [statistic(rng.permutation(len(groups))) for _ in range(draws)]
+    return (1 + int((np.array(others) >= own - 1e-9).sum())) / (draws + 1)

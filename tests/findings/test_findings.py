@@ -431,8 +431,12 @@ def test_no_threshold_is_promised_from_few_images() -> None:
 
 
 def test_labels_missing_more_often_for_some_subjects_are_said() -> None:
-    """Half of one subject's images without a label are found; evenly missing ones are not."""
-    data = table({"nurse": 0.5, "cook": 0.5, "guard": 0.5}, 80, np.random.default_rng(3))
+    """Half of one subject's images without a label are found; evenly missing ones are not.
+
+    With two prompts of each subject nothing can be shown: both could be unlike others by chance.
+    """
+    few = table({"nurse": 0.5, "cook": 0.5, "guard": 0.5}, 80, np.random.default_rng(3))
+    data = few.assign(prompt=[f"{s}/{i % 8}" for i, s in enumerate(few.subject)])
     odd, even = data.copy(), data.copy()
     odd.loc[odd[odd.subject == "guard"].index[:40], ["outcome", "value"]] = ["uncertain", None]
     even.loc[even.index[::10], ["outcome", "value"]] = ["uncertain", None]
@@ -441,6 +445,8 @@ def test_labels_missing_more_often_for_some_subjects_are_said() -> None:
     assert said.estimate == pytest.approx(0.5)
     assert "50 % of guard" in said.sentence
     assert said.estimate > said.floor_high
+    two = odd.assign(prompt=few.prompt)
+    assert quality.missing_by_subject(two, [GENDER], 0)[0].verdict == "compatible"
     assert quality.missing_by_subject(even, [GENDER], 0)[0].verdict == "compatible"
     assert quality.missing_by_subject(data, [GENDER], 0) == []
 

@@ -159,3 +159,29 @@ def test_impossible_input_is_refused() -> None:
         ab.guaranteed_threshold(two, two, np.zeros(0), 0.1)
     with pytest.raises(ValueError, match="between"):
         ab.differential_missingness(np.array([3]), np.array([2]), np.random.default_rng(0))
+
+
+def test_prompts_lost_together_are_not_taken_for_subjects() -> None:
+    """Images of a prompt are lost together: p is even where subjects are alike, and small where
+    one of them loses more."""
+    rng = np.random.default_rng(5)
+    groups, totals = np.repeat(np.arange(6), 5), np.full(30, 8)
+    alike, apart = [], []
+    for _ in range(200):
+        rate = rng.beta(0.6, 2.4, 30)  # a likeness within prompts of .25
+        alike.append(ab.exchanged_prompts(rng.binomial(8, rate), totals, groups, rng, 199))
+        more = np.where(groups == 0, rng.beta(6, 2, 30), rate)
+        apart.append(ab.exchanged_prompts(rng.binomial(8, more), totals, groups, rng, 199))
+    assert np.mean(np.array(alike) < 0.05) <= 0.08
+    assert np.mean(np.array(apart) < 0.05) >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("missing", "groups"), [([0, 0], [0, 1]), ([1, 2], [0, 1]), ([1, 2], [0, 0]), ([4, 4], [0, 0])]
+)
+def test_subjects_of_one_prompt_cannot_be_told_from_prompts(
+    missing: list[int], groups: list[int]
+) -> None:
+    """One prompt each, one group, nothing or everything missing: not known."""
+    args = (np.array(missing), np.array([4, 4]), np.array(groups), np.random.default_rng(0))
+    assert math.isnan(ab.exchanged_prompts(*args))
