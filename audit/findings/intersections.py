@@ -13,6 +13,7 @@ from audit.findings.representation import Context
 from audit.findings.wording import p_value
 from audit.keys import ALL, BASELINE, Key, both
 from audit.records import Attribute, Finding
+from audit.stats.decisions import exceeds
 from audit.stats.intersections import cells, independence_p, joint, mutual_information
 from audit.stats.interval import Interval
 
@@ -95,7 +96,7 @@ def _together(pairs: pd.DataFrame, a: Attribute, b: Attribute, seed: int) -> Fin
         Counts(len(pairs)),
         floor=float((shape[0] - 1) * (shape[1] - 1) / (2 * len(pairs) * np.log(2))),
         p=p,
-        verdict=("above" if p < 0.05 else "compatible") if known else "undecided",
+        verdict=exceeds(p),
         sentence=(
             f"Within subjects, {names} {words} (p = {p_value(p)}, n = {len(pairs)})."
             if known

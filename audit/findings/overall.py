@@ -14,6 +14,7 @@ from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import cap
 from audit.keys import ALL, BASELINE, Key
 from audit.records import Finding
+from audit.stats.decisions import exceeds
 from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.noninferiority import FEWEST, mean_change
@@ -95,7 +96,7 @@ def _distance(a: Against) -> Finding:
         span = f" [{100 * within.low:.0f}, {100 * within.high:.0f}]"
     return finding(
         claim, within, a.counts, p=p, floor=floor, floor_high=most,
-        verdict="undecided" if a.assumed else "above" if p < 0.05 else "compatible",
+        verdict="undecided" if a.assumed else exceeds(p),
         sentence=(
             f"{cap(name)} shares differ on average by {100 * mean:.0f} points{span} from the "
             f"{a.reference} shares{_covered(a)} (a faithful model, seen by the same reader, would "

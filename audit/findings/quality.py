@@ -17,6 +17,7 @@ from audit.stats.abstention import (
     exchanged_prompts,
     guaranteed_threshold,
 )
+from audit.stats.decisions import exceeds
 from audit.stats.intersections import dependence
 from audit.stats.interval import Interval
 from audit.stats.labels import stratified_share
@@ -220,7 +221,7 @@ def missing_by_subject(
                 p=p,
                 floor=got.floor,
                 floor_high=got.floor_high,
-                verdict=("above" if differ else "compatible") if known else "undecided",
+                verdict=exceeds(p),
                 sentence=(
                     f"{'Some' if differ else 'No'} subjects' images "
                     f"{'' if differ else 'are shown to '}lack a {name} label more often than "
@@ -288,7 +289,7 @@ def uneven_errors(
                 Counts(n, float(n)),
                 p=got.p,
                 floor=got.floor,
-                verdict=("above" if differ else "compatible") if known else "undecided",
+                verdict=exceeds(got.p),
                 sentence=(
                     f"The reader's errors on {name} "
                     f"{'differ' if differ else 'are not shown to differ'} between {many} subjects "

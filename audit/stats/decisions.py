@@ -33,6 +33,13 @@ def verdict(interval: Interval, reference: float) -> str:
     return "below" if interval.high < reference else "compatible"
 
 
+def exceeds(p: float) -> str:
+    """`above` for a one-sided p below 5 %, else `compatible`; `undecided` for an unknown p."""
+    if not math.isfinite(p):
+        return "undecided"
+    return "above" if p < 0.05 else "compatible"
+
+
 def compared(wide: Interval, narrow: Interval, reference: float, margin: float) -> str:
     """`verdict` of a 95 % interval, and `equivalent` where equality within a margin is shown.
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from audit.keys import VERDICTS
-from audit.stats.decisions import binomial_p, noninferior, verdict
+from audit.stats.decisions import binomial_p, exceeds, noninferior, verdict
 from audit.stats.interval import UNKNOWN, Interval
 
 NUMBERS = st.floats(0, 1) | st.just(math.nan)
@@ -73,3 +73,9 @@ def test_every_verdict_is_a_word_of_the_report(low: float, high: float, referenc
 def test_a_loss_is_excluded_or_shown(low: float, high: float, margin: float, wanted: str) -> None:
     """The interval against the margin; a margin of nothing decides nothing."""
     assert noninferior(Interval((low + high) / 2, low, high), margin) == wanted
+
+
+def test_a_one_sided_p_is_above_below_five_per_cent_alone() -> None:
+    """At 5 % nothing is shown yet, and an unknown p decides nothing."""
+    assert [exceeds(p) for p in (1e-300, 0.049, 0.05, 1.0)] == ["above"] * 2 + ["compatible"] * 2
+    assert exceeds(math.nan) == "undecided"

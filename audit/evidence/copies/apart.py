@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from audit.stats.error_control import Selection
-from audit.stats.likeness import Lean, lean
 
 
 def rows(groups: np.ndarray | None, n: int) -> list[np.ndarray]:
@@ -48,11 +47,3 @@ def spread(values: Sequence[np.ndarray], where: Sequence[np.ndarray]) -> np.ndar
         if len(value):
             out[here] = value
     return out
-
-
-def leaning(parts: Sequence[Lean | None]) -> Lean | None:
-    """The lean of the images that no group flagged."""
-    known = [p for p in parts if p is not None]
-    if not known:
-        return None
-    return lean(np.arange(sum(p.n for p in known)) < sum(p.toward for p in known))

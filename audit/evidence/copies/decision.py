@@ -219,16 +219,17 @@ def by_twin(seen: Evidence, q: float, groups: np.ndarray | None = None) -> Decid
     if several:
         words += f", over {len(seen.w)} subsets of equal size by e-values (Ren & Barber 2024)"
     words += APART if len(where) > 1 else ""
-    return Decided(words, got, "", apart.leaning([p for _, p in parts]), seen, True, got.unsettled)
+    left = np.concatenate([toward for _, toward in parts])
+    return Decided(words, got, "", lean(left), seen, True, got.unsettled)
 
 
-def _selected(seen: Evidence, q: float) -> tuple[Selection, Lean]:
-    """The selection, and how the images lean that it leaves."""
+def _selected(seen: Evidence, q: float) -> tuple[Selection, np.ndarray]:
+    """The selection, and whether each independent image that it leaves is nearer to training."""
     several, w = len(seen.w) > 1, seen.w[0]
     got = subsets(seen.w, seen.matched, q) if several else twin(w, seen.matched[0], q)
     rest = independent(w, seen.matched[0]) & ~got.selected & (w != 0)
     rest &= ~got.mirrored if len(got.mirrored) else True  # the window is symmetric about 0
-    return got, lean(w[rest] > 0)
+    return got, w[rest] > 0
 
 
 @dataclass(frozen=True)
