@@ -14,7 +14,7 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from audit.errors import UserError
-from audit.world import dataset
+from audit.world import dataset, truth
 from audit.world.models import CLASSIFIER, GENERATOR
 from audit.world.train import classifier, descriptor, recipes, redraw, unet, vae
 from audit.world.train.loop import Schedule, fit
@@ -108,6 +108,7 @@ def test_redrawn_renders_keep_their_labels_and_are_kept(tmp_path: Path) -> None:
     assert [i.scene for i in made.items] == [i.scene for i in redraw.people(8, 3)]
     assert len(made.shown) == 8
     assert ((made.strengths == 0) | (made.strengths >= redraw.STRENGTHS[0])).all()
+    assert made.own[made.strengths == 0].all()
     far = np.abs(made.originals.astype(int) - made.pictures).mean()
     assert 0 < far < 40
     stamp = file.stat().st_mtime_ns
@@ -116,11 +117,22 @@ def test_redrawn_renders_keep_their_labels_and_are_kept(tmp_path: Path) -> None:
     assert file.stat().st_mtime_ns == stamp
 
 
+def test_a_caption_that_is_not_its_own_differs_in_gender_alone() -> None:
+    """Opposed captions make the blends; a scene without a marked gender keeps its caption."""
+    for item in redraw.people(40, 5):
+        own, other = redraw.stated(item.scene), redraw.stated(item.scene, own=False)
+        person = item.scene.sprite
+        marked = person is not None and person.gender in truth.GENDERS
+        assert (own != other) == marked
+        swap = {"woman": "man", "man": "woman"}
+        assert other == (" ".join(swap.get(w, w) for w in own.split()) if marked else own)
+
+
 def bank(n: int) -> redraw.Redrawn:
     """Renders that nothing has redrawn, in the form of a bank."""
     items = dataset.balanced((5,), n)
     pixels = np.stack([item.pixels() for item in items])
-    return redraw.Redrawn(items, pixels, pixels, np.zeros(n))
+    return redraw.Redrawn(items, pixels, pixels, np.zeros(n), np.ones(n, bool))
 
 
 def test_blends_show_half_of_either() -> None:
@@ -148,6 +160,9 @@ def test_a_bank_takes_half_of_each_batch(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not {id(s) for s in drawn.scenes} & held
     originals, copies = descriptor._originals(np.random.default_rng(2), some)
     assert len(originals) == len(copies) == descriptor.PEOPLE * descriptor.SCENES
+    one = replace(some, own=np.arange(60) == 7)
+    originals, _ = descriptor._originals(np.random.default_rng(2), one)
+    assert all(np.array_equal(o, some.originals[7]) for o in originals[: len(originals) // 3])
 
 
 def test_without_repeats_every_image_occurs_once() -> None:

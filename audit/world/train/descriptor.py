@@ -124,7 +124,7 @@ def _originals(
     originals = [render(s) for s in scenes]
     copies = list(originals)
     if bank is not None:
-        for row, i in enumerate(rng.integers(len(bank.items), size=len(scenes) // 3)):
+        for row, i in enumerate(rng.choice(np.flatnonzero(bank.own), len(scenes) // 3)):
             originals[row], copies[row] = bank.originals[i], bank.pictures[i]
     return originals, copies
 

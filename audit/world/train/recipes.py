@@ -153,7 +153,7 @@ def _bank(work: Path) -> Redrawn:
     return redraw.kept(work / "generator", BANK, BANK_SEED, work / "redrawn.npz")
 
 
-BANK, BANK_SEED = 4_000, 71
+BANK, BANK_SEED = 6_000, 71
 
 
 PARTS: dict[str, Callable[[Path, Schedule, World], Path]] = {

@@ -25,10 +25,12 @@ from audit.world.captions import GENDER_WORDS, article, background
 from audit.world.dataset import Item
 from audit.world.render import Scene
 from audit.world.train.shown import shown
-from audit.world.truth import ARTIST, TONES
+from audit.world.truth import ARTIST, GENDERS, TONES
 
 STRENGTHS = (0.15, 0.6)
 """Share of the noise schedule that a render is sent back to: the label is kept."""
+OPPOSED = (0.3, 0.7)
+"""The same for captions of the other gender: between these the generator blends the two."""
 STEPS = 20
 BATCH = 32
 
@@ -44,6 +46,8 @@ class Redrawn:
     """uint8[n, 64, 64, 3]."""
     strengths: np.ndarray
     """float64[n], in 0..1; 0 is the autoencoder's round trip alone."""
+    own: np.ndarray
+    """bool[n]: denoised with a caption of its own, and so a copy; else as the other gender."""
 
     @cached_property
     def shown(self) -> list[tuple[Scene, Scene]]:
@@ -52,9 +56,15 @@ class Redrawn:
         return [shown(picture, item.scene) for picture, item in pairs]
 
 
-def stated(scene: Scene) -> str:
-    """The caption that leaves nothing open but the place: who, in which skin, on what."""
+def stated(scene: Scene, own: bool = True) -> str:
+    """The caption that leaves nothing open but the place: who, in which skin, on what.
+
+    Not its own, but that of the same person of the other gender, where `own` is false.
+    """
     person = scene.sprite
+    if not own and person is not None and person.gender in GENDERS:
+        other = GENDERS[1 - GENDERS.index(person.gender)]
+        return stated(replace(scene, sprite=replace(person, gender=other)))
     if person is None:
         return f"a photo of {background(scene)}"
     word = f"{person.gender} {person.noun}" if person.gender in GENDER_WORDS else person.noun
@@ -135,37 +145,42 @@ def other_hair(rng: np.random.Generator, person: Sprite | None) -> Sprite | None
 def redrawn(folder: Path, n: int, seed: int) -> Redrawn:
     """`n` fresh renders (`people`) through the generator in `folder`, at strengths drawn evenly.
 
-    One in four goes through the autoencoder alone. Guidance is drawn from 1 to 3.
+    One in four goes through the autoencoder alone; half of the rest are denoised as the other
+    gender. Those become blends as the generator draws them where it has not decided who is shown:
+    what can be read in them is measured (`shown`). Guidance is drawn from 1 to 3.
     """
     made = Generator(folder)
     items = people(n, seed)
     rng, chance = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     originals = np.stack([item.pixels() for item in items])
-    pictures, strengths = np.empty_like(originals), np.zeros(n)
+    pictures, strengths, own = np.empty_like(originals), np.zeros(n), np.ones(n, bool)
     for start in range(0, n, BATCH):
         rows = slice(start, min(start + BATCH, n))
         z = made.encode(originals[rows])
         if rng.random() >= 0.25:
-            strength, guidance = float(rng.uniform(*STRENGTHS)), float(rng.uniform(1, 3))
-            texts = [stated(item.scene) for item in items[rows]]
+            own[rows] = rng.random() < 0.5
+            reach = STRENGTHS if own[start] else OPPOSED
+            strength, guidance = float(rng.uniform(*reach)), float(rng.uniform(1, 3))
+            texts = [stated(item.scene, bool(own[start])) for item in items[rows]]
             z, strengths[rows] = made.redraw(z, texts, strength, guidance, chance), strength
         pictures[rows] = made.decode(z)
-    return Redrawn(items, originals, pictures, strengths)
+    return Redrawn(items, originals, pictures, strengths, own)
 
 
 def kept(folder: Path, n: int, seed: int, file: Path) -> Redrawn:
     """The same, kept in `file`; made again where another generator, number or seed made it."""
-    key = digest([content(folder), n, seed, STRENGTHS, STEPS])
+    key = digest([content(folder), n, seed, STRENGTHS, OPPOSED, STEPS])
     if file.exists():
         with np.load(file) as found:
             if str(found["key"]) == key:
                 items = people(n, seed)
-                return Redrawn(items, found["originals"], found["pictures"], found["strengths"])
+                parts = (found[k] for k in ("originals", "pictures", "strengths", "own"))
+                return Redrawn(items, *parts)
     made = redrawn(folder, n, seed)
     buffer = io.BytesIO()
     np.savez(
         buffer, key=key, originals=made.originals, pictures=made.pictures,
-        strengths=made.strengths,
+        strengths=made.strengths, own=made.own,
     )  # fmt: skip
     write_atomic(file, buffer.getvalue())
     return made
