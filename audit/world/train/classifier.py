@@ -20,7 +20,7 @@ from audit.world import tokens, truth
 from audit.world.art import sprites
 from audit.world.captions import GENDER_WORDS, TEMPLATES, article, background
 from audit.world.render import COLOURS, PATTERNS, Scene, draw_scene, render
-from audit.world.train.loop import Schedule, fit
+from audit.world.train.loop import Schedule, fit, half_precision
 from audit.world.train.redraw import Redrawn, other_hair
 from audit.world.train.vae import to_tensor
 
@@ -211,7 +211,7 @@ def train(work: Path, schedule: Schedule, bank: Redrawn | None = None) -> nn.Mod
         x = augment(rng, to_tensor(drawn.pixels))
         texts = [class_text(rng, a, c) for a, classes in CLASSES.items() for c in classes]
         words = tokenize(texts + [full_caption(s) for s in drawn.scenes])
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             image = F.normalize(model.encode_image(x).float(), dim=-1)
             text = F.normalize(model.encode_text(words).float(), dim=-1)
         logits = model.logit_scale.exp().clamp(max=100) * image @ text.T

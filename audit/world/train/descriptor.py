@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from audit.evidence.encoders.copynet import SIDE, CopyNet
 from audit.world.art import sprites
 from audit.world.render import draw_scene, render
-from audit.world.train.loop import Schedule, fit, prepared
+from audit.world.train.loop import Schedule, fit, half_precision, prepared
 from audit.world.train.redraw import Redrawn
 from audit.world.train.vae import to_tensor
 
@@ -140,7 +140,7 @@ def train(work: Path, schedule: Schedule, bank: Redrawn | None = None) -> CopyNe
         originals, again = _originals(rng, bank)
         n = len(originals)
         views = [edit(rng, p, originals[int(rng.integers(n))]) for p in [*originals, *again]]
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             z = describe(to_tensor(np.stack(views)).to(memory_format=torch.channels_last))
         z = z.float()
         which = torch.arange(2 * n) % n

@@ -24,6 +24,7 @@ from audit.world.art import Sprite
 from audit.world.captions import GENDER_WORDS, article, background
 from audit.world.dataset import Item
 from audit.world.render import Scene
+from audit.world.train.loop import half_precision
 from audit.world.train.shown import shown
 from audit.world.truth import ARTIST, GENDERS, TONES
 
@@ -119,7 +120,7 @@ class Generator:
         states = torch.cat([self.states([""] * len(texts)), self.states(texts)])
         for t in times:
             pair = scheduler.scale_model_input(torch.cat([x, x]), t)
-            with torch.autocast("cpu", torch.bfloat16):
+            with half_precision():
                 nothing, text = self.pipe.unet(pair, t, states).sample.float().chunk(2)
             x = scheduler.step(nothing + guidance * (text - nothing), t, x).prev_sample
         return x

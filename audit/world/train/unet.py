@@ -21,7 +21,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from audit.world import tokens
 from audit.world.dataset import Item, training_set
-from audit.world.train.loop import Schedule, fit, prepared
+from audit.world.train.loop import Schedule, fit, half_precision, prepared
 from audit.world.train.vae import to_tensor
 
 SEED = 23
@@ -177,7 +177,7 @@ def tune(  # noqa: PLR0913 - the three parts of a pipeline, and how they are tra
         noise = torch.randn(x.shape, generator=chance)
         a = alphas[t].sqrt().view(-1, 1, 1, 1)
         s = (1 - alphas[t]).sqrt().view(-1, 1, 1, 1)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             context = model["text"](input_ids=words).last_hidden_state
             noisy = (a * x + s * noise).to(memory_format=torch.channels_last)
             v = denoise(noisy, t, context).sample

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from audit.world import art
 from audit.world.render import draw_scene, render
-from audit.world.train.loop import Schedule, fit
+from audit.world.train.loop import Schedule, fit, half_precision
 
 SEED = 11
 BATCH = 8
@@ -64,7 +64,7 @@ def train(work: Path, schedule: Schedule) -> AutoencoderKL:
     def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         x = to_tensor(balanced_images((SEED, step), BATCH))
         torch.manual_seed(SEED * 1_000_003 + step)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             posterior = model.encode(x).latent_dist
             y = model.decode(posterior.sample()).sample
         y = y.float()
