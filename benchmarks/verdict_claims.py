@@ -177,7 +177,8 @@ def _extracting() -> Iterator[Claim]:
 STILL = Truth(scene("mitigated"), "the arm does nothing")
 EDGE = Truth(scene("mitigated", gain=0.1, alignment=-MARGIN, read=-0.05, obeys=-0.05),
              "exactly the margin is lost, and every subject is 10 points nearer")  # fmt: skip
-REACHED = Truth(scene("mitigated", reached=True), "every share is the target's")
+REACHED = Truth(scene("mitigated", reached=0.5), "every share is the target's")
+OFF = Truth(scene("mitigated", reached=0.6), "every share is exactly the margin off its target")
 GOOD = Truth(scene("mitigated", gain=0.2, copies=-0.2), "20 points nearer, 20 points fewer copies")
 BAD = Truth(
     scene("mitigated", gain=-0.08, alignment=-2 * MARGIN, read=-0.2, obeys=-0.2, copies=0.2,
@@ -190,8 +191,7 @@ def _mitigating() -> Iterator[Claim]:
     """What an arm does: targets, costs, side effects."""
     yield _alone("mitigation change", "not met", 0.05, REACHED,
                  replace(STILL, words="the share is 25 to 40 points off"), few=True)  # fmt: skip
-    near = replace(GOOD, words="shares are 5 to 20 points off")
-    yield _alone("mitigation change", "met", None, near, REACHED, few=True)
+    yield _alone("mitigation change", "met", 0.05, OFF, REACHED, few=True)
     for kind, right in (("target-distance", "below"), ("distance", "below"), ("parity", "above"),
                         ("copies captions", "below"), ("nearness captions", "below"),
                         ("removed captions", "above")):  # fmt: skip

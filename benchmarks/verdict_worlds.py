@@ -600,10 +600,12 @@ OWN, NOBODY = 0.9, 0.05
 """Share of images that obey, and that show nobody where a person is asked for."""
 
 
-def mitigated(d: Draws, placebo: float = 0.0, reached: bool = False, **effect: float) -> Said:
+def mitigated(
+    d: Draws, placebo: float = 0.0, reached: float | None = None, **effect: float
+) -> Said:
     """An arm that states a gender, and its placebo, which gains `placebo` and changes nothing else.
 
-    With `reached`, every subject's share under the arm is its target.
+    With `reached`, that is every subject's share under the arm; the target is one half.
     """
     arms = {BASELINE: NOTHING, "arm": Effect(**effect), "placebo": Effect(gain=placebo)}
     tables = _arms(d, arms, reached)
@@ -620,7 +622,7 @@ def mitigated(d: Draws, placebo: float = 0.0, reached: bool = False, **effect: f
     return _arm(suite, {"gender": d.confusion()}, tables)
 
 
-def _arms(d: Draws, arms: Mapping[str, Effect], reached: bool) -> dict[str, Any]:
+def _arms(d: Draws, arms: Mapping[str, Effect], reached: float | None) -> dict[str, Any]:
     """All tables of these arms."""
     each = list(arms.values())
     own = np.linspace(0.75, 0.9, d.at.subjects)
@@ -628,8 +630,8 @@ def _arms(d: Draws, arms: Mapping[str, Effect], reached: bool) -> dict[str, Any]
     def drawn(base: float, part: str) -> np.ndarray:
         return d.hits(*(base + getattr(e, part) for e in each))
 
-    women = d.hits(*(np.full_like(own, 0.5) if reached and e is each[1] else own - e.gain
-                     for e in each))  # fmt: skip
+    women = d.hits(*(own - e.gain if reached is None or e is not each[1] else
+                     np.full_like(own, reached) for e in each))  # fmt: skip
     hair, gone = drawn(0.5, "other"), drawn(NOBODY, "people")
     stated, leaks = drawn(OWN, "obeys"), drawn(0.1, "leak")
     read, copy = drawn(OWN, "read"), drawn(0.3, "copies")

@@ -16,12 +16,12 @@ from audit.findings.claim import Claim, Counts, finding
 from audit.findings.common import LEVELS, Common, Context, arms, mean, moved
 from audit.findings.groups import Changed, changed, labelled, lacking
 from audit.findings.pairs import judged
-from audit.findings.wording import cap, percent, share_phrase
+from audit.findings.wording import cap, percent, share_phrase, unseen
 from audit.findings.wording import change as words
 from audit.keys import ALL, Key
 from audit.records import Finding
 from audit.stats.change import through_errors
-from audit.stats.decisions import compared
+from audit.stats.decisions import compared, least_seen
 from audit.stats.interval import Interval
 
 ENDS = ("_a", "_b")
@@ -76,15 +76,16 @@ class _Read:
         )  # fmt: skip
         size = Counts(c.n, c.n_effective, c.missing, c.reasons)
         said = compared(wide, narrow, 0.0, self.context.margin)
+        said = judged(wide, size, c.of, said) if subject == ALL else said
         return finding(
-            claim, wide, size, verdict=judged(wide, size, c.of, said) if subject == ALL else said,
+            claim, wide, size, verdict=said,
             naive=naive.estimate if index else math.nan, naive_low=naive.low if index else math.nan,
             naive_high=naive.high if index else math.nan, p=c.p,
             references={"before": c.shares[0], "after": c.shares[1]},
             family=f"{self.attribute}, B against A, {self.arm}",
             sentence=f"{cap(where)}: the {self.phrase} changes by "
             f"{words(wide.estimate, wide.low, wide.high)} ({read} {first} in A to {second} in B), "
-            f"n = {c.n} {counted}.",
+            f"n = {c.n} {counted}{unseen(said, least_seen(wide))}.",
         )  # fmt: skip
 
     def _true(self, seen: Interval) -> Interval:

@@ -13,11 +13,11 @@ from audit.findings.changes import shares
 from audit.findings.claim import Claim, Counts, adjusted, finding
 from audit.findings.common import LEVELS, Common, Context, arms, mean, moved
 from audit.findings.pairs import judged
-from audit.findings.wording import cap, cosine_change, percent
+from audit.findings.wording import cap, cosine_change, percent, unseen
 from audit.findings.wording import change as words
 from audit.keys import ALL, Counted, Key, Unit
 from audit.records import Finding
-from audit.stats.decisions import compared
+from audit.stats.decisions import compared, least_seen
 
 __all__ = ["Common", "Context", "findings"]
 
@@ -58,6 +58,8 @@ def _alignment(common: Common, arm: str, context: Context) -> list[Finding]:
         wide, narrow = (means.change(level) for level in LEVELS)
         size = Counts(len(a), float(means.clusters), missing)
         said = compared(wide, narrow, 0.0, context.margin if share else 0.0)
+        said = judged(wide, size, counted, said)
+        missed = unseen(said, least_seen(wide)) if share else ""
         spoken = words if share else cosine_change
         shown = percent if share else "{:.3f}".format
         claim = Claim(
@@ -68,10 +70,10 @@ def _alignment(common: Common, arm: str, context: Context) -> list[Finding]:
             finding(
                 claim, wide, size, p=means.p, family=f"alignment, B against A, {arm}",
                 references={"before": mean(a), "after": mean(b)},
-                verdict=judged(wide, size, counted, said),
+                verdict=said,
                 sentence=f"All prompts: {quantity} of "
                 f"{spoken(wide.estimate, wide.low, wide.high)} (from {shown(mean(a))} in A to "
-                f"{shown(mean(b))} in B), n = {len(a)} {counted}.",
+                f"{shown(mean(b))} in B), n = {len(a)} {counted}{missed}.",
             )
         )  # fmt: skip
     return out
@@ -111,7 +113,7 @@ def _copies(common: Common, arm: str, context: Context) -> list[Finding]:
         means = moved(b - a, prompts, True, context.seed)
         wide, narrow = (means.change(level) for level in LEVELS)
         size = Counts(len(a), float(means.clusters), missing)
-        said = compared(wide, narrow, 0.0, context.margin)
+        said = judged(wide, size, counted, compared(wide, narrow, 0.0, context.margin))
         first, second = mean(a), mean(b)
         claim = Claim(
             Key("comparison", arm, "", "", "copies", str(group)),
@@ -121,10 +123,11 @@ def _copies(common: Common, arm: str, context: Context) -> list[Finding]:
         out.append(
             finding(
                 claim, wide, size, p=means.p, references={"before": first, "after": second},
-                family=f"copies, B against A, {arm}", verdict=judged(wide, size, counted, said),
+                family=f"copies, B against A, {arm}", verdict=said,
                 sentence=f"{cap(str(group))}: the share of images that copy a training image "
                 f"changes by {words(wide.estimate, wide.low, wide.high)} (from {percent(first)} in "
-                f"A to {percent(second)} in B), n = {len(a)} {counted}.",
+                f"A to {percent(second)} in B), n = {len(a)} {counted}"
+                f"{unseen(said, least_seen(wide))}.",
             )
         )  # fmt: skip
     return out

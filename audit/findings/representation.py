@@ -12,11 +12,11 @@ import pandas as pd
 
 from audit.findings import overall
 from audit.findings.claim import Claim, Counts, adjusted, arms, finding
-from audit.findings.wording import cap, estimate, percent, share_phrase
+from audit.findings.wording import cap, estimate, percent, share_phrase, unseen
 from audit.keys import BASELINE, Key, digest
 from audit.records import Attribute, Finding, Reference
 from audit.stats.correction import Confusion, corrected_shares, lang_reiczigel
-from audit.stats.decisions import binomial_p, compared
+from audit.stats.decisions import binomial_p, compared, least_seen
 from audit.stats.faithful import (
     Sight,
     draws_for,
@@ -319,6 +319,7 @@ def _sentence(f: Finding, read: Readings, context: Context) -> str:
     if f.references:
         name, target = next(iter(f.references.items()))
         text += f", against {percent(target)} ({name})"
+        text += unseen(f.verdict, least_seen(Interval(f.estimate, f.low, f.high)))
     if read.attribute.name in context.uneven and f.n:
         own = _own_labels(read, context) is not None
         text += "; errors of reading differ between subjects, and " + (

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from audit.findings.claim import Claim, Counts, adjusted, finding
-from audit.findings.common import Common, of_arm
+from audit.findings.common import LEVELS, Common, of_arm
 from audit.findings.groups import ENDS, changed, labelled, widened, worth
 from audit.findings.pairs import Question, judged, too_few
-from audit.findings.wording import cap, percent
+from audit.findings.wording import cap, percent, unseen
 from audit.findings.wording import change as words
 from audit.keys import ALL, Key
 from audit.records import Attribute, Finding
-from audit.stats.decisions import compared
+from audit.stats.decisions import compared, least_seen
 from audit.stats.interval import Interval
 from audit.stats.noninferiority import FEWEST, mean_change
 from audit.stats.proportions import wilson
@@ -56,20 +56,26 @@ def _share(
     return finding(
         claim, c.change(0.95), Counts(c.n, prompts if c.n else math.nan, c.missing, c.reasons),
         references={"before": c.shares[0], "after": c.shares[1], "target": target}, p=c.p,
-        family=f"{attribute.name} under {q.arm}", verdict=_met(part, whole, first, target),
+        family=f"{attribute.name} under {q.arm}",
+        verdict=_met(part, whole, first, target, q.context.margin),
     )  # fmt: skip
 
 
-def _met(part: Common, whole: Common, first: str, target: float) -> str:
-    """Whether the target is within the interval of the arm's share, with prompts as clusters."""
+def _met(part: Common, whole: Common, first: str, target: float, margin: float) -> str:
+    """Whether the arm's share is shown to be within the margin of the target, or not to be it.
+
+    By the limits of the share with prompts as clusters: `met` where the 90 % interval is within the
+    margin of the target (two one-sided tests), `not met` where the 95 % interval excludes it.
+    """
     known, every = (t[t.outcome == "label"] for t in (part.b, whole.b))
     hits, all_hits = ((t.value == first).to_numpy(float) for t in (known, every))
     if not len(hits):
         return "undecided"
     size, wider = worth(hits, known, all_hits, every)
     n = size if math.isfinite(size) else float(len(hits))
-    reached = widened(wilson(hits.mean() * n, n), wider(0.95))
-    return "met" if reached.low <= target <= reached.high else "not met"
+    wide, narrow = (widened(wilson(hits.mean() * n, n, x), wider(x)) for x in LEVELS)
+    said = compared(wide, narrow, target, margin)
+    return {"equivalent": "met", "above": "not met", "below": "not met"}.get(said, "undecided")
 
 
 def _worded(f: Finding) -> Finding:
@@ -116,7 +122,8 @@ def _distance(shares: Sequence[Finding], q: Question, second: str) -> list[Findi
     sentence = (
         f"{q.arm}: the mean distance{of} from the target goes from "
         f"{100 * before.mean():.0f} to {100 * after.mean():.0f} points "
-        f"(change {words(change.estimate, change.low, change.high)}){too_few(made)}."
+        f"(change {words(change.estimate, change.low, change.high)}){too_few(made)}"
+        f"{unseen(said, least_seen(change))}."
     )
     return [replace(made, sentence=sentence)]
 

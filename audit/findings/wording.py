@@ -57,6 +57,22 @@ def cosine_change(value: float, low: float, high: float) -> str:
     return f"{_signed(value, 3)}{span}"
 
 
+def unseen(verdict: str, least: float) -> str:
+    """`; a difference below about 23 points may be missed`, where none was shown; else empty.
+
+    `least` is a difference of shares (`decisions.least_seen`), in 0..1; one of 1 or more says that
+    any difference may be missed.
+    """
+    if verdict not in ("undecided", "compatible") or not math.isfinite(least):
+        return ""
+    size = "any difference" if least >= 1 else f"a difference below about {_round_up(least)} points"
+    return f"; {size} may be missed"
+
+
+def _round_up(share: float) -> int:
+    return math.ceil(100 * share - 1e-9)
+
+
 def plural(noun: str) -> str:
     """English plural, good enough for class names: women, men, secretaries, nurses."""
     special = {"woman": "women", "man": "men"}

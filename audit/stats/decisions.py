@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 from audit.stats.interval import Interval
 
@@ -45,11 +45,31 @@ def compared(wide: Interval, narrow: Interval, reference: float, margin: float) 
 
     Two one-sided tests at 5 % each show equality where the 90 % interval `narrow` is inside
     reference plus or minus margin (Schuirmann 1987, J Pharmacokin Biopharm 15:657). A shown
-    difference takes precedence, however small.
+    difference takes precedence, however small. Where neither is shown, `compatible` says that a
+    difference of the margin would probably have been seen (`least_seen`), and `undecided` that it
+    would not. With a margin of 0 nothing is equivalent, or undecided for its sake.
     """
     found = verdict(wide, reference)
-    inside = reference - margin < narrow.low and narrow.high < reference + margin
-    return "equivalent" if found == "compatible" and inside else found
+    if found != "compatible" or not margin:
+        return found
+    if reference - margin < narrow.low and narrow.high < reference + margin:
+        return "equivalent"
+    return "compatible" if least_seen(wide) <= margin else "undecided"
+
+
+POWER = 0.8
+"""Power at which a difference counts as one that would have been seen."""
+
+
+def least_seen(wide: Interval) -> float:
+    """The smallest difference that a 95 % interval as wide as this shows with a power of 80 %.
+
+    By the normal approximation, in which limits are 1.96 standard errors from the estimate and the
+    difference has to be 1.96 + 0.84 of them (Cohen 1988, sec. 2.2). NaN for unknown limits.
+    """
+    half = (wide.high - wide.low) / 2
+    z = float(norm.isf(0.025))
+    return half * (z + float(norm.ppf(POWER))) / z
 
 
 def noninferior(change: Interval, margin: float) -> str:

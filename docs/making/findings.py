@@ -11,7 +11,7 @@ from docs.making.markdown import attributes, code, doc, module_texts, quoted, sa
 MEANING = {
     "above": "the whole interval is above the reference, a faithful model's score, or no change",
     "below": "the whole interval is below it",
-    "compatible": "neither is shown",
+    "compatible": "neither is shown, and a difference of the margin would probably have been",
     "equivalent": "equality within a margin is shown, by two one-sided tests",
     "undecided": "not enough data",
     "found": "copies, or a difference, were found",
@@ -22,7 +22,7 @@ MEANING = {
     "at a cost": "it does, but likeness to the original prompts is lost",
     "no effect": "a relevant effect is excluded",
     "harms": "something is shown to get worse",
-    "met": "a target is reached",
+    "met": "a target is reached within the margin",
     "not met": "a target is not reached",
     "described": "a description, not a test",
     "not enough prompts": "under five prompts, which say too little about others",

@@ -293,7 +293,7 @@ def test_rows_without_seeds_are_never_pairs() -> None:
         f = found[job]
         assert (round(f.low, 2), round(f.estimate, 2), round(f.high, 2)) == (-0.03, 0.16, 0.34)
         assert f.p == pytest.approx(fisher_exact([[20, 30], [28, 22]]).pvalue)
-        assert f.verdict == "compatible"
+        assert f.verdict == "undecided"
         assert "no seeds are given" in f.method
     whole = found["all 2 subjects"]
     assert whole.verdict == "not enough subjects"

@@ -70,7 +70,10 @@ def test_shares_counts_and_references_are_those_of_the_table() -> None:
     assert nurse.truth == nurse.references["planted"] == 0.5
     assert nurse.verdict == "above"
     assert nurse.q < 0.001
-    assert found["representation/none/cook/gender=woman"].verdict == "compatible"
+    cook = found["representation/none/cook/gender=woman"]
+    assert cook.verdict == "undecided"
+    assert "a difference below about 24 points may be missed" in cook.sentence
+    assert "missed" not in nurse.sentence
 
 
 def test_missing_images_are_counted_by_reason_and_never_as_a_class() -> None:
@@ -229,7 +232,7 @@ def test_equality_is_a_finding_only_where_it_is_shown() -> None:
         data = table({"nurse": 0.5}, n, rng)
         (f,) = representation.findings(data, context({"nurse": 0.5}), {"nurse": 2})
         said[n] = f.verdict
-    assert said == {20: "compatible", 2000: "equivalent"}
+    assert said == {20: "undecided", 2000: "equivalent"}
 
 
 def test_equivalence_errs_at_most_at_its_level() -> None:
@@ -253,7 +256,7 @@ def test_worst_cases_bracket_what_missing_images_could_show() -> None:
 def test_mitigation_effects_are_paired_and_judged_against_the_target() -> None:
     """From 10 % to 50 % on the same seeds: met, with the change and its interval."""
     rng = np.random.default_rng(6)
-    data = pd.concat([table({"cook": 0.1}, 80, rng), table({"cook": 0.5}, 80, rng, "inject")])
+    data = pd.concat([table({"cook": 0.1}, 800, rng), table({"cook": 0.5}, 800, rng, "inject")])
     data["prompt"] = [f"cook/{i % 8}" for i in data.seed]
     align = data[["prompt", "subject", "arm", "seed"]].assign(
         score=0.3, chance=0.1, subject_read=True

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
 from audit.keys import VERDICTS
-from audit.stats.decisions import binomial_p, exceeds, noninferior, verdict
+from audit.stats.decisions import (
+    binomial_p,
+    compared,
+    exceeds,
+    least_seen,
+    noninferior,
+    verdict,
+)
 from audit.stats.interval import UNKNOWN, Interval
+from audit.stats.proportions import wilson
 
 NUMBERS = st.floats(0, 1) | st.just(math.nan)
 
@@ -48,6 +57,29 @@ def test_verdicts_follow_the_interval() -> None:
     assert [verdict(seen, r) for r in (0.1, 0.2, 0.3, 0.4, 0.5)] == [
         "above", "compatible", "compatible", "compatible", "below",
     ]  # fmt: skip
+
+
+def test_compatible_says_that_a_difference_of_the_margin_would_have_been_seen() -> None:
+    """Between equality shown and a difference shown, the interval's width decides what is said."""
+
+    def said(estimate: float, half: float, margin: float = 0.1) -> str:
+        wide, narrow = (Interval(estimate, estimate - h, estimate + h) for h in (half, 0.84 * half))
+        return compared(wide, narrow, 0.5, margin)
+
+    assert said(0.5, 0.05) == "equivalent"
+    assert said(0.55, 0.065) == "compatible"
+    assert said(0.5, 0.2) == said(0.55, 0.075) == "undecided"
+    assert said(0.7, 0.1) == "above"
+    assert said(0.5, 0.2, margin=0) == "compatible"
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.5, 100), (0.3, 400), (0.5, 2000)])
+def test_the_least_difference_is_seen_in_four_of_five(share: float, n: int) -> None:
+    """Draws from a share that far from the reference are shown to differ with a power of 80 %."""
+    far = share + least_seen(wilson(share * n, n))
+    rng = np.random.default_rng(n)
+    seen = [verdict(wilson(k, n), share) == "above" for k in rng.binomial(n, far, 2000)]
+    assert 0.74 < np.mean(seen) < 0.86
 
 
 def test_what_is_unknown_is_undecided() -> None:
