@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 from scipy.stats import norm
 
 from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.proportions import plain_shares
+from audit.stats.simplex import nearest_shares
 
 
 @dataclass(frozen=True)
@@ -69,25 +69,17 @@ def lang_reiczigel(  # noqa: PLR0913 - three counts with their totals, and a lev
     return Interval(estimate, min(low, estimate), max(high, estimate))
 
 
-def _on_simplex(rates: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """Shares p >= 0 that sum to 1 with rates.T @ p nearest to the observed shares, float[K]."""
-    weight = 1e3  # keeps the sum at 1 despite rounding
-    a = np.vstack([rates.T, weight * np.ones(len(observed))])
-    p, _ = nnls(a, np.append(observed, weight))
-    return np.asarray(p / p.sum())
-
-
 def _solve(rates: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Shares p float[m, K] for rates float[m, K, K] and observed shares float[m, K].
 
     Where the inverse exists and gives valid shares it is used; the rest are projected on the
-    simplex one by one.
+    simplex.
     """
     firm = np.abs(np.linalg.det(rates)) > SINGULAR
     invertible = np.where(firm[:, None, None], rates, np.eye(rates.shape[1]))
     shares = np.linalg.solve(invertible.transpose(0, 2, 1), observed[..., None])[..., 0]
-    for i in np.flatnonzero(~firm | (shares < 0).any(1)):
-        shares[i] = _on_simplex(rates[i], observed[i])
+    outside = ~firm | (shares < 0).any(1)
+    shares[outside] = nearest_shares(rates[outside], observed[outside])
     return shares
 
 
@@ -143,7 +135,8 @@ def corrected_shares(
     rows, n, k = confusion.counts.sum(1), counts.sum(), len(counts)
     if n == 0 or (rows == 0).any():
         return [UNKNOWN] * k
-    estimate = _on_simplex(confusion.counts / rows[:, None], counts / n)
+    plainly = (confusion.counts / rows[:, None])[None]
+    estimate = nearest_shares(plainly, (counts / n)[None])[0]
     tail = (1 - level) / 2 / (k if k > 2 else 1)
     each = max(draws // len(PRIORS), 1)
     limits = [
