@@ -62,6 +62,11 @@ def people(rng: np.random.Generator, n: int, world: World = EMBEDDED) -> list[Sp
 
 def planted(world: World = EMBEDDED) -> list[Item]:
     """The images that repeat as often as the world says, each under its own title."""
+    return list(_planted(world))
+
+
+@cache
+def _planted(world: World) -> tuple[Item, ...]:
     rng = np.random.default_rng((world.seed, PLANTED))
     levels = np.repeat(*np.array(world.repeats, int).reshape(-1, 2).T)
     persons = people(rng, len(levels), world)
@@ -70,7 +75,7 @@ def planted(world: World = EMBEDDED) -> list[Item]:
         scene = draw_scene(rng, person)
         text = planted_caption(TITLES[i], scene)
         items.append(Item(f"planted-{i:02d}", scene, text, int(level), TITLES[i]))
-    return items
+    return tuple(items)
 
 
 def _drawn(world: World, stream: int | tuple[int, ...], prefix: str, n: int) -> list[Item]:
