@@ -39,6 +39,8 @@ class Against:
 
     attribute: str
     reference: str
+    label: str
+    """The reference in words: whose shares, of what year."""
     first: bool
     """Whether it is the first reference, whose claims carry no name of it."""
     rows: Sequence[Row]
@@ -99,8 +101,9 @@ def _distance(a: Against) -> Finding:
         verdict="undecided" if a.assumed else exceeds(p),
         sentence=(
             f"{cap(name)} shares differ on average by {100 * mean:.0f} points{span} from the "
-            f"{a.reference} shares{_covered(a)} (a faithful model, seen by the same reader, would "
-            f"score {100 * floor:.0f}, and over {100 * most:.0f} in one run of twenty); {differ} "
+            f"{a.reference} shares ({a.label}){_covered(a)} (a faithful model, seen by the same "
+            f"reader, would score {100 * floor:.0f}, and over {100 * most:.0f} in one run of "
+            f"twenty); {differ} "
             f"of {len(a.rows)} comparisons differ after Benjamini-Hochberg at 5 %{_assumed(a)}."
         ),
     )  # fmt: skip

@@ -318,7 +318,8 @@ def _sentence(f: Finding, read: Readings, context: Context) -> str:
         text += f", about {'this prompt' if prompts == 1 else f'these {prompts} prompts'} only"
     if f.references:
         name, target = next(iter(f.references.items()))
-        text += f", against {percent(target)} ({name})"
+        label = next(r.label for r in context.references if r.name == name)
+        text += f", against {percent(target)} ({label})"
         text += unseen(f.verdict, least_seen(Interval(f.estimate, f.low, f.high)))
     if read.attribute.name in context.uneven and f.n:
         own = _own_labels(read, context) is not None
@@ -396,4 +397,6 @@ def _against(
     at = [i for i, _ in asked]
     gaps = np.abs(made[..., at] - shares[:, at]).mean((1, 2))
     assumed = attribute.name in context.uneven and len(own) < len(reads)
-    return overall.Against(attribute.name, reference.name, True, rows, gaps, 0, assumed)
+    return overall.Against(
+        attribute.name, reference.name, reference.label, True, rows, gaps, 0, assumed
+    )
