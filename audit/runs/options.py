@@ -115,6 +115,7 @@ class Options:
     loras: Annotated[
         tuple[str, ...], Opt("LoRA weights as FILE or FILE@SCALE; may be repeated.", "--lora")
     ] = ()
+    partial_lora: Annotated[bool, Opt("Lay on LoRAs that fit the model in part.")] = False
     batch: Annotated[
         int,
         Opt(
@@ -244,7 +245,7 @@ class Options:
 
         return Loading(
             self.dtype, self.device, self.scheduler, self.loras, self.compile, self.offload,
-            self.trust, self.config,
+            self.trust, self.config, self.partial_lora,
         )  # fmt: skip
 
     @property

@@ -82,6 +82,7 @@ def _truth(model: str) -> Truth | None:
 
 def _settings(options: Options, source: Any, on: str) -> Settings:
     from audit.engine import model
+    from audit.engine.loras import lora_key
 
     own = {**model.defaults(source, options.config), **registry.DEFAULTS.get(options.model, {})}
     size = options.size
@@ -94,7 +95,7 @@ def _settings(options: Options, source: Any, on: str) -> Settings:
     return Settings(
         options.model, source.revision, int(steps), float(guidance), batch,
         model.precision(options.dtype, model.device(options.device)), options.negative,
-        options.scheduler, size, tuple(model.lora_key(lora) for lora in options.loras),
+        options.scheduler, size, tuple(lora_key(lora) for lora in options.loras),
     )  # fmt: skip
 
 
@@ -173,7 +174,8 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
         return _open_labels(suite, options, progress)
     if options.images is not None:
         return _open_pictures(suite, options, progress)
-    from audit.engine.model import SCHEDULERS, device
+    from audit.engine.model import device
+    from audit.engine.samplers import SCHEDULERS
 
     if options.scheduler and options.scheduler not in SCHEDULERS:
         raise unknown("scheduler", options.scheduler, SCHEDULERS)
