@@ -137,7 +137,7 @@ def load(source: Source, how: Loading | None = None) -> Model:
             f"{source.path} contains a {type(pipeline).__name__}, which does not draw from text "
             "alone. Give a text-to-image model."
         )
-    own = pipeline.scheduler if how.scheduler else None
+    own = getattr(pipeline, "scheduler", None) if how.scheduler else None
     if how.scheduler:
         samplers.set_scheduler(pipeline, how.scheduler)
     for lora in how.loras:

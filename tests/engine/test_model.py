@@ -173,7 +173,7 @@ def test_every_sampler_draws_and_keeps_the_noise_schedule(sd1: Path, name: str) 
     assert type(found).__name__ == samplers.SCHEDULERS[name][0]
     assert (found.config.beta_start, found.config.beta_end) == (own.beta_start, own.beta_end)
     assert found.config.prediction_type == own.prediction_type
-    assert picture(model).std() > 0
+    assert picture(model, steps=12).std() > 0  # fewer are refused for some
 
 
 @pytest.mark.parametrize(("name", "said"), [("flow-euler", "does not fit"), ("eular", "Did you")])
