@@ -25,7 +25,16 @@ class Watch:
     """What happens while `on`."""
 
     def __init__(self, folder: Path) -> None:
-        mine = [sys.prefix, sys.base_prefix, ROOT, folder, "/proc", "/sys", "/dev", "/usr"]
+        mine = [
+            sys.prefix,
+            sys.base_prefix,
+            str(ROOT),
+            str(folder),
+            "/proc",
+            "/sys",
+            "/dev",
+            "/usr",
+        ]
         self.allowed = [os.path.realpath(p) for p in mine]
         self.seen: list[str] = []
         self.on = False
@@ -53,7 +62,7 @@ def main(folder: Path) -> None:
 
     commands = json.loads((folder / "commands.json").read_text("utf-8"))
     os.chdir(folder)
-    sys.path.insert(0, str(folder))  # where a stranger's module would be found
+    sys.path.insert(0, str(folder))  # where a hostile module would be found
     watch, done = Watch(folder), []
     sys.addaudithook(watch)
     for argv in commands:

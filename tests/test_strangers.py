@@ -205,7 +205,7 @@ def test_the_command_of_a_run_is_repeated_with_care(said: str, printed: str) -> 
 
 
 def received(folder: Path) -> RunFolder:
-    """A finished run, as somebody sends it."""
+    """A finished run, as others send it."""
     return RunFolder(runs.write(folder, runs.Plan()))
 
 
@@ -279,15 +279,16 @@ def index(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 def indexes(outside: Path) -> dict[str, Callable[[dict[str, Any]], None]]:
     """Changes to an index that make it reach out."""
-    named_ = {
-        f"index-{i}": c
-        for i, c in enumerate([*CODE, "sscd:evil.pt", f"sscd:{outside}/secret.pt", "local:evil:f"])
-    }
+
+    def named_by(name: str) -> Callable[[dict[str, Any]], None]:
+        return lambda m: m["descriptor"].update(name=name)
+
+    codes = [*CODE, "sscd:evil.pt", f"sscd:{outside}/secret.pt", "local:evil:f"]
     return {
-        **{k: lambda m, c=c: m["descriptor"].update(name=c) for k, c in named_.items()},
+        **{f"index-{i}": named_by(c) for i, c in enumerate(codes)},
         "index-place": lambda m: m["places"].update(train=["listed", "evil:f"]),
         "index-shard": lambda m: m["shards"]["train"][0].__setitem__(0, f"../{outside.name}/x"),
-    }  # fmt: skip
+    }
 
 
 def results(outside: Path) -> dict[str, Callable[[dict[str, Any]], None]]:
@@ -320,10 +321,10 @@ def pickles(folder: Path) -> None:
         file.rename(file.with_suffix(".bin"))
 
 
-MODELS: dict[str, Callable[[Path], None]] = {
+MODELS: dict[str, Callable[[Path], object]] = {
     "model-code": code, "model-os": lambda f: part(f, "os", "system"),
     "model-popen": lambda f: part(f, "subprocess", "Popen"), "model-pickles": pickles,
-    "model-stray": lambda f: (f / "pipeline.py").write_text(EVIL) and None,
+    "model-stray": lambda f: (f / "pipeline.py").write_text(EVIL),
 }  # fmt: skip
 
 

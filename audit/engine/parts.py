@@ -6,7 +6,6 @@ the first names that are wrong; the libraries would draw what lacks at random.
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,7 +19,7 @@ PICKLED = (".ckpt", ".bin", ".pt", ".pth", ".pkl", ".msgpack")
 VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "tekken.json")
 """Files that hold a tokenizer's words, besides `*.model`."""
 UNNEEDED = ("position_ids", "num_batches_tracked", "inv_freq")
-"""Ends of names in older files that hold no weights: counters, and what is computed anew."""
+"""Ends of names in older files that hold no weights: counters, and what is computed again."""
 SHOWN = 3
 """Names that a sentence gives."""
 TRUST = "Read that code, and give --trust-remote-code if it may run on your machine."
@@ -82,9 +81,15 @@ def read_file(path: Path, dtype: torch.dtype, config: Path | None) -> Any:
     kind = getattr(diffusers, str(index["_class_name"]), None)
     if kind is None or not hasattr(kind, "from_single_file"):
         raise UserError(f"{path}: a {index['_class_name']} cannot be read from a single file.")
-    pipeline = kind.from_single_file(
-        str(path), config=where, torch_dtype=dtype, local_files_only=config is not None
-    )
+    try:
+        pipeline = kind.from_single_file(
+            str(path), config=where, torch_dtype=dtype, local_files_only=config is not None
+        )
+    except NotImplementedError as error:  # some weights have no values yet when they are moved
+        raise UserError(
+            f"{path} lacks weights of a {index['_class_name']}. Fetch it again, or give a --config "
+            "that describes it."
+        ) from error
     return whole(pipeline, path)
 
 
@@ -165,13 +170,10 @@ def _models(index: Index) -> dict[str, Any]:
     import diffusers
     import transformers
 
+    libraries = {"diffusers": diffusers, "transformers": transformers}
     found = {}
     for name, (library, kind) in _parts(index).items():
-        inner = getattr(diffusers.pipelines, library, None)
-        module = inner if library not in ("diffusers", "transformers") else None
-        module = module or (
-            importlib.import_module(library) if library in ("diffusers", "transformers") else None
-        )
+        module = libraries.get(library) or getattr(diffusers.pipelines, library, None)
         made = getattr(module, kind, None)
         if isinstance(made, type) and issubclass(
             made, diffusers.ModelMixin | transformers.PreTrainedModel

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from audit.datasets.pixels import blank
 from audit.engine import samplers
 from audit.engine.arguments import fixed, generators, refused
 from audit.engine.batch import Batch
@@ -32,8 +31,8 @@ from audit.records import Change, Sample, Settings
 class Drawn:
     """One batch: ids, images uint8[n, h, w, 3], and why some of them are missing.
 
-    That is empty for an image, "blocked" where the model's own checker says so, "failed" where
-    pixels are not numbers, and "blank" where all have one colour.
+    That is empty for an image, "blocked" where the model's own checker says so, and "failed" where
+    pixels are not numbers.
     """
 
     ids: list[str]
@@ -54,11 +53,11 @@ def _call(model: Model, states: Mapping[str, Any], seeds: list[int], rest: dict[
     drawn = (values.nan_to_num(0).clamp(0, 1) * 255).round().to(torch.uint8)
     pictures = drawn.permute(0, 2, 3, 1).cpu().numpy()
     flags = getattr(out, "nsfw_content_detected", None) or [False] * len(seeds)
-    why = [
-        "blocked" if flag else "failed" if not fine else "blank" if blank(picture) else ""
-        for flag, fine, picture in zip(flags, sound, pictures, strict=True)
+    missing = [
+        "blocked" if flag else "" if fine else "failed"
+        for flag, fine in zip(flags, sound, strict=True)
     ]
-    return pictures, why
+    return pictures, missing
 
 
 def out_of_memory(error: BaseException) -> bool:

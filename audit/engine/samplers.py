@@ -52,8 +52,8 @@ CENTRE, SPREAD = 2.5, 0.5
 OFF, LESS, MORE = 0.2, 0.45, 0.5
 """How much further off the mean (as a share of it), and narrower or wider (as shares of the spread)
 than by the model's own sampler the values may be: few steps narrow them, by any sampler."""
-FEW = 4
-"""Steps below which narrow values are no fault of a sampler."""
+FEW, LEAST = 4, 0.1
+"""Steps below which any sampler narrows values, and the spread that more steps must reach."""
 
 
 def set_scheduler(pipeline: Any, name: str) -> None:
@@ -136,7 +136,7 @@ def check(own: Any, new: Any, steps: int) -> None:
         raise _refused(own, new, steps, f"known values of {CENTRE:g} are drawn as {mean:.2g}")
     # Distilled models draw in such few steps; for others nothing but the mean is left.
     few = steps < FEW or type(new).__name__ == "LCMScheduler"
-    low = 0.0 if few else min(usual[1], SPREAD) - LESS * SPREAD
+    low = 0.0 if few else max(LEAST, min(usual[1], SPREAD) - LESS * SPREAD)
     high = max(usual[1], SPREAD) + MORE * SPREAD
     if not low <= spread <= high:
         raise _refused(

@@ -50,9 +50,13 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     drawn = 0
     with BackgroundWriter(run.folder, encoders, finished) as writer:
         for batch in draw(model, todo, run.settings, run.notes.append):
-            writer.put(batch.ids, batch.pictures, batch.missing)
+            missing = [
+                why or ("blank" if pixels.blank(picture) else "")
+                for why, picture in zip(batch.missing, batch.pictures, strict=True)
+            ]
+            writer.put(batch.ids, batch.pictures, missing)
             drawn += len(batch.ids)
-            shown |= any(why not in NOTHING for why in batch.missing)
+            shown |= any(why not in NOTHING for why in missing)
             if drawn >= ENOUGH and not shown:
                 break  # more would be wasted
     _refuse_nothing(run)

@@ -75,7 +75,7 @@ def _command(folder: RunFolder, *more: object) -> str:
 def _repeated(said: object) -> str:
     """The command of a run, from its folder, quoted for a shell.
 
-    The folder may be a stranger's: only a command of this program that trusts no code is repeated.
+    The folder is untrusted: only a command of this program that trusts no code is repeated.
     """
     try:
         words = shlex.split(str(said or "t2i-audit run"))

@@ -51,14 +51,14 @@ def _named(raw: RawSuite) -> Iterator[tuple[str, str]]:
     yield "corpus", raw.corpus or ""
 
 
-def _parts(raw: RawSuite) -> Iterator[Mapping[str, Any]]:
+def _parts(raw: RawSuite) -> Iterator[Mapping[str, Any]]:  # of any kind, as typed
     """The parts of stacks that are mitigations of their own."""
     for m in raw.mitigations:
         of = m.options.get("of", ())
         yield from (p for p in of if isinstance(p, dict)) if isinstance(of, list) else ()
 
 
-def _options(raw: RawSuite) -> Iterator[Mapping[str, Any]]:
+def _options(raw: RawSuite) -> Iterator[Mapping[str, Any]]:  # of any kind, as typed
     """The options of every mitigation, also of those inside a stack."""
     yield from (m.options for m in raw.mitigations)
     yield from (p.get("options", {}) for p in _parts(raw))
