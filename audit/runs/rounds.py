@@ -55,8 +55,6 @@ class Look:
     """Whether the rule stops here."""
     hopeless: bool = False
     """Whether images of these prompts will not suffice within the limit: prompts are clusters."""
-    images: int = 0
-    """With and without a reading."""
 
 
 def asked(run: Run) -> dict[str, list[Prompt]]:
@@ -173,44 +171,29 @@ def _looks(run: Run, table: pd.DataFrame, number: int, errors: Tables) -> Iterat
         design = rule(run, read.rows.prompt.nunique())
         name, thin, classes = read.attribute.name, read.thinned, read.attribute.classes
         halves = _halves(run, thin, errors.get(name))
-        size = len(read.rows), int(read.counts.sum())
-        unread = _unread(run, read.arm, read.subject, name, size)
         for i, value in enumerate(classes[:1] if len(classes) == 2 else classes):
             anytime = _anytime(run, read, value)
             narrow = bool(halves[i] <= run.options.precision)
-            never = unread or (name in reached and not reached[name][i])
+            never = not read.counts.sum() or (name in reached and not reached[name][i])
             yield Look(
                 number, read.arm, read.subject, name, value, int(read.counts[i]),
                 int(read.counts.sum()), anytime.low, anytime.high, narrow,
                 not narrow and (never or (number >= EARLY and _needed(
-                    run, read, i, (subjects, errors.get(name))) > LIMIT * design.most)), size[0],
+                    run, read, i, (subjects, errors.get(name))) > LIMIT * design.most)),
             )  # fmt: skip
 
 
-def _unread(run: Run, arm: str, subject: str, attribute: str, now: tuple[int, int]) -> bool:
-    """Whether no image of the last round has a reading: more of these prompts do not help.
-
-    `now` are the images so far, and those with a reading.
-    """
-    looks = [
-        x for x in run.plan.looks if (x.arm, x.subject, x.attribute) == (arm, subject, attribute)
-    ]
-    images, n = (looks[-1].images, looks[-1].n) if looks else (0, 0)
-    return now[0] > images and now[1] == n
-
-
 def _say_unread(run: Run, looks: Iterable[Look]) -> None:
-    """Note the subjects that are given up because nothing is read in their images."""
-    names = dict.fromkeys(
-        x.subject for x in looks
-        if x.hopeless and _unread(run, x.arm, x.subject, x.attribute, (x.images, x.n))
-    )  # fmt: skip
-    if names:
-        some = ", ".join(list(names)[:5]) + (", ..." if len(names) > 5 else "")
+    """Note the subjects of whose images none can be read: more of these do not help."""
+    names = dict.fromkeys(x.subject for x in looks if not x.n)
+    known = dict.fromkeys(x.subject for x in run.plan.looks if not x.n)
+    if new := [n for n in names if n not in known]:
+        some = ", ".join(new[:5]) + (", ..." if len(new) > 5 else "")
         run.notes.append(
-            f"--precision gave up {len(names)} subjects ({some}): no image of their last round "
-            "could be read."
+            f"--precision gave up {len(new)} subjects ({some}): after a round, none of their "
+            "images could be read."
         )
+        run.progress(f"given up, nothing can be read: {some}", len(new), len(new))
 
 
 def _at_least(correlation: float, size: float, free: int) -> float:
