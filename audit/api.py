@@ -146,7 +146,7 @@ def run(
     seeds = SEEDS.value(seeds)
     planned = Options(model=str(model), **named(Options, options))
     text = suite if isinstance(suite, Suite) else str(suite)
-    chosen = asked(text, arms, seeds, quick)
+    chosen = asked(text, arms, seeds, quick, planned.trust_code)
     changes = {"mitigations": arms, "seeds": seeds, "quick": quick, **options}
     said = {"model": str(model), **{k: v for k, v in changes.items() if v}}
     call = ", ".join([repr(chosen.name if isinstance(suite, Suite) else text),
@@ -277,6 +277,7 @@ def index(
 def search(
     pictures: str | Path | Sequence[str | Path], index: str | Path, *, nearest: int = 3,
     search: str = "auto", device: str = "auto", page: str | Path | None = None,
+    descriptor: str = "", trust_code: bool = False,
 ) -> pd.DataFrame:  # fmt: skip
     """The nearest training images of each image, and whether chance comes as near.
 
@@ -285,12 +286,14 @@ def search(
     nearest image. Verdicts are `this training image`, `copy` (at a false discovery rate of 5 %
     over all images), `no copy found`, `cannot be flagged` and `not calibrated`. An unreadable image
     has one row, with the reason as its verdict. With `page` the pairs are written side by side as
-    HTML. Raises UserError if there is no image or no index; `audit.index` has an example.
+    HTML. An index whose descriptor is a file needs it here as `descriptor`, and one that names code
+    needs `trust_code`. Raises UserError if there is no image or no index; `audit.index` has an
+    example.
     """
     from audit.runs import searching
 
     several = [pictures] if isinstance(pictures, str | Path) else pictures
-    opened, encoder = searching.opened(Path(index), search, device)
+    opened, encoder = searching.opened(Path(index), search, device, descriptor, trust_code)
     question = searching.ask([Path(p) for p in several])
     by = searching.compared(opened, encoder)
     table = searching.search(opened, encoder, question, nearest, by)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from audit.errors import UserError
+from audit.errors import Untrusted, UserError
 
 HASHED = (".json", ".safetensors", ".txt", ".model", ".py")
 _KNOWN: dict[tuple[str, int, int], bytes] = {}
@@ -31,6 +31,20 @@ def write_atomic(path: Path, data: bytes) -> None:
             f"Cannot write {path}: {error.strerror}. Free some space or choose another folder "
             "with --out; everything finished so far is kept."
         ) from error
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of a file by its name relative to a folder.
+
+    Raises Untrusted for a name that leaves the folder: as an absolute path, by `..`, or by a link.
+    """
+    path = folder / name
+    try:
+        if path.resolve().is_relative_to(folder.resolve()):
+            return path
+    except (OSError, ValueError):  # a name that no file can have
+        pass
+    raise Untrusted(f"{name!r} is outside of {folder}. Put the file into that folder.")
 
 
 def content(path: Path) -> str:

@@ -199,7 +199,10 @@ def name_of(key: Key) -> str:
     return ".".join(p for p in (head, *_filled(shape, key, _plain).split("/")) if p)
 
 
-OUTCOMES = ("label", "uncertain", "no person", "several people", "blocked", "unreadable")
+UNSEEN = ("blocked", "unreadable", "failed", "blank")
+"""Outcomes of samples that have no image to look at: the model's own checker blocked it, its file
+cannot be read, its pixels are not numbers, or it has one colour."""
+OUTCOMES = ("label", "uncertain", "no person", "several people", *UNSEEN)
 ATTRIBUTE_COLUMNS = (
     "sample", "prompt", "subject", "arm", "seed", "attribute", "outcome", "value", "score",
 )  # fmt: skip

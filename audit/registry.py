@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import importlib
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit.design.mitigations.methods import METHODS
 from audit.design.mitigations.row import Method
-from audit.errors import UserError, unknown
+from audit.errors import UserError, unknown, untrusted
 
 if TYPE_CHECKING:
     from audit.records import Suite
@@ -52,16 +52,20 @@ TABLES: dict[str, Mapping[str, Any]] = {
 }  # fmt: skip
 
 
-def load(kind: str, name: str) -> Any:
+def load(kind: str, name: str, outside: str = "") -> Any:
     """The object behind a name; UserError, with near names, for an unknown name.
 
-    Kinds are the keys of `TABLES`. A dotted object, `package.module:thing.part`, is followed.
+    Kinds are the keys of `TABLES`. A dotted object, `package.module:thing.part`, is followed. Where
+    a file names it, `outside` is that file: then only the names of the tables are loaded, and
+    Untrusted is raised for any other object.
     """
     if kind not in TABLES:
         raise unknown("kind", kind, TABLES)
     row = TABLES[kind].get(name, name if ":" in name else None)
     if row is None:
         raise unknown(kind, name, TABLES[kind])
+    if outside and name not in TABLES[kind]:
+        raise untrusted(outside, kind, name)
     target = row.target if isinstance(row, Method) else str(row)
     try:
         return _imported(target)
@@ -69,6 +73,11 @@ def load(kind: str, name: str) -> Any:
         raise UserError(
             f"The {kind} {name!r} cannot be imported: {error}. Give it as `package.module:name`."
         ) from error
+
+
+def corpora(outside: str) -> Callable[[str], Any]:
+    """A function from a name to the training set; `outside` as for `load`."""
+    return lambda name: load("corpus", name, outside)()
 
 
 def _imported(target: str) -> Any:

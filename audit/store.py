@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from audit.errors import UserError
-from audit.files import locked, write_atomic
+from audit.files import inside, locked, write_atomic
 from audit.keys import digest
 from audit.records import Change, Finding, JsonRow, Sample, Settings, Suite, from_json
 
@@ -139,7 +139,8 @@ class RunFolder:
 
     # images
     def _image(self, sample: str) -> Path:
-        return self.path / "images" / sample[:2] / f"{sample}.png"
+        """The place of an image; Untrusted for an id, from a plan or a table, that leads out."""
+        return inside(self.path / "images", f"{sample[:2]}/{sample}.png")
 
     def present(self) -> set[str]:
         """Ids of the samples whose image, or the reason for its absence, is there."""
@@ -284,7 +285,7 @@ class RunFolder:
         """
         import pandas as pd
 
-        path = self.path / "tables" / str(self.results()["tables"][name])
+        path = inside(self.path / "tables", str(self.results()["tables"][name]))
         try:
             table = pd.read_parquet(path)
             if "seed" in table and self._numbered:

@@ -54,10 +54,10 @@ def run(
     """Run a suite on a model or on images, or continue the run; print the report's path."""
     from audit.runs.planning import asked
 
-    chosen = asked(suite, mitigation or (), seeds)
+    chosen = asked(suite, mitigation or (), seeds, trust_code=options.trust_code)
     if plan_power:
-        from audit.cli.power import say
+        from audit.cli.power import show
 
-        say(chosen, as_json)
+        show(chosen, as_json)
         return
     audit(chosen, options, quiet, as_json)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from audit.cli.shared import GATE_FAILED, INCOMPLETE, Json
+from audit.cli.shared import GATE_FAILED, INCOMPLETE, Json, say, say_json
+from audit.errors import harmless
 
 
 def check(
@@ -41,7 +43,10 @@ def check(
         write_atomic(junit, gates.junit(checks, run.resolve().name))
     show(checks)
     verdict = gates.overall(checks)
-    typer.echo(gates.to_json(checks) if as_json else verdict, nl=not as_json)
+    if as_json:
+        say_json(json.loads(gates.to_json(checks)), indent=1)
+    else:
+        say(verdict)
     if verdict != gates.PASS:
         raise typer.Exit(GATE_FAILED if verdict == gates.FAIL else INCOMPLETE)
 
@@ -63,6 +68,9 @@ def show(checks: Any) -> None:
         f = c.finding
         cells = (c.gate.text, f.id, f"{f.estimate:.4g}", f"[{f.low:.4g}, {f.high:.4g}]", str(f.n))
         # Text, not str: user-supplied text must not be read as markup.
-        row = [Text(c.verdict, colours[c.verdict]), *map(Text, cells), Text(c.reason)]
+        row = [
+            Text(c.verdict, colours[c.verdict]),
+            *(Text(harmless(x)) for x in (*cells, c.reason)),
+        ]
         table.add_row(*row)
     console.print(table)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from audit.cli.options import with_options
-from audit.cli.shared import Json
+from audit.cli.shared import Json, say, say_json
 from audit.runs.options import Options
 
 
@@ -32,10 +31,10 @@ def compare(
     found = comparing.compare(comparing.read(a, "A"), comparing.read(b, "B"), anyway, margin)
     report = comparing.write(found, options.out, margin)
     for note in found.notes:
-        typer.echo(note, err=True)
+        say(note, err=True)
     if as_json:
         findings = str(report.with_name("findings.json"))
         body = {"report": str(report), "findings": findings, "notes": found.notes}
-        typer.echo(json.dumps(body))
+        say_json(body)
     else:
-        typer.echo(report)
+        say(report)

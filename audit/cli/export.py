@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from audit.cli.shared import Json
+from audit.cli.shared import Json, say, say_json
 from audit.errors import UserError, unknown
 
 FORMATS = ("csv", "parquet", "model-card", "evidence")
@@ -50,10 +49,10 @@ def export(
     else:
         paths = [_document(folder, form, out)]
     if as_json:
-        typer.echo(json.dumps([str(p) for p in paths]))
+        say_json([str(p) for p in paths])
     else:
         for path in paths:
-            typer.echo(path)
+            say(path)
 
 
 def _document(folder: object, form: str, out: Path) -> Path:

@@ -12,7 +12,7 @@ import typer
 
 from audit.cli.meter import Meter
 from audit.cli.options import with_options
-from audit.cli.shared import INTERRUPTED, Json, Quiet
+from audit.cli.shared import INTERRUPTED, Json, Quiet, say, say_json
 from audit.runs.options import Options
 
 
@@ -67,13 +67,16 @@ def index(
         _tell(quiet, f"{lost} images have no vector; see {out / 'unreadable.csv'}.")
     groups = _duplicates(made, quiet) if duplicates else None
     by = indexing.compared(made, options.seed)
-    typer.echo(json.dumps(_body(made, by, groups, started)) if as_json else out)
+    if as_json:
+        say_json(_body(made, by, groups, started))
+    else:
+        say(out)
     _tell(quiet, f"{by.words[:1].upper()}{by.words[1:]}.")
 
 
 def _tell(quiet: bool, words: str) -> None:
     if not quiet:
-        typer.echo(words, err=True)
+        say(words, err=True)
 
 
 def _body(made: Any, by: Any, groups: dict[str, Any] | None, started: float) -> dict[str, Any]:
@@ -100,7 +103,7 @@ def _made(source: str, out: Path, plan: Any, meter: Meter) -> Any:
     try:
         return indexing.make(source, out, plan, meter)
     except KeyboardInterrupt:
-        typer.echo("\nInterrupted. Run the same command to continue.", err=True)
+        say("\nInterrupted. Run the same command to continue.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         meter.close()
@@ -119,7 +122,7 @@ def _duplicates(made: Any, quiet: bool) -> dict[str, Any]:
     return facts
 
 
-@with_options("search", "device")
+@with_options("search", "device", "trust_code")
 def search(
     pictures: Annotated[list[Path], typer.Argument(help="Images, or folders of them.")],
     index: Annotated[Path, typer.Option("--index", "-i", help="Folder of an index.")],
@@ -130,34 +133,39 @@ def search(
     page: Annotated[
         Path | None, typer.Option(help="Also write an HTML page with the pairs side by side.")
     ] = None,
+    descriptor: Annotated[
+        str, typer.Option(help="The index's own descriptor, if it is a file, e.g. sscd:FILE.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Find the nearest training images and flag likely copies."""
     from audit.runs import searching
 
-    opened, encoder = searching.opened(index, options.search, options.device)
+    opened, encoder = searching.opened(
+        index, options.search, options.device, descriptor, options.trust_code
+    )
     question = searching.ask(pictures)
     by = searching.compared(opened, encoder, options.seed)
     table = searching.search(opened, encoder, question, nearest, by, options.seed)
     if page is not None:
         searching.write_page(page, opened, question, table, by)
-        typer.echo(page, err=True)
+        say(page, err=True)
     if as_json:
         rows = json.loads(table.to_json(orient="records"))
         body = {"matches": rows, "unreadable": question.unreadable,
                 "searched": len(opened.train), "held_out": len(opened.held), "sides": by.words,
                 "coverage": None if math.isnan(opened.coverage) else opened.coverage}  # fmt: skip
-        typer.echo(json.dumps(body, ensure_ascii=False))
+        say_json(body)
         return
     for name, part in table.groupby("query", sort=False):
         first = part.iloc[0]
-        typer.echo(f"{name}: {first.verdict}{_how_sure(first)}")
+        say(f"{name}: {first.verdict}{_how_sure(first)}")
         for row in part.itertuples():
             text = f"  {row.score:.3f}  {row.image}  {row.caption[:80]}".rstrip()
-            typer.echo(text + _where(row.part, row.source_part))
+            say(text + _where(row.part, row.source_part))
     for name, reason in question.unreadable.items():
-        typer.echo(f"{name}: unreadable ({reason})", err=True)
-    typer.echo(_closing(opened, question, by), err=True)
+        say(f"{name}: unreadable ({reason})", err=True)
+    say(_closing(opened, question, by), err=True)
 
 
 def _where(part: Any, source_part: Any) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from audit.cli.shared import Json
+from audit.cli.shared import Json, say, say_json
 
 
 def label(
@@ -44,9 +43,9 @@ def label(
             else write_sheet(folder, n, attribute or [], seed, everything)
         )
     if as_json:
-        typer.echo(json.dumps(found))
+        say_json(found)
         return
-    typer.echo(found["path"])
+    say(found["path"])
     for agreed in found.get("agreement", ()):
-        typer.echo(agreed["sentence"], err=True)
-    typer.echo(found["next"], err=True)
+        say(agreed["sentence"], err=True)
+    say(found["next"], err=True)

@@ -26,7 +26,7 @@ from audit.cli import (
     view,
     world,
 )
-from audit.cli.shared import CRASHED, INCOMPLETE, USAGE
+from audit.cli.shared import CRASHED, INCOMPLETE, USAGE, say
 from audit.errors import Incomplete, UserError
 
 app = typer.Typer(
@@ -53,7 +53,7 @@ def _version(show: bool) -> None:
     if show:
         from importlib.metadata import version
 
-        typer.echo(version("t2i-audit"))
+        say(version("t2i-audit"))
         raise typer.Exit
 
 
@@ -106,14 +106,14 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except UserError as error:
-        typer.echo(f"Error: {error}", err=True)
+        say(f"Error: {error}", err=True)
         sys.exit(USAGE)
     except Incomplete as state:
-        typer.echo(str(state), err=True)
+        say(str(state), err=True)
         sys.exit(INCOMPLETE)
     except Exception as error:
         path = _log_crash(error)
-        typer.echo(f"Internal error of t2i-audit ({error}). Details: {path}", err=True)
+        say(f"Internal error of t2i-audit ({error}). Details: {path}", err=True)
         sys.exit(CRASHED)
 
 

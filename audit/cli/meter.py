@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any
 
+from audit.errors import harmless
+
 
 class Meter:
     """Progress on stderr: bars with rate and time left on a terminal, else a line every 30 s."""
@@ -20,6 +22,7 @@ class Meter:
         """Show that `done` of `total` units of `step` are finished."""
         if self.quiet:
             return
+        step = harmless(step)
         if sys.stderr.isatty():
             self._bar(step, done, total)
         else:

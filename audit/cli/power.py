@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-import json
 import math
 from functools import cache
 from typing import Any
 
-import typer
+from audit.cli.shared import say, say_json
+from audit.errors import harmless
 
 POWER = 0.8
 HALVES = (0.1, 0.05)
 """Half-widths, and shifts of a share, for which numbers of images are given."""
 
 
-def say(suite: Any, as_json: bool) -> None:
+def show(suite: Any, as_json: bool) -> None:
     """Print the precision and the needed sample sizes of each subject; nothing is generated."""
     rows = table(suite)
     if as_json:
-        typer.echo(json.dumps(rows, indent=1))
+        say_json(rows, indent=1)
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    shown = Table(title=f"{suite.title}: precision of the planned images", box=None)
+    title = Text(harmless(f"{suite.title}: precision of the planned images"))
+    shown = Table(title=title, box=None)
     heads = ("subject", "attribute", "images", "reference", "half-width", "detectable shares",
              "in the family", "to see 10 points", "by a mitigation", "of two models")  # fmt: skip
     for head in heads:
         shown.add_column(head, justify="left" if head in heads[:2] else "right")
     for r in rows:
         shown.add_row(
-            r["subject"], r["attribute"], str(r["images"]), _share(r["reference"]),
-            f"±{100 * r['half_width']:.0f} points", _apart(r["apart"]), _apart(r["apart_family"]),
+            *(Text(harmless(r[k])) for k in ("subject", "attribute")), str(r["images"]),
+            _share(r["reference"]), f"±{100 * r['half_width']:.0f} points",
+            _apart(r["apart"]), _apart(r["apart_family"]),
             *(_number(n) for n in r["to_detect"]["0.1"].values()),
         )  # fmt: skip
     Console(width=160).print(shown)
     ten, five = (power_images(h) for h in HALVES)
-    typer.echo(
+    say(
         f"\nDetectable shares: the nearest shares below and above the reference that an exact test "
         f"at 5 % detects with {100 * POWER:.0f} % power; in the family: the same test at 5 % "
         "divided by the number of subjects. The last three columns are images that would be needed "

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
-from audit.cli.shared import Json
+from audit.cli.shared import Json, say, say_json
 
 
 def rewrite(
@@ -34,6 +33,9 @@ def rewrite(
     explain: Annotated[
         bool, typer.Option("--explain", help="Explain each rewrite.")
     ] = False,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="Import code that the suite names.")
+    ] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Rewrite one prompt; print the final prompts, one line per image."""
@@ -41,16 +43,16 @@ def rewrite(
     from audit.design.suites import read_suite
     from audit.runs.preview import rewrite as made
 
-    chosen, asked = read_suite(suite), paired(mitigation)
+    chosen, asked = read_suite(suite, trust_code=trust_code), paired(mitigation)
     rows = [r for arm in asked for r in made(prompt, arm, images, subject, chosen, asked)]
     if as_json:
-        typer.echo(json.dumps([asdict(r) for r in rows], ensure_ascii=False))
+        say_json([asdict(r) for r in rows])
         return
     for row in rows:
-        typer.echo(row.text)
+        say(row.text)
         for part in (row.parts or (row,)) if explain else ():
             said = [f"gives: {part.text}"] if row.parts and part.text != part.original else []
-            typer.echo("    " + "; ".join([*steps(part), *said]), err=True)
+            say("    " + "; ".join([*steps(part), *said]), err=True)
 
 
 def steps(row: Any) -> list[str]:

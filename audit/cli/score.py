@@ -12,7 +12,7 @@ from audit.errors import UserError
 from audit.runs.options import Options
 
 
-@with_options("labels", "references", "out")
+@with_options("labels", "references", "out", "trust_code")
 def score(
     options: Options,
     suite: Annotated[
@@ -30,7 +30,7 @@ def score(
 
     if options.labels is None:
         raise UserError("--labels is missing: give a table of labels, --labels FILE.")
-    chosen = declared(suites.read_suite(suite), classes or [])
+    chosen = declared(suites.read_suite(suite, trust_code=options.trust_code), classes or [])
     audit(chosen, options, quiet, as_json)
 
 

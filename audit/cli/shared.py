@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from audit.cli.meter import Meter
+from audit.errors import harmless
 from audit.runs.options import Options
 
 DONE, GATE_FAILED, USAGE, INCOMPLETE, CRASHED, INTERRUPTED = 0, 1, 2, 3, 70, 130
@@ -20,13 +21,28 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Hide progress.")]
 
 
+def say(words: object, err: bool = False) -> None:
+    """Print one line or several on stdout or stderr, without what a terminal obeys.
+
+    Everything that a verb prints goes through here or through `say_json`: file names, captions and
+    findings may come from strangers.
+    """
+    typer.echo(harmless(words), err=err)
+
+
+def say_json(body: object, indent: int | None = None) -> None:
+    """Print JSON on stdout; what a terminal would obey is escaped, so the data is unchanged."""
+    text = json.dumps(body, indent=indent, ensure_ascii=False)
+    typer.echo("".join(c if harmless(c) else json.dumps(c)[1:-1] for c in text))
+
+
 def finish(report: Path, findings: Path, as_json: bool) -> None:
     """Print the path of the report, or paths as JSON."""
     if as_json:
         body = {"report": str(report), "findings": str(findings)}
-        typer.echo(json.dumps(body))
+        say_json(body)
     else:
-        typer.echo(report)
+        say(report)
 
 
 def command() -> str:
@@ -43,7 +59,7 @@ def audit(suite: Any, options: Options, quiet: bool, as_json: bool) -> None:
         run = planning.open_run(suite, replace(options, command=command()), meter)
         report = line.execute(run)
     except KeyboardInterrupt:
-        typer.echo("\nInterrupted. Run the same command to continue.", err=True)
+        say("\nInterrupted. Run the same command to continue.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         meter.close()
@@ -51,7 +67,10 @@ def audit(suite: Any, options: Options, quiet: bool, as_json: bool) -> None:
 
 
 def training_images(folder: Any, corpus: str) -> Any:
-    """A function from id to training image: of the named training set, or of a shipped suite."""
+    """A function from id to training image: of the named training set, or of a shipped suite.
+
+    The name may be the run's own record, so only registered training sets are loaded by it.
+    """
     from audit import registry
     from audit.design import suites
     from audit.evidence.copies import training_set
@@ -64,9 +83,7 @@ def training_images(folder: Any, corpus: str) -> Any:
     if not name:
         return None
 
-    def registered(which: str) -> Any:
-        return registry.load("corpus", which)()
-
+    corpora = registry.corpora(f"the training set {name} of {folder.path}")
     if name in registry.CORPORA and not Path(name).exists():
-        return training_set.of_corpus(registered(name)).image
-    return training_set.at(Path(name), None, registered).image
+        return training_set.of_corpus(corpora(name)).image
+    return training_set.at(Path(name), None, corpora).image

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from audit.cli.shared import Json, Quiet, training_images
+from audit.cli.shared import Json, Quiet, say, say_json, training_images
 from audit.errors import UserError
 
 
@@ -40,9 +39,12 @@ def view(
         ) from error
 
     def ready(address: str) -> None:
-        typer.echo(json.dumps({"address": address}) if as_json else address)
+        if as_json:
+            say_json({"address": address})
+        else:
+            say(address)
         if not quiet:
-            typer.echo("Open this address in a browser. Stop with Ctrl-C.", err=True)
+            say("Open this address in a browser. Stop with Ctrl-C.", err=True)
 
     folder = RunFolder(run)
     serve(Desk(folder, training_images(folder, corpus)), port, ready)

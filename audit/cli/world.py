@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audit.cli.shared import GATE_FAILED, Json
+from audit.cli.shared import GATE_FAILED, Json, say, say_json
 
 if TYPE_CHECKING:
     from audit.world.truth import World
@@ -41,7 +40,7 @@ def world_art(
     """Rebuild the sprite pack from its two sources."""
     from audit.world import art
 
-    typer.echo(art.build({"noto": google, "twemoji": twitter}, out))
+    say(art.build({"noto": google, "twemoji": twitter}, out))
 
 
 @app.command("render")
@@ -59,7 +58,7 @@ def world_render(
 
     world = _world(truth)
     claim(out, world)
-    typer.echo(render_set(which, out, limit, world))
+    say(render_set(which, out, limit, world))
 
 
 @app.command("train")
@@ -90,7 +89,7 @@ def world_train(
     if without_repeats and truth is not None:
         raise UserError("--without-repeats is for the embedded world. Plant no [repeats] instead.")
     made = recipes.without_repeats(work, minutes) if without_repeats else None
-    typer.echo(made or recipes.train(part, work, minutes, _world(truth)))
+    say(made or recipes.train(part, work, minutes, _world(truth)))
 
 
 @app.command("keep")
@@ -105,7 +104,7 @@ def world_keep(
     from audit.store import RunFolder
     from audit.world.seen import SEEN
 
-    typer.echo(keep(RunFolder(run), out or SEEN))
+    say(keep(RunFolder(run), out or SEEN))
 
 
 @app.command("exam")
@@ -120,7 +119,7 @@ def world_exam(
     """Write an exam for auditors: images whose shares and copies are known."""
     from audit.world.exam import write_exam
 
-    typer.echo(write_exam(_world(truth), out, each, copies))
+    say(write_exam(_world(truth), out, each, copies))
 
 
 @app.command("score")
@@ -156,9 +155,9 @@ def world_score(
     found = marks.marks(exam, *given)
     told = {**found.__dict__, "score": found.score}
     if as_json:
-        typer.echo(json.dumps({k: None if v != v else v for k, v in told.items()}, indent=1))
+        say_json({k: None if v != v else v for k, v in told.items()}, indent=1)
         return
-    typer.echo(marks.sentence(found))
+    say(marks.sentence(found))
 
 
 @app.command("verify")
@@ -168,11 +167,9 @@ def world_verify(as_json: Json = False) -> None:
 
     checks = verify()
     if as_json:
-        typer.echo(json.dumps([c.__dict__ for c in checks], indent=1))
+        say_json([c.__dict__ for c in checks], indent=1)
     else:
         for c in checks:
-            typer.echo(
-                f"{'ok  ' if c.passed else 'FAIL'} {c.what}: {c.measured} (wanted {c.wanted})"
-            )
+            say(f"{'ok  ' if c.passed else 'FAIL'} {c.what}: {c.measured} (wanted {c.wanted})")
     if not all(c.passed for c in checks):
         raise typer.Exit(GATE_FAILED)

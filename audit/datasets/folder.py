@@ -22,8 +22,8 @@ class Folder(Collection):
 
     def __init__(self, path: Path, table: Path | None = None) -> None:
         self.path, self.name, self.place = path, path.resolve().name, str(path.resolve())
-        inside = (path / n for n in TABLES)
-        self.table = table or next((p for p in inside if p.is_file()), None)
+        there = (path / n for n in TABLES)
+        self.table = table or next((p for p in there if self._own(p)), None)
 
     def units(self) -> Sequence[Unit]:
         """One for each image file, sorted by path."""
@@ -34,7 +34,7 @@ class Folder(Collection):
 
     def _with_sidecars(self, path: Path) -> str:
         """Stamp of the image and of its sidecars: a changed caption is a changed entry."""
-        beside = [p for s in SIDECARS if (p := path.with_suffix(s)).is_file()]
+        beside = [p for s in SIDECARS if self._own(p := path.with_suffix(s))]
         return "+".join(map(stamp, [path, *beside]))
 
     def records(self, unit: Unit) -> Iterator[Record]:
@@ -44,11 +44,14 @@ class Folder(Collection):
         caption = self._caption(id, self._sidecar(path))
         yield Record(id, caption, partial(self.content, id), changed, id)
 
-    @staticmethod
-    def _sidecar(path: Path) -> str:
+    def _own(self, path: Path) -> bool:
+        """Whether a file is there and, if it is a link, leads to a file of this folder."""
+        return path.is_file() and path.resolve().is_relative_to(self.path.resolve())
+
+    def _sidecar(self, path: Path) -> str:
         for suffix in SIDECARS:
             beside = path.with_suffix(suffix)
-            if beside.is_file() and (text := sidecar_text(suffix, beside.read_bytes())):
+            if self._own(beside) and (text := sidecar_text(suffix, beside.read_bytes())):
                 return text
         return ""
 

@@ -16,6 +16,10 @@ MAX_PIXELS = 64_000_000
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
+BLANK = 2
+"""Grey levels by which the pixels of a blank image may differ, in each channel."""
+
+
 class Unreadable(Exception):
     """A file that is not an image, is cut short, or is too large; the message says which."""
 
@@ -41,6 +45,18 @@ def _flat(image: Image.Image) -> np.ndarray:
         white = Image.new("RGBA", rgba.size, "white")
         return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
     return np.asarray(image.convert("RGB"))
+
+
+def blank(pixels: np.ndarray) -> bool:
+    """Whether an image, uint8[h, w, 3], has one colour: it depicts nothing.
+
+    That is what safety checkers and decoders that overflow leave behind. Compression may move
+    each channel by BLANK grey levels; an image without pixels is blank.
+    """
+    if not pixels.size:
+        return True
+    channels = pixels.reshape(-1, pixels.shape[-1])
+    return bool((channels.max(0).astype(int) - channels.min(0) <= BLANK).all())
 
 
 def content(path: Path) -> bytes:

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 from audit.errors import UserError, unknown
 
 _Model = TypeVar("_Model", bound=BaseModel)
+MOST_BYTES = 5_000_000
+"""Size of a TOML file that is read."""
 
 
 def read_toml(
@@ -22,9 +24,13 @@ def read_toml(
     `parts` as in `first`.
     """
     try:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise UserError(f"{path} has {size:,} bytes; {MOST_BYTES:,} is the most. Shorten it.")
         return model.model_validate(tomllib.loads(path.read_text("utf-8")))
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not valid TOML: {error}. Correct that line.") from error
+    except RecursionError as error:
+        raise UserError(f"{path} is nested too deeply. Flatten it.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}. Save it as UTF-8 text.") from error
     except ValidationError as error:

@@ -39,10 +39,15 @@ def fixed(model: Model, settings: Settings) -> dict[str, Any]:
     return {k: v for k, v in given.items() if k in takes}
 
 
-def refused(model: Model, error: ValueError) -> UserError:
-    """The user-facing error for arguments that the pipeline does not accept."""
-    first = str(error).strip().splitlines()[0][:200]
+def refused(model: Model, error: Exception) -> UserError:
+    """The user-facing error for a pipeline that does not accept its arguments, or cannot draw."""
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+    if isinstance(error, ValueError):
+        return UserError(
+            f"The model {model.name} refuses these settings: {first}. Change --size, --steps or "
+            "--scheduler."
+        )
     return UserError(
-        f"The model {model.name} refuses these settings: {first} Change --size, --steps or "
-        "--scheduler."
+        f"The {model.kind} of {model.name} failed while drawing: {first}. Its parts may not fit "
+        "together, or not with --size, --steps or --scheduler."
     )

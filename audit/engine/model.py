@@ -15,33 +15,12 @@ from typing import Any
 
 import torch
 
+from audit.engine import loras, parts, samplers
 from audit.engine.choices import OFFLOADS, known_device
 from audit.engine.source import Source
 from audit.errors import UserError, unknown
-from audit.files import content
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "ddim": ("DDIMScheduler", {}),
-    "ddpm": ("DDPMScheduler", {}),
-    "pndm": ("PNDMScheduler", {}),
-    "lms": ("LMSDiscreteScheduler", {}),
-    "heun": ("HeunDiscreteScheduler", {}),
-    "euler": ("EulerDiscreteScheduler", {}),
-    "euler-ancestral": ("EulerAncestralDiscreteScheduler", {}),
-    "dpm++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
-    "dpm++-karras": (
-        "DPMSolverMultistepScheduler",
-        {"algorithm_type": "dpmsolver++", "use_karras_sigmas": True},
-    ),
-    "sde-dpm++": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
-    "unipc": ("UniPCMultistepScheduler", {}),
-    "lcm": ("LCMScheduler", {}),
-    "flow-euler": ("FlowMatchEulerDiscreteScheduler", {}),
-    "flow-heun": ("FlowMatchHeunDiscreteScheduler", {}),
-}
-"""Samplers by their usual names: diffusers class and changes to its configuration."""
-LORA = re.compile(r"^(?P<path>.+?)(?:@(?P<scale>-?\d+(?:\.\d+)?))?$")
 
 
 @dataclass(frozen=True)
@@ -60,6 +39,8 @@ class Loading:
     """Whether code that comes with the model may run."""
     config: Path | None = None
     """A diffusers folder that describes a single-file checkpoint; by default from the hub."""
+    partly: bool = False
+    """Whether a LoRA may fit the model in part."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +52,8 @@ class Model:
     pipeline: Any
     dtype: torch.dtype
     device: torch.device
+    own: Any = None
+    """The model's own sampler, where another has taken its place."""
 
     @property
     def kind(self) -> str:
@@ -136,10 +119,14 @@ def load(source: Source, how: Loading | None = None) -> Model:
     dtype = DTYPES[precision(how.dtype, on)]
     _quiet()
     try:
-        read = _read_file if source.path.is_file() else _read_folder
-        pipeline = read(source.path, dtype, how)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        if _exhausted(error):
+        if source.path.is_file():
+            pipeline = parts.read_file(source.path, dtype, how.config)
+        else:
+            pipeline = parts.read_folder(source.path, dtype, how.trust)
+    except UserError:
+        raise
+    except Exception as error:  # the libraries raise many kinds for files that are not right
+        if isinstance(error, torch.OutOfMemoryError | MemoryError):
             raise
         raise UserError(
             f"{source.path} cannot be loaded as a text-to-image pipeline: {_first_line(error)}. "
@@ -150,16 +137,19 @@ def load(source: Source, how: Loading | None = None) -> Model:
             f"{source.path} contains a {type(pipeline).__name__}, which does not draw from text "
             "alone. Give a text-to-image model."
         )
+    own = getattr(pipeline, "scheduler", None) if how.scheduler else None
     if how.scheduler:
-        set_scheduler(pipeline, how.scheduler)
+        samplers.set_scheduler(pipeline, how.scheduler)
     for lora in how.loras:
-        add_lora(pipeline, lora)
+        loras.add_lora(pipeline, lora, how.partly)
+    if how.loras:
+        parts.whole(pipeline, source.path)
     pipeline.set_progress_bar_config(disable=True)
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
             part.eval().requires_grad_(False)
     _place(pipeline, on, how)
-    return Model(source.name, source.revision, pipeline, dtype, on)
+    return Model(source.name, source.revision, pipeline, dtype, on, own)
 
 
 def defaults(source: Source, config: Path | None = None) -> dict[str, Any]:
@@ -209,130 +199,12 @@ def _first_line(error: BaseException) -> str:
     return lines[0].rstrip(".")
 
 
-def _exhausted(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError)
-
-
 def _needs_image(pipeline: Any) -> bool:
     parameters = inspect.signature(pipeline.__call__).parameters
     return any(
         n in parameters and parameters[n].default is inspect.Parameter.empty
         for n in ("image", "mask_image", "control_image")
     ) or bool(re.search("Img2Img|Inpaint|ControlNet|Upscale", type(pipeline).__name__))
-
-
-def _read_folder(folder: Path, dtype: torch.dtype, how: Loading) -> Any:
-    from diffusers import DiffusionPipeline
-
-    index = json.loads((folder / "model_index.json").read_text("utf-8"))
-    if not isinstance(index.get("_class_name"), str) and not how.trust:
-        raise UserError(
-            f"{folder} contains its own pipeline as Python code. Read that code, and give "
-            "--trust-remote-code if it may run on your machine."
-        )
-    # A folder may contain its weights only at half precision, under another name.
-    weights = [p.name for p in folder.rglob("*.safetensors")]
-    half = [n for n in weights if ".fp16." in n]
-    variant = "fp16" if half and len(half) == len(weights) else None
-    return DiffusionPipeline.from_pretrained(
-        folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True, variant=variant,
-        trust_remote_code=how.trust,
-    )  # fmt: skip
-
-
-def _read_file(path: Path, dtype: torch.dtype, how: Loading) -> Any:
-    """A single checkpoint, as published by the original code bases and most model sites."""
-    import diffusers
-    from diffusers.loaders.single_file_utils import (
-        fetch_diffusers_config,
-        load_single_file_checkpoint,
-    )
-
-    config = how.config
-    if config is None:
-        named = fetch_diffusers_config(load_single_file_checkpoint(str(path)))
-        where = named["pretrained_model_name_or_path"]
-        try:
-            index = diffusers.DiffusionPipeline.load_config(where)
-        except Exception as error:  # the hub's client raises errors of many libraries
-            raise UserError(
-                f"{path} is a checkpoint of the kind {where}, whose configuration could not be "
-                "downloaded from the hub. Give a diffusers folder of that kind with --config."
-            ) from error
-    else:
-        where = str(config)
-        index = json.loads((config / "model_index.json").read_text("utf-8"))
-    kind = getattr(diffusers, str(index["_class_name"]), None)
-    if kind is None or not hasattr(kind, "from_single_file"):
-        raise UserError(f"{path}: a {index['_class_name']} cannot be read from a single file.")
-    return kind.from_single_file(
-        str(path), config=where, torch_dtype=dtype, local_files_only=config is not None
-    )
-
-
-def set_scheduler(pipeline: Any, name: str) -> None:
-    """Replace the sampler, keeping the model's noise schedule and prediction type.
-
-    Raises UserError for an unknown name and for one that does not fit the model.
-    """
-    import diffusers
-
-    if name not in SCHEDULERS:
-        raise unknown("scheduler", name, SCHEDULERS)
-    kind, changes = SCHEDULERS[name]
-    fitting = {c.__name__ for c in pipeline.scheduler.compatibles}
-    fitting.add(type(pipeline.scheduler).__name__)
-    flow = type(pipeline.scheduler).__name__.startswith("FlowMatch")
-    if not flow:  # made for distilled weights of any model of this kind, which do not say so
-        fitting.add("LCMScheduler")
-    if kind not in fitting or flow != kind.startswith("FlowMatch"):
-        names = [n for n, (k, _) in SCHEDULERS.items() if k in fitting]
-        raise UserError(
-            f"The scheduler {name!r} does not fit this model, whose own is "
-            f"{type(pipeline.scheduler).__name__}. Fitting: {', '.join(names) or 'only its own'}."
-        )
-    # diffusers drops the model's options that the new sampler does not know, with a warning.
-    pipeline.scheduler = getattr(diffusers, kind).from_config(pipeline.scheduler.config, **changes)
-
-
-def lora_parts(lora: str) -> tuple[Path, float]:
-    """Path and scale of `path` or `path@scale`; raises UserError if there is no such file."""
-    match = LORA.match(lora)
-    assert match  # every non-empty text matches
-    path, scale = Path(match["path"]).expanduser(), float(match["scale"] or 1.0)
-    if path.is_file() and path.suffix != ".safetensors":
-        raise UserError(f"{path} is not a safetensors file. Convert the LoRA and give that file.")
-    if not path.exists():
-        raise UserError(f"There is no LoRA {path}. Give a .safetensors file, or a folder with one.")
-    return path, scale
-
-
-def lora_key(lora: str) -> str:
-    """Content hash and scale of a LoRA, which decide pixels."""
-    path, scale = lora_parts(lora)
-    return f"{content(path)}@{scale:g}"
-
-
-def add_lora(pipeline: Any, lora: str) -> None:
-    """Load a LoRA's weights and fuse them at its scale (Hu et al. 2021, sec. 4.1)."""
-    path, scale = lora_parts(lora)
-    if not hasattr(pipeline, "load_lora_weights"):
-        raise UserError(f"A {type(pipeline).__name__} takes no LoRA. Leave --lora out.")
-    name = re.sub(r"\W", "_", path.stem)
-    folder = path.parent if path.is_file() else path
-    try:
-        pipeline.load_lora_weights(
-            str(folder), weight_name=path.name if path.is_file() else None, adapter_name=name,
-            use_safetensors=True, local_files_only=True,
-        )  # fmt: skip
-        pipeline.fuse_lora(lora_scale=scale, adapter_names=[name])
-        pipeline.unload_lora_weights()
-    except (ValueError, OSError, KeyError, RuntimeError, ImportError) as error:
-        need = " Install the package peft." if "PEFT" in str(error) else ""
-        raise UserError(
-            f"The LoRA {path} cannot be applied to this model: {_first_line(error)}.{need} Check "
-            "that it was made for this model's architecture."
-        ) from error
 
 
 def _place(pipeline: Any, on: torch.device, how: Loading) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from audit.engine import samplers
 from audit.engine.arguments import fixed, generators, refused
 from audit.engine.batch import Batch
 from audit.engine.interventions import intervening
@@ -28,22 +29,35 @@ from audit.records import Change, Sample, Settings
 
 @dataclass(frozen=True)
 class Drawn:
-    """One batch: ids, images uint8[n, h, w, 3], and which the model's own checker blocked."""
+    """One batch: ids, images uint8[n, h, w, 3], and why some of them are missing.
+
+    That is empty for an image, "blocked" where the model's own checker says so, and "failed" where
+    pixels are not numbers.
+    """
 
     ids: list[str]
     pictures: np.ndarray
-    blocked: list[bool]
+    missing: list[str]
 
 
 @torch.inference_mode()
 def _call(model: Model, states: Mapping[str, Any], seeds: list[int], rest: dict[str, Any]) -> Any:
     try:
         out = model.pipeline(**states, generator=generators(seeds), **rest)
-    except ValueError as error:
+    except Exception as error:  # pipelines, samplers and encoders raise many kinds
+        if out_of_memory(error):
+            raise
         raise refused(model, error) from error
-    pictures = (out.images.float().clamp(0, 1) * 255).round().to(torch.uint8)
+    values = out.images.float()
+    sound = torch.isfinite(values).flatten(1).all(1).tolist()
+    drawn = (values.nan_to_num(0).clamp(0, 1) * 255).round().to(torch.uint8)
+    pictures = drawn.permute(0, 2, 3, 1).cpu().numpy()
     flags = getattr(out, "nsfw_content_detected", None) or [False] * len(seeds)
-    return pictures.permute(0, 2, 3, 1).cpu().numpy(), [bool(f) for f in flags]
+    missing = [
+        "blocked" if flag else "" if fine else "failed"
+        for flag, fine in zip(flags, sound, strict=True)
+    ]
+    return pictures, missing
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -66,8 +80,11 @@ def draw(
 
     Samples whose arms change the engine alike are drawn together. The last batch is padded with
     repeats that are discarded. If memory runs out, the batch is halved for the rest of the run,
-    and `say` is told. Raises UserError if memory is too small for a single image.
+    and `say` is told. Raises UserError if memory is too small for a single image, and for another
+    sampler than the model's own that cannot draw with it.
     """
+    if model.own is not None:
+        samplers.check(model.own, model.pipeline.scheduler, settings.steps)
     groups: dict[str, list[Sample]] = {}
     for s in sorted(samples, key=lambda s: s.text):
         groups.setdefault(digest(s.change.as_json()), []).append(s)
@@ -104,13 +121,13 @@ class _Group:
                 texts, seeds = [s.text for s in full], [s.noise for s in full]
                 batch = Batch(self.texts.batch(texts), texts, seeds)
                 with self.intervening(batch) as states:
-                    pictures, blocked = _call(self.model, states, seeds, self.rest)
+                    pictures, missing = _call(self.model, states, seeds, self.rest)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
                 self.settings = replace(self.settings, batch=_halved(size, say))
                 continue
-            yield Drawn([s.id for s in rows], pictures[: len(rows)], blocked[: len(rows)])
+            yield Drawn([s.id for s in rows], pictures[: len(rows)], missing[: len(rows)])
             start += len(rows)
 
 

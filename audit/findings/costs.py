@@ -16,7 +16,6 @@ from audit.findings import parity
 from audit.findings.claim import Claim, joined
 from audit.findings.pairs import (
     BY_PROMPT,
-    UNSEEN,
     Question,
     clusters,
     counts,
@@ -25,7 +24,7 @@ from audit.findings.pairs import (
     share_finding,
     unknown,
 )
-from audit.keys import TOO_FEW
+from audit.keys import TOO_FEW, UNSEEN
 from audit.records import Attribute, Finding
 from audit.stats.jackknife import jackknife
 
@@ -63,7 +62,7 @@ def _missing(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
             yield unknown(claim)
             continue
         # A blocked image cannot be searched for people, so it is missing from the other outcomes.
-        gone = ["unreadable"] if outcome == "blocked" else list(UNSEEN)
+        gone = [o for o in UNSEEN if o != outcome]
         seen = rows[~rows.outcome_base.isin(gone) & ~rows.outcome_arm.isin(gone)]
         before, after = (seen[f"outcome_{s}"].to_numpy() == outcome for s in ("base", "arm"))
         yield share_finding(claim, seen, (before, after), counts(seen, rows))

@@ -11,7 +11,7 @@ import pandas as pd
 from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.representation import Context, Readings, estimates, readings
 from audit.findings.wording import cap, estimate
-from audit.keys import ALL, Key
+from audit.keys import ALL, UNSEEN, Key
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.interval import Interval
 from audit.stats.proportions import effective_n, intraclass, wilson
@@ -97,12 +97,12 @@ def _leaks(
 
 
 def _leak(rows: pd.DataFrame, key: Key) -> Finding:
-    seen = rows[~rows.outcome.isin(["blocked", "unreadable"])]
+    seen = rows[~rows.outcome.isin(UNSEEN)]
     hits = (seen.outcome != "no person").to_numpy(float)
     n, size = len(seen), effective_n(hits, pd.factorize(seen.prompt)[0])
     scale = size / n if math.isfinite(size) else 1.0
     ci: Interval = wilson(hits.sum() * scale, n * scale) if n else wilson(0, 0)
-    reasons = rows[rows.outcome.isin(["blocked", "unreadable"])].outcome.value_counts()
+    reasons = rows[rows.outcome.isin(UNSEEN)].outcome.value_counts()
     where = f"all {rows.subject.nunique()} subjects" if key.everyone else key.subject
     claim = Claim(
         key, "share of images with an unrequested person", where, "share", "images",

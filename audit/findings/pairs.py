@@ -20,8 +20,6 @@ from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.noninferiority import FEWEST, NonInferiority, mean_change, share_change
 from audit.stats.paired import mcnemar, sign_flip
 
-UNSEEN = ("blocked", "unreadable")
-"""Outcomes of images that could not be examined."""
 FLIPS = 4999
 BY_PROMPT = "paired by seed; Newcombe's limits with the design effect of prompts"
 """How the limits of a change in a share are computed."""

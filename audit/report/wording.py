@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from audit.errors import harmless
 from audit.findings import wording as said
 from audit.keys import BASELINE
 from audit.records import Finding
@@ -27,7 +27,6 @@ CHART = 40
 """Most rows of one chart: more would not be readable on a sheet of paper."""
 DASH = "\N{EN DASH}"
 TIE = "\N{NO-BREAK SPACE}"
-_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _LANGUAGE: dict[str, Any] = tomllib.loads(
     (Path(__file__).parent / "templates" / "en.toml").read_text("utf-8")
@@ -166,7 +165,8 @@ def verdict(f: Finding) -> str:
     table = VERDICTS.get(f.unit, VERDICTS["points"])
     name = primary(f)
     reference = f"{clip(name, 40)}, {percent(f.references[name])}" if name else DASH
-    words = table.get(f.verdict, f.verdict).format(ref=reference)
+    known = table.get(f.verdict)  # a finding's own text, from a file, is never a format
+    words = clip(f.verdict, 40) if known is None else known.format(ref=reference)
     if f.verdict in ("above", "below") and math.isfinite(f.q) and f.q >= ALPHA:
         words += f", but q is {p_value(f.q)}"
     return words
@@ -191,12 +191,7 @@ def clip(words: object, length: int = 160) -> str:
     Control characters, lone surrogates and marks that reorder the text around them are left out.
     """
     raw = str(words)[: 4 * length + 64]
-    kept = "".join(
-        " " if c.isspace() else c
-        for c in raw
-        if c.isspace() or (unicodedata.category(c) not in ("Cc", "Cs") and c not in _BIDI)
-    )
-    line = " ".join(kept.split())
+    line = " ".join(harmless("".join(" " if c.isspace() else c for c in raw)).split())
     if len(line) <= length and len(raw) == len(str(words)):
         return line
     return line[: length - 1].rstrip(" \N{ZERO WIDTH JOINER}") + "\N{HORIZONTAL ELLIPSIS}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def write_sheet(
     if path.exists() and folder.label_file(RECORD).read_bytes() != record:
         raise UserError(
             f"{path} is the sheet of another draw. Read it back first "
-            f"(t2i-audit label {folder.path} --read FILE), or move it away."
+            f"({_command(folder, '--read', 'FILE')}), or move it away."
         )
     page = labelling_page(
         drawn.rows, chosen, sheet.REASONS, of_run(folder, results).read, folder.path.name
@@ -57,13 +58,33 @@ def write_sheet(
     folder.write_label_file(PAGE, page.encode())
     if not path.exists():
         folder.write_label_file(SHEET, sheet.blank(drawn))
-    again = f"t2i-audit label {folder.path} --read {path}"
+    again = _command(folder, "--read", path)
     return {
         "path": str(folder.label_file(PAGE)),
         "sheet": str(path),
         "pictures": len(drawn.rows),
         "next": f"Open the page, fill in {path}, and then: {again}",
     }
+
+
+def _command(folder: RunFolder, *more: object) -> str:
+    """A `label` command for this run, quoted for a shell."""
+    return shlex.join(["t2i-audit", "label", str(folder.path), *map(str, more)])
+
+
+def _repeated(said: object) -> str:
+    """The command of a run, from its folder, quoted for a shell.
+
+    The folder is untrusted: only a command of this program that trusts no code is repeated.
+    """
+    try:
+        words = shlex.split(str(said or "t2i-audit run"))
+    except ValueError:
+        words = []
+    ours = words[:1] == ["t2i-audit"] and words[1:2] in (["run"], ["mitigate"], ["demo"])
+    if ours and not any(w.startswith(("--trust", "--send-key")) for w in words):
+        return shlex.join(words)
+    return "the same command or call of audit.run as before"
 
 
 def read_back(folder: RunFolder, paths: Sequence[Path]) -> dict[str, Any]:
@@ -92,7 +113,7 @@ def read_back(folder: RunFolder, paths: Sequence[Path]) -> dict[str, Any]:
         "pictures": int(judged.drop_duplicates(["sample", "attribute"]).shape[0]),
         "raters": int(judged.rater.nunique()),
         "agreement": [_agreed(f) for f in agreement.findings(judged, classes, seed=0)],
-        "next": f"Run the audit again to correct by them: {results['command'] or 't2i-audit run'}",
+        "next": f"Run the audit again to correct by them: {_repeated(results['command'])}",
     }
 
 
@@ -106,9 +127,7 @@ def _drawn(folder: RunFolder) -> Drawn:
     try:
         return sheet.drawn(folder.label_file(RECORD).read_bytes())
     except FileNotFoundError as error:
-        raise UserError(
-            f"{folder.path} has no sheet yet. Write one: t2i-audit label {folder.path}"
-        ) from error
+        raise UserError(f"{folder.path} has no sheet yet. Write one: {_command(folder)}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{folder.label_file(RECORD)} is damaged. Move the folder `labels` away and draw again."

@@ -25,6 +25,7 @@ from audit.runs import (
 from audit.runs.conclude import Made, conclude
 from audit.runs.context import Run
 from audit.runs.draw import generate, vectors
+from audit.runs.options import Options
 from audit.runs.planning import versions
 
 NOTHING = pd.DataFrame()
@@ -102,7 +103,12 @@ def _encoders(run: Run) -> tuple[Any, Any]:
     classifier = named.named(run.options.classifier, device)
     if corpus is None:
         return classifier, None
-    return classifier, named.named(corpus.descriptor or run.options.descriptor, device)
+    given = run.options.descriptor
+    if corpus.descriptor is None:
+        return classifier, named.named(given, device)
+    mine = "" if given == Options.descriptor else given
+    where = "" if run.options.trust_code else f"The index {run.options.corpus}"
+    return classifier, named.recorded(corpus.descriptor, mine, device, where)
 
 
 def _drawn_and_read(

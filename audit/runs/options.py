@@ -115,6 +115,7 @@ class Options:
     loras: Annotated[
         tuple[str, ...], Opt("LoRA weights as FILE or FILE@SCALE; may be repeated.", "--lora")
     ] = ()
+    partial_lora: Annotated[bool, Opt("Lay on LoRAs that fit the model in part.")] = False
     batch: Annotated[
         int,
         Opt(
@@ -137,6 +138,19 @@ class Options:
     trust: Annotated[bool, Opt("Run code that comes with the model.", "--trust-remote-code")] = (
         False
     )
+    trust_code: Annotated[
+        bool,
+        Opt(
+            "Import and run what a suite, an index or a run names outside of this package: "
+            "`module:object`, descriptor files."
+        ),
+    ] = False
+    send_key: Annotated[
+        tuple[str, ...],
+        Opt(
+            "Host of a suite's `url` that may receive the key of the environment; may be repeated."
+        ),
+    ] = ()
     classifier: Annotated[
         str, Opt("Attribute classifier: `embedded-classifier` or an open_clip name.")
     ] = "embedded-classifier"
@@ -159,7 +173,11 @@ class Options:
         Path | None, Opt("Held-out images, exchangeable with those of --corpus.")
     ] = None
     descriptor: Annotated[
-        str, Opt("Copy descriptor, as in `index`; an existing index keeps its own.")
+        str,
+        Opt(
+            "Copy descriptor, as in `index`; an existing index keeps its own, which must be named "
+            "here if it is a file."
+        ),
     ] = "embedded-copy"
     copies: Annotated[
         str,
@@ -227,7 +245,7 @@ class Options:
 
         return Loading(
             self.dtype, self.device, self.scheduler, self.loras, self.compile, self.offload,
-            self.trust, self.config,
+            self.trust, self.config, self.partial_lora,
         )  # fmt: skip
 
     @property

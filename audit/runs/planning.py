@@ -56,12 +56,11 @@ def _corpus(suite: Suite, options: Options) -> Any:
     """The training set to search, opened before any image is generated, in case it is missing."""
     from audit.evidence.copies import training_set
 
-    def registered(name: str) -> Any:
-        return registry.load("corpus", name)()
-
     if options.corpus is not None:
-        return training_set.at(options.corpus, options.held_out, registered)
-    return training_set.of_corpus(registered(suite.corpus)) if suite.corpus else None
+        corpora = registry.corpora("" if options.trust_code else f"the index {options.corpus}")
+        return training_set.at(options.corpus, options.held_out, corpora)
+    corpus = registry.load("corpus", suite.corpus)() if suite.corpus else None
+    return None if corpus is None else training_set.of_corpus(corpus)
 
 
 def _source(options: Options) -> Any:
@@ -83,6 +82,7 @@ def _truth(model: str) -> Truth | None:
 
 def _settings(options: Options, source: Any, on: str) -> Settings:
     from audit.engine import model
+    from audit.engine.loras import lora_key
 
     own = {**model.defaults(source, options.config), **registry.DEFAULTS.get(options.model, {})}
     size = options.size
@@ -95,7 +95,7 @@ def _settings(options: Options, source: Any, on: str) -> Settings:
     return Settings(
         options.model, source.revision, int(steps), float(guidance), batch,
         model.precision(options.dtype, model.device(options.device)), options.negative,
-        options.scheduler, size, tuple(model.lora_key(lora) for lora in options.loras),
+        options.scheduler, size, tuple(lora_key(lora) for lora in options.loras),
     )  # fmt: skip
 
 
@@ -141,13 +141,14 @@ def asked(
     mitigations: Sequence[str] = (),
     seeds: int | None = None,
     quick: bool = False,
+    trust_code: bool = False,
 ) -> Suite:
     """A suite by name or path, with the given mitigations and images per prompt, if any.
 
-    `quick` takes the seeds of the suite's own `[quick]` table, if it is read from a file.
-    Raises UserError as `read_suite`, `with_arms` and `with_seeds` do.
+    `quick` takes the seeds of the suite's own `[quick]` table, and `trust_code` lets it name code,
+    if it is read from a file. Raises UserError as `read_suite`, `with_arms` and `with_seeds` do.
     """
-    chosen = suite if isinstance(suite, Suite) else suites.read_suite(suite, quick)
+    chosen = suite if isinstance(suite, Suite) else suites.read_suite(suite, quick, trust_code)
     chosen = with_arms(chosen, mitigations) if mitigations else chosen
     return chosen if seeds is None else suites.with_seeds(chosen, seeds)
 
@@ -157,6 +158,7 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
 
     Raises UserError for options that name something missing or invalid.
     """
+    suite = suites.with_keys(suite, options.send_key) if options.send_key else suite
     run = _open(suite, options, progress)
     asked = run.suite
     for text in reversed(options.references):
@@ -172,7 +174,8 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
         return _open_labels(suite, options, progress)
     if options.images is not None:
         return _open_pictures(suite, options, progress)
-    from audit.engine.model import SCHEDULERS, device
+    from audit.engine.model import device
+    from audit.engine.samplers import SCHEDULERS
 
     if options.scheduler and options.scheduler not in SCHEDULERS:
         raise unknown("scheduler", options.scheduler, SCHEDULERS)

@@ -72,6 +72,7 @@ def rewrite(  # noqa: PLR0913 - one for each option of the verb
     suite: Suite | str = "occupations",
     others: Sequence[str | Mitigation] = (),
     out: Path = RUNS,
+    trust_code: bool = False,
 ) -> list[Rewritten]:
     """Rewrite a prompt by a mitigation, once for each image; same input, same output.
 
@@ -79,7 +80,8 @@ def rewrite(  # noqa: PLR0913 - one for each option of the verb
     `subject` is the person that the prompt asks for, e.g. `nurse`; by default the longest subject
     of the suite that the text names. The suite gives attributes and targets. `others` are
     mitigations that a placebo may imitate. Only `llm` needs a service, which it calls once; it
-    keeps the answer in `out`, the folder of the runs. Raises UserError for unknown mitigations, and
+    keeps the answer in `out`, the folder of the runs. A suite's file may name code only with
+    `trust_code`. Raises UserError for unknown mitigations, and
     for those that do not fit the suite.
 
     >>> import audit
@@ -88,7 +90,7 @@ def rewrite(  # noqa: PLR0913 - one for each option of the verb
     >>> audit.rewrite("a photo of Marie Curie, a scientist", "inject:gender")[0].reason
     'named person'
     """
-    whole = suites.read_suite(suite) if isinstance(suite, str) else suite
+    whole = suites.read_suite(suite, trust_code=trust_code) if isinstance(suite, str) else suite
     subject = subject or subject_of(text, whole)
     attributes = tuple(a.name for a in whole.attributes if a.name != whole.subject_attribute)
     prompt = Prompt("prompt", text, subject, "prompt", "representation", images, attributes)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from audit import registry
 from audit.datasets import pixels
-from audit.keys import ALIGNMENT_COLUMNS, ATTRIBUTE_COLUMNS, BASELINE
+from audit.keys import ALIGNMENT_COLUMNS, ATTRIBUTE_COLUMNS, BASELINE, UNSEEN
 from audit.records import Association, Attribute, Prompt, Sample, Suite
 from audit.runs.context import Run
 
@@ -20,7 +20,7 @@ CHUNK = 256
 
 
 def missing_outcomes(run: Run, known: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Why samples have no vector: blocked by the model, or unreadable."""
+    """Why samples have no vector: an outcome of `keys.UNSEEN`."""
     blocked = run.folder.blocked()
     return {s.id: blocked.get(s.id, "unreadable") for s in run.samples if s.id not in known}
 
@@ -157,7 +157,7 @@ def align(
     read = {
         (r.sample, r.prompt): (r.value == r.subject if r.outcome == "label" else False)
         for r in subject.itertuples()
-        if r.outcome not in ("blocked", "unreadable")
+        if r.outcome not in UNSEEN
     }
     rows = [
         (

@@ -7,7 +7,7 @@ misleads no one; the interval at the stop is that of a fixed-width design.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -149,6 +149,7 @@ def go_on(run: Run, table: pd.DataFrame, errors: Tables = NONE) -> tuple[Run, bo
     seeds = {s: p[0].seeds for s, p in subjects.items()}
     number = 1 + max((look.number for look in run.plan.looks), default=0)
     looks = list(_looks(run, table, number, errors))
+    _say_unread(run, looks)
     behind = (*run.plan.looks, *looks)
     open_ = {look.subject for look in looks if not look.narrow and not look.hopeless}
     grown = False
@@ -173,13 +174,26 @@ def _looks(run: Run, table: pd.DataFrame, number: int, errors: Tables) -> Iterat
         for i, value in enumerate(classes[:1] if len(classes) == 2 else classes):
             anytime = _anytime(run, read, value)
             narrow = bool(halves[i] <= run.options.precision)
-            never = name in reached and not reached[name][i]
+            never = not read.counts.sum() or (name in reached and not reached[name][i])
             yield Look(
                 number, read.arm, read.subject, name, value, int(read.counts[i]),
                 int(read.counts.sum()), anytime.low, anytime.high, narrow,
                 not narrow and (never or (number >= EARLY and _needed(
                     run, read, i, (subjects, errors.get(name))) > LIMIT * design.most)),
             )  # fmt: skip
+
+
+def _say_unread(run: Run, looks: Iterable[Look]) -> None:
+    """Note the subjects of whose images none can be read: more of these do not help."""
+    names = dict.fromkeys(x.subject for x in looks if not x.n)
+    known = dict.fromkeys(x.subject for x in run.plan.looks if not x.n)
+    if new := [n for n in names if n not in known]:
+        some = ", ".join(new[:5]) + (", ..." if len(new) > 5 else "")
+        run.notes.append(
+            f"--precision gave up {len(new)} subjects ({some}): after a round, none of their "
+            "images could be read."
+        )
+        run.progress(f"given up, nothing can be read: {some}", len(new), len(new))
 
 
 def _at_least(correlation: float, size: float, free: int) -> float:

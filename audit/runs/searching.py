@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from audit import registry
 from audit.datasets import pixels
-from audit.errors import UserError
+from audit.datasets.listed import Listed
+from audit.errors import UserError, untrusted
 from audit.evidence.copies import decision, local, single
 from audit.evidence.copies.index import Index
 from audit.evidence.copies.match import twin_evidence
@@ -69,18 +71,27 @@ def ask(paths: Sequence[Path]) -> Question:
     return Question(tuple(names), tuple(pictures), unreadable)
 
 
-def opened(folder: Path, how: str = "auto", device: str = "auto") -> tuple[Index, Any]:
+def opened(
+    folder: Path, how: str = "auto", device: str = "auto", descriptor: str = "",
+    trust_code: bool = False,
+) -> tuple[Index, Any]:  # fmt: skip
     """An index, prepared to be searched as `how` says, and its descriptor.
 
-    Raises UserError where there is no index, or its descriptor cannot be loaded.
+    A descriptor that is a file, or code, is loaded where it is the user's own `descriptor`, or with
+    `trust_code`. Raises UserError where there is no index, or its descriptor cannot be loaded.
     """
     from audit.engine.model import device as found
     from audit.evidence.copies.approximate import prepared
     from audit.evidence.copies.index import load
     from audit.evidence.encoders import named
 
-    index = prepared(load(folder), how)
-    return index, named.named(index.descriptor.name, str(found(device)))
+    index = load(folder)
+    where = "" if trust_code else f"The index {folder}"
+    for kind, place in index.places.values():
+        if where and kind == Listed.kind and place not in registry.CORPORA:
+            raise untrusted(where, "corpus", str(place))
+    encoder = named.recorded(index.descriptor.name, descriptor, str(found(device)), where)
+    return prepared(index, how), encoder
 
 
 def why(index: Index) -> str:
@@ -140,11 +151,13 @@ def search(
 
 
 def _corpus(index: Index) -> TrainingSet:
-    """The indexed training set, whose images are there if they are still where indexed."""
-    from audit import registry
+    """The indexed training set, whose images are there if they are still where indexed.
+
+    `opened` has refused an index that names code.
+    """
     from audit.evidence.copies import training_set
 
-    return training_set.at(index.folder, None, lambda name: registry.load("corpus", name)())
+    return training_set.at(index.folder, None, registry.corpora(""))
 
 
 def _singles(

@@ -34,7 +34,7 @@ class BackgroundWriter:
 
     def __init__(self, folder: RunFolder, encoders: Sequence[Any], done: Callable[[int], None]):
         self.folder, self.encoders, self.done = folder, list(encoders), done
-        self._queue: queue.Queue[tuple[list[str], np.ndarray, list[bool]] | None]
+        self._queue: queue.Queue[tuple[list[str], np.ndarray, list[str]] | None]
         self._queue = queue.Queue(DEPTH)
         self._kept: dict[str, list[tuple[str, np.ndarray]]] = {e.key: [] for e in self.encoders}
         self._error: BaseException | None = None
@@ -53,11 +53,14 @@ class BackgroundWriter:
         if error is None and self._error is not None:
             raise self._error
 
-    def put(self, ids: list[str], pictures: np.ndarray, blocked: list[bool]) -> None:
-        """Hand over a batch, uint8[n, h, w, 3]; waits while the thread is two batches behind."""
+    def put(self, ids: list[str], pictures: np.ndarray, missing: list[str]) -> None:
+        """Hand over a batch, uint8[n, h, w, 3]; waits while the thread is two batches behind.
+
+        `missing` says why an image is not kept, and is empty for one that is.
+        """
         if self._error is not None:
             raise self._error
-        self._queue.put((ids, pictures, blocked))
+        self._queue.put((ids, pictures, missing))
 
     def _work(self) -> None:
         while (batch := self._queue.get()) is not None:
@@ -74,13 +77,13 @@ class BackgroundWriter:
             except BaseException as error:
                 self._error = error
 
-    def _keep(self, ids: list[str], pictures: np.ndarray, blocked: list[bool]) -> None:
-        for id, picture, hidden in zip(ids, pictures, blocked, strict=True):
-            if hidden:
-                self.folder.write_blocked(id, "blocked")
+    def _keep(self, ids: list[str], pictures: np.ndarray, missing: list[str]) -> None:
+        for id, picture, why in zip(ids, pictures, missing, strict=True):
+            if why:
+                self.folder.write_blocked(id, why)
             else:
                 self.folder.write_image(id, picture)
-        shown = [i for i, hidden in enumerate(blocked) if not hidden]
+        shown = [i for i, why in enumerate(missing) if not why]
         for encoder in self.encoders if shown else ():
             rows = encoder.images([pictures[i] for i in shown])
             self._kept[encoder.key] += [(ids[i], row) for i, row in zip(shown, rows, strict=True)]

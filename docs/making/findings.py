@@ -35,6 +35,8 @@ OUTCOMES = {
     "several people": "it is unclear whose attribute to read",
     "blocked": "the model's own safety checker blocked the image",
     "unreadable": "the file is missing or damaged",
+    "failed": "the model drew pixels that are not numbers",
+    "blank": "the image has one colour",
 }
 
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from audit.engine import loras, samplers, source
 from audit.engine import model as models
-from audit.engine import source
 from audit.engine.model import Loading, Model
 from audit.engine.sampler import draw
 from audit.errors import UserError
@@ -164,16 +164,16 @@ def test_a_model_that_does_not_draw_from_text_is_refused(sd1: Path, tmp_path: Pa
         load(tmp_path / "other")
 
 
-@pytest.mark.parametrize("name", [n for n in models.SCHEDULERS if not n.startswith("flow")])
+@pytest.mark.parametrize("name", [n for n in samplers.SCHEDULERS if not n.startswith("flow")])
 def test_every_sampler_draws_and_keeps_the_noise_schedule(sd1: Path, name: str) -> None:
     """The sampler is exchanged; betas and prediction type stay the model's."""
     own = load(sd1).pipeline.scheduler.config
     model = load(sd1, scheduler=name)
     found = model.pipeline.scheduler
-    assert type(found).__name__ == models.SCHEDULERS[name][0]
+    assert type(found).__name__ == samplers.SCHEDULERS[name][0]
     assert (found.config.beta_start, found.config.beta_end) == (own.beta_start, own.beta_end)
     assert found.config.prediction_type == own.prediction_type
-    assert picture(model).std() > 0
+    assert picture(model, steps=12).std() > 0  # fewer are refused for some
 
 
 @pytest.mark.parametrize(("name", "said"), [("flow-euler", "does not fit"), ("eular", "Did you")])
@@ -211,7 +211,7 @@ def test_a_lora_is_the_weights_that_it_says(sd1: Path, tmp_path: Path) -> None:
     assert not np.array_equal(base, laid)
     assert np.abs(laid.astype(int) - picture(by_hand)).max() <= 1
     assert np.abs(picture(load(sd1, loras=(f"{file}@0",))).astype(int) - base).max() <= 1
-    assert models.lora_key(f"{file}@0.7") != models.lora_key(f"{file}@0.8")
+    assert loras.lora_key(f"{file}@0.7") != loras.lora_key(f"{file}@0.8")
     with pytest.raises(UserError, match="There is no LoRA"):
         load(sd1, loras=("nowhere.safetensors",))
 

@@ -301,7 +301,7 @@ def test_a_safety_checker_blocks_and_is_never_scored(tmp_path: Path) -> None:
         pipeline.save_pretrained(tmp_path / name)
         model = models.load(find(str(tmp_path / name)), Loading(dtype="float32", device="cpu"))
         batch = next(sampler.draw(model, plan(2), settings(batch=2)))
-        assert batch.blocked == [name == "strict"] * 2
+        assert batch.missing == ["blocked" if name == "strict" else ""] * 2
 
 
 def test_long_texts_are_noticed(loaded: dict[str, Model]) -> None:

@@ -181,3 +181,29 @@ def test_rounds_need_a_model(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Omit it"):
         rounds.begin(replace(made, plan=images))
     assert rounds.level(running.run(tmp_path, made.suite)) == 0.95
+
+
+def test_a_subject_that_nothing_can_be_read_of_is_given_up(tmp_path: Path) -> None:
+    """After one round, with a note; the others go on."""
+    made, more = rounds.begin(run(0.1, tmp_path)), True
+    first = sizes(made)
+    while more:
+        read = table(made)
+        shut = (read.subject == "judge").to_numpy()
+        read.loc[shut, ["outcome", "value"]] = ["no person", None]
+        made, more = rounds.go_on(made, read)
+    after = sizes(made)
+    assert after["judge"] == first["judge"]
+    assert after["nurse"] > first["nurse"]
+    assert rounds.summary(made).unmet == ("judge",)
+    assert [n for n in made.notes if "gave up 1 subjects (judge)" in n] == made.notes
+
+
+def test_a_run_of_which_nothing_can_be_read_stops_after_a_round(tmp_path: Path) -> None:
+    """Every image costs time, and noise is never read."""
+    made = rounds.begin(run(0.2, tmp_path))
+    read = table(made).assign(outcome="no person", value=None)
+    done, more = rounds.go_on(made, read)
+    assert not more
+    assert sizes(done) == sizes(made)
+    assert len(done.notes) == 1

@@ -21,6 +21,8 @@ from audit.design.language_model.replies import Malformed, Reply
 from audit.errors import UserError
 
 OWN, GENERAL, GENERAL_URL = "T2I_AUDIT_LLM_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"
+HOSTS = "T2I_AUDIT_LLM_HOST"
+"""Hosts that may receive a key, separated by commas."""
 MOST_BYTES = 1_000_000
 """Limit of an answer; a rewritten prompt with its envelope has a few thousand."""
 PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -46,22 +48,49 @@ class _Failed(Exception):
         self.wait = wait
 
 
-def key_for(url: str) -> str:
+def key_for(url: str, agreed: bool) -> str:
     """The key for an address, or empty text.
 
-    `T2I_AUDIT_LLM_KEY` is meant for any host that the suite names. `OPENAI_API_KEY` was set for
-    something else: it is sent only to OpenAI, to the host of `OPENAI_BASE_URL` and to this machine,
-    because an untrusted suite must not obtain it. Raises UserError for a key that does not fit into
-    a header.
+    `T2I_AUDIT_LLM_KEY` is sent only to a host that the user named: by the option that `agreed` says
+    of, or in `T2I_AUDIT_LLM_HOST`; an untrusted suite must not obtain it. `OPENAI_API_KEY` was set
+    for something else: it is sent to OpenAI and to the host of `OPENAI_BASE_URL`, too. Neither is
+    sent in the clear, except to this machine. Raises UserError for a key that does not fit into a
+    header.
     """
-    name = OWN if os.environ.get(OWN, "").strip() else GENERAL
-    key, host = os.environ.get(name, "").strip(), urlsplit(url).hostname or ""
-    base = urlsplit(os.environ.get(GENERAL_URL, "")).hostname
-    if name == GENERAL and host not in ("api.openai.com", base) and not _here(host):
+    name = _held()
+    key, parts = os.environ.get(name, "").strip(), urlsplit(url)
+    host = parts.hostname or ""
+    if not (agreed or host in _named(name)) or not (parts.scheme == "https" or _here(host)):
         return ""
     if not (key.isascii() and (key.isprintable() or not key)):
         raise UserError(f"{name} contains characters that are not valid in a key. Set it again.")
     return key
+
+
+def _held() -> str:
+    """Name of the variable whose key is used."""
+    return OWN if os.environ.get(OWN, "").strip() else GENERAL
+
+
+def _named(name: str) -> set[str]:
+    """Hosts that the environment names for a key."""
+    hosts = {h.strip().lower() for h in os.environ.get(HOSTS, "").split(",")}
+    if name == GENERAL:
+        hosts |= {"api.openai.com", urlsplit(os.environ.get(GENERAL_URL, "")).hostname or ""}
+    return hosts - {""}
+
+
+def _withheld(url: str, key: str) -> str:
+    """Why a key that is set was not sent to an address; empty if it was, or none is set."""
+    if key or not os.environ.get(_held(), "").strip():
+        return ""
+    host = urlsplit(url).hostname or ""
+    if urlsplit(url).scheme != "https" and not _here(host):
+        return f"The key in {_held()} was not sent, because the address is not https."
+    return (
+        f"The key in {_held()} was not sent, because a suite names the address. Give --send-key "
+        f"{host} if it may have it."
+    )
 
 
 def _here(host: str) -> bool:
@@ -72,16 +101,18 @@ def _here(host: str) -> bool:
         return host == "localhost"
 
 
-def ask(question: Question, url: str, timeout: float, tries: int) -> Reply:
+def ask(question: Question, url: str, timeout: float, tries: int, agreed: bool = False) -> Reply:
     """The endpoint's reply.
 
-    `timeout` is in seconds, for each request. Raises UserError after `tries` failures, or at once
-    for a refused request, and Malformed for an answer that does not follow the API.
+    `timeout` is in seconds, for each request; `agreed` as for `key_for`. Raises UserError after
+    `tries` failures, or at once for a refused request, and Malformed for an answer that does not
+    follow the API.
     """
     host = urlsplit(url).netloc
     for i in range(tries):
         try:
-            return _reply(_post(question, url, timeout), key_for(url))
+            key = key_for(url, agreed)
+            return _reply(_post(question, url, timeout, key), key)
         except _Failed as error:
             what = str(error)
             if i + 1 < tries:
@@ -90,7 +121,7 @@ def ask(question: Question, url: str, timeout: float, tries: int) -> Reply:
     raise UserError(f"The language model at {host} was asked {times} and {what}")
 
 
-def _post(question: Question, url: str, timeout: float) -> bytes:
+def _post(question: Question, url: str, timeout: float, key: str) -> bytes:
     body = {
         "model": question.model, "messages": [{"role": "user", "content": question.message}],
         "temperature": question.temperature, "max_tokens": question.tokens, "stream": False,
@@ -99,7 +130,7 @@ def _post(question: Question, url: str, timeout: float) -> bytes:
         body["seed"] = question.seed
     headers = {"Content-Type": "application/json", "Accept": "application/json",
                "User-Agent": "t2i-audit"}  # fmt: skip
-    if key := key_for(url):
+    if key:
         headers["Authorization"] = f"Bearer {key}"
     request = urllib.request.Request(
         f"{url}/chat/completions", json.dumps(body).encode(), headers, method="POST"
@@ -141,8 +172,9 @@ def _refused(error: urllib.error.HTTPError, url: str, key: str, until: float) ->
     if error.code >= 500 or error.code in TRY_AGAIN:
         wait = error.headers.get("Retry-After", "")
         return _Failed(f"answered {status}.", float(wait) if wait.isdecimal() else 0.0)
+    unknown_key = _withheld(url, key) or f"Give a key that it knows in {OWN}."
     hint = {
-        401: f"Give a key that it knows in {OWN}.", 403: f"Give a key that it knows in {OWN}.",
+        401: unknown_key, 403: unknown_key,
         404: "Check `url`, which often ends in /v1, and `model`.",
     }.get(error.code)  # fmt: skip
     if 300 <= error.code < 400:

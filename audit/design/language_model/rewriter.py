@@ -82,7 +82,9 @@ class LanguageModel:
 
     def _ask(self, asked: Question, options: Llm) -> Reply:
         if options.url:
-            return endpoint.ask(asked, options.url, options.timeout, options.tries)
+            return endpoint.ask(
+                asked, options.url, options.timeout, options.tries, options.send_key
+            )
         return self._local(options.model)(asked)
 
 

@@ -12,7 +12,7 @@ from audit.design.mitigations.row import Family, Method
 
 STACK = "stack"
 """Name of the mitigation that consists of others."""
-TRANSPORT = frozenset({"url", "timeout", "tries", "answers"})
+TRANSPORT = frozenset({"url", "timeout", "tries", "answers", "send_key"})
 """Options that say how a service is reached and where its answers are kept."""
 
 _REWRITE = "audit.design.mitigations.rewrite"

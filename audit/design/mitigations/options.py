@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-Words = Annotated[str, StringConstraints(pattern=r"\S")]
+Words = Annotated[str, StringConstraints(pattern=r"\S", max_length=10_000)]
 
 
 class Options(BaseModel):
@@ -104,6 +104,9 @@ class Llm(Options):
     """Seconds to wait for each request."""
     tries: int = Field(3, ge=1, le=10)
     """Maximum number of requests for an answer."""
+    send_key: bool = False
+    """Whether `url` may receive the key of the environment: set where `url` is typed after `-t` and
+    by `--send-key`, never by a suite file."""
     answers: str = ""
     """File that keeps the answers; by default it is next to the runs."""
 

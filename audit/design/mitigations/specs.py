@@ -97,6 +97,8 @@ def _checked(row: Method, given: dict[str, str], spec: str) -> MethodOptions:
         raise UserError(f"-t {shown}: {first(error, row.options)}") from error
     if row.usual_attribute is not None:
         checked.setdefault("attribute", row.usual_attribute)
+    if checked.get("url"):  # the user typed it
+        checked.setdefault("send_key", True)
     if "like" in checked:
         checked["like"] = _name(checked["like"])
     return checked

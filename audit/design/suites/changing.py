@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from audit.design.mitigations import arms
 from audit.design.mitigations.arms import Rewriter
@@ -27,12 +28,45 @@ def with_seeds(suite: Suite, seeds: int | Mapping[str, int]) -> Suite:
     return replace(suite, prompts=prompts)
 
 
+def with_keys(suite: Suite, hosts: Collection[str]) -> Suite:
+    """The suite with the user's agreement to send the environment's key to these hosts.
+
+    Raises UserError for a host that no mitigation of the suite names.
+    """
+    wanted = {h.lower() for h in hosts}
+    met: set[str] = set()
+
+    def agreed(m: Mitigation) -> Mitigation:
+        host = urlsplit(str(m.options.get("url", ""))).hostname or ""
+        more = {"send_key": True} if host in wanted else {}
+        met.update({host} & wanted)
+        return replace(m, options={**m.options, **more}, parts=tuple(map(agreed, m.parts)))
+
+    arms_ = tuple(map(agreed, suite.mitigations))
+    for host in sorted(wanted - met):
+        raise UserError(f"--send-key {host}: no mitigation of the suite has a `url` of this host.")
+    return replace(suite, mitigations=arms_)
+
+
+MOST_IMAGES = 1_000_000
+"""Images of a plan, over all arms."""
+
+
 def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) -> list[Sample]:
     """The plan: one sample per prompt, seed and arm, baseline first, in the suite's order.
 
     `rewriters` maps methods to functions. An arm shares its noise with the baseline, and also the
-    image if it leaves the text unchanged: ids may repeat, rows do not.
+    image if it leaves the text unchanged: ids may repeat, rows do not. Raises UserError for a plan
+    of more than MOST_IMAGES.
     """
+    arms_of = {b: 1 + sum(b in m.blocks for m in suite.mitigations)
+               for b in {p.block for p in suite.prompts}}  # fmt: skip
+    images = sum(p.seeds * arms_of[p.block] for p in suite.prompts)
+    if images > MOST_IMAGES:
+        raise UserError(
+            f"The plan has {images:,} images, and {MOST_IMAGES:,} is the most. Plan fewer seeds, "
+            "prompts or mitigations."
+        )
     everywhere = Mitigation(BASELINE, BASELINE, blocks=tuple({p.block for p in suite.prompts}))
     known_ones = {BASELINE: lambda text, *_: text, **rewriters}
     return [

@@ -16,10 +16,11 @@ from pathlib import Path
 from audit.design.mitigations import arms, stacks
 from audit.design.mitigations.grammar import article
 from audit.design.sentences import read_toml
-from audit.design.suites import conditions
+from audit.design.suites import conditions, strangers
 from audit.design.suites.changing import with_seeds
 from audit.design.suites.schema import PARTS, RawAttribute, RawBlock, RawReference, RawSuite
 from audit.errors import UserError, known, unknown
+from audit.files import inside
 from audit.records import (
     Association,
     Attribute,
@@ -45,10 +46,11 @@ def list_suites() -> list[tuple[str, str]]:
     return [(p.stem, _parse(p).title) for p in sorted(folder().glob("*.toml"))]
 
 
-def read_suite(name: str, quick: bool = False) -> Suite:
+def read_suite(name: str, quick: bool = False, trust_code: bool = False) -> Suite:
     """A shipped suite by name, or a TOML file by path; raises UserError for mistakes, with place.
 
-    With `quick`, blocks use the seeds of the suite's own `[quick]` table.
+    With `quick`, blocks use the seeds of the suite's own `[quick]` table. A file that names code
+    outside of this package (`module:object`) is refused unless `trust_code`.
     """
     path = Path(name)
     if path.suffix != ".toml":
@@ -59,11 +61,12 @@ def read_suite(name: str, quick: bool = False) -> Suite:
         raise UserError(f"There is no suite file {path}. Give a path to a TOML file.")
     raw = _parse(path)
     try:
+        strangers.check(raw, trust_code)
         suite = _build(raw, path.parent)
         for block in raw.quick:
             known("block", block, [b.id for b in raw.blocks], "quick")
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
     return with_seeds(suite, raw.quick) if quick else suite
 
 
@@ -139,17 +142,6 @@ def _associations(
     )  # fmt: skip
 
 
-def _fill(template: str, where: str, **values: str) -> str:
-    fields = " or ".join(f"{{{k}}}" for k in values)
-    try:
-        text = template.format(**values)
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        raise UserError(f"{where}: the template {template!r} may contain only {fields}.") from error
-    if text == template:
-        raise UserError(f"{where}: the template {template!r} lacks {fields}. Put one in.")
-    return text
-
-
 def _prompts(block: RawBlock, beside: Path, attributes: Mapping[str, Attribute]) -> list[Prompt]:
     prompt = partial(
         Prompt, block=block.id, purpose=block.purpose, seeds=block.seeds,
@@ -159,7 +151,9 @@ def _prompts(block: RawBlock, beside: Path, attributes: Mapping[str, Attribute])
         return [
             prompt(
                 id=f"{block.id}/{subject}/{i}",
-                text=_fill(t, f"block {block.id}", subject=subject, a_subject=article(subject)),
+                text=strangers.filled(
+                    t, f"block {block.id}", subject=subject, a_subject=article(subject)
+                ),
                 subject=subject,
                 template=t,
             )
@@ -170,12 +164,12 @@ def _prompts(block: RawBlock, beside: Path, attributes: Mapping[str, Attribute])
     return [
         prompt(
             id=f"{block.id}/{row['id']}",
-            text=row["text"],
+            text=strangers.fitting(row["text"], where),
             subject=row.get("subject", ""),
             repeats=int(_number(row["repeats"], where, whole=True)) if row.get("repeats") else None,
             states={**block.states, **_stated(row, where, attributes)},
         )
-        for where, row in _table(beside / block.file, needed)
+        for where, row in _table(inside(beside, block.file), needed)
     ]
 
 
@@ -232,7 +226,10 @@ def _attribute(name: str, raw: RawAttribute) -> Attribute:
         return Attribute(name, tuple(raw.classes), {}, reader=raw.reader)
     texts = {
         c: tuple(raw.texts.get(c, ()))
-        or tuple(_fill(t, f"attribute {name}", value=c, a_value=article(c)) for t in raw.templates)
+        or tuple(
+            strangers.filled(t, f"attribute {name}", value=c, a_value=article(c))
+            for t in raw.templates
+        )
         for c in raw.classes
     }
     return Attribute(name, tuple(raw.classes), texts, raw.threshold, raw.reader)
@@ -248,7 +245,7 @@ def _reference(
         of = {a: attributes[a].classes for _, a in asked}
         even = {(s, a, c): 1 / len(of[a]) for s, a in sorted(asked) for c in of[a]}
         return Reference(raw.name, raw.label, even, "declared")
-    path = beside / raw.file
+    path = inside(beside, raw.file)
     shares, source = shares_table(path, {n: a.classes for n, a in attributes.items()})
     if not asked & {(subject, attribute) for subject, attribute, _ in shares}:
         raise UserError(f"{path} says nothing about this suite. Check its subjects and attributes.")
@@ -297,6 +294,6 @@ def with_reference(suite: Suite, name: str, path: Path) -> Suite:
     asked = {
         (p.subject, a) for p in suite.prompts if p.purpose == "representation" for a in p.attributes
     }
-    raw = RawReference(name=name, label=f"declared in {path.name}", file=str(path.resolve()))
-    own = _reference(raw, attributes, asked, path.parent)
+    raw = RawReference(name=name, label=f"declared in {path.name}", file=path.resolve().name)
+    own = _reference(raw, attributes, asked, path.resolve().parent)
     return replace(suite, references=(own, *suite.references))

@@ -11,8 +11,10 @@ from audit.design.mitigations.options import Part
 from audit.design.sentences import first
 from audit.errors import unknown
 
-Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
-Seeds = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=r"\S")]
+Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^\w[\w .()-]*$")]
+"""The name of an attribute: it becomes part of file names, tables and ids."""
+Seeds = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class Strict(BaseModel):
@@ -163,7 +165,7 @@ class RawSuite(Strict):
     subject_attribute: str | None = None
     gate: RawGate | None = None
     blocks: list[RawBlock] = Field(min_length=1)
-    attributes: dict[str, RawAttribute] = {}
+    attributes: dict[Name, RawAttribute] = {}
     references: list[RawReference] = []
     mitigations: list[RawMitigation] = []
     associations: list[RawAssociation] = []

@@ -7,6 +7,7 @@ left out. Readers see only the last finished build.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -351,6 +352,8 @@ def load(folder: Path) -> Index:
     for side in ("train", "held"):
         parts = []
         for stem, rows, crc in meta["shards"].get(side, []):
+            if not re.fullmatch(r"[\w-]+", str(stem)):
+                raise UserError(f"{folder / 'index.json'} names a part outside of its folder.")
             shard = shards.read(folder / f"{stem}.npy")
             if shard is None or (shard.rows, shard.crc) != (rows, crc):
                 raise shards.damaged(folder / f"{stem}.npy", AGAIN)

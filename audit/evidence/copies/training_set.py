@@ -12,7 +12,7 @@ import numpy as np
 from audit.datasets import find, pixels
 from audit.datasets.listed import Listed
 from audit.datasets.source import Corpus, Source
-from audit.errors import UserError
+from audit.errors import Untrusted, UserError
 from audit.evidence.copies.index import Encoder, Index, build, load
 from audit.keys import digest
 
@@ -67,7 +67,8 @@ def at(path: Path, held_out: Path | None, corpora: Callable[[str], Corpus]) -> T
     """The training set at a path: images or vectors in any known form, or a finished index.
 
     `corpora` returns registered ones by name. Raises UserError where nothing is there, and for an
-    index together with a held-out set, which must be given when the index is made.
+    index together with a held-out set, which must be given when the index is made. What `corpora`
+    raises for code that an index names, Untrusted, is passed on.
     """
     if not (path / "index.json").is_file():
         sides = {"train": find.find(path)}
@@ -90,6 +91,8 @@ def _places(index: Index, corpora: Callable[[str], Corpus]) -> dict[str, Source]
             listed = kind == Listed.kind
             out[side] = (Listed(corpora(place), side == "held") if listed
                          else find.find(Path(place)))  # fmt: skip
+        except Untrusted:
+            raise
         except UserError:
             continue
     return out

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from audit import registry
+from audit.errors import Untrusted
 
 
 def _clip(name: str, device: str) -> Any:
@@ -34,6 +36,31 @@ KINDS: dict[str, Callable[[str, str], Any]] = {
     "timm": lambda name, device: _dino(f"timm:{name}", device),
 }
 """`kind:what`: an open_clip name, an SSCD file, a DINOv2 folder or hub name, a timm name."""
+
+
+HARMLESS = re.compile(r"(?:(?:clip:)?[\w.-]+/[\w.-]+|(?:timm:|dino:)[\w.-]+)")
+"""Names of published models; everything else that is not registered is code or a path."""
+
+
+def recorded(name: str, given: str, device: str, where: str) -> Any:
+    """The encoder that an index names, as `named`; `where` is empty if the user trusts the index.
+
+    An encoder that is a file, or code outside of this package, is loaded only where the user names
+    one, `given`, whose vectors the index then checks. Raises Untrusted otherwise.
+    """
+    plain = name.removeprefix("local:")
+    known = plain in registry.ENCODERS or (
+        HARMLESS.fullmatch(plain) is not None
+        and not Path(plain.partition(":")[2] or plain).exists()
+    )
+    if known or not where:
+        return named(name, device)
+    if given:
+        return named(given, device)
+    raise Untrusted(
+        f"{where} was made by the descriptor {name!r}, which is a file or code outside of this "
+        "package. Name it yourself with --descriptor, or give --trust-code if you made this index."
+    )
 
 
 def named(name: str, device: str = "cpu") -> Any:

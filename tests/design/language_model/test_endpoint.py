@@ -183,30 +183,44 @@ def test_the_key_goes_into_one_header_and_never_into_words(monkeypatch: pytest.M
     monkeypatch.setenv(endpoint.GENERAL, "sk-other-9876543210")
     loud = json.dumps({"error": {"message": f"wrong key {KEY}!"}}).encode()
     with serving(said("x")) as server:
-        endpoint.ask(ASKED, server.url, 5, 1)
+        endpoint.ask(ASKED, server.url, 5, 1, True)
     assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
     for answer in (Answer(loud, 400), Answer(loud, 401), Answer(loud, 500)):
         with serving(answer) as server, pytest.raises(UserError) as error:
-            endpoint.ask(ASKED, server.url, 5, 1)
+            endpoint.ask(ASKED, server.url, 5, 1, True)
         assert KEY not in str(error.value)
     with serving(said(f"a nurse, Bearer {KEY}")) as server, pytest.raises(Malformed):
-        endpoint.ask(ASKED, server.url, 5, 1)
+        endpoint.ask(ASKED, server.url, 5, 1, True)
 
 
-def test_a_key_for_another_service_is_not_sent(
+def test_a_key_is_sent_only_to_hosts_that_the_user_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A suite from elsewhere may name any address, and only the tool's own key is meant for it."""
+    """A suite from elsewhere may name any address; the user agrees by option or environment."""
     monkeypatch.setenv(endpoint.GENERAL, KEY)
-    assert endpoint.key_for("https://api.openai.com/v1") == KEY
-    assert endpoint.key_for("http://127.0.0.1:8000/v1") == KEY
-    assert endpoint.key_for("http://[::1]:8000/v1") == KEY
-    for url in ("https://example.org/v1", "https://api.openai.com.example.org/v1"):
-        assert endpoint.key_for(url) == ""
+    assert endpoint.key_for("https://api.openai.com/v1", False) == KEY
+    for url in ("https://example.org/v1", "https://api.openai.com.example.org/v1",
+                "http://127.0.0.1:8000/v1", "http://api.openai.com/v1"):  # fmt: skip
+        assert endpoint.key_for(url, False) == ""
+    for url in ("http://127.0.0.1:8000/v1", "http://[::1]:8000/v1", "https://example.org/v1"):
+        assert endpoint.key_for(url, True) == KEY
     monkeypatch.setenv(endpoint.GENERAL_URL, "https://example.org/v1")
-    assert endpoint.key_for("https://example.org/v1") == KEY
+    assert endpoint.key_for("https://example.org/v1", False) == KEY
     monkeypatch.setenv(endpoint.OWN, "own-key")
-    assert endpoint.key_for("https://elsewhere.example.net/v1") == "own-key"
+    for url in ("https://elsewhere.example.net/v1", "https://api.openai.com/v1"):
+        assert endpoint.key_for(url, False) == ""
+        assert endpoint.key_for(url, True) == "own-key"
+    monkeypatch.setenv(endpoint.HOSTS, "one.example.net, Elsewhere.example.net")
+    assert endpoint.key_for("https://elsewhere.example.net/v1", False) == "own-key"
+
+
+def test_no_key_crosses_the_network_in_the_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was agreed; the sentence of a refusal says why."""
+    monkeypatch.setenv(endpoint.OWN, KEY)
+    monkeypatch.setenv(endpoint.HOSTS, "elsewhere.example.net")
+    assert endpoint.key_for("http://elsewhere.example.net/v1", True) == ""
+    with serving(Answer(b"no", 401)) as server, pytest.raises(UserError, match="--send-key 127"):
+        endpoint.ask(ASKED, server.url, 5, 1)
 
 
 @pytest.mark.parametrize("key", ["two\nlines", "sk-\u2019quote", "sk\x00", "a\tb"])
@@ -219,6 +233,6 @@ def test_a_key_that_no_header_holds_is_refused_unsaid(
     else:
         monkeypatch.setenv(endpoint.OWN, key)
     with serving(said("x")) as server, pytest.raises(UserError, match=endpoint.OWN) as error:
-        endpoint.ask(ASKED, server.url, 5, 1)
+        endpoint.ask(ASKED, server.url, 5, 1, True)
     assert key not in str(error.value)
     assert not server.asked

@@ -54,7 +54,8 @@ def obliging(body: dict[str, Any]) -> Answer:
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No pauses, a key, and a folder of its own to work in."""
+    """No pauses, a key for this machine, and a folder of its own to work in."""
+    monkeypatch.setenv(endpoint.HOSTS, "127.0.0.1")
     monkeypatch.setattr(endpoint, "PAUSE", 0.0)
     monkeypatch.setenv(endpoint.OWN, KEY)
     monkeypatch.chdir(tmp_path)
