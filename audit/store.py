@@ -311,6 +311,10 @@ class RunFolder:
         """Every number of the report; UserError where the run has no findings yet."""
         return self._read("findings.json", from_json)
 
+    def write_left_out(self, table: bytes) -> None:
+        """Write left_out.csv: images made elsewhere that are not in the report."""
+        write_atomic(self.path / "left_out.csv", table)
+
     def write_page_facts(self, text: str) -> Path:
         """Write page.json: what the report shows in addition to findings and tables."""
         return self._write("page.json", text)

@@ -57,6 +57,7 @@ def index(
 
     The last line says which rule the held-out images allow, and why.
     """
+    from audit.datasets import listing
     from audit.runs import indexing
 
     started = time.monotonic()
@@ -64,7 +65,9 @@ def index(
     made = _made(source, out, plan, Meter(quiet))
     if made.unreadable:
         lost = len(made.unreadable)
-        _tell(quiet, f"{lost} images have no vector; see {out / 'unreadable.csv'}.")
+        _tell(quiet, f"{lost} images have no vector; see {out / indexing.LISTED}.")
+    if made.left_out:
+        _tell(quiet, listing.said(made.left_out, str(out / indexing.LISTED)))
     groups = _duplicates(made, quiet) if duplicates else None
     by = indexing.compared(made, options.seed)
     typer.echo(json.dumps(_body(made, by, groups, started)) if as_json else out)
