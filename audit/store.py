@@ -264,6 +264,11 @@ class RunFolder:
             )
         return dict(found)
 
+    def files(self) -> dict[str, str]:
+        """Sample id to the name of its file, for images made elsewhere; empty for other runs."""
+        found = self.results().get("pictures") if self.finished else None
+        return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
     def checks(self) -> list[str]:
         """The suite's own gates, as the run kept them; empty where only findings were given."""
         return [str(t) for t in self.results().get("checks", [])] if self.finished else []

@@ -224,6 +224,11 @@ def first(names: Sequence[str]) -> str:
     return ", ".join([*names[:NAMED], *(["..."] if len(names) > NAMED else [])])
 
 
+def inert(cell: str) -> str:
+    """A text for a cell of a table; one that a spreadsheet would run gets an apostrophe."""
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
+
+
 def table(left_out: Iterable[LeftOut]) -> bytes:
     """A CSV of files with reason and prompt, as UTF-8, in the order of their names.
 
@@ -233,7 +238,7 @@ def table(left_out: Iterable[LeftOut]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("file", "reason", "prompt"))
-    writer.writerows([f"'{c}" if c.startswith(FORMULA) else c for c in r] for r in rows)
+    writer.writerows([inert(c) for c in r] for r in rows)
     return text.getvalue().encode("utf-8", "replace")
 
 

@@ -21,8 +21,9 @@ MAX_BYTES = 200_000_000
 """Files, members of archives and cells of tables above this size are not read as images."""
 MAX_PIXELS = 64_000_000
 """Larger images are refused before they are decompressed."""
-BATCH, BATCH_BYTES = 256, 128 << 20
-"""Images that are held in memory together: so many, or so many bytes of pixels."""
+BATCH, BATCH_BYTES = 256, 16 * 3 * 1024**2
+"""Images that are held in memory together: so many, or so many bytes of pixels. The bytes are
+those of 16 images of 1024 by 1024, one batch of an encoder."""
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000",
            *(["AVIF"] if find_spec("PIL.AvifImagePlugin") else []))  # fmt: skip
 """What Pillow may read; JPEG includes MPO, the form of several JPEGs in a file."""
@@ -175,16 +176,17 @@ def together(
             images[name] = load(name)
         except Unreadable as reason:
             reasons[name] = str(reason)
-        if full(len(images) + len(reasons), sum(p.nbytes for p in images.values())):
+        if full([p.nbytes for p in images.values()]) or len(reasons) >= BATCH:
             yield images, reasons
             images, reasons = {}, {}
     if images or reasons:
         yield images, reasons
 
 
-def full(count: int, size: int) -> bool:
-    """Whether so many images, or so many bytes of them, are enough for one batch."""
-    return count >= BATCH or size >= BATCH_BYTES
+def full(sizes: Sequence[int]) -> bool:
+    """Whether images of so many bytes are enough for one batch: one more may be as large."""
+    size = sum(sizes)
+    return len(sizes) >= BATCH or 3 * (size + max(sizes, default=0)) > 4 * BATCH_BYTES
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -79,6 +79,7 @@ def _write_tables(run: Run, made: Made) -> None:
             "command": chosen.command,
             "pictures": run.plan.names,
             "images": str(chosen.images or ""),
+            "images_at": str(chosen.images.resolve()) if chosen.images else "",
             "corpus": str(chosen.corpus or ""),
             "instruments": comparing.instruments(run.suite, reader, made.facts.corpus),
             "checks": list(run.suite.checks),

@@ -255,8 +255,7 @@ def edits(
 
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(index.train))[: 2 * PICTURES]
-    there = list(islice(_readable(index, image, order), 2))
-    if len(there) < 2:
+    if sum(1 for _ in islice(_readable(index, image, order), 2)) < 2:
         return Edited()
     vectors: dict[str, np.ndarray] = {}
     pictures = islice(_readable(index, image, order), PICTURES)

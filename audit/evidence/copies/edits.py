@@ -160,6 +160,7 @@ def curve(
         for name in edits:
             edited = [apply(name, p, seed + i, edits) for i, p in enumerate(some, count)]
             parts[name].append(encoder.images(edited))
+            del edited  # before the next ones are made
         count += len(some)
     if count < 2:
         raise ValueError("a curve needs two images or more, for unrelated pairs")
@@ -175,7 +176,7 @@ def _parts(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
     some: list[np.ndarray] = []
     for picture in pictures:
         some.append(picture)
-        if pixels.full(len(some), sum(p.nbytes for p in some)):
+        if pixels.full([p.nbytes for p in some]):
             yield some
             some = []
     if some:

@@ -302,8 +302,8 @@ def _chunks(source: Source, todo: Sequence[Unit]) -> Iterator[tuple[list[Unit], 
 
 def _full(items: Sequence[Item]) -> bool:
     """Whether these are enough to be encoded: photographs are counted by their bytes."""
-    size = sum(i.picture.nbytes for i in items if i.picture is not None)
-    return len(items) >= CHUNK or size >= pixels.BATCH_BYTES
+    sizes = [i.picture.nbytes for i in items if i.picture is not None]
+    return len(items) >= CHUNK or pixels.full(sizes)
 
 
 def _items(source: Source, unit: Unit) -> Iterator[Item]:
