@@ -184,9 +184,8 @@ def together(
 
 
 def full(sizes: Sequence[int]) -> bool:
-    """Whether images of so many bytes are enough for one batch: one more may be as large."""
-    size = sum(sizes)
-    return len(sizes) >= BATCH or 3 * (size + max(sizes, default=0)) > 4 * BATCH_BYTES
+    """Whether images of so many bytes are enough for one batch: one more may be too many."""
+    return len(sizes) >= BATCH or sum(sizes) + max(sizes, default=0) > BATCH_BYTES
 
 
 def png(pixels: np.ndarray) -> bytes:
