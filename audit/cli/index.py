@@ -57,7 +57,6 @@ def index(
 
     The last line says which rule the held-out images allow, and why.
     """
-    from audit.datasets import listing
     from audit.runs import indexing
 
     started = time.monotonic()
@@ -67,7 +66,7 @@ def index(
         lost = len(made.unreadable)
         _tell(quiet, f"{lost} images have no vector; see {out / indexing.LISTED}.")
     if made.left_out:
-        _tell(quiet, listing.said(made.left_out, str(out / indexing.LISTED)))
+        _tell(quiet, made.left_out_words)
     groups = _duplicates(made, quiet) if duplicates else None
     by = indexing.compared(made, options.seed)
     typer.echo(json.dumps(_body(made, by, groups, started)) if as_json else out)

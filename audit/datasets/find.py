@@ -20,13 +20,13 @@ from audit.errors import UserError
 from audit.keys import digest
 
 LOOKED_AT = 20
-"""Tars or tables beside images that are looked into."""
+"""Tars or tables next to images that are looked into."""
 
 
 def find(path: Path) -> Source:
     """The training set, or the images of a run, at a path; UserError where none can be read.
 
-    A folder that contains images is read as these; tars of other things and tables beside them are
+    A folder that contains images is read as these; tars of other things and tables next to them are
     left out, which `left_out` of the source says. UserError where they hold images, too.
     """
     if path.is_file():
@@ -90,7 +90,7 @@ def _nothing(path: Path, left_out: Sequence[LeftOut]) -> UserError:
 def _holds(path: Path, alone: bool = False) -> bool:
     """Whether a tar or a table holds images.
 
-    Where no images are beside it (`alone`), paths of images count, and a damaged file does:
+    Where the folder has no images (`alone`), paths of images count, and a damaged file does:
     reading it says what is wrong.
     """
     if kinds.is_tar(path.name):

@@ -133,7 +133,7 @@ class Collection:
     table: Path | None = None
     """CSV or JSON lines with captions by file name, for forms whose images have names."""
     aside: Sequence[LeftOut] = ()
-    """Files beside those that are read."""
+    """Files of the same folder that are not read."""
 
     def left_out(self) -> Sequence[LeftOut]:
         """Files that look like images or data, and are not read."""
@@ -209,9 +209,9 @@ class Files(Collection):
 
 
 def stamp(path: Path) -> str:
-    """Size and time of change of a file."""
+    """Size and time of change of a file, and how this version decodes it."""
     stat = path.stat()
-    return f"{stat.st_size}-{stat.st_mtime_ns}"
+    return f"{stat.st_size}-{stat.st_mtime_ns}-{pixels.DECODED}"
 
 
 def present(path: Path) -> str:

@@ -40,6 +40,11 @@ class Made:
         """Images of either side that have no vector, with the reason."""
         return {**self.index.train.skipped, **self.index.held.skipped}
 
+    @property
+    def left_out_words(self) -> str:
+        """The files that were left out, counted by reason."""
+        return listing.said(self.left_out, str(self.index.folder / LISTED))
+
 
 @dataclass(frozen=True)
 class Plan:

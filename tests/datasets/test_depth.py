@@ -169,7 +169,7 @@ def test_nothing_but_the_listed_formats_is_opened() -> None:
 
 
 def test_every_image_is_opened_in_listed_formats() -> None:
-    """Whoever opens an image says which formats it may have."""
+    """Each call names the formats that it may meet."""
     for path in Path(pixels.__file__).parent.parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Image.open":
@@ -177,7 +177,7 @@ def test_every_image_is_opened_in_listed_formats() -> None:
 
 
 def test_the_kind_is_told_by_content() -> None:
-    """What is written here is known again, and text is no image."""
+    """What is written here is known again, and text is not an image."""
     forms = {"PNG": "PNG", "JPEG": "JPEG", "WEBP": "WebP", "GIF": "GIF", "BMP": "BMP",
              "TIFF": "TIFF", "JPEG2000": "JPEG 2000", "AVIF": "AVIF", "MPO": "JPEG"}  # fmt: skip
     for form, kind in forms.items():

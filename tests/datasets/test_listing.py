@@ -55,7 +55,7 @@ def reasons(root: Path) -> dict[str, str]:
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "AVIF"])
 @pytest.mark.parametrize("ending", ["", ".img", ".jpg_large", ".JPG", ".png", ".orig-3", ".001"])
 def test_an_image_is_one_by_its_content(form: str, ending: str, tmp_path: Path) -> None:
-    """Whatever it is called; texts of any name are none."""
+    """Whatever it is called; texts of any name are not."""
     put(
         tmp_path, {f"a{ending}": image(form), "b": b"some text", "c.dat": b"\0" * 80, "a.txt": b"x"}
     )
@@ -257,7 +257,7 @@ def test_what_is_left_out_is_said_and_listed() -> None:
 
 
 def test_pipes_are_not_opened(tmp_path: Path) -> None:
-    """Reading one would wait for ever."""
+    """Reading one would wait forever."""
     put(tmp_path, {"a.png": image()})
     os.mkfifo(tmp_path / "b.png")
     os.mkfifo(tmp_path / "c")
