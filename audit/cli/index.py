@@ -88,7 +88,7 @@ def _body(made: Any, by: Any, groups: dict[str, Any] | None, started: float) -> 
         "sides": {"distinct": by.sizes[0], "distinct_held_out": by.sizes[1],
                   "p_nearest": _number(by.found.nearest), "p_kernel": _number(by.found.kernel),
                   "rule": by.choice, "words": by.words},
-        "seconds": round(time.monotonic() - started, 1),
+        "left_out": len(made.left_out), "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
 
 

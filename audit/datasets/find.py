@@ -55,8 +55,8 @@ def _folder(path: Path, found: Listing) -> Source:
                 "folder of its own."
             )
         return Folder(path, found=found)
-    tables = [p for p in found.tables if _holds(p, alone=True)]
     tars = any(_holds(p, alone=True) for p in found.tars[:LOOKED_AT])
+    tables = [] if tars else [p for p in found.tables if _holds(p, alone=True)]
     source: Files
     if found.tars and (tars or not tables):
         source, rest = Tars(path, found.tars), found.tables

@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +21,10 @@ SYSTEM = {"__macosx": "__MACOSX", ".ipynb_checkpoints": "a notebook's checkpoint
 CACHES = {"thumbs.db", "ehthumbs.db"}
 _SHEET = re.compile(r"(^|_)grid-\d", re.IGNORECASE)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-NAMED = 3
-"""Names of each reason in a note."""
+NAMED, SHOWN = 3, 48
+"""Names of each reason in a note, and characters of each."""
+LONGEST = 380
+"""Characters of a note, which a report shows in full."""
 
 
 @dataclass(frozen=True)
@@ -219,9 +221,10 @@ def _metadata(path: Path) -> tuple[str, ...]:
         return ()
 
 
-def first(names: Sequence[str]) -> str:
-    """The first NAMED names, and dots where there are more."""
-    return ", ".join([*names[:NAMED], *(["..."] if len(names) > NAMED else [])])
+def first(names: Sequence[str], most: int = NAMED) -> str:
+    """The first names, long ones cut at their beginning, and dots where there are more."""
+    short = [n if len(n) <= SHOWN else f"...{n[-SHOWN:]}" for n in names[:most]]
+    return ", ".join([*short, *(["..."] if len(names) > most else [])])
 
 
 def inert(cell: str) -> str:
@@ -245,17 +248,29 @@ def table(left_out: Iterable[LeftOut]) -> bytes:
 def said(left_out: Iterable[LeftOut], where: str = "") -> str:
     """What was left out, by reason with the first names, and the table `where` all of it is.
 
-    Empty where nothing was.
+    In at most LONGEST characters as far as reasons allow, with fewer names for that; empty where
+    nothing was left out.
     """
     names: Mapping[str, list[str]] = defaultdict(list)
     for one in left_out:
         names[re.sub(r", with the metadata of .*", "", one.reason)].append(one.file)
-    counts = Counter({reason: len(some) for reason, some in names.items()})
-    parts = []
-    for reason, n in counts.most_common():
-        some = first(names[reason])
-        parts.append(f"{n} as {reason} ({some})" if n > 1 else f"{some}, {reason}")
-    many = counts.total()
+    many = sum(map(len, names.values()))
+    if not many:
+        return ""
     start = f"{many} files were" if many > 1 else "1 file was"
-    more = f" {where} lists {'them' if many > 1 else 'it'}." if where else ""
-    return f"{start} left out: {'; '.join(parts)}.{more}" if many else ""
+    end = f" {where} lists {'them' if many > 1 else 'it'}." if where else ""
+    text = ""
+    for most in (NAMED, 1, 0):
+        text = f"{start} left out: {'; '.join(_parts(names, most))}.{end}"
+        if len(text) <= LONGEST:
+            break
+    return text
+
+
+def _parts(names: Mapping[str, Sequence[str]], most: int) -> Iterator[str]:
+    """Each reason with the number of its files and the first of them, the commonest first."""
+    for reason, some in sorted(names.items(), key=lambda x: -len(x[1])):
+        if len(some) == 1 and most:
+            yield f"{first(some)}, {reason}"
+        else:
+            yield f"{len(some)} as {reason}" + (f" ({first(some, most)})" if most else "")

@@ -250,6 +250,10 @@ def test_what_is_left_out_is_said_and_listed() -> None:
         "t.csv lists them."
     )
     assert listing.said([]) == ""
+    long = [LeftOut(f"{'x' * 90}{i}{j}.png", f"reason {i}") for i in range(9) for j in range(3)]
+    text = listing.said(long, "t.csv")
+    assert len(text) <= listing.LONGEST
+    assert all(f"3 as reason {i}" in text for i in range(9))
     lines = listing.table(some).decode().splitlines()
     assert lines[0] == "file,reason,prompt"
     assert lines[1] == "0.heic,a kind,'=x0"
