@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -40,7 +41,8 @@ class Folder(Collection):
         beside += [(p, "a Parquet table") for p in self._found.tables]
         more = [LeftOut(p.relative_to(self.path).as_posix(), f"{what} beside images")
                 for p, what in beside]  # fmt: skip
-        return [*self._found.left_out, *more]
+        files = [replace(x, prompt=self._sidecar(self.path / x.file)) for x in self._found.left_out]
+        return [*files, *more]
 
     def units(self) -> Sequence[Unit]:
         """One for each image file, sorted by path."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -40,7 +40,7 @@ class Pictures:
     def _items(self) -> tuple[list[Picture], list[LeftOut]]:
         some, prefix = self.collection, self.collection.prefix
         found: list[Picture] = []
-        left_out = list(some.left_out())
+        left_out = [self._with_prompt(x) for x in some.left_out()]
         for record in (r for u in some.units() for r in some.records(u)):
             if record.left_out:
                 name = record.id.removeprefix(prefix)
@@ -50,6 +50,16 @@ class Pictures:
         if not found:
             raise UserError(f"{some.place} holds no images. Give one that does.")
         return found, left_out
+
+    def _with_prompt(self, one: LeftOut) -> LeftOut:
+        """A file that was left out, with the prompt inside it if it is an image."""
+        if one.prompt or self.collection.kind != "folder":
+            return one
+        try:
+            inside = prompts.embedded(self.collection.content(one.file))
+        except pixels.Unreadable:
+            inside = None
+        return replace(one, prompt=inside or "")
 
     def items(self) -> Sequence[Picture]:
         """All images in a fixed order; raises UserError for no images or a damaged unit."""
