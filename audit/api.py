@@ -63,9 +63,14 @@ class Result:
 
     @property
     def samples(self) -> pd.DataFrame:
-        """One row per image: id, prompt, arm, seed, final text, and what the arm drew."""
-        rows = [asdict_sample(s) for s in RunFolder(self.folder).plan()]
-        return pd.DataFrame(rows)
+        """One row per image: id, prompt, arm, seed, final text, and what the arm drew.
+
+        Images made elsewhere also have a `file`: their name in the folder, archive or table.
+        """
+        folder = RunFolder(self.folder)
+        files = folder.files()
+        rows = [asdict_sample(s) for s in folder.plan()]
+        return pd.DataFrame([{**r, "file": files.get(str(r["id"]))} if files else r for r in rows])
 
     @property
     def attributes(self) -> pd.DataFrame:

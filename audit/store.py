@@ -265,6 +265,11 @@ class RunFolder:
             )
         return dict(found)
 
+    def files(self) -> dict[str, str]:
+        """Sample id to the name of its file, for images made elsewhere; empty for other runs."""
+        found = self.results().get("pictures") if self.finished else None
+        return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
     def checks(self) -> list[str]:
         """The suite's own gates, as the run kept them; empty where only findings were given."""
         return [str(t) for t in self.results().get("checks", [])] if self.finished else []
@@ -311,6 +316,10 @@ class RunFolder:
     def findings(self) -> list[Finding]:
         """Every number of the report; UserError where the run has no findings yet."""
         return self._read("findings.json", from_json)
+
+    def write_left_out(self, table: bytes) -> None:
+        """Write left_out.csv: images made elsewhere that are not in the report."""
+        write_atomic(self.path / "left_out.csv", table)
 
     def write_page_facts(self, text: str) -> Path:
         """Write page.json: what the report shows in addition to findings and tables."""

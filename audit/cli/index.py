@@ -64,7 +64,9 @@ def index(
     made = _made(source, out, plan, Meter(quiet))
     if made.unreadable:
         lost = len(made.unreadable)
-        _tell(quiet, f"{lost} images have no vector; see {out / 'unreadable.csv'}.")
+        _tell(quiet, f"{lost} images have no vector; see {out / indexing.LISTED}.")
+    if made.left_out:
+        _tell(quiet, made.left_out_words)
     groups = _duplicates(made, quiet) if duplicates else None
     by = indexing.compared(made, options.seed)
     if as_json:
@@ -89,7 +91,7 @@ def _body(made: Any, by: Any, groups: dict[str, Any] | None, started: float) -> 
         "sides": {"distinct": by.sizes[0], "distinct_held_out": by.sizes[1],
                   "p_nearest": _number(by.found.nearest), "p_kernel": _number(by.found.kernel),
                   "rule": by.choice, "words": by.words},
-        "seconds": round(time.monotonic() - started, 1),
+        "left_out": len(made.left_out), "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
 
 

@@ -29,6 +29,10 @@ def label(
         list[Path] | None,
         typer.Option(help="A completed sheet; may be repeated, once per rater."),
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Where the images of a run over existing images are now, if moved."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a blind sheet for human labels, or read completed ones to correct the shares."""
@@ -40,7 +44,7 @@ def label(
         found: dict[str, Any] = (
             read_back(folder, read)
             if read
-            else write_sheet(folder, n, attribute or [], seed, everything)
+            else write_sheet(folder, n, attribute or [], seed, everything, images)
         )
     if as_json:
         say_json(found)

@@ -111,6 +111,13 @@ def main() -> None:
     except Incomplete as state:
         say(str(state), err=True)
         sys.exit(INCOMPLETE)
+    except MemoryError:
+        typer.echo(
+            "There is not enough memory; everything finished so far is kept. Close other programs "
+            "and run the same command again.",
+            err=True,
+        )
+        sys.exit(INCOMPLETE)
     except Exception as error:
         path = _log_crash(error)
         say(f"Internal error of t2i-audit ({error}). Details: {path}", err=True)

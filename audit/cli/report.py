@@ -27,6 +27,10 @@ def report(
             "`run --corpus`, or `world`."
         ),
     ] = "",
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Where the images of a run over existing images are now, if moved."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Regenerate the report of a finished run, with or without images; print its path."""
@@ -37,7 +41,7 @@ def report(
     folder = RunFolder(run)
     results = folder.results()
     train = None if options.pictures == "none" else training_images(folder, corpus)
-    image = of_run(folder, {} if options.pictures == "none" else results).read
+    image = of_run(folder, {} if options.pictures == "none" else results, images).read
     with folder.lock():
         path = from_folder.render(folder, image, train, options.pictures, out)
     finish(path, folder.path / "findings.json", as_json)

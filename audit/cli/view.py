@@ -20,6 +20,10 @@ def view(
             help="Training images to show next to similar images: as in `run --corpus`, or `world`."
         ),
     ] = "",
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Where the images of a run over existing images are now, if moved."),
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -47,4 +51,4 @@ def view(
             say("Open this address in a browser. Stop with Ctrl-C.", err=True)
 
     folder = RunFolder(run)
-    serve(Desk(folder, training_images(folder, corpus)), port, ready)
+    serve(Desk(folder, training_images(folder, corpus), images), port, ready)

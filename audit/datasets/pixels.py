@@ -1,20 +1,39 @@
-"""Reading and writing images: untrusted files are checked and limited in size."""
+"""Reading and writing images: untrusted files are checked and limited in size.
+
+Every image file of the package is opened here, in a fixed list of formats: other readers of Pillow
+start programs (EPS starts Ghostscript) or are little tested.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from audit.datasets import depth, kinds
+
 MAX_BYTES = 200_000_000
-"""Members of archives and cells of tables above this size are not read as images."""
+"""Files, members of archives and cells of tables above this size are not read as images."""
 MAX_PIXELS = 64_000_000
 """Larger images are refused before they are decompressed."""
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-
+BATCH, BATCH_BYTES = 256, 16 * 3 * 1024**2
+"""Images that are held in memory together: so many, or so many bytes of pixels. The bytes are
+those of 16 images of 1024 by 1024, one batch of an encoder."""
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000",
+           *(["AVIF"] if find_spec("PIL.AvifImagePlugin") else []))  # fmt: skip
+"""What Pillow may read; JPEG includes MPO, the form of several JPEGs in a file."""
+DECODED = 2
+"""Changes when the same file gives other pixels than before, and with it what is made of them."""
+BAND = 1 << 20
+"""Pixels that are converted at a time: a whole image would be in memory several times."""
+ORIENTATION = 0x0112
+COLOURS = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV"}
+"""Modes of Pillow that convert to RGB; greys of more than 8 bits are scaled by `depth`."""
 
 BLANK = 2
 """Grey levels by which the pixels of a blank image may differ, in each channel."""
@@ -24,27 +43,95 @@ class Unreadable(Exception):
     """A file that is not an image, is cut short, or is too large; the message says which."""
 
 
-def decode(data: bytes) -> np.ndarray:
-    """File content to uint8[h, w, 3], sRGB on white; Unreadable for anything else."""
+@contextmanager
+def opened(file: bytes | Path) -> Iterator[Image.Image]:
+    """An image file of which only the header is read yet.
+
+    Raises Unreadable for a file that is not in one of FORMATS, has more than MAX_PIXELS or, in the
+    body of the `with`, turns out to be damaged. MemoryError is let through: it says nothing about
+    the file.
+    """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        source = io.BytesIO(file) if isinstance(file, bytes) else file
+        with Image.open(source, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Unreadable(f"{image.width} by {image.height} pixels is too large")
-            return _flat(image)
-    except Unreadable:
+            yield image
+    except (Unreadable, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise Unreadable("not an image in a known format") from None
+        raise Unreadable(_unknown(file)) from None
+    except depth.Ambiguous as error:
+        raise Unreadable(f"depth that is not read ({error})") from None
+    except Image.DecompressionBombError:
+        raise Unreadable("too many pixels") from None
     except Exception as error:  # Pillow's decoders raise many kinds for damaged files
         raise Unreadable(f"damaged or cut short ({error})") from None
 
 
+def _unknown(file: bytes | Path) -> str:
+    kind = kinds.of_content(file[: kinds.HEAD] if isinstance(file, bytes) else kinds.head(file))
+    if kind and kind not in kinds.READ:
+        return f"not an image in a known format: {kind} is not read"
+    return "not an image in a known format"
+
+
+def decode(data: bytes) -> np.ndarray:
+    """File content to uint8[h, w, 3], sRGB on white, the way up that its EXIF data say.
+
+    Greys of other depths are scaled to 8 bits. Raises Unreadable as `opened` does, and for a depth
+    or colours that cannot be told.
+    """
+    with opened(data) as image:
+        image.load()
+        if image.mode in depth.MODES:
+            found = depth.grey(image)
+        elif image.mode in COLOURS:
+            found = _flat(image)
+        else:
+            raise Unreadable(f"colours that are not read ({image.mode})")
+        return _upright(found, image)
+
+
 def _flat(image: Image.Image) -> np.ndarray:
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+    """uint8[h, w, 3], a band of rows at a time."""
+    hidden = image.info.get("transparency")
+    if image.mode == "RGB" and isinstance(hidden, tuple) and max(hidden) > 255:
+        image.info["transparency"] = tuple(v >> 8 for v in hidden)  # of 16 bits, as its pixels were
+    out = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, BAND // max(1, image.width))
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        whole = rows >= image.height
+        out[top:bottom] = _on_white(image if whole else image.crop((0, top, image.width, bottom)))
+    return out
+
+
+def _on_white(image: Image.Image) -> np.ndarray:
+    if image.mode in ("RGBA", "LA", "La", "PA", "RGBa") or "transparency" in image.info:
+        if image.mode == "La":
+            image = image.convert("LA")
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
     return np.asarray(image.convert("RGB"))
+
+
+def _upright(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
+    """The pixels as a viewer shows them (EXIF 2.32, 4.6.4, Orientation)."""
+    try:
+        turn = int(image.getexif().get(ORIENTATION, 1))
+    except MemoryError:
+        raise
+    except Exception:  # damaged EXIF data leave the image as it is stored
+        return pixels
+    if turn in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if turn in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if turn in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def blank(pixels: np.ndarray) -> bool:
@@ -60,8 +147,11 @@ def blank(pixels: np.ndarray) -> bool:
 
 
 def content(path: Path) -> bytes:
-    """The bytes of a file; Unreadable if it cannot be opened."""
+    """The bytes of a file; Unreadable if it cannot be opened, or has more than MAX_BYTES."""
     try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise Unreadable(f"a file of {size:,} bytes is too large")
         return path.read_bytes()
     except OSError as error:
         raise Unreadable(f"cannot be opened ({error.strerror})") from None
@@ -72,26 +162,34 @@ def read(path: Path) -> np.ndarray:
     return decode(content(path))
 
 
+def together(
+    names: Sequence[str], load: Callable[[str], np.ndarray]
+) -> Iterator[tuple[dict[str, np.ndarray], dict[str, str]]]:
+    """The named images in turn, as many at a time as BATCH and BATCH_BYTES allow.
+
+    Yields the images of a batch by name, and the reasons for those that raised Unreadable.
+    """
+    images: dict[str, np.ndarray] = {}
+    reasons: dict[str, str] = {}
+    for name in names:
+        try:
+            images[name] = load(name)
+        except Unreadable as reason:
+            reasons[name] = str(reason)
+        if full([p.nbytes for p in images.values()]) or len(reasons) >= BATCH:
+            yield images, reasons
+            images, reasons = {}, {}
+    if images or reasons:
+        yield images, reasons
+
+
+def full(sizes: Sequence[int]) -> bool:
+    """Whether images of so many bytes are enough for one batch: one more may be too many."""
+    return len(sizes) >= BATCH or sum(sizes) + max(sizes, default=0) > BATCH_BYTES
+
+
 def png(pixels: np.ndarray) -> bytes:
     """uint8[h, w, 3] as a lossless PNG without metadata: equal pixels are equal bytes."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=4)
     return buffer.getvalue()
-
-
-def list_images(folder: Path) -> list[Path]:
-    """Image files below a folder, sorted by name; links that leave the folder are left out."""
-    return sorted(_images(folder))
-
-
-def has_images(folder: Path) -> bool:
-    """Whether `list_images` would find any, without listing all."""
-    return any(True for _ in _images(folder))
-
-
-def _images(folder: Path) -> Iterator[Path]:
-    root = folder.resolve()
-    for path in folder.rglob("*"):
-        inside = path.suffix.lower() in SUFFIXES and path.is_file()
-        if inside and path.resolve().is_relative_to(root):
-            yield path

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from audit.datasets.pixels import MAX_PIXELS
+from audit.datasets.pixels import FORMATS, MAX_PIXELS
 
 MAX_TEXT = 200_000
 """Longer texts of metadata, in characters, are ignored."""
@@ -29,7 +29,7 @@ _NO_PROMPT = re.compile(r"^(image|img|sample|picture|output|grid|seed|comfyui|do
 def embedded(data: bytes) -> str | None:
     """The prompt inside an image file; None if there is none, or the file is not an image."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 return None
             if image.format == "PNG":
@@ -38,6 +38,8 @@ def embedded(data: bytes) -> str | None:
             exif = image.getexif()
             comment = exif.get_ifd(EXIF_BLOCK).get(USER_COMMENT)
             described = exif.get(DESCRIPTION)
+    except MemoryError:
+        raise
     except Exception:  # Pillow's decoders raise many kinds for damaged files
         return None
     found = from_texts(texts)

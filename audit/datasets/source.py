@@ -17,6 +17,7 @@ import numpy as np
 
 from audit.datasets import pixels
 from audit.datasets.captions import Caption, rows
+from audit.datasets.listing import LeftOut
 from audit.errors import UserError
 
 MAX_CAPTION = 10_000
@@ -70,6 +71,8 @@ class Record:
     """Changes when the image does."""
     name: str = ""
     """Its path in the folder, the archive or the table; empty for bytes in a row."""
+    left_out: str = ""
+    """Why it is not one of the images, though it looks like one; empty if it is."""
 
     @property
     def entry(self) -> Entry:
@@ -78,6 +81,8 @@ class Record:
 
     def picture(self) -> np.ndarray:
         """uint8[h, w, 3]; raises as `data` does, and pixels.Unreadable for a damaged image."""
+        if self.left_out:
+            raise pixels.Unreadable(self.left_out)
         return pixels.decode(self.data())
 
 
@@ -127,6 +132,12 @@ class Collection:
     """Prefix of every id where a single file was given; a run's names omit it."""
     table: Path | None = None
     """CSV or JSON lines with captions by file name, for forms whose images have names."""
+    aside: Sequence[LeftOut] = ()
+    """Files of the same folder that are not read."""
+
+    def left_out(self) -> Sequence[LeftOut]:
+        """Files that look like images or data, and are not read."""
+        return self.aside
 
     def units(self) -> Sequence[Unit]:
         """All units in a fixed order, without reading them."""
@@ -198,9 +209,9 @@ class Files(Collection):
 
 
 def stamp(path: Path) -> str:
-    """Size and time of change of a file."""
+    """Size and time of change of a file, and how this version decodes it."""
     stat = path.stat()
-    return f"{stat.st_size}-{stat.st_mtime_ns}"
+    return f"{stat.st_size}-{stat.st_mtime_ns}-{pixels.DECODED}"
 
 
 def present(path: Path) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from audit.datasets import pixels
+from audit.datasets import listing, pixels
 from audit.datasets.captions import TEXT_COLUMNS, caption_of
 from audit.datasets.source import Files, Key, Record, Unit, damaged, present, stamp
 from audit.errors import UserError
@@ -130,8 +130,8 @@ class Rows(Files):
 
     @staticmethod
     def _inside(path: Path, file: str) -> Path:
-        inside = (path.parent / file).resolve()
-        if not inside.is_relative_to(path.parent.resolve()):
+        inside = path.parent / file
+        if not listing.inside(path.parent, inside):
             raise pixels.Unreadable("its path leaves the table's folder")
         return inside
 

@@ -8,74 +8,16 @@ from __future__ import annotations
 import tarfile
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from audit.datasets import pixels
-from audit.datasets.captions import MAX_TEXT, SIDECARS, sidecar_text
+from audit.datasets import members, pixels
+from audit.datasets.members import BROKEN, Contents, Member, scan
 from audit.datasets.source import Files, Key, Record, Unit, damaged, stamp
 
 REMEMBERED = 100_000
 """Images whose positions in tars are cached; those of the tar last read always are."""
-BROKEN = (tarfile.TarError, OSError, EOFError)
-"""Exceptions that reading a damaged tar raises."""
-
-
-@dataclass(frozen=True)
-class Contents:
-    """Images of a tar, in its order, and their captions by key."""
-
-    members: Mapping[str, tarfile.TarInfo]
-    captions: Mapping[str, str]
-    whole: bool
-    """Whether the archive ends with its end mark; one that was cut short does not."""
-
-    def caption(self, name: str) -> str:
-        """The caption of an image; empty if there is none."""
-        return self.captions.get(_stem(name), "")
-
-
-def _stem(name: str) -> str:
-    return PurePosixPath(name).with_suffix("").as_posix()
-
-
-def _bytes(archive: tarfile.TarFile, member: tarfile.TarInfo, limit: int) -> bytes:
-    file = archive.extractfile(member)
-    return file.read(limit) if file else b""
-
-
-def scan(path: Path) -> Contents:
-    """The contents of a tar from one pass over its headers, which reads only the sidecars.
-
-    Members above pixels.MAX_BYTES are skipped. Raises one of `BROKEN` for a damaged tar.
-    """
-    members: dict[str, tarfile.TarInfo] = {}
-    texts: dict[str, dict[str, str]] = {}
-    with tarfile.open(path) as archive:
-        for member in archive:
-            suffix = PurePosixPath(member.name).suffix.lower()
-            if not member.isfile() or member.size > pixels.MAX_BYTES:
-                continue
-            if suffix in pixels.SUFFIXES:
-                members[member.name] = member
-            elif suffix in SIDECARS:
-                text = sidecar_text(suffix, _bytes(archive, member, MAX_TEXT))
-                texts.setdefault(_stem(member.name), {})[suffix] = text or ""
-        whole = _ended(archive)
-    captions = {k: next((t[s] for s in SIDECARS if t.get(s)), "") for k, t in texts.items()}
-    return Contents(members, captions, whole)
-
-
-def _ended(archive: tarfile.TarFile) -> bool:
-    """Whether an archive that was read to its end has the final block of zeros.
-
-    One that was cut short between two members looks whole otherwise (POSIX pax, "two 512-byte
-    blocks of zeros").
-    """
-    file = archive.fileobj
-    return file is None or file.tell() >= archive.offset + tarfile.BLOCKSIZE
 
 
 class Tars(Files):
@@ -102,19 +44,20 @@ class Tars(Files):
                 found = self._contents((path, stamp(path)))
             if not found.whole:
                 raise EOFError("it ends without its end mark, as a file that was cut short does")
-            with tarfile.open(path) as archive:
+            with members.opened(path) as archive:
                 for name, member in found.members.items():
                     caption = self._caption(name, found.caption(name))
                     data = partial(self._member, path, archive, member)
-                    yield Record(f"{unit.id}/{name}", caption, data, f"{member.size}-{changed}",
-                                 name)  # fmt: skip
+                    size = member.file.size if member.file else 0
+                    yield Record(f"{unit.id}/{name}", caption, data, f"{size}-{changed}", name,
+                                 member.left_out)  # fmt: skip
         except BROKEN as error:
             raise damaged(path, "a tar", error) from error
 
     @staticmethod
-    def _member(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    def _member(path: Path, archive: tarfile.TarFile, member: Member) -> bytes:
         try:
-            return _bytes(archive, member, pixels.MAX_BYTES)
+            return _content(archive, member)
         except BROKEN as error:
             raise damaged(path, "a tar", error) from error
 
@@ -125,7 +68,7 @@ class Tars(Files):
             with self._lock:
                 key = (path, stamp(path))
                 member = self._contents(key).members[name]
-                return _bytes(self._archive(key), member, pixels.MAX_BYTES)
+                return _content(self._archive(key), member)
         except (*BROKEN, KeyError) as error:
             raise pixels.Unreadable(f"cannot be read from the tar ({error})") from None
 
@@ -146,6 +89,13 @@ class Tars(Files):
         if self._open is None or self._open[0] != key:
             if self._open is not None:
                 self._open[2]()
-            archive = tarfile.open(key[0])  # noqa: SIM115 - outlives this call
+            archive = members.opened(key[0])
             self._open = (key, archive, weakref.finalize(self, archive.close))
         return self._open[1]
+
+
+def _content(archive: tarfile.TarFile, member: Member) -> bytes:
+    """The bytes of an image; pixels.Unreadable where it has none."""
+    if member.file is None:
+        raise pixels.Unreadable(member.reason)
+    return members.content(archive, member.file, pixels.MAX_BYTES)

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from audit.datasets import listing
+from audit.datasets.listing import LeftOut
 from audit.evidence.measured import Measured
 from audit.keys import digest
 from audit.records import to_json
@@ -20,6 +22,9 @@ from audit.runs.opt import declared
 from audit.runs.options import Options
 from audit.runs.planning import left_alone, versions
 from audit.store import AS_GIVEN
+
+BLANK = "one colour, as safety checkers and failed decoders leave it"
+"""Why an image made elsewhere counts as blocked."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ def conclude(run: Run, made: Made) -> Path:
 
     found = findings(made.measured)
     _write_tables(run, made)
+    if run.options.images is not None:
+        run.folder.write_left_out(listing.table([*run.plan.left_out, *_unread(run)]))
     run.folder.write_findings(to_json(found))
     run.progress("report", 0, 1)
     report = _write_report(run, made)
@@ -72,12 +79,20 @@ def _write_tables(run: Run, made: Made) -> None:
             "command": chosen.command,
             "pictures": run.plan.names,
             "images": str(chosen.images or ""),
+            "images_at": str(chosen.images.resolve()) if chosen.images else "",
             "corpus": str(chosen.corpus or ""),
             "instruments": comparing.instruments(run.suite, reader, made.facts.corpus),
             "checks": list(run.suite.checks),
             **AS_GIVEN,
         }
     )
+
+
+def _unread(run: Run) -> list[LeftOut]:
+    """Planned images made elsewhere that give no reading, with the reason."""
+    texts = {s.id: s.text for s in run.samples}
+    reasons = dict.fromkeys(run.folder.blocked(), BLANK) | run.unread
+    return [LeftOut(run.plan.names[i], reasons[i], texts[i]) for i in texts if i in reasons]
 
 
 def _write_report(run: Run, made: Made) -> Path:

@@ -13,6 +13,8 @@ from audit.store import RunFolder
 if TYPE_CHECKING:
     import numpy as np
 
+    from audit.datasets.listing import LeftOut
+
 
 class Progress(Protocol):
     """Receives the progress of steps; the command line shows it, tests ignore it."""
@@ -42,6 +44,8 @@ class Plan:
     """Sample id to picture, for images made elsewhere."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Sample id to the image's own name, for images made elsewhere."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Files and images made elsewhere that are not in the plan, with the reason."""
     labels: Any = None
     """`imported.labels.Labels`, where there are no images at all."""
     truth: Truth | None = None
@@ -58,6 +62,8 @@ class Run:
     folder: RunFolder
     progress: Progress = silent
     notes: list[str] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
+    """Sample id to the reason why its image cannot be read."""
     _engine: Any = None
 
     @property

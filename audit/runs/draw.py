@@ -93,17 +93,27 @@ def vectors(run: Run, encoder: Any, step: str) -> dict[str, np.ndarray]:
     found = run.folder.vectors(encoder.key)
     wanted = sorted({s.id for s in run.samples} - run.folder.blocked().keys())
     todo = [i for i in wanted if i not in found]
-    for start in range(0, len(todo), 256):
-        ids, pictures = [], []
-        for id in todo[start : start + 256]:
-            try:
-                pictures.append(run.picture(id))
-                ids.append(id)
-            except pixels.Unreadable:
-                continue
-        if ids:
-            rows = encoder.images(pictures)
+    done = len(wanted) - len(todo)
+    for pictures, reasons in pixels.together(todo, run.picture):
+        done += len(pictures) + len(reasons)
+        run.unread.update(reasons)
+        shown = _without_blank(run, pictures)
+        if shown:
+            ids, rows = list(shown), encoder.images(list(shown.values()))
             run.folder.add_vectors(encoder.key, ids, rows)
             found.update(zip(ids, rows, strict=True))
-        run.progress(step, len(wanted) - len(todo) + start + len(ids), len(wanted))
+        run.progress(step, done, len(wanted))
     return {i: found[i] for i in wanted if i in found}
+
+
+def _without_blank(run: Run, pictures: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The images that depict something: one of one colour, made elsewhere, is kept as blocked.
+
+    It is what a safety checker or a failed decoder left, and a classifier would give it a class.
+    """
+    if run.plan.pictures is None:
+        return pictures
+    blank = [i for i, p in pictures.items() if pixels.blank(p)]
+    for id in blank:
+        run.folder.write_blocked(id, "blocked")
+    return {i: p for i, p in pictures.items() if i not in blank}

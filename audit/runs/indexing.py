@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import registry
+from audit.datasets import listing
+from audit.datasets.listing import LeftOut
 from audit.evidence.copies import decision
 from audit.evidence.encoders import named
 from audit.files import write_atomic
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from audit.evidence.copies.index import Index
     from audit.evidence.copies.sides import Sides
 
+LISTED = "unreadable.csv"
+"""File of an index that lists images without a vector and files that were left out."""
+
 
 @dataclass(frozen=True)
 class Made:
@@ -30,11 +32,18 @@ class Made:
     encoder: Any
     source: Any
     """The training set that was read, `datasets.source.Source`."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Files of either side that look like images or data, and are not read."""
 
     @property
     def unreadable(self) -> dict[str, str]:
         """Images of either side that have no vector, with the reason."""
         return {**self.index.train.skipped, **self.index.held.skipped}
+
+    @property
+    def left_out_words(self) -> str:
+        """The files that were left out, counted by reason."""
+        return listing.said(self.left_out, str(self.index.folder / LISTED))
 
 
 @dataclass(frozen=True)
@@ -84,17 +93,11 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
            "coverage": coverage}  # fmt: skip
     with RunFolder(out).lock():
         index = build(sides, encoder, out, lambda n, of: progress("index", n, of), how)
-        made = Made(index, encoder, sides["train"])
-        _list(out / "unreadable.csv", made.unreadable)
+        aside = [x for side in sides.values() for x in getattr(side, "left_out", list)()]
+        made = Made(index, encoder, sides["train"], tuple(aside))
+        rows = [LeftOut(name, reason) for name, reason in made.unreadable.items()]
+        write_atomic(out / LISTED, listing.table([*rows, *made.left_out]))
     return made
-
-
-def _list(path: Path, reasons: Mapping[str, str]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("image", "reason"))
-    writer.writerows(sorted(reasons.items()))
-    write_atomic(path, text.getvalue().encode())
 
 
 def compared(made: Made, seed: int = 0) -> Sides:

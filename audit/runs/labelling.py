@@ -27,9 +27,12 @@ def classes_of(results: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def write_sheet(
-    folder: RunFolder, n: int, attributes: Sequence[str], seed: int, everything: bool = False
-) -> dict[str, Any]:
+    folder: RunFolder, n: int, attributes: Sequence[str], seed: int, everything: bool = False,
+    images: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Draw images and write the sheet with its page; returns their paths and the next step.
+
+    `images` is where images made elsewhere are now, if they have moved.
 
     Raises UserError for an attribute that the run did not read, and where a sheet of another draw
     already exists: labels that people filled in are never overwritten.
@@ -52,12 +55,16 @@ def write_sheet(
             f"({_command(folder, '--read', 'FILE')}), or move it away."
         )
     page = labelling_page(
-        drawn.rows, chosen, sheet.REASONS, of_run(folder, results).read, folder.path.name
+        drawn.rows,
+        chosen,
+        sheet.REASONS,
+        of_run(folder, results, images).read,
+        folder.path.name,
     )
     folder.write_label_file(RECORD, record)
     folder.write_label_file(PAGE, page.encode())
     if not path.exists():
-        folder.write_label_file(SHEET, sheet.blank(drawn))
+        folder.write_label_file(SHEET, sheet.blank(drawn, folder.files()))
     again = _command(folder, "--read", path)
     return {
         "path": str(folder.label_file(PAGE)),

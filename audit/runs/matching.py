@@ -182,7 +182,7 @@ def with_factors(
     pictures: dict[str, np.ndarray] = {}
     for train in sorted(set(rows.train.dropna()))[:LOOKED_AT]:
         with suppress(pixels.Unreadable):
-            pictures[train] = run.plan.corpus.image(train)
+            pictures[train] = complexity.sized(run.plan.corpus.image(train))
     texts = {p.id: p.text for p in run.suite.prompts if p.id in set(rows.prompt)}
     captions = (e.caption for e in index.train.entries) if len(index.train) <= LISTED else ()
     known = specificity(texts, captions)

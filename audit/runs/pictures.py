@@ -11,7 +11,22 @@ import numpy as np
 
 from audit.datasets import find, pixels
 from audit.datasets.source import present
+from audit.errors import UserError
 from audit.store import RunFolder
+
+
+def _place(folder: RunFolder, results: Mapping[str, Any], moved: Path | None) -> Path:
+    """Where the images of a run are: where the user says, where they were, or as was typed."""
+    if moved is not None:
+        return moved
+    places = [Path(str(results[k])) for k in ("images_at", "images") if results.get(k)]
+    found = next((p for p in places if p.exists()), None)
+    if found is None:
+        raise UserError(
+            f"The images of {folder.path} were at {places[0]}, and there is nothing now. Give "
+            "their new place with --images."
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -25,14 +40,17 @@ class RunPictures:
     stamp: Callable[[str], str]
 
 
-def of_run(folder: RunFolder, results: Mapping[str, Any]) -> RunPictures:
+def of_run(
+    folder: RunFolder, results: Mapping[str, Any], moved: Path | None = None
+) -> RunPictures:  # fmt: skip
     """The images of a run by sample; UserError where its folder of images is missing.
 
-    A name that leaves the folder of images is unreadable, as is a sample without a name.
+    `moved` is where images made elsewhere are now. A name that leaves the folder of images is
+    unreadable, as is a sample without a name.
     """
     if not results.get("images"):
         return RunPictures(folder.read_image, lambda id: present(folder.image_path(id)))
-    collection, names = find.pictures(Path(results["images"])), results["pictures"]
+    collection, names = find.pictures(_place(folder, results, moved)), results["pictures"]
 
     def place(id: str) -> str:
         if id not in names:

@@ -204,6 +204,7 @@ def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
     planned = Plan(
         joined.suite, options, settings, tuple(joined.samples), _corpus(joined.suite, options),
         pictures=lambda id: pictures.image(joined.names[id]), names=joined.names,
+        left_out=tuple(joined.left_out),
     )  # fmt: skip
     return Run(planned, folder, progress, list(joined.notes))
 

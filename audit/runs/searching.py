@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from audit import registry
-from audit.datasets import pixels
+from audit.datasets import listing, pixels
 from audit.datasets.listed import Listed
 from audit.errors import UserError, untrusted
 from audit.evidence.copies import decision, local, single
@@ -36,8 +37,30 @@ class Question:
     """The images to search for, and those that cannot be read, with the reason."""
 
     names: tuple[str, ...]
-    pictures: tuple[np.ndarray, ...]
+    pictures: Sequence[np.ndarray]
+    """uint8[h, w, 3] each; those of files are decoded whenever one is taken."""
     unreadable: dict[str, str]
+
+    def picture(self, name: str) -> np.ndarray:
+        """One image by its name; pixels.Unreadable if its file has changed and is damaged."""
+        return self.pictures[self._place[name]]
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.names)}
+
+
+class _Files(Sequence[np.ndarray]):
+    """Images on disk: all of them at once may be more than fits into memory."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, at: Any) -> Any:
+        return pixels.read(self.paths[at])
 
 
 LEVEL = 0.05
@@ -51,24 +74,27 @@ none."""
 def ask(paths: Sequence[Path]) -> Question:
     """Images by file or folder; UserError where none of them can be read."""
     files: list[Path] = []
+    unreadable: dict[str, str] = {}
     for path in paths:
         if path.is_dir():
-            files += pixels.list_images(path)
+            found = listing.listed(path)
+            files += found.images
+            unreadable |= {str(path / x.file): x.reason for x in found.left_out}
         elif path.exists():
             files.append(path)
         else:
             raise UserError(f"There is nothing at {path}. Give images, or folders of images.")
-    names, pictures, unreadable = [], [], {}
+    there: list[Path] = []
     for file in dict.fromkeys(files):
         try:
-            pictures.append(pixels.read(file))
-            names.append(str(file))
+            pixels.read(file)
+            there.append(file)
         except pixels.Unreadable as reason:
             unreadable[str(file)] = str(reason)
-    if not names:
+    if not there:
         why = next((f"{k}: {v}" for k, v in unreadable.items()), "there is no image")
         raise UserError(f"None of the images can be read ({why}). Give others.")
-    return Question(tuple(names), tuple(pictures), unreadable)
+    return Question(tuple(map(str, there)), _Files(there), unreadable)
 
 
 def opened(
@@ -123,7 +149,7 @@ def search(
     """
     index.check(encoder)
     index = decision.without_shared_images(index, by)
-    vectors = encoder.images(list(question.pictures))
+    vectors = np.concatenate(list(_vectors(encoder, question)))
     scores, where = index.train.nearest(vectors, k)
     chance = np.empty(0, np.float32) if by.doubt else decision.null(index, seed)
     p = conformal_p(scores[:, 0], chance) if len(chance) else np.full(len(scores), np.nan)
@@ -150,6 +176,14 @@ def search(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def _vectors(encoder: Any, question: Question) -> Iterator[np.ndarray]:
+    """Those of the images in their order, as many at a time as fit into memory."""
+    for pictures, gone in pixels.together(question.names, question.picture):
+        for name, reason in gone.items():
+            raise UserError(f"{name} changed while it was read: {reason}. Search again.")
+        yield encoder.images(list(pictures.values()))
+
+
 def _corpus(index: Index) -> TrainingSet:
     """The indexed training set, whose images are there if they are still where indexed.
 
@@ -166,13 +200,12 @@ def _singles(
 ) -> list[str]:  # fmt: skip
     """What is claimed of each image alone."""
     image = _corpus(index).image
-    pictures = dict(zip(question.names, question.pictures, strict=True))
     score, where = (x[:, 0] for x in found)
     w = twin_evidence(score, index.nearest(vectors, held_out=True)[0])
     ids = [index.train.entry(int(p)).id if p >= 0 else None for p in where]
     most = single.line(index, by.train, image, seed)
     pairs = list(zip(question.names, ids, score.tolist(), w.tolist(), strict=True))
-    return list(single.claims(pairs, (pictures.__getitem__, image), most))
+    return list(single.claims(pairs, (question.picture, image), most))
 
 
 def _verdicts(alone: Sequence[str], q: np.ndarray, chance: int, held: bool) -> list[str]:
@@ -226,7 +259,6 @@ def write_page(
         table, len(index.train), min(held, most), index.coverage,
         index.descriptor.name, why(index), question.unreadable, by.words,
     )  # fmt: skip
-    pictures = dict(zip(question.names, question.pictures, strict=True))
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = report.page(searched, pictures.__getitem__, corpus.image)
+    made = report.page(searched, question.picture, corpus.image)
     write_atomic(path, made.encode("utf-8"))

@@ -115,19 +115,14 @@ def _labels(
     key = f"{encoder.key}-training"
     known = run.folder.vectors(key)
     todo = [i for i in ids if i not in known]
-    for start in range(0, len(todo), 256):
-        part, pictures = [], []
-        for id in todo[start : start + 256]:
-            try:
-                pictures.append(run.plan.corpus.image(id))
-                part.append(id)
-            except pixels.Unreadable:
-                continue
-        if part:
-            rows = encoder.images(pictures)
+    done = len(ids) - len(todo)
+    for pictures, reasons in pixels.together(todo, run.plan.corpus.image):
+        done += len(pictures) + len(reasons)
+        if pictures:
+            part, rows = list(pictures), encoder.images(list(pictures.values()))
             run.folder.add_vectors(key, part, rows)
             known.update(zip(part, rows, strict=True))
-        run.progress("training images", len(ids) - len(todo) + start + len(part), len(ids))
+        run.progress("training images", done, len(ids))
     there = [i for i in ids if i in known]
     if not there:
         return {}

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -37,8 +38,12 @@ class Opened:
 class Desk:
     """The current state of a run: a run that has grown is read again at the next page."""
 
-    def __init__(self, folder: RunFolder, train_image: TrainImage | None = None) -> None:
+    def __init__(
+        self, folder: RunFolder, train_image: TrainImage | None = None, images: Path | None = None
+    ) -> None:
+        """`images` is where images made elsewhere are now, if they have moved."""
         self.folder, self.journal, self.shelf = folder, Journal(folder), Shelf()
+        self._images = images
         self._train_image, self._lock = train_image, threading.Lock()
         self._opened: Opened | None = None
         self._session = secrets.token_hex(8)
@@ -53,7 +58,7 @@ class Desk:
                 settings = manifest.get("settings", {})
                 self._opened = Opened(
                     stamp, str(manifest.get("suite", "")), str(settings.get("model", "")), found,
-                    of_run(self.folder, results), Neighbours(self.folder, found.rows),
+                    of_run(self.folder, results, self._images), Neighbours(self.folder, found.rows),
                 )  # fmt: skip
             return self._opened
 

@@ -104,6 +104,8 @@ class Table:
     """Sample id to the reason why there is no image."""
     missing: Mapping[str, np.ndarray]
     """Reason to bool[n]: rows that lack something for that reason."""
+    files: Mapping[str, str]
+    """Sample id to the name of its file, for images made elsewhere."""
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -174,7 +176,7 @@ def gather(folder: RunFolder) -> Table:
         Column.of(subject.get(s.prompt) for s in samples), Column.of(s.arm for s in samples),
         readings, _match(samples, matches) if len(matches) else None,
         _fit(samples, read.get("alignment", empty)), blocked,
-        _missing(samples, readings, matches, blocked),
+        _missing(samples, readings, matches, blocked), folder.files(),
     )  # fmt: skip
 
 

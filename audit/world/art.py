@@ -65,7 +65,7 @@ def _index() -> dict[Sprite, int]:
 @cache
 def _atlas() -> np.ndarray:
     """The pack as uint8[600, 64, 64, 4], straight alpha."""
-    with Image.open(ASSETS / "sprites.webp") as image:
+    with Image.open(ASSETS / "sprites.webp", formats=["WEBP"]) as image:
         flat = np.asarray(image.convert("RGBA"))
     rows, columns = flat.shape[0] // SIDE, flat.shape[1] // SIDE
     tiles = flat.reshape(rows, SIDE, columns, SIDE, 4).swapaxes(1, 2)
@@ -122,7 +122,7 @@ def build(packages: dict[str, Path], out: Path) -> Path:
         emoji = {e["short_name"]: e for e in _catalogue(folder)}[_emoji_name(sprite, by_noun)]
         file = emoji["skin_variations"][_MODIFIER[sprite.tone]]["image"]
         source = folder / "img" / DATASOURCE[sprite.artist] / "64" / file
-        with Image.open(source) as image:
+        with Image.open(source, formats=["PNG"]) as image:
             tiles.append(np.asarray(image.convert("RGBA").resize((SIDE, SIDE))))
     grid = np.stack(tiles).reshape(-1, 30, SIDE, SIDE, 4).swapaxes(1, 2)
     flat = np.ascontiguousarray(grid.reshape(-1, 30 * SIDE, 4))

@@ -68,7 +68,7 @@ def seen(folder: Path = SEEN) -> Seen:
     """The packed pictures and labels; UserError where they are missing."""
     try:
         table = pd.read_csv(folder / "labels.csv", dtype={"seed": int}, keep_default_na=False)
-        with Image.open(folder / "pictures.webp") as image:
+        with Image.open(folder / "pictures.webp", formats=["WEBP"]) as image:
             flat = np.asarray(image.convert("RGB"))
     except (OSError, ValueError) as error:
         raise UserError(

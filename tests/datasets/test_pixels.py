@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,15 +45,6 @@ def test_damaged_files_are_outcomes(noise: bytes, cut: int) -> None:
             continue
         assert picture.dtype == np.uint8
         assert picture.ndim == 3
-
-
-def test_links_out_of_the_folder_are_left_out(tmp_path: Path) -> None:
-    """A link to a picture elsewhere is not part of the folder."""
-    (tmp_path / "in").mkdir()
-    (tmp_path / "out.png").write_bytes(pixels.png(np.zeros((2, 2, 3), np.uint8)))
-    (tmp_path / "in" / "link.png").symlink_to(tmp_path / "out.png")
-    (tmp_path / "in" / "b.png").write_bytes(b"")
-    assert pixels.list_images(tmp_path / "in") == [tmp_path / "in" / "b.png"]
 
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (12, 200, 7)])

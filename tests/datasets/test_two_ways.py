@@ -18,6 +18,7 @@ import pytest
 from audit.datasets import pixels
 from audit.datasets.find import find
 from audit.datasets.find import pictures as collection
+from audit.datasets.source import Source
 from audit.design.imported import pictures as imported
 from audit.errors import UserError
 from tests.evidence.copies import made
@@ -157,12 +158,19 @@ def test_a_table_says_more_than_a_sidecar(tmp_path: Path) -> None:
     assert [p.text for p in imported.read(path).items()] == captions
 
 
-def test_a_folder_is_what_it_was_for_each_way(tmp_path: Path) -> None:
-    """Pictures next to a tar: the training set is the tar, `--images` are the pictures."""
+@pytest.mark.parametrize("way", [find, collection])
+def test_a_folder_means_the_same_each_way(way: Callable[[Path], Source], tmp_path: Path) -> None:
+    """Pictures next to data without pictures are these; next to data with pictures, a question."""
     path = made.folder(tmp_path / "f", drawn(0)[:1])
+    with tarfile.open(path / "labels.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("a.xml"))
+    parquet.write_table(pa.table({"label": [1]}), path / "labels.parquet")
+    source = way(path)
+    assert source.kind == "folder"
+    assert [x.file for x in source.left_out()] == ["labels.tar", "labels.parquet"]
     made.tar(path / "x.tar", drawn(1))
-    assert find(path).kind == "WebDataset"
-    assert collection(path).kind == "folder"
+    with pytest.raises(UserError, match=r"1 images such as 000\.png, and data with images, x\.tar"):
+        way(path)
 
 
 def test_embeddings_hold_no_pictures(tmp_path: Path) -> None:

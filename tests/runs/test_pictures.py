@@ -56,6 +56,24 @@ def test_pictures_made_elsewhere(form: str, tmp_path: Path) -> None:
 
 
 def test_a_place_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
-    """As when the run was planned."""
+    """It says that the run's images moved, and how to say where they are."""
+    results = {"images": "gone", "images_at": str(tmp_path / "gone"), "pictures": {"a": "000.png"}}
+    with pytest.raises(UserError, match=r"were at .*gone.*--images"):
+        of_run(RunFolder(tmp_path / "run"), results)
     with pytest.raises(UserError, match="There is nothing at"):
-        of_run(RunFolder(tmp_path / "run"), {"images": str(tmp_path / "gone"), "pictures": {}})
+        of_run(RunFolder(tmp_path / "run"), results, tmp_path / "neither")
+    found = of_run(RunFolder(tmp_path / "run"), results, made.folder(tmp_path / "new", SOME[:1]))
+    np.testing.assert_array_equal(found.read("a"), SOME[0])
+
+
+def test_a_place_is_found_from_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The absolute place goes before a relative one, which may lead elsewhere from here."""
+    made.folder(tmp_path / "a" / "pics", SOME[:1])
+    made.folder(tmp_path / "b" / "pics", SOME[1:2])
+    monkeypatch.chdir(tmp_path / "b")
+    results = {"images": "pics", "images_at": str(tmp_path / "a" / "pics"),
+               "pictures": {"x": "000.png"}}  # fmt: skip
+    found = of_run(RunFolder(tmp_path / "run"), results)
+    np.testing.assert_array_equal(found.read("x"), SOME[0])

@@ -201,7 +201,7 @@ def test_unreadable_images_are_listed(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "1 images have no vector" in result.output
     assert (tmp_path / "idx" / "unreadable.csv").read_text() == (
-        'image,reason\n"bad,name.png",not an image in a known format\n'
+        'file,reason,prompt\n"bad,name.png",not an image in a known format,\n'
     )
 
 

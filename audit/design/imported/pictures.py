@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from audit.datasets import find, pixels, prompts
+from audit.datasets.listing import LeftOut
 from audit.datasets.source import Collection, Record
 from audit.errors import UserError
 from audit.keys import digest
@@ -36,16 +37,37 @@ class Pictures:
         self.collection, self.name = collection, collection.name
 
     @cached_property
-    def _items(self) -> list[Picture]:
+    def _items(self) -> tuple[list[Picture], list[LeftOut]]:
         some, prefix = self.collection, self.collection.prefix
-        found = [_picture(r, prefix) for u in some.units() for r in some.records(u)]
+        found: list[Picture] = []
+        left_out = [self._with_prompt(x) for x in some.left_out()]
+        for record in (r for u in some.units() for r in some.records(u)):
+            if record.left_out:
+                name = record.id.removeprefix(prefix)
+                left_out.append(LeftOut(name, record.left_out, record.caption.text))
+            else:
+                found.append(_picture(record, prefix))
         if not found:
             raise UserError(f"{some.place} holds no images. Give one that does.")
-        return found
+        return found, left_out
+
+    def _with_prompt(self, one: LeftOut) -> LeftOut:
+        """A file that was left out, with the prompt inside it if it is an image."""
+        if one.prompt or self.collection.kind != "folder":
+            return one
+        try:
+            inside = prompts.embedded(self.collection.content(one.file))
+        except pixels.Unreadable:
+            inside = None
+        return replace(one, prompt=inside or "")
 
     def items(self) -> Sequence[Picture]:
         """All images in a fixed order; raises UserError for no images or a damaged unit."""
-        return self._items
+        return self._items[0]
+
+    def left_out(self) -> Sequence[LeftOut]:
+        """Files that look like images and are not read; raises as `items` does."""
+        return self._items[1]
 
     def image(self, name: str) -> np.ndarray:
         """One image, uint8[h, w, 3]; raises pixels.Unreadable if it is damaged."""
@@ -77,5 +99,8 @@ def _picture(record: Record, prefix: str) -> Picture:
 
 
 def key(pictures: Pictures) -> str:
-    """Hash of all names, prompts and stamps: a changed listing is another run."""
-    return digest([(i.name, i.text, i.stamp) for i in pictures.items()])
+    """Hash of all names, prompts and stamps: a changed listing is another run.
+
+    So are the same files where this version decodes them otherwise.
+    """
+    return digest([pixels.DECODED, [(i.name, i.text, i.stamp) for i in pictures.items()]])

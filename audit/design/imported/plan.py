@@ -6,11 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from audit.datasets.listing import LeftOut, first, said
 from audit.design.imported.pictures import Picture, Pictures, key
 from audit.design.imported.seeds import single
 from audit.errors import UserError, unknown
 from audit.keys import BASELINE, digest
 from audit.records import Mitigation, Prompt, Sample, Settings, Suite
+
+TABLE = "left_out.csv"
+"""File of a run folder that lists the images that were left out."""
+SILENT = "its prompt is unknown"
+STRANGE = "the suite does not contain its prompt"
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,8 @@ class Plan:
     names: dict[str, str]
     """Sample id to the image's name."""
     notes: list[str]
+    left_out: list[LeftOut]
+    """Images without a place in the plan, with the reason."""
 
 
 def settings(pictures: Pictures) -> Settings:
@@ -38,8 +46,8 @@ def join(suite: Suite, pictures: Pictures) -> Plan:
     """Assign every image to its prompt.
 
     Prompts and mitigations without images are left out, and so are images whose prompt is not in
-    the suite; the notes count them. Seeds are those that were given (`seeds.single`). Raises
-    UserError if nothing is left.
+    the suite; the notes count them, and `left_out` names the images. Seeds are those that were
+    given (`seeds.single`). Raises UserError if nothing is left.
     """
     by_text: dict[str, list[Prompt]] = {}
     for p in suite.prompts:
@@ -47,25 +55,25 @@ def join(suite: Suite, pictures: Pictures) -> Plan:
     arms = {m.name: m for m in suite.mitigations}
     samples: list[Sample] = []
     names: dict[str, str] = {}
-    strangers: Counter[str] = Counter()
-    silent = 0
+    left_out: list[LeftOut] = []
     for item in pictures.items():
         if item.text is None:
-            silent += 1
+            left_out.append(LeftOut(item.name, SILENT))
             continue
         asked = by_text.get(same(item.text), [])
         if not asked:
-            strangers[item.text] += 1
+            left_out.append(LeftOut(item.name, STRANGE, item.text))
         arm = _arm(item, arms)
         for prompt in asked:
             id = digest({"name": item.name, "stamp": item.stamp, "text": item.text}, 20)
             names[id] = item.name
             samples.append(Sample(id, prompt.id, arm, item.seed, item.text))
     if not samples:
-        raise UserError(_nothing(pictures, silent, strangers, suite))
+        raise UserError(_nothing(pictures, left_out, suite))
     samples, shared = single(samples)
-    notes = [*_notes(pictures, silent, strangers), *shared]
-    return Plan(_reduced(suite, samples), samples, names, notes)
+    files = list(pictures.left_out())
+    notes = [*_notes(pictures, left_out), *([said(files, TABLE)] if files else []), *shared]
+    return Plan(_reduced(suite, samples), samples, names, notes, [*files, *left_out])
 
 
 def _arm(item: Picture, arms: dict[str, Mitigation]) -> str:
@@ -87,9 +95,8 @@ def _reduced(suite: Suite, samples: Sequence[Sample]) -> Suite:
     )
 
 
-def _nothing(
-    pictures: Pictures, silent: int, strangers: Counter[str], suite: Suite
-) -> str:  # fmt: skip
+def _nothing(pictures: Pictures, left_out: Sequence[LeftOut], suite: Suite) -> str:
+    strangers = Counter(x.prompt for x in left_out if x.reason == STRANGE)
     if strangers:
         example = strangers.most_common(1)[0][0]
         return (
@@ -98,22 +105,28 @@ def _nothing(
             "suite that they were made for, or name their prompts in a table (--prompts)."
         )
     return (
-        f"None of the {silent} images of {pictures.name} says its prompt. Name the prompts in "
-        "metadata.csv (columns file_name, text) next to them, or in a table given by --prompts."
+        f"None of the {len(left_out)} images of {pictures.name} says its prompt. Name the prompts "
+        "in metadata.csv (columns file_name, text) next to them, or in a table given by --prompts."
     )
 
 
-def _notes(pictures: Pictures, silent: int, strangers: Counter[str]) -> list[str]:
+def _notes(pictures: Pictures, left_out: Sequence[LeftOut]) -> list[str]:
     sources = Counter(i.source for i in pictures.items())
     words = {"table": "a table", "sidecar": "a text file next to the image",
              "metadata": "the image's own metadata", "name": "file or folder names"}  # fmt: skip
     found = ", ".join(f"{sources[s]} from {words[s]}" for s in words if sources[s])
     notes = [f"Prompts of the images: {found}."]
+    silent = [x.file for x in left_out if x.reason == SILENT]
     if silent:
-        notes.append(f"{silent} images were left out because their prompt is unknown.")
-    if strangers:
         notes.append(
-            f"{strangers.total()} images of {len(strangers)} other prompts were left out because "
-            "the suite does not contain these prompts."
+            f"{len(silent)} images were left out because their prompt is unknown "
+            f"({first(silent)}). {TABLE} lists them."
+        )
+    strange = [x for x in left_out if x.reason == STRANGE]
+    if strange:
+        notes.append(
+            f"{len(strange)} images of {len({x.prompt for x in strange})} other prompts were left "
+            "out because the suite does not contain these prompts "
+            f"({first([x.file for x in strange])}). {TABLE} lists them."
         )
     return notes

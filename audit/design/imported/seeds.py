@@ -13,16 +13,24 @@ from audit.records import Sample
 
 
 def single(samples: Sequence[Sample]) -> tuple[list[Sample], list[str]]:
-    """The samples, without the seeds that several images of a prompt and arm share, and notes.
+    """The samples with only the seeds that tell the noise of one image, and notes on the others.
 
-    A batch that was drawn from one seed has different noise for each image, and nothing says which
-    of them belongs to which image of another arm.
+    Programs write a negative seed for a random one, which they do not tell. A batch that was drawn
+    from one seed has different noise for each image, and nothing says which of them belongs to
+    which image of another arm.
     """
-    given = Counter(_place(s) for s in samples if s.seed is not None)
-    kept = [replace(s, seed=None) if given[_place(s)] > 1 else s for s in samples]
+    random = sum(s.seed is not None and s.seed < 0 for s in samples)
+    known = [replace(s, seed=None) if s.seed is not None and s.seed < 0 else s for s in samples]
+    given = Counter(_place(s) for s in known if s.seed is not None)
+    kept = [replace(s, seed=None) if given[_place(s)] > 1 else s for s in known]
     gone = sum(n for n in given.values() if n > 1)
-    notes = [f"{gone} images share prompt, arm and seed with another one, so these seeds do not "
-             "say which images belong together, and were left out."] if gone else []  # fmt: skip
+    notes = []
+    if random:
+        notes.append(f"{random} images have a negative seed, which programs write for a random "
+                     "one. These count as not given, and pair no images.")  # fmt: skip
+    if gone:
+        notes.append(f"{gone} images share prompt, arm and seed with another one, so these seeds "
+                     "do not say which images belong together, and were left out.")  # fmt: skip
     return kept, notes
 
 

@@ -54,11 +54,16 @@ def table(pictures: Mapping[str, np.ndarray], side: int = SIDE) -> pd.DataFrame:
     """COMPLEXITY_COLUMNS of images by id, uint8[h, w, 3], each resized to side x side."""
     rows = []
     for name, picture in pictures.items():
-        image = Image.fromarray(picture)
-        if image.size != (side, side):
-            image = image.resize((side, side), Image.Resampling.BICUBIC)
-        pixels = np.asarray(image)
+        pixels = sized(picture, side)
         bits, size = entropy(pixels), jpeg_bytes(pixels)
         mixed = bits * math.sqrt(size / 1024)
         rows.append((name, bits, size, total_variation(pixels), mixed))
     return pd.DataFrame(rows, columns=list(COMPLEXITY_COLUMNS))
+
+
+def sized(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """An image as `table` measures it, uint8[side, side, 3]."""
+    if picture.shape[:2] == (side, side):
+        return picture
+    image = Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC)
+    return np.asarray(image)

@@ -9,8 +9,10 @@ decided.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -252,19 +254,22 @@ def edits(
     """
 
     rng = np.random.default_rng(seed)
-    pictures: list[np.ndarray] = []
-    for position in rng.permutation(len(index.train))[: 2 * PICTURES]:
-        try:
-            pictures.append(image(index.train.entry(int(position)).id))
-        except pixels.Unreadable:
-            continue
-        if len(pictures) == PICTURES:
-            break
-    if len(pictures) < 2:
+    order = rng.permutation(len(index.train))[: 2 * PICTURES]
+    if sum(1 for _ in islice(_readable(index, image, order), 2)) < 2:
         return Edited()
     vectors: dict[str, np.ndarray] = {}
+    pictures = islice(_readable(index, image, order), PICTURES)
     found = curve(encoder, pictures, {n: EDITS[n] for n in names}, rng, vectors)
     return Edited([EditCosines(**row) for row in found.to_dict("records")], vectors)
+
+
+def _readable(
+    index: Index, image: Callable[[str], np.ndarray], order: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Training images at these positions, one at a time, without those that cannot be read."""
+    for position in order:
+        with suppress(pixels.Unreadable):
+            yield image(index.train.entry(int(position)).id)
 
 
 def with_power(

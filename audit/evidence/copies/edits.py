@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import partial
 
@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
+from audit.datasets import pixels
 from audit.evidence.copies.facts import EditCosines
 from audit.evidence.copies.index import Encoder
 from audit.evidence.copies.local import similarities
@@ -41,7 +42,7 @@ def jpeg(picture: np.ndarray, rng: np.random.Generator, quality: int) -> np.ndar
     """Compressed at `quality`, 1 to 95, and read back."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=quality)
-    with Image.open(buffer) as image:
+    with Image.open(buffer, formats=["JPEG"]) as image:
         return np.asarray(image.convert("RGB"))
 
 
@@ -137,7 +138,7 @@ def apply(
 
 def curve(
     encoder: Encoder,
-    pictures: Sequence[np.ndarray],
+    pictures: Iterable[np.ndarray],
     edits: Mapping[str, Edit],
     rng: np.random.Generator,
     vectors: dict[str, np.ndarray] | None = None,
@@ -152,19 +153,34 @@ def curve(
     float32[n, d] of every row. Raises ValueError for fewer than two images, which have no unrelated
     pairs.
     """
-    if len(pictures) < 2:
+    seed, count = int(rng.integers(2**31)), 0
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("none", *edits)}
+    for some in _parts(pictures):
+        parts["none"].append(encoder.images(some))
+        for name in edits:
+            edited = [apply(name, p, seed + i, edits) for i, p in enumerate(some, count)]
+            parts[name].append(encoder.images(edited))
+            del edited  # before the next ones are made
+        count += len(some)
+    if count < 2:
         raise ValueError("a curve needs two images or more, for unrelated pairs")
-    seed = int(rng.integers(2**31))
-    sources = encoder.images(pictures)
     kept = {} if vectors is None else vectors
-    kept["none"] = sources
-    rows = [_row("none", similarities(sources, sources, getattr(encoder, "count", 1)))]
-    for name in edits:
-        edited = [apply(name, p, seed + i, edits) for i, p in enumerate(pictures)]
-        kept[name] = encoder.images(edited)
-        found = similarities(kept[name], sources, getattr(encoder, "count", 1))
-        rows.append(_row(name, found))
-    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+    kept |= {name: np.concatenate(rows) for name, rows in parts.items()}
+    sources, crops = kept["none"], getattr(encoder, "count", 1)
+    found = [_row(name, similarities(kept[name], sources, crops)) for name in parts]
+    return pd.DataFrame(found, columns=list(CURVE_COLUMNS))
+
+
+def _parts(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    """The images, as many at a time as fit into memory."""
+    some: list[np.ndarray] = []
+    for picture in pictures:
+        some.append(picture)
+        if pixels.full([p.nbytes for p in some]):
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 def _row(name: str, cosine: np.ndarray) -> tuple[str | int | float, ...]:

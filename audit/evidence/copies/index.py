@@ -11,12 +11,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from audit.datasets import pixels
 from audit.datasets.source import Entry, Item, Source, Unit
 from audit.errors import UserError
 from audit.evidence.copies import shards
@@ -26,7 +26,7 @@ from audit.files import write_atomic
 from audit.keys import digest
 
 CHUNK = 256
-"""Images that are read ahead and encoded together."""
+"""Images that are read ahead and encoded together, or fewer by `pixels.BATCH_BYTES`."""
 SHARD_ROWS = 4096
 """A shard is closed at the first end of a piece after this many images."""
 VERSION = 1
@@ -282,21 +282,29 @@ def _chunks(source: Source, todo: Sequence[Unit]) -> Iterator[tuple[list[Unit], 
     units: list[Unit] = []
     items: list[Item] = []
     for unit in todo:
-        stream = _items(source, unit)
+        some: list[Item] = []
         try:
-            some = list(islice(stream, CHUNK))
+            for item in _items(source, unit):
+                if _full([*items, *some]):
+                    if units:
+                        yield units, items
+                        units, items = [], []
+                    if _full(some):
+                        yield [], some
+                        some = []
+                some.append(item)
         except UserError:
             yield units, items
             raise
-        if units and (len(some) == CHUNK or len(items) + len(some) > CHUNK):
-            yield units, items
-            units, items = [], []
-        while len(some) == CHUNK:
-            yield [], some
-            some = list(islice(stream, CHUNK))
         items += some
         units.append(unit)
     yield units, items
+
+
+def _full(items: Sequence[Item]) -> bool:
+    """Whether these are enough to be encoded: photographs are counted by their bytes."""
+    sizes = [i.picture.nbytes for i in items if i.picture is not None]
+    return len(items) >= CHUNK or pixels.full(sizes)
 
 
 def _items(source: Source, unit: Unit) -> Iterator[Item]:

@@ -45,10 +45,13 @@ def tiled_l2(a: np.ndarray, b: np.ndarray) -> float:
     """
     height, width = (min(x.shape[i] for x in (a, b)) for i in (0, 1))
     one, two = (_sized(x, height, width) for x in (a, b))
-    squares = ((one - two) / 255) ** 2
+
+    def square(tile: tuple[slice, slice]) -> float:  # whole images as floats take a gigabyte
+        return float((((one[tile].astype(float) - two[tile]) / 255) ** 2).mean())
+
     rows, columns = (np.unique(np.linspace(0, n, GRID + 1).astype(int)) for n in (height, width))
     return max(
-        math.sqrt(float(squares[top:bottom, left:right].mean()))
+        math.sqrt(square((slice(top, bottom), slice(left, right))))
         for top, bottom in pairwise(rows)
         for left, right in pairwise(columns)
     )
@@ -57,7 +60,7 @@ def tiled_l2(a: np.ndarray, b: np.ndarray) -> float:
 def _sized(x: np.ndarray, height: int, width: int) -> np.ndarray:
     if x.shape[:2] != (height, width):
         x = np.asarray(Image.fromarray(x).resize((width, height), Image.Resampling.BICUBIC))
-    return x.astype(float)
+    return x
 
 
 def line(index: Any, distinct: np.ndarray, image: Load, seed: int) -> float:

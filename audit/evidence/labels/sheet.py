@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from audit.datasets.listing import inert
+from audit.datasets.prompts import from_name
 from audit.errors import UserError, unknown
 from audit.evidence.labels.draw import Drawn, Stratum
 
@@ -20,13 +22,19 @@ REASONS = ("uncertain", "no person", "several people", "unreadable")
 MAX_BYTES = 50_000_000
 
 
-def blank(drawn: Drawn) -> bytes:
-    """The sheet as CSV: one row per image and attribute, with an empty `value` to fill in."""
+def blank(drawn: Drawn, files: Mapping[str, str] | None = None) -> bytes:
+    """The sheet as CSV: one row per image and attribute, with an empty `value` to fill in.
+
+    `files`, sample id to file name, add a column. A name that spells out words is left out: it
+    may be the prompt, which raters must not know.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow([*COLUMNS, *(["file"] if files else [])])
     for i, row in enumerate(drawn.rows.itertuples(index=False), 1):
-        writer.writerow([i, row.sample, row.attribute, "", ""])
+        name = (files or {}).get(str(row.sample), "")
+        shown = "" if from_name(name) else inert(name).encode("utf-8", "replace").decode()
+        writer.writerow([i, row.sample, row.attribute, "", "", *([shown] if files else [])])
     return file.getvalue().encode()
 
 

@@ -62,6 +62,14 @@ def parquet(table: pd.DataFrame) -> bytes:
 FORMATS = {"csv": csv, "parquet": parquet}
 
 
+def _with_files(table: pd.DataFrame, folder: RunFolder) -> pd.DataFrame:
+    """The table with the column `file`, where its images were made elsewhere."""
+    files = folder.files()
+    if not files or "sample" not in table:
+        return table
+    return table.assign(file=table["sample"].map(files).map(writable, na_action="ignore"))
+
+
 def write(folder: RunFolder, form: str, out: Path) -> list[Path]:
     """Findings to the file `out`; if it has no extension, into this folder with the run's tables.
 
@@ -78,7 +86,7 @@ def write(folder: RunFolder, form: str, out: Path) -> list[Path]:
     parts = {"findings": found}
     if folder.finished:
         there = folder.results()["tables"]
-        parts |= {n: folder.read_table(n) for n in TABLES if n in there}
+        parts |= {n: _with_files(folder.read_table(n), folder) for n in TABLES if n in there}
     paths = []
     for name, table in parts.items():
         paths.append(out / f"{name}.{form}")

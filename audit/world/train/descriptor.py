@@ -42,7 +42,7 @@ def _crop(rng: np.random.Generator, image: Image.Image) -> Image.Image:
 def _recompress(rng: np.random.Generator, image: Image.Image) -> Image.Image:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=int(rng.integers(15, 80)))
-    return Image.open(io.BytesIO(buffer.getvalue())).convert("RGB")
+    return Image.open(buffer, formats=["JPEG"]).convert("RGB")
 
 
 def _overlay(rng: np.random.Generator, image: Image.Image, other: np.ndarray) -> Image.Image:

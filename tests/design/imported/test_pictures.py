@@ -151,6 +151,20 @@ def test_a_place_without_pictures_is_one_sentence(
         imported.read(make(tmp_path)).items()
 
 
+def test_what_is_left_out_has_its_prompt(tmp_path: Path) -> None:
+    """From the text next to it, or from inside it."""
+    (tmp_path / "a.png").write_bytes(png(parameters="a nurse\nSteps: 4, Seed: 1"))
+    (tmp_path / "grid-0000.png").write_bytes(png(parameters="a nurse\nSteps: 4, Seed: 1"))
+    (tmp_path / "b.heic").write_bytes(b"x")
+    (tmp_path / "b.txt").write_text("a judge")
+    (tmp_path / "._a.png").write_bytes(b"x")
+    found = imported.read(tmp_path)
+    assert [i.name for i in found.items()] == ["a.png"]
+    assert {x.file: x.prompt for x in found.left_out()} == {
+        "._a.png": "", "b.heic": "a judge", "grid-0000.png": "a nurse",
+    }  # fmt: skip
+
+
 def test_links_that_leave_the_folder_are_left_out(tmp_path: Path) -> None:
     """A link to a picture outside is not read."""
     (tmp_path / "in").mkdir()

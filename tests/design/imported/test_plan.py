@@ -75,3 +75,30 @@ def test_a_seed_of_several_images_pairs_none_of_them(tmp_path: Path) -> None:
     found = plan.join(suite, pictures(tmp_path / "p", texts, extra="7,none"))
     assert [s.seed for s in found.samples] == [None, None, None, 7]
     assert any("3 images share prompt, arm and seed" in n for n in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "kept", "said"),
+    [
+        ([-1, -1, -1], [None, None, None], "3 images have a negative seed"),
+        ([-1, 4, 5], [None, 4, 5], "1 images have a negative seed"),
+        ([7, 7, 7], [None, None, None], "3 images share prompt, arm and seed"),
+        ([7, 7, 8], [None, None, 8], "2 images share prompt, arm and seed"),
+        ([0, 1, 2], [0, 1, 2], ""),
+    ],
+)
+def test_a_seed_pairs_one_image_or_none(
+    seeds: list[int], kept: list[int | None], said: str, tmp_path: Path
+) -> None:
+    """A negative one is a random one; one of a whole batch belongs to none of it."""
+    suite = suites.read_suite(str(small(tmp_path / "s")))
+    rows = ["file_name,text,seed"]
+    (tmp_path / "p").mkdir()
+    for i, seed in enumerate(seeds):
+        pixel = np.full((8, 8, 3), i, np.uint8)
+        (tmp_path / "p" / f"{i}.png").write_bytes(pixels.png(pixel))
+        rows.append(f"{i}.png,a photo of a nurse,{seed}")
+    (tmp_path / "p" / "metadata.csv").write_text("\n".join(rows))
+    found = plan.join(suite, imported.read(tmp_path / "p"))
+    assert [s.seed for s in found.samples] == kept
+    assert any(said in n for n in found.notes)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -369,3 +371,25 @@ def test_a_damaged_file_of_a_set_stops_and_loses_nothing(
     assert (len(index.train), encoder.seen) == (3 * size, 2 * size)
     wanted = Thumbnail().images(TRAIN[: 3 * size])
     np.testing.assert_allclose(np.concatenate(list(index.train.blocks())), wanted, atol=1e-6)
+
+
+@pytest.mark.nightly
+def test_photographs_are_held_a_few_at_a_time(tmp_path: Path) -> None:
+    """Twenty of 12 megapixels were in memory together; a hundred are no more than a few."""
+    code = (
+        "import resource, sys, numpy as np, audit\n"
+        "from pathlib import Path\n"
+        "from PIL import Image\n"
+        "def made(folder, size):\n"
+        "    Path(folder).mkdir()\n"
+        "    for i in range(20):\n"
+        "        grain = np.random.default_rng(i).integers(0, 256, (30, 40, 3), np.uint8)\n"
+        "        Image.fromarray(grain).resize(size).save(f'{folder}/{i}.jpg', quality=80)\n"
+        "    audit.index(folder, f'{folder}-index', descriptor='phash')\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10\n"
+        "small = made('small', (40, 30)); print(made('large', (4000, 3000)) - small)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert int(ran.stdout) < 400
