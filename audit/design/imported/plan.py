@@ -108,7 +108,7 @@ def _notes(pictures: Pictures, silent: int, strangers: Counter[str]) -> list[str
     words = {"table": "a table", "sidecar": "a text file next to the image",
              "metadata": "the image's own metadata", "name": "file or folder names"}  # fmt: skip
     found = ", ".join(f"{sources[s]} from {words[s]}" for s in words if sources[s])
-    notes = [f"Prompts of the images: {found}."]
+    notes = [f"Prompts of the images: {found}.", *pictures.notes()]
     if silent:
         notes.append(f"{silent} images were left out because their prompt is unknown.")
     if strangers:
