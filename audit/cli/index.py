@@ -65,6 +65,8 @@ def index(
     if made.unreadable:
         lost = len(made.unreadable)
         _tell(quiet, f"{lost} images have no vector; see {out / 'unreadable.csv'}.")
+    for note in made.notes:
+        _tell(quiet, note)
     groups = _duplicates(made, quiet) if duplicates else None
     by = indexing.compared(made, options.seed)
     typer.echo(json.dumps(_body(made, by, groups, started)) if as_json else out)

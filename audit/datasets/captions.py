@@ -29,8 +29,8 @@ MAX_TEXT = 200_000
 LARGEST_SEED = 2**63 - 1
 EXACT = 2**53
 """Above this, a floating-point number no longer says which whole number was meant."""
-NO_SEED = {"", "nan", "null", "none", "na", "n/a", "<na>", "-1", "-1.0"}
-"""Cells that say that no seed is known; -1 is how the common programs write "random"."""
+NO_SEED = {"", "nan", "null", "none", "na", "n/a", "<na>"}
+"""Cells that say that no seed is known, in small letters."""
 WINDOWS = "Text that is not UTF-8 was read as Windows-1252"
 SEVERAL = "Of several captions of an image, the first was read"
 NOT_TEXT = "Captions that are not text were not read"
@@ -139,7 +139,7 @@ def caption_of(record: Mapping[str, Any], where: str) -> Caption:
 def whole(value: Any, where: str) -> int | None:
     """A seed as a whole number, None for an empty cell; the same for CSV, JSON and Parquet.
 
-    NaN, null and -1 mean none, 1.0 is 1. UserError, which names the place, for a fraction, for
+    NaN and null mean none, 1.0 is 1. UserError, which names the place, for a fraction, for
     anything else that is not a whole number, and for one that 64 bits do not hold.
     """
     if value is None or str(value).strip().casefold() in NO_SEED:

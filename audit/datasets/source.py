@@ -99,6 +99,9 @@ class Source(Protocol):
     def image(self, id: str) -> np.ndarray:
         """One image by its entry's id; pixels.Unreadable where there is none."""
 
+    def notes(self) -> list[str]:
+        """What was assumed or left out in what has been read so far, a sentence for each kind."""
+
 
 class Corpus(Protocol):
     """A training set whose images can be read in any order, with its held-out twin, if any."""
@@ -239,7 +242,8 @@ def item_of(entry: Entry, picture: Callable[[], np.ndarray]) -> Item:
 
 def damaged(path: Path, what: str, error: Exception) -> UserError:
     """The sentence for a unit that cannot be read."""
-    return UserError(f"{path} cannot be read as {what}: {error}. Fetch it again or remove it.")
+    reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+    return UserError(f"{path} cannot be read as {what}: {reason}. Fetch it again or remove it.")
 
 
 def one_line(caption: Any) -> str:

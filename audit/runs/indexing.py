@@ -30,6 +30,8 @@ class Made:
     encoder: Any
     source: Any
     """The training set that was read, `datasets.source.Source`."""
+    notes: tuple[str, ...] = ()
+    """What was assumed or left out where images were read that are new in the index."""
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -84,7 +86,8 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
            "coverage": coverage}  # fmt: skip
     with RunFolder(out).lock():
         index = build(sides, encoder, out, lambda n, of: progress("index", n, of), how)
-        made = Made(index, encoder, sides["train"])
+        notes = dict.fromkeys(n for side in sides.values() for n in side.notes())
+        made = Made(index, encoder, sides["train"], tuple(notes))
         _list(out / "unreadable.csv", made.unreadable)
     return made
 

@@ -264,8 +264,8 @@ def test_tables_of_subfolders(tmp_path: Path) -> None:
 SEEDS: list[tuple[Any, int | str | None]] = [
     (1, 1), (0, 0), ("1", 1), ("1.0", 1), (1.0, 1), (" 7 ", 7), (2**53, 2**53),
     (2**63 - 1, 2**63 - 1),
-    (-5, -5), (None, None), ("", None), (math.nan, None), ("NaN", None), ("null", None), (-1, None),
-    ("-1", None), (-1.0, None), (1.5, "not a whole"), ("1.5", "not a whole"), ("x", "not a whole"),
+    (-5, -5), (None, None), ("", None), (math.nan, None), ("NaN", None), ("null", None), (-1, -1),
+    ("-1", -1), (-1.0, -1), (1.5, "not a whole"), ("1.5", "not a whole"), ("x", "not a whole"),
     (math.inf, "not a whole"), ("1e999", "not a whole"), ("1e3", "not a whole"),
     ("1,000", "not a whole"), (True, "not a whole"), (1e300, "to its last digit"),
     (2.0**60, "to its last digit"), (2**63, "above"), ("9" * 29, "above"),
