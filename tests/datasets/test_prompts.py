@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from audit.datasets import prompts
+from audit.datasets import comments, prompts
 
 A1111 = (
     "a photo of a nurse, smiling\nNegative prompt: blurry, ugly\n"
@@ -55,9 +55,9 @@ def jpeg(comment: bytes | None = None, description: str | None = None, kind: str
     """A small JPEG or WebP with EXIF."""
     exif = Image.Exif()
     if comment is not None:
-        exif.get_ifd(prompts.EXIF_BLOCK)[prompts.USER_COMMENT] = comment
+        exif.get_ifd(comments.EXIF_BLOCK)[comments.USER_COMMENT] = comment
     if description is not None:
-        exif[prompts.DESCRIPTION] = description
+        exif[comments.DESCRIPTION] = description
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, kind, exif=exif)
     return buffer.getvalue()
