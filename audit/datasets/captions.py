@@ -105,8 +105,15 @@ def column(names: Sequence[str], wanted: Sequence[str], where: str) -> str | Non
 
 def first(record: Mapping[str, Any], names: Sequence[str]) -> Any:
     """The first of the named fields that is not empty; None if all are."""
-    by_name = {folded(str(k)): v for k, v in reversed(list(record.items()))}
-    return next((by_name[n] for n in names if not _empty(by_name.get(n))), None)
+    there = _present(tuple(record), tuple(names))
+    return next((v for k in there if not _empty(v := record[k])), None)
+
+
+@lru_cache(256)
+def _present(keys: tuple[str, ...], names: tuple[str, ...]) -> list[str]:
+    """The keys that are called so, in the order of the names; rows of a table share their keys."""
+    by_name = {folded(str(k)): k for k in reversed(keys)}
+    return [by_name[n] for n in names if n in by_name]
 
 
 def _empty(value: Any) -> bool:

@@ -233,7 +233,8 @@ def from_workflow(drawing: Mapping[str, Any]) -> str | None:
 
 def _as_run(node: Mapping[str, Any], origin: Mapping[int, list[Any]]) -> dict[str, Any]:
     """A node of a drawing with its inputs by name."""
-    slots = [s for s in node.get("inputs") or () if isinstance(s, Mapping)]
+    listed = node.get("inputs")
+    slots = [s for s in listed if isinstance(s, Mapping)] if isinstance(listed, list) else []
     links = {str(s.get("name")): origin[s["link"]] for s in slots
              if isinstance(s.get("link"), int) and s["link"] in origin}  # fmt: skip
     kind = str(node.get("type", ""))

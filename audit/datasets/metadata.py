@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,6 +36,8 @@ SEPARATORS = ",;\t"
 MAX_BYTES = 2 << 30
 """Larger tables are refused before they are read."""
 MAX_COLUMNS = 1000
+READ_COLUMNS = (*NAME_COLUMNS, *TEXT_COLUMNS, *SEED_COLUMNS, *ARM_COLUMNS)
+"""Columns that are read, as `folded` writes them."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ class Table:
                 f"columns are {', '.join(map(repr, self.columns[:12]))}."
             )
         return out
+
+
+class Nameless(UserError):
+    """A table that has no column of file names: it may be about something else."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,8 @@ def _table(path: Path, records: Iterable[Row], doubts: Sequence[str] = ()) -> Ta
         columns |= dict.fromkeys(map(str, record))
         name, _ = plain(first(record, NAME_COLUMNS))
         if not name:
-            raise UserError(
+            there = {folded(str(c)) for c in record} & set(NAME_COLUMNS)
+            raise (UserError if there else Nameless)(
                 f"{where}: no file name. Name it in one of the columns {', '.join(NAME_COLUMNS)}; "
                 f"the columns are {', '.join(map(repr, list(record)[:12]))}."
             )
@@ -182,8 +190,9 @@ def _object(where: str, record: Any) -> Row:
 
 def _once(names: Sequence[str], where: str) -> None:
     """UserError where two columns differ in capitals alone, and either might be meant."""
-    for role in (NAME_COLUMNS, TEXT_COLUMNS, SEED_COLUMNS, ARM_COLUMNS):
-        for wanted in role:
+    counts = Counter(map(folded, names))
+    for wanted in READ_COLUMNS:
+        if counts[wanted] > 1:
             column(names, (wanted,), where)
 
 
@@ -233,12 +242,11 @@ def _parquet(path: Path) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    wanted = {*NAME_COLUMNS, *TEXT_COLUMNS, *SEED_COLUMNS, *ARM_COLUMNS}
     number = 0
     try:
         with parquet.ParquetFile(path) as file:
             there = file.schema_arrow.names
-            names = [n for n in there if folded(n) in wanted]
+            names = [n for n in there if folded(n) in READ_COLUMNS]
             _once(names, str(path))
             for batch in file.iter_batches(batch_size=1024, columns=names):
                 for record in batch.to_pylist():
@@ -259,8 +267,14 @@ def matched(tables: Sequence[Path], names: Sequence[str], root: Path) -> Matched
     captions: dict[str, Caption] = {}
     notes: list[str] = []
     for path in tables:
-        table, said = read(path), Said()
-        prefix = _below(path, root)
+        prefix, said = _below(path, root), Said()
+        try:
+            table = read(path)
+        except Nameless:
+            if not prefix:
+                raise
+            notes.append(f"{prefix}{path.name} was not read: it has no column of file names.")
+            continue
         absent: list[str] = []
         unsure: list[str] = []
         for name, row in table.rows.items():

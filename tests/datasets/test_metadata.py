@@ -261,6 +261,16 @@ def test_tables_of_subfolders(tmp_path: Path) -> None:
     assert "1 of 2 rows of train/metadata.jsonl" in notes
 
 
+def test_a_table_below_the_folder_may_be_about_something_else(tmp_path: Path) -> None:
+    """It is left out with a note; beside the images it is refused."""
+    folder(tmp_path, "a/b 1.png")
+    (tmp_path / "a" / "metadata.csv").write_text("x,y\n1,2\n")
+    assert said(tmp_path)[1] == "a/metadata.csv was not read: it has no column of file names."
+    (tmp_path / "metadata.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(UserError, match="line 2: no file name"):
+        imported.read(tmp_path).items()
+
+
 SEEDS: list[tuple[Any, int | str | None]] = [
     (1, 1), (0, 0), ("1", 1), ("1.0", 1), (1.0, 1), (" 7 ", 7), (2**53, 2**53),
     (2**63 - 1, 2**63 - 1),
