@@ -34,6 +34,7 @@ NO_SEED = {"", "nan", "null", "none", "na", "n/a", "<na>"}
 WINDOWS = "Text that is not UTF-8 was read as Windows-1252"
 SEVERAL = "Of several captions of an image, the first was read"
 NOT_TEXT = "Captions that are not text were not read"
+NOT_JSON = "Text files that end in .json and are not JSON were not read"
 TOO_LONG = f"Text files over {MAX_TEXT // 1000} kB were read to there"
 
 
@@ -178,10 +179,11 @@ def doubt(text: str) -> str:
     return text.doubt if isinstance(text, Words) else ""
 
 
-def sidecar_text(suffix: str, data: bytes) -> str | None:
-    """The caption in a `.txt`, `.caption` or `.json` next to an image; None for none.
+def sidecar_text(suffix: str, data: bytes) -> Words:
+    """The caption in a `.txt`, `.caption` or `.json` next to an image; empty for none.
 
-    `data` are the first MAX_TEXT bytes of the file: as many mean that it is longer.
+    `data` are the first MAX_TEXT bytes of the file: as many mean that it is longer. What was
+    assumed to read it, or why it was not read, is the `doubt` of the result.
     """
     cut = len(data) >= MAX_TEXT
     text, assumed = texts.decoded(data[:MAX_TEXT], cut)
@@ -190,13 +192,13 @@ def sidecar_text(suffix: str, data: bytes) -> str | None:
         try:
             record = texts.from_json(text)
         except ValueError:
-            return None
+            text, found, record = "", NOT_JSON, None
         value = first(record, TEXT_COLUMNS) if isinstance(record, Mapping) else None
         text, inner = plain(value)
         found = inner or found
     words = Words(" ".join(text.split()))
     words.doubt = found or (TOO_LONG if cut else "")
-    return words or None
+    return words
 
 
 def one_place(name: str) -> str:

@@ -46,11 +46,12 @@ class Folder(Collection):
 
     @staticmethod
     def _sidecar(path: Path) -> str:
+        text = ""
         for suffix in SIDECARS:
             beside = path.with_suffix(suffix)
             if beside.is_file() and (text := sidecar_text(suffix, beside.read_bytes())):
-                return text
-        return ""
+                break
+        return text
 
     def _inside(self, id: str) -> Path:
         """The file of an id; pixels.Unreadable for one that leaves the folder."""

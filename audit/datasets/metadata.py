@@ -159,7 +159,9 @@ def _table(path: Path, records: Iterable[Row], doubts: Sequence[str] = ()) -> Ta
 
 
 def _twice(name: str, one: Caption, other: Caption) -> UserError:
-    return UserError(f"{one.where}, and {other.where}: two rows for the file {name}. Keep one.")
+    table, _, line = other.where.rpartition(", ")
+    second = line if one.where.startswith(f"{table}, ") else other.where
+    return UserError(f"{one.where} and {second}: two rows for the file {name}. Keep one.")
 
 
 def _array(path: Path, file: TextIO) -> Iterator[Row]:

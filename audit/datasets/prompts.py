@@ -69,6 +69,8 @@ def embedded(data: bytes) -> str | None:
             with suppress(OSError, SyntaxError):  # its pixels are cut short
                 raw = image.getexif()
                 exif, block = dict(raw), dict(raw.get_ifd(EXIF_BLOCK))
+    except MemoryError:
+        raise
     except Exception:  # Pillow's decoders raise many kinds for damaged files
         return None
     if found := from_texts(texts):

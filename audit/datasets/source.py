@@ -180,10 +180,10 @@ class Collection:
     def _caption(self, name: str, beside: str) -> Caption:
         """The table's caption of an image, else the text next to it, with seed and arm."""
         row = self._rows.captions.get(name, Caption())
-        if row.text or not beside:
+        if row.text:
             return row
         self._said.add(doubt(beside), name)
-        return replace(row, text=str(beside), origin="sidecar")
+        return replace(row, text=str(beside), origin="sidecar") if beside else row
 
 
 class Files(Collection):

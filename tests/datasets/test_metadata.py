@@ -73,7 +73,7 @@ def test_a_text_in_any_encoding(ending: str, encoding: str, text: str) -> None:
     if "\n" not in body and not any(c in body for c in " x") and encoding[-3:] in ("-le", "-be"):
         return  # nothing but letters of one script
     assert found == " ".join(text.split())
-    assert captions.doubt(found or "") == ""
+    assert captions.doubt(found) == ""
 
 
 @pytest.mark.parametrize("text", ["une infirmière", "“a nurse”", "50 € nurse", "Ärztin"])
@@ -121,7 +121,7 @@ def test_a_table_as_spreadsheets_write_it(
         ("sep=,\nfile_name,text\n0.png,a,b\n", 3, "3 cells"),
         ('file_name,text\n0.png,"a nurse\n1.png,b\n', 2, "Check the quotation marks"),
         ('file_name,text\n0.png,"a" nurse\n', 2, "Check the quotation marks"),
-        ("file_name,text\n0.png,a\n1.png,b\n./0.png,c\n", 4, "two rows for the file 0.png"),
+        ("file_name,text\n0.png,a\n1.png,b\n./0.png,c\n", 2, "and line 4: two rows for the file"),
         ("file_name,text\n,a\n", 2, "no file name"),
         ("Titel,text\nx,a\n", 2, "the columns are 'Titel', 'text'"),
         ("file_name,text,Text\n0.png,a,b\n", 1, "2 columns 'text' ('text', 'Text')"),
@@ -246,7 +246,7 @@ def test_two_rows_for_one_image_are_refused(tmp_path: Path, rows: tuple[str, ...
     """Also where they write its name in two ways."""
     folder(tmp_path, "a/0.png")
     write(tmp_path / "metadata.csv", [{"file_name": r, "text": NURSE} for r in rows])
-    with pytest.raises(UserError, match=r"line 2, and .*line 3: two rows for the file a/0\.png"):
+    with pytest.raises(UserError, match=r"line 2 and line 3: two rows for the file a/0\.png"):
         imported.read(tmp_path).items()
 
 
@@ -334,8 +334,9 @@ def test_what_is_not_a_table_is_one_sentence(
 
 def test_a_nested_sidecar_has_no_caption() -> None:
     """One sidecar in a million must not end the others."""
-    assert captions.sidecar_text(".json", DEEP.encode()) is None
-    assert captions.sidecar_text(".json", b'{"caption": {"en": "x"}}') is None
+    for body in (DEEP.encode(), b'{"caption": {"en": "x"}}', b'{"caption', b"[3]", b"\xff\xfe\0"):
+        assert captions.sidecar_text(".json", body) == ""
+    assert captions.doubt(captions.sidecar_text(".json", DEEP.encode())) == captions.NOT_JSON
 
 
 @pytest.mark.parametrize("value", [["a nurse", "x"], ["", "a nurse", "y"]])
@@ -359,3 +360,14 @@ def test_an_array_and_a_table_with_tabs_may_be_given(tmp_path: Path) -> None:
     (tmp_path / "t.ndjson").write_text(json.dumps({"file_name": "0.png", "text": NURSE}))
     for name in ("t.json", "t.tsv", "t.ndjson"):
         assert [i.text for i in imported.read(tmp_path, tmp_path / name).items()] == [NURSE]
+
+
+def test_a_damaged_json_beside_an_image_is_said(tmp_path: Path) -> None:
+    """The image has no caption, and the note says why; a text file goes before it."""
+    folder(tmp_path, "0.png", "1.png")
+    for name in ("0.json", "1.json"):
+        (tmp_path / name).write_text('{"caption": "a nur')
+    (tmp_path / "1.txt").write_text("a judge")
+    found, notes = said(tmp_path)
+    assert found == {"0.png": "", "1.png": "a judge"}
+    assert notes == "Text files that end in .json and are not JSON were not read: 1 (0.png)."

@@ -62,7 +62,7 @@ def join(suite: Suite, pictures: Pictures) -> Plan:
             names[id] = item.name
             samples.append(Sample(id, prompt.id, arm, item.seed, item.text))
     if not samples:
-        raise UserError(_nothing(pictures, silent, strangers, suite))
+        raise UserError(" ".join([_nothing(pictures, silent, strangers, suite), *pictures.notes()]))
     samples, shared = single(samples)
     notes = [*_notes(pictures, silent, strangers), *shared]
     return Plan(_reduced(suite, samples), samples, names, notes)
