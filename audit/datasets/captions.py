@@ -8,7 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import lru_cache
+from numbers import Real
 from typing import Any
 
 from audit.datasets import texts
@@ -21,7 +23,9 @@ NAME_COLUMNS = (
     "image_file", "file_path", "filepath", "img", "name",
 )  # fmt: skip
 SEED_COLUMNS, ARM_COLUMNS = ("seed",), ("arm", "mitigation")
-TABLES = tuple(f"{n}.{e}" for n in ("metadata", "prompts") for e in ("csv", "jsonl", "parquet"))
+TABLES = tuple(
+    f"{n}.{e}" for n in ("metadata", "prompts") for e in ("csv", "tsv", "jsonl", "parquet")
+)
 """Names of tables that are read without being asked for, in small letters; the first counts."""
 SIDECARS = (".txt", ".caption", ".json")
 MAX_TEXT = 200_000
@@ -150,6 +154,12 @@ def whole(value: Any, where: str) -> int | None:
     NaN and null mean none, 1.0 is 1. UserError, which names the place, for a fraction, for
     anything else that is not a whole number, and for one that 64 bits do not hold.
     """
+    if isinstance(value, bytes):
+        value = texts.decoded(value)[0]
+    elif not isinstance(value, int) and isinstance(value, Real):
+        value = float(value)  # also NumPy's half precision
+    elif isinstance(value, Decimal):
+        value = f"{value:f}"
     if value is None or str(value).strip().casefold() in NO_SEED:
         return None
     wrong = f"{where}: seed {str(value)[:40]!r} is not a whole number"

@@ -18,6 +18,11 @@ PATH_COLUMNS = ("image_path", "file_name", "path", "image", "filename", "file", 
 _STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ",
            b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL ", b"\xff\x0a")  # fmt: skip
 """How image files begin; WebP, AVIF and HEIC say it from the fifth byte on."""
+_NOT_PATHS = {
+    "addresses on the web": ("http://", "https://", "s3://", "gs://"),
+    "images as base64 text": ("data:image", "iVBORw0KGgo", "/9j/", "UklGR", "R0lGOD"),
+}
+"""What columns of text hold in place of paths, by its beginnings."""
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".jfif", ".avif")
 
 Peek = Callable[[Sequence[str]], Mapping[str, Sequence[Any]]]
@@ -72,12 +77,23 @@ def _image_column(schema: Any, path: Path, peek: Peek | None) -> tuple[str, bool
         return found[0], False, ()
     texts = [str(f.name) for f in schema if is_text(f.type)]
     if name := column(texts, PATH_COLUMNS, str(path)):
+        _are_paths(name, path, (peek([name]) if peek else {}).get(name, ()))
         return name, True, ()
     there = ", ".join(f"{f.name!r} ({str(f.type)[:60]})" for f in list(schema)[:12])
     raise UserError(
         f"{path} has no column of image bytes or of paths ({', '.join(PATH_COLUMNS)}). Give a "
         f"table that has one image in each row; the columns of this one are {there}."
     )
+
+
+def _are_paths(name: str, path: Path, cells: Sequence[Any]) -> None:
+    """UserError for a column of text that has something else than paths."""
+    for what, starts in _NOT_PATHS.items():
+        if any(str(c).startswith(starts) for c in cells):
+            raise UserError(
+                f"The column {name!r} of {path} has {what}, not paths of images. Store the images' "
+                "bytes in a column 'image'."
+            )
 
 
 def _of_several(found: Sequence[str], path: Path) -> tuple[str, bool, tuple[str, ...]]:

@@ -29,7 +29,7 @@ _JOINS = re.compile(r"concat|join|combine|append|merge", re.I)
 _ORDERED = re.compile(r"(?:text|string|str|prompt|input)_?(?P<place>[a-z]|\d+)$", re.I)
 _MAKES_TEXT = re.compile(
     r"replace|regex|random|generate|generator|llm|ollama|gpt|gemini|florence|caption|translat|wildcard|split|"
-    r"substring|interrogat|tagger|style|zeroout|find|trim",
+    r"substring|interrogat|tagger|style|find|trim|magic|enhance|expand|rewrite|improve",
     re.I,
 )
 """Nodes whose text is not the one that they are given."""
@@ -141,7 +141,10 @@ class _Reader:
         for shown in ("populated_text", "result", "text_0"):
             if isinstance(inputs.get(shown), str) and inputs[shown].strip():
                 return str(inputs[shown])
-        if _MAKES_TEXT.search(kind):
+        if "zeroout" in kind.lower():
+            return None
+        conditioned = any(k in LINKS[:2] and self._leads(inputs[k]) for k in inputs)
+        if _MAKES_TEXT.search(kind) and not conditioned:
             plain = inputs.get("wildcard_text")  # without wildcards it is the text
             return plain if isinstance(plain, str) and plain.strip() else None
         if "switch" in kind.lower():

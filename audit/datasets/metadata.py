@@ -204,7 +204,7 @@ def _cells(path: Path, file: TextIO) -> Iterator[Row]:
     number, head_line = next(lines, (1, ""))
     if head_line[:4].lower() == "sep=":  # as spreadsheets mark their separator
         number, head_line = next(lines, (2, ""))
-    separator = max(SEPARATORS, key=head_line.count)
+    separator = _separator(head_line)
     reader = csv.reader(chain([head_line], file), delimiter=separator, strict=True)
     head = next(reader, [])
     if len(head) > MAX_COLUMNS:
@@ -225,6 +225,15 @@ def _cells(path: Path, file: TextIO) -> Iterator[Row]:
                 f"{path}, line {line}: {len(cells)} cells, but the head has {len(head)}. {hint}"
             )
         yield f"{path}, line {line}", dict(zip(head, cells, strict=False))
+
+
+def _separator(head: str) -> str:
+    """The separator by which the head has a column of names, else the most frequent one."""
+    for separator in sorted(SEPARATORS, key=head.count, reverse=True):
+        cells = next(csv.reader([head], delimiter=separator), [])
+        if {folded(c) for c in cells[:MAX_COLUMNS]} & set(NAME_COLUMNS):
+            return separator
+    return max(SEPARATORS, key=head.count)
 
 
 def _checked(path: Path, reader: Any) -> Iterator[list[str]]:

@@ -32,8 +32,8 @@ INSIDE = ("sui_image_params", "image", "extrametadata", "metadata", "meta", "par
 """Keys of JSON in which the prompt is."""
 MAX_DEPTH = 5
 _SETTINGS = re.compile(
-    r"^Negative prompt:|^Steps: \d|[.,;|]?[ \t]+Negative prompt:|"
-    r"[.,;|]?[ \t]+Steps: \d+\s*,\s*[A-Z][\w ]*:",
+    r"^Negative prompt:|^Steps:\s*\d|[.,;|]?[ \t]+Negative prompt:|"
+    r"[.,;|]?[ \t]+Steps:\s*\d+\s*[,;|]\s*[A-Z][\w ]*:",
     re.MULTILINE | re.IGNORECASE,
 )
 """Where the settings of AUTOMATIC1111 begin: on lines of their own, or all on one."""

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,30 @@ def test_what_cannot_be_read_names_the_types(
         imported.read(path).items()
 
 
+@pytest.mark.parametrize(
+    ("cell", "what"),
+    [("https://example.org/0.png", "addresses on the web"), ("/9j/4AAQSkZJRg", "base64"),
+     ("data:image/png;base64,xx", "base64"), ("iVBORw0KGgoAAAANSUhEUg", "base64")],
+)  # fmt: skip
+@pytest.mark.parametrize("form", FORMS)
+def test_text_that_is_not_a_path(
+    tmp_path: Path, form: Callable[[Path, pa.Table], Path], cell: str, what: str
+) -> None:
+    """It is refused at once, not listed as so many unreadable images."""
+    path = form(tmp_path, pa.table({"image": [cell] * 3, "text": ["a"] * 3}))
+    with pytest.raises(UserError, match=what):
+        imported.read(path).items()
+
+
+def test_paths_as_windows_writes_them(tmp_path: Path) -> None:
+    """With backslashes, in a folder below the table."""
+    (tmp_path / "p").mkdir()
+    for i, data in enumerate(DATA):
+        (tmp_path / "p" / f"{i}.png").write_bytes(data)
+    names = [f"p\\{i}.png" for i in range(3)]
+    read(as_parquet(tmp_path, pa.table({"file_name": names, "text": ["a"] * 3})))
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_several_captions_and_captions_of_another_kind(
     tmp_path: Path, form: Callable[[Path, pa.Table], Path]
@@ -202,7 +227,9 @@ def test_several_captions_and_captions_of_another_kind(
 @pytest.mark.parametrize(
     ("seeds", "right"),
     [([1.0, math.nan, None], [1, None, None]), (["1.0", "", "NaN"], [1, None, None]),
-     ([1, 2**62, None], [1, 2**62, None])],
+     ([1, 2**62, None], [1, 2**62, None]), ([b"1", b"", None], [1, None, None]),
+     ([Decimal("1.00"), Decimal("2"), None], [1, 2, None]),
+     ([np.float16(1), np.float16(math.nan), None], [1, None, None])],
 )  # fmt: skip
 def test_seeds_of_a_table(
     tmp_path: Path, form: Callable[[Path, pa.Table], Path], seeds: list[Any], right: list[Any]

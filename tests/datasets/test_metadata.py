@@ -352,6 +352,15 @@ def test_of_several_captions_the_first_is_read_and_that_is_said(
     assert notes.count("Of several captions of an image, the first was read: 1") == 2
 
 
+@pytest.mark.parametrize("head", ["file_name;text, in English", "file_name\ttext; a, b, c"])
+def test_the_separator_is_the_one_that_gives_names(tmp_path: Path, head: str) -> None:
+    """Others may occur in the names of columns."""
+    folder(tmp_path, "0.png")
+    other = ";" if head.count("\t") == 0 else "\t"
+    (tmp_path / "metadata.tsv").write_text(f"{head}{other}prompt\n0.png{other}x{other}{NURSE}\n")
+    assert said(tmp_path)[0] == {"0.png": NURSE}
+
+
 def test_an_array_and_a_table_with_tabs_may_be_given(tmp_path: Path) -> None:
     """`--prompts` takes what spreadsheets and scripts write."""
     folder(tmp_path, "0.png")

@@ -65,6 +65,7 @@ PARAMETERS: dict[str, Callable[[str], str]] = {
     "one line with commas": lambda t: f"{t}, Negative prompt: man, {SETTINGS}",
     "one line without negative": lambda t: f"{t} {SETTINGS}",
     "one line in small letters": lambda t: f"{t} negative prompt: man {SETTINGS}",
+    "one line with semicolons": lambda t: f"{t}; Negative prompt: man; Steps:20; Sampler: Euler",
     "negative alone": lambda t: f"{t}\nNegative prompt: man",
     "SwarmUI": lambda t: json.dumps({"sui_image_params": {
         "prompt": t, "negativeprompt": "man", "seed": 1}, "sui_extra_data": {"date": "x"}}),
@@ -303,6 +304,8 @@ GRAPHS: list[tuple[dict[str, Any], str | None]] = [
     (linked(t=node("ShowText|pysssss", text=["u", 0], text_0=NURSE),
             u=node("OllamaGenerate", prompt="describe a nurse")), NURSE),
     (linked(t=node("DPRandomGenerator", text="a nurse")), None),
+    (linked(t=node("DPMagicPrompt", text="a nurse")), None),
+    (conditioned("StyleModelApply", conditioning=["6", 0], style_model=["4", 0]), NURSE),
     (linked(t=node("StringReplace", string="a judge", find="judge", replace="nurse")), None),
     (linked(t=node("StringFunction|pysssss", action="replace", text_a="a", text_b="b")), None),
     (linked(t=node("ImpactSwitch", select=2, input1="a judge", input2=["u", 0]),
