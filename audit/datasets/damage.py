@@ -8,12 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from audit.datasets import pixels
-from audit.datasets.source import damaged
 from audit.errors import UserError
 
 BROKEN = (OSError, EOFError, ValueError, ArithmeticError, LookupError, NotImplementedError,
           SyntaxError, tokenize.TokenError, RecursionError, TypeError)  # fmt: skip
 """What damaged files make NumPy and the standard library raise; a UnicodeError is a ValueError."""
+
+
+def damaged(path: Path, what: str, error: Exception) -> UserError:
+    """The sentence for a file that cannot be read."""
+    reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+    return UserError(f"{path} cannot be read as {what}: {reason}. Fetch it again or remove it.")
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from audit.datasets.captions import (
     plain,
     some,
 )
+from audit.datasets.damage import reading
 from audit.errors import UserError
 
 SEPARATORS = ",;\t"
@@ -250,21 +251,17 @@ def _checked(path: Path, reader: Any) -> Iterator[list[str]]:
 
 
 def _parquet(path: Path) -> Iterator[Row]:
-    import pyarrow as pa
     import pyarrow.parquet as parquet
 
     number = 0
-    try:
-        with parquet.ParquetFile(path) as file:
-            there = file.schema_arrow.names
-            names = [n for n in there if folded(n) in READ_COLUMNS]
-            _once(names, str(path))
-            for batch in file.iter_batches(batch_size=1024, columns=names):
-                for record in batch.to_pylist():
-                    number += 1
-                    yield f"{path}, row {number}", {**dict.fromkeys(there), **record}
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as Parquet: {error}. Write it again.") from error
+    with reading(path, "Parquet"), parquet.ParquetFile(path) as file:
+        there = file.schema_arrow.names
+        names = [n for n in there if folded(n) in READ_COLUMNS]
+        _once(names, str(path))
+        for batch in file.iter_batches(batch_size=1024, columns=names):
+            for record in batch.to_pylist():
+                number += 1
+                yield f"{path}, row {number}", {**dict.fromkeys(there), **record}
 
 
 def matched(tables: Sequence[Path], names: Sequence[str], root: Path) -> Matched:

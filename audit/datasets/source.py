@@ -18,7 +18,6 @@ import numpy as np
 from audit.datasets import pixels
 from audit.datasets.captions import Caption, Said, doubt
 from audit.datasets.metadata import Matched, inside, matched
-from audit.errors import UserError
 
 MAX_CAPTION = 10_000
 """Characters of a caption that a training set's entry keeps."""
@@ -238,12 +237,6 @@ def item_of(entry: Entry, picture: Callable[[], np.ndarray]) -> Item:
         return Item(entry, picture())
     except pixels.Unreadable as reason:
         return Item(entry, reason=str(reason))
-
-
-def damaged(path: Path, what: str, error: Exception) -> UserError:
-    """The sentence for a unit that cannot be read."""
-    reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
-    return UserError(f"{path} cannot be read as {what}: {reason}. Fetch it again or remove it.")
 
 
 def one_line(caption: Any) -> str:

@@ -16,7 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from audit.datasets import pixels
 from audit.datasets.captions import MAX_TEXT, SIDECARS, sidecar_text
-from audit.datasets.source import Files, Key, Record, Unit, damaged, stamp
+from audit.datasets.damage import damaged
+from audit.datasets.source import Files, Key, Record, Unit, stamp
 
 REMEMBERED = 100_000
 """Images whose positions in tars are cached; those of the tar last read always are."""
