@@ -262,7 +262,7 @@ def test_tables_of_subfolders(tmp_path: Path) -> None:
 
 
 def test_a_table_below_the_folder_may_be_about_something_else(tmp_path: Path) -> None:
-    """It is left out with a note; beside the images it is refused."""
+    """It is left out with a note; next to the images it is refused."""
     folder(tmp_path, "a/b 1.png")
     (tmp_path / "a" / "metadata.csv").write_text("x,y\n1,2\n")
     assert said(tmp_path)[1] == "a/metadata.csv was not read: it has no column of file names."
