@@ -83,9 +83,15 @@ class Said:
 
 
 def some(names: Sequence[str], count: int | None = None) -> str:
-    """The first three names, and dots where there are more than these."""
-    more = (len(names) if count is None else count) > 3
-    return ", ".join(n[:80] for n in names[:3]) + (", ..." if more else "")
+    """The first three names, long ones cut at their beginning, and dots where there are more."""
+    short = [n if len(n) <= 48 else f"...{n[-48:]}" for n in names[:3]]
+    return ", ".join([*short, *(["..."] if (count or len(names)) > 3 else [])])
+
+
+def listed(columns: Sequence[str]) -> str:
+    """The first columns of a table, for a note that a report shows in full."""
+    short = [repr(c if len(c) <= 24 else f"{c[:24]}...") for c in columns[:6]]
+    return ", ".join([*short, *(["..."] if len(columns) > 6 else [])])
 
 
 @lru_cache(4096)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audit.datasets.captions import ARM_COLUMNS, SEED_COLUMNS, TEXT_COLUMNS, column, folded
+from audit.datasets.captions import ARM_COLUMNS, SEED_COLUMNS, TEXT_COLUMNS, column, folded, listed
 from audit.errors import UserError
 
 IMAGE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp", "picture", "photo", "image_bytes")
@@ -55,7 +55,7 @@ def columns(schema: Any, path: Path, peek: Peek | None = None) -> Columns:
         if (name := column(schema.names, (wanted,), str(path))) and name != image
     ]
     if not {folded(w) for w in words} & set(TEXT_COLUMNS):
-        there = ", ".join(repr(n) for n in schema.names[:12])
+        there = listed(schema.names)
         notes = (*notes, f"Tables without a column of captions ({', '.join(TEXT_COLUMNS)}), with "
                          f"the columns {there}")  # fmt: skip
     return Columns(image, paths, tuple(words), notes)
@@ -97,7 +97,7 @@ def _are_paths(name: str, path: Path, cells: Sequence[Any]) -> None:
 
 
 def _of_several(found: Sequence[str], path: Path) -> tuple[str, bool, tuple[str, ...]]:
-    names = ", ".join(map(repr, found))
+    names = listed(found)
     image = [n for n in found if folded(n) == "image"]
     if len(image) != 1:
         raise UserError(

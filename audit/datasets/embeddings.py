@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from audit.datasets import pixels
-from audit.datasets.captions import TEXT_COLUMNS, Said, column, plain
+from audit.datasets.captions import TEXT_COLUMNS, Said, column, listed, plain
 from audit.datasets.damage import reading
 from audit.datasets.source import Entry, Item, Unit, one_line, stamp
 from audit.errors import UserError
@@ -82,8 +82,8 @@ class Embeddings:
         if rows != count:
             raise UserError(f"{table} has {rows} rows for {count} vectors. Fetch both again.")
         if first and text is None:
-            columns = ", ".join(map(repr, there[:12]))
-            self._said.add(f"Metadata without captions, with the columns {columns}", table.name)
+            said = f"Metadata without captions, with the columns {listed(there)}"
+            self._said.add(said, table.name)
         found = []
         for (known, _), id, cell in zip(nameless, names, texts, strict=True):
             words, doubt = plain(cell)

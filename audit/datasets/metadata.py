@@ -26,6 +26,7 @@ from audit.datasets.captions import (
     column,
     first,
     folded,
+    listed,
     one_place,
     plain,
     some,
@@ -57,7 +58,7 @@ class Table:
         if self.rows and not {folded(c) for c in self.columns} & set(TEXT_COLUMNS):
             out.append(
                 f"{self.path.name} has no column of captions ({', '.join(TEXT_COLUMNS)}); its "
-                f"columns are {', '.join(map(repr, self.columns[:12]))}."
+                f"columns are {listed(self.columns)}."
             )
         return out
 
@@ -148,7 +149,7 @@ def _table(path: Path, records: Iterable[Row], doubts: Sequence[str] = ()) -> Ta
             there = {folded(str(c)) for c in record} & set(NAME_COLUMNS)
             raise (UserError if there else Nameless)(
                 f"{where}: no file name. Name it in one of the columns {', '.join(NAME_COLUMNS)}; "
-                f"the columns are {', '.join(map(repr, list(record)[:12]))}."
+                f"the columns are {listed(list(record))}."
             )
         row = caption_of(record, where)
         row.whole_seed()

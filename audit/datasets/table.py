@@ -126,10 +126,10 @@ class Rows(Files):
 
     @staticmethod
     def _inside(path: Path, file: str) -> Path:
-        inside = (path.parent / file).resolve()
+        inside = path.parent / file
         if "\\" in file and not inside.exists():  # as Windows writes paths
-            inside = (path.parent / file.replace("\\", "/")).resolve()
-        if not inside.is_relative_to(path.parent.resolve()):
+            inside = path.parent / file.replace("\\", "/")
+        if not inside.resolve().is_relative_to(path.parent.resolve()):
             raise pixels.Unreadable("its path leaves the table's folder")
         return inside
 

@@ -380,3 +380,14 @@ def test_a_damaged_json_beside_an_image_is_said(tmp_path: Path) -> None:
     found, notes = said(tmp_path)
     assert found == {"0.png": "", "1.png": "a judge"}
     assert notes == "Text files that end in .json and are not JSON were not read: 1 (0.png)."
+
+
+def test_notes_fit_a_report(tmp_path: Path) -> None:
+    """Long names, and many columns with long names."""
+    folder(tmp_path, "x" * 200 + ".png")
+    rows = [{"file_name": f"{i}" * 200, **{f"{c}" * 80: "x" for c in "ABCDEFGHIJK"}}
+            for i in range(9)]  # fmt: skip
+    write(tmp_path / "metadata.csv", rows)
+    notes = imported.read(tmp_path).notes()
+    assert len(notes) == 2
+    assert all(len(n) < 380 for n in notes)
