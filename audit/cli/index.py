@@ -67,6 +67,8 @@ def index(
         _tell(quiet, f"{lost} images have no vector; see {out / indexing.LISTED}.")
     if made.left_out:
         _tell(quiet, made.left_out_words)
+    for note in made.notes:
+        _tell(quiet, note)
     groups = _duplicates(made, quiet) if duplicates else None
     by = indexing.compared(made, options.seed)
     if as_json:

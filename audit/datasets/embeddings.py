@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from audit.datasets import pixels
-from audit.datasets.captions import TEXT_COLUMNS
-from audit.datasets.source import Entry, Item, Unit, damaged, one_line, stamp
+from audit.datasets.captions import TEXT_COLUMNS, Said, column, listed, plain
+from audit.datasets.damage import reading
+from audit.datasets.source import Entry, Item, Unit, one_line, stamp
 from audit.errors import UserError
+
+ID_COLUMNS = ("image_path", "url", "key")
 
 
 class Embeddings:
@@ -26,6 +29,11 @@ class Embeddings:
     def __init__(self, path: Path) -> None:
         self.path, self.name, self.place = path, path.resolve().name, str(path.resolve())
         self.files = sorted((path / "img_emb").glob("*.npy"))
+        self._said = Said()
+
+    def notes(self) -> list[str]:
+        """What the metadata that have been read so far left open, a sentence for each kind."""
+        return self._said.notes()
 
     def units(self) -> Sequence[Unit]:
         """Blocks of rows of each file."""
@@ -37,12 +45,11 @@ class Embeddings:
 
     @staticmethod
     def _open(file: Path) -> np.ndarray:
-        try:
+        with reading(file, "a NumPy array"):
             rows = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise damaged(file, "a NumPy array", error) from error
-        if rows.ndim != 2 or rows.dtype.kind != "f":
-            raise UserError(f"{file} contains {rows.dtype}{rows.shape}, not vectors. Remove it.")
+        if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.dtype.kind != "f":
+            what = f"{rows.dtype}{rows.shape}" if isinstance(rows, np.ndarray) else "an archive"
+            raise UserError(f"{file} contains {what}, not vectors. Remove it.")
         return np.asarray(rows)
 
     def read(self, unit: Unit) -> Iterator[Item]:
@@ -50,34 +57,39 @@ class Embeddings:
         name, _, start = unit.id.partition("#")
         vectors = self._open(self.path / "img_emb" / name)
         some = vectors[int(start) : int(start) + self.block]
-        known = self._metadata(name, len(vectors))[int(start) : int(start) + len(some)]
+        known = self._metadata(name, len(vectors), start == "0")
+        known = known[int(start) : int(start) + len(some)]
         for (id, caption), vector in zip(known, some, strict=True):
             yield Item(Entry(id, caption), vector=vector)
 
-    def _metadata(self, name: str, count: int) -> list[tuple[str, str]]:
+    def _metadata(self, name: str, count: int, first: bool) -> list[tuple[str, str]]:
+        """Id and caption of each vector; what is left open is said with the `first` block."""
         import pyarrow.parquet as parquet
 
         number = Path(name).stem.rpartition("_")[2]
         table = self.path / "metadata" / f"metadata_{number}.parquet"
-        plain = [(f"{name}/{i}", "") for i in range(count)]
+        nameless = [(f"{name}/{i}", "") for i in range(count)]
         if not table.is_file():
-            return plain
-        try:
-            frame = parquet.read_table(table)
-        except (OSError, ValueError) as error:
-            raise damaged(table, "Parquet", error) from error
-        if frame.num_rows != count:
-            raise UserError(
-                f"{table} has {frame.num_rows} rows for {count} vectors. Fetch both again."
-            )
-        ids = next((c for c in ("image_path", "url", "key") if c in frame.column_names), None)
-        text = next((c for c in TEXT_COLUMNS if c in frame.column_names), None)
-        names = frame.column(ids).to_pylist() if ids else [None] * count
-        texts = frame.column(text).to_pylist() if text else [None] * count
-        return [
-            (str(i) if i is not None else p[0], one_line(t))
-            for i, t, p in zip(names, texts, plain, strict=True)
-        ]
+            self._said.add("Embeddings without metadata" if first else "", name)
+            return nameless
+        with reading(table, "Parquet"):
+            there = parquet.read_schema(table).names
+            ids, text = (column(there, c, str(table)) for c in (ID_COLUMNS, TEXT_COLUMNS))
+            frame = parquet.read_table(table, columns=[c for c in (ids, text) if c])
+            rows = parquet.read_metadata(table).num_rows
+            names = frame.column(ids).to_pylist() if ids else [None] * rows
+            texts = frame.column(text).to_pylist() if text else [None] * rows
+        if rows != count:
+            raise UserError(f"{table} has {rows} rows for {count} vectors. Fetch both again.")
+        if first and text is None:
+            said = f"Metadata without captions, with the columns {listed(there)}"
+            self._said.add(said, table.name)
+        found = []
+        for (known, _), id, cell in zip(nameless, names, texts, strict=True):
+            words, doubt = plain(cell)
+            self._said.add(doubt if first else "", known)
+            found.append((known if id is None else plain(id)[0], one_line(words)))
+        return found
 
     def image(self, id: str) -> np.ndarray:
         """Always raises pixels.Unreadable: there are no images."""

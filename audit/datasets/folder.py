@@ -68,11 +68,12 @@ class Folder(Collection):
         yield Record(id, caption, partial(self.content, id), changed, id)
 
     def _sidecar(self, path: Path) -> str:
+        text = ""
         for suffix, beside in self._sidecars(path).items():
             with beside.open("rb") as file:
                 if text := sidecar_text(suffix, file.read(MAX_TEXT)):
-                    return text
-        return ""
+                    break
+        return text
 
     def _inside(self, id: str) -> Path:
         """The file of an id; pixels.Unreadable for one that leaves the folder."""

@@ -37,6 +37,10 @@ class Listed:
         for entry in self._entries[start : start + self.block]:
             yield item_of(entry, partial(self.corpus.image, entry.id))
 
+    def notes(self) -> list[str]:
+        """Nothing is assumed: the training set lists its own images."""
+        return []
+
     def image(self, id: str) -> np.ndarray:
         """One image by its entry's id."""
         return self.corpus.image(id)

@@ -6,92 +6,125 @@ Everything here is untrusted text: it is parsed, never run, and capped before it
 from __future__ import annotations
 
 import io
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
 from PIL import Image
+from PIL.PngImagePlugin import iTXt
 
+from audit.datasets import texts as encodings
+from audit.datasets.captions import folded
+from audit.datasets.comments import EXIF_BLOCK, exif_texts, plain_text
+from audit.datasets.graphs import from_graph, from_workflow
 from audit.datasets.pixels import FORMATS, MAX_PIXELS
 
 MAX_TEXT = 200_000
-"""Longer texts of metadata, in characters, are ignored."""
-USER_COMMENT, EXIF_BLOCK, DESCRIPTION = 0x9286, 0x8769, 0x010E
-_SETTINGS = re.compile(r"^(Negative prompt:|Steps: \d)", re.MULTILINE)
+"""Longer texts of metadata, in characters, are ignored, except graphs."""
+MAX_GRAPH = 4_000_000
+"""Longer graphs, in characters, are ignored."""
+PROMPTS = ("positive_prompt", "prompt", "positiveprompt", "positive", "base_caption", "caption")
+"""Keys of a prompt in JSON, as `folded` writes them, the most certain first."""
+INSIDE = ("sui_image_params", "image", "extrametadata", "metadata", "meta", "parameters", "params",
+          "v4_prompt", "generation_data")  # fmt: skip
+"""Keys of JSON in which the prompt is."""
+MAX_DEPTH = 5
+_SETTINGS = re.compile(
+    r"^Negative prompt:|^Steps:\s*\d|[.,;|]?[ \t]+Negative prompt:|"
+    r"[.,;|]?[ \t]+Steps:\s*\d+\s*[,;|]\s*[A-Z][\w ]*:",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""Where the settings of AUTOMATIC1111 begin: on lines of their own, or all on one."""
+_BRACKETS = re.compile(r"(?<!\\)\[[^\[\]]*\]")
 _FLAGS = re.compile(r"\s+(--[a-z]|Job ID:).*$", re.DOTALL | re.IGNORECASE)
 _NUMBERED = re.compile(r"^\d{3,}-\d+(?:-\d+)*-(?P<prompt>.*[A-Za-z].*)$")
 _COUNTER = re.compile(r"[\s_\-]*(?:\(\d+\)|#?\d+|seed[\s_\-]*\d+)$", re.IGNORECASE)
-_NO_PROMPT = re.compile(r"^(image|img|sample|picture|output|grid|seed|comfyui|download)?$", re.I)
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_MIDJOURNEY = re.compile(rf"^[^_]+_(?P<prompt>.+?)_{_UUID}(?:_\d)?$", re.IGNORECASE)
+_DALLE = re.compile(
+    r"^DALL.{0,2}E\s\d{4}-\d\d-\d\d \d\d[.:_]\d\d[.:_]\d\d\s+-\s+(?P<prompt>.+)$", re.I
+)
+_FIREFLY = re.compile(r"^Firefly[\s_](?P<prompt>.*[A-Za-z].*?)[\s_]\d{3,}$", re.IGNORECASE)
+_NO_PROMPT = re.compile(
+    rf"^((image|img|sample|picture|output|grid|seed|download|result|photo|file)s?|(txt|img)2img|"
+    rf"(txt|img)2img-(image|grid)s|comfyui|unnamed|untitled|out|dsc|final|train|test|val|data|"
+    rf"dataset|tmp|temp|screenshot.*|chatgpt image.*|gemini[\s_]generated.*|{_UUID}|"
+    rf"[0-9a-f]{{16,}}|[\W\d_]*)$",
+    re.I,
+)
+"""Names that say nothing: those that programs give, hashes, and those without a letter."""
 
 
 def embedded(data: bytes) -> str | None:
     """The prompt inside an image file; None if there is none, or the file is not an image."""
+    exif: dict[int, Any] = {}
+    block: dict[int, Any] = {}
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 return None
-            if image.format == "PNG":
-                image.load()  # text may follow the pixels
-            texts = {str(k): v for k, v in image.info.items() if isinstance(v, str)}
-            exif = image.getexif()
-            comment = exif.get_ifd(EXIF_BLOCK).get(USER_COMMENT)
-            described = exif.get(DESCRIPTION)
+            texts = _texts(image)
+            with suppress(OSError, SyntaxError):  # its pixels are cut short
+                raw = image.getexif()
+                exif, block = dict(raw), dict(raw.get_ifd(EXIF_BLOCK))
     except MemoryError:
         raise
     except Exception:  # Pillow's decoders raise many kinds for damaged files
         return None
-    found = from_texts(texts)
-    if found is None and comment is not None:
-        found = from_parameters(_comment(comment))
-    if found is None and isinstance(described, str):
-        found = _plain(described)
-    return found
+    if found := from_texts(texts):
+        return found
+    return next((p for t in exif_texts(exif, block) if (p := from_parameters(t))), None)
 
 
-def _comment(raw: Any) -> str:
-    """EXIF UserComment: eight bytes name the character code (EXIF 2.32, 4.6.5)."""
-    if isinstance(raw, str):
-        return raw
-    code, body = bytes(raw[:8]), bytes(raw[8:])
-    if code.startswith(b"UNICODE"):
-        order = "utf-16-le" if body[1:2] == b"\0" else "utf-16-be"
-        return body.decode(order, "replace").strip("\0")
-    return (body if code.startswith(b"ASCII") or not code.strip(b"\0") else bytes(raw)).decode(
-        "utf-8", "replace"
-    )
+def _texts(image: Image.Image) -> dict[str, str]:
+    """The text chunks of an image, also of one whose pixels are cut short."""
+    if image.format == "PNG":
+        with suppress(OSError, SyntaxError, ValueError):  # what came before them is known
+            image.load()  # text may follow the pixels
+    return {
+        str(k): str(v) if isinstance(v, iTXt) else plain_text(v)
+        for k, v in image.info.items()
+        if isinstance(v, str) or (k == "comment" and isinstance(v, bytes))
+    }
 
 
 def from_texts(texts: Mapping[str, str]) -> str | None:
     """The prompt among a PNG's text chunks, by the keys that programs write."""
     short = {k: v for k, v in texts.items() if len(v) <= MAX_TEXT}
-    if "parameters" in short:
-        return from_parameters(short["parameters"])
-    for key in ("invokeai_metadata", "sd-metadata", "Comment"):
+    if found := from_parameters(short.get("parameters", "")):
+        return found
+    for key in ("invokeai_metadata", "sd-metadata", "Comment", "generation_data"):
         body = _json(short.get(key, ""))
-        if isinstance(body, dict) and (found := _named(body)):
-            return found
-    graph = _json(short.get("prompt", ""))
-    if isinstance(graph, dict):
-        return from_graph(graph)
+        if isinstance(body, Mapping) and (found := _named(body)):
+            return _without_brackets(found) if key == "sd-metadata" else found
+    for key, read in (("prompt", _named), ("workflow", from_workflow)):
+        graph = _json(texts.get(key, "")[: MAX_GRAPH + 1])
+        if isinstance(graph, Mapping):
+            return read(graph)
     if "Dream" in short:
         match = re.match(r'"((?:[^"\\]|\\.)*)"', short["Dream"])
-        return _plain(match[1]) if match else None
-    for key in ("Description", "prompt", "Prompt", "caption", "Caption"):
+        return _without_brackets(match[1].replace('\\"', '"')) if match else None
+    for key in ("Description", "prompt", "Prompt", "caption", "Caption", "comment"):
         text = short.get(key, "")
         machine = text.startswith("{") or (text.startswith("[") and len(text) > 2000)
-        if not machine and (found := _plain(_FLAGS.sub("", text))):
+        if not machine and (found := from_parameters(_FLAGS.sub("", text))):
             return found
     return None
+
+
+def _without_brackets(text: str) -> str | None:
+    """Without the parts that InvokeAI used to read as the negative prompt."""
+    return _plain(_BRACKETS.sub("", text))
 
 
 def _json(text: str) -> Any:
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return encodings.from_json(text)
+    except ValueError:
         return None
 
 
@@ -100,83 +133,65 @@ def _plain(value: Any) -> str | None:
     return text or None
 
 
-def _named(body: Mapping[str, Any]) -> str | None:
-    """InvokeAI and NovelAI: JSON with a named prompt."""
-    inner = body.get("image") if isinstance(body.get("image"), dict) else body
-    value = inner.get("positive_prompt") or inner.get("prompt")  # type: ignore[union-attr]
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        value = value[0].get("prompt")
-    return _plain(value)
+def _named(body: Any, depth: int = 0) -> str | None:
+    """A prompt under one of its names in JSON, whatever their capitals."""
+    if isinstance(body, str) and depth:
+        inner = _json(body)
+        return _named(inner, depth + 1) if isinstance(inner, Mapping) else _plain(body)
+    if isinstance(body, list) and depth < MAX_DEPTH:
+        return _of_several([_named(v, depth + 1) for v in body[:20]])
+    if not isinstance(body, Mapping) or depth > MAX_DEPTH:
+        return None
+    if any(isinstance(v, Mapping) and "inputs" in v for v in body.values()):
+        return from_graph(body)
+    by_name = {folded(str(k)): v for k, v in reversed(list(body.items()))}
+    for name in PROMPTS:
+        if found := _named(by_name.get(name), depth + 1):
+            return found
+    containers = (by_name[n] for n in INSIDE if isinstance(by_name.get(n), Mapping | str))
+    return next((p for c in containers if (p := _inner(c, depth + 1))), None)
+
+
+def _of_several(prompts: Sequence[str | None]) -> str | None:
+    """Weighted parts of a prompt as one; None where a part is not known."""
+    known = list(dict.fromkeys(p for p in prompts if p))
+    return " AND ".join(known) if known and all(prompts) else None
+
+
+def _inner(container: Any, depth: int) -> str | None:
+    """The prompt in a part of JSON, which may be JSON in a text."""
+    body = _json(container) if isinstance(container, str) else container
+    return _named(body, depth) if isinstance(body, Mapping) else None
 
 
 def from_parameters(text: str) -> str | None:
     """The prompt of `parameters`: all before the negative prompt and the line of settings."""
-    if len(text) > MAX_TEXT:
+    start = re.match(r"\s*(prompt|workflow):\s*(?=\{)", text, re.IGNORECASE)
+    body = _json(text[start.end() if start else 0 :]) if len(text) <= MAX_GRAPH else None
+    if isinstance(body, Mapping):  # some programs write JSON under the same key
+        return from_workflow(body) if "nodes" in body else _named(body)
+    if len(text) > MAX_TEXT or start:
         return None
-    body = _json(text)
-    if isinstance(body, dict):  # some programs write JSON under the same key
-        return _named(body) or from_graph(body)
     cut = _SETTINGS.search(text)
     return _plain(text[: cut.start()] if cut else text)
-
-
-_LINKS = ("text", "text_g", "string", "value", "prompt", "clip_l", "t5xxl",
-          "positive", "conditioning", "conditioning_1", "guider")  # fmt: skip
-"""Inputs that lead to a text, the most reliable first."""
-MAX_NODES = 200
-"""Nodes of a graph that are followed."""
-
-
-def from_graph(graph: Mapping[str, Any]) -> str | None:
-    """The positive text of a node graph: from a sampler back along `positive` to a text."""
-    nodes = {
-        k: v for k, v in graph.items() if isinstance(v, dict) and isinstance(v.get("inputs"), dict)
-    }
-    samplers = [n for n in nodes.values() if "positive" in n["inputs"]]
-    samplers += [
-        n
-        for n in nodes.values()
-        if "Sampler" in str(n.get("class_type")) and "guider" in n["inputs"]
-    ]
-    for sampler in samplers:
-        inputs = sampler["inputs"]
-        found = _follow(nodes, inputs.get("positive") or inputs.get("guider"), set())
-        if found:
-            return found
-    return None
-
-
-def _follow(nodes: Mapping[str, Any], link: Any, seen: set[str]) -> str | None:
-    """The text behind a link; each node is visited once, even if the graph has cycles."""
-    if isinstance(link, str):
-        return _plain(link)
-    if not (isinstance(link, list) and link and str(link[0]) in nodes) or str(link[0]) in seen:
-        return None
-    seen.add(str(link[0]))
-    if len(seen) > MAX_NODES:
-        return None
-    inputs = nodes[str(link[0])]["inputs"]
-    for key in _LINKS:
-        if key in inputs and (found := _follow(nodes, inputs[key], seen)):
-            return found
-    return None
 
 
 def from_name(path: str) -> str | None:
     """The prompt that a file's name, or its folder's, spells out; None for only a number.
 
-    `00012-99-a nurse.png`, `a_photo_of_a_nurse_0003.png` and `a nurse/0003.png` are understood.
+    `00012-99-a nurse.png`, `a_photo_of_a_nurse_0003.png` and `a nurse/0003.png` are understood, and
+    the names that Midjourney, DALL-E and Firefly give.
     """
     place = PurePosixPath(path)
-    stem = place.stem
-    numbered = _NUMBERED.match(stem)
-    if numbered:
-        return _spelled(numbered["prompt"])
-    words = _COUNTER.sub("", stem)
-    if not _NO_PROMPT.match(words.strip("_- ")):
-        return _spelled(words)
-    parent = place.parent.name
-    return _spelled(parent) if parent and not _NO_PROMPT.match(_COUNTER.sub("", parent)) else None
+    stem = re.sub(r"\s*\(\d+\)$", "", place.stem)  # a copy of the same name
+    for pattern in (_NUMBERED, _MIDJOURNEY, _DALLE, _FIREFLY):
+        if match := pattern.match(stem):
+            return _spelled(re.split(r"[\s_]--", match["prompt"])[0])
+    for name in (stem.rstrip("_- "), place.parent.name):
+        words = _COUNTER.sub("", name).strip("_- ")
+        if not (_NO_PROMPT.match(words) or _NO_PROMPT.match(name)):
+            return _spelled(words)
+    return None
 
 
 def _spelled(words: str) -> str | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from audit.datasets.source import Key, damaged
+from audit.datasets import texts
+from audit.datasets.captions import some
+from audit.datasets.damage import reading
+from audit.datasets.source import Key
 from audit.datasets.table import Cursor, Rows
+from audit.errors import UserError
 
 
 class Saved(Rows):
@@ -23,11 +26,19 @@ class Saved(Rows):
             return stream.schema
 
     def _batches(self, path: Path, some: Sequence[str], start: int | None) -> Iterator[Any]:
-        """Whole batches: they are mapped into memory, not read yet."""
+        """Whole batches: they are mapped into memory, not read yet.
+
+        Offsets are checked: Arrow follows damaged ones out of the file, which ends the process.
+        """
         import pyarrow as pa
 
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
-            yield from stream
+            for batch in stream:
+                batch.validate(full=True)
+                yield batch
+
+    def _split(self, name: str, path: Path) -> str:
+        return path.parent.name
 
     def _from(self, key: Key, row: int) -> Cursor:
         image = self._columns(key[0]).image
@@ -41,16 +52,37 @@ def is_saved(path: Path) -> bool:
 
 
 def streams(path: Path) -> list[Path]:
-    """The streams of a saved dataset, or of all splits of one; UserError for a damaged list."""
-    splits = [path]
-    if (path / "dataset_dict.json").is_file():
-        splits = sorted(p.parent for p in path.glob("*/state.json"))
+    """The streams of a saved dataset, or of all splits of one.
+
+    UserError for a damaged list, for splits or streams that are not there, and for a dataset that
+    is a selection of its rows.
+    """
     files = []
-    for split in splits:
-        try:
-            state = json.loads((split / "state.json").read_text("utf-8"))
-            names = [Path(str(f["filename"])).name for f in state["_data_files"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise damaged(split / "state.json", "a saved dataset's state", error) from error
+    for split in _splits(path):
+        state = split / "state.json"
+        with reading(state, "a saved dataset's state"):
+            known = texts.from_json(state.read_bytes())
+            names = [Path(str(f["filename"])).name for f in known["_data_files"]]
+        if known.get("_indices_data_files"):
+            raise UserError(
+                f"{split} is a selection of the rows that it stores. Save it again after "
+                "`flatten_indices()`, which keeps these rows alone."
+            )
         files += [split / n for n in names]
+    if gone := [p for p in files if not p.is_file()]:
+        raise UserError(f"{path} lists {some([p.name for p in gone])}, not there. Fetch it again.")
     return files
+
+
+def _splits(path: Path) -> list[Path]:
+    """The dataset itself, or the splits that `dataset_dict.json` lists."""
+    listed = path / "dataset_dict.json"
+    if not listed.is_file():
+        return [path]
+    with reading(listed, "a list of splits"):
+        names = [Path(str(n)).name for n in texts.from_json(listed.read_bytes())["splits"]]
+    if gone := [n for n in names if not (path / n / "state.json").is_file()]:
+        raise UserError(f"{path} lists the splits {some(gone)}, not there. Fetch it again.")
+    if not names:
+        raise UserError(f"{listed} lists no splits. Give a dataset that has one.")
+    return sorted(path / n for n in names)

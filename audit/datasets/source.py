@@ -7,18 +7,18 @@ written here once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from audit.datasets import pixels
-from audit.datasets.captions import Caption, rows
+from audit.datasets.captions import Caption, Said, doubt
 from audit.datasets.listing import LeftOut
-from audit.errors import UserError
+from audit.datasets.metadata import Matched, inside, matched
 
 MAX_CAPTION = 10_000
 """Characters of a caption that a training set's entry keeps."""
@@ -103,6 +103,9 @@ class Source(Protocol):
     def image(self, id: str) -> np.ndarray:
         """One image by its entry's id; pixels.Unreadable where there is none."""
 
+    def notes(self) -> list[str]:
+        """What was assumed or left out in what has been read so far, a sentence for each kind."""
+
 
 class Corpus(Protocol):
     """A training set whose images can be read in any order, with its held-out twin, if any."""
@@ -131,7 +134,7 @@ class Collection:
     prefix = ""
     """Prefix of every id where a single file was given; a run's names omit it."""
     table: Path | None = None
-    """CSV or JSON lines with captions by file name, for forms whose images have names."""
+    """CSV, JSON lines or Parquet with captions by file name, for forms whose images have names."""
     aside: Sequence[LeftOut] = ()
     """Files of the same folder that are not read."""
 
@@ -164,16 +167,33 @@ class Collection:
         """One image by its record's id; pixels.Unreadable where there is none."""
         return pixels.decode(self.content(id))
 
+    def names(self) -> Sequence[str]:
+        """The names of all images, for the forms whose images have names."""
+        return [u.id for u in self.units()]
+
+    def notes(self) -> list[str]:
+        """What was assumed or left out in what has been read so far, a sentence for each kind."""
+        return [*self._rows.notes, *self._said.notes()]
+
     @cached_property
-    def _rows(self) -> Mapping[str, Caption]:
-        return rows(self.table) if self.table else {}
+    def _said(self) -> Said:
+        return Said()
+
+    @cached_property
+    def _rows(self) -> Matched:
+        root = Path(self.place)
+        tables = inside(root) if self.kind == "folder" else []
+        if self.table and self.table.resolve() not in tables:
+            tables = [self.table]
+        return matched(tables, self.names(), root) if tables else Matched()
 
     def _caption(self, name: str, beside: str) -> Caption:
-        """The table's caption of a file, by path or by name alone, else the text next to it."""
-        row = self._rows.get(name) or self._rows.get(PurePosixPath(name).name)
-        if row is not None and row.text:
+        """The table's caption of an image, else the text next to it, with seed and arm."""
+        row = self._rows.captions.get(name, Caption())
+        if row.text:
             return row
-        return Caption(beside, "sidecar") if beside else Caption()
+        self._said.add(doubt(beside), name)
+        return replace(row, text=str(beside), origin="sidecar") if beside else row
 
 
 class Files(Collection):
@@ -228,11 +248,6 @@ def item_of(entry: Entry, picture: Callable[[], np.ndarray]) -> Item:
         return Item(entry, picture())
     except pixels.Unreadable as reason:
         return Item(entry, reason=str(reason))
-
-
-def damaged(path: Path, what: str, error: Exception) -> UserError:
-    """The sentence for a unit that cannot be read."""
-    return UserError(f"{path} cannot be read as {what}: {error}. Fetch it again or remove it.")
 
 
 def one_line(caption: Any) -> str:

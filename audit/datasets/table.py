@@ -2,58 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from audit.datasets import listing, pixels
-from audit.datasets.captions import TEXT_COLUMNS, caption_of
-from audit.datasets.source import Files, Key, Record, Unit, damaged, present, stamp
-from audit.errors import UserError
+from audit.datasets.captions import caption_of
+from audit.datasets.columns import Columns, columns
+from audit.datasets.damage import reading, unreadable
+from audit.datasets.source import Files, Key, Record, Unit, present, stamp
 
-PATH_COLUMNS = ("image_path", "file_name", "path", "image")
-"""Columns of text that may contain paths, where no column contains bytes."""
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns of a table are read."""
-
-    image: str
-    paths: bool
-    """Whether the images are given as paths instead of bytes."""
-    words: tuple[str, ...]
-    """Caption, seed and arm, as far as these columns exist."""
-
-
-def columns(schema: Any, path: Path) -> Columns:
-    """The columns of a table, by its Arrow schema; UserError where no column contains images."""
-    image, paths = _image_column(schema, path)
-    text = next((c for c in TEXT_COLUMNS if c in schema.names and c != image), None)
-    words = [c for c in (text, "seed", "arm") if c in schema.names and c != image]
-    return Columns(image, paths, tuple(str(c) for c in words))
-
-
-def _image_column(schema: Any, path: Path) -> tuple[str, bool]:
-    """The column of bytes, or of structs of bytes and path, or of paths; true for paths."""
-    import pyarrow as pa
-
-    for field in schema:
-        kind = field.type
-        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-            return str(field.name), False
-        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            return str(field.name), False
-    for name in PATH_COLUMNS:
-        if name in schema.names and pa.types.is_string(schema.field(name).type):
-            return name, True
-    raise UserError(
-        f"{path} has no column of image bytes or of paths ({', '.join(PATH_COLUMNS)}). Give a "
-        "table that has one."
-    )
+BATCH_BYTES = 64 << 20
+"""Bytes of words that are unpacked together, and of images that are read ahead."""
+LOOKED_AT = 16
+"""Cells by which it is decided whether a column contains images."""
+_SPLIT = re.compile(
+    r"(?:^|[/_.\-])(train(?:ing)?|test|validation|valid|val|dev)(?=[/_.\-]|$)", re.I
+)
 
 
 @dataclass
@@ -102,35 +71,64 @@ class Rows(Files):
         """A cursor over the images that can reach a row."""
         raise NotImplementedError
 
+    def notes(self) -> list[str]:
+        """Which splits were read where there are several, and what each table left open."""
+        found = Counter(s for f, p in sorted(self.files.items()) if (s := self._split(f, p)))
+        names = ", ".join(f"{s} ({n} files)" if n > 1 else s for s, n in found.items())
+        said = (
+            f"All splits were read: {names}. Give the folder or the file of one to read it alone."
+        )
+        return [*([said] if len(found) > 1 else []), *super().notes()]
+
+    def _split(self, name: str, path: Path) -> str:
+        """The split that a file's name or folder says; empty for none."""
+        found = _SPLIT.findall(name)
+        return found[-1].lower() if found else ""
+
     def records(self, unit: Unit) -> Iterator[Record]:
         """The rows of a table, or of a window of one; images are read on demand."""
-        import pyarrow as pa
-
         name, _, first = (unit.id, "", "") if unit.id in self.files else unit.id.rpartition("#")
         path, start = self.files[name], int(first) if first else None
-        try:
+        with reading(path, self.what):
             which = self._columns(path)
+            for note in which.notes if not start else ():
+                self._said.add(note, name)
             changed = path.stat().st_mtime_ns
             for row, said in enumerate(self._words(path, which, start), start or 0):
                 file = str(said.pop(which.image) or "") if which.paths else ""
                 caption = caption_of(said, f"{path}, line {row + 1}")
+                self._said.add(caption.doubt, f"{name}/{row}")
                 about = f"{row}-{changed}" + (f"+{self._beside(path, file)}" if file else "")
                 yield Record(f"{name}/{row}", caption, partial(self._data, path, row), about, file)
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise damaged(path, self.what, error) from error
 
     def _words(self, path: Path, which: Columns, start: int | None) -> Iterator[dict[str, Any]]:
         """The small columns of each row: words, and paths where the images are paths."""
         some = [*which.words, *([which.image] if which.paths else [])]
         for batch in self._batches(path, some, start):
-            if some:
-                yield from batch.select(some).to_pylist()
-            else:
+            if not some:
                 yield from ({} for _ in range(batch.num_rows))
+                continue
+            chosen = batch.select(some)
+            size = max(1, BATCH_BYTES // max(1, sum(map(_longest, chosen.columns))))
+            for first in range(0, chosen.num_rows, size):
+                yield from chosen.slice(first, size).to_pylist()
+
+    def _peek(self, path: Path, names: Sequence[str]) -> dict[str, list[Any]]:
+        """The first cells of columns that are not missing."""
+        found: dict[str, list[Any]] = {n: [] for n in names}
+        for seen, batch in enumerate(self._batches(path, names, None)):
+            for name, cells in found.items():
+                some = batch.column(name).drop_null()[: LOOKED_AT - len(cells)]
+                cells += (cell.as_py() for cell in some)
+            if all(found.values()) or seen > LOOKED_AT:
+                break
+        return found
 
     @staticmethod
     def _inside(path: Path, file: str) -> Path:
         inside = path.parent / file
+        if "\\" in file and not inside.exists():  # as Windows writes paths
+            inside = path.parent / file.replace("\\", "/")
         if not listing.inside(path.parent, inside):
             raise pixels.Unreadable("its path leaves the table's folder")
         return inside
@@ -144,12 +142,8 @@ class Rows(Files):
 
     def _data(self, path: Path, row: int) -> bytes:
         """The image of a row; UserError for a damaged table."""
-        import pyarrow as pa
-
-        try:
+        with reading(path, self.what):
             return self._bytes(path, self._cell(path, row))
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise damaged(path, self.what, error) from error
 
     def _cell(self, path: Path, row: int) -> Any:
         with self._lock:
@@ -175,14 +169,14 @@ class Rows(Files):
     def content(self, id: str) -> bytes:
         """One image file by table and row."""
         path, place = self._at(id)
-        with _unreadable():
+        with unreadable():
             return self._bytes(path, self._cell(path, int(place)))
 
     def stamp(self, id: str) -> str:
         """Of the table and, where it names files, of the row's file."""
         path, place = self._at(id)
         own = present(path)
-        with _unreadable():
+        with unreadable():
             if not self._columns(path).paths:
                 return own
             return f"{own}+{present(self._inside(path, str(self._cell(path, int(place)))))}"
@@ -191,16 +185,22 @@ class Rows(Files):
         """The columns of a table, cached for the last one."""
         key, known = (path, stamp(path)), self._known
         if known is None or known[0] != key:
-            self._known = known = (key, columns(self._schema(path), path))
+            found = columns(self._schema(path), path, partial(self._peek, path))
+            self._known = known = (key, found)
         return known[1]
 
 
-@contextmanager
-def _unreadable() -> Iterator[None]:
-    """Turn the errors of a damaged table into pixels.Unreadable."""
+def _longest(array: Any) -> int:
+    """At least the bytes of the largest cell of an Arrow array."""
     import pyarrow as pa
+    import pyarrow.compute as compute
 
+    if isinstance(array, pa.DictionaryArray):
+        return _longest(array.dictionary)
+    if isinstance(array, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
+        inner = array.flatten()
+        return len(inner) * _longest(inner)
     try:
-        yield
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise pixels.Unreadable(f"cannot be read from the table ({error})") from None
+        return int(compute.max(compute.binary_length(array)).as_py() or 0)
+    except pa.ArrowNotImplementedError:  # not text
+        return int(array.nbytes)

@@ -9,12 +9,14 @@ import tarfile
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from audit.datasets import members, pixels
+from audit.datasets.damage import damaged
 from audit.datasets.members import BROKEN, Contents, Member, scan
-from audit.datasets.source import Files, Key, Record, Unit, damaged, stamp
+from audit.datasets.source import Files, Key, Record, Unit, stamp
 
 REMEMBERED = 100_000
 """Images whose positions in tars are cached; those of the tar last read always are."""
@@ -34,6 +36,14 @@ class Tars(Files):
         super().__init__(path, files)
         self._known: OrderedDict[Key, Contents] = OrderedDict()
         self._open: tuple[Key, tarfile.TarFile, Callable[[], object]] | None = None
+
+    def names(self) -> Sequence[str]:
+        """The names of all images, from one pass over each tar."""
+        found: list[str] = []
+        with self._lock, suppress(*BROKEN):  # reading a damaged tar says what is wrong
+            for path in self.files.values():
+                found += self._contents((path, stamp(path))).members
+        return found
 
     def records(self, unit: Unit) -> Iterator[Record]:
         """The images of a tar in its order, with the caption of the same key."""

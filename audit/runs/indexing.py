@@ -34,6 +34,8 @@ class Made:
     """The training set that was read, `datasets.source.Source`."""
     left_out: tuple[LeftOut, ...] = ()
     """Files of either side that look like images or data, and are not read."""
+    notes: tuple[str, ...] = ()
+    """What was assumed or left out where images were read that are new in the index."""
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -94,7 +96,8 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
     with RunFolder(out).lock():
         index = build(sides, encoder, out, lambda n, of: progress("index", n, of), how)
         aside = [x for side in sides.values() for x in getattr(side, "left_out", list)()]
-        made = Made(index, encoder, sides["train"], tuple(aside))
+        notes = dict.fromkeys(n for side in sides.values() for n in side.notes())
+        made = Made(index, encoder, sides["train"], tuple(aside), tuple(notes))
         rows = [LeftOut(name, reason) for name, reason in made.unreadable.items()]
         write_atomic(out / LISTED, listing.table([*rows, *made.left_out]))
     return made

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from audit.datasets import prompts
+from audit.datasets import comments, prompts
 
 A1111 = (
     "a photo of a nurse, smiling\nNegative prompt: blurry, ugly\n"
@@ -55,9 +55,9 @@ def jpeg(comment: bytes | None = None, description: str | None = None, kind: str
     """A small JPEG or WebP with EXIF."""
     exif = Image.Exif()
     if comment is not None:
-        exif.get_ifd(prompts.EXIF_BLOCK)[prompts.USER_COMMENT] = comment
+        exif.get_ifd(comments.EXIF_BLOCK)[comments.USER_COMMENT] = comment
     if description is not None:
-        exif[prompts.DESCRIPTION] = description
+        exif[comments.DESCRIPTION] = description
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, kind, exif=exif)
     return buffer.getvalue()
@@ -137,7 +137,10 @@ def test_a_sampler_without_conditioning_is_passed_over() -> None:
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["inputs", "positive", "text", "1", "prompt", "image"]), inner, max_size=3
+        st.sampled_from(["inputs", "positive", "text", "1", "prompt", "image", "nodes", "links",
+                         "class_type", "latent_image", "conditioning_1", "string_a", "type",
+                         "widgets_values", "name", "link", "id", "mode", "select"]),
+        inner, max_size=4
     ),
     max_leaves=20,
 )  # fmt: skip
@@ -146,9 +149,14 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 @given(json_values)
 def test_any_json_is_read_without_an_error(value: Any) -> None:
     """Whatever stands in a chunk, the answer is a text or nothing."""
-    for key in ("prompt", "Comment", "invokeai_metadata", "parameters"):
+    for key in ("prompt", "Comment", "invokeai_metadata", "parameters", "workflow"):
         found = prompts.from_texts({key: json.dumps(value)})
         assert found is None or isinstance(found, str)
+    graph = {"1": {"class_type": "KSampler", "inputs": {"positive": ["2", 0], "latent": value}},
+             "2": {"class_type": "Concat", "inputs": value}}  # fmt: skip
+    assert prompts.from_graph(graph) is None or isinstance(prompts.from_graph(graph), str)
+    drawn = {"nodes": [value, {"id": 1, "type": "KSampler", "inputs": value}], "links": [[0] * 6]}
+    prompts.from_workflow(drawn)
 
 
 @pytest.mark.parametrize(

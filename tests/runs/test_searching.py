@@ -205,6 +205,20 @@ def test_unreadable_images_are_listed(tmp_path: Path) -> None:
     )
 
 
+def test_what_was_assumed_is_said_once(tmp_path: Path) -> None:
+    """Rows of captions without an image, for either side; nothing of it in the result."""
+    for side in ("train", "held"):
+        made.folder(tmp_path / side, made.pictures(5, 1))
+        (tmp_path / side / "metadata.csv").write_text("file_name,text\n000,a\nx.png,b\n")
+    command = ["index", str(tmp_path / "train"), "--held-out", str(tmp_path / "held"), "-o",
+               str(tmp_path / "idx"), "--descriptor", "pixels"]  # fmt: skip
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 0, result.output
+    said = "1 of 2 rows of metadata.csv name images that are not here (x.png)."
+    assert result.stderr.count(said) == 1
+    assert said not in result.stdout
+
+
 def test_an_index_is_a_training_set_of_a_run(place: Path) -> None:
     """`--corpus INDEX`: descriptor, entries and images come from it; another twin is refused."""
     options = Options(corpus=place / "idx", device="cpu")

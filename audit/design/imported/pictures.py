@@ -69,6 +69,11 @@ class Pictures:
         """Files that look like images and are not read; raises as `items` does."""
         return self._items[1]
 
+    def notes(self) -> list[str]:
+        """What was assumed or left out to list them."""
+        self.items()
+        return self.collection.notes()
+
     def image(self, name: str) -> np.ndarray:
         """One image, uint8[h, w, 3]; raises pixels.Unreadable if it is damaged."""
         return self.collection.image(self.collection.prefix + name)
@@ -93,9 +98,10 @@ def _picture(record: Record, prefix: str) -> Picture:
     except pixels.Unreadable:
         inside = None
     if inside:
-        return Picture(name, inside, "metadata", record.stamp)
+        return Picture(name, inside, "metadata", record.stamp, seed, said.arm)
     named = prompts.from_name(record.name)
-    return Picture(name, named, "name" if named else "nowhere", record.stamp)
+    source = "name" if named else "nowhere"
+    return Picture(name, named, source, record.stamp, seed, said.arm)
 
 
 def key(pictures: Pictures) -> str:

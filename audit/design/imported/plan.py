@@ -69,7 +69,7 @@ def join(suite: Suite, pictures: Pictures) -> Plan:
             names[id] = item.name
             samples.append(Sample(id, prompt.id, arm, item.seed, item.text))
     if not samples:
-        raise UserError(_nothing(pictures, left_out, suite))
+        raise UserError(" ".join([_nothing(pictures, left_out, suite), *pictures.notes()]))
     samples, shared = single(samples)
     files = list(pictures.left_out())
     notes = [*_notes(pictures, left_out), *([said(files, TABLE)] if files else []), *shared]
@@ -115,7 +115,7 @@ def _notes(pictures: Pictures, left_out: Sequence[LeftOut]) -> list[str]:
     words = {"table": "a table", "sidecar": "a text file next to the image",
              "metadata": "the image's own metadata", "name": "file or folder names"}  # fmt: skip
     found = ", ".join(f"{sources[s]} from {words[s]}" for s in words if sources[s])
-    notes = [f"Prompts of the images: {found}."]
+    notes = [f"Prompts of the images: {found}.", *pictures.notes()]
     silent = [x.file for x in left_out if x.reason == SILENT]
     if silent:
         notes.append(

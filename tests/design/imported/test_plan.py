@@ -102,3 +102,16 @@ def test_a_seed_pairs_one_image_or_none(
     found = plan.join(suite, imported.read(tmp_path / "p"))
     assert [s.seed for s in found.samples] == kept
     assert any(said in n for n in found.notes)
+
+
+def test_what_a_table_left_open_is_in_the_notes_and_in_the_refusal(tmp_path: Path) -> None:
+    """A column of captions with another name is the likeliest reason for no prompt."""
+    suite = suites.read_suite(str(small(tmp_path / "s")))
+    pictures(tmp_path / "p", ["a photo of a nurse"])
+    table = tmp_path / "p" / "metadata.csv"
+    table.write_text("file_name,text\n0.png,a photo of a nurse\n1.png,x\n")
+    notes = plan.join(suite, imported.read(tmp_path / "p")).notes
+    assert "1 of 2 rows of metadata.csv name images that are not here (1.png)." in notes
+    table.write_text("file_name,Titel\n0.png,a photo of a nurse\n")
+    with pytest.raises(UserError, match=r"says its prompt.*columns are 'file_name', 'Titel'"):
+        plan.join(suite, imported.read(tmp_path / "p"))
