@@ -216,7 +216,7 @@ def _open_labels(suite: Suite, options: Options, progress: Progress) -> Run:
     from audit.design.imported import labels
 
     assert options.labels is not None
-    found = labels.load(options.labels, suite)
+    found = labels.load(options.labels, suite, options.missing)
     folder = RunFolder(options.out / run_name(found.suite, found.settings))
     planned = Plan(
         found.suite, options, found.settings, tuple(found.samples), pictures=_gone, labels=found
