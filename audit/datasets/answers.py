@@ -20,25 +20,23 @@ SYNONYMS = {
     "woman": ("female", "f", "women", "girl"), "man": ("male", "m", "men", "boy"),
 }  # fmt: skip
 """Other words for a class; they count only if the class itself is in the list."""
-NO_ANSWER = frozenset(
-    """
+_SILENT = """
     n/a|na|n.a.|n.a|#n/a|#na|nan|nil|null|none|-|--|---|.|..|...|*|?|??|???|x|/|missing|blank|empty|
     other|others|another|something else|non-binary|nonbinary|non binary|nb|enby|third gender|
     genderqueer|androgynous|neither|none of these|none of the above|both|either|
-    can't tell|cant tell|cannot tell|can not tell|can't say|cant say|cannot say|can't decide|
+    can't tell|cannot tell|can not tell|can't say|cannot say|can't decide|
     cannot decide|can't determine|cannot determine|cannot be determined|could not tell|hard to tell|
     hard to say|impossible to tell|impossible to say|indeterminate|inconclusive|undecided|
-    don't know|dont know|do not know|dk|idk|i don't know|no idea|not known|
+    don't know|do not know|dk|idk|i don't know|no idea|not known|
     prefer not to say|prefer not to answer|prefer not to disclose|prefer not to respond|
     rather not say|decline|declined|decline to answer|declined to answer|decline to state|refused|
     unsure|not certain|i'm not sure|maybe|not applicable|not available|not visible|not clear|
     no answer|no response|no label|no opinion|not answered|unanswered|not stated|not specified|
     unspecified|not given|not labelled|not labeled|unlabelled|unlabeled|unclassified|unassigned|
     undefined|skip|skipped|tbd|todo|to do|invalid
-    """.replace("\n", "")
-    .replace("    ", "")
-    .split("|")
-)
+"""
+_WORDS = [w.strip() for w in _SILENT.replace("\n", "").split("|")]
+NO_ANSWER = {*_WORDS, *(w.replace("'", "") for w in _WORDS)}
 """What labelling tools and people write where there is no answer, folded. None of these is taken
 for missing unasked: `NA` may be a country, and `other` a class."""
 SHOWN = 50

@@ -164,7 +164,8 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
         if not name or not file:
             raise UserError(f"--reference {text!r} is not a valid reference. Give NAME=FILE.csv.")
         asked = suites.with_reference(asked, name, Path(file))
-    return replace(run, plan=replace(run.plan, suite=asked))
+    notes = [*run.notes, *asked.notes]
+    return replace(run, plan=replace(run.plan, suite=asked), notes=notes)
 
 
 def _open(suite: Suite, options: Options, progress: Progress) -> Run:

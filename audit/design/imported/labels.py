@@ -146,7 +146,7 @@ def _suite(
         template, name=f"{template.name}-labels", prompts=prompts, attributes=attributes,
         title=f"Labels of {path.name}",
         references=tuple(r for r in references if r.shares), mitigations=_arms(template, rows),
-        corpus=None, subject_attribute=None,
+        corpus=None, subject_attribute=None, notes=(),
     )  # fmt: skip
 
 
