@@ -47,6 +47,8 @@ def label(
         typer.echo(json.dumps(found))
         return
     typer.echo(found["path"])
+    if found.get("unlabelled"):
+        typer.echo(f"{found['unlabelled']} rows of the sheet have no label.", err=True)
     for agreed in found.get("agreement", ()):
         typer.echo(agreed["sentence"], err=True)
     typer.echo(found["next"], err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from audit.datasets import cells
 from audit.errors import UserError, unknown
@@ -71,9 +72,11 @@ class Words:
         return None if outcome is None else (outcome, None)
 
     def near(self, word: str) -> UserError:
-        """The message for an unknown word, with the nearest known ones."""
-        long = [w for w in self._known if len(w) > 1 and w not in map(cells.fold, self.classes)]
-        return unknown(f"value of {self.attribute}", word[:60], [*self.classes, *long])
+        """The message for an unknown word: the nearest classes, or the nearest of all words."""
+        named = [*self.classes, *dict.fromkeys(self.reasons.values())]
+        if not get_close_matches(word, named, 1, 0.5):
+            named += [w for w in self._known if len(w) > 1 and w not in named]
+        return unknown(f"value of {self.attribute}", word[:60], named)
 
 
 @dataclass(frozen=True)

@@ -81,18 +81,23 @@ class Table:
                 for i, h in enumerate(self.header) if i not in kept]  # fmt: skip
 
 
-def read(path: Path, most: int, expected: Sequence[str] = (), ours: bool = False) -> Table:
+def read(
+    path: Path, most: int, expected: Sequence[str] = (), ours: bool = False, least: int = 1
+) -> Table:
     """The table at a path, with at most so many rows.
 
     `expected` are names of columns, which decide between separators. With `ours`, cells that
     `cells.inert` disarmed are given back. Raises FileNotFoundError where there is no file, and
     UserError, with the line, for anything that is not a whole table: another encoding or format,
-    NUL, rows of another length than the header, columns that are there twice, no rows.
+    NUL, rows of another length than the header, columns that are there twice, too few rows.
     """
     try:
         with path.open("rb") as raw:
             text = io.TextIOWrapper(raw, _encoding(path, raw.peek(8)), newline="")
-            return _table(path, text, most, expected, ours)
+            found = _table(path, text, most, expected, ours)
+        if len(found.rows) < least:
+            raise UserError(f"{path} has no rows. Put some in.")
+        return found
     except FileNotFoundError:
         raise
     except UnicodeDecodeError as error:
@@ -174,8 +179,6 @@ def _table(path: Path, text: IO[str], most: int, expected: Sequence[str], ours: 
         places.append(at)
         if len(found) > most:
             raise UserError(f"{path} has over {most} rows. Split it, and read each part.")
-    if not found:
-        raise UserError(f"{path} has no rows. Put some in.")
     return _without_empty(Table(path, names, found, places))
 
 

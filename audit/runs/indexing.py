@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import registry
+from audit.datasets import cells
 from audit.evidence.copies import decision
 from audit.evidence.encoders import named
 from audit.files import write_atomic
@@ -90,11 +89,7 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
 
 
 def _list(path: Path, reasons: Mapping[str, str]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("image", "reason"))
-    writer.writerows(sorted(reasons.items()))
-    write_atomic(path, text.getvalue().encode())
+    write_atomic(path, cells.written(("image", "reason"), sorted(reasons.items())))
 
 
 def compared(made: Made, seed: int = 0) -> Sides:
@@ -109,5 +104,5 @@ def duplicates(made: Made) -> tuple[Path, dict[str, Any]]:
     """Write the clusters of near-duplicates, largest first; the file, and facts on them."""
     table, facts = decision.duplicates(made.index, made.encoder, made.source.image)
     path = made.index.folder / "duplicates.csv"
-    write_atomic(path, table.to_csv(index=False, lineterminator="\n").encode())
+    write_atomic(path, cells.of_frame(table))
     return path, dict(facts)
