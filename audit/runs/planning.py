@@ -157,6 +157,8 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
 
     Raises UserError for options that name something missing or invalid.
     """
+    if options.labels is None:
+        _readers(suite)
     run = _open(suite, options, progress)
     asked = run.suite
     for text in reversed(options.references):
@@ -166,6 +168,15 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
         asked = suites.with_reference(asked, name, Path(file))
     notes = [*run.notes, *asked.notes]
     return replace(run, plan=replace(run.plan, suite=asked), notes=notes)
+
+
+def _readers(suite: Suite) -> None:
+    """Raise UserError for a reader of pixels that is missing or may return an unknown class."""
+    from audit.evidence.attributes import pictures
+
+    for attribute in suite.attributes:
+        if attribute.reader != "clip":
+            pictures.check(attribute, registry.load("reader", attribute.reader))
 
 
 def _open(suite: Suite, options: Options, progress: Progress) -> Run:
