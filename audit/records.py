@@ -124,7 +124,7 @@ class Suite:
     associations: tuple[Association, ...] = ()
     checks: tuple[str, ...] = ()
     """Gates that `check` applies to a run, such as `replication.rate <= 1 %`."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), repr=False)
     """What was not read in the user's own tables, for the report."""
 
     @property

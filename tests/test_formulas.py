@@ -32,7 +32,7 @@ NASTY = ('=HYPERLINK("http://example.org")', "+1+cmd|' /C calc'!A0", "-2+3", "@S
 
 
 def live(data: bytes) -> list[str]:
-    """Cells that a spreadsheet would run, whatever stands before the sign that it ignores."""
+    """Cells that a spreadsheet would run, also behind characters that it ignores."""
     rows = csv.reader(io.StringIO(data.decode("utf-8"), newline=""))
     found = [c for row in rows for c in row if c.strip("\u00a0\ufeff ").startswith(LIVE)]
     return [c for c in found if np.isnan(cells.number(c))]

@@ -153,8 +153,8 @@ def _lines(path: Path, text: IO[str]) -> Iterator[str]:
     for n, line in enumerate(iter(lambda: text.readline(MAX_LINE), ""), 1):
         if "\0" in line:
             raise UserError(
-                f"{path}, line {n} contains a NUL character, so this is no text, or UTF-16 without "
-                "its byte-order mark. Save it as CSV in UTF-8."
+                f"{path}, line {n} contains a NUL character: it is not text, or UTF-16 without its "
+                "byte-order mark. Save it as CSV in UTF-8."
             )
         if len(line) >= MAX_LINE:
             raise UserError(f"{path}, line {n} is too long for a row of a table. Check the file.")
@@ -235,7 +235,7 @@ def _rows(
 
 
 def _width(header: Sequence[str]) -> int:
-    """The number of columns: separators at the end of the header are none."""
+    """The number of columns: separators at its end do not count."""
     width = len(header)
     while width and not cells.tidy(header[width - 1]):
         width -= 1

@@ -212,7 +212,7 @@ def of_matches(exam: Path, samples: Sequence[Sample], matches: pd.DataFrame) -> 
     """A run's decisions on copies as answers; images are recognised by their text and seed."""
     asked = table_of(exam / "images" / "metadata.csv", ["file_name", "text", "seed"])
     if not all(re.fullmatch(r"-?[0-9]{1,18}", str(s)) for s in asked.seed):
-        raise UserError(f"{exam} is damaged: a seed in images/metadata.csv is no whole number.")
+        raise UserError(f"{exam} is damaged: a seed in images/metadata.csv is not a whole number.")
     names = {(str(r.text), int(str(r.seed))): r.file_name for r in asked.itertuples()}
     made = {s.id: names.get((s.text, s.seed)) for s in samples if s.seed is not None}
     called = matches["copy"].map({True: 1, False: 0})

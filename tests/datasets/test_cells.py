@@ -27,7 +27,7 @@ def test_a_formula_is_disarmed_and_given_back(text: str, before: str, sign: str)
         assert number or not made.strip("\u00a0 \ufeff").startswith(FORMULA[:4])
 
 
-def test_numbers_are_no_formulas() -> None:
+def test_numbers_are_not_formulas() -> None:
     """Also as text: a spreadsheet shows them as they are."""
     assert [cells.inert(v) for v in ("-1", "+0.5", "-1e-3", -2, None)] == [
         "-1", "+0.5", "-1e-3", -2, None,
@@ -76,7 +76,7 @@ def test_capitals_unicode_and_invisible_characters_do_not_matter(word: str, form
     ],
 )  # fmt: skip
 def test_other_notations_are_understood_and_not_read(cell: str, right: str) -> None:
-    """They are no numbers here; what they mean is offered where it is clear."""
+    """They are not numbers here; what they mean is offered where it is clear."""
     assert cells.meant(cell) == right
     assert cells.number(cell) != cells.number(cell)
 

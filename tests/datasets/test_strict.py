@@ -77,7 +77,9 @@ def test_every_way_to_write_a_table_reads_the_same(
         ("a\n" + "1\n" * 1001, "over 1000 rows"),
     ],
 )  # fmt: skip
-def test_what_is_no_whole_table_is_refused(data: bytes | str, message: str, tmp_path: Path) -> None:
+def test_what_is_not_a_whole_table_is_refused(
+    data: bytes | str, message: str, tmp_path: Path
+) -> None:
     """One sentence, with the line where there is one."""
     with pytest.raises(UserError, match=re.escape(message)):
         read(tmp_path / "t.csv", data)

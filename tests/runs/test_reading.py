@@ -158,7 +158,7 @@ def test_a_reader_s_classes_are_checked_before_images_are_drawn(reader: str) -> 
         "skin-type": ["very light", "light", "intermediate", "tan", "brown", "dark"],
     }  # fmt: skip
     classes = shipped["monk" if "monk" in reader else reader]
-    for wrong in (classes[1:] + ["x"], [c.title() for c in classes], [f"{c}-" for c in classes]):
+    for wrong in ([*classes[1:], "x"], [c.title() for c in classes], [f"{c}-" for c in classes]):
         suite = replace(suites.read_suite("occupations"), attributes=(
             Attribute("tone", tuple(wrong), {}, reader=reader),))  # fmt: skip
         with pytest.raises(UserError, match=f"The reader '{reader}' may return an unknown class"):

@@ -20,6 +20,8 @@ from audit.keys import BASELINE, OUTCOMES
 from audit.records import Attribute, Suite
 
 MAX_ROWS = 5_000_000
+LONGEST = 200
+"""Characters of the words that a note lists; the report clips longer notes."""
 SUBJECT = ("subject", "occupation", "profession", "job", "concept")
 PROMPT = ("prompt", "text", "caption")
 SAMPLE = ("sample", "image", "file_name", "filename", "file", "path", "id")
@@ -159,9 +161,15 @@ def load(path: Path, template: Suite, missing: Sequence[str] = ()) -> Judged:
     return Judged(judged[columns], at.rater is not None, [*notes, *more])
 
 
-def _some(words: Sequence[str], most: int = 12) -> str:
-    more = f", and {len(words) - most} more" if words[most:] else ""
-    return ", ".join(w[:80] for w in words[:most]) + more
+def _some(words: Sequence[str]) -> str:
+    """The first words, as many as fit a note, and how many more there are."""
+    shown: list[str] = []
+    for w in words:
+        if shown and sum(map(len, shown)) + len(w) > LONGEST:
+            break
+        shown.append(w[:LONGEST])
+    more = f", and {len(words) - len(shown)} more" if len(words) > len(shown) else ""
+    return ", ".join(shown) + more
 
 
 def _filled(table: strict.Table, place: int | None, what: str) -> list[str]:
@@ -196,7 +204,7 @@ def _said(spelled: Mapping[str, Counter[str]], what: str) -> list[str]:
     ]
     if not several:
         return []
-    return [f"{what} that are spelled in several ways count as one: {_some(several, 5)}."]
+    return [f"{what} that are spelled in several ways count as one: {_some(several)}."]
 
 
 def _arms(table: strict.Table, place: int | None, template: Suite) -> list[str]:
