@@ -23,11 +23,18 @@ MAX_CELL = 100_000
 MAX_LINE = 20_000_000
 """Characters of a line."""
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+BOM = b"\xef\xbb\xbf"
 _MAGIC = {
     b"PK\x03\x04": "is a workbook or an archive. Save it as CSV (UTF-8)",
     b"\xd0\xcf\x11\xe0": "is a workbook. Save it as CSV (UTF-8)",
     b"\x1f\x8b": "is compressed. Unpack it",
     b"PAR1": "is a Parquet file. Name it .parquet",
+    b"{": "is JSON. Give a CSV file",
+    b"[{": "is JSON. Give a CSV file",
+    b"<!": "is a web page. Save the table as CSV (UTF-8)",
+    b"<html": "is a web page. Save the table as CSV (UTF-8)",
+    b"<table": "is a web page. Save the table as CSV (UTF-8)",
+    b"<?xml": "is XML. Save the table as CSV (UTF-8)",
     b"%PDF": "is a PDF. Give a CSV file",
 }
 
@@ -93,7 +100,7 @@ def read(
     """
     try:
         with path.open("rb") as raw:
-            text = io.TextIOWrapper(raw, _encoding(path, raw.peek(8)), newline="")
+            text = io.TextIOWrapper(raw, _encoding(path, raw.peek(64)), newline="")
             found = _table(path, text, most, expected, ours)
         if len(found.rows) < least:
             raise UserError(f"{path} has no rows. Put some in.")
@@ -129,7 +136,7 @@ def checked(header: Sequence[str], path: Path) -> tuple[str, ...]:
 
 def _encoding(path: Path, head: bytes) -> str:
     for magic, said in _MAGIC.items():
-        if head.startswith(magic):
+        if head.removeprefix(BOM).lstrip().startswith(magic):
             raise UserError(f"{path} cannot be read as CSV: it {said}.")
     return "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
 

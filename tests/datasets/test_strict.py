@@ -72,6 +72,8 @@ def test_every_way_to_write_a_table_reads_the_same(
         ("a,b\n", "no rows"), ("", "is empty"), (",,\n\n", "is empty"), ("a,b\n,\n", "no rows"),
         ("a,b\n1,2\na,b\n3,4\n", "line 3 is the header again"),
         (b"PK\x03\x04rest", "workbook"), (b"\x1f\x8brest", "compressed"), (b"PAR1x", "Parquet"),
+        ('[{"subject": "nurse"}]', "JSON"), ('\ufeff\n{"a": 1}\n', "JSON"),
+        ("<!DOCTYPE", "web page"),
         ("sep=x\na,b\n", "names no separator"),
         ("a,b\n" + "x" * 140_000 + ",1\n", "line 2"), ("a\n" + "x" * 110_000, "over 100000"),
         ("a\n" + "1\n" * 1001, "over 1000 rows"),
