@@ -112,6 +112,8 @@ def read(
             f"{path}{_place(path) if error.encoding.startswith('utf-8') else ''} cannot be read as "
             f"CSV: it is not {error.encoding.upper()} text. Save it as CSV in UTF-8."
         ) from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path} cannot be read as CSV: it is a folder. Give one table.") from error
     except (OSError, UnicodeError) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}. Check the file.") from error
 

@@ -145,7 +145,11 @@ def _fits(gate: Gate, f: Finding) -> None:
     said = f"Did you mean {gate.bound:g} %?" if percent and high * 100 >= abs(gate.bound) else (
         "Choose a bound inside that range."
     )  # fmt: skip
-    shown = f"{low:g} to {high:g}" if f.unit not in IN_PERCENT else f"{low:.0%} to {high:.0%}"
+    shown = (
+        f"{low:g} to {high:g}"
+        if f.unit not in IN_PERCENT
+        else f"{100 * low:g} % to {100 * high:g} %"
+    )
     shown = "0 or more" if math.isinf(high) else shown
     shown = f"{high:g} or less" if math.isinf(low) else shown
     raise UserError(f"{where}: {what} is {shown}, {never}. {said}")

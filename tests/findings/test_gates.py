@@ -498,7 +498,7 @@ def unit_of(unit: Any, kind: str = "share") -> Finding:
 @pytest.mark.parametrize(
     ("unit", "gate", "said"),
     [
-        ("share", "<= 40", "a share is 0% to 100%, so this gate can never fail. Did you mean 40 %"),
+        ("share", "<= 40", "share is 0 % to 100 %, so this gate can never fail. Did you mean 40 %"),
         ("share", ">= 40", "can never pass. Did you mean 40 %"), ("share", "<= 1", "never fail"),
         ("share", "<= 100 %", "never fail"), ("share", ">= 0", "never fail"),
         ("share", "< 0", "never pass"), ("share", "> 100 %", "never pass"),
