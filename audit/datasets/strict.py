@@ -175,8 +175,10 @@ def _table(path: Path, text: IO[str], most: int, expected: Sequence[str], ours: 
     before, first, separator = _start(path, lines)
     separator = separator or _separator(first, expected)
     rows = _rows(path, (x for part in ([first], lines) for x in part), separator, before)
-    _, header = next(rows)
+    _, header = next(rows, (0, []))
     width = _width(header)
+    if not width:
+        raise UserError(f"{path} is empty. Put a header and rows in.")
     names = checked(header[:width], path)
     found, places = [], []
     for at, row in rows:
@@ -200,7 +202,7 @@ def _start(path: Path, lines: Iterator[str]) -> tuple[int, str, str]:
             separator = "\t" if "\t" in line else plain[4:]
             if separator not in (*SEPARATORS, "|"):
                 raise UserError(f"{path}: {line.strip()!r} names no separator. Use a comma.")
-        elif line.strip(' \t\r\n,;"'):
+        elif cells.tidy(line.strip(' \t\r\n,;"')):
             return n, line, separator
     raise UserError(f"{path} is empty. Put a header and rows in.")
 
@@ -239,7 +241,7 @@ def _rows(
             raise UserError(f"{path}, line {start} cannot be read as CSV: {why}.") from error
         if any(len(c) > MAX_CELL for c in row):
             raise UserError(f"{path}, line {start}: a cell has over {MAX_CELL} characters. Cut it.")
-        if "".join(row).strip():
+        if cells.tidy("".join(row)):
             yield start, row
 
 

@@ -30,8 +30,8 @@ ARM = ("arm", "mitigation")
 VALUE = ("value", "label")
 WITHOUT = {"", BASELINE, "baseline"}
 """Words for the baseline in a column of arms, folded."""
-NO_ARM = {"n/a", "na", "nan", "null", "nil", "-", "--", "?", "missing", "unknown"}
-"""Words, folded, that leave open whether an image belongs to an arm."""
+NOTHING = {"", "n/a", "#n/a", "na", "nan", "null", "nil", "-", "--", "?"}
+"""What programs and people write, folded, where there is no name."""
 WAY = (
     'If they mean that there is no answer, add --missing "{words}"; where one is a class of its '
     'own, add it to --classes "{attribute}={classes},...".'
@@ -177,8 +177,11 @@ def _filled(table: strict.Table, place: int | None, what: str) -> list[str]:
     assert place is not None  # the callers' columns are there
     found = table.column(place)
     for row, cell in enumerate(found):
-        if not cells.tidy(cell):
-            raise UserError(f"{table.where(row)} names no {what}. Fill it in, or take the row out.")
+        if cells.fold(cell) in NOTHING:
+            said = f" ({cells.tidy(cell)!r})" if cells.tidy(cell) else ""
+            raise UserError(
+                f"{table.where(row)} names no {what}{said}. Fill it in, or take the row out."
+            )
     return found
 
 
@@ -212,7 +215,7 @@ def _arms(table: strict.Table, place: int | None, template: Suite) -> list[str]:
         return [BASELINE] * len(table.rows)
     found, _ = _spelled(table.column(place), [m.name for m in template.mitigations])
     for row, arm in enumerate(found):
-        if cells.fold(arm) in NO_ARM:
+        if cells.fold(arm) in NOTHING - WITHOUT:
             raise UserError(
                 f"{table.where(row)}: {arm!r} names no arm. Leave the cell empty where nothing was "
                 "done."

@@ -370,6 +370,7 @@ def test_words_for_no_answer_are_offered_at_once(suite: Suite, tmp_path: Path) -
         ("image,subject,gender\na,nurse,f\n,nurse,m\n", "line 3 names no image"),
         ("image,subject,gender\na,nurse,f\nb, ,m\n", "line 3 names no subject"),
         ("subject,attribute,value\nnurse,gender,f\nnurse,,m\n", "line 3 names no attribute"),
+        ("subject,gender\nnurse,f\nnan,m\n", r"line 3 names no subject \('nan'\)"),
         ("subject,arm,gender\nnurse,N/A,f\n", "line 2: 'N/A' names no arm"),
         ("subject,seed,gender\nnurse,\"1.234.567\",f\n", "Write 1234567"),
         ("subject,gender,outcome\nnurse,,label\n", "line 2: Unknown value of gender ''"),
