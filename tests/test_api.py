@@ -198,6 +198,7 @@ def test_a_picture_that_cannot_be_read_has_a_row_with_the_reason(tmp_path: Path)
         (lambda: audit.run("world", mitigation=3), "mitigations must be text"),
         (lambda: audit.run("world", quick="yes"), "quick must be True or False"),
         (lambda: audit.run("world", missing="N/A,,x"), "--missing has an empty word"),
+        (lambda: audit.run("world", missing="N/A"), "give one with --labels"),
         (lambda: audit.run("world", lora="a", loras=["b"]), "are one option"),
         (lambda: audit.index("a", "b", coverage=7), "coverage must be 0 to 1"),
         (lambda: audit.index("a", "b", coverage="x"), "coverage must be a number"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -33,8 +34,22 @@ KEPT = ("sample", "attribute", "rater", "outcome", "value")
 
 
 def classes_of(results: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Classes by attribute that people may label: those of people, and the subject's own."""
-    return {**results["classes"], **results.get("subject_classes", {})}
+    """Classes by attribute that people may label: those of people, and the subject's own.
+
+    Raises UserError where the results of the run have no such lists.
+    """
+    parts = (results.get("classes"), results.get("subject_classes", {}))
+    found: dict[str, list[str]] = {}
+    for part in parts:
+        if not isinstance(part, Mapping) or not all(
+            isinstance(c, list) and all(isinstance(w, str) for w in c) for c in part.values()
+        ):
+            raise UserError(
+                "The results of this run are damaged: they have no lists of classes. Run the same "
+                "command again."
+            )
+        found |= part
+    return found
 
 
 def write_sheet(
@@ -66,7 +81,7 @@ def write_sheet(
     folder.write_label_file(PAGE, page.encode())
     if not path.exists():
         folder.write_label_file(SHEET, sheet.blank(drawn))
-    again = f"t2i-audit label {folder.path} --read {path}"
+    again = shlex.join(["t2i-audit", "label", str(folder.path), "--read", str(path)])
     return {
         "path": str(folder.label_file(PAGE)),
         "sheet": str(path),
@@ -106,7 +121,8 @@ def read_back(folder: RunFolder, paths: Sequence[Path]) -> dict[str, Any]:
         "unlabelled": len(was.rows) - len(judged.drop_duplicates(["sample", "attribute"])),
         "raters": int(judged.rater.nunique()),
         "agreement": [_agreed(f) for f in agreement.findings(judged, classes, seed=0)],
-        "next": f"Run the audit again to correct by them: {results['command'] or 't2i-audit run'}",
+        "next": "Run the audit again to correct by them: "
+        f"{results.get('command') or 't2i-audit run'}",
     }
 
 

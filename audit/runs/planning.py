@@ -158,6 +158,8 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
     Raises UserError for options that name something missing or invalid.
     """
     if options.labels is None:
+        if options.missing:
+            raise UserError("--missing is about the words of a table: give one with --labels.")
         _readers(suite)
     run = _open(suite, options, progress)
     asked = run.suite

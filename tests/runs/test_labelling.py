@@ -298,3 +298,29 @@ def test_words_on_sheets_are_folded_and_refused_at_once(run: RunFolder) -> None:
     fill(path, ["woman"] * 10, "AB")
     with pytest.raises(UserError, match="by the same rater"):
         labelling.read_back(run, [path, other])
+
+
+@pytest.mark.parametrize(
+    "classes", [None, [], {"gender": "woman"}, {"gender": [1, 2]}, {"a": None}]
+)
+def test_results_of_another_form_are_a_sentence(run: RunFolder, classes: object) -> None:
+    """Valid JSON whose lists of classes are something else."""
+    run.write_results({**run.results(), "classes": classes})
+    with pytest.raises(UserError, match="results of this run are damaged"):
+        labelling.write_sheet(run, 6, [], 0)
+
+
+def test_the_next_command_can_be_pasted(run: RunFolder, tmp_path: Path) -> None:
+    """A folder's name is quoted for the shell."""
+    odd = run.path.rename(tmp_path / "x; rm -rf y")
+    made = labelling.write_sheet(RunFolder(odd), 6, [], 0)
+    assert f"'{odd}' --read '{odd}/labels/sheet.csv'" in made["next"]
+
+
+def test_an_attribute_that_is_gone_is_a_sentence(run: RunFolder) -> None:
+    """A sheet of a suite that read more than the run does now."""
+    path = Path(labelling.write_sheet(run, 6, [], 0)["sheet"])
+    fill(path, ["woman"] * 6)
+    run.write_results({**run.results(), "classes": {"age": ["young", "old"]}})
+    with pytest.raises(UserError, match="line 2: this run no longer reads gender"):
+        labelling.read_back(run, [path])

@@ -81,6 +81,11 @@ def read(path: Path, was: Drawn, classes: Mapping[str, Sequence[str]]) -> pd.Dat
         pair = asked.get((cells.tidy(cell["sample"]), cells.name(cell["attribute"])))
         if pair is None:
             raise _strange(table.where(i), cell["sample"], cell["attribute"])
+        if pair[1] not in words:
+            raise UserError(
+                f"{table.where(i)}: this run no longer reads {pair[1]}. Run the suite again with "
+                "which the sheet was drawn."
+            )
         rater = cells.tidy(cell["rater"])
         if (*pair, cells.fold(rater)) in seen:
             raise UserError(
