@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,18 @@ class Result:
     def report(self) -> Path:
         """The report, one HTML file."""
         return self.folder / "report.html"
+
+    def _repr_html_(self) -> str:
+        """A link to the report and the first findings, as notebooks show it."""
+        path = self.report.resolve()
+        found = self.findings
+        shown = found[["name", "estimate", "low", "high", "n", "verdict"]].head(10)
+        with pd.option_context("display.max_colwidth", None):
+            table = shown.to_html(index=False, escape=True)
+        return (
+            f'<p><a href="{escape(path.as_uri())}">{escape(str(self.report))}</a>, {len(found)} '
+            f"findings</p>{table}"
+        )
 
     @property
     def findings(self) -> pd.DataFrame:

@@ -219,3 +219,12 @@ def test_python_checks_what_the_command_line_checks(call: Any, said: str) -> Non
     """Every verb: values of another type or out of range are one sentence."""
     with pytest.raises(UserError, match=said):
         call()
+
+
+def test_a_notebook_shows_the_report_and_the_first_findings(tmp_path: Path) -> None:
+    """As HTML in which names are text."""
+    plan = Plan(shares={"<b>nurse</b>": 0.5}, seeds=2)
+    shown = audit.open(write(tmp_path / "run", plan))._repr_html_()
+    assert (tmp_path / "run" / "report.html").as_uri() in shown
+    assert "<b>nurse" not in shown
+    assert "&lt;b&gt;nurse" in shown
