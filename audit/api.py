@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from audit.findings.gates import check as judge
 from audit.records import Finding, Suite
 from audit.runs import comparing
 from audit.runs.context import Progress, silent
-from audit.runs.opt import AtLeast, Declared, Opt, named
+from audit.runs.opt import AtLeast, Declared, Opt, Within, checked, named
 from audit.runs.options import Options
 from audit.runs.planning import asked
 from audit.runs.preview import Rewritten, rewrite
@@ -50,6 +51,18 @@ class Result:
     def report(self) -> Path:
         """The report, one HTML file."""
         return self.folder / "report.html"
+
+    def _repr_html_(self) -> str:
+        """A link to the report and the first findings, as notebooks show it."""
+        path = self.report.resolve()
+        found = self.findings
+        shown = found[["name", "estimate", "low", "high", "n", "verdict"]].head(10)
+        with pd.option_context("display.max_colwidth", None):
+            table = shown.to_html(index=False, escape=True)
+        return (
+            f'<p><a href="{escape(path.as_uri())}">{escape(str(self.report))}</a>, {len(found)} '
+            f"findings</p>{table}"
+        )
 
     @property
     def findings(self) -> pd.DataFrame:
@@ -147,7 +160,8 @@ def run(
     from audit.runs import line, planning
 
     mitigations = options.pop("mitigation", mitigations)
-    arms = [mitigations] if isinstance(mitigations, str) else list(mitigations)
+    arms = list(checked("mitigations", str, mitigations, several=True) or ())
+    checked("quick", bool, quick)
     seeds = SEEDS.value(seeds)
     planned = Options(model=str(model), **named(Options, options))
     text = suite if isinstance(suite, Suite) else str(suite)
@@ -178,7 +192,7 @@ def open(folder: str | Path) -> Result:
     >>> list(again.attributes.value), len(again.matches)
     (['woman', 'man'], 0)
     """
-    path = Path(folder)
+    path = checked("folder", Path, folder)
     path = path.parent if path.suffix == ".html" else path
     RunFolder(path).findings()
     return Result(path)
@@ -210,6 +224,8 @@ def compare(
     >>> both.findings[["where", "estimate", "verdict"]].values[0].tolist()
     ['nurse', -0.45, 'below']
     """
+    checked("margin", float, margin, Within(0, 1))
+    checked("anyway", bool, anyway)
     sides = [comparing.read(_folder(r), n) for r, n in ((a, "A"), (b, "B"))]
     found = comparing.compare(sides[0], sides[1], anyway, margin)
     report = comparing.write(found, Path(out), margin)
@@ -234,7 +250,7 @@ def check(result: Result | str | Path, gates: Sequence[str] | str = ()) -> Check
     ('undecided', False)
     """
     folder = RunFolder(_folder(result))
-    more = [gates] if isinstance(gates, str) else gates
+    more = checked("gates", str, gates, several=True) or ()
     texts = dict.fromkeys([*folder.checks(), *more])
     made = judge([parse(t) for t in texts], folder.findings())
     return Checked(overall(made), tuple(made))
@@ -271,9 +287,13 @@ def index(
     """
     from audit.runs import indexing
 
-    other = None if held_out is None else str(held_out)
+    for name, given in (("half", half), ("duplicates", duplicates)):
+        checked(name, bool, given)
+    coverage = checked("coverage", float, coverage, Within(0, 1))
+    descriptor = checked("descriptor", str, descriptor)
+    other = checked("held_out", str, held_out)
     plan = indexing.Plan(other, descriptor, coverage, half, device)
-    made = indexing.make(str(source), Path(out), plan, progress)
+    made = indexing.make(checked("source", str, source), Path(out), plan, progress)
     if duplicates:
         indexing.duplicates(made)
     return made.index.folder
@@ -297,9 +317,11 @@ def search(
     """
     from audit.runs import searching
 
-    several = [pictures] if isinstance(pictures, str | Path) else pictures
-    opened, encoder = searching.opened(Path(index), search, device, descriptor, trust_code)
-    question = searching.ask([Path(p) for p in several])
+    several = checked("pictures", Path, pictures, several=True)
+    checked("nearest", int, nearest, AtLeast(1))
+    place = checked("index", Path, index)
+    opened, encoder = searching.opened(place, search, device, descriptor, trust_code)
+    question = searching.ask(list(several))
     by = searching.compared(opened, encoder)
     table = searching.search(opened, encoder, question, nearest, by)
     if page is not None:

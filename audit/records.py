@@ -124,6 +124,8 @@ class Suite:
     associations: tuple[Association, ...] = ()
     checks: tuple[str, ...] = ()
     """Gates that `check` applies to a run, such as `replication.rate <= 1 %`."""
+    notes: tuple[str, ...] = field(default=(), repr=False)
+    """What was not read in the user's own tables, for the report."""
 
     @property
     def gates(self) -> tuple[tuple[str, ...], ...]:
@@ -265,11 +267,9 @@ def sample_id(text: str, seed: int, settings: Settings, change: Change | None = 
 class Truth:
     """The planted truth of a model that was made to be audited; other models have none."""
 
-    planted: Reference
-    """The planted shares, printed next to the estimates."""
+    planted: Reference  # shares, printed next to the estimates
     training: Reference  # shares in its training images, repeats included
-    seen: Reference
-    """The shares that readers saw in pictures that it drew."""
+    seen: Reference  # shares that readers saw in pictures that it drew
     note: str  # one sentence for the report
 
 

@@ -112,7 +112,7 @@ def test_no_cell_of_a_csv_is_a_formula(start: str) -> None:
     """Texts that a spreadsheet would run get an apostrophe; negative numbers stay numbers."""
     key = Key(f"{start}cmd|' \\C calc'!A0")
     f = Finding(key, HOSTILE, "q", "share", "images", -0.5, -1, 0, 3, 3.0, 0, "m")
-    found = pd.read_csv(io.BytesIO(tables.csv(tables.frame([f]))))
+    found = pd.read_csv(io.BytesIO(tables.FORMATS["csv"](tables.frame([f]))))
     assert found.id[0] == f"'{f.id}"
     assert found.estimate[0] == -0.5
     assert found["where"][0].startswith("|x|\n# <img")

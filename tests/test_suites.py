@@ -438,3 +438,98 @@ def test_a_suite_may_hold_runs_to_gates(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text('checks = ["replication.rate about 1 %"]\n' + TOML)
     with pytest.raises(UserError, match="about 1"):
         suites.read_suite(str(tmp_path / "s.toml"))
+
+
+CASES = Path(__file__).parent / "cases" / "references"
+
+
+@pytest.mark.parametrize("spelled", ["Nurse", " NURSE ", "nurse\u200b", "\uff4e\uff55rse"])
+@pytest.mark.parametrize("attribute", ["Gender", "gender "])
+@pytest.mark.parametrize("end", ["\n", ",,\n"])
+def test_references_find_their_subjects(
+    spelled: str, attribute: str, end: str, tmp_path: Path
+) -> None:
+    """Whatever the spelling of subjects, attributes and classes, and however rows end."""
+    rows = [(spelled, attribute, "Woman", "0.88"), ("Nurse", "gender", "MAN", "0.12")]
+    body = "".join(",".join((*r, "x")) + end for r in rows)
+    (tmp_path / "ref.csv").write_text(HEAD.title() + ",\n" + body, "utf-8")
+    suite = read(tmp_path, GOOD)
+    mine = suites.with_reference(suite, "mine", tmp_path / "ref.csv")
+    assert mine.references[0].share("nurse", "gender", "woman") == 0.88
+    assert mine.references[0].share("nurse", "gender", "man") == 0.12
+    assert mine.notes == ()
+
+
+def test_rows_of_a_reference_that_are_not_used_are_said(tmp_path: Path) -> None:
+    """Of a table that the command line names, and of one that the user's suite names."""
+    suite = read(tmp_path, GOOD)
+    (note,) = suites.with_reference(suite, "mine", CASES / "case.csv").notes
+    assert "2 of 4 rows of the reference mine are not used" in note
+    assert "technologist (gender)" in note
+    text = (CASES / "case.csv").read_text("utf-8")
+    (tmp_path / "ref.csv").write_text(text, "utf-8")
+    other = f'{GOOD}[[references]]\nname = "labour"\nlabel = "l"\nfile = "ref.csv"\n'
+    assert "reference labour are not used" in read(tmp_path, other).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("women", "men", "taken"),
+    [("0.50", "0.49", True), ("0.51", "0.50", True), ("0.5", "0.505", True), ("1", "0", True),
+     ("0.50", "0.48", False), ("0.52", "0.50", False), ("0.5", "0.5101", False)],
+)  # fmt: skip
+def test_rounded_shares_are_taken_as_they_are(
+    women: str, men: str, taken: bool, tmp_path: Path
+) -> None:
+    """A sum may be 0.99 or 1.01, since published shares are rounded; no share is changed."""
+    body = f"nurse,gender,woman,{women},x\nnurse,gender,man,{men},x\n"
+    (tmp_path / "ref.csv").write_text(HEAD + body, "utf-8")
+    suite = read(tmp_path, GOOD)
+    if taken:
+        found = suites.with_reference(suite, "mine", tmp_path / "ref.csv").references[0]
+        assert found.share("nurse", "gender", "woman") == float(women)
+    else:
+        with pytest.raises(UserError, match=r"shares of nurse sum to"):
+            suites.with_reference(suite, "mine", tmp_path / "ref.csv")
+    for name in ("rounded", "rounded_up"):
+        suites.with_reference(suite, "mine", CASES / f"{name}.csv")
+
+
+@pytest.mark.parametrize(
+    ("cell", "meant"),
+    [("0,88", "0.88"), ("88%", "0.88"), ("88 %", "0.88"), ("88", "0.88"), ("88,0", "0.88"),
+     ("0.88*", "0.88"), ("-", "Correct it"), ("NA", "Correct it"), ("1.234,5", "Correct it"),
+     ("-0.1", "Correct it"), ("1e3", "Correct it"), ("inf", "Correct it")],
+)  # fmt: skip
+def test_shares_in_other_notations_are_refused_with_what_was_meant(
+    cell: str, meant: str, tmp_path: Path
+) -> None:
+    """Also in a table of semicolons, as spreadsheets with decimal commas write it."""
+    text = HEAD.replace(",", ";") + f"nurse;gender;woman;{cell};x\n\nnurse;gender;man;0.12;x\n"
+    (tmp_path / "ref.csv").write_text(text, "utf-8")
+    with pytest.raises(UserError, match=rf"line 2: .* is not a share.*{meant}"):
+        suites.with_reference(read(tmp_path, GOOD), "mine", tmp_path / "ref.csv")
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("id,text,subject,repeat\n1,a nurse,nurse,4\n", "Unknown column 'repeat'.*repeats"),
+        ("id,text,subject\n1,a nurse,nurse\n2,the nurse,Nurse\n", "'Nurse' is written 'nurse'"),
+        ("id,text,subject,repeats\n1,a nurse,nurse,1.001\n", "line 2: '1.001' is not"),
+        ("id,text,subject,gender\n1,a nurse,nurse,womn\n", "line 2: .*Did you mean woman"),
+    ],
+)  # fmt: skip
+def test_prompt_tables_say_what_is_nearly_right(tmp_path: Path, table: str, message: str) -> None:
+    """Columns, subjects, numbers and stated classes."""
+    (tmp_path / "p.csv").write_text(table, "utf-8")
+    with pytest.raises(UserError, match=message):
+        read(tmp_path, GOOD.replace(JOBS, 'file = "p.csv"'))
+
+
+def test_prompt_tables_name_the_columns_that_are_not_read(tmp_path: Path) -> None:
+    """In a note for the report; columns for comments are expected."""
+    table = "Id;Text;Subject;Gender;place;note\n1;a nurse;nurse;WOMAN;x;y\n"
+    (tmp_path / "p.csv").write_text("sep=;\n" + table, "utf-16")
+    suite = read(tmp_path, GOOD.replace(JOBS, 'file = "p.csv"').replace(', "astronaut"', ""))
+    assert suite.prompts[0].states == {"gender": "woman"}
+    assert suite.notes == ("Columns of p.csv that were not read: place.",)

@@ -28,7 +28,7 @@ def demo(
     audit(suite, options, quiet, as_json)
 
 
-@with_options(without=("labels",))
+@with_options(without=("labels", "missing"))
 def run(
     suite: Annotated[str, typer.Argument(help="A shipped suite (see `list`) or a TOML file.")],
     options: Options,

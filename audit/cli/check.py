@@ -27,6 +27,14 @@ def check(
     junit: Annotated[
         Path | None, typer.Option(help="Also write the result as JUnit XML to this file.")
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Judge nothing: list the findings that the gates name, or all without a --gate, "
+            "with their values.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check a finished run against gates, by interval: a small sample never passes by luck."""
@@ -37,6 +45,9 @@ def check(
 
     folder = RunFolder(run)
     found = folder.findings()
+    if dry_run:
+        listed(gates.named([conditions.parse(t) for t in gate or []], found), as_json)
+        return
     texts = [*folder.checks(), *(gate or [])]
     checks = gates.check([conditions.parse(t) for t in dict.fromkeys(texts)], found)
     if junit is not None:
@@ -74,3 +85,22 @@ def show(checks: Any) -> None:
         ]
         table.add_row(*row)
     console.print(table)
+
+
+def listed(findings: Any, as_json: bool) -> None:
+    """The names that gates take, with unit, estimate and interval: tabs between them, or JSON."""
+    import json
+    import math
+
+    columns = ("name", "unit", "estimate", "low", "high", "n", "missing")
+    rows = [{c: getattr(f, c) for c in columns} for f in findings]
+    if as_json:
+        plain = [{k: None if isinstance(v, float) and not math.isfinite(v) else v
+                  for k, v in row.items()} for row in rows]  # fmt: skip
+        typer.echo(json.dumps(plain, ensure_ascii=False))
+        return
+    typer.echo("\t".join(columns))
+    for row in rows:
+        cells = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values())
+        typer.echo("\t".join(" ".join("".join(c for c in cell if c.isprintable()).split())
+                             for cell in cells))  # fmt: skip

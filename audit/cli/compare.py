@@ -18,7 +18,8 @@ def compare(
     b: Annotated[Path, typer.Argument(help="Folder of another one (B). Changes are B minus A.")],
     options: Options,
     margin: Annotated[
-        float, typer.Option(help="Changes of shares smaller than this count as no change.")
+        float,
+        typer.Option(min=0, max=1, help="Changes of shares smaller than this count as no change."),
     ] = 0.1,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Compare runs even if their classifiers differ.")

@@ -69,7 +69,7 @@ def _document(folder: object, form: str, out: Path) -> Path:
     if form == "model-card":
         data = card.card(found, folder.manifest()).encode("utf-8")
     elif out.suffix == ".csv":
-        data = tables.csv(evidence.rows(found))
+        data = tables.FORMATS["csv"](evidence.rows(found))
     else:
         data = evidence.markdown(found, folder.path.resolve().name).encode("utf-8")
     write_atomic(out, data)

@@ -50,6 +50,8 @@ def label(
         say_json(found)
         return
     say(found["path"])
+    if found.get("unlabelled"):
+        say(f"{found['unlabelled']} rows of the sheet have no label.", err=True)
     for agreed in found.get("agreement", ()):
         say(agreed["sentence"], err=True)
     say(found["next"], err=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -103,6 +104,8 @@ def _log_crash(error: BaseException) -> Path:
 
 def main() -> None:
     """Entry point: exit codes 0 done, 2 usage, 3 incomplete, 70 internal error, 130 interrupted."""
+    if not sys.warnoptions:  # -W and PYTHONWARNINGS still show what libraries will change
+        warnings.simplefilter("ignore", FutureWarning)
     try:
         app(standalone_mode=True)
     except UserError as error:

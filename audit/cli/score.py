@@ -12,7 +12,7 @@ from audit.errors import UserError
 from audit.runs.options import Options
 
 
-@with_options("labels", "references", "out", "trust_code")
+@with_options("labels", "missing", "references", "out", "trust_code")
 def score(
     options: Options,
     suite: Annotated[
@@ -43,8 +43,12 @@ def declared(suite: Any, classes: list[str]) -> Any:
     attributes = {a.name: a for a in suite.attributes}
     for text in classes:
         name, _, values = text.partition("=")
-        listed = tuple(v.strip() for v in values.split(","))
-        if not name or len(set(listed)) < max(2, len(listed)) or "" in listed:
+        name = next(
+            (n for n in attributes if n.casefold() == name.strip().casefold()), name.strip()
+        )
+        listed = tuple(" ".join(v.split()) for v in values.split(","))
+        different = {v.casefold() for v in listed}
+        if not name or len(different) < max(2, len(listed)) or "" in listed:
             raise UserError(
                 f"--classes {text!r} is not a valid class list. Give the attribute and at least "
                 "two different classes: --classes age=young,old."

@@ -18,14 +18,13 @@ def keep(run: RunFolder, folder: Path) -> Path:
     out: nothing may be chosen after the labels are known.
     """
     import numpy as np
-    import pandas as pd
 
+    from audit.runs import labelling
     from audit.world import seen
 
-    path = run.label_file("labels.csv")
-    if not path.exists():
+    if not run.label_file(labelling.LABELS).exists():
         raise UserError(f"{run.path} has no labels. Read them back: t2i-audit label --read FILE.")
-    judged = pd.read_csv(path, dtype=str, keep_default_na=False)
+    judged = labelling.kept(run).fillna({"value": ""})
     read = run.read_table("attributes")
     subjects = dict(zip(read["sample"], read.subject, strict=True))
     try:

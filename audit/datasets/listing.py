@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import re
 from collections import defaultdict
@@ -11,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audit.datasets import kinds, pixels
+from audit.datasets import cells, kinds, pixels
 from audit.datasets.captions import SIDECARS, TABLES
 from audit.errors import UserError
 
@@ -20,7 +18,6 @@ SYSTEM = {"__macosx": "__MACOSX", ".ipynb_checkpoints": "a notebook's checkpoint
 """Folders of copies, in small letters, that systems and programs keep."""
 CACHES = {"thumbs.db", "ehthumbs.db"}
 _SHEET = re.compile(r"(^|_)grid-\d", re.IGNORECASE)
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 NAMED, SHOWN = 3, 48
 """Names of each reason in a note, and characters of each."""
 LONGEST = 380
@@ -227,22 +224,13 @@ def first(names: Sequence[str], most: int = NAMED) -> str:
     return ", ".join([*short, *(["..."] if len(names) > most else [])])
 
 
-def inert(cell: str) -> str:
-    """A text for a cell of a table; one that a spreadsheet would run gets an apostrophe."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
-
-
 def table(left_out: Iterable[LeftOut]) -> bytes:
     """A CSV of files with reason and prompt, as UTF-8, in the order of their names.
 
     A text that a spreadsheet would run as a formula gets an apostrophe before it.
     """
     rows = sorted((x.file, x.reason, x.prompt) for x in left_out)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "reason", "prompt"))
-    writer.writerows([inert(c) for c in r] for r in rows)
-    return text.getvalue().encode("utf-8", "replace")
+    return cells.written(("file", "reason", "prompt"), rows)
 
 
 def said(left_out: Iterable[LeftOut], where: str = "") -> str:

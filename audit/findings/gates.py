@@ -11,11 +11,12 @@ import json
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from audit.design.suites.conditions import Gate
 from audit.errors import UserError, unknown
+from audit.keys import Unit
 from audit.records import Finding
 from audit.stats.proportions import wilson
 
@@ -87,14 +88,71 @@ def _names(findings: Iterable[Finding], selector: str) -> set[str]:
 def check(gates: Sequence[Gate], findings: Sequence[Finding]) -> list[Check]:
     """Every gate on every finding that it names, in the order of both.
 
-    Raises UserError for no gates, and for a gate that matches no finding.
+    Raises UserError for no gates, for a gate that matches no finding, and for one that could never
+    fail or never pass on a finding, such as `share <= 40` where 40 % is meant.
     """
     if not gates:
         raise UserError(
             "There is nothing to check: give a --gate such as 'replication.rate <= 1 %', or "
             "`checks` in the suite."
         )
-    return [judge(g, f) for g in gates for f in select(g.selector, findings)]
+    pairs = [(g, f) for g in gates for f in select(g.selector, findings)]
+    for g, f in pairs:
+        _fits(g, f)
+    return [judge(g, f) for g, f in pairs]
+
+
+def named(gates: Sequence[Gate], findings: Sequence[Finding]) -> list[Finding]:
+    """The findings that the gates name, each once; all of them without gates."""
+    if not gates:
+        return list(findings)
+    return list({f.id: f for g in gates for f in select(g.selector, findings)}.values())
+
+
+RANGES: Mapping[Unit, tuple[float, float]] = {
+    "share": (0, 1), "points": (-1, 1), "distance": (-1, 1), "cosine": (-2, 2),
+    "count": (0, math.inf),
+}  # fmt: skip
+"""Smallest and largest value of a unit. A distance is below 0 where it is a change of one, or less
+than a faithful model scores, and a cosine above 1 where it is a change of one."""
+COEFFICIENTS: Mapping[str, tuple[float, float]] = {
+    "agreement": (-math.inf, 1), "kappa": (-1, 1), "why": (-1, 1),
+}  # fmt: skip
+"""The same of the kinds of findings whose coefficient has a range."""
+IN_PERCENT = ("share", "points", "distance")
+NAMES: Mapping[Unit, str] = {
+    "share": "a share", "points": "a difference of shares", "distance": "a distance between shares",
+    "cosine": "a cosine, or a change of one,", "count": "a count",
+    "bits": "an amount of information", "coefficient": "a coefficient",
+}  # fmt: skip
+
+
+def _fits(gate: Gate, f: Finding) -> None:
+    """Raise UserError for a bound in another unit than the finding's, or outside its range."""
+    where = f"{gate.text!r} on {f.name}"
+    what = NAMES[f.unit]
+    if gate.unit and f.unit not in IN_PERCENT:
+        number = f"{100 * gate.bound:.10g}"
+        raise UserError(f"{where}: {what} is not in {gate.unit}. Write a number such as {number}.")
+    if gate.unit == "points" and f.unit == "share":
+        raise UserError(f"{where}: {what} is not in points. Write {100 * gate.bound:.10g} %.")
+    free = (-math.inf, math.inf)
+    low, high = RANGES.get(f.unit, free if f.unit == "bits" else COEFFICIENTS.get(f.key.kind, free))
+    if gate.holds(low) != gate.holds(high):
+        return
+    never = f"so this gate can never {'fail' if gate.holds(low) else 'pass'}"
+    percent = f.unit in IN_PERCENT and not gate.unit and 1 <= abs(gate.bound) <= 100
+    said = f"Did you mean {gate.bound:g} %?" if percent and high * 100 >= abs(gate.bound) else (
+        "Choose a bound inside that range."
+    )  # fmt: skip
+    shown = (
+        f"{low:g} to {high:g}"
+        if f.unit not in IN_PERCENT
+        else f"{100 * low:g} % to {100 * high:g} %"
+    )
+    shown = "0 or more" if math.isinf(high) else shown
+    shown = f"{high:g} or less" if math.isinf(low) else shown
+    raise UserError(f"{where}: {what} is {shown}, {never}. {said}")
 
 
 def judge(gate: Gate, f: Finding) -> Check:

@@ -59,6 +59,8 @@ class Facts:
     versions: Mapping[str, str] = field(default_factory=dict)
     suite_hash: str = ""
     settings_hash: str = ""
+    labels_hash: str = ""
+    """Of the human labels that corrected the classifier; empty if there are none."""
     wall_seed: int = 0
     """Seed of the random draws of images that are shown."""
     notes: tuple[str, ...] = ()

@@ -103,6 +103,7 @@ def _write_report(run: Run, made: Made) -> Path:
         versions=versions(),
         suite_hash=digest(repr(run.suite)),
         settings_hash=digest(run.settings.__dict__),
+        labels_hash=made.measured.errors.key if len(made.measured.errors.judged) else "",
         wall_seed=run.options.seed,
         notes=tuple(run.notes),
         left_alone=left_alone(run.samples),

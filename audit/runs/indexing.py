@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import registry
-from audit.datasets import listing
+from audit.datasets import cells, listing
 from audit.datasets.listing import LeftOut
 from audit.evidence.copies import decision
 from audit.evidence.encoders import named
@@ -115,5 +115,5 @@ def duplicates(made: Made) -> tuple[Path, dict[str, Any]]:
     """Write the clusters of near-duplicates, largest first; the file, and facts on them."""
     table, facts = decision.duplicates(made.index, made.encoder, made.source.image)
     path = made.index.folder / "duplicates.csv"
-    write_atomic(path, table.to_csv(index=False, lineterminator="\n").encode())
+    write_atomic(path, cells.of_frame(table))
     return path, dict(facts)

@@ -59,6 +59,20 @@ class Between:
 
 
 @dataclass(frozen=True)
+class Within:
+    """Allows two limits and the numbers between them."""
+
+    low: float
+    high: float
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True)
 class OneOf:
     """Allows one of these names."""
 
@@ -78,7 +92,7 @@ class Opt:
     help: str
     names: str = ""
     """Names on the command line, separated by spaces; by default the field's own."""
-    allow: AtLeast | Between | OneOf | None = None
+    allow: AtLeast | Between | Within | OneOf | None = None
     """Allowed values, which the help text includes."""
     parse: Callable[[Any], Any] | None = None
     """Takes a value and returns it, changed or not; UserError for one that does not fit."""
@@ -136,6 +150,17 @@ class Declared:
         if self.opt.allow is not None and value not in self.opt.allow:
             raise UserError(f"{self.names[0]} must be {self.opt.allow}, not {given!r}.")
         return value
+
+
+def checked(
+    name: str, kind: type, given: Any, allow: AtLeast | Between | Within | None = None,
+    several: bool = False,
+) -> Any:  # fmt: skip
+    """An argument in its own type, by the rules of options; None is None.
+
+    Raises UserError for a value of another type, or one that is not allowed.
+    """
+    return Declared(name, kind, several, None, Opt("", name, allow)).value(given)
 
 
 _ACCEPTED: dict[type, tuple[tuple[type, ...], str]] = {

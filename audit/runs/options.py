@@ -50,6 +50,14 @@ def pixels(text: str) -> str:
     return f"{match[1]}x{match[2] or match[1]}"
 
 
+def words(texts: Sequence[str]) -> tuple[str, ...]:
+    """The words of lists with commas between them, each once; UserError for an empty one."""
+    found = [w.strip() for t in texts for w in t.split(",")]
+    if "" in found:
+        raise UserError("--missing has an empty word. Give words as in --missing 'N/A,Other'.")
+    return tuple(dict.fromkeys(found))
+
+
 def _precision(value: float) -> float:
     return half_width(value) if value else 0.0
 
@@ -85,6 +93,14 @@ class Options:
         Path | None,
         Opt("CSV or Parquet table: subject, and a column per attribute; see docs/images.md."),
     ] = None
+    missing: Annotated[
+        tuple[str, ...],
+        Opt(
+            "Words in --labels that mean no answer, such as 'N/A,Other'; may be repeated. Their "
+            "cells count as uncertain.",
+            parse=words,
+        ),
+    ] = ()
     references: Annotated[
         tuple[str, ...],
         Opt(

@@ -159,6 +159,10 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
     Raises UserError for options that name something missing or invalid.
     """
     suite = suites.with_keys(suite, options.send_key) if options.send_key else suite
+    if options.labels is None:
+        if options.missing:
+            raise UserError("--missing is about the words of a table: give one with --labels.")
+        _readers(suite)
     run = _open(suite, options, progress)
     asked = run.suite
     for text in reversed(options.references):
@@ -166,7 +170,17 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
         if not name or not file:
             raise UserError(f"--reference {text!r} is not a valid reference. Give NAME=FILE.csv.")
         asked = suites.with_reference(asked, name, Path(file))
-    return replace(run, plan=replace(run.plan, suite=asked))
+    notes = [*run.notes, *asked.notes]
+    return replace(run, plan=replace(run.plan, suite=asked), notes=notes)
+
+
+def _readers(suite: Suite) -> None:
+    """Raise UserError for a reader of pixels that is missing or may return an unknown class."""
+    from audit.evidence.attributes import pictures
+
+    for attribute in suite.attributes:
+        if attribute.reader != "clip":
+            pictures.check(attribute, registry.load("reader", attribute.reader))
 
 
 def _open(suite: Suite, options: Options, progress: Progress) -> Run:
@@ -220,7 +234,7 @@ def _open_labels(suite: Suite, options: Options, progress: Progress) -> Run:
     from audit.design.imported import labels
 
     assert options.labels is not None
-    found = labels.load(options.labels, suite)
+    found = labels.load(options.labels, suite, options.missing)
     folder = RunFolder(options.out / run_name(found.suite, found.settings))
     planned = Plan(
         found.suite, options, found.settings, tuple(found.samples), pictures=_gone, labels=found

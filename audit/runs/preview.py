@@ -18,6 +18,7 @@ from audit.design.mitigations.grammar import find
 from audit.design.mitigations.rewrite import why_not
 from audit.design.mitigations.specs import everywhere, parse
 from audit.records import Mitigation, Prompt, Settings, Suite
+from audit.runs.opt import AtLeast, checked
 
 NOWHERE = Settings("", "", 1, 1.0, 1)
 RUNS = Path("reports")
@@ -90,6 +91,11 @@ def rewrite(  # noqa: PLR0913 - one for each option of the verb
     >>> audit.rewrite("a photo of Marie Curie, a scientist", "inject:gender")[0].reason
     'named person'
     """
+    checked("prompt", str, text)
+    checked("images", int, images, AtLeast(1))
+    for one in (mitigation, *others):
+        if not isinstance(one, Mitigation):
+            checked("mitigation", str, one)
     whole = suites.read_suite(suite, trust_code=trust_code) if isinstance(suite, str) else suite
     subject = subject or subject_of(text, whole)
     attributes = tuple(a.name for a in whole.attributes if a.name != whole.subject_attribute)

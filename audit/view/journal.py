@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import re
@@ -17,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
+from audit.datasets.cells import written
 from audit.errors import UserError
 from audit.evidence.labels import sheet
 from audit.files import locked
@@ -135,13 +134,12 @@ class Journal:
                     for r, said in self._last.items()}  # fmt: skip
 
     def _write(self, asked: Sequence[Asked]) -> None:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(sheet.COLUMNS)
-        for name, said in self._last.items():
-            for number, sample, attribute in asked:
-                if value := said.get((sample, attribute)):
-                    writer.writerow([number, sample, attribute, value, name])
-        data, path = text.getvalue().encode(), self._folder.label_file(QUEUE)
+        rows = [
+            (number, sample, attribute, value, name)
+            for name, said in self._last.items()
+            for number, sample, attribute in asked
+            if (value := said.get((sample, attribute)))
+        ]
+        data, path = written(sheet.COLUMNS, rows), self._folder.label_file(QUEUE)
         if not path.exists() or path.read_bytes() != data:
             self._folder.write_label_file(QUEUE, data)

@@ -8,7 +8,7 @@ from typing import Any
 
 from audit.errors import UserError, unknown
 from audit.evidence.labels import sheet
-from audit.runs.labelling import RECORD, classes_of
+from audit.runs.labelling import RECORD, SHEET, classes_of, drawn_of
 from audit.store import RunFolder
 from audit.view.journal import Asked, Journal, Label, rater
 
@@ -35,15 +35,9 @@ class Drawn:
 
 def drawn(folder: RunFolder) -> Drawn | None:
     """The current draw of `t2i-audit label`; None where nothing was drawn."""
-    path = folder.label_file(RECORD)
-    try:
-        rows = sheet.drawn(path.read_bytes()).rows
-    except FileNotFoundError:
+    if not any(folder.label_file(name).exists() for name in (RECORD, SHEET)):
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged. Move the folder `labels` away and draw again.") from (
-            error
-        )
+    rows = drawn_of(folder).rows
     classes = classes_of(folder.results())
     numbered = enumerate(zip(rows["sample"], rows["attribute"], strict=True), 1)
     asked = tuple((i, str(s), str(a)) for i, (s, a) in numbered if a in classes)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from audit.datasets import pixels
+from audit.datasets.cells import of_frame
 from audit.errors import UserError
 from audit.evidence.copies.edits import apply
 from audit.files import write_atomic
@@ -102,4 +103,4 @@ def write_exam(world: World, out: Path, each: int = 50, copies: float = 0.05) ->
 
 
 def _csv(path: Path, table: pd.DataFrame) -> None:
-    write_atomic(path, table.to_csv(index=False).encode())
+    write_atomic(path, of_frame(table))

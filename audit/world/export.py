@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from audit.datasets import pixels
+from audit.datasets.cells import of_frame
 from audit.errors import UserError, unknown
 from audit.files import write_atomic
 from audit.world.dataset import Item, planted, training_set, twin_set
@@ -49,7 +50,7 @@ def render_set(which: str, out: Path, limit: int | None = None, world: World = E
             write_atomic(out / "masks" / path.name, _mask_png(item))
             write_atomic(path, pixels.png(item.pixels()))
     table = pd.DataFrame([labels(i) for i in items])
-    write_atomic(out / "labels.csv", table.to_csv(index=False).encode())
+    write_atomic(out / "labels.csv", of_frame(table))
     return out / "labels.csv"
 
 
@@ -91,6 +92,6 @@ def write_prompts(folder: Path) -> list[Path]:
         ("world_truth.csv", truth_table()),
         ("world_captions.csv", caption_table()),
     ):
-        write_atomic(folder / name, table.to_csv(index=False).encode())
+        write_atomic(folder / name, of_frame(table))
         written.append(folder / name)
     return written

@@ -9,6 +9,7 @@ knowing everything, and negative for being sure and wrong. Copies are marked by 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from audit.datasets import cells, strict
 from audit.errors import UserError
 from audit.keys import BASELINE
 from audit.records import Finding, Sample
 
 ALPHA = 0.05
 KEY = ["subject", "attribute", "value"]
+NUMBERS = ("share", "low", "high", "copy")
+"""Columns of numbers."""
+YES = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
+MAX_ROWS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -159,15 +165,31 @@ def sentence(m: Marks) -> str:
 
 
 def table_of(path: Path, columns: list[str]) -> pd.DataFrame:
-    """A CSV file with these columns; UserError otherwise."""
+    """These columns of a CSV file, as numbers where they are; UserError otherwise, with the line.
+
+    An empty cell of a column of numbers is NaN.
+    """
     try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as CSV: {error}. Check the path.") from error
-    missing = [c for c in columns if c not in table]
-    if missing:
-        raise UserError(f"{path} lacks the column {missing[0]!r}. It needs {', '.join(columns)}.")
-    return table
+        table = strict.read(path, MAX_ROWS, columns, ours=True, least=0)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} cannot be read: there is no such file. Check the path.") from error
+    found: dict[str, list[str] | list[float]] = {}
+    for name, place in zip(columns, table.need(columns), strict=True):
+        words = [cells.tidy(c) if name in KEY else c for c in table.column(place)]
+        found[name] = (
+            [_number(w, table.where(i)) for i, w in enumerate(words)] if name in NUMBERS else words
+        )
+    return pd.DataFrame(found, columns=columns)
+
+
+def _number(word: str, where: str) -> float:
+    """A number, NaN for an empty cell; yes and no are 1 and 0."""
+    value = YES.get(cells.fold(word), cells.number(word))
+    if math.isnan(value) and word.strip():
+        right = cells.meant(word)
+        said = f"Did you mean {right}?" if right else "Correct it."
+        raise UserError(f"{where}: {word[:40]!r} is not a number. {said}")
+    return value
 
 
 def answers(shares: Path, copies: Path | None) -> tuple[pd.DataFrame, pd.DataFrame | None]:
@@ -189,7 +211,9 @@ def of_findings(findings: Sequence[Finding]) -> pd.DataFrame:
 def of_matches(exam: Path, samples: Sequence[Sample], matches: pd.DataFrame) -> pd.DataFrame:
     """A run's decisions on copies as answers; images are recognised by their text and seed."""
     asked = table_of(exam / "images" / "metadata.csv", ["file_name", "text", "seed"])
-    names = {(str(r.text), int(r.seed)): r.file_name for r in asked.itertuples()}
+    if not all(re.fullmatch(r"-?[0-9]{1,18}", str(s)) for s in asked.seed):
+        raise UserError(f"{exam} is damaged: a seed in images/metadata.csv is not a whole number.")
+    names = {(str(r.text), int(str(r.seed))): r.file_name for r in asked.itertuples()}
     made = {s.id: names.get((s.text, s.seed)) for s in samples if s.seed is not None}
     called = matches["copy"].map({True: 1, False: 0})
     return pd.DataFrame({"image": matches["sample"].map(made), "copy": called}).dropna()

@@ -23,6 +23,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from audit.datasets.cells import of_frame
 from audit.design.sentences import read_toml
 from audit.design.suites import shares_table
 from audit.design.suites.schema import Strict
@@ -133,7 +134,7 @@ def write_world(world: World, folder: Path) -> Path:
         'shares = "truth.csv"', "", "[repeats]",
         *(f"{times} = {images}" for times, images in world.repeats),
     ]  # fmt: skip
-    table = truth_table(world).to_csv(index=False)
-    write_atomic(folder / "truth.csv", table.encode())
+    table = of_frame(truth_table(world))
+    write_atomic(folder / "truth.csv", table)
     write_atomic(folder / "truth.toml", ("\n".join(lines) + "\n").encode())
     return folder / "truth.toml"

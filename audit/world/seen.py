@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from audit.datasets.cells import of_frame
 from audit.errors import UserError
 from audit.evidence.measured import Labelled
 from audit.files import write_atomic
@@ -120,7 +121,7 @@ def pack(pictures: np.ndarray, table: pd.DataFrame, folder: Path) -> Path:
     flat = Image.fromarray(np.ascontiguousarray(grid.reshape(rows * SIDE, ACROSS * SIDE, 3)))
     flat.save(buffer, "WEBP", lossless=True, quality=100, method=6, exact=True)
     write_atomic(folder / "pictures.webp", buffer.getvalue())
-    write_atomic(folder / "labels.csv", table.to_csv(index=False).encode())
+    write_atomic(folder / "labels.csv", of_frame(table))
     return folder
 
 

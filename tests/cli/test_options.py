@@ -26,12 +26,12 @@ def parameters(verb: str) -> dict[str, object]:
 
 
 def test_every_field_is_an_option_of_run() -> None:
-    """Except the labels, which belong to `score`, and the command, which is not typed."""
+    """Except those of labels, which belong to `score`, and the command, which is not typed."""
     names, mine = parameters("run"), declared(Options)
     assert {f.name for f in fields(Options)} - set(mine) == {"command"}
     for option in mine.values():
-        if option.field == "labels":
-            assert "--labels" not in names
+        if option.field in ("labels", "missing"):
+            assert option.names[0] not in names
         elif option.opt.flags:
             assert {f.name for f in option.opt.flags} <= set(names)
         else:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from audit.cli.check import check as verb
+from audit.cli.main import app
 from audit.design.suites import conditions
 from audit.errors import UserError
 from audit.findings import gates
@@ -487,3 +488,101 @@ def test_a_whole_name_names_its_finding_alone(example: list[Finding]) -> None:
     several = gates.select("representation.all.gender.gap.*", example)
     assert len(several) > 1
     assert not {f.id for f in several} & set(one)
+
+
+def unit_of(unit: Any, kind: str = "share") -> Finding:
+    """A finding of a unit and a kind."""
+    return replace(of(5, 40), unit=unit, key=Key("x", "none", "nurse", "gender", kind))
+
+
+@pytest.mark.parametrize(
+    ("unit", "gate", "said"),
+    [
+        ("share", "<= 40", "share is 0 % to 100 %, so this gate can never fail. Did you mean 40 %"),
+        ("share", ">= 40", "can never pass. Did you mean 40 %"), ("share", "<= 1", "never fail"),
+        ("share", "<= 100 %", "never fail"), ("share", ">= 0", "never fail"),
+        ("share", "< 0", "never pass"), ("share", "> 100 %", "never pass"),
+        ("share", "<= -0.1", "never pass"), ("share", "<= 400 %", "never fail"),
+        ("share", "<= 4 points", "Write 4 %"), ("points", "<= 10", "Did you mean 10 %"),
+        ("points", ">= -20", "never fail. Did you mean -20 %"), ("points", "> 1", "never pass"),
+        ("distance", "<= 20", "Did you mean 20 %"), ("distance", "<= 1", "never fail"),
+        ("count", "<= 5 %", "a count is not in %. Write a number such as 5"),
+        ("count", ">= 0", "never fail"), ("count", "< 0", "never pass"),
+        ("cosine", "<= 90", "never fail"), ("cosine", "<= 90 %", "is not in %"),
+        ("bits", "<= 5 points", "is not in points"), ("coefficient", "<= 5 %", "is not in %"),
+    ],
+)  # fmt: skip
+def test_a_gate_that_decides_nothing_is_refused(unit: str, gate: str, said: str) -> None:
+    """A bound in another unit, or outside the range of the finding, with what was meant."""
+    f = unit_of(unit)
+    with pytest.raises(UserError, match=re.escape(said)):
+        gates.check([conditions.parse(f"x {gate}")], [f])
+
+
+@pytest.mark.parametrize("unit", ["share", "points", "distance", "cosine", "count"])
+@pytest.mark.parametrize("op", list(conditions.OPERATORS))
+@pytest.mark.parametrize("seed", range(5))
+def test_only_gates_that_decide_nothing_are_refused(unit: Any, op: str, seed: int) -> None:
+    """A random bound is refused if, and only if, all values of the unit have one verdict."""
+    rng = np.random.default_rng([seed, len(unit), len(op)])
+    low, high = gates.RANGES[unit]
+    bound = float(rng.choice([low, min(high, 10), rng.uniform(low - 1, min(high, 10) + 1)]))
+    values = [*np.linspace(low, min(high, 1e6), 201), low, high]
+    same = len({conditions.OPERATORS[op](v, bound) for v in values}) == 1
+    try:
+        gates.check([conditions.parse(f"x {op} {bound!r}")], [unit_of(unit)])
+    except UserError:
+        assert same
+    else:
+        assert not same
+
+
+def test_coefficients_with_a_range_have_it_and_others_do_not() -> None:
+    """Kappa is at most 1; a slope may be anything."""
+    gate = conditions.parse("x >= 2")
+    with pytest.raises(UserError, match="-1 to 1, so this gate can never pass"):
+        gates.check([gate], [unit_of("coefficient", "kappa")])
+    assert gates.check([gate], [unit_of("coefficient", "slope")])
+
+
+@pytest.mark.parametrize(
+    ("text", "op", "bound"),
+    [
+        ("x \u2264 40 %", "<=", 0.4), ("x \u2265 40 percent", ">=", 0.4), ("x =< 0.4", "<=", 0.4),
+        ("x => .4", ">=", 0.4), ("x <= 40 per cent", "<=", 0.4), ("x <= 4 points", "<=", 0.04),
+        ("x < 4 pp", "<", 0.04), ("x <= 40\uff05", "<=", 0.4), ("x > \u22125 %", ">", -0.05),
+    ],
+)  # fmt: skip
+def test_other_ways_to_write_a_gate_are_read(text: str, op: str, bound: float) -> None:
+    """Where they can mean one thing only."""
+    found = conditions.parse(text)
+    assert (found.selector, found.op, found.bound) == ("x", op, pytest.approx(bound))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x <= 0,4", "Did you mean 'x <= 0.4'?"), ("x \u2264 0,4 %", "'x <= 0.4 %'"),
+        ("x <= 1.234,5", "'x <= 1234.5'"), ("x <= 1,000", "not a number with a decimal point"),
+        ("0.2 <= x <= 0.4", "a range is two gates"), ("x <= 4 images", "is not a unit of a gate"),
+        ("40 % >= x", "is not a gate"), ("x != 4", "is not a gate"),
+    ],
+)  # fmt: skip
+def test_other_notations_are_refused_with_the_right_one(text: str, said: str) -> None:
+    """A decimal comma is not read, and what was meant is offered."""
+    with pytest.raises(UserError, match=re.escape(said)):
+        conditions.parse(text)
+
+
+def test_a_dry_run_lists_what_gates_name(tmp_path: Path) -> None:
+    """All findings, or those of a gate, with their values; nothing is judged."""
+    (tmp_path / "findings.json").write_text(to_json([of(5, 40)]), "utf-8")
+    runner = CliRunner()
+    done = runner.invoke(app, ["check", str(tmp_path), "--dry-run"])
+    assert done.exit_code == 0, done.output
+    name = of(5, 40).name
+    assert done.stdout.splitlines()[1].startswith(f"{name}\tshare\t0.125\t")
+    found = runner.invoke(
+        app, ["check", str(tmp_path), "--dry-run", "--json", "-g", f"{name} < 1 %"]
+    )
+    assert json.loads(found.stdout)[0]["name"] == name

@@ -205,3 +205,122 @@ def test_a_folder_without_a_run_is_said_so(tmp_path: Path) -> None:
     """Labelling needs a finished run."""
     with pytest.raises(UserError, match="no finished run"):
         labelling.write_sheet(RunFolder(tmp_path), 6, [], 0)
+
+
+def hurt(path: Path, how: str) -> None:
+    """Damage a file as a cut, a flipped bit, zeros, another text or another form do."""
+    data = path.read_bytes()
+    half = len(data) // 2
+    lines = data.splitlines(keepends=True)
+    path.write_bytes(
+        {
+            "cut": data[:half], "line": b"".join(lines[:-2]), "zeros": data[:half] + bytes(half),
+            "flip": data[:half] + bytes([data[half] ^ 1]) + data[half + 1 :], "empty": b"",
+            "garbage": b"\xff\xfe\x00\x80" * 9, "list": b"[]", "deep": b"[" * 100_000,
+        }[how]
+    )  # fmt: skip
+
+
+HURTS = ["cut", "line", "zeros", "flip", "empty", "garbage", "list", "deep"]
+
+
+@pytest.mark.parametrize("how", HURTS)
+@pytest.mark.parametrize("name", ["labels.csv", "labels.json"])
+def test_damaged_labels_are_a_sentence(run: RunFolder, how: str, name: str) -> None:
+    """Never fewer labels without a word; reading the sheets back mends it."""
+    path = Path(labelling.write_sheet(run, 6, [], 0)["sheet"])
+    fill(path, ["woman"] * 6, "a")
+    labelling.read_back(run, [path])
+    hurt(run.label_file(name), how)
+    with pytest.raises(UserError, match="--read FILE"):
+        labelling.labels(run)
+    labelling.read_back(run, [path])
+    assert labelling.labels(run) is not None
+
+
+@pytest.mark.parametrize("how", HURTS)
+def test_a_damaged_draw_is_drawn_again(run: RunFolder, how: str) -> None:
+    """From the table and the sheet: nobody's labels are lost, and the strata are the same."""
+    path = Path(labelling.write_sheet(run, 10, [], 0)["sheet"])
+    fill(path, ["woman"] * 10, "a")
+    labelling.read_back(run, [path])
+    record = run.label_file(labelling.RECORD)
+    before = record.read_bytes()
+    hurt(record, how)
+    found = labelling.labels(run)
+    assert found is not None
+    assert len(found[0]) == 10
+    assert record.read_bytes() == before
+    record.unlink()
+    assert labelling.drawn_of(run).strata == found[1].strata
+
+
+@pytest.mark.parametrize("how", HURTS)
+def test_a_damaged_draw_of_another_seed_is_drawn_by_its_own(run: RunFolder, how: str) -> None:
+    """The command that drew it writes the record again and leaves the sheet as it is."""
+    path = Path(labelling.write_sheet(run, 10, [], 7)["sheet"])
+    fill(path, ["woman"] * 10, "a")
+    filled, record = path.read_bytes(), run.label_file(labelling.RECORD)
+    before = record.read_bytes()
+    hurt(record, how)
+    with pytest.raises(UserError, match="--n, --seed"):
+        labelling.read_back(run, [path])
+    with pytest.raises(UserError, match="sheet of another draw"):
+        labelling.write_sheet(run, 10, [], 6)
+    labelling.write_sheet(run, 10, [], 7)
+    assert record.read_bytes() == before
+    assert path.read_bytes() == filled
+    assert labelling.read_back(run, [path])["labels"] == 10
+
+
+@pytest.mark.parametrize("how", ["cut", "zeros", "garbage", "empty", "list"])
+def test_a_damaged_sheet_is_a_sentence(run: RunFolder, how: str) -> None:
+    """It is not taken for the blank one that was asked for, and not written over."""
+    path = Path(labelling.write_sheet(run, 10, [], 0)["sheet"])
+    hurt(path, how)
+    with pytest.raises(UserError, match="sheet is damaged"):
+        labelling.write_sheet(run, 10, [], 0)
+
+
+def test_words_on_sheets_are_folded_and_refused_at_once(run: RunFolder) -> None:
+    """Capitals, synonyms and invisible characters are read; words for no answer are collected."""
+    path = Path(labelling.write_sheet(run, 10, [], 0)["sheet"])
+    fill(path, ["FEMALE", "\u200bman ", "No Person", "m", "nobody"], "AB")
+    said = labelling.read_back(run, [path])
+    assert (said["labels"], said["unlabelled"]) == (5, 5)
+    found = labelling.labels(run)
+    assert found is not None
+    assert found[0].value.fillna("").tolist() == ["woman", "man", "", "man", ""]
+    fill(path, ["N/A", "woman", "-", "N/A", "wman"], "AB")
+    with pytest.raises(UserError, match=r"line 6.*Did you mean woman.*'N/A' 2 times, '-' once"):
+        labelling.read_back(run, [path])
+    other = fill(path, ["woman"] * 10, "ab", path.with_name("o.csv"))
+    fill(path, ["woman"] * 10, "AB")
+    with pytest.raises(UserError, match="by the same rater"):
+        labelling.read_back(run, [path, other])
+
+
+@pytest.mark.parametrize(
+    "classes", [None, [], {"gender": "woman"}, {"gender": [1, 2]}, {"a": None}]
+)
+def test_results_of_another_form_are_a_sentence(run: RunFolder, classes: object) -> None:
+    """Valid JSON whose lists of classes are something else."""
+    run.write_results({**run.results(), "classes": classes})
+    with pytest.raises(UserError, match="results of this run are damaged"):
+        labelling.write_sheet(run, 6, [], 0)
+
+
+def test_the_next_command_can_be_pasted(run: RunFolder, tmp_path: Path) -> None:
+    """A folder's name is quoted for the shell."""
+    odd = run.path.rename(tmp_path / "x; rm -rf y")
+    made = labelling.write_sheet(RunFolder(odd), 6, [], 0)
+    assert f"'{odd}' --read '{odd}/labels/sheet.csv'" in made["next"]
+
+
+def test_an_attribute_that_is_gone_is_a_sentence(run: RunFolder) -> None:
+    """A sheet of a suite that read more than the run does now."""
+    path = Path(labelling.write_sheet(run, 6, [], 0)["sheet"])
+    fill(path, ["woman"] * 6)
+    run.write_results({**run.results(), "classes": {"age": ["young", "old"]}})
+    with pytest.raises(UserError, match="line 2: this run no longer reads gender"):
+        labelling.read_back(run, [path])

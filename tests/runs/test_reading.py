@@ -15,7 +15,8 @@ from audit.errors import UserError
 from audit.evidence.attributes import pictures
 from audit.evidence.attributes.colour import swatches
 from audit.records import Attribute, Sample
-from audit.runs import reading
+from audit.runs import planning, reading
+from audit.runs.options import Options
 from audit.store import RunFolder
 from audit.world import models
 from audit.world.dataset import balanced
@@ -146,3 +147,20 @@ reader = "monk"
     path.write_text(text + 'templates = ["{value}"]\n', "utf-8")
     with pytest.raises(UserError, match="reader of pixels takes no"):
         suites.read_suite(str(path))
+
+
+@pytest.mark.parametrize("reader", sorted(registry.READERS))
+def test_a_reader_s_classes_are_checked_before_images_are_drawn(reader: str) -> None:
+    """A list that lacks one of them is refused when the run is planned; the whole list is not."""
+    shipped = {
+        "monk": [f"monk {i}" for i in range(1, 11)], "face-gender": ["woman", "man"],
+        "face-age": ["under 20", "20 to 39", "40 to 59", "60 and over"],
+        "skin-type": ["very light", "light", "intermediate", "tan", "brown", "dark"],
+    }  # fmt: skip
+    classes = shipped["monk" if "monk" in reader else reader]
+    for wrong in ([*classes[1:], "x"], [c.title() for c in classes], [f"{c}-" for c in classes]):
+        suite = replace(suites.read_suite("occupations"), attributes=(
+            Attribute("tone", tuple(wrong), {}, reader=reader),))  # fmt: skip
+        with pytest.raises(UserError, match=f"The reader '{reader}' may return an unknown class"):
+            planning.open_run(suite, Options())
+    pictures.check(Attribute("tone", (*classes, "other"), {}, reader=reader), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from audit.datasets.cells import fold
 from audit.records import Reference
 
 LIKENESS = 0.7
@@ -18,15 +19,16 @@ SHOWN = 2
 def unmatched(references: Iterable[Reference], subjects: Sequence[str]) -> list[str]:
     """Notes for each reference that knows some of the subjects: how many, and the others by name.
 
-    Names match whatever their capitals. Near names are suggestions for renaming, and are not used.
+    Names match whatever their capitals and spaces. Near names are suggestions for renaming, and
+    are not used.
     """
     notes = []
     for reference in references:
-        known = {s.casefold(): s for s, _, _ in reference.shares}
-        gone = [s for s in subjects if s.casefold() not in known]
+        known = {fold(s): s for s, _, _ in reference.shares}
+        gone = [s for s in subjects if fold(s) not in known]
         if reference.name == "uniform" or not gone or len(gone) == len(subjects):
             continue
-        taken = {s.casefold() for s in subjects}
+        taken = {fold(s) for s in subjects}
         free = {k: v for k, v in known.items() if k not in taken}
         notes.append(
             f"{len(subjects) - len(gone)} of {len(subjects)} subjects have a share in "
@@ -34,7 +36,7 @@ def unmatched(references: Iterable[Reference], subjects: Sequence[str]) -> list[
             "Rename those that mean the same as one of its names."
         )
         notes += _listed(f"Without a share in {reference.name}: ",
-                         [_with_near(s, near(s.casefold(), free), free) for s in gone])  # fmt: skip
+                         [_with_near(s, near(fold(s), free), free) for s in gone])  # fmt: skip
     return notes
 
 

@@ -2,7 +2,8 @@
 
 from audit.design.mitigations.arms import Rewriter, aims, noise_seed, targets
 from audit.design.suites.changing import expand, with_keys, with_seeds
-from audit.design.suites.read import folder, list_suites, read_suite, shares_table, with_reference
+from audit.design.suites.read import folder, list_suites, read_suite, with_reference
+from audit.design.suites.tables import shares_table
 
 __all__ = [
     "Rewriter", "aims", "expand", "folder", "list_suites", "noise_seed", "read_suite",

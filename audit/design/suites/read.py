@@ -6,17 +6,17 @@ files next to it. Everything is checked here, before an image is drawn.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from audit.datasets.cells import fold, tidy
 from audit.design.mitigations import arms, stacks
 from audit.design.mitigations.grammar import article
 from audit.design.sentences import read_toml
-from audit.design.suites import conditions, strangers
+from audit.design.suites import conditions, strangers, tables
 from audit.design.suites.changing import with_seeds
 from audit.design.suites.schema import PARTS, RawAttribute, RawBlock, RawReference, RawSuite
 from audit.errors import UserError, known, unknown
@@ -74,6 +74,18 @@ def _parse(path: Path) -> RawSuite:
     return read_toml(path, RawSuite, PARTS)
 
 
+def _spelled_once(prompts: Iterable[Prompt]) -> None:
+    """Raise UserError for a subject in two spellings, which would be two subjects."""
+    seen: dict[str, str] = {}
+    for p in prompts:
+        first = seen.setdefault(fold(p.subject), p.subject)
+        if first != p.subject:
+            raise UserError(
+                f"prompt {p.id}: the subject {p.subject!r} is written {first!r} elsewhere. Use one "
+                "spelling."
+            )
+
+
 def _unique(what: str, values: Iterable[str]) -> None:
     twice = [v for v, n in Counter(values).items() if n > 1]
     if twice:
@@ -87,7 +99,9 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
             known("attribute", a, attributes, f"block {b.id}")
         for a, value in b.states.items():
             known(a, value, attributes[a].classes, f"block {b.id}, states")
-    prompts = tuple(p for b in raw.blocks for p in _prompts(b, beside, attributes))
+    notes: list[str] = []
+    prompts = tuple(p for b in raw.blocks for p in _prompts(b, beside, attributes, notes))
+    _spelled_once(prompts)
     _unique("blocks have the id", (b.id for b in raw.blocks))
     _unique("prompts have the id", (p.id for p in prompts))
     for kind in ("representation", "replication"):
@@ -96,7 +110,7 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
         known("attribute", raw.subject_attribute, attributes, "subject_attribute")
     asked = {(p.subject, a) for p in prompts if p.purpose == "representation" for a in p.attributes}
     _unique("references have the name", (r.name for r in raw.references))
-    references = tuple(_reference(r, attributes, asked, beside) for r in raw.references)
+    references = tuple(_reference(r, attributes, asked, beside, notes) for r in raw.references)
     _unique("mitigations have the name", (m.name for m in raw.mitigations))
     mitigations = [
         Mitigation(m.name, m.method, m.options, tuple(m.blocks)) for m in raw.mitigations
@@ -110,6 +124,7 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
         several_texts=tuple(raw.gate.several) if raw.gate else (),
         corpus=raw.corpus, subject_attribute=raw.subject_attribute,
         associations=_associations(raw, prompts, attributes), checks=tuple(raw.checks),
+        notes=tuple(notes),
     )  # fmt: skip
     for m in suite.mitigations:
         arms.check(suite, m)
@@ -142,7 +157,10 @@ def _associations(
     )  # fmt: skip
 
 
-def _prompts(block: RawBlock, beside: Path, attributes: Mapping[str, Attribute]) -> list[Prompt]:
+def _prompts(
+    block: RawBlock, beside: Path, attributes: Mapping[str, Attribute], notes: list[str]
+) -> list[Prompt]:
+    """The prompts of a block; `notes` gets what was not read in its table."""
     prompt = partial(
         Prompt, block=block.id, purpose=block.purpose, seeds=block.seeds,
         attributes=tuple(block.attributes), states=block.states, expects=block.expects,
@@ -161,64 +179,36 @@ def _prompts(block: RawBlock, beside: Path, attributes: Mapping[str, Attribute])
             for i, t in enumerate(block.templates)
         ]
     needed = ("id", "text", "subject") if block.purpose == "representation" else ("id", "text")
+    also = [c for c in ("subject", "repeats", *attributes) if c not in needed]
+    found, said = tables.rows(inside(beside, block.file), needed, also)
+    notes += said if beside != folder() else []
     return [
         prompt(
-            id=f"{block.id}/{row['id']}",
-            text=strangers.fitting(row["text"], where),
-            subject=row.get("subject", ""),
-            repeats=int(_number(row["repeats"], where, whole=True)) if row.get("repeats") else None,
-            states={**block.states, **_stated(row, where, attributes)},
+            id=f"{block.id}/{row.cells['id']}",
+            text=strangers.fitting(row.cells["text"], row.where),
+            subject=tidy(row.cells.get("subject", "")),
+            repeats=_repeats(row),
+            states={**block.states, **_stated(row, attributes)},
         )
-        for where, row in _table(inside(beside, block.file), needed)
+        for row in found
     ]
 
 
-def _stated(
-    row: Mapping[str, str], where: str, attributes: Mapping[str, Attribute]
-) -> dict[str, str]:
+def _stated(row: tables.Row, attributes: Mapping[str, Attribute]) -> dict[str, str]:
     """Attributes that a row's text states: columns named after an attribute."""
-    found = {a: row[a].strip() for a in attributes if row.get(a, "").strip()}
-    for a, value in found.items():
-        known(a, value, attributes[a].classes, where)
+    found = {}
+    for a in attributes:
+        value = tidy(row.cells.get(a, ""))
+        if value:
+            value = {fold(c): c for c in attributes[a].classes}.get(fold(value), value)
+            known(a, value, attributes[a].classes, row.where)
+            found[a] = value
     return found
 
 
-def _table(path: Path, needed: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
-    """Rows of a CSV file, each with its place, `file, line n`; cells are unchanged text."""
-    rows = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            for column in needed:
-                if column not in (reader.fieldnames or ()):
-                    wanted = ", ".join(needed)
-                    raise UserError(f"{path} lacks the column {column!r}. It needs {wanted}.")
-            for row in reader:
-                where = f"{path}, line {reader.line_num}"
-                if None in row or None in row.values():
-                    raise UserError(f"{where}: wrong number of cells. Quote cells with commas.")
-                empty = [c for c in needed if not row[c].strip()]
-                if empty:
-                    raise UserError(f"{where}: a value is missing in {empty[0]!r}. Fill it in.")
-                rows.append((where, row))
-    except FileNotFoundError as error:
-        raise UserError(f"There is no table {path}. Put the file next to the suite.") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read as CSV: {error}. Correct the file.") from error
-    if not rows:
-        raise UserError(f"{path} has no rows. Put some in.")
-    return rows
-
-
-def _number(cell: str, where: str, whole: bool = False) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = -1.0
-    if not (value >= 1 and value.is_integer() if whole else 0 <= value <= 1):
-        wanted = "a whole number from 1 up" if whole else "a share between 0 and 1"
-        raise UserError(f"{where}: {cell!r} is not {wanted}. Correct it.")
-    return value
+def _repeats(row: tables.Row) -> int | None:
+    cell = tidy(row.cells.get("repeats", ""))
+    return int(tables.number(cell, row.where, whole=True)) if cell else None
 
 
 def _attribute(name: str, raw: RawAttribute) -> Attribute:
@@ -240,47 +230,21 @@ def _reference(
     attributes: Mapping[str, Attribute],
     asked: set[tuple[str, str]],
     beside: Path,
+    notes: list[str],
 ) -> Reference:
+    """A declared target; `notes` gets the rows of the user's own table that are not used."""
     if raw.file is None:
         of = {a: attributes[a].classes for _, a in asked}
         even = {(s, a, c): 1 / len(of[a]) for s, a in sorted(asked) for c in of[a]}
         return Reference(raw.name, raw.label, even, "declared")
     path = inside(beside, raw.file)
-    shares, source = shares_table(path, {n: a.classes for n, a in attributes.items()})
+    shares, source = tables.shares_table(path, {n: a.classes for n, a in attributes.items()})
+    shares = tables.matched(shares, (s for s, _ in asked))
     if not asked & {(subject, attribute) for subject, attribute, _ in shares}:
         raise UserError(f"{path} says nothing about this suite. Check its subjects and attributes.")
+    if beside != folder():  # a shipped table serves several suites
+        notes += tables.unused(raw.name, shares, asked)
     return Reference(raw.name, raw.label, shares, source)
-
-
-def shares_table(
-    path: Path, classes: Mapping[str, Sequence[str]]
-) -> tuple[dict[tuple[str, str, str], float], str]:
-    """Shares by (subject, attribute, value) from a CSV file, and its sources in one line.
-
-    `classes` are those of each attribute that is known; others are kept as they are. Raises
-    UserError, with the line, for an unknown class, a share outside 0 to 1, a row that is there
-    twice, and shares of one subject and attribute that do not sum to 1 within .01.
-    """
-    rows = _table(path, ("subject", "attribute", "value", "share", "source"))
-    shares: dict[tuple[str, str, str], float] = {}
-    for where, row in rows:
-        key = (row["subject"], row["attribute"], row["value"])
-        if key[1] in classes:
-            known(f"{key[1]} value", key[2], classes[key[1]], where)
-        if key in shares:
-            raise UserError(f"{where}: {' '.join(key)} is in the table twice. Keep one.")
-        shares[key] = _number(row["share"], where)
-    totals: dict[tuple[str, str], float] = {}
-    for (subject, attribute, _), share in shares.items():
-        totals[subject, attribute] = totals.get((subject, attribute), 0.0) + share
-    for (subject, attribute), total in totals.items():
-        if abs(total - 1) > 0.01:
-            raise UserError(
-                f"{path}: the {attribute} shares of {subject} sum to {total:.3f}, not 1. "
-                "Correct them."
-            )
-    sources = dict.fromkeys(row["source"].split(": ")[0] for _, row in rows)
-    return shares, "; ".join(sorted(sources))
 
 
 def with_reference(suite: Suite, name: str, path: Path) -> Suite:
@@ -295,5 +259,6 @@ def with_reference(suite: Suite, name: str, path: Path) -> Suite:
         (p.subject, a) for p in suite.prompts if p.purpose == "representation" for a in p.attributes
     }
     raw = RawReference(name=name, label=f"declared in {path.name}", file=path.resolve().name)
-    own = _reference(raw, attributes, asked, path.resolve().parent)
-    return replace(suite, references=(own, *suite.references))
+    notes = [*suite.notes]
+    own = _reference(raw, attributes, asked, path.resolve().parent, notes)
+    return replace(suite, references=(own, *suite.references), notes=tuple(notes))

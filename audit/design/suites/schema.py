@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from audit.datasets.cells import fold
 from audit.design.mitigations.methods import STACK, method
 from audit.design.mitigations.options import Part
 from audit.design.sentences import first
@@ -60,8 +61,8 @@ class RawAttribute(Strict):
 
     @model_validator(mode="after")
     def _classes_have_texts(self) -> RawAttribute:
-        if len(set(self.classes)) < len(self.classes):
-            raise ValueError("a class is in `classes` twice")
+        if len(set(map(fold, self.classes))) < len(self.classes):
+            raise ValueError("a class is in `classes` twice; capitals and spaces do not matter")
         if self.reader != "clip":
             if self.texts or self.templates or self.threshold:
                 raise ValueError("a reader of pixels takes no `texts`, `templates` or `threshold`")

@@ -38,6 +38,27 @@ def tone_type(picture: np.ndarray) -> str | None:
     return skin_type(found.angle) if found.outcome == "label" else None
 
 
+def _classes(name: str, reader: Any) -> tuple[str, ...]:
+    """The classes that a reader may return; empty where it does not say, in its `classes`."""
+    from audit.evidence.attributes import faces
+    from audit.evidence.attributes.colour import MONK, TYPES
+
+    tones = tuple(f"monk {i}" for i in range(1, len(MONK) + 1))
+    shipped = {
+        "monk": tones, "face-monk": tones, "skin-type": tuple(n for n, _ in TYPES),
+        "face-gender": ("woman", "man"), "face-age": faces.AGES,
+    }  # fmt: skip
+    return shipped.get(name, tuple(getattr(reader, "classes", ())))
+
+
+def check(attribute: Attribute, reader: Any) -> None:
+    """Raise UserError for a class list that lacks a class of the reader, before it reads."""
+    for found in _classes(attribute.reader, reader):
+        if found not in attribute.classes:
+            said = unknown(f"class of {attribute.name}", str(found)[:60], attribute.classes)
+            raise UserError(f"The reader {attribute.reader!r} may return an unknown class: {said}")
+
+
 def key(attribute: Attribute, reader: Any) -> str:
     """Changes with the reader's name, the class list and, where available, the code it runs.
 

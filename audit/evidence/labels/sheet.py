@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from audit.datasets.listing import inert
+from audit.datasets import answers, cells, strict
 from audit.datasets.prompts import from_name
-from audit.errors import UserError, unknown
+from audit.errors import UserError
 from audit.evidence.labels.draw import Drawn, Stratum
 
 COLUMNS = ("number", "sample", "attribute", "value", "rater")
 REASONS = ("uncertain", "no person", "several people", "unreadable")
 """Entries that are allowed in place of a class."""
-MAX_BYTES = 50_000_000
+MAX_ROWS = 1_000_000
+ROWS = ["sample", "attribute", "read"]
+"""Columns of a draw."""
+WAY = "If they mean that there is no answer, write `uncertain`, or leave these cells empty."
 
 
 def blank(drawn: Drawn, files: Mapping[str, str] | None = None) -> bytes:
@@ -28,14 +30,12 @@ def blank(drawn: Drawn, files: Mapping[str, str] | None = None) -> bytes:
     `files`, sample id to file name, add a column. A name that spells out words is left out: it
     may be the prompt, which raters must not know.
     """
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*COLUMNS, *(["file"] if files else [])])
+    rows = []
     for i, row in enumerate(drawn.rows.itertuples(index=False), 1):
         name = (files or {}).get(str(row.sample), "")
-        shown = "" if from_name(name) else inert(name).encode("utf-8", "replace").decode()
-        writer.writerow([i, row.sample, row.attribute, "", "", *([shown] if files else [])])
-    return file.getvalue().encode()
+        shown = "" if from_name(name) else name.encode("utf-8", "replace").decode()
+        rows.append([i, row.sample, row.attribute, "", "", *([shown] if files else [])])
+    return cells.written([*COLUMNS, *(["file"] if files else [])], rows)
 
 
 def record(drawn: Drawn, seed: int) -> bytes:
@@ -49,64 +49,115 @@ def record(drawn: Drawn, seed: int) -> bytes:
 
 
 def drawn(data: bytes) -> Drawn:
-    """The draw that `record` kept."""
+    """The draw that `record` kept; ValueError, KeyError, TypeError, AttributeError or
+    RecursionError for anything else."""
     body = json.loads(data)
-    return Drawn(pd.DataFrame(body["rows"]), tuple(Stratum(**s) for s in body["strata"]))
+    rows = pd.DataFrame({k: [str(v) for v in body["rows"][k]] for k in ROWS})
+    strata = tuple(Stratum(**s) for s in body["strata"])
+    for s in strata:
+        whole = type(s.size) is type(s.drawn) is int and 0 <= s.drawn <= s.size
+        there = ((rows.attribute == s.attribute) & (rows.read == s.read)).sum()
+        if not whole or s.drawn != there:
+            raise ValueError("the strata do not fit the rows")
+    if sum(s.drawn for s in strata) != len(rows) or rows.duplicated(ROWS[:2]).any():
+        raise ValueError("the rows do not fit the strata")
+    return Drawn(rows, strata)
 
 
 def read(path: Path, was: Drawn, classes: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """A filled sheet: sample, attribute, rater, outcome and value per judgement; blanks left out.
 
-    Raises UserError, with the line, for an image that was not drawn, a word that is neither a
-    class nor a reason, and an image that one rater labelled twice.
+    Words are the same whatever their capitals and spaces. Raises UserError as `strict.read` does,
+    and, with the line, for an image that was not drawn, an image that one rater labelled twice, and
+    words that are neither a class nor a reason: all of these at once.
     """
-    asked = set(zip(was.rows["sample"], was.rows.attribute, strict=True))
+    table, asked = opened(path), drawn_names(was)
+    at = dict(zip(COLUMNS[1:4], table.need(COLUMNS[1:4]), strict=True)) | {
+        "rater": table.find(("rater", "annotator", "coder", "worker"))
+    }
+    reasons = {k: v for k, v in answers.ABSTAINED.items() if v in REASONS}
+    words = {a: answers.Words(a, c, reasons | {r: r for r in REASONS}) for a, c in classes.items()}
     seen: set[tuple[str, str, str]] = set()
-    rows = []
-    for line, row in _rows(path):
-        word = " ".join((row.get("value") or "").split()).casefold()
+    unclear: dict[tuple[str, str], list[int]] = {}
+    found = []
+    for i, row in enumerate(table.rows):
+        cell = {name: "" if place is None else row[place] for name, place in at.items()}
+        word = cells.tidy(cell["value"])
         if not word:
             continue
-        sample, attribute = (row.get("sample") or "").strip(), (row.get("attribute") or "").strip()
-        rater = " ".join((row.get("rater") or "").split())
-        if (sample, attribute) not in asked:
+        pair = asked.get((cells.tidy(cell["sample"]), cells.name(cell["attribute"])))
+        if pair is None:
+            raise _strange(table.where(i), cell["sample"], cell["attribute"])
+        if pair[1] not in words:
             raise UserError(
-                f"{path}, line {line}: {attribute or 'no attribute'} of {sample[:60]!r} is not on "
-                "this run's sheet. Fill in the sheet that `t2i-audit label` wrote."
+                f"{table.where(i)}: this run no longer reads {pair[1]}. Run the suite again with "
+                "which the sheet was drawn."
             )
-        if (sample, attribute, rater) in seen:
+        rater = cells.tidy(cell["rater"])
+        if (*pair, cells.fold(rater)) in seen:
             raise UserError(
-                f"{path}, line {line}: {sample!r} has two labels by the same rater. Keep one."
+                f"{table.where(i)}: {pair[0]!r} has two labels by the same rater. Keep one."
             )
-        seen.add((sample, attribute, rater))
-        by_word = {c.casefold(): c for c in classes[attribute]}
-        if word not in by_word and word not in REASONS:
-            said = unknown(f"value of {attribute}", word[:60], [*classes[attribute], *REASONS])
-            raise UserError(f"{path}, line {line}: {said}")
-        value = by_word.get(word)
-        rows.append((sample, attribute, rater, "label" if value else word, value))
-    if not rows:
+        seen.add((*pair, cells.fold(rater)))
+        reading = words[pair[1]].read(word)
+        if reading is None:
+            unclear.setdefault((pair[1], word), []).append(i)
+        else:
+            found.append((*pair, rater, *reading))
+    strange = [answers.Strange(a, w, len(rows), table.where(rows[0]))
+               for (a, w), rows in unclear.items()]  # fmt: skip
+    answers.refuse(strange, words, WAY, path)
+    if not found:
         raise UserError(f"{path} has no filled cell in the column `value`. Fill some in.")
-    return pd.DataFrame(rows, columns=["sample", "attribute", "rater", "outcome", "value"])
+    return pd.DataFrame(found, columns=["sample", "attribute", "rater", "outcome", "value"])
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+def opened(path: Path) -> strict.Table:
+    """The rows of a sheet; UserError where it cannot be read."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{path} is too large for a sheet of labels. Give the filled sheet.")
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            text = file.read()
-        # Spreadsheets of many countries write semicolons.
-        separator = ";" if text.partition("\n")[0].count(";") > 1 else ","
-        reader = csv.DictReader(io.StringIO(text), delimiter=separator)
-        missing = {"sample", "attribute", "value"} - set(reader.fieldnames or ())
-        if missing:
-            raise UserError(f"{path} lacks the column {sorted(missing)[0]!r}. Keep the header.")
-        return [(reader.line_num, row) for row in reader]
+        return strict.read(path, MAX_ROWS, COLUMNS, ours=True)
     except FileNotFoundError as error:
         raise UserError(f"There is no sheet {path}. Give the filled sheet with --read.") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read as CSV: {error}. Save it as UTF-8 CSV.") from error
+
+
+def drawn_names(was: Drawn) -> dict[tuple[str, str], tuple[str, str]]:
+    """Image and attribute of each row of a draw, by how they are compared."""
+    pairs = zip(was.rows["sample"].tolist(), was.rows["attribute"].tolist(), strict=True)
+    return {(cells.tidy(s), cells.name(a)): (s, a) for s, a in pairs}
+
+
+def rows_are(path: Path, was: Drawn) -> bool:
+    """Whether a sheet has the rows of this draw, in its order."""
+    try:
+        table = opened(path)
+        sample, attribute, _ = table.need(COLUMNS[1:4])
+    except UserError:
+        return False
+    found = [(cells.tidy(row[sample]), cells.name(row[attribute])) for row in table.rows]
+    return found == list(drawn_names(was))
+
+
+def counts(path: Path) -> dict[str, int]:
+    """The number of rows for each attribute on a sheet; UserError where it cannot be read."""
+    table = opened(path)
+    place = table.need(["attribute"])[0]
+    return dict(Counter(cells.tidy(c) for c in table.column(place)))
+
+
+def _strange(where: str, sample: str, attribute: str) -> UserError:
+    return UserError(
+        f"{where}: {cells.tidy(attribute)[:60] or 'no attribute'} of {cells.tidy(sample)[:60]!r} "
+        "is not on this run's sheet. Fill in the sheet that `t2i-audit label` wrote."
+    )
+
+
+def check(path: Path, was: Drawn) -> None:
+    """Raise UserError for a sheet that cannot be read, or is not of this draw."""
+    table, asked = opened(path), drawn_names(was)
+    sample, attribute, _ = table.need(COLUMNS[1:4])
+    for i, row in enumerate(table.rows):
+        if (cells.tidy(row[sample]), cells.name(row[attribute])) not in asked:
+            raise _strange(table.where(i), row[sample], row[attribute])
 
 
 def settle(judged: pd.DataFrame) -> pd.DataFrame:

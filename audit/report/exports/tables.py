@@ -11,13 +11,13 @@ from typing import Any
 
 import pandas as pd
 
+from audit.datasets.cells import of_frame
 from audit.errors import UserError
 from audit.files import write_atomic
 from audit.records import Finding, row
 from audit.store import RunFolder
 
 TABLES = ("attributes", "alignment", "matches")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def frame(findings: Sequence[Finding]) -> pd.DataFrame:
@@ -37,21 +37,6 @@ def writable(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def csv(table: pd.DataFrame) -> bytes:
-    """UTF-8 with a header; missing cells are empty.
-
-    A text that a spreadsheet would run as a formula gets an apostrophe before it (OWASP, CSV
-    injection); numbers are left alone.
-    """
-
-    def inert(value: Any) -> Any:
-        return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-    texts = [c for c in table.columns if not pd.api.types.is_numeric_dtype(table[c])]
-    safe = table.assign(**{c: table[c].map(inert, na_action="ignore") for c in texts})
-    return str(safe.to_csv(index=False, lineterminator="\n")).encode("utf-8")
-
-
 def parquet(table: pd.DataFrame) -> bytes:
     """Parquet as pyarrow writes it, without the index."""
     buffer = io.BytesIO()
@@ -59,7 +44,7 @@ def parquet(table: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-FORMATS = {"csv": csv, "parquet": parquet}
+FORMATS = {"csv": of_frame, "parquet": parquet}
 
 
 def _with_files(table: pd.DataFrame, folder: RunFolder) -> pd.DataFrame:

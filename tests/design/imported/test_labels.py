@@ -273,3 +273,137 @@ def test_a_target_of_one_s_own_comes_first(tmp_path: Path) -> None:
     assert "NAME=FILE" in str(wrong.exception)
     taken = CliRunner().invoke(app, [*arguments, "--reference", mine.replace("mine=", "labour=")])
     assert "references have the name" in str(taken.exception)
+
+
+CASES = Path(__file__).parents[2] / "cases" / "labels"
+
+
+@pytest.mark.parametrize(
+    ("name", "women", "n"),
+    [("trailing_comma", 1, 2), ("empty_lines", 1, 2), ("case_subject", 2, 4),
+     ("attribute_case", 1, 3), ("attribute_unknown", 1, 1)],
+)  # fmt: skip
+def test_reported_tables_are_read_as_written(name: str, women: int, n: int, suite: Suite) -> None:
+    """Commas at the ends of rows, empty lines, and capitals: one subject, with all its rows."""
+    found = labels.load(CASES / f"{name}.csv", suite)
+    assert list(found.table.value).count("woman") == women
+    assert len(found.table) == n
+    assert {p.subject for p in found.suite.prompts} == {"nurse"}
+    assert any(r.name == "labour" for r in found.suite.references)
+    noted = " ".join(found.notes)
+    assert ("Nurse 2, nurse 2" in noted) == (name == "case_subject")
+    assert ("sex 1 (1 of 2 rows)" in noted) == (name == "attribute_unknown")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("extra_cells", "line 2: wrong number of cells"), ("rater_no_image", "names raters and no"),
+        ("outcome_unknown", "line 2: Unknown outcome 'noface'"),
+        ("twice_header", "'gender' is there twice"), ("blank_line_number", "line 5: .*'bogus'"),
+        ("quoted_line_number", "line 4: .*'bogus'"),
+    ],
+)  # fmt: skip
+def test_reported_tables_are_refused(name: str, message: str, suite: Suite) -> None:
+    """With the line on which the row begins."""
+    with pytest.raises(UserError, match=message):
+        labels.load(CASES / f"{name}.csv", suite)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_spellings_of_one_name_are_one(seed: int, suite: Suite, tmp_path: Path) -> None:
+    """Subjects, attributes, classes, raters and arms, in any capitals, spaces and Unicode form."""
+    rng = np.random.default_rng(seed)
+
+    def spelled(word: str) -> str:
+        wide = "".join(chr(ord(c) + 0xFEE0) if c.isalpha() else c for c in word)
+        forms = [word.upper(), word.title(), f" {word}\u200b", f"\ufeff{word}\u00a0", wide]
+        return str(rng.choice(forms))
+
+    rows = ["image,Subject,ATTRIBUTE,value,rater,arm"]
+    rows += [
+        f"{i}.png,{spelled('nurse')},{spelled('gender')},{spelled(w)},{spelled('ab')},"
+        f"{spelled('fair')}"
+        for i, w in enumerate(["woman"] * 5 + ["man"] * 3)
+    ]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(rows), "utf-8")
+    found = labels.load(path, suite)
+    assert found.table.value.tolist() == ["woman"] * 5 + ["man"] * 3
+    assert {p.subject for p in found.suite.prompts} == {"nurse"}
+    assert found.raters.rater.nunique() == found.table.arm.nunique() == 1
+
+
+# fmt: off
+SILENT = ("N/A", "n/a", "NA", "-", "None", "null", "Other", "Non-binary", "Can\u2019t tell",
+          "?", "Don't know", "Prefer not to say", "unsure", "skip", "Not applicable", "N.A.")
+# fmt: on
+
+
+def test_words_for_no_answer_are_offered_at_once(suite: Suite, tmp_path: Path) -> None:
+    """All in one sentence with their counts; taken for missing only where that is said."""
+    path = tmp_path / "t.csv"
+    words = ["woman", *(w for i, w in enumerate(SILENT) for _ in range(i + 1)), "male"]
+    path.write_text("subject,gender\n" + "".join(f"nurse,{w}\n" for w in words), "utf-8")
+    with pytest.raises(UserError) as refused:
+        labels.load(path, suite)
+    said = str(refused.value)
+    assert "first in line 3" in said
+    for i, word in enumerate(SILENT):
+        assert f"{word!r} {f'{i + 1} times' if i else 'once'}" in said
+    option = said.split('--missing "')[1].split('"')[0]
+    found = labels.load(path, suite, option.split(","))
+    assert found.table.outcome.value_counts().to_dict() == {
+        "uncertain": len(words) - 2, "label": 2,
+    }  # fmt: skip
+    assert any("(--missing)" in n and "N.A. 16" in n for n in found.notes)
+    with pytest.raises(UserError, match="'Female' is a class of gender"):
+        labels.load(path, suite, [*SILENT, "Female"])
+    path.write_text("subject,gender\nnurse,N/A\nnurse,femael\nnurse,wommen\n", "utf-8")
+    with pytest.raises(UserError, match=r"line 3.*Did you mean female.*'wommen' once.*'N/A' once"):
+        labels.load(path, suite)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image,subject,gender\na,nurse,f\n,nurse,m\n", "line 3 names no image"),
+        ("image,subject,gender\na,nurse,f\nb, ,m\n", "line 3 names no subject"),
+        ("subject,attribute,value\nnurse,gender,f\nnurse,,m\n", "line 3 names no attribute"),
+        ("subject,gender\nnurse,f\nnan,m\n", r"line 3 names no subject \('nan'\)"),
+        ("subject,arm,gender\nnurse,N/A,f\n", "line 2: 'N/A' names no arm"),
+        ("subject,seed,gender\nnurse,\"1.234.567\",f\n", "Write 1234567"),
+        ("subject,gender,outcome\nnurse,,label\n", "line 2: Unknown value of gender ''"),
+    ],
+)  # fmt: skip
+def test_rows_that_name_nothing_are_refused(
+    text: str, message: str, suite: Suite, tmp_path: Path
+) -> None:
+    """With the line, and what to write."""
+    path = tmp_path / "t.csv"
+    path.write_text(text, "utf-8")
+    with pytest.raises(UserError, match=message):
+        labels.load(path, suite)
+
+
+def test_columns_that_are_not_read_are_named(suite: Suite, tmp_path: Path) -> None:
+    """Also the one without a name that data frames are written with."""
+    path = tmp_path / "t.csv"
+    path.write_text(",occupation,job,gender,ages\n0,nurse,x,f,3\n", "utf-8")
+    assert labels.load(path, suite).notes[1] == (
+        "Columns that were not read: column 1, without a name, job, ages."
+    )
+
+
+def test_the_command_takes_words_for_no_answer(tmp_path: Path) -> None:
+    """As one list, and a lone hyphen."""
+    path = tmp_path / "t.csv"
+    path.write_text("subject;gender\nnurse;f\nnurse;-\nnurse;N/A\n", "utf-8")
+    words = ["--missing", "-", "--missing", "n/a,Other"]
+    done = CliRunner().invoke(
+        app, ["score", "--labels", str(path), *words, "-o", str(tmp_path), "-q", "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    found = from_json(Path(json.loads(done.stdout)["findings"]).read_text("utf-8"))
+    share = next(f for f in found if f.id == "representation/none/nurse/gender=woman")
+    assert (share.n, share.missing, dict(share.reasons)) == (1, 2, {"uncertain": 2})
