@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "audit"
 MODULES = sorted(p for p in ROOT.rglob("*.py") if "_prompts" not in p.parts)
 ORDER = (
-    "errors", "keys", "records", "files", "datasets", "stats", "store", "design", "registry",
+    "errors", "keys", "files", "records", "datasets", "stats", "store", "design", "registry",
     "engine", "evidence", "findings", "report", "world", "runs", "view", "api", "cli",
 )  # fmt: skip
 """The order of stages: a file imports its own room and those to its left."""

@@ -12,7 +12,7 @@ import typer
 
 from audit.cli.meter import Meter
 from audit.cli.options import with_options
-from audit.cli.shared import INTERRUPTED, Json, Quiet
+from audit.cli.shared import INCOMPLETE, INTERRUPTED, Json, Quiet
 from audit.runs.options import Options
 
 
@@ -55,7 +55,8 @@ def index(
 ) -> None:
     """Index a training set, or add new images to an index; print the index's folder.
 
-    The last line says which rule the held-out images allow, and why.
+    The last line says which rule the held-out images allow, and why. Exit code 3: some files of
+    the source cannot be read; the rest is indexed, and the same command tries them again.
     """
     from audit.runs import indexing
 
@@ -65,10 +66,14 @@ def index(
     if made.unreadable:
         lost = len(made.unreadable)
         _tell(quiet, f"{lost} images have no vector; see {out / 'unreadable.csv'}.")
+    for note in made.notes:
+        typer.echo(note, err=True)
     groups = _duplicates(made, quiet) if duplicates else None
     by = indexing.compared(made, options.seed)
     typer.echo(json.dumps(_body(made, by, groups, started)) if as_json else out)
     _tell(quiet, f"{by.words[:1].upper()}{by.words[1:]}.")
+    if made.index.damaged:
+        raise typer.Exit(INCOMPLETE)
 
 
 def _tell(quiet: bool, words: str) -> None:
@@ -81,7 +86,9 @@ def _body(made: Any, by: Any, groups: dict[str, Any] | None, started: float) -> 
     found = made.index
     return {
         "index": str(found.folder), "images": len(found.train), "held_out": len(found.held),
-        "unreadable": len(made.unreadable), "dimensions": found.dimensions, "key": found.key,
+        "unreadable": len(made.unreadable), "damaged_files": sorted(found.damaged),
+        "repeated": found.repeated[0], "held_out_in_training": found.repeated[1],
+        "dimensions": found.dimensions, "key": found.key,
         "descriptor": found.descriptor.key, "duplicates": groups,
         "sides": {"distinct": by.sizes[0], "distinct_held_out": by.sizes[1],
                   "p_nearest": _number(by.found.nearest), "p_kernel": _number(by.found.kernel),

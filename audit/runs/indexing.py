@@ -33,8 +33,24 @@ class Made:
 
     @property
     def unreadable(self) -> dict[str, str]:
-        """Images of either side that have no vector, with the reason."""
-        return {**self.index.train.skipped, **self.index.held.skipped}
+        """Images of either side that have no vector, and damaged files, with the reason."""
+        return {**self.index.train.skipped, **self.index.held.skipped, **self.index.damaged}
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out, and which images are there more than once, in sentences."""
+        index, out = self.index, list(self.index.notes)
+        if index.damaged:
+            out.append(damaged_files(index.damaged))
+        images, shared = index.repeated
+        if images:
+            out.append(f"{images} training images have the same pixels as another one.")
+        if shared:
+            out.append(
+                f"{shared} held-out images have the pixels of a training image and are not "
+                "compared as held out."
+            )
+        return out
 
 
 @dataclass(frozen=True)
@@ -51,6 +67,13 @@ class Plan:
     device: str = "auto"
 
 
+def damaged_files(damaged: Mapping[str, str]) -> str:
+    """A sentence that names files of a training set that could not be read, the first three."""
+    some = "; ".join(list(damaged.values())[:3]) + ("; ..." if len(damaged) > 3 else "")
+    files = "1 file" if len(damaged) == 1 else f"{len(damaged)} files"
+    return f"{files} of the training set cannot be read and left out: {some}"
+
+
 def source(text: str, held_out: bool = False) -> Any:
     """The training set of that name or at that path; UserError where there is none."""
     from audit.datasets.find import find
@@ -64,7 +87,8 @@ def source(text: str, held_out: bool = False) -> Any:
 def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> Made:
     """Make the index of a training set, or add new images to it; lists images without a vector.
 
-    Writes the index and `unreadable.csv` into `out`. Raises UserError as `source` and `build` do.
+    Files that cannot be read are left out, and read again the next time. Writes the index and
+    `unreadable.csv` into `out`. Raises UserError as `source` and `build` do.
     """
     from audit.engine.model import device
     from audit.evidence.copies.index import build

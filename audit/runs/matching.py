@@ -19,6 +19,7 @@ from audit.keys import BASELINE
 from audit.report.facts import Facts
 from audit.runs import reading
 from audit.runs.context import Run
+from audit.runs.indexing import damaged_files
 from audit.store import RunFolder
 
 if TYPE_CHECKING:
@@ -103,6 +104,9 @@ def _note(run: Run, made: decision.Decided, index: Index) -> None:
         run.notes.append(f"No image can be flagged as a copy by a rate: {made.selection.need}.")
     if index.skipped:
         run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
+    if index.damaged:
+        run.notes.append(damaged_files(index.damaged))
+    run.notes.extend(index.notes)
 
 
 def _singles(run: Run, table: pd.DataFrame, index: Index, distinct: np.ndarray) -> pd.Series:
