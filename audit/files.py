@@ -11,8 +11,9 @@ import os
 import re
 import tomllib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -156,6 +157,14 @@ def loads(data: str | bytes, finite: bool = True) -> Any:
         return json.loads(text, parse_float=_finite, parse_constant=_finite)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def only(kind: type[Any], row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row; ValueError that names its fields where a record has none of that name."""
+    if extra := sorted(map(str, set(row) - {f.name for f in fields(kind)})):
+        some = ", ".join(x[:40] for x in extra[:3])
+        raise ValueError(f"unknown fields ({some}), perhaps of a newer version of t2i-audit")
+    return row
 
 
 def _finite(number: str) -> float:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from audit.errors import UserError
+from audit.files import loads
 
 TEXT_COLUMNS = ("text", "prompt", "caption")
 NAME_COLUMNS = ("file_name", "filename", "file", "image", "path", "key")
@@ -67,7 +67,7 @@ def _lines(path: Path, file: Any) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(file, 1):
         if line.strip():
             try:
-                record = json.loads(line)
+                record = loads(line, finite=False)
             except ValueError as error:
                 raise UserError(f"{path}, line {number} is not JSON: {error}. Fix it.") from None
             if not isinstance(record, dict):
@@ -91,7 +91,7 @@ def sidecar_text(suffix: str, data: bytes) -> str | None:
     text = data[:MAX_TEXT].decode("utf-8", "replace").strip()
     if suffix == ".json":
         try:
-            record = json.loads(text)
+            record = loads(text, finite=False)
         except ValueError:
             return None
         text = (first(record, TEXT_COLUMNS) or "") if isinstance(record, dict) else ""

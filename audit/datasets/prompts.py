@@ -6,7 +6,6 @@ Everything here is untrusted text: it is parsed, never run, and capped before it
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -15,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from audit.datasets.pixels import MAX_PIXELS
+from audit.files import loads
 
 MAX_TEXT = 200_000
 """Longer texts of metadata, in characters, are ignored."""
@@ -88,8 +88,8 @@ def _json(text: str) -> Any:
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return loads(text, finite=False)
+    except ValueError:
         return None
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from audit.datasets.source import Key, damaged
 from audit.datasets.table import Cursor, Rows
+from audit.files import loads
 
 
 class Saved(Rows):
@@ -48,7 +48,7 @@ def streams(path: Path) -> list[Path]:
     files = []
     for split in splits:
         try:
-            state = json.loads((split / "state.json").read_text("utf-8"))
+            state = loads((split / "state.json").read_bytes())
             names = [Path(str(f["filename"])).name for f in state["_data_files"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise damaged(split / "state.json", "a saved dataset's state", error) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from audit.errors import UserError, unknown
+from audit.files import toml
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -22,13 +22,13 @@ def read_toml(
     `parts` as in `first`.
     """
     try:
-        return model.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path} is not valid TOML: {error}. Correct that line.") from error
+        return model.model_validate(toml(path.read_bytes()))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}. Save it as UTF-8 text.") from error
     except ValidationError as error:
         raise UserError(f"{path}: {first(error, model, parts)} Correct that entry.") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not valid TOML: {error}. Correct that line.") from error
 
 
 def first(

@@ -6,7 +6,6 @@ Weights are read as safetensors only, and code that comes with a model runs only
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import torch
 from audit.engine.choices import OFFLOADS, known_device
 from audit.engine.source import Source
 from audit.errors import UserError, unknown
-from audit.files import content
+from audit.files import content, loads
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -169,7 +168,7 @@ def defaults(source: Source, config: Path | None = None) -> dict[str, Any]:
     found: dict[str, Any] = {"steps": 50, "guidance": 7.5, "size": (512, 512)}
     folder = config or source.path
     try:
-        index = json.loads((folder / "model_index.json").read_text("utf-8"))
+        index = loads((folder / "model_index.json").read_bytes(), finite=False)
         kind = getattr(diffusers, str(index["_class_name"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return found  # a single file or custom code: loading will say more
@@ -185,8 +184,8 @@ def _side(folder: Path) -> int:
     """Pixels of the image's side by the denoiser's and the decoder's configurations, or 0."""
     try:
         parts = [folder / n / "config.json" for n in ("unet", "transformer")]
-        denoiser = json.loads(next(p for p in parts if p.is_file()).read_text("utf-8"))
-        vae = json.loads((folder / "vae" / "config.json").read_text("utf-8"))
+        denoiser = loads(next(p for p in parts if p.is_file()).read_bytes(), finite=False)
+        vae = loads((folder / "vae" / "config.json").read_bytes(), finite=False)
         return int(denoiser["sample_size"]) * 2 ** (len(vae["block_out_channels"]) - 1)
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return 0
@@ -224,7 +223,7 @@ def _needs_image(pipeline: Any) -> bool:
 def _read_folder(folder: Path, dtype: torch.dtype, how: Loading) -> Any:
     from diffusers import DiffusionPipeline
 
-    index = json.loads((folder / "model_index.json").read_text("utf-8"))
+    index = loads((folder / "model_index.json").read_bytes(), finite=False)
     if not isinstance(index.get("_class_name"), str) and not how.trust:
         raise UserError(
             f"{folder} contains its own pipeline as Python code. Read that code, and give "
@@ -261,7 +260,7 @@ def _read_file(path: Path, dtype: torch.dtype, how: Loading) -> Any:
             ) from error
     else:
         where = str(config)
-        index = json.loads((config / "model_index.json").read_text("utf-8"))
+        index = loads((config / "model_index.json").read_bytes(), finite=False)
     kind = getattr(diffusers, str(index["_class_name"]), None)
     if kind is None or not hasattr(kind, "from_single_file"):
         raise UserError(f"{path}: a {index['_class_name']} cannot be read from a single file.")

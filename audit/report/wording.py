@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from audit.files import toml
 from audit.findings import wording as said
 from audit.keys import BASELINE
 from audit.records import Finding
@@ -29,7 +29,7 @@ DASH = "\N{EN DASH}"
 TIE = "\N{NO-BREAK SPACE}"
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
-_LANGUAGE: dict[str, Any] = tomllib.loads(
+_LANGUAGE: dict[str, Any] = toml(
     (Path(__file__).parent / "templates" / "en.toml").read_text("utf-8")
 )
 TEXTS: Mapping[str, str] = _LANGUAGE["texts"]

@@ -14,7 +14,7 @@ from audit.keys import digest
 from audit.records import to_json
 from audit.report import from_folder
 from audit.report.facts import Facts
-from audit.runs import comparing, rounds
+from audit.runs import comparing, draw, rounds
 from audit.runs.context import Run
 from audit.runs.opt import declared
 from audit.runs.options import Options
@@ -89,7 +89,7 @@ def _write_report(run: Run, made: Made) -> Path:
         suite_hash=digest(repr(run.suite)),
         settings_hash=digest(run.settings.__dict__),
         wall_seed=run.options.seed,
-        notes=tuple(run.notes),
+        notes=tuple(dict.fromkeys([*run.notes, *draw.notes(run)])),
         left_alone=left_alone(run.samples),
         sequential=rounds.summary(run) if run.options.precision else None,
         measured_on=tuple(sorted(set(made.measured.errors.sources.values()))),

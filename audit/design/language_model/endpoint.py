@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from audit.design.language_model.questions import Question
 from audit.design.language_model.replies import Malformed, Reply
 from audit.errors import UserError
+from audit.files import loads
 
 OWN, GENERAL, GENERAL_URL = "T2I_AUDIT_LLM_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"
 MOST_BYTES = 1_000_000
@@ -155,11 +156,10 @@ def _refused(error: urllib.error.HTTPError, url: str, key: str, until: float) ->
 def _complaint(error: urllib.error.HTTPError, key: str, until: float) -> str:
     """The server's own error message, as one short line."""
     try:
-        found = json.loads(_body(error, until))
+        found = loads(_body(error, until))
         found = found.get("error", found)
         words = found.get("message", "") if isinstance(found, dict) else found
-    except (Malformed, OSError, http.client.HTTPException, ValueError, AttributeError,
-            RecursionError):  # fmt: skip
+    except (Malformed, OSError, http.client.HTTPException, ValueError, AttributeError):
         return ""
     return f"It says: {_said(words, key)}" if isinstance(words, str) and words.strip() else ""
 
@@ -173,8 +173,8 @@ def _said(words: str, key: str) -> str:
 def _reply(body: bytes, key: str) -> Reply:
     """The first choice of a chat completion; Malformed says what is missing."""
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = loads(body)
+    except ValueError:
         raise Malformed("it is not JSON") from None
     choices = found.get("choices") if isinstance(found, dict) else None
     first = choices[0] if isinstance(choices, list) and choices else None

@@ -8,11 +8,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from audit.errors import UserError, unknown
 from audit.evidence.labels.draw import Drawn, Stratum
+from audit.files import checked, loads
 
 COLUMNS = ("number", "sample", "attribute", "value", "rater")
 REASONS = ("uncertain", "no person", "several people", "unreadable")
@@ -41,9 +43,11 @@ def record(drawn: Drawn, seed: int) -> bytes:
 
 
 def drawn(data: bytes) -> Drawn:
-    """The draw that `record` kept."""
-    body = json.loads(data)
-    return Drawn(pd.DataFrame(body["rows"]), tuple(Stratum(**s) for s in body["strata"]))
+    """The draw that `record` kept; ValueError or KeyError for anything else."""
+    body = checked(dict[str, Any], loads(data))
+    columns = checked(dict[str, list[str]], body["rows"])
+    rows = pd.DataFrame({name: columns[name] for name in ("sample", "attribute", "read")})
+    return Drawn(rows, tuple(checked(list[Stratum], body["strata"])))
 
 
 def read(path: Path, was: Drawn, classes: Mapping[str, Sequence[str]]) -> pd.DataFrame:
@@ -69,6 +73,11 @@ def read(path: Path, was: Drawn, classes: Mapping[str, Sequence[str]]) -> pd.Dat
         if (sample, attribute, rater) in seen:
             raise UserError(
                 f"{path}, line {line}: {sample!r} has two labels by the same rater. Keep one."
+            )
+        if attribute not in classes:
+            raise UserError(
+                f"{path}, line {line}: this run has no attribute {attribute!r} any more. Draw "
+                "again with `t2i-audit label`."
             )
         seen.add((sample, attribute, rater))
         by_word = {c.casefold(): c for c in classes[attribute]}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,29 +15,12 @@ from audit.errors import UserError
 from audit.evidence.copies import index as indexes
 from audit.evidence.copies import manifest, shards
 from audit.evidence.copies.index import Index, build, load
+from tests.builders.damage import BYTES
 from tests.evidence.copies import made
 from tests.evidence.copies.made import Thumbnail
 
 TRAIN, HELD = made.pictures(20, 1), made.pictures(20, 2)
 CASE = Path(__file__).parents[2] / "cases" / "fuzz" / "index_zeroed"
-HARM: dict[str, Callable[[bytes, random.Random], bytes]] = {
-    "cut": lambda data, chance: data[: chance.randrange(len(data))],
-    "flipped": lambda data, chance: _flipped(data, chance),
-    "zeroed": lambda data, chance: _zeroed(data, chance.randrange(len(data))),
-    "doubled": lambda data, chance: data + data[: 1 + chance.randrange(64)],
-    "random": lambda data, chance: chance.randbytes(len(data)),
-}
-"""Kinds of damage, each drawn anew."""
-
-
-def _flipped(data: bytes, chance: random.Random) -> bytes:
-    out = bytearray(data)
-    out[chance.randrange(len(out))] ^= 1 << chance.randrange(8)
-    return bytes(out)
-
-
-def _zeroed(data: bytes, start: int) -> bytes:
-    return data[:start] + bytes(len(data) - start)
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +60,7 @@ def asked(index: Index) -> tuple[object, ...]:
 QUERIES = Thumbnail().images(made.pictures(5, 9))
 
 
-@pytest.mark.parametrize("kind", HARM)
+@pytest.mark.parametrize("kind", BYTES)
 @pytest.mark.parametrize("pattern", ["train-*.npy", "held-*.parquet", "index.json"])
 def test_damage_is_a_sentence_or_makes_no_difference(
     kind: str, pattern: str, place: Path, tmp_path: Path
@@ -91,7 +73,7 @@ def test_damage_is_a_sentence_or_makes_no_difference(
     for path in sorted((place / "idx").glob(pattern))[:1]:
         data, refused = path.read_bytes(), 0
         for _ in range(25):
-            path.write_bytes(HARM[kind](data, chance))
+            path.write_bytes(BYTES[kind](data, chance))
             if path.read_bytes() == data:
                 continue
             try:
@@ -105,7 +87,7 @@ def test_damage_is_a_sentence_or_makes_no_difference(
             assert "Run the same" in said or "Update t2i-audit" in said
         assert refused >= {"doubled": 0, "flipped": 5}.get(kind, 15)
         if kind != "doubled":
-            path.write_bytes(HARM["zeroed"](data, random.Random(kind)))
+            path.write_bytes(BYTES["zeroed"](data, random.Random(kind)))
             assert asked(make(place)) == whole
 
 
