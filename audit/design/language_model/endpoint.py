@@ -16,6 +16,7 @@ import urllib.request
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from audit.design.language_model.deadline import Deadline
 from audit.design.language_model.questions import Question
 from audit.design.language_model.replies import Malformed, Reply
 from audit.errors import UserError
@@ -76,8 +77,9 @@ def _here(host: str) -> bool:
 def ask(question: Question, url: str, timeout: float, tries: int) -> Reply:
     """The endpoint's reply.
 
-    `timeout` is in seconds, for each request. Raises UserError after `tries` failures, or at once
-    for a refused request, and Malformed for an answer that does not follow the API.
+    `timeout` is in seconds, for each request with its whole answer. Raises UserError after `tries`
+    failures, or at once for a refused request, and Malformed for an answer that does not follow the
+    API.
     """
     host = urlsplit(url).netloc
     for i in range(tries):
@@ -105,7 +107,25 @@ def _post(question: Question, url: str, timeout: float) -> bytes:
     request = urllib.request.Request(
         f"{url}/chat/completions", json.dumps(body).encode(), headers, method="POST"
     )
-    handlers: list[urllib.request.BaseHandler] = [_Stay()]
+    with Deadline(timeout) as deadline:
+        try:
+            found = _exchanged(request, url, key, (timeout, deadline))
+            if deadline.over:  # what was cut off may look like an answer
+                raise TimeoutError
+            return found
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            why = getattr(error, "reason", error)
+            if deadline.over or isinstance(why, TimeoutError):
+                raise _Failed(f"did not answer within {timeout:g} s.") from None
+            raise _Failed(f"could not be reached ({_said(str(why), key)}).") from None
+
+
+def _exchanged(
+    request: urllib.request.Request, url: str, key: str, limit: tuple[float, Deadline]
+) -> bytes:
+    """The body of the answer; raises as `ask` does, and what urllib raises."""
+    timeout, deadline = limit
+    handlers = [_Stay(), *deadline.handlers()]
     if _here(urlsplit(url).hostname or ""):
         handlers.append(urllib.request.ProxyHandler({}))  # a proxy cannot reach this machine
     until = time.monotonic() + timeout
@@ -115,13 +135,6 @@ def _post(question: Question, url: str, timeout: float) -> bytes:
     except urllib.error.HTTPError as error:
         with error:
             raise _refused(error, url, key, until) from None
-    except TimeoutError:
-        raise _Failed(f"did not answer within {timeout:g} s.") from None
-    except (OSError, http.client.HTTPException, UnicodeError) as error:
-        why = getattr(error, "reason", error)
-        if isinstance(why, TimeoutError):
-            raise _Failed(f"did not answer within {timeout:g} s.") from None
-        raise _Failed(f"could not be reached ({_said(str(why), key)}).") from None
 
 
 def _body(response: _Readable, until: float) -> bytes:
