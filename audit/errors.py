@@ -10,6 +10,10 @@ class UserError(Exception):
     """Bad input or an impossible request; the command line prints it and exits with 2."""
 
 
+class Notice(UserWarning):
+    """Something that a user should know; the command line prints it as a sentence."""
+
+
 class Incomplete(Exception):
     """Work is left to do; what is finished is kept, and the same command continues (exit 3)."""
 

@@ -17,7 +17,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from audit.errors import UserError
+from audit.errors import Notice, UserError
 
 _T = TypeVar("_T")
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.tmp")
@@ -93,6 +93,7 @@ def locked(path: Path, wait: bool = True) -> Iterator[None]:
             raise
         warnings.warn(
             f"The file system of {path.parent} has no locks: run only one command on it at a time.",
+            Notice,
             stacklevel=2,
         )
         yield

@@ -12,7 +12,7 @@ import typer
 
 from audit.cli.meter import Meter
 from audit.cli.options import with_options
-from audit.cli.shared import INCOMPLETE, INTERRUPTED, Json, Quiet
+from audit.cli.shared import INCOMPLETE, Json, Quiet
 from audit.runs.options import Options
 
 
@@ -106,9 +106,6 @@ def _made(source: str, out: Path, plan: Any, meter: Meter) -> Any:
 
     try:
         return indexing.make(source, out, plan, meter)
-    except KeyboardInterrupt:
-        typer.echo("\nInterrupted. Run the same command to continue.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
     finally:
         meter.close()
 
