@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from audit.errors import Notice, UserError
 from audit.evidence.measured import Measured
+from audit.files import write_atomic
 from audit.keys import digest
 from audit.records import to_json
 from audit.report import from_folder
@@ -39,12 +42,33 @@ def conclude(run: Run, made: Made) -> Path:
     from audit.findings.all import findings
 
     found = findings(made.measured)
+    text = to_json(found)
+    keep_earlier(run, text)
     _write_tables(run, made)
-    run.folder.write_findings(to_json(found))
+    run.folder.write_findings(text)
     run.progress("report", 0, 1)
     report = _write_report(run, made)
     run.progress("report", 1, 1)
     return report
+
+
+def keep_earlier(run: Run, findings: str) -> None:
+    """Keep report and findings that these would overwrite, and say where."""
+    report, was = (run.folder.path / n for n in ("report.html", "findings.json"))
+    if not (report.exists() and was.exists()) or was.read_bytes() == findings.encode():
+        return
+    try:
+        run.folder.findings()
+    except UserError:
+        return  # damaged; nothing is lost with it
+    place = run.folder.path / "earlier" / digest(was.read_text("utf-8"), 8)
+    for path in (report, was):
+        write_atomic(place / path.name, path.read_bytes())
+    warnings.warn(
+        f"The findings have changed; the earlier report is kept as {place / report.name}.",
+        Notice,
+        stacklevel=2,
+    )
 
 
 def _write_tables(run: Run, made: Made) -> None:

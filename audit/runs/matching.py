@@ -20,6 +20,7 @@ from audit.report.facts import Facts
 from audit.runs import reading
 from audit.runs.context import Run
 from audit.runs.indexing import damaged_files
+from audit.runs.work import remembered
 from audit.store import RunFolder
 
 if TYPE_CHECKING:
@@ -60,7 +61,10 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
         )
     index, how = decision.prepared_search(index, options.search, options.seed)
     run.progress("edited copies", 0, 1)
-    seen = decision.edits(index, encoder, corpus.image, options.seed)
+    seen = decision.edits(
+        index, encoder, corpus.image, options.seed,
+        remember=partial(remembered, run.folder, "edits"),
+    )  # fmt: skip
     run.progress("edited copies", 1, 1)
     same = decision.duplicate_cosine(seen.rows)
     by = sides(index, same, options.seed)

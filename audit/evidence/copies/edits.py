@@ -135,35 +135,39 @@ def apply(
     return edits[edit](picture, np.random.default_rng([zlib.crc32(edit.encode()), seed]))
 
 
-def curve(
+def encoded(
     encoder: Encoder,
     pictures: Sequence[np.ndarray],
     edits: Mapping[str, Edit],
     rng: np.random.Generator,
-    vectors: dict[str, np.ndarray] | None = None,
-) -> pd.DataFrame:
+) -> dict[str, np.ndarray]:
+    """Vectors float32[n, d] of the images under each edit; those of the images are "none".
+
+    Each edit is seeded by its name and the image's position, so another set of edits changes none.
+    """
+    seed = int(rng.integers(2**31))
+    found = {"none": encoder.images(pictures)}
+    for name in edits:
+        edited = [apply(name, p, seed + i, edits) for i, p in enumerate(pictures)]
+        found[name] = encoder.images(edited)
+    return found
+
+
+def curve(vectors: Mapping[str, np.ndarray], crops: int = 1) -> pd.DataFrame:
     """Cosines of copies and of unrelated images under each edit (CURVE_COLUMNS), "none" first.
+
+    `vectors` are those of `encoded`, by an encoder of that many crops.
 
     `low`, `median` and `high` are the 5th, 50th and 95th percentile over the n images of the
     cosine of an edited image with its source; `null_*` are median, 95th percentile and maximum
     over the n (n - 1) pairs of an edited image with another's source. The images should be drawn
-    from the training set in question, with no two alike. Each edit is seeded by its name and the
-    image's position, so another set of edits changes no row. `vectors`, if given, receives
-    float32[n, d] of every row. Raises ValueError for fewer than two images, which have no unrelated
-    pairs.
+    from the training set in question, with no two alike. Raises ValueError for fewer than two
+    images, which have no unrelated pairs.
     """
-    if len(pictures) < 2:
+    sources = vectors["none"]
+    if len(sources) < 2:
         raise ValueError("a curve needs two images or more, for unrelated pairs")
-    seed = int(rng.integers(2**31))
-    sources = encoder.images(pictures)
-    kept = {} if vectors is None else vectors
-    kept["none"] = sources
-    rows = [_row("none", similarities(sources, sources, getattr(encoder, "count", 1)))]
-    for name in edits:
-        edited = [apply(name, p, seed + i, edits) for i, p in enumerate(pictures)]
-        kept[name] = encoder.images(edited)
-        found = similarities(kept[name], sources, getattr(encoder, "count", 1))
-        rows.append(_row(name, found))
+    rows = [_row(name, similarities(v, sources, crops)) for name, v in vectors.items()]
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
 
 
