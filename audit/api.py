@@ -6,6 +6,7 @@ about it. The command line's `--some-option` is `some_option` here.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from html import escape
@@ -15,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from audit.design.suites.conditions import parse
-from audit.errors import Incomplete, UserError
+from audit.errors import Incomplete, Notice, UserError
 from audit.files import write_atomic
 from audit.findings.gates import PASS, Check, junit, overall, rows
 from audit.findings.gates import check as judge
@@ -294,6 +295,8 @@ def index(
     other = checked("held_out", str, held_out)
     plan = indexing.Plan(other, descriptor, coverage, half, device)
     made = indexing.make(checked("source", str, source), Path(out), plan, progress)
+    for note in made.notes:
+        warnings.warn(note, Notice, stacklevel=2)
     if duplicates:
         indexing.duplicates(made)
     return made.index.folder

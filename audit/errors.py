@@ -15,6 +15,10 @@ class Untrusted(UserError):
     """A file names code, or something outside of its folder, and the user has not agreed to it."""
 
 
+class Notice(UserWarning):
+    """Something that a user should know; the command line prints it as a sentence."""
+
+
 class Incomplete(Exception):
     """Work is left to do; what is finished is kept, and the same command continues (exit 3)."""
 

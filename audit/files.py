@@ -1,15 +1,31 @@
-"""Files on disk: written whole or not at all, locked for one writer, hashed with their folder."""
+"""Files on disk: written whole or not at all, locked for one writer, parsed strictly, hashed."""
 
 from __future__ import annotations
 
+import errno
+import functools
 import hashlib
+import json
+import math
 import os
-from collections.abc import Iterator
+import re
+import tomllib
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
-from audit.errors import Untrusted, UserError
+from audit.errors import Notice, Untrusted, UserError
 
+_T = TypeVar("_T")
+TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.tmp")
+"""Names of files that are being written: the final name, and the process that writes."""
+LOCKLESS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
+"""Errors of file systems that have no locks."""
+OPEN = 256
+"""Files that a process may hold open where its limit is unknown."""
 HASHED = (".json", ".safetensors", ".txt", ".model", ".py")
 _KNOWN: dict[tuple[str, int, int], bytes] = {}
 
@@ -74,14 +90,133 @@ def _hash(file: Path) -> bytes:
 def locked(path: Path, wait: bool = True) -> Iterator[None]:
     """Lock a file among threads and processes; its folder is created if missing.
 
-    With `wait`, waits for another holder; without it, raises BlockingIOError if there is one.
-    Raises OSError where the file cannot be written.
+    With `wait`, waits for another holder; without it, raises BlockingIOError if there is one. Where
+    the file system has no locks, warns and goes on. Raises OSError where the file cannot be
+    written.
     """
     from filelock import FileLock, Timeout
 
     path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=-1 if wait else 0)
     try:
-        with FileLock(path, timeout=-1 if wait else 0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise BlockingIOError(f"{path} is held by another process") from error
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in LOCKLESS:
+            raise
+        warnings.warn(
+            f"The file system of {path.parent} has no locks: run only one command on it at a time.",
+            Notice,
+            stacklevel=2,
+        )
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def sweep(folder: Path) -> None:
+    """Remove half-written files, at any depth, whose writers no longer run.
+
+    Files of another machine's process, which may have any number, are removed after a day.
+    """
+    import time
+
+    for path in folder.rglob(".*.tmp"):
+        found = TEMPORARY.fullmatch(path.name)
+        with suppress(OSError):
+            old = path.stat().st_mtime < time.time() - 24 * 3600
+            if found and (old or not _runs(int(found["pid"]))):
+                path.unlink()
+
+
+def _runs(process: int) -> bool:
+    import psutil
+
+    return bool(psutil.pid_exists(process))
+
+
+@functools.cache
+def _most_open() -> int:
+    try:
+        import resource
+
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    except (ImportError, OSError, ValueError):
+        return OPEN
+    return soft if soft > 0 else OPEN
+
+
+def open_files() -> bool:
+    """Whether this process may keep more files open: fewer than half of its limit are."""
+    try:
+        here = len(os.listdir("/dev/fd"))
+    except OSError:
+        return False
+    return here < _most_open() // 2
+
+
+def loads(data: str | bytes, finite: bool = True) -> Any:
+    """JSON, strictly: ValueError, in one line, for everything else.
+
+    Also for text that is not UTF-8, nested too deeply or with numbers too long, and with `finite`
+    for NaN and for numbers beyond 64-bit floats.
+    """
+    try:
+        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
+        if not finite:
+            return json.loads(text)
+        return json.loads(text, parse_float=_finite, parse_constant=_finite)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def only(kind: type[Any], row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row; ValueError that names its fields where a record has none of that name."""
+    if extra := sorted(map(str, set(row) - {f.name for f in fields(kind)})):
+        some = ", ".join(x[:40] for x in extra[:3])
+        raise ValueError(f"unknown fields ({some}), perhaps of a newer version of t2i-audit")
+    return row
+
+
+def _finite(number: str) -> float:
+    found = float(number)
+    if not math.isfinite(found):
+        raise ValueError(f"{number[:20]} is not a finite number")
+    return found
+
+
+def toml(data: str | bytes) -> dict[str, Any]:
+    """TOML; ValueError, in one line, for everything else, also where it is nested too deeply."""
+    try:
+        return tomllib.loads(data.decode("utf-8-sig") if isinstance(data, bytes) else data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+@functools.cache
+def _adapter(kind: Any) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def checked(kind: type[_T], value: object) -> _T:
+    """A parsed value as a record of that type, by the types of its fields.
+
+    Fields that the type does not have are ignored. Raises ValueError, in one line, where a field is
+    missing or of another type.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return cast("_T", _adapter(cast("Any", kind)).validate_python(value))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{where}: {first['msg']}" if where else str(first["msg"])) from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from audit.errors import UserError
+from audit.files import checked, loads, only
 from audit.keys import Counted, Key, Unit, digest, id_of, name_of, refuse_all
 
 MethodOptions = Mapping[str, Any]  # each method has its own, checked by its model or by itself
@@ -376,12 +377,11 @@ def to_json(findings: list[Finding]) -> str:
 
 
 def from_json(text: str) -> list[Finding]:
-    """Read findings back; null becomes NaN, in references too.
+    """Read findings back; null becomes NaN.
 
-    Raises UserError for findings without a key, as earlier versions wrote them: their meaning was
-    only in the id, which is not parsed.
+    ValueError for anything else; UserError for findings without a key, as earlier versions wrote.
     """
-    rows: list[JsonRow] = json.loads(text)
+    rows = checked(list[dict[str, Any]], loads(text))
     floats = {f for f, t in Finding.__annotations__.items() if t in ("float", float)}
     printed = {f.name for f in fields(Finding) if not f.init}
 
@@ -393,8 +393,7 @@ def from_json(text: str) -> list[Finding]:
         return math.nan if value is None and key in floats else value
 
     if any("key" not in r for r in rows):
-        raise UserError(
-            "These findings are damaged, or an earlier version wrote them without their keys. Run "
-            "the same command again to write them from the run's tables."
-        )
-    return [Finding(**{k: known(k, v) for k, v in r.items() if k not in printed}) for r in rows]
+        what = "These findings are damaged, or an earlier version wrote them without their keys. "
+        raise UserError(what + "Run the same command again to write them from the run's tables.")
+    given = ({k: known(k, v) for k, v in r.items() if k not in printed} for r in rows)
+    return [checked(Finding, only(Finding, g)) for g in given]

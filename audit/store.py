@@ -10,17 +10,16 @@ from __future__ import annotations
 import io
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from audit import kept
 from audit.errors import UserError
-from audit.files import inside, locked, write_atomic
-from audit.keys import digest
+from audit.files import checked, inside, loads, locked, only, sweep, write_atomic
+from audit.keys import OUTCOMES, digest
 from audit.records import Change, Finding, JsonRow, Sample, Settings, Suite, from_json
 
 if TYPE_CHECKING:
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _T = TypeVar("_T")
-TYPED = {"copy": "boolean", "seed": "Int64"}
-"""Columns of tables that earlier versions wrote with another type: `copy` as objects, with None,
-and `seed` without missing ones."""
 AS_GIVEN = {"seeds": "as given"}
 """Part of the results of a run whose missing seeds are missing. Earlier versions numbered images
 from elsewhere that had no seed, and nothing tells these numbers from seeds."""
@@ -46,7 +42,16 @@ def asdict_sample(sample: Sample) -> dict[str, object]:
 def sample_from(row: JsonRow) -> Sample:
     """What `asdict_sample` wrote; ValueError, KeyError or TypeError for anything else."""
     rest = {k: v for k, v in row.items() if k != "how"}
-    return Sample(**rest, change=Change.from_json(row.get("how", {})))
+    change = Change.from_json(row.get("how", {}))
+    if not isinstance(change.guidance, int | float | None) or not isinstance(
+        change.negative, str | None
+    ):
+        raise ValueError("`how` has another form")
+    return checked(Sample, {**only(Sample, rest), "change": change})
+
+
+class Damaged(UserError):
+    """A file of a run that is not what was written."""
 
 
 def run_name(suite: Suite, settings: Settings) -> str:
@@ -81,12 +86,20 @@ class RunFolder:
                     f"Cannot write to {self.path}: {error.strerror}. Choose another folder with "
                     "--out."
                 ) from error
+            sweep(self.path)
             yield
 
     # plan and manifest
     def write_manifest(self, suite: Suite, settings: Settings, versions: Mapping[str, str]) -> None:
-        """Keep the suite's name, settings and versions; no time stamps."""
-        body = {"suite": suite.name, "settings": settings.__dict__, "versions": dict(versions)}
+        """Keep the suite's name, settings and versions; no time stamps.
+
+        UserError where a newer version wrote the run: it is left as it is.
+        """
+        body = {"suite": suite.name, "settings": settings.__dict__, "versions": dict(versions),
+                "format": kept.FORMAT}  # fmt: skip
+        if (self.path / "run.json").exists():
+            with suppress(Damaged):  # written anew
+                self.manifest()
         self._write("run.json", json.dumps(body, indent=1, sort_keys=True) + "\n")
 
     def write_plan(self, samples: Iterable[Sample]) -> None:
@@ -95,8 +108,18 @@ class RunFolder:
         self._write("plan.jsonl", "".join(line + "\n" for line in lines))
 
     def manifest(self) -> dict[str, Any]:
-        """The record of `write_manifest`; UserError where the folder contains no run."""
-        return dict(self._read("run.json", json.loads))
+        """The record of `write_manifest`.
+
+        UserError where the folder contains no run, or one of a newer version.
+        """
+        found = self._read("run.json", lambda text: checked(kept.Manifest, loads(text)))
+        if found.format > kept.FORMAT:
+            raise UserError(
+                f"{self.path} has format {found.format}: a newer version of t2i-audit made it, and "
+                f"this one reads formats up to {kept.FORMAT}. Update t2i-audit, or choose another "
+                "folder with --out."
+            )
+        return dict(vars(found))
 
     def plan(self) -> list[Sample]:
         """The samples of `write_plan`, in its order, with the texts that were drawn.
@@ -105,7 +128,8 @@ class RunFolder:
         """
 
         def samples(text: str) -> list[Sample]:
-            return [sample_from(json.loads(line)) for line in text.split("\n") if line]
+            rows = (checked(dict[str, Any], loads(line)) for line in text.split("\n") if line)
+            return [sample_from(row) for row in rows]
 
         planned = self.final(self._read("plan.jsonl", samples))
         return [replace(s, seed=None) for s in planned] if self._numbered else planned
@@ -128,14 +152,29 @@ class RunFolder:
         """Sample id to the text that `add_texts` kept; a damaged file counts as absent."""
         found: dict[str, str] = {}
         for path in sorted((self.path / "texts").glob("*.json")):
-            with suppress(OSError, ValueError, AttributeError):
-                found.update({k: str(v) for k, v in json.loads(path.read_bytes()).items()})
+            with suppress(OSError, ValueError):
+                found.update(checked(dict[str, str], loads(path.read_bytes())))
         return found
 
     def final(self, samples: Iterable[Sample]) -> list[Sample]:
         """Samples with the texts that were drawn; their ids are those of the plan."""
         texts = self.texts()
         return [replace(s, text=texts.get(s.id, s.text)) for s in samples]
+
+    # notes on drawing
+    def add_notes(self, cut: Iterable[str] = (), said: Iterable[str] = ()) -> None:
+        """Keep what is noted about drawing (`kept.Notes`), in addition to what was."""
+        was = self.notes()
+        body = {"cut": sorted({*was.cut, *cut}), "said": [*dict.fromkeys([*was.said, *said])]}
+        if body != vars(was):
+            self._write("notes.json", json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+
+    def notes(self) -> kept.Notes:
+        """What `add_notes` kept; nothing where it is damaged."""
+        try:
+            return checked(kept.Notes, loads((self.path / "notes.json").read_bytes()))
+        except (OSError, ValueError):
+            return kept.Notes()
 
     # images
     def _image(self, sample: str) -> Path:
@@ -171,7 +210,9 @@ class RunFolder:
     def blocked(self) -> dict[str, str]:
         """Sample id to the outcome of samples that have no image."""
         why = sorted(stem for stem, suffix in self._images() if suffix == ".why")
-        return {id: self._image(id).with_suffix(".why").read_text("utf-8") for id in why}
+        said = {id: self._image(id).with_suffix(".why").read_bytes() for id in why}
+        known = {outcome.encode(): outcome for outcome in OUTCOMES}
+        return {id: known.get(outcome, "unreadable") for id, outcome in said.items()}
 
     def read_image(self, sample: str) -> np.ndarray:
         """One image as uint8[h, w, 3]; pixels.Unreadable if it is missing or damaged."""
@@ -209,11 +250,12 @@ class RunFolder:
             try:
                 with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as chunk:
                     ids, rows = [str(i) for i in chunk["ids"]], chunk["vectors"]
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+                if rows.ndim != 2 or rows.dtype != np.float32 or not np.isfinite(rows).all():
+                    raise ValueError("not vectors")
+                found.update(zip(ids, rows, strict=True))
+            except Exception:  # NumPy and zipfile raise many kinds for damaged files
                 if mend:
                     path.unlink(missing_ok=True)
-                continue
-            found.update(zip(ids, rows, strict=True))
         return found
 
     # readings of pixels
@@ -227,9 +269,9 @@ class RunFolder:
         found: dict[str, tuple[str, str | None]] = {}
         for path in sorted((self.path / "readings" / reader).glob("*.json")):
             try:
-                rows = json.loads(path.read_bytes())
-                found.update({k: (str(o), v) for k, (o, v) in rows.items()})
-            except (OSError, ValueError, AttributeError, TypeError):
+                rows = loads(path.read_bytes())
+                found.update(checked(dict[str, tuple[str, str | None]], rows))
+            except (OSError, ValueError):
                 path.unlink(missing_ok=True)
         return found
 
@@ -253,17 +295,16 @@ class RunFolder:
 
     def results(self) -> dict[str, Any]:
         """The record of `write_results`; UserError where the run has no results yet."""
-        try:
-            found = json.loads((self.path / "results.json").read_text("utf-8"))
-        except FileNotFoundError as error:
+        if not self.finished:
             raise UserError(
                 f"{self.path} contains no finished run. Give the folder that `t2i-audit run` made."
-            ) from error
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self.path} is damaged: {error}. Run the same command again.") from (
-                error
             )
-        return dict(found)
+
+        def known(text: str) -> dict[str, Any]:
+            row = checked(dict[str, Any], loads(text))
+            return {**row, **vars(checked(kept.Results, row))}
+
+        return self._read("results.json", known)
 
     def files(self) -> dict[str, str]:
         """Sample id to the name of its file, for images made elsewhere; empty for other runs."""
@@ -272,7 +313,7 @@ class RunFolder:
 
     def checks(self) -> list[str]:
         """The suite's own gates, as the run kept them; empty where only findings were given."""
-        return [str(t) for t in self.results().get("checks", [])] if self.finished else []
+        return list(self.results()["checks"]) if self.finished else []
 
     def stamp(self) -> str:
         """Changes when the results do; empty where there are none."""
@@ -285,17 +326,21 @@ class RunFolder:
     def read_table(self, name: str) -> pd.DataFrame:
         """A table of the latest results; UserError where it is missing or damaged.
 
-        The columns of `TYPED` have their type in tables of earlier versions too, and the
+        The columns of `kept.TYPED` have their type in tables of earlier versions too, and the
         numbers that these versions gave to images from elsewhere do not count as seeds.
         """
         import pandas as pd
 
-        path = inside(self.path / "tables", str(self.results()["tables"][name]))
+        file = self.results()["tables"].get(name, "")
+        if not file or Path(file).name != file:
+            raise Damaged(f"{self.path} names no table of {name}. Run the same command again.")
+        path = inside(self.path / "tables", file)
         try:
             table = pd.read_parquet(path)
+            kept.fits(table, name)
             if "seed" in table and self._numbered:
                 table["seed"] = pd.NA
-            return table.astype({c: t for c, t in TYPED.items() if c in table})
+            return table.astype({c: t for c, t in kept.TYPED.items() if c in table})
         except Exception as error:  # pyarrow raises many kinds for damaged files
             raise UserError(f"{path} cannot be read. Run the same command again.") from error
 
@@ -333,7 +378,8 @@ class RunFolder:
                 f"{self.path} was made by a version that did not keep what a report needs. Run the "
                 "same command again to add it."
             )
-        return dict(self._read("page.json", json.loads))
+        # Facts may be NaN or infinite.
+        return self._read("page.json", lambda t: checked(dict[str, Any], loads(t, finite=False)))
 
     def write_report(self, html: str) -> Path:
         """Write report.html: the report."""
@@ -348,7 +394,7 @@ class RunFolder:
                 f"There is no {path}. Give the folder that `t2i-audit run` made."
             ) from error
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"{path} is damaged: {error}. Run the same command again.") from error
+            raise Damaged(f"{path} is damaged: {error}. Run the same command again.") from error
 
     def _write(self, name: str, text: str) -> Path:
         write_atomic(self.path / name, text.encode("utf-8"))

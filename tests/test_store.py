@@ -125,7 +125,10 @@ def test_decisions_of_earlier_versions_are_nullable_booleans(
 ) -> None:
     """They were written as booleans or, where one is missing, as objects; other columns stay."""
     run = RunFolder(tmp_path)
-    table = pd.DataFrame({"copy": pd.Series(kept, dtype=None if kept else object), "repeats": 1})
+    column = pd.Series(kept, dtype=None if kept else object)
+    words = dict.fromkeys(("sample", "prompt", "arm", "train", "train_caption", "outcome"), "x")
+    numbers = {"seed": 1, "score": 0.5, "held_score": 0.4, "repeats": 1}
+    table = pd.DataFrame({"copy": column, **words, **numbers})
     run.write_results({"tables": {"matches": run.write_table("matches", "k", table).name}})
     back = run.read_table("matches")
     assert back["copy"].dtype == "boolean"

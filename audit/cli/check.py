@@ -89,7 +89,6 @@ def show(checks: Any) -> None:
 
 def listed(findings: Any, as_json: bool) -> None:
     """The names that gates take, with unit, estimate and interval: tabs between them, or JSON."""
-    import json
     import math
 
     columns = ("name", "unit", "estimate", "low", "high", "n", "missing")
@@ -97,10 +96,10 @@ def listed(findings: Any, as_json: bool) -> None:
     if as_json:
         plain = [{k: None if isinstance(v, float) and not math.isfinite(v) else v
                   for k, v in row.items()} for row in rows]  # fmt: skip
-        typer.echo(json.dumps(plain, ensure_ascii=False))
+        say_json(plain)
         return
-    typer.echo("\t".join(columns))
+    say("\t".join(columns))
     for row in rows:
         cells = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values())
-        typer.echo("\t".join(" ".join("".join(c for c in cell if c.isprintable()).split())
-                             for cell in cells))  # fmt: skip
+        say("\t".join(" ".join("".join(c for c in cell if c.isprintable()).split())
+                      for cell in cells))  # fmt: skip

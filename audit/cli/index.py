@@ -12,7 +12,7 @@ import typer
 
 from audit.cli.meter import Meter
 from audit.cli.options import with_options
-from audit.cli.shared import INTERRUPTED, Json, Quiet, say, say_json
+from audit.cli.shared import INCOMPLETE, Json, Quiet, say, say_json
 from audit.runs.options import Options
 
 
@@ -55,20 +55,16 @@ def index(
 ) -> None:
     """Index a training set, or add new images to an index; print the index's folder.
 
-    The last line says which rule the held-out images allow, and why.
+    The last line says which rule the held-out images allow, and why. Exit code 3: some files of
+    the source cannot be read; the rest is indexed, and the same command tries them again.
     """
     from audit.runs import indexing
 
     started = time.monotonic()
     plan = indexing.Plan(held_out, descriptor, coverage, half, options.device)
     made = _made(source, out, plan, Meter(quiet))
-    if made.unreadable:
-        lost = len(made.unreadable)
-        _tell(quiet, f"{lost} images have no vector; see {out / indexing.LISTED}.")
-    if made.left_out:
-        _tell(quiet, made.left_out_words)
-    for note in made.notes:
-        _tell(quiet, note)
+    for words in _left_out(made):
+        _tell(quiet, words)
     groups = _duplicates(made, quiet) if duplicates else None
     by = indexing.compared(made, options.seed)
     if as_json:
@@ -76,6 +72,19 @@ def index(
     else:
         say(out)
     _tell(quiet, f"{by.words[:1].upper()}{by.words[1:]}.")
+    if made.index.damaged:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _left_out(made: Any) -> list[str]:
+    """What has no vector or was left out, and what was assumed, in sentences."""
+    from audit.runs import indexing
+
+    words = [made.left_out_words] if made.left_out else []
+    if lost := len(made.unreadable):
+        listed = made.index.folder / indexing.LISTED
+        words.insert(0, f"{lost} images have no vector; see {listed}.")
+    return [*words, *made.notes]
 
 
 def _tell(quiet: bool, words: str) -> None:
@@ -88,7 +97,9 @@ def _body(made: Any, by: Any, groups: dict[str, Any] | None, started: float) -> 
     found = made.index
     return {
         "index": str(found.folder), "images": len(found.train), "held_out": len(found.held),
-        "unreadable": len(made.unreadable), "dimensions": found.dimensions, "key": found.key,
+        "unreadable": len(made.unreadable), "damaged_files": sorted(found.damaged),
+        "repeated": found.repeated[0], "held_out_in_training": found.repeated[1],
+        "dimensions": found.dimensions, "key": found.key,
         "descriptor": found.descriptor.key, "duplicates": groups,
         "sides": {"distinct": by.sizes[0], "distinct_held_out": by.sizes[1],
                   "p_nearest": _number(by.found.nearest), "p_kernel": _number(by.found.kernel),
@@ -106,9 +117,6 @@ def _made(source: str, out: Path, plan: Any, meter: Meter) -> Any:
 
     try:
         return indexing.make(source, out, plan, meter)
-    except KeyboardInterrupt:
-        say("\nInterrupted. Run the same command to continue.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
     finally:
         meter.close()
 

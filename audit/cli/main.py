@@ -6,10 +6,13 @@ Imports nothing heavy: help is immediate, and each verb imports its own librarie
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, TextIO
 
 import typer
 
@@ -27,8 +30,8 @@ from audit.cli import (
     view,
     world,
 )
-from audit.cli.shared import CRASHED, INCOMPLETE, USAGE, say
-from audit.errors import Incomplete, UserError
+from audit.cli.shared import CRASHED, INCOMPLETE, INTERRUPTED, USAGE, say
+from audit.errors import Incomplete, Notice, UserError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -102,12 +105,56 @@ def _log_crash(error: BaseException) -> Path:
     return Path(name)
 
 
+def _catch_signals() -> list[int]:
+    """Answer a request to terminate like an interrupt; the numbers of those that came.
+
+    Signals that the caller ignores stay ignored.
+    """
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # audit/__main__.py
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, end)
+    return came
+
+
+def _notice(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,
+    file: TextIO | None = None, line: str | None = None,
+) -> None:  # fmt: skip
+    """Print a warning: one of ours as a sentence."""
+    if issubclass(category, Notice):
+        say(f"Warning: {message}", err=True)
+    else:
+        _usual(message, category, filename, lineno, file, line)
+
+
+_usual = warnings.showwarning
+
+
 def main() -> None:
-    """Entry point: exit codes 0 done, 2 usage, 3 incomplete, 70 internal error, 130 interrupted."""
+    """Entry point.
+
+    Exit codes: 0 done, 1 a gate failed, 2 usage, 3 incomplete, 70 internal error, 130 interrupted,
+    143 terminated.
+    """
+    came = _catch_signals()
+    warnings.showwarning = _notice
     if not sys.warnoptions:  # -W and PYTHONWARNINGS still show what libraries will change
         warnings.simplefilter("ignore", FutureWarning)
     try:
         app(standalone_mode=True)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            say("\nInterrupted. Run the same command to continue.", err=True)
+            sys.exit(128 + came[0] if came else INTERRUPTED)
+        raise
     except UserError as error:
         say(f"Error: {error}", err=True)
         sys.exit(USAGE)
@@ -115,7 +162,7 @@ def main() -> None:
         say(str(state), err=True)
         sys.exit(INCOMPLETE)
     except MemoryError:
-        typer.echo(
+        say(
             "There is not enough memory; everything finished so far is kept. Close other programs "
             "and run the same command again.",
             err=True,

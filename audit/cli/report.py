@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,7 @@ def report(
     results = folder.results()
     train = None if options.pictures == "none" else training_images(folder, corpus)
     image = of_run(folder, {} if options.pictures == "none" else results, images).read
-    with folder.lock():
+    # Another file can be written where the run itself cannot.
+    with folder.lock() if out is None else nullcontext():
         path = from_folder.render(folder, image, train, options.pictures, out)
     finish(path, folder.path / "findings.json", as_json)

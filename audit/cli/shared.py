@@ -58,9 +58,6 @@ def audit(suite: Any, options: Options, quiet: bool, as_json: bool) -> None:
     try:
         run = planning.open_run(suite, replace(options, command=command()), meter)
         report = line.execute(run)
-    except KeyboardInterrupt:
-        say("\nInterrupted. Run the same command to continue.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
     finally:
         meter.close()
     finish(report, report.with_name("findings.json"), as_json)

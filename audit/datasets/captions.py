@@ -15,6 +15,7 @@ from typing import Any
 
 from audit.datasets import texts
 from audit.errors import UserError
+from audit.files import loads
 
 TEXT_COLUMNS = ("text", "prompt", "caption", "captions", "txt", "description", "positive_prompt")
 """Columns of captions as `folded` writes them, the most usual first."""
@@ -27,6 +28,8 @@ TABLES = tuple(
     f"{n}.{e}" for n in ("metadata", "prompts") for e in ("csv", "tsv", "jsonl", "parquet")
 )
 """Names of tables that are read without being asked for, in small letters; the first counts."""
+NAMED, SHOWN = 3, 48
+"""Names in a note, and characters of each."""
 SIDECARS = (".txt", ".caption", ".json")
 MAX_TEXT = 200_000
 """Bytes of a sidecar that are read."""
@@ -79,13 +82,16 @@ class Said:
 
     def notes(self) -> list[str]:
         """One sentence for each kind, with its count and its first names."""
-        return [f"{w}: {n} ({some(self.names[w], n)})." for w, n in self.counts.items()]
+        return [f"{w}: {n} ({some_names(self.names[w], n)})." for w, n in self.counts.items()]
 
 
-def some(names: Sequence[str], count: int | None = None) -> str:
-    """The first three names, long ones cut at their beginning, and dots where there are more."""
-    short = [n if len(n) <= 48 else f"...{n[-48:]}" for n in names[:3]]
-    return ", ".join([*short, *(["..."] if (count or len(names)) > 3 else [])])
+def some_names(names: Sequence[str], count: int | None = None, most: int = NAMED) -> str:
+    """The first names, long ones cut at their beginning, and dots where there are more.
+
+    `count` is the number of all, where these are not all.
+    """
+    short = [n if len(n) <= SHOWN else f"...{n[-SHOWN:]}" for n in names[:most]]
+    return ", ".join([*short, *(["..."] if (count or len(names)) > most else [])])
 
 
 def listed(columns: Sequence[str]) -> str:
@@ -206,7 +212,7 @@ def sidecar_text(suffix: str, data: bytes) -> Words:
     found = WINDOWS if assumed else ""
     if suffix == ".json":
         try:
-            record = texts.from_json(text)
+            record = loads(text, finite=False)
         except ValueError:
             text, found, record = "", NOT_JSON, None
         value = first(record, TEXT_COLUMNS) if isinstance(record, Mapping) else None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audit.datasets import kinds, listing, saved
+from audit.datasets.columns import columns
 from audit.datasets.embeddings import Embeddings
 from audit.datasets.folder import Folder
 from audit.datasets.listing import LeftOut, Listing
@@ -14,7 +15,6 @@ from audit.datasets.members import BROKEN, has_images
 from audit.datasets.parquet import Parquet
 from audit.datasets.saved import Saved
 from audit.datasets.source import Collection, Files, Source
-from audit.datasets.table import columns
 from audit.datasets.tar import Tars
 from audit.errors import UserError
 from audit.keys import digest

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from audit.datasets import cells, kinds, pixels
-from audit.datasets.captions import SIDECARS, TABLES
+from audit.datasets.captions import NAMED, SIDECARS, TABLES, some_names
 from audit.errors import UserError
 
 SYSTEM = {"__macosx": "__MACOSX", ".ipynb_checkpoints": "a notebook's checkpoint",
@@ -18,8 +18,6 @@ SYSTEM = {"__macosx": "__MACOSX", ".ipynb_checkpoints": "a notebook's checkpoint
 """Folders of copies, in small letters, that systems and programs keep."""
 CACHES = {"thumbs.db", "ehthumbs.db"}
 _SHEET = re.compile(r"(^|_)grid-\d", re.IGNORECASE)
-NAMED, SHOWN = 3, 48
-"""Names of each reason in a note, and characters of each."""
 LONGEST = 380
 """Characters of a note, which a report shows in full."""
 
@@ -218,12 +216,6 @@ def _metadata(path: Path) -> tuple[str, ...]:
         return ()
 
 
-def first(names: Sequence[str], most: int = NAMED) -> str:
-    """The first names, long ones cut at their beginning, and dots where there are more."""
-    short = [n if len(n) <= SHOWN else f"...{n[-SHOWN:]}" for n in names[:most]]
-    return ", ".join([*short, *(["..."] if len(names) > most else [])])
-
-
 def table(left_out: Iterable[LeftOut]) -> bytes:
     """A CSV of files with reason and prompt, as UTF-8, in the order of their names.
 
@@ -257,8 +249,10 @@ def said(left_out: Iterable[LeftOut], where: str = "") -> str:
 
 def _parts(names: Mapping[str, Sequence[str]], most: int) -> Iterator[str]:
     """Each reason with the number of its files and the first of them, the commonest first."""
-    for reason, some in sorted(names.items(), key=lambda x: -len(x[1])):
-        if len(some) == 1 and most:
-            yield f"{first(some)}, {reason}"
+    for reason, files in sorted(names.items(), key=lambda x: -len(x[1])):
+        if len(files) == 1 and most:
+            yield f"{some_names(files)}, {reason}"
         else:
-            yield f"{len(some)} as {reason}" + (f" ({first(some, most)})" if most else "")
+            yield f"{len(files)} as {reason}" + (
+                f" ({some_names(files, most=most)})" if most else ""
+            )

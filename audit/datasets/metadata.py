@@ -29,10 +29,11 @@ from audit.datasets.captions import (
     listed,
     one_place,
     plain,
-    some,
+    some_names,
 )
 from audit.datasets.damage import reading
 from audit.errors import UserError
+from audit.files import loads
 
 SEPARATORS = ",;\t"
 MAX_BYTES = 2 << 30
@@ -168,7 +169,7 @@ def _twice(name: str, one: Caption, other: Caption) -> UserError:
 
 def _array(path: Path, file: TextIO) -> Iterator[Row]:
     try:
-        records = texts.from_json(file.read())
+        records = loads(file.read(), finite=False)
     except ValueError as error:
         raise UserError(f"{path} is not JSON: {error}. Fix it.") from None
     for number, record in enumerate(records, 1):
@@ -179,7 +180,7 @@ def _lines(path: Path, file: TextIO) -> Iterator[Row]:
     for number, line in enumerate(file, 1):
         if line.strip():
             try:
-                record = texts.from_json(line)
+                record = loads(line, finite=False)
             except ValueError as error:
                 raise UserError(f"{path}, line {number} is not JSON: {error}. Fix it.") from None
             yield _object(f"{path}, line {number}", record)
@@ -298,11 +299,13 @@ def matched(tables: Sequence[Path], names: Sequence[str], root: Path) -> Matched
         notes += [*table.notes, *said.notes()]
         rows = f"of {len(table.rows)} rows of {prefix}{path.name}"
         if absent:
-            notes.append(f"{len(absent)} {rows} name images that are not here ({some(absent)}).")
+            few = some_names(absent)
+            notes.append(f"{len(absent)} {rows} name images that are not here ({few}).")
         if unsure:
+            few = some_names(unsure)
             notes.append(
-                f"{len(unsure)} {rows} fit several images and were not used ({some(unsure)}). "
-                "Give the path of each image."
+                f"{len(unsure)} {rows} fit several images and were not used ({few}). Give the path "
+                "of each image."
             )
     return Matched(captions, notes)
 

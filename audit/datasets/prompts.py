@@ -15,11 +15,11 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import iTXt
 
-from audit.datasets import texts as encodings
 from audit.datasets.captions import folded
 from audit.datasets.comments import EXIF_BLOCK, exif_texts, plain_text
 from audit.datasets.graphs import from_graph, from_workflow
 from audit.datasets.pixels import FORMATS, MAX_PIXELS
+from audit.files import loads
 
 MAX_TEXT = 200_000
 """Longer texts of metadata, in characters, are ignored, except graphs."""
@@ -123,7 +123,7 @@ def _json(text: str) -> Any:
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
-        return encodings.from_json(text)
+        return loads(text, finite=False)
     except ValueError:
         return None
 

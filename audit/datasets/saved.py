@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from audit.datasets import texts
-from audit.datasets.captions import some
+from audit.datasets.captions import some_names
 from audit.datasets.damage import reading
 from audit.datasets.source import Key
 from audit.datasets.table import Cursor, Rows
 from audit.errors import UserError
+from audit.files import loads
 
 
 class Saved(Rows):
@@ -61,7 +61,7 @@ def streams(path: Path) -> list[Path]:
     for split in _splits(path):
         state = split / "state.json"
         with reading(state, "a saved dataset's state"):
-            known = texts.from_json(state.read_bytes())
+            known = loads(state.read_bytes(), finite=False)
             names = [Path(str(f["filename"])).name for f in known["_data_files"]]
         if known.get("_indices_data_files"):
             raise UserError(
@@ -70,7 +70,9 @@ def streams(path: Path) -> list[Path]:
             )
         files += [split / n for n in names]
     if gone := [p for p in files if not p.is_file()]:
-        raise UserError(f"{path} lists {some([p.name for p in gone])}, not there. Fetch it again.")
+        raise UserError(
+            f"{path} lists {some_names([p.name for p in gone])}, not there. Fetch it again."
+        )
     return files
 
 
@@ -80,9 +82,9 @@ def _splits(path: Path) -> list[Path]:
     if not listed.is_file():
         return [path]
     with reading(listed, "a list of splits"):
-        names = [Path(str(n)).name for n in texts.from_json(listed.read_bytes())["splits"]]
+        names = [Path(str(n)).name for n in loads(listed.read_bytes(), finite=False)["splits"]]
     if gone := [n for n in names if not (path / n / "state.json").is_file()]:
-        raise UserError(f"{path} lists the splits {some(gone)}, not there. Fetch it again.")
+        raise UserError(f"{path} lists the splits {some_names(gone)}, not there. Fetch it again.")
     if not names:
         raise UserError(f"{listed} lists no splits. Give a dataset that has one.")
     return sorted(path / n for n in names)

@@ -1,4 +1,4 @@
-"""Bytes of strangers as text: encodings are recognised, and JSON that is nested deeply is refused.
+"""Bytes of strangers as text: encodings are recognised.
 
 What cannot be decided is assumed, and the assumption is returned with the text, to be said once.
 """
@@ -6,10 +6,9 @@ What cannot be decided is assumed, and the assumption is returned with the text,
 from __future__ import annotations
 
 import codecs
-import json
 import math
 import unicodedata
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -96,11 +95,3 @@ def _plausible(character: str) -> float:
     if unicodedata.category(character)[0] == "C":  # control, private, unassigned
         return -4
     return 2 if unicodedata.name(character, "").startswith(_SCRIPTS) else 1
-
-
-def from_json(text: str | bytes) -> Any:
-    """JSON of a stranger; ValueError for anything wrong with it, also for deep nesting."""
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from audit.errors import UserError, unknown
+from audit.files import toml
 
 _Model = TypeVar("_Model", bound=BaseModel)
 MOST_BYTES = 5_000_000
@@ -26,15 +26,13 @@ def read_toml(
     try:
         if (size := path.stat().st_size) > MOST_BYTES:
             raise UserError(f"{path} has {size:,} bytes; {MOST_BYTES:,} is the most. Shorten it.")
-        return model.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path} is not valid TOML: {error}. Correct that line.") from error
-    except RecursionError as error:
-        raise UserError(f"{path} is nested too deeply. Flatten it.") from error
+        return model.model_validate(toml(path.read_bytes()))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}. Save it as UTF-8 text.") from error
     except ValidationError as error:
         raise UserError(f"{path}: {first(error, model, parts)} Correct that entry.") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not valid TOML: {error}. Correct that line.") from error
 
 
 def first(

@@ -6,7 +6,6 @@ Weights are read as safetensors only, and code that comes with a model runs only
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from audit.engine import loras, parts, samplers
 from audit.engine.choices import OFFLOADS, known_device
 from audit.engine.source import Source
 from audit.errors import UserError, unknown
+from audit.files import loads
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -159,7 +159,7 @@ def defaults(source: Source, config: Path | None = None) -> dict[str, Any]:
     found: dict[str, Any] = {"steps": 50, "guidance": 7.5, "size": (512, 512)}
     folder = config or source.path
     try:
-        index = json.loads((folder / "model_index.json").read_text("utf-8"))
+        index = loads((folder / "model_index.json").read_bytes(), finite=False)
         kind = getattr(diffusers, str(index["_class_name"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return found  # a single file or custom code: loading will say more
@@ -175,8 +175,8 @@ def _side(folder: Path) -> int:
     """Pixels of the image's side by the denoiser's and the decoder's configurations, or 0."""
     try:
         parts = [folder / n / "config.json" for n in ("unet", "transformer")]
-        denoiser = json.loads(next(p for p in parts if p.is_file()).read_text("utf-8"))
-        vae = json.loads((folder / "vae" / "config.json").read_text("utf-8"))
+        denoiser = loads(next(p for p in parts if p.is_file()).read_bytes(), finite=False)
+        vae = loads((folder / "vae" / "config.json").read_bytes(), finite=False)
         return int(denoiser["sample_size"]) * 2 ** (len(vae["block_out_channels"]) - 1)
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return 0

@@ -6,7 +6,6 @@ the first names that are wrong; the libraries would draw what lacks at random.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from audit.errors import UserError
+from audit.files import loads
 
 PICKLED = (".ckpt", ".bin", ".pt", ".pth", ".pkl", ".msgpack")
 VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "tekken.json")
@@ -107,7 +107,7 @@ def vetted(folder: Path, trust: bool, weights: bool = True) -> dict[str, Any]:
     Raises UserError for code that comes with the folder, and for pickled weights, unless `trust`.
     Without `weights` a part may be a configuration alone.
     """
-    index = json.loads((folder / "model_index.json").read_text("utf-8"))
+    index = loads((folder / "model_index.json").read_bytes(), finite=False)
     if not isinstance(index, dict):
         raise UserError(f"{folder / 'model_index.json'} is not a list of parts. Fetch it again.")
     if not trust:

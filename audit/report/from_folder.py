@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, is_dataclass, replace
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from audit.errors import UserError
+from audit.files import checked
 from audit.records import Reference, Settings, Suite
 from audit.report.evidence import Evidence
 from audit.report.facts import Facts
@@ -62,11 +62,11 @@ def render(
 
     kept = folder.page_facts()
     evidence = Evidence(
-        _suite(kept), _settings(folder), folder.findings(), folder.read_table("attributes"),
+        _suite(folder, kept), _settings(folder), folder.findings(), folder.read_table("attributes"),
         folder.read_table("matches"), {s.id: s for s in folder.plan()}, image,
-        train_image or image, facts(folder, kept["facts"]),
+        train_image or image, facts(folder, kept.get("facts")),
     )  # fmt: skip
-    html = page(evidence, pictures if kept["pictures"] else "none")
+    html = page(evidence, pictures if kept.get("pictures", True) else "none")
     if out is None:
         return folder.write_report(html)
     from audit.files import write_atomic
@@ -75,24 +75,40 @@ def render(
     return out
 
 
-def _suite(kept: Mapping[str, Any]) -> Suite:
-    suite = TypeAdapter(Suite).validate_python(kept["suite"])
+@dataclass(frozen=True)
+class _Reference:
+    """A reference as `keep` writes it: shares as rows."""
+
+    name: str
+    label: str
+    shares: list[tuple[str, str, str, float]]
+    source: str
+
+
+def _suite(folder: RunFolder, kept: Mapping[str, Any]) -> Suite:
+    try:
+        suite = checked(Suite, kept.get("suite"))
+        rows = checked(list[_Reference], kept.get("references"))
+    except ValueError as error:
+        raise _damaged(folder, "page.json", error) from error
     references = tuple(
-        Reference(r["name"], r["label"], {(s, a, v): x for s, a, v, x in r["shares"]}, r["source"])
-        for r in kept["references"]
+        Reference(r.name, r.label, {(s, a, v): x for s, a, v, x in r.shares}, r.source)
+        for r in rows
     )
     return replace(suite, references=references)
 
 
-def facts(folder: RunFolder, kept: Mapping[str, object]) -> Facts:
+def facts(folder: RunFolder, kept: object) -> Facts:
     """Facts as `keep` wrote them; those that are null, absent or of other versions are unknown."""
     try:
-        return TypeAdapter(Facts).validate_python(_known(kept))
+        return checked(Facts, _known(kept))
     except ValueError as error:
-        raise UserError(
-            f"{folder.path} is damaged: the facts of its report cannot be read. Run the same "
-            "command again."
-        ) from error
+        what = ValueError(f"the facts of its report cannot be read ({error})")
+        raise _damaged(folder, "page.json", what) from error
+
+
+def _damaged(folder: RunFolder, name: str, error: ValueError) -> UserError:
+    return UserError(f"{folder.path / name} is damaged: {error}. Run the same command again.")
 
 
 def _known(value: object) -> object:
@@ -104,6 +120,6 @@ def _known(value: object) -> object:
 
 def _settings(folder: RunFolder) -> Settings:
     try:
-        return TypeAdapter(Settings).validate_python(folder.manifest()["settings"])
-    except (KeyError, ValueError) as error:
-        raise UserError(f"{folder.path} is damaged: its settings cannot be read.") from error
+        return checked(Settings, folder.manifest()["settings"])
+    except ValueError as error:
+        raise _damaged(folder, "run.json", error) from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from audit.errors import harmless
+from audit.files import toml
 from audit.findings import wording as said
 from audit.keys import BASELINE
 from audit.records import Finding
@@ -28,7 +28,7 @@ CHART = 40
 DASH = "\N{EN DASH}"
 TIE = "\N{NO-BREAK SPACE}"
 
-_LANGUAGE: dict[str, Any] = tomllib.loads(
+_LANGUAGE: dict[str, Any] = toml(
     (Path(__file__).parent / "templates" / "en.toml").read_text("utf-8")
 )
 TEXTS: Mapping[str, str] = _LANGUAGE["texts"]

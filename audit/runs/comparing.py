@@ -206,7 +206,7 @@ def _differences(a: Side, b: Side, anyway: bool) -> list[str]:
     ]
     used = [n for n in a.instruments if n in a.classes]
     if not (a.tables["alignment"].empty or b.tables["alignment"].empty):
-        used.append("alignment")
+        used += [n for n in a.instruments if n == "alignment"]
     out += [
         f"{name} was read by {a.instruments[name]} and by {b.instruments[name]}"
         for name in used

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,20 +12,19 @@ import pandas as pd
 
 from audit.datasets import listing
 from audit.datasets.listing import LeftOut
+from audit.errors import Notice, UserError
 from audit.evidence.measured import Measured
+from audit.files import write_atomic
 from audit.keys import digest
 from audit.records import to_json
 from audit.report import from_folder
 from audit.report.facts import Facts
-from audit.runs import comparing, rounds
+from audit.runs import comparing, draw, rounds
 from audit.runs.context import Run
 from audit.runs.opt import declared
 from audit.runs.options import Options
 from audit.runs.planning import left_alone, versions
 from audit.store import AS_GIVEN
-
-BLANK = "one colour, as safety checkers and failed decoders leave it"
-"""Why an image made elsewhere counts as blocked."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,35 @@ def conclude(run: Run, made: Made) -> Path:
     from audit.findings.all import findings
 
     found = findings(made.measured)
+    text = to_json(found)
+    keep_earlier(run, text)
     _write_tables(run, made)
     if run.options.images is not None:
         run.folder.write_left_out(listing.table([*run.plan.left_out, *_unread(run)]))
-    run.folder.write_findings(to_json(found))
+    run.folder.write_findings(text)
     run.progress("report", 0, 1)
     report = _write_report(run, made)
     run.progress("report", 1, 1)
     return report
+
+
+def keep_earlier(run: Run, findings: str) -> None:
+    """Keep report and findings that these would overwrite, and say where."""
+    report, was = (run.folder.path / n for n in ("report.html", "findings.json"))
+    if not (report.exists() and was.exists()) or was.read_bytes() == findings.encode():
+        return
+    try:
+        run.folder.findings()
+    except UserError:
+        return  # damaged; nothing is lost with it
+    place = run.folder.path / "earlier" / digest(was.read_text("utf-8"), 8)
+    for path in (report, was):
+        write_atomic(place / path.name, path.read_bytes())
+    warnings.warn(
+        f"The findings have changed; the earlier report is kept as {place / report.name}.",
+        Notice,
+        stacklevel=2,
+    )
 
 
 def _write_tables(run: Run, made: Made) -> None:
@@ -91,7 +112,7 @@ def _write_tables(run: Run, made: Made) -> None:
 def _unread(run: Run) -> list[LeftOut]:
     """Planned images made elsewhere that give no reading, with the reason."""
     texts = {s.id: s.text for s in run.samples}
-    reasons = dict.fromkeys(run.folder.blocked(), BLANK) | run.unread
+    reasons = dict.fromkeys(run.folder.blocked(), draw.BLANK) | run.unread
     return [LeftOut(run.plan.names[i], reasons[i], texts[i]) for i in texts if i in reasons]
 
 
@@ -105,7 +126,7 @@ def _write_report(run: Run, made: Made) -> Path:
         settings_hash=digest(run.settings.__dict__),
         labels_hash=made.measured.errors.key if len(made.measured.errors.judged) else "",
         wall_seed=run.options.seed,
-        notes=tuple(run.notes),
+        notes=tuple(dict.fromkeys([*run.notes, *draw.notes(run)])),
         left_alone=left_alone(run.samples),
         sequential=rounds.summary(run) if run.options.precision else None,
         measured_on=tuple(sorted(set(made.measured.errors.sources.values()))),

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from audit.datasets import pixels
 from audit.errors import UserError
-from audit.runs import paraphrasing
+from audit.keys import digest
+from audit.runs import mending, paraphrasing
 from audit.runs.context import Run
+from audit.runs.writer import BackgroundWriter, keep_vectors
+
+GROUP, ELSEWHERE = 64, 256
+"""Images that are encoded together: of a run, and of images made elsewhere."""
 
 NOTHING = {"failed": "are not numbers", "blank": "have one colour"}
 """Outcomes of images that show nothing, in words."""
 ENOUGH = 32
 """Images of nothing after which a model that has drawn no other is given up."""
+BLANK = "one colour, as safety checkers and failed decoders leave it"
+"""Why an image made elsewhere counts as blocked."""
 
 
 def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
-    """Draw the planned images that are missing; each is scored while the next is drawn.
+    """Draw the planned images that are missing or damaged; each is scored while the next is drawn.
 
-    Raises UserError where the model draws nothing.
+    What is noted about their drawing is kept in the run folder (`notes`). Raises UserError where
+    the model draws nothing.
     """
     planned = {s.id: s for s in run.samples}
     if run.plan.pictures is not None:
         return
     present = run.folder.present()
+    present -= mending.removed(run, [i for i in planned if i in present])
     todo = [s for i, s in planned.items() if i not in present]
     done = len(planned) - len(todo)
     run.progress("images", done, len(planned))
@@ -35,10 +44,11 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     if not todo:
         return
     from audit.engine.sampler import draw
-    from audit.runs.writer import BackgroundWriter
+    from audit.engine.texts import truncated
 
     model = run.engine()
-    run.notes += _cut_short(run, model)
+    texts, against = _read_by_model(run)
+    run.folder.add_notes(cut=[t for t in sorted(texts | against) if truncated(model, t)])
     todo = paraphrasing.reworded(todo, run.folder, model, run.settings, run.progress)
 
     def finished(n: int) -> None:
@@ -46,10 +56,13 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
         done += n
         run.progress("images", done, len(planned))
 
+    def say(words: str) -> None:
+        run.folder.add_notes(said=[words])
+
     shown = bool(present & planned.keys() - run.folder.blocked().keys())
     drawn = 0
-    with BackgroundWriter(run.folder, encoders, finished) as writer:
-        for batch in draw(model, todo, run.settings, run.notes.append):
+    with BackgroundWriter(run.folder, encoders, list(_groups(run)), finished) as writer:
+        for batch in draw(model, todo, run.settings, say):
             missing = [
                 why or ("blank" if pixels.blank(picture) else "")
                 for why, picture in zip(batch.missing, batch.pictures, strict=True)
@@ -62,17 +75,10 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     _refuse_nothing(run)
 
 
-def _cut_short(run: Run, model: Any) -> list[str]:
-    """Notes on texts that the model reads in part."""
-    from audit.engine.texts import truncated
-
-    texts = {s.text for s in run.samples}
+def _read_by_model(run: Run) -> tuple[set[str], set[str]]:
+    """Texts and negative prompts of the plan."""
     against = {s.change.negative or run.settings.negative for s in run.samples} - {""}
-    return [
-        f"{n} {what} are longer than the model reads and were cut short."
-        for what, some in (("texts", texts), ("negative prompts", against))
-        if (n := sum(truncated(model, t) for t in some))
-    ]
+    return {s.text for s in run.samples}, against
 
 
 def _refuse_nothing(run: Run) -> None:
@@ -88,32 +94,56 @@ def _refuse_nothing(run: Run) -> None:
         )
 
 
+def notes(run: Run) -> list[str]:
+    """What was noted while the run's images were drawn, now or earlier."""
+    kept = run.folder.notes()
+    cut = [
+        f"{n} {what} are longer than the model reads and were cut short."
+        for what, read in zip(("texts", "negative prompts"), _read_by_model(run), strict=True)
+        if (n := len(read.intersection(kept.cut)))
+    ]
+    return [*cut, *kept.said]
+
+
+def _groups(run: Run) -> Iterator[list[str]]:
+    """Ids that are encoded together: the plan in about the order in which it is drawn."""
+    if run.plan.pictures is not None:
+        ids, size = sorted({s.id for s in run.samples}), ELSEWHERE
+    else:
+        order: dict[str, list[str]] = {}
+        for s in sorted(run.samples, key=lambda s: s.text):
+            order.setdefault(digest(s.change.as_json()), []).append(s.id)
+        ids, size = list(dict.fromkeys(i for some in order.values() for i in some)), GROUP
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
 def vectors(run: Run, encoder: Any, step: str) -> dict[str, np.ndarray]:
-    """Vectors of every image by one encoder; unreadable images are left out."""
-    found = run.folder.vectors(encoder.key)
-    wanted = sorted({s.id for s in run.samples} - run.folder.blocked().keys())
-    todo = [i for i in wanted if i not in found]
-    done = len(wanted) - len(todo)
-    for pictures, reasons in pixels.together(todo, run.picture):
-        done += len(pictures) + len(reasons)
-        run.unread.update(reasons)
-        shown = _without_blank(run, pictures)
-        if shown:
-            ids, rows = list(shown), encoder.images(list(shown.values()))
-            run.folder.add_vectors(encoder.key, ids, rows)
-            found.update(zip(ids, rows, strict=True))
-        run.progress(step, done, len(wanted))
-    return {i: found[i] for i in wanted if i in found}
+    """Vectors of every image by one encoder; unreadable images are left out.
 
-
-def _without_blank(run: Run, pictures: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The images that depict something: one of one colour, made elsewhere, is kept as blocked.
-
-    It is what a safety checker or a failed decoder left, and a classifier would give it a class.
+    An image of one colour, made elsewhere, is kept as blocked: it is what a safety checker or a
+    failed decoder left, and a classifier would give it a class.
     """
-    if run.plan.pictures is None:
-        return pictures
-    blank = [i for i, p in pictures.items() if pixels.blank(p)]
+    found = run.folder.vectors(encoder.key)
+    wanted = {s.id for s in run.samples} - run.folder.blocked().keys()
+    left, blank = len(wanted - found.keys()), set()
+    reasons: dict[str, str] = {}
+
+    def picture(id: str) -> np.ndarray:
+        shown = run.picture(id)
+        if run.plan.pictures is not None and pixels.blank(shown):
+            blank.add(id)
+            raise pixels.Unreadable(BLANK)
+        return shown
+
+    for group in _groups(run) if left else ():
+        ids = [i for i in group if i in wanted]
+        todo = sum(i not in found for i in ids)
+        if todo:
+            found.update(keep_vectors(run.folder, encoder, ids, picture, found, reasons))
+            left -= todo
+            run.progress(step, len(wanted) - left, len(wanted))
     for id in blank:
         run.folder.write_blocked(id, "blocked")
-    return {i: p for i, p in pictures.items() if i not in blank}
+    run.unread.update({i: why for i, why in reasons.items() if i not in blank})
+    return {i: found[i] for i in sorted(wanted) if i in found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,13 +35,29 @@ class Made:
     """The training set that was read, `datasets.source.Source`."""
     left_out: tuple[LeftOut, ...] = ()
     """Files of either side that look like images or data, and are not read."""
-    notes: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
     """What was assumed or left out where images were read that are new in the index."""
 
     @property
     def unreadable(self) -> dict[str, str]:
-        """Images of either side that have no vector, with the reason."""
-        return {**self.index.train.skipped, **self.index.held.skipped}
+        """Images of either side that have no vector, and damaged files, with the reason."""
+        return {**self.index.train.skipped, **self.index.held.skipped, **self.index.damaged}
+
+    @property
+    def notes(self) -> list[str]:
+        """What was assumed or left out, and which images are there more than once: sentences."""
+        index, out = self.index, [*self.said, *self.index.notes]
+        if index.damaged:
+            out.append(damaged_files(index.damaged))
+        images, shared = index.repeated
+        if images:
+            out.append(f"{images} training images have the same pixels as another one.")
+        if shared:
+            out.append(
+                f"{shared} held-out images have the pixels of a training image and are not "
+                "compared as held out."
+            )
+        return out
 
     @property
     def left_out_words(self) -> str:
@@ -62,6 +79,13 @@ class Plan:
     device: str = "auto"
 
 
+def damaged_files(damaged: Mapping[str, str]) -> str:
+    """A sentence that names files of a training set that could not be read, the first three."""
+    some = "; ".join(list(damaged.values())[:3]) + ("; ..." if len(damaged) > 3 else "")
+    files = "1 file" if len(damaged) == 1 else f"{len(damaged)} files"
+    return f"{files} of the training set cannot be read and left out: {some}"
+
+
 def source(text: str, held_out: bool = False) -> Any:
     """The training set of that name or at that path; UserError where there is none."""
     from audit.datasets.find import find
@@ -75,7 +99,8 @@ def source(text: str, held_out: bool = False) -> Any:
 def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> Made:
     """Make the index of a training set, or add new images to it; lists images without a vector.
 
-    Writes the index and `unreadable.csv` into `out`. Raises UserError as `source` and `build` do.
+    Files that cannot be read are left out, and read again the next time. Writes the index and
+    `unreadable.csv` into `out`. Raises UserError as `source` and `build` do.
     """
     from audit.engine.model import device
     from audit.evidence.copies.index import build
@@ -96,8 +121,8 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
     with RunFolder(out).lock():
         index = build(sides, encoder, out, lambda n, of: progress("index", n, of), how)
         aside = [x for side in sides.values() for x in getattr(side, "left_out", list)()]
-        notes = dict.fromkeys(n for side in sides.values() for n in side.notes())
-        made = Made(index, encoder, sides["train"], tuple(aside), tuple(notes))
+        said = dict.fromkeys(n for side in sides.values() for n in side.notes())
+        made = Made(index, encoder, sides["train"], tuple(aside), tuple(said))
         rows = [LeftOut(name, reason) for name, reason in made.unreadable.items()]
         write_atomic(out / LISTED, listing.table([*rows, *made.left_out]))
     return made

@@ -17,6 +17,7 @@ from audit.datasets import cells, strict
 from audit.errors import UserError, unknown
 from audit.evidence.labels import sheet
 from audit.evidence.labels.draw import Drawn, draw
+from audit.files import loads
 from audit.findings import agreement
 from audit.keys import OUTCOMES
 from audit.records import Finding
@@ -28,7 +29,7 @@ COUNTED = "labels.json"
 """Number and digest of the labels that were read back."""
 DEFAULT_SEED = 0
 """Seed of a draw where none is given."""
-DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError)
 """What reading a damaged record of a draw raises."""
 KEPT = ("sample", "attribute", "rater", "outcome", "value")
 
@@ -265,10 +266,10 @@ def _counted(folder: RunFolder) -> None:
     """Raise UserError for labels that are not those that were kept; older runs have no count."""
     path, data = folder.label_file(COUNTED), folder.label_file(LABELS).read_bytes()
     try:
-        kept = json.loads(path.read_bytes())
+        kept = loads(path.read_bytes())
     except FileNotFoundError:
         return
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read.") from error
     if not isinstance(kept, dict) or kept.get("digest") != hashlib.sha256(data).hexdigest():
         n = kept.get("labels", "?") if isinstance(kept, dict) else "?"

@@ -19,6 +19,8 @@ from audit.keys import BASELINE
 from audit.report.facts import Facts
 from audit.runs import reading
 from audit.runs.context import Run
+from audit.runs.indexing import damaged_files
+from audit.runs.work import remembered
 from audit.store import RunFolder
 
 if TYPE_CHECKING:
@@ -59,7 +61,10 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
         )
     index, how = decision.prepared_search(index, options.search, options.seed)
     run.progress("edited copies", 0, 1)
-    seen = decision.edits(index, encoder, corpus.image, options.seed)
+    seen = decision.edits(
+        index, encoder, corpus.image, options.seed,
+        remember=partial(remembered, run.folder, "edits"),
+    )  # fmt: skip
     run.progress("edited copies", 1, 1)
     same = decision.duplicate_cosine(seen.rows)
     by = sides(index, same, options.seed)
@@ -103,6 +108,9 @@ def _note(run: Run, made: decision.Decided, index: Index) -> None:
         run.notes.append(f"No image can be flagged as a copy by a rate: {made.selection.need}.")
     if index.skipped:
         run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
+    if index.damaged:
+        run.notes.append(damaged_files(index.damaged))
+    run.notes.extend(index.notes)
 
 
 def _singles(run: Run, table: pd.DataFrame, index: Index, distinct: np.ndarray) -> pd.Series:

@@ -12,7 +12,10 @@ import pandas as pd
 from audit.evidence.measured import Calibration, Errors, Labelled
 from audit.records import Attribute
 from audit.runs.context import Run
+from audit.runs.work import remembered
 
+LABELS = "label of "
+"""Before the name of an attribute, in the arrays that are kept of labelled images."""
 PEOPLE = "images of this run that people labelled, weighted to all of its images"
 
 
@@ -74,20 +77,29 @@ def brought(run: Run, encoder: Any) -> Errors:
         return Errors()
     from audit.evidence.attributes.zero_shot import classifier
 
-    known: Labelled = validation(
-        run.options.validation, {a.name: a.classes for a in run.suite.attributes}
-    )
+    classes = {a.name: a.classes for a in run.suite.attributes}
     zero_shot = tuple(replace(a, threshold=0.0) for a in run.suite.attributes if a.reader == "clip")
+
+    def seen() -> dict[str, np.ndarray]:
+        known: Labelled = validation(run.options.validation, classes)
+        run.progress("classifier errors", 0, len(known.pictures))
+        vectors = encoder.images(known.pictures)
+        run.progress("classifier errors", len(known.pictures), len(known.pictures))
+        labels = {f"{LABELS}{name}": np.asarray(v) for name, v in known.labels.items()}
+        return {"vectors": vectors, "source": np.array([known.source]), **labels}
+
+    kept = remembered(
+        run.folder, "calibration", [encoder.key, run.options.validation, classes], seen
+    )
+    labels = {n.removeprefix(LABELS): v for n, v in kept.items() if n.startswith(LABELS)}
     reader = classifier(zero_shot, (), encoder.texts, encoder.scale)
-    run.progress("classifier errors", 0, len(known.pictures))
-    read = reader.read(encoder.images(known.pictures))
-    run.progress("classifier errors", len(known.pictures), len(known.pictures))
+    read = reader.read(kept["vectors"])
     tables: dict[str, np.ndarray] = {}
     calibration: dict[str, Calibration] = {}
     for attribute in run.suite.attributes:
-        if attribute.name in known.labels:
+        if attribute.name in labels:
             part = read[read.attribute == attribute.name]
-            true = np.asarray(known.labels[attribute.name])[part.row.to_numpy(int)]
+            true = labels[attribute.name][part.row.to_numpy(int)]
             score, value = part.score.to_numpy(float), part.value.to_numpy(object)
             kept = score >= attribute.threshold
             table = confusion(true[kept], value[kept].tolist(), attribute.classes)
@@ -96,7 +108,7 @@ def brought(run: Run, encoder: Any) -> Errors:
                 told = true >= 0
                 names = np.asarray(attribute.classes, object)
                 calibration[attribute.name] = score[told], names[true[told]] != value[told]
-    return Errors(tables, dict.fromkeys(tables, known.source), calibration=calibration)
+    return Errors(tables, dict.fromkeys(tables, str(kept["source"][0])), calibration=calibration)
 
 
 def confusion(true: np.ndarray, read: list[str], classes: Sequence[str]) -> np.ndarray:

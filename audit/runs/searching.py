@@ -169,7 +169,7 @@ def search(
                     name, rank + 1, float(scores[i, rank]),
                     *(float(x[i]) if first else np.nan for x in (p, low, high, q)),
                     *((verdicts[i], alone[i]) if first else ("", "")),
-                    entry.id, entry.caption, entry.repeats,
+                    entry.id, entry.caption, index.train.times(int(where[i, rank])),
                     *_parts(index, encoder, vectors[i], int(where[i, rank])),
                 )
             )  # fmt: skip

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from audit.datasets import pixels
 from audit.errors import UserError
+from audit.files import loads
 from audit.report import wording
 from audit.view import images, pages, query, queue, walls
 from audit.view.desk import Desk
@@ -115,7 +116,8 @@ class Site:
         if draw is None:
             raise UserError("Nothing was drawn to be labelled. Run `t2i-audit label` first.")
         name = request.query_params.get("rater", "")
-        return JSONResponse(queue.state(draw, self.desk.journal, name))
+        state = json.dumps(queue.state(draw, self.desk.journal, name))  # file names may be no UTF-8
+        return Response(state, media_type="application/json")
 
     async def put(self, request: Request) -> Response:
         """Keep one label."""
@@ -126,8 +128,8 @@ class Site:
             if draw is None:
                 raise UserError("The draw is gone. Run `t2i-audit label` again.")
             try:
-                return queue.put(draw, self.desk.journal, json.loads(body))
-            except (ValueError, RecursionError):
+                return queue.put(draw, self.desk.journal, loads(body))
+            except ValueError:
                 raise UserError("This is not a valid label in JSON. Load the page again.") from None
 
         return JSONResponse(await run_in_threadpool(keep))

@@ -27,6 +27,7 @@ WRITES = "/labels"
 """The only address that accepts a POST."""
 LONGEST = 4096
 """Bytes of a POST that are read."""
+TOO_LONG = "A label must be short and state its length."
 
 
 def refused(status: int, why: str) -> Response:
@@ -64,6 +65,12 @@ class Guard:
             await send(message)
 
         answer = self.answer(Request(scope))
+        if answer is None and scope["method"] == "POST":
+            body = await _short(receive)
+            if body is None:
+                answer = refused(413, TOO_LONG)
+            else:
+                receive = _once(body)
         await (answer or self.app)(scope, receive, headed)
 
     def answer(self, request: Request) -> Response | None:
@@ -98,6 +105,27 @@ class Guard:
         return hmac.compare_digest(given.encode("utf-8", "replace"), self.key.encode())
 
 
+async def _short(receive: Receive) -> bytes | None:
+    """A whole body, or None as soon as it is longer than LONGEST, whatever length it states."""
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > LONGEST:
+            return None
+        if not message.get("more_body", False):
+            return body
+
+
+def _once(body: bytes) -> Receive:
+    """What receives this body."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
 def _writing(headers: Headers, here: str) -> Response | None:
     """A refusal unless a label may be written: sent by this server's page, as JSON, and short."""
     if headers.getlist("origin") != [here]:
@@ -105,7 +133,9 @@ def _writing(headers: Headers, here: str) -> Response | None:
     kind = headers.get("content-type", "").partition(";")[0].strip().casefold()
     if kind != "application/json":
         return refused(415, "Labels are accepted only as JSON.")
+    if "transfer-encoding" in headers:
+        return refused(413, TOO_LONG)
     length = headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()) or int(length[:9]) > LONGEST or len(length) > 9:
-        return refused(413, "A label must be short and state its length.")
+        return refused(413, TOO_LONG)
     return None

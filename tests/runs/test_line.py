@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import random
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -19,6 +20,7 @@ from audit.runs import draw, labelling, line, planning
 from audit.runs.context import Run
 from audit.runs.options import Options
 from audit.world.export import render_set
+from tests.builders.damage import BYTES
 from tests.builders.suites import small
 from tests.runs.test_labelling import fill
 
@@ -130,18 +132,24 @@ def test_growing_a_run_keeps_its_images(run: tuple[Run, Path], tmp_path: Path) -
     assert all(bigger.folder.image_path(i).stat().st_mtime_ns == t for i, t in times.items())
 
 
-def test_a_damaged_picture_is_missing_not_wrong(run: tuple[Run, Path], tmp_path: Path) -> None:
-    """A truncated image file is unreadable with a reason, and the rest is reported."""
+@pytest.mark.parametrize("kind", ["cut", "flipped", "zeroed", "random"])
+def test_a_damaged_picture_is_drawn_again(kind: str, run: tuple[Run, Path], tmp_path: Path) -> None:
+    """Its noise is known: the same file and findings, whatever the damage; a torn reason, too."""
     first, _ = run
     shutil.copytree(first.options.out, tmp_path / "reports")
     options = replace(first.options, out=tmp_path / "reports")
     again = planning.open_run(first.suite, options)
     victim = next(s for s in again.samples if s.prompt.startswith("headline/"))
-    again.folder.image_path(victim.id).write_bytes(b"\x89PNG\r\n")
-    shutil.rmtree(again.folder.path / "vectors")
-    share = found(line.execute(again))["representation/none/technologist/gender=woman"]
-    assert share.reasons.get("unreadable") == 1
-    assert share.n + share.missing == 12
+    path = again.folder.image_path(victim.id)
+    data, chance = path.read_bytes(), random.Random(kind)
+    path.write_bytes(BYTES[kind](data, chance))
+    other = again.folder.image_path(again.samples[0].id)
+    kept = other.read_bytes()
+    other.unlink()
+    other.with_suffix(".why").write_bytes(b"blo")
+    draw.generate(again)
+    assert (path.read_bytes(), other.read_bytes()) == (data, kept)
+    assert not other.with_suffix(".why").exists()
 
 
 def test_a_folder_of_training_images_can_be_searched(tmp_path: Path) -> None:

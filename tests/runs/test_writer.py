@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from audit.errors import UserError
-from audit.runs.writer import CHUNK, BackgroundWriter
+from audit.runs.writer import BackgroundWriter
 from audit.store import RunFolder
 
 
@@ -40,12 +40,18 @@ def batches(n: int, size: int = 4) -> list[tuple[list[str], np.ndarray, list[str
     return out
 
 
+def groups(some: list[tuple[list[str], np.ndarray, list[bool]]], size: int) -> list[list[str]]:
+    """The ids of the batches in groups."""
+    ids = [i for batch in some for i in batch[0]]
+    return [ids[i : i + size] for i in range(0, len(ids), size)]
+
+
 def test_everything_is_written_and_scored_once(tmp_path: Path) -> None:
     """Images, reasons and vectors exist; blocked images have no file and no vector."""
     told: list[int] = []
     folder = RunFolder(tmp_path)
-    todo = batches(CHUNK // 2)  # more than one file of vectors
-    with BackgroundWriter(folder, [Sums()], told.append) as behind:
+    todo = batches(60)
+    with BackgroundWriter(folder, [Sums()], groups(todo, 32), told.append) as behind:
         for batch in todo:
             behind.put(*batch)
     vectors, blocked = folder.vectors("sums"), folder.blocked()
@@ -65,8 +71,9 @@ def test_an_error_behind_stops_the_sampler_and_keeps_the_pictures(tmp_path: Path
 
     def draw() -> None:
         nonlocal put
-        with BackgroundWriter(folder, [Sums(fail_at=3)], lambda n: None) as behind:
-            for batch in batches(50):
+        todo = batches(50)
+        with BackgroundWriter(folder, [Sums(fail_at=3)], groups(todo, 4), lambda n: None) as behind:
+            for batch in todo:
                 behind.put(*batch)
                 put += 1
 
@@ -77,16 +84,17 @@ def test_an_error_behind_stops_the_sampler_and_keeps_the_pictures(tmp_path: Path
 
 
 def test_an_interrupted_sampler_loses_no_finished_picture(tmp_path: Path) -> None:
-    """Everything added before an interruption is written, with its vectors."""
-    folder = RunFolder(tmp_path)
+    """Everything added before an interruption is written, with the vectors of whole groups."""
+    folder, todo = RunFolder(tmp_path), batches(4)
 
     def draw() -> None:
-        with BackgroundWriter(folder, [Sums()], lambda n: None) as behind:
-            for batch in batches(2):
+        with BackgroundWriter(folder, [Sums()], groups(todo, 8), lambda n: None) as behind:
+            for batch in todo[:3]:
                 behind.put(*batch)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         draw()
-    assert len(folder.present()) == 8
-    assert len(folder.vectors("sums")) + len(folder.blocked()) == 8
+    assert len(folder.present()) == 12
+    whole = {i for g in groups(todo, 8)[:1] for i in g}
+    assert set(folder.vectors("sums")) == whole - set(folder.blocked())

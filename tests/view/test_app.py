@@ -423,6 +423,19 @@ def test_a_long_body_is_not_read(run: made.Made, post: Post) -> None:
     assert kept(run) == []
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"transfer-encoding": "chunked", "content-length": "10"}, {"transfer-encoding": "identity"},
+     {"content-length": "10"}, {"content-length": "4096"}],
+)  # fmt: skip
+def test_a_body_is_not_read_beyond_the_cap_whatever_it_states(
+    run: made.Made, post: Post, headers: dict[str, str]
+) -> None:
+    """Another transfer encoding is refused, and a body longer than it says is not read on."""
+    assert post({"value": "x" * 5000}, headers=headers) == 413
+    assert kept(run) == []
+
+
 def test_the_queue_is_blind(run: made.Made, post: Post) -> None:
     """Neither page nor data of the queue hold what was read, asked or drawn."""
     browser = client(run)

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from audit.datasets.listing import LeftOut, first, said
+from audit.datasets.captions import some_names
+from audit.datasets.listing import LeftOut, said
 from audit.design.imported.pictures import Picture, Pictures, key
 from audit.design.imported.seeds import single
 from audit.errors import UserError, unknown
@@ -120,13 +121,13 @@ def _notes(pictures: Pictures, left_out: Sequence[LeftOut]) -> list[str]:
     if silent:
         notes.append(
             f"{len(silent)} images were left out because their prompt is unknown "
-            f"({first(silent)}). {TABLE} lists them."
+            f"({some_names(silent)}). {TABLE} lists them."
         )
     strange = [x for x in left_out if x.reason == STRANGE]
     if strange:
         notes.append(
             f"{len(strange)} images of {len({x.prompt for x in strange})} other prompts were left "
             "out because the suite does not contain these prompts "
-            f"({first([x.file for x in strange])}). {TABLE} lists them."
+            f"({some_names([x.file for x in strange])}). {TABLE} lists them."
         )
     return notes

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from audit.design.language_model.replies import OUTCOMES, plain
 from audit.errors import UserError
-from audit.files import locked
+from audit.files import checked, loads, locked
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ class Answers:
         self._read_to += len(whole)
         for line in whole.split(b"\n"):
             try:
-                answer = Answer(**json.loads(line))
-            except (ValueError, TypeError, RecursionError):
+                answer = checked(Answer, loads(line))
+            except ValueError:
                 continue
             if answer.sound:
                 self._known.setdefault(answer.key, answer)

@@ -16,9 +16,11 @@ import urllib.request
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from audit.design.language_model.deadline import Deadline
 from audit.design.language_model.questions import Question
 from audit.design.language_model.replies import Malformed, Reply
 from audit.errors import UserError
+from audit.files import loads
 
 OWN, GENERAL, GENERAL_URL = "T2I_AUDIT_LLM_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"
 HOSTS = "T2I_AUDIT_LLM_HOST"
@@ -104,9 +106,9 @@ def _here(host: str) -> bool:
 def ask(question: Question, url: str, timeout: float, tries: int, agreed: bool = False) -> Reply:
     """The endpoint's reply.
 
-    `timeout` is in seconds, for each request; `agreed` as for `key_for`. Raises UserError after
-    `tries` failures, or at once for a refused request, and Malformed for an answer that does not
-    follow the API.
+    `timeout` is in seconds, for each request with its whole answer; `agreed` as for `key_for`.
+    Raises UserError after `tries` failures, or at once for a refused request, and Malformed for an
+    answer that does not follow the API.
     """
     host = urlsplit(url).netloc
     for i in range(tries):
@@ -135,7 +137,25 @@ def _post(question: Question, url: str, timeout: float, key: str) -> bytes:
     request = urllib.request.Request(
         f"{url}/chat/completions", json.dumps(body).encode(), headers, method="POST"
     )
-    handlers: list[urllib.request.BaseHandler] = [_Stay()]
+    with Deadline(timeout) as deadline:
+        try:
+            found = _exchanged(request, url, key, (timeout, deadline))
+            if deadline.over:  # what was cut off may look like an answer
+                raise TimeoutError
+            return found
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            why = getattr(error, "reason", error)
+            if deadline.over or isinstance(why, TimeoutError):
+                raise _Failed(f"did not answer within {timeout:g} s.") from None
+            raise _Failed(f"could not be reached ({_said(str(why), key)}).") from None
+
+
+def _exchanged(
+    request: urllib.request.Request, url: str, key: str, limit: tuple[float, Deadline]
+) -> bytes:
+    """The body of the answer; raises as `ask` does, and what urllib raises."""
+    timeout, deadline = limit
+    handlers = [_Stay(), *deadline.handlers()]
     if _here(urlsplit(url).hostname or ""):
         handlers.append(urllib.request.ProxyHandler({}))  # a proxy cannot reach this machine
     until = time.monotonic() + timeout
@@ -145,13 +165,6 @@ def _post(question: Question, url: str, timeout: float, key: str) -> bytes:
     except urllib.error.HTTPError as error:
         with error:
             raise _refused(error, url, key, until) from None
-    except TimeoutError:
-        raise _Failed(f"did not answer within {timeout:g} s.") from None
-    except (OSError, http.client.HTTPException, UnicodeError) as error:
-        why = getattr(error, "reason", error)
-        if isinstance(why, TimeoutError):
-            raise _Failed(f"did not answer within {timeout:g} s.") from None
-        raise _Failed(f"could not be reached ({_said(str(why), key)}).") from None
 
 
 def _body(response: _Readable, until: float) -> bytes:
@@ -187,11 +200,10 @@ def _refused(error: urllib.error.HTTPError, url: str, key: str, until: float) ->
 def _complaint(error: urllib.error.HTTPError, key: str, until: float) -> str:
     """The server's own error message, as one short line."""
     try:
-        found = json.loads(_body(error, until))
+        found = loads(_body(error, until))
         found = found.get("error", found)
         words = found.get("message", "") if isinstance(found, dict) else found
-    except (Malformed, OSError, http.client.HTTPException, ValueError, AttributeError,
-            RecursionError):  # fmt: skip
+    except (Malformed, OSError, http.client.HTTPException, ValueError, AttributeError):
         return ""
     return f"It says: {_said(words, key)}" if isinstance(words, str) and words.strip() else ""
 
@@ -205,8 +217,8 @@ def _said(words: str, key: str) -> str:
 def _reply(body: bytes, key: str) -> Reply:
     """The first choice of a chat completion; Malformed says what is missing."""
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = loads(body)
+    except ValueError:
         raise Malformed("it is not JSON") from None
     choices = found.get("choices") if isinstance(found, dict) else None
     first = choices[0] if isinstance(choices, list) and choices else None

@@ -110,6 +110,8 @@ def build(side: Side, folder: Path, choice: Choice, seed: int = 0) -> Lists:
     with locked(folder / ".lock"):
         own = name(side, choice, seed)
         found = _read(folder, own, side, choice)
+        for torn in folder.glob("*.lists.tmp"):  # of a dead process: the lock is ours
+            torn.unlink(missing_ok=True)
         if found is None:
             for old in folder.glob(f"{_stem(side)}-*.lists*"):
                 old.unlink()

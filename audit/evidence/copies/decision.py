@@ -9,7 +9,7 @@ decided.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -22,7 +22,7 @@ from audit.datasets import pixels
 from audit.evidence.copies import apart, near_duplicates
 from audit.evidence.copies.approximate import prepared, spare
 from audit.evidence.copies.chooser import choose
-from audit.evidence.copies.edits import EDITS, curve
+from audit.evidence.copies.edits import EDITS, curve, encoded
 from audit.evidence.copies.facts import EditCosines, Recall
 from audit.evidence.copies.index import Index
 from audit.evidence.copies.local import similarities
@@ -234,32 +234,42 @@ def _selected(seen: Evidence, q: float) -> tuple[Selection, np.ndarray]:
     return got, w[rest] > 0
 
 
+Vectors = Mapping[str, np.ndarray]
+Remember = Callable[[object, Callable[[], dict[str, np.ndarray]]], Vectors]
+"""Returns the arrays that a key stands for, or makes them."""
+
+
 @dataclass(frozen=True)
 class Edited:
     """Edited copies of training images: their cosines, edit by edit, and their vectors."""
 
     rows: list[EditCosines] = field(default_factory=list)
-    vectors: dict[str, np.ndarray] = field(default_factory=dict)
+    vectors: Vectors = field(default_factory=dict)
     """float32[n, d] by edit; "none" are the sources themselves."""
 
 
 def edits(
     index: Index, encoder: Any, image: Callable[[str], np.ndarray], seed: int,
-    names: Sequence[str] = tuple(EDITS),
+    names: Sequence[str] = tuple(EDITS), remember: Remember = lambda key, make: make(),
 ) -> Edited:  # fmt: skip
     """Cosines of edited copies of training images by this descriptor, edit by edit.
 
     A random draw of the set's own images, which `image` returns by id. Empty where they are not
-    available.
+    available. `remember` returns the vectors by what they depend on, or makes them.
     """
 
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(index.train))[: 2 * PICTURES]
-    if sum(1 for _ in islice(_readable(index, image, order), 2)) < 2:
+    def made() -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(len(index.train))[: 2 * PICTURES]
+        if sum(1 for _ in islice(_readable(index, image, order), 2)) < 2:
+            return {}
+        pictures = islice(_readable(index, image, order), PICTURES)
+        return encoded(encoder, pictures, {n: EDITS[n] for n in names}, rng)
+
+    vectors = remember([index.key, encoder.key, seed, *names, PICTURES], made)
+    if not vectors:
         return Edited()
-    vectors: dict[str, np.ndarray] = {}
-    pictures = islice(_readable(index, image, order), PICTURES)
-    found = curve(encoder, pictures, {n: EDITS[n] for n in names}, rng, vectors)
+    found = curve(vectors, getattr(encoder, "count", 1))
     return Edited([EditCosines(**row) for row in found.to_dict("records")], vectors)
 
 

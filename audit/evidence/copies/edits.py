@@ -136,22 +136,15 @@ def apply(
     return edits[edit](picture, np.random.default_rng([zlib.crc32(edit.encode()), seed]))
 
 
-def curve(
+def encoded(
     encoder: Encoder,
     pictures: Iterable[np.ndarray],
     edits: Mapping[str, Edit],
     rng: np.random.Generator,
-    vectors: dict[str, np.ndarray] | None = None,
-) -> pd.DataFrame:
-    """Cosines of copies and of unrelated images under each edit (CURVE_COLUMNS), "none" first.
+) -> dict[str, np.ndarray]:
+    """Vectors float32[n, d] of the images under each edit; those of the images are "none".
 
-    `low`, `median` and `high` are the 5th, 50th and 95th percentile over the n images of the
-    cosine of an edited image with its source; `null_*` are median, 95th percentile and maximum
-    over the n (n - 1) pairs of an edited image with another's source. The images should be drawn
-    from the training set in question, with no two alike. Each edit is seeded by its name and the
-    image's position, so another set of edits changes no row. `vectors`, if given, receives
-    float32[n, d] of every row. Raises ValueError for fewer than two images, which have no unrelated
-    pairs.
+    Each edit is seeded by its name and the image's position, so another set of edits changes none.
     """
     seed, count = int(rng.integers(2**31)), 0
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("none", *edits)}
@@ -162,13 +155,7 @@ def curve(
             parts[name].append(encoder.images(edited))
             del edited  # before the next ones are made
         count += len(some)
-    if count < 2:
-        raise ValueError("a curve needs two images or more, for unrelated pairs")
-    kept = {} if vectors is None else vectors
-    kept |= {name: np.concatenate(rows) for name, rows in parts.items()}
-    sources, crops = kept["none"], getattr(encoder, "count", 1)
-    found = [_row(name, similarities(kept[name], sources, crops)) for name in parts]
-    return pd.DataFrame(found, columns=list(CURVE_COLUMNS))
+    return {name: np.concatenate(rows) for name, rows in parts.items() if rows}
 
 
 def _parts(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
@@ -181,6 +168,24 @@ def _parts(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
             some = []
     if some:
         yield some
+
+
+def curve(vectors: Mapping[str, np.ndarray], crops: int = 1) -> pd.DataFrame:
+    """Cosines of copies and of unrelated images under each edit (CURVE_COLUMNS), "none" first.
+
+    `vectors` are those of `encoded`, by an encoder of that many crops.
+
+    `low`, `median` and `high` are the 5th, 50th and 95th percentile over the n images of the
+    cosine of an edited image with its source; `null_*` are median, 95th percentile and maximum
+    over the n (n - 1) pairs of an edited image with another's source. The images should be drawn
+    from the training set in question, with no two alike. Raises ValueError for fewer than two
+    images, which have no unrelated pairs.
+    """
+    sources = vectors["none"]
+    if len(sources) < 2:
+        raise ValueError("a curve needs two images or more, for unrelated pairs")
+    rows = [_row(name, similarities(v, sources, crops)) for name, v in vectors.items()]
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
 
 
 def _row(name: str, cosine: np.ndarray) -> tuple[str | int | float, ...]:

@@ -1,36 +1,36 @@
 """An index of a training set: descriptors in shards, whole or absent, built piece by piece.
 
 Building resumes where it stopped and adds what is new; changed pieces are made again, missing ones
-left out. Readers see only the last finished build.
+left out, and so are damaged ones, which are listed. Readers see only the last finished build, and
+keep it while the index grows.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from audit.datasets import pixels
-from audit.datasets.source import Entry, Item, Source, Unit
+from audit.datasets.captions import some_names
+from audit.datasets.source import Item, Source, Unit
 from audit.errors import UserError
-from audit.evidence.copies import shards
-from audit.evidence.copies.shards import Shard
+from audit.evidence.copies import manifest, shards
+from audit.evidence.copies.manifest import Descriptor, Manifest, Origin
+from audit.evidence.copies.shards import Row, Shard
 from audit.evidence.copies.side import Side
-from audit.files import write_atomic
 from audit.keys import digest
 
 CHUNK = 256
 """Images that are read ahead and encoded together, or fewer by `pixels.BATCH_BYTES`."""
 SHARD_ROWS = 4096
 """A shard is closed at the first end of a piece after this many images."""
-VERSION = 1
-AGAIN = "Run the same `index` command again: only damaged parts are made again."
+TRIES = 3
+"""Times that an index is opened anew because it changed while it was opened."""
 
 
 class Encoder(Protocol):
@@ -42,14 +42,6 @@ class Encoder(Protocol):
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         """uint8 images to float32[n, d] of unit length."""
-
-
-@dataclass(frozen=True)
-class Descriptor:
-    """The encoder of the vectors: its name for loading, and its hash."""
-
-    name: str
-    key: str
 
 
 @dataclass(frozen=True)
@@ -68,6 +60,10 @@ class Index:
     """Share of the model's training set that is here; NaN if unknown."""
     places: Mapping[str, Sequence[str]]
     """Kind and path of the source of each side."""
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """Files of the sources that could not be read, with the reason; nothing of them is here."""
+    notes: tuple[str, ...] = ()
+    """What the build that just ended left out."""
 
     @property
     def crops(self) -> int:
@@ -84,11 +80,10 @@ class Index:
         """Images of the training set that have no vector, with the reason."""
         return self.train.skipped
 
-    def verify(self) -> None:
-        """Read every vector; UserError for a shard that differs from what was written."""
-        for part in (*self.train.parts, *self.held.parts):
-            if not part.whole():
-                raise shards.damaged(part.path, AGAIN)
+    @property
+    def repeated(self) -> tuple[int, int]:
+        """Training images, and held-out ones, with the same pixels as another training image."""
+        return self.train.repeated, int(self.held.shared(self.train).sum())
 
     def check(self, encoder: Encoder) -> None:
         """Raise UserError for queries of another descriptor."""
@@ -112,16 +107,50 @@ def build(
     Existing pieces are kept. `advance(done, total)` counts
     pieces. `how` may name the `descriptor`, the storage `dtype` (float32 or float16, which moves a
     cosine by less than 0.001) and the `coverage`. An encoder with a `count` of crops makes a local
-    index. Raises UserError where every image is unreadable, a piece is damaged, the folder
-    contains an index of another descriptor, or cannot be written.
+    index. Raises UserError where every image is unreadable, the folder contains an index of other
+    images, of another descriptor or of a newer version, or cannot be written.
     """
     how = how or {}
     descriptor = Descriptor(str(how.get("descriptor", encoder.key)), encoder.key)
-    _same(folder, descriptor)
-    dtype = np.dtype(how.get("dtype", "float32"))
     listed = {side: list(source.units()) for side, source in sides.items()}
-    total, kept = sum(map(len, listed.values())), {}
-    done = 0
+    was = manifest.before(folder)
+    now = Origin(descriptor, {s: (v.kind, v.place) for s, v in sides.items()})
+    manifest.refuse_another(folder, was, now, listed)
+    lost = manifest.gone(was, folder, listed)
+    manifest.start(folder, now)
+    kept, damaged = _made(sides, listed, encoder, folder, how, advance)
+    _refuse_nothing(sides["train"].name, kept["train"], damaged["train"])
+    manifest.write(
+        folder,
+        Manifest(
+            descriptor, now.places, manifest.VERSION, sides["train"].name,
+            next(int(p.vectors().shape[1]) for parts in kept.values() for p in parts if p.rows),
+            how.get("coverage"), {s: [(p.name, p.rows, p.crc) for p in kept[s]] for s in kept},
+            getattr(encoder, "count", 1), manifest.tables(kept), damaged,
+        ),
+    )  # fmt: skip
+    for path in folder.glob("*.npy"):  # of changed or missing pieces
+        if path.stem not in {p.name for parts in kept.values() for p in parts}:
+            shards.remove(path)
+    return replace(load(folder), notes=_left_out(lost))
+
+
+def _left_out(lost: Sequence[str]) -> tuple[str, ...]:
+    if not lost:
+        return ()
+    was = "file is" if len(lost) == 1 else "files are"
+    return (f"{len(lost)} indexed {was} no longer in the source and left out: {some_names(lost)}.",)
+
+
+def _made(
+    sides: Mapping[str, Source], listed: Mapping[str, Sequence[Unit]], encoder: Encoder,
+    folder: Path, how: Mapping[str, Any], advance: Callable[[int, int], None],
+) -> tuple[dict[str, list[Shard]], dict[str, dict[str, str]]]:  # fmt: skip
+    """The shards of each side, and its damaged files with their reasons."""
+    dtype = np.dtype(how.get("dtype", "float32"))
+    kept: dict[str, list[Shard]] = {}
+    damaged: dict[str, dict[str, str]] = {}
+    total, done = sum(map(len, listed.values())), 0
     for side, source in sides.items():
         parts = _standing(folder, side, listed[side], f"{encoder.key}-{dtype}")
         have = {u for p in parts for u in p.units}
@@ -133,34 +162,17 @@ def build(
             done += count
             advance(done, total)
 
-        parts += _Making(folder, side, encoder, dtype).shards(source, todo, tick)
-        kept[side] = _ordered(parts, listed[side])
-    _refuse_nothing(sides["train"].name, kept["train"])
-    _manifest(folder, sides, kept, descriptor, {**how, "crops": getattr(encoder, "count", 1)})
-    for path in folder.glob("*.npy"):  # of changed or missing pieces
-        if path.stem not in {p.name for parts in kept.values() for p in parts}:
-            shards.remove(path)
-    return load(folder)
-
-
-def _same(folder: Path, descriptor: Descriptor) -> None:
-    """Refuse to build on an index of another descriptor; damaged parts will be mended."""
-    try:
-        was = Descriptor(**json.loads((folder / "index.json").read_text("utf-8"))["descriptor"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    if was.key != descriptor.key:
-        raise UserError(
-            f"{folder} is an index of {was.name}, not of {descriptor.name}. Choose another "
-            "folder with --out."
-        )
+        making = _Making(folder, side, encoder, dtype)
+        parts += making.shards(source, todo, tick)
+        kept[side], damaged[side] = _ordered(parts, listed[side]), making.damaged
+    return kept, damaged
 
 
 def _standing(folder: Path, side: str, units: Sequence[Unit], made: str) -> list[Shard]:
     """Shards of this descriptor all of whose pieces are still in the training set, unchanged."""
     wanted, found = set(units), []
     for path in sorted(folder.glob(f"{side}-*.npy")):
-        shard = shards.read(path)
+        shard = shards.read(path, keep=False)
         if shard is None or not wanted.issuperset(shard.units):
             continue
         if shard.name == shards.name(side, made, shard.units) and shard.whole():
@@ -175,9 +187,16 @@ def _ordered(parts: Sequence[Shard], units: Sequence[Unit]) -> list[Shard]:
     return sorted(parts, key=lambda p: place[p.units[0]])
 
 
-def _refuse_nothing(name: str, parts: Sequence[Shard]) -> None:
+def _refuse_nothing(name: str, parts: Sequence[Shard], damaged: Mapping[str, str]) -> None:
     if sum(p.rows for p in parts):
         return
+    if damaged:
+        raise UserError(
+            f"None of the {len(damaged)} files of {name} can be read: "
+            f"{next(iter(damaged.values()))}"
+            if len(damaged) > 1
+            else next(iter(damaged.values()))
+        )
     reasons = Side(parts, 1).skipped
     if not reasons:
         raise UserError(f"{name} contains no images. Give a training set that does.")
@@ -195,45 +214,49 @@ class _Making:
     side: str
     encoder: Encoder
     dtype: np.dtype[Any]
+    damaged: dict[str, str] = field(default_factory=dict)
+    """Pieces that could not be read, with the reason."""
 
     def shards(
         self, source: Source, todo: Sequence[Unit], tick: Callable[[int], None]
     ) -> Iterator[Shard]:
         """Shards of pieces, each written as soon as it is full; `tick` counts pieces read.
 
-        Where a piece is damaged, earlier pieces are written before the error is raised.
+        A damaged piece is left out whole and kept in `damaged`. Where the encoder fails, earlier
+        pieces are written before the error is raised.
         """
         units: list[Unit] = []
-        entries: list[tuple[Entry, str]] = []
+        images: list[Row] = []
         vectors: list[np.ndarray] = []
-        whole = (0, 0)  # entries and blocks of vectors of pieces that have ended
+        whole = (0, 0)  # images and blocks of vectors of pieces that have ended
         with ThreadPoolExecutor(1, "corpus") as reader:
             try:
-                for ended, items in _ahead(source, todo, reader):
-                    some, rows = self._encode(items)
-                    entries += some
+                for part in _ahead(source, todo, reader):
+                    some, rows = self._encode(part.items)
+                    images += some
                     vectors += [rows] if len(rows) else []
-                    units += ended
-                    tick(len(ended))
-                    whole = (len(entries), len(vectors)) if ended else whole
-                    if ended and len(entries) >= SHARD_ROWS:
-                        yield self._write(units, entries, vectors)
-                        units, entries, vectors, whole = [], [], [], (0, 0)
+                    units += part.ended
+                    whole = (len(images), len(vectors)) if part.ended else whole
+                    if part.failed is not None:
+                        self.damaged[part.failed.id] = part.reason
+                        images, vectors = images[: whole[0]], vectors[: whole[1]]
+                    tick(len(part.ended) + (part.failed is not None))
+                    if part.ended and len(images) >= SHARD_ROWS:
+                        yield self._write(units, images, vectors)
+                        units, images, vectors, whole = [], [], [], (0, 0)
             except UserError:
                 if units:
-                    yield self._write(units, entries[: whole[0]], vectors[: whole[1]])
+                    yield self._write(units, images[: whole[0]], vectors[: whole[1]])
                 raise
         if units:
-            yield self._write(units, entries, vectors)
+            yield self._write(units, images, vectors)
 
-    def _write(
-        self, units: list[Unit], entries: list[tuple[Entry, str]], vectors: list[np.ndarray]
-    ) -> Shard:
+    def _write(self, units: list[Unit], images: list[Row], vectors: list[np.ndarray]) -> Shard:
         empty = np.empty((0, vectors[0].shape[1] if vectors else 1), self.dtype)
         stem = shards.name(self.side, f"{self.encoder.key}-{self.dtype}", units)
-        return shards.write(self.folder, stem, units, entries, np.concatenate([empty, *vectors]))
+        return shards.write(self.folder, stem, units, images, np.concatenate([empty, *vectors]))
 
-    def _encode(self, items: Sequence[Item]) -> tuple[list[tuple[Entry, str]], np.ndarray]:
+    def _encode(self, items: Sequence[Item]) -> tuple[list[Row], np.ndarray]:
         if getattr(self.encoder, "count", 1) > 1 and any(i.vector is not None for i in items):
             raise UserError(
                 "A local descriptor needs images to cut, but these are embeddings. Give the "
@@ -247,7 +270,8 @@ class _Making:
             if item.picture is not None:
                 vector = next(made)
             row, reason = _unit_length(vector, item.reason)
-            entries.append((item.entry, reason))
+            same = shards.pixels_key(item.picture, item.vector)
+            entries.append(Row(item.entry, reason, "" if reason else same))
             if row is not None:
                 rows.append(row.astype(self.dtype))
         return entries, np.stack(rows) if rows else np.empty((0, 1), self.dtype)
@@ -263,42 +287,53 @@ def _unit_length(vector: np.ndarray | None, reason: str) -> tuple[np.ndarray | N
     return (wide if abs(size - 1) < 1e-5 else wide / size), ""
 
 
-def _ahead(
-    source: Source, todo: Sequence[Unit], reader: ThreadPoolExecutor
-) -> Iterator[tuple[list[Unit], list[Item]]]:
-    """The chunks of `_chunks`; the next one is read while this one is encoded."""
-    stream = _chunks(source, todo)
+@dataclass(frozen=True)
+class _Part:
+    """Pieces that end here, with items; or a piece that cannot be read, and why."""
+
+    ended: Sequence[Unit] = ()
+    items: Sequence[Item] = ()
+    failed: Unit | None = None
+    reason: str = ""
+
+
+def _ahead(source: Source, todo: Sequence[Unit], reader: ThreadPoolExecutor) -> Iterator[_Part]:
+    """The parts of `_parts`; the next one is read while this one is encoded."""
+    stream = _parts(source, todo)
     ahead = reader.submit(next, stream, None)
     while (part := ahead.result()) is not None:
         ahead = reader.submit(next, stream, None)
         yield part
 
 
-def _chunks(source: Source, todo: Sequence[Unit]) -> Iterator[tuple[list[Unit], list[Item]]]:
-    """Pieces that end in a chunk, and its items: whole pieces, or a part of one alone.
+def _parts(source: Source, todo: Sequence[Unit]) -> Iterator[_Part]:
+    """Whole pieces together, or a part of one alone.
 
-    Items before a damaged piece are yielded before its error.
+    Items of a damaged piece may be yielded before it is found to be damaged.
     """
     units: list[Unit] = []
     items: list[Item] = []
     for unit in todo:
         some: list[Item] = []
         try:
-            for item in _items(source, unit):
+            for item in source.read(unit):
                 if _full([*items, *some]):
                     if units:
-                        yield units, items
+                        yield _Part(units, items)
                         units, items = [], []
                     if _full(some):
-                        yield [], some
+                        yield _Part((), some)
                         some = []
                 some.append(item)
-        except UserError:
-            yield units, items
-            raise
+        except UserError as error:
+            if units:
+                yield _Part(units, items)
+                units, items = [], []
+            yield _Part(failed=unit, reason=str(error))
+            continue
         items += some
         units.append(unit)
-    yield units, items
+    yield _Part(units, items)
 
 
 def _full(items: Sequence[Item]) -> bool:
@@ -307,71 +342,45 @@ def _full(items: Sequence[Item]) -> bool:
     return len(items) >= CHUNK or pixels.full(sizes)
 
 
-def _items(source: Source, unit: Unit) -> Iterator[Item]:
-    """The images of a piece; the error for a damaged one says that the others are kept."""
-    try:
-        yield from source.read(unit)
-    except UserError as error:
-        raise UserError(f"{error} Everything indexed so far is kept.") from error
-
-
-def _manifest(
-    folder: Path,
-    sides: Mapping[str, Source],
-    kept: Mapping[str, Sequence[Shard]],
-    descriptor: Descriptor,
-    how: Mapping[str, Any],
-) -> None:
-    coverage = how.get("coverage")
-    body = {
-        "version": VERSION,
-        "name": sides["train"].name,
-        "descriptor": {"name": descriptor.name, "key": descriptor.key},
-        "dimensions": next(
-            int(p.vectors().shape[1]) for parts in kept.values() for p in parts if p.rows
-        ),
-        "crops": how["crops"],
-        "coverage": coverage,
-        "places": {s: [v.kind, v.place] for s, v in sides.items()},
-        "shards": {s: [[p.name, p.rows, p.crc] for p in parts] for s, parts in kept.items()},
-    }
-    write_atomic(folder / "index.json", json.dumps(body, indent=1, ensure_ascii=False).encode())
-
-
 def load(folder: Path) -> Index:
-    """The index in a folder; UserError where there is none, or its files are incomplete."""
-    try:
-        meta = json.loads((folder / "index.json").read_text("utf-8"))
-        version = meta["version"]
-    except FileNotFoundError as error:
-        started = any(folder.glob("*.npy"))
-        raise UserError(
-            f"The index {folder} is not finished. Run the same command again to continue it."
-            if started
-            else f"There is no index in {folder}. Make one with `t2i-audit index`."
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise shards.damaged(folder / "index.json", AGAIN) from error
-    if version != VERSION:
-        raise UserError(
-            f"The index {folder} has format {version}, this program reads {VERSION}. Make it again."
-        )
-    sides = {}
-    for side in ("train", "held"):
-        parts = []
-        for stem, rows, crc in meta["shards"].get(side, []):
-            if not re.fullmatch(r"[\w-]+", str(stem)):
-                raise UserError(f"{folder / 'index.json'} names a part outside of its folder.")
-            shard = shards.read(folder / f"{stem}.npy")
-            if shard is None or (shard.rows, shard.crc) != (rows, crc):
-                raise shards.damaged(folder / f"{stem}.npy", AGAIN)
-            parts.append(shard)
-        there = [p for p in parts if p.rows or p.unreadable]
-        sides[side] = Side(there, meta["dimensions"], crops=int(meta.get("crops", 1)))
-    key = digest([meta["descriptor"]["key"], meta["shards"]])
-    coverage = meta["coverage"]
+    """The index in a folder.
+
+    UserError where there is none, where its files are incomplete or damaged, and where a newer
+    version made it. Vectors and rows are compared with their checksums when they are first read.
+    """
+    for _ in range(TRIES):
+        listed = manifest.read(folder)
+        sides = {s: _side(folder, listed, s) for s in ("train", "held")}
+        wrong = next((s for s in sides.values() if isinstance(s, Path)), None)
+        if wrong is None or manifest.read(folder) == listed:
+            break
+    train, held = sides["train"], sides["held"]
+    for side in (train, held):
+        if isinstance(side, Path):
+            raise shards.damaged(side)
+    assert isinstance(train, Side)
+    assert isinstance(held, Side)
     return Index(
-        folder, key, meta["name"], Descriptor(**meta["descriptor"]), int(meta["dimensions"]),
-        sides["train"], sides["held"], float("nan") if coverage is None else float(coverage),
-        meta["places"],
+        folder, digest([listed.descriptor.key, listed.shards]), listed.name, listed.descriptor,
+        listed.dimensions, train, held,
+        float("nan") if listed.coverage is None else listed.coverage, listed.places,
+        {name: why for some in listed.damaged.values() for name, why in some.items()},
     )  # fmt: skip
+
+
+def _side(folder: Path, listed: Manifest, name: str) -> Side | Path:
+    """One side as listed, or the path of its first shard that differs from the list."""
+    parts = []
+    try:
+        expected = listed.listed(name)
+    except ValueError:
+        return folder / manifest.LIST
+    for stem, rows, crc, table in expected:
+        shard = shards.read(folder / f"{stem}.npy")
+        if shard is None or (shard.rows, shard.crc) != (rows, crc) or shard.content != table:
+            return folder / f"{stem}.npy"
+        if shard.rows and shard.width != listed.dimensions:
+            return folder / f"{stem}.npy"
+        parts.append(shard)
+    there = [p for p in parts if p.rows or p.unreadable]
+    return Side(there, listed.dimensions, crops=listed.crops)

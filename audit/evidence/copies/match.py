@@ -44,7 +44,7 @@ def match(
                 "held": _held_id(index, held_where, i),
                 "train": entry.id if entry else None,
                 "train_caption": entry.caption if entry else None,
-                "repeats": entry.repeats if entry else 0,
+                "repeats": index.train.times(int(where[i])) if i is not None else 0,
                 "outcome": "label" if entry else outcomes.get(s.id, "unreadable"),
             }
         )  # fmt: skip

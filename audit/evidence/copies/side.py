@@ -80,6 +80,36 @@ class Side:
         row = self._known.slice(position, 1)
         return Entry(*(row[c][0].as_py() for c in ("id", "caption", "repeats")))
 
+    @cached_property
+    def _content(self) -> np.ndarray:
+        """object[n]: hashes of the images' pixels; empty in an index of format 1."""
+        return np.array(self._known["content"].to_pylist(), object)
+
+    @cached_property
+    def _held(self) -> np.ndarray:
+        """int64[n]: how often the set contains each image, counted over all with its pixels."""
+        own = np.asarray(self._known["repeats"], np.int64)
+        known = self._content != ""
+        _, group = np.unique(self._content[known].astype(str), return_inverse=True)
+        out = own.copy()
+        out[known] = np.bincount(group, own[known])[group] if known.any() else 0
+        return out
+
+    def times(self, position: int) -> int:
+        """How often the set contains an image: its own repeats, and those of the same pixels."""
+        return int(self._held[position])
+
+    @property
+    def repeated(self) -> int:
+        """Images with a vector that have the same pixels as an earlier one."""
+        known = self._content[self._content != ""]
+        return len(known) - len(set(known))
+
+    def shared(self, other: Side) -> np.ndarray:
+        """bool[n]: images whose pixels are those of an image of another side."""
+        there = set(other._content) - {""}
+        return np.array([c in there for c in self._content], bool)
+
     def blocks(self, size: int = BLOCK) -> Iterator[np.ndarray]:
         """float32[n, d] pieces in order, at most `size` bytes each."""
         rows = max(1, size // (4 * self.dimensions))

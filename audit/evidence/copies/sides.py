@@ -131,11 +131,12 @@ def sides(index: Any, same: float | None, seed: int) -> Sides:
     """
     train, held = index.train, index.held
     keep, rest = np.ones(len(train), bool), ~held.left_out
-    label, other = np.arange(len(train)), np.zeros(len(held), bool)
+    label, other = np.arange(len(train)), held.shared(train)
     looked = max(len(train), len(held)) ** 2 <= 2 * PAIRS
     if looked:
         cosine = 1.0 if same is None else same
-        mine, other = near_duplicates.both(train, held, cosine)
+        mine, near = near_duplicates.both(train, held, cosine)
+        other = other | near
         label = near_duplicates.clusters(train, cosine)
         keep = _first_of_each(label, mine)
         rest &= _first_of_each(near_duplicates.clusters(held, cosine), other)

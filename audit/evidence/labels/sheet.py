@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,6 +15,7 @@ from audit.datasets import answers, cells, strict
 from audit.datasets.prompts import from_name
 from audit.errors import UserError
 from audit.evidence.labels.draw import Drawn, Stratum
+from audit.files import checked, loads, only
 
 COLUMNS = ("number", "sample", "attribute", "value", "rater")
 REASONS = ("uncertain", "no person", "several people", "unreadable")
@@ -49,15 +51,17 @@ def record(drawn: Drawn, seed: int) -> bytes:
 
 
 def drawn(data: bytes) -> Drawn:
-    """The draw that `record` kept; ValueError, KeyError, TypeError, AttributeError or
-    RecursionError for anything else."""
-    body = json.loads(data)
-    rows = pd.DataFrame({k: [str(v) for v in body["rows"][k]] for k in ROWS})
-    strata = tuple(Stratum(**s) for s in body["strata"])
+    """The draw that `record` kept; ValueError, KeyError, TypeError or AttributeError for
+    anything else."""
+    body = checked(dict[str, Any], loads(data))
+    columns = checked(dict[str, list[str]], body["rows"])
+    rows = pd.DataFrame({name: columns[name] for name in ROWS})
+    strata = tuple(checked(Stratum, only(Stratum, s)) for s in body["strata"])
+    if any(type(s[k]) is not int for s in body["strata"] for k in ("size", "drawn")):
+        raise ValueError("sizes of strata are whole numbers")
     for s in strata:
-        whole = type(s.size) is type(s.drawn) is int and 0 <= s.drawn <= s.size
         there = ((rows.attribute == s.attribute) & (rows.read == s.read)).sum()
-        if not whole or s.drawn != there:
+        if not 0 <= s.drawn <= s.size or s.drawn != there:
             raise ValueError("the strata do not fit the rows")
     if sum(s.drawn for s in strata) != len(rows) or rows.duplicated(ROWS[:2]).any():
         raise ValueError("the rows do not fit the strata")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from audit.files import toml
 from audit.records import Finding
 from audit.report import wording
 from audit.report.exports.markdown import code, escape, span, table
@@ -66,7 +66,7 @@ class Clause:
 
 @cache
 def _file() -> Mapping[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("frameworks.toml").read_text("utf-8"))
+    return toml(Path(__file__).with_name("frameworks.toml").read_text("utf-8"))
 
 
 def clauses() -> list[Clause]:

@@ -29,7 +29,7 @@ def side(
     """One shard a piece."""
     parts, d = [], 0
     for i, rows in enumerate(pieces):
-        entries = [(Entry(f"{i}-{j}", "", 1), "") for j in range(len(rows))]
+        entries = [shards.Row(Entry(f"{i}-{j}", "", 1)) for j in range(len(rows))]
         units = [Unit(str(i), "")]
         stem = shards.name(name, "vectors", units)
         parts.append(shards.write(folder, stem, units, entries, rows.astype(dtype)))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.ndimage
 import skimage.data
 from PIL import Image
 
-from audit.evidence.copies.edits import CURVE_COLUMNS, EDITS, apply, curve
+from audit.evidence.copies.edits import CURVE_COLUMNS, EDITS, Edit, apply, curve, encoded
+from audit.evidence.copies.index import Encoder
 from audit.world.models import copy_descriptor
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "retina", "immunohistochemistry")
@@ -144,10 +146,18 @@ class Plane:
         return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
+def drawn_curve(
+    encoder: Encoder, pictures: Sequence[np.ndarray], edits: Mapping[str, Edit],
+    rng: np.random.Generator,
+) -> pd.DataFrame:  # fmt: skip
+    """The curve of these images under an encoder."""
+    return curve(encoded(encoder, pictures, edits, rng))
+
+
 def test_the_curves_figures_are_those_of_a_hand() -> None:
     """Three flat pictures at 0, 60 and 120 degrees, and an edit that adds 30 degrees to each."""
     flats = [np.full((4, 4, 3), angle, np.uint8) for angle in (0, 60, 120)]
-    table = curve(
+    table = drawn_curve(
         Plane(), flats, {"turn": lambda p, rng: p + np.uint8(30)}, np.random.default_rng(0)
     )
     assert tuple(table.columns) == CURVE_COLUMNS
@@ -166,7 +176,9 @@ def test_the_curves_figures_are_those_of_a_hand() -> None:
 
 def test_the_embedded_descriptor_tells_copies_from_other_images() -> None:
     """Mild edits of photographs score far above other images; the order of strengths is kept."""
-    table = curve(copy_descriptor(), photos(), EDITS, np.random.default_rng(1)).set_index("edit")
+    table = drawn_curve(copy_descriptor(), photos(), EDITS, np.random.default_rng(1)).set_index(
+        "edit"
+    )
     assert list(table.index) == ["none", *EDITS]
     assert table.n.eq(6).all()
     assert table.null_n.eq(30).all()
@@ -185,14 +197,14 @@ def test_the_embedded_descriptor_tells_copies_from_other_images() -> None:
 def test_a_row_does_not_depend_on_the_other_edits() -> None:
     """The same generator gives the same noise, alone or after twenty other edits."""
     some = photos(64)[:3]
-    whole = curve(copy_descriptor(), some, EDITS, np.random.default_rng(5)).set_index("edit")
+    whole = drawn_curve(copy_descriptor(), some, EDITS, np.random.default_rng(5)).set_index("edit")
     names = ("noise 25", "overlay half")
-    alone = curve(
+    alone = drawn_curve(
         copy_descriptor(), some, {n: EDITS[n] for n in names}, np.random.default_rng(5)
     ).set_index("edit")
     for name in names:
         assert alone.loc[name].equals(whole.loc[name])
-    other = curve(
+    other = drawn_curve(
         copy_descriptor(), some, {"noise 25": EDITS["noise 25"]}, np.random.default_rng(6)
     )
     assert other["median"][1] != alone.loc["noise 25", "median"]
@@ -201,6 +213,6 @@ def test_a_row_does_not_depend_on_the_other_edits() -> None:
 def test_one_image_has_no_others_to_compare() -> None:
     """A null distribution of nothing is an error, and so is an edit without a name."""
     with pytest.raises(ValueError, match="two images"):
-        curve(Plane(), [drawn(0)], EDITS, np.random.default_rng(0))
+        drawn_curve(Plane(), [drawn(0)], EDITS, np.random.default_rng(0))
     with pytest.raises(KeyError):
         apply("sepia", drawn(0), 0)

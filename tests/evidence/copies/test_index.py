@@ -247,7 +247,7 @@ def test_a_damaged_shard_is_named_and_made_again(how: str, place: Path) -> None:
         path.write_bytes(data)
     if how == "flipped":
         with pytest.raises(UserError, match="damaged"):
-            load(place / "idx").verify()
+            load(place / "idx").nearest(QUERIES)
     else:
         with pytest.raises(UserError, match=rf"{path.stem}.*damaged.*Run the same"):
             load(place / "idx")
@@ -351,26 +351,32 @@ def test_every_form_makes_the_same_index(form: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [3, 10, 13])
 @pytest.mark.parametrize("form", ["tar", "parquet_file"])
-def test_a_damaged_file_of_a_set_stops_and_loses_nothing(
+def test_a_damaged_file_of_a_set_is_left_out_and_listed(
     form: str, size: int, tmp_path: Path
 ) -> None:
-    """The file is named, what came before is kept, and the next build begins after it."""
+    """The rest is indexed, the file is named with its reason, and mended it is added."""
     suffix = {"tar": "tar", "parquet_file": "parquet"}[form]
     paths = [tmp_path / "set" / f"{k}.{suffix}" for k in range(3)]
     for k, path in enumerate(paths):
         getattr(made, form)(path, TRAIN[size * k : size * (k + 1)], size * k)
     whole = paths[1].read_bytes()
     paths[1].write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match=rf"1\.{suffix} cannot be read.*indexed so far is kept"):
-        build({"train": find(tmp_path / "set")}, Thumbnail(), tmp_path / "idx")
-    with pytest.raises(UserError, match="not finished"):
-        load(tmp_path / "idx")
+    index = build({"train": find(tmp_path / "set")}, Thumbnail(), tmp_path / "idx")
+    assert list(index.damaged) == [f"1.{suffix}"]
+    assert "cannot be read" in load(tmp_path / "idx").damaged[f"1.{suffix}"]
+    wanted = Thumbnail().images([*TRAIN[:size], *TRAIN[2 * size : 3 * size]])
+    np.testing.assert_allclose(np.concatenate(list(index.train.blocks())), wanted, atol=1e-6)
     paths[1].write_bytes(whole)
     encoder = Thumbnail()
     index = build({"train": find(tmp_path / "set")}, encoder, tmp_path / "idx")
-    assert (len(index.train), encoder.seen) == (3 * size, 2 * size)
-    wanted = Thumbnail().images(TRAIN[: 3 * size])
-    np.testing.assert_allclose(np.concatenate(list(index.train.blocks())), wanted, atol=1e-6)
+    assert (len(index.train), encoder.seen, dict(index.damaged)) == (3 * size, size, {})
+    scores, where = index.nearest(Thumbnail().images(TRAIN[: 3 * size]))
+    np.testing.assert_allclose(scores, 1, atol=1e-5)
+    assert sorted(where.tolist()) == list(range(3 * size))
+    for path in paths:
+        path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(UserError, match=r"None of the 3 files of set can be read: .*0\."):
+        build({"train": find(tmp_path / "set")}, Thumbnail(), tmp_path / "idx")
 
 
 @pytest.mark.nightly

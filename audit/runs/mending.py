@@ -1,0 +1,61 @@
+"""Damaged images of a run: they are drawn again, because their noise is known."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from audit.keys import OUTCOMES
+from audit.runs.context import Run
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def whole(data: bytes) -> bool:
+    """Whether these bytes are a PNG file none of whose parts was changed, by their checksums.
+
+    The PNG specification (third edition), sec. 5.3: length, type, data and CRC-32 of both.
+    """
+    at = len(SIGNATURE)
+    if not data.startswith(SIGNATURE):
+        return False
+    while at + 12 <= len(data):
+        (size,) = struct.unpack_from(">I", data, at)
+        end = at + 8 + size
+        if end + 4 > len(data):
+            return False
+        if zlib.crc32(data[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+            return False
+        if data[at + 4 : at + 8] == b"IEND":
+            return end + 4 == len(data)
+        at = end + 4
+    return False
+
+
+def removed(run: Run, ids: Iterable[str]) -> set[str]:
+    """Remove the images of the run that are damaged, and reasons that are none; their ids."""
+    known, gone = {outcome.encode() for outcome in OUTCOMES}, set()
+    for id in ids:
+        path = run.folder.image_path(id)
+        why = path.with_suffix(".why")
+        if path.exists():
+            intact = whole(_bytes(path))
+        else:
+            intact, path = _bytes(why) in known, why
+        if not intact:
+            with suppress(OSError):
+                path.unlink()
+                gone.add(id)
+    if gone:
+        run.progress(f"{len(gone)} damaged images are drawn again", 0, len(gone))
+    return gone
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
