@@ -84,7 +84,7 @@ def test_torn_files_of_dead_processes_go_when_the_lock_is_taken(tmp_path: Path) 
 )  # fmt: skip
 def test_what_is_no_json_is_one_kind_of_error(data: str | bytes) -> None:
     """Nested too deeply, too long a number, not finite, torn, not UTF-8: ValueError of a line."""
-    with pytest.raises(ValueError, match=".") as error:
+    with pytest.raises(ValueError, match=r".") as error:
         files.loads(data)
     assert len(str(error.value).splitlines()) == 1
     with pytest.raises(ValueError, match="too deeply"):

@@ -29,7 +29,7 @@ CHUNK = 256
 SHARD_ROWS = 4096
 """A shard is closed at the first end of a piece after this many images."""
 TRIES = 3
-"""Times that an index is opened anew because it changed while it was opened."""
+"""Times that an index is opened again because it changed while it was opened."""
 
 
 class Encoder(Protocol):
