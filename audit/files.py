@@ -1,4 +1,7 @@
-"""Files on disk: written whole or not at all, locked for one writer, parsed strictly, hashed."""
+"""Files on disk: written whole or not at all, locked for one writer, hashed, and read strictly.
+
+JSON, TOML and tables of another form than what was written are errors, never used as they are.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import tomllib
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -26,6 +29,8 @@ LOCKLESS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.E
 """Errors of file systems that have no locks."""
 OPEN = 256
 """Files that a process may hold open where its limit is unknown."""
+FORMAT = 1
+"""Format of a run folder; those of earlier versions state none."""
 HASHED = (".json", ".safetensors", ".txt", ".model", ".py")
 _KNOWN: dict[tuple[str, int, int], bytes] = {}
 
@@ -220,3 +225,40 @@ def checked(kind: type[_T], value: object) -> _T:
         raise ValueError(f"{where}: {first['msg']}" if where else str(first["msg"])) from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`run.json`: what the run is of."""
+
+    suite: str
+    settings: dict[str, Any]  # of `Settings`; those of other versions may differ
+    versions: dict[str, str] = field(default_factory=dict)
+    format: int = 0
+
+
+@dataclass(frozen=True)
+class Notes:
+    """`notes.json`: what was noted while images were drawn."""
+
+    cut: list[str] = field(default_factory=list)
+    """Texts that are longer than the model reads."""
+    said: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Results:
+    """`results.json`: names of the latest tables, and data for reading them without the suite.
+
+    Parts that earlier versions did not write are empty.
+    """
+
+    tables: dict[str, str]
+    classes: dict[str, list[str]] = field(default_factory=dict)
+    subject_classes: dict[str, list[str]] = field(default_factory=dict)
+    command: str = ""
+    pictures: dict[str, str] = field(default_factory=dict)
+    images: str = ""
+    corpus: str = ""
+    instruments: dict[str, str] = field(default_factory=dict)
+    checks: list[str] = field(default_factory=list)

@@ -11,9 +11,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from audit.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BASELINE = "none"
 """Name of the arm without a mitigation."""
@@ -216,6 +219,17 @@ MATCH_COLUMNS = (
 ALIGNMENT_COLUMNS = ("prompt", "subject", "arm", "seed", "score", "chance", "subject_read")
 """One row per sample: cosine to its ORIGINAL prompt and, on average, to all prompts; whether the
 subject was recognised, or None where none was asked for."""
+COLUMNS = {
+    "attributes": ATTRIBUTE_COLUMNS, "matches": tuple(c for c in MATCH_COLUMNS if c != "held"),
+    "alignment": ("prompt", "arm", "seed", "score"),
+}  # fmt: skip
+"""The columns that a table with rows has, at least: earlier versions wrote no others."""
+NUMBERS = ("score", "held_score", "repeats", "chance")
+WORDS = ("sample", "prompt", "subject", "arm", "attribute", "outcome", "value", "train",
+         "train_caption")  # fmt: skip
+TYPED = {"copy": "boolean", "seed": "Int64"}
+"""Columns of tables that earlier versions wrote with another type: `copy` as objects, with None,
+and `seed` without missing ones."""
 VERDICTS = (
     "above", "below", "compatible", "equivalent", "undecided", "found", "not found", "kept", "lost",
     "works", "at a cost", "no effect", "harms", "met", "not met", "described",
@@ -229,3 +243,19 @@ def digest(value: object, length: int = 16) -> str:
     """Hex digest of a JSON-able value that does not depend on the order of its keys."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def fits(table: pd.DataFrame, name: str) -> None:
+    """ValueError for a table with rows that lacks columns, or has words in place of numbers."""
+    import pandas as pd
+
+    columns = COLUMNS.get(name, ())
+    if not len(table):
+        return
+    if missing := [c for c in columns if c not in table]:
+        raise ValueError(f"it has no column {missing[0]}")
+    for column in columns:
+        numeric = pd.api.types.is_numeric_dtype(table[column]) or table[column].isna().all()
+        words = [x for x in table[column].dropna().unique() if not isinstance(x, str)]
+        if (column in NUMBERS and not numeric) or (column in WORDS and words):
+            raise ValueError(f"the column {column} has another type")

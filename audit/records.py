@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from audit.errors import UserError
 from audit.files import checked, loads, only
 from audit.keys import Counted, Key, Unit, digest, id_of, name_of, refuse_all
 
@@ -379,9 +378,10 @@ def to_json(findings: list[Finding]) -> str:
 def from_json(text: str) -> list[Finding]:
     """Read findings back; null becomes NaN.
 
-    ValueError for anything else; UserError for findings without a key, as earlier versions wrote.
+    ValueError for anything else, such as findings without a key, as earlier versions wrote them:
+    their meaning was only in the id, which is not parsed.
     """
-    rows = checked(list[dict[str, Any]], loads(text))
+    rows = checked(list[dict[str, Any]], loads(text))  # a JSON row: `checked` below types it
     floats = {f for f, t in Finding.__annotations__.items() if t in ("float", float)}
     printed = {f.name for f in fields(Finding) if not f.init}
 
@@ -393,7 +393,6 @@ def from_json(text: str) -> list[Finding]:
         return math.nan if value is None and key in floats else value
 
     if any("key" not in r for r in rows):
-        what = "These findings are damaged, or an earlier version wrote them without their keys. "
-        raise UserError(what + "Run the same command again to write them from the run's tables.")
+        raise ValueError("an earlier version wrote these findings without their keys")
     given = ({k: known(k, v) for k, v in r.items() if k not in printed} for r in rows)
     return [checked(Finding, only(Finding, g)) for g in given]

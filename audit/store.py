@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from audit import kept
+from audit import files
 from audit.errors import UserError
 from audit.files import checked, inside, loads, locked, only, sweep, write_atomic
-from audit.keys import OUTCOMES, digest
+from audit.keys import OUTCOMES, TYPED, digest, fits
 from audit.records import Change, Finding, JsonRow, Sample, Settings, Suite, from_json
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ class RunFolder:
         UserError where a newer version wrote the run: it is left as it is.
         """
         body = {"suite": suite.name, "settings": settings.__dict__, "versions": dict(versions),
-                "format": kept.FORMAT}  # fmt: skip
+                "format": files.FORMAT}  # fmt: skip
         if (self.path / "run.json").exists():
-            with suppress(Damaged):  # written anew
+            with suppress(Damaged):  # written again
                 self.manifest()
         self._write("run.json", json.dumps(body, indent=1, sort_keys=True) + "\n")
 
@@ -112,11 +112,11 @@ class RunFolder:
 
         UserError where the folder contains no run, or one of a newer version.
         """
-        found = self._read("run.json", lambda text: checked(kept.Manifest, loads(text)))
-        if found.format > kept.FORMAT:
+        found = self._read("run.json", lambda text: checked(files.Manifest, loads(text)))
+        if found.format > files.FORMAT:
             raise UserError(
                 f"{self.path} has format {found.format}: a newer version of t2i-audit made it, and "
-                f"this one reads formats up to {kept.FORMAT}. Update t2i-audit, or choose another "
+                f"this one reads formats up to {files.FORMAT}. Update t2i-audit, or choose another "
                 "folder with --out."
             )
         return dict(vars(found))
@@ -163,18 +163,18 @@ class RunFolder:
 
     # notes on drawing
     def add_notes(self, cut: Iterable[str] = (), said: Iterable[str] = ()) -> None:
-        """Keep what is noted about drawing (`kept.Notes`), in addition to what was."""
+        """Keep what is noted about drawing (`files.Notes`), in addition to what was."""
         was = self.notes()
         body = {"cut": sorted({*was.cut, *cut}), "said": [*dict.fromkeys([*was.said, *said])]}
         if body != vars(was):
             self._write("notes.json", json.dumps(body, indent=1, ensure_ascii=False) + "\n")
 
-    def notes(self) -> kept.Notes:
+    def notes(self) -> files.Notes:
         """What `add_notes` kept; nothing where it is damaged."""
         try:
-            return checked(kept.Notes, loads((self.path / "notes.json").read_bytes()))
+            return checked(files.Notes, loads((self.path / "notes.json").read_bytes()))
         except (OSError, ValueError):
-            return kept.Notes()
+            return files.Notes()
 
     # images
     def _image(self, sample: str) -> Path:
@@ -302,14 +302,13 @@ class RunFolder:
 
         def known(text: str) -> dict[str, Any]:
             row = checked(dict[str, Any], loads(text))
-            return {**row, **vars(checked(kept.Results, row))}
+            return {**row, **vars(checked(files.Results, row))}
 
         return self._read("results.json", known)
 
     def files(self) -> dict[str, str]:
         """Sample id to the name of its file, for images made elsewhere; empty for other runs."""
-        found = self.results().get("pictures") if self.finished else None
-        return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+        return dict(self.results()["pictures"]) if self.finished else {}
 
     def checks(self) -> list[str]:
         """The suite's own gates, as the run kept them; empty where only findings were given."""
@@ -326,7 +325,7 @@ class RunFolder:
     def read_table(self, name: str) -> pd.DataFrame:
         """A table of the latest results; UserError where it is missing or damaged.
 
-        The columns of `kept.TYPED` have their type in tables of earlier versions too, and the
+        The columns of `TYPED` have their type in tables of earlier versions too, and the
         numbers that these versions gave to images from elsewhere do not count as seeds.
         """
         import pandas as pd
@@ -337,10 +336,10 @@ class RunFolder:
         path = inside(self.path / "tables", file)
         try:
             table = pd.read_parquet(path)
-            kept.fits(table, name)
+            fits(table, name)
             if "seed" in table and self._numbered:
                 table["seed"] = pd.NA
-            return table.astype({c: t for c, t in kept.TYPED.items() if c in table})
+            return table.astype({c: t for c, t in TYPED.items() if c in table})
         except Exception as error:  # pyarrow raises many kinds for damaged files
             raise UserError(f"{path} cannot be read. Run the same command again.") from error
 

@@ -21,7 +21,11 @@ FOR_USERS = {f"audit.api.{name}" for name in audit.__all__}
 """The names of `import audit`."""
 TEMPLATED = ("audit.report.", "audit.view.")
 """Rooms whose functions templates call, by name."""
-BY_LIBRARIES = {"redirect_request": "urllib's HTTPRedirectHandler calls it"}
+BY_LIBRARIES = {
+    "redirect_request": "urllib's HTTPRedirectHandler calls it",
+    "http_open": "urllib's OpenerDirector calls it",
+    "https_open": "urllib's OpenerDirector calls it",
+}
 """Methods that only a library calls, each with the library."""
 
 

@@ -122,7 +122,7 @@ def test_any_damage_is_a_sentence_or_harmless(
 ) -> None:
     """Bytes of every kind of damage, and JSON of another form: no other exception, no page of 500.
 
-    Drawn anew for each verb and file.
+    Another draw for each verb and file.
     """
     shutil.copytree(finished / use.__name__, tmp_path / "now")
     path, chance = tmp_path / "now" / "run", random.Random(f"{use.__name__} {pattern}")

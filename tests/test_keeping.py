@@ -26,6 +26,7 @@ from audit.runs import conclude, draw, mending, work
 from audit.store import RunFolder
 from tests.builders import running, runs
 from tests.builders.damage import BYTES, DEEP
+from tests.evidence.copies import made
 
 
 @pytest.mark.parametrize("number", sorted(files.LOCKLESS))
@@ -196,3 +197,34 @@ def test_plans_are_read_strictly(tmp_path: Path) -> None:
     folder.write_results(results)
     with pytest.raises(UserError, match="names no table of attributes"):
         folder.read_table("attributes")
+
+
+def test_index_ends_with_3_where_files_are_left_out(tmp_path: Path) -> None:
+    """The rest is indexed and searched, and the file is listed and named, quiet or not."""
+    for i in range(3):
+        made.tar(tmp_path / "set" / f"{i}.tar", made.pictures(4, i), 4 * i)
+    cut = tmp_path / "set" / "1.tar"
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[:700])
+    call = ["index", str(tmp_path / "set"), "-o", str(tmp_path / "idx"), "--descriptor", "phash"]
+    torn = CliRunner().invoke(cli.app, [*call, "--quiet"])
+    assert torn.exit_code == 3
+    assert torn.stdout.strip() == str(tmp_path / "idx")
+    assert "1 file of the training set cannot be read and left out" in torn.stderr
+    listed = pd.read_csv(tmp_path / "idx" / "unreadable.csv")
+    assert listed.image.tolist() == ["1.tar"]
+    cut.write_bytes(whole)
+    mended = CliRunner().invoke(cli.app, [*call, "--json"])
+    assert mended.exit_code == 0
+    assert json.loads(mended.stdout)["images"] == 12
+    assert pd.read_csv(tmp_path / "idx" / "unreadable.csv").empty
+
+
+def test_embeddings_of_another_model_are_refused(tmp_path: Path) -> None:
+    """Their length is not the descriptor's: a sentence that says which option to give."""
+    place = made.embeddings(tmp_path / "e", np.eye(9, 512, dtype=np.float32))
+    call = ["index", str(place), "-o", str(tmp_path / "idx"), "--descriptor", "phash"]
+    said = CliRunner().invoke(cli.app, call).exception
+    assert isinstance(said, UserError)
+    assert "512 numbers each" in str(said)
+    assert "--descriptor" in str(said)

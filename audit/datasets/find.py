@@ -17,7 +17,6 @@ from audit.datasets.saved import Saved
 from audit.datasets.source import Collection, Files, Source
 from audit.datasets.tar import Tars
 from audit.errors import UserError
-from audit.keys import digest
 
 LOOKED_AT = 20
 """Tars or tables next to images that are looked into."""
@@ -139,8 +138,3 @@ def pictures(path: Path, table: Path | None = None) -> Collection:
         )
     found.table = table
     return found
-
-
-def key(source: Source) -> str:
-    """Hash of every unit's name and stamp: different content needs a different index."""
-    return digest([(u.id, u.stamp) for u in source.units()])

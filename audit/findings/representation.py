@@ -388,15 +388,13 @@ def _against(
     ]  # fmt: skip
     seed = int(digest([attribute.name, reference.name], 8), 16)
     rng = np.random.default_rng([context.seed, seed])
-    made = faithful_estimates(
-        shares, sight(reads, confusion), rng, draws_for(len(reads), confusion)
-    )
+    draws = draws_for(len(reads), confusion)
+    made = faithful_estimates(shares, sight(reads, confusion), rng, draws)
     own = [s for s, read in enumerate(reads) if _own_labels(read, context) is not None]
     for s in own:  # estimated from labels: errors of their own, not the common ones
         made[:, s] = faithful_around(shares[s], _estimator(reads[s], context)(0.95), rng, len(made))
     at = [i for i, _ in asked]
     gaps = np.abs(made[..., at] - shares[:, at]).mean((1, 2))
     assumed = attribute.name in context.uneven and len(own) < len(reads)
-    return overall.Against(
-        attribute.name, reference.name, reference.label, True, rows, gaps, 0, assumed
-    )
+    names = attribute.name, reference.name, reference.label
+    return overall.Against(*names, True, rows, gaps, 0, assumed)

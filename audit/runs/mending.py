@@ -36,7 +36,7 @@ def whole(data: bytes) -> bool:
 
 
 def removed(run: Run, ids: Iterable[str]) -> set[str]:
-    """Remove the images of the run that are damaged, and reasons that are none; their ids."""
+    """Remove damaged images of the run, and files without a known reason; their ids."""
     known, gone = {outcome.encode() for outcome in OUTCOMES}, set()
     for id in ids:
         path = run.folder.image_path(id)

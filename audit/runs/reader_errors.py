@@ -81,19 +81,19 @@ def brought(run: Run, encoder: Any) -> Errors:
     zero_shot = tuple(replace(a, threshold=0.0) for a in run.suite.attributes if a.reader == "clip")
 
     def seen() -> dict[str, np.ndarray]:
-        known: Labelled = validation(run.options.validation, classes)
-        run.progress("classifier errors", 0, len(known.pictures))
-        vectors = encoder.images(known.pictures)
-        run.progress("classifier errors", len(known.pictures), len(known.pictures))
-        labels = {f"{LABELS}{name}": np.asarray(v) for name, v in known.labels.items()}
-        return {"vectors": vectors, "source": np.array([known.source]), **labels}
+        shown: Labelled = validation(run.options.validation, classes)
+        run.progress("classifier errors", 0, len(shown.pictures))
+        vectors = encoder.images(shown.pictures)
+        run.progress("classifier errors", len(shown.pictures), len(shown.pictures))
+        labels = {f"{LABELS}{name}": np.asarray(v) for name, v in shown.labels.items()}
+        return {"vectors": vectors, "source": np.array([shown.source]), **labels}
 
-    kept = remembered(
+    known = remembered(
         run.folder, "calibration", [encoder.key, run.options.validation, classes], seen
     )
-    labels = {n.removeprefix(LABELS): v for n, v in kept.items() if n.startswith(LABELS)}
+    labels = {n.removeprefix(LABELS): v for n, v in known.items() if n.startswith(LABELS)}
     reader = classifier(zero_shot, (), encoder.texts, encoder.scale)
-    read = reader.read(kept["vectors"])
+    read = reader.read(known["vectors"])
     tables: dict[str, np.ndarray] = {}
     calibration: dict[str, Calibration] = {}
     for attribute in run.suite.attributes:
@@ -108,7 +108,7 @@ def brought(run: Run, encoder: Any) -> Errors:
                 told = true >= 0
                 names = np.asarray(attribute.classes, object)
                 calibration[attribute.name] = score[told], names[true[told]] != value[told]
-    return Errors(tables, dict.fromkeys(tables, str(kept["source"][0])), calibration=calibration)
+    return Errors(tables, dict.fromkeys(tables, str(known["source"][0])), calibration=calibration)
 
 
 def confusion(true: np.ndarray, read: list[str], classes: Sequence[str]) -> np.ndarray:

@@ -13,7 +13,9 @@ import time
 import urllib.request
 from contextlib import suppress
 from types import TracebackType
-from typing import Any
+from typing import TypeVar
+
+_Connection = TypeVar("_Connection", bound=http.client.HTTPConnection)
 
 
 class Deadline:
@@ -42,9 +44,10 @@ class Deadline:
             self._held.clear()
 
     def connect(
-        self, address: tuple[str, int], timeout: Any = None, source: Any = None
-    ) -> socket.socket:
-        """A connection for the time that is left; TimeoutError where none is."""
+        self, address: tuple[str, int], timeout: float | None = None,
+        source: tuple[str, int] | None = None,
+    ) -> socket.socket:  # fmt: skip
+        """A connection for the time that is left, not for `timeout`; or TimeoutError."""
         left = self._until - time.monotonic()
         if self.over or left <= 0:
             raise TimeoutError
@@ -57,8 +60,9 @@ class Deadline:
         """Handlers for urllib whose connections end with this deadline."""
         deadline = self
 
-        def watched(connection: Any) -> Any:
-            connection._create_connection = deadline.connect  # noqa: SLF001 - the only hook
+        def watched(connection: _Connection) -> _Connection:
+            # The only hook of http.client that sees the socket before the handshake.
+            vars(connection)["_create_connection"] = deadline.connect
             return connection
 
         class Plain(urllib.request.HTTPHandler):

@@ -30,7 +30,7 @@ CHUNK = 256
 SHARD_ROWS = 4096
 """A shard is closed at the first end of a piece after this many images."""
 TRIES = 3
-"""Times that an index is opened anew because it changed while it was opened."""
+"""Times that an index is opened again because it changed while it was opened."""
 
 
 class Encoder(Protocol):
@@ -262,6 +262,7 @@ class _Making:
                 "A local descriptor needs images to cut, but these are embeddings. Give the "
                 "images, or the descriptor of the embeddings without `local:`."
             )
+        self._fit([i.vector for i in items if i.vector is not None])
         pictures = [i.picture for i in items if i.picture is not None]
         made = iter(self.encoder.images(pictures)) if pictures else iter(())
         entries, rows = [], []
@@ -275,6 +276,18 @@ class _Making:
             if row is not None:
                 rows.append(row.astype(self.dtype))
         return entries, np.stack(rows) if rows else np.empty((0, 1), self.dtype)
+
+    def _fit(self, vectors: Sequence[np.ndarray]) -> None:
+        """Raise UserError for embeddings that the descriptor cannot have made."""
+        if not vectors:
+            return
+        probe = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+        own = self.encoder.images([probe]).shape[1]
+        if wrong := {len(v) for v in vectors} - {own}:
+            raise UserError(
+                f"These embeddings have {min(wrong)} numbers each, those of the descriptor {own}. "
+                "Give the model that made them with --descriptor, such as clip:NAME."
+            )
 
 
 def _unit_length(vector: np.ndarray | None, reason: str) -> tuple[np.ndarray | None, str]:

@@ -1,6 +1,6 @@
 """The list of an index's shards, `index.json`: versioned, with a checksum of its own.
 
-`source.json` beside it is written before the first shard: it says whose shards these are while the
+`source.json` next to it is written before the first shard: it says whose shards these are while the
 index is unfinished, and where `index.json` is damaged.
 """
 

@@ -49,7 +49,12 @@ class TrainingSet:
             found = load(self.made)
             found.check(encoder)
             return found
-        key = digest([{s: find.key(v) for s, v in self.sides.items()}, encoder.key])
+        key = digest(
+            [
+                {s: digest([(u.id, u.stamp) for u in v.units()]) for s, v in self.sides.items()},
+                encoder.key,
+            ]
+        )
         return build(self.sides, encoder, root / f"{self.name}-{key[:8]}", advance,
                      {"coverage": self.coverage})  # fmt: skip
 

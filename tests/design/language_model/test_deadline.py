@@ -37,7 +37,7 @@ WHOLE = {
 
 @contextmanager
 def holding(parts: Iterator[bytes], pause: float) -> Iterator[str]:
-    """A server that sends parts to whoever connects until they go; its address."""
+    """A server that sends parts to a client until the client goes; its address."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -71,7 +71,7 @@ def test_a_dripping_server_holds_no_one(what: str) -> None:
 
 @pytest.mark.parametrize("what", WHOLE)
 def test_an_answer_that_never_begins_holds_no_one(what: str) -> None:
-    """Preliminary answers for ever."""
+    """Preliminary answers forever."""
     held(itertools.repeat(WHOLE[what]), 0)
 
 

@@ -67,7 +67,7 @@ def test_damage_is_a_sentence_or_makes_no_difference(
 ) -> None:
     """Whatever is damaged and however: the same answers, or the file and what to do; then mended.
 
-    Drawn anew for each kind of damage and of file; bytes that no reader uses may change.
+    Another draw for each kind of damage and of file; bytes that no reader uses may change.
     """
     whole, chance = asked(load(place / "idx")), random.Random(f"{kind} {pattern}")
     for path in sorted((place / "idx").glob(pattern))[:1]:
