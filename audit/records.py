@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from audit.errors import UserError
-from audit.keys import Counted, Key, Unit, digest, id_of, name_of, refuse_all
+from audit.keys import MARGINS, Counted, Key, Margins, Unit, digest, id_of, name_of, refuse_all
 
 MethodOptions = Mapping[str, Any]  # each method has its own, checked by its model or by itself
 JsonRow = Mapping[str, Any]  # JSON has no types; what is made of a row checks it
@@ -122,8 +122,8 @@ class Suite:
     subject_attribute: str | None = None
     """Attribute that reads the subject itself, e.g. occupation; never itself a finding."""
     associations: tuple[Association, ...] = ()
-    checks: tuple[str, ...] = ()
-    """Gates that `check` applies to a run, such as `replication.rate <= 1 %`."""
+    checks: tuple[str, ...] = ()  # gates of `check`, such as `replication.rate <= 1 %`
+    margins: Margins = MARGINS
 
     @property
     def gates(self) -> tuple[tuple[str, ...], ...]:

@@ -20,6 +20,7 @@ from audit.design.suites import conditions
 from audit.design.suites.changing import with_seeds
 from audit.design.suites.schema import PARTS, RawAttribute, RawBlock, RawReference, RawSuite
 from audit.errors import UserError, known, unknown
+from audit.keys import Margins
 from audit.records import (
     Association,
     Attribute,
@@ -107,6 +108,7 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
         several_texts=tuple(raw.gate.several) if raw.gate else (),
         corpus=raw.corpus, subject_attribute=raw.subject_attribute,
         associations=_associations(raw, prompts, attributes), checks=tuple(raw.checks),
+        margins=Margins(**raw.margins.model_dump()),
     )  # fmt: skip
     for m in suite.mitigations:
         arms.check(suite, m)
