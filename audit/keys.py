@@ -11,7 +11,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
+<<<<<<< HEAD
 from typing import TYPE_CHECKING, Literal, NamedTuple
+=======
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+>>>>>>> main
 
 from audit.errors import UserError
 
@@ -237,6 +242,28 @@ VERDICTS = (
 )  # fmt: skip
 TOO_FEW = {"prompts": "not enough prompts", "subjects": "not enough subjects"}
 """Verdicts of changes whose limits would rest on fewer prompts, or subjects, than give any."""
+
+
+@dataclass(frozen=True)
+class Margins:
+    """The smallest changes that matter, declared before any image is seen."""
+
+    difference: float = 0.1
+    """Of a share from its reference, or between two arms: what is below it counts as equality."""
+    distance: float = 0.1
+    """Of the mean distance from a target over subjects: one unit of a mitigation's net benefit."""
+    copies: float = 0.1
+    """Of the rate of copies: the same."""
+    alignment: float = 0.1
+    """Alignment that an arm may cost, as a share of what sets a prompt's own images apart: their
+    mean cosine to it minus their mean cosine to all prompts. Cosines of different encoders have no
+    common scale. The same."""
+    subject: float = 0.05
+    """Of the share of images that show the subject, or a stated attribute."""
+
+
+MARGINS = Margins()
+"""Those of a suite that declares none."""
 
 
 def digest(value: object, length: int = 16) -> str:

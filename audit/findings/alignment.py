@@ -83,8 +83,8 @@ def _subject(both: Common, q: Question) -> Finding:
     before, after = (percent(found.references[side]) for side in ("before", "after"))
     words = change(found.estimate, found.low, found.high)
     return replace(
-        found, verdict=_kept(found, q.margins.share),
-        references={**found.references, "margin": q.margins.share},
+        found, verdict=_kept(found, q.margins.subject),
+        references={**found.references, "margin": q.margins.subject},
         sentence=f"{q.arm}: the subject is recognised in {after} of images, before in {before} "
         f"(change {words}), n = {found.n} {found.counted}{too_few(found)}.",
     )  # fmt: skip

@@ -58,6 +58,7 @@ def _context(m: Measured, labelled: pd.DataFrame, uneven: Sequence[Finding]) -> 
     truth = m.truth.planted if m.truth else None
     return Context(
         _asked(m), _references(m), m.errors.tables, truth, m.seed, m.level,
+        margin=m.suite.margins.difference,
         labelled=labelled,
         uneven=frozenset(f.key.attribute for f in uneven if f.verdict == "above"),
     )  # fmt: skip
@@ -109,10 +110,12 @@ def _mitigations(
     for arm in m.suite.mitigations:
         aims = {a.name: suites.targets(m.suite, arm, a) for a in suites.aims(m.suite, arm)}
         if any((t.arm == arm.name).any() for t in (m.table, m.matches) if len(t)):
-            found += effects.findings(tables, Question(arm.name, aims, context, prompts))
+            found += effects.findings(
+                tables, Question(arm.name, aims, context, prompts, m.suite.margins)
+            )
     own = {"guidance": m.guidance}
     found += doses.findings(table, m.suite.mitigations, context, own)
-    return found + arms.findings(found, m.suite.mitigations)
+    return found + arms.findings(found, m.suite.mitigations, m.suite.margins)
 
 
 def _instruments(m: Measured, table: pd.DataFrame, asked: Sequence[Attribute]) -> list[Finding]:

@@ -13,15 +13,12 @@ from dataclasses import dataclass
 
 from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.wording import change as points
-from audit.findings.wording import cosine_change
+from audit.findings.wording import cosine_change, percent
 from audit.findings.wording import estimate as share
-from audit.keys import TOO_FEW, Counted, Key
+from audit.keys import MARGINS, TOO_FEW, Counted, Key, Margins
 from audit.records import Finding, Mitigation
 from audit.stats.interval import UNKNOWN, Interval
 
-MATTERS = 0.1
-"""The smallest change of a distance or of a rate of copies that matters, declared in advance. That
-of alignment is in its finding: cosines of two encoders have no common scale."""
 PLACEBO, NEGATIVE = "placebo", "negative"
 """Methods by name: words without content, and words that the engine is told to avoid."""
 NOTHING = Interval(0.0, 0.0, 0.0)
@@ -40,6 +37,8 @@ class Axis:
     """Whether there was anything to gain: a rate of copies of 0 cannot fall."""
     few: str = ""
     """Verdict of its finding where that rests on too few subjects or prompts; else empty."""
+    matters: float = MARGINS.distance
+    """The smallest gain that matters, as the suite declares it."""
 
     @property
     def helped(self) -> bool:
@@ -64,14 +63,17 @@ class Sides:
     placebo: str = ""
 
 
-def findings(found: Sequence[Finding], declared: Sequence[Mitigation]) -> list[Finding]:
+def findings(
+    found: Sequence[Finding], declared: Sequence[Mitigation], margins: Margins = MARGINS
+) -> list[Finding]:
     """The verdict on each declared arm with known results, in their order.
 
-    The estimate is the net of all gains and of alignment, each
-    in units of the smallest amount that matters. Verdicts as in `judge`.
+    The estimate is the net of all gains and of alignment, each in units of the smallest amount that
+    matters, which the suite's `margins` declare. Verdicts as in `judge`.
     """
     by_key = {f.key: f for f in found if f.section == "mitigation"}
-    return [made for m in declared if (made := _one(by_key, m, placebo_of(m, declared)))]
+    made = (_one(by_key, m, placebo_of(m, declared), margins) for m in declared)
+    return [f for f in made if f is not None]
 
 
 def placebo_of(arm: Mitigation, declared: Sequence[Mitigation]) -> Mitigation | None:
@@ -102,7 +104,9 @@ def _of(f: Finding | None) -> Interval:
     return UNKNOWN if f is None else interval(f)
 
 
-def _sides(by_key: Mapping[Key, Finding], arm: str, placebo: Mitigation | None) -> Sides:
+def _sides(
+    by_key: Mapping[Key, Finding], arm: str, placebo: Mitigation | None, margins: Margins
+) -> Sides:
     axes = []
     for f in _gains(by_key, arm):
         gain, beyond = _turned(_of(f)), None
@@ -113,7 +117,8 @@ def _sides(by_key: Mapping[Key, Finding], arm: str, placebo: Mitigation | None) 
             beyond = difference(gain, _turned(_of(other))) if other or distance else None
         few = f.verdict if f.verdict in TOO_FEW.values() else ""
         asked = f.references.get("before") != 0
-        axes.append(Axis(_axis(f), gain, beyond or gain, asked, few))
+        matters = margins.distance if distance else margins.copies
+        axes.append(Axis(_axis(f), gain, beyond or gain, asked, few, matters))
     cost = by_key.get(_cost(arm))
     margin = cost.references.get("margin", math.nan) if cost else math.nan
     return Sides(tuple(axes), _of(cost), margin, placebo.name if placebo else "")
@@ -158,7 +163,7 @@ def net(sides: Sides) -> Interval:
 
     Limits as in `difference`; unknown terms are left out; unknown if all are.
     """
-    parts = [(axis.gain, MATTERS) for axis in sides.axes]
+    parts = [(axis.gain, axis.matters) for axis in sides.axes]
     parts += [(sides.alignment, sides.margin)] if sides.margin > 0 else []
     known = [(x, unit) for x, unit in parts if _known(x)]
     total = NOTHING
@@ -218,7 +223,7 @@ def _nothing(sides: Sides) -> tuple[str, str]:
         return "undecided", "neither a distance nor copies could be measured"
     than = f" beyond the placebo {sides.placebo}" if sides.placebo else ""
     asked = [a for a in sides.axes if a.asked]
-    open_ = [a.name for a in asked if not (_known(a.beyond) and a.beyond.high < MATTERS)]
+    open_ = [a.name for a in asked if not (_known(a.beyond) and a.beyond.high < a.matters)]
     if not open_:
         return "no effect", f"a gain that matters{than} is ruled out"
     for words, moved in (("better", [a.name for a in sides.axes if a.gain.low > 0]),
@@ -233,12 +238,12 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _one(
-    by_key: Mapping[Key, Finding], arm: Mitigation, placebo: Mitigation | None
+    by_key: Mapping[Key, Finding], arm: Mitigation, placebo: Mitigation | None, margins: Margins
 ) -> Finding | None:
     gains = _gains(by_key, arm.name)
     if not gains:
         return None
-    sides = _sides(by_key, arm.name, placebo)
+    sides = _sides(by_key, arm.name, placebo, margins)
     (verdict, why), main = _described(arm) or judge(sides), gains[-1]
     numbers = "; ".join(_numbers(by_key, arm.name, gains))
     unit = _unit(by_key, arm.name, main)
@@ -246,12 +251,20 @@ def _one(
         Key("mitigation", arm.name, "", "", "verdict"),
         "coefficient of net benefit, in smallest amounts that matter", f"arm {arm.name}",
         "coefficient", unit,
-        "gains and alignment over their margins, summed; square-and-add limits",
+        f"{_weights(margins)}; square-and-add limits",
     )  # fmt: skip
     return finding(
         claim, net(sides), Counts(main.n, main.n_effective, main.missing), verdict=verdict,
         sentence=f"{arm.name}: {why} ({numbers}; n = {main.n} {unit}).",
     )  # fmt: skip
+
+
+def _weights(margins: Margins) -> str:
+    """What counts as much as what, as the suite declares it."""
+    return (
+        f"{100 * margins.distance:.10g} points of distance, {100 * margins.copies:.10g} points of "
+        f"copies and {percent(margins.alignment)} of alignment count alike, summed"
+    )
 
 
 def _unit(by_key: Mapping[Key, Finding], arm: str, main: Finding) -> Counted:

@@ -87,7 +87,7 @@ def _leaks(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
         before, after = ((both[f"value_{s}"] == both.stated_base) for s in ("base", "arm"))
         hits = before.to_numpy(bool), after.to_numpy(bool)
         found = share_finding(claim, both, hits, counts(both, rows))
-        yield kept_within(found, q.margins.share, f"{100 * q.margins.share:.0f} points")
+        yield kept_within(found, q.margins.subject, f"{100 * q.margins.subject:.0f} points")
     yield _unasked(table, q)
 
 

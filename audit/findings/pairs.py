@@ -13,7 +13,7 @@ from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.representation import Context
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change
-from audit.keys import TOO_FEW, Counted, Key, Unit
+from audit.keys import TOO_FEW, Counted, Key, Margins, Unit
 from audit.records import Finding, Prompt
 from audit.stats.decisions import verdict
 from audit.stats.interval import UNKNOWN, Interval
@@ -37,20 +37,6 @@ class Tables:
     """MATCH_COLUMNS."""
     vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Sample to its unit vector float[d]."""
-
-
-@dataclass(frozen=True)
-class Margins:
-    """The smallest changes that matter, declared before any image is seen."""
-
-    distance: float = 0.1
-    """Mean distance from the target over subjects."""
-    alignment: float = 0.1
-    """Alignment that an arm may cost, as a share of what sets a prompt's own images apart: their
-    mean cosine to it minus their mean cosine to all prompts. Cosines of different encoders have no
-    common scale."""
-    share: float = 0.05
-    """Share of images: of those that show the subject, or a stated attribute."""
 
 
 @dataclass(frozen=True)

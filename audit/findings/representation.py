@@ -318,9 +318,9 @@ def _sentence(f: Finding, read: Readings, context: Context) -> str:
         text += f", about {'this prompt' if prompts == 1 else f'these {prompts} prompts'} only"
     if f.references:
         name, target = next(iter(f.references.items()))
-        label = next(r.label for r in context.references if r.name == name)
-        text += f", against {percent(target)} ({label})"
-        text += unseen(f.verdict, least_seen(Interval(f.estimate, f.low, f.high)))
+        labels = {r.name: r.label for r in context.references}
+        missed = unseen(f.verdict, least_seen(Interval(f.estimate, f.low, f.high)))
+        text += f", against {percent(target)} ({labels[name]}){missed}"
     if read.attribute.name in context.uneven and f.n:
         own = _own_labels(read, context) is not None
         text += "; errors of reading differ between subjects, and " + (
@@ -335,8 +335,7 @@ def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) 
     `prompts` maps subject to its number of prompts; subjects are reported in that order. Findings
     on all subjects together come first, for each attribute and reference of the baseline.
     """
-    out: list[Finding] = []
-    together: list[Finding] = []
+    out, together = list[Finding](), list[Finding]()
     for arm in arms(table.arm.unique()):
         for attribute in context.attributes:
             reads = readings(table, attribute, arm, prompts)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from audit.findings import arms, effects, targets
 from audit.findings.arms import Axis, Sides
-from audit.keys import ALL, VERDICTS, Key
+from audit.keys import ALL, VERDICTS, Key, Margins
 from audit.records import Finding, Mitigation, to_json
 from audit.stats.decisions import compared, noninferior, verdict
 from audit.stats.interval import UNKNOWN, Interval
@@ -112,6 +112,22 @@ NEAR, FREE, DEAR = distance("a", -0.3, -0.1), alignment("a", -0.01, 0), alignmen
 def test_gains_losses_and_nothing(found: list[Finding], wanted: str) -> None:
     """Only shown effects decide; otherwise the verdict is undecided."""
     assert judged(found) == {"a": wanted}
+
+
+@pytest.mark.parametrize(
+    ("margins", "wanted", "points"),
+    [(Margins(), "at a cost", "10 points of distance"),
+     (Margins(distance=0.5), "harms", "50 points of distance"),
+     (Margins(distance=0.36), "undecided", "36 points of distance")],
+)  # fmt: skip
+def test_the_suite_declares_what_weighs_how_much(
+    margins: Margins, wanted: str, points: str
+) -> None:
+    """A gain of 42 points for some alignment is worth it, or not, by the declared amounts."""
+    found = [distance("a", -0.45, -0.4), alignment("a", -0.026, -0.021)]
+    (made,) = arms.findings(found, (arm("a"),), margins)
+    assert made.verdict == wanted
+    assert points in made.method
 
 
 @pytest.mark.parametrize(

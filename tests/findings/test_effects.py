@@ -12,9 +12,9 @@ import pytest
 from scipy.stats import binomtest
 
 from audit.findings import effects
-from audit.findings.pairs import Margins, Question, Tables
+from audit.findings.pairs import Question, Tables
 from audit.findings.representation import Context
-from audit.keys import ALIGNMENT_COLUMNS, ATTRIBUTE_COLUMNS
+from audit.keys import ALIGNMENT_COLUMNS, ATTRIBUTE_COLUMNS, Margins
 from audit.records import Attribute, Finding, Prompt, Reference, to_json
 
 GENDER = Attribute("gender", ("woman", "man"), {})
@@ -291,7 +291,7 @@ def test_results_do_not_hang_on_the_order_of_rows() -> None:
 def test_margins_decide() -> None:
     """A loss of .03 is too much where .01 matters, and not where .05 does."""
     world = World(7, {"none": BASE, "arm": BAD})
-    wide = replace(question(world, "arm"), margins=Margins(alignment=0.5, share=0.9))
+    wide = replace(question(world, "arm"), margins=Margins(alignment=0.5, subject=0.9))
     got = {f.id: f for f in effects.findings(world.tables(), wide)}
     assert got["mitigation/arm/cost-alignment"].verdict == "kept"
     assert got["mitigation/arm/cost-subject"].verdict == "kept"

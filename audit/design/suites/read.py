@@ -20,7 +20,11 @@ from audit.design.suites import conditions, strangers, tables
 from audit.design.suites.changing import with_seeds
 from audit.design.suites.schema import PARTS, RawAttribute, RawBlock, RawReference, RawSuite
 from audit.errors import UserError, known, unknown
+<<<<<<< HEAD
 from audit.files import inside
+=======
+from audit.keys import Margins
+>>>>>>> main
 from audit.records import (
     Association,
     Attribute,
@@ -124,7 +128,11 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
         several_texts=tuple(raw.gate.several) if raw.gate else (),
         corpus=raw.corpus, subject_attribute=raw.subject_attribute,
         associations=_associations(raw, prompts, attributes), checks=tuple(raw.checks),
+<<<<<<< HEAD
         notes=tuple(notes),
+=======
+        margins=Margins(**raw.margins.model_dump()),
+>>>>>>> main
     )  # fmt: skip
     for m in suite.mitigations:
         arms.check(suite, m)

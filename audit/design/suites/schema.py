@@ -11,6 +11,7 @@ from audit.design.mitigations.methods import STACK, method
 from audit.design.mitigations.options import Part
 from audit.design.sentences import first
 from audit.errors import unknown
+from audit.keys import Margins
 
 Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=r"\S")]
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^\w[\w .()-]*$")]
@@ -156,6 +157,16 @@ class RawGate(Strict):
     several: list[Text] = []
 
 
+class RawMargins(Strict):
+    """The smallest changes that matter, in 0..1; `records.Margins` says of what."""
+
+    difference: float = Field(Margins.difference, gt=0, lt=1)
+    distance: float = Field(Margins.distance, gt=0, lt=1)
+    copies: float = Field(Margins.copies, gt=0, lt=1)
+    alignment: float = Field(Margins.alignment, gt=0, lt=1)
+    subject: float = Field(Margins.subject, gt=0, lt=1)
+
+
 class RawSuite(Strict):
     """A whole file."""
 
@@ -171,10 +182,12 @@ class RawSuite(Strict):
     mitigations: list[RawMitigation] = []
     associations: list[RawAssociation] = []
     checks: list[Text] = []
+    margins: RawMargins = RawMargins()
     quick: dict[str, Seeds] = {}
 
 
 PARTS: dict[str, type[BaseModel]] = {
     "blocks": RawBlock, "attributes": RawAttribute, "references": RawReference,
     "mitigations": RawMitigation, "gate": RawGate, "associations": RawAssociation,
+    "margins": RawMargins,
 }  # fmt: skip
