@@ -241,8 +241,10 @@ def _reference(
         even = {(s, a, c): 1 / len(of[a]) for s, a in sorted(asked) for c in of[a]}
         return Reference(raw.name, raw.label, even, "declared")
     path = beside / raw.file
-    shares, source = tables.shares_table(path, {n: a.classes for n, a in attributes.items()})
+    classes = {n: a.classes for n, a in attributes.items()}
+    shares, source = tables.shares_table(path, classes)
     shares = tables.matched(shares, (s for s, _ in asked))
+    tables.complete(path, shares, classes)
     if not asked & {(subject, attribute) for subject, attribute, _ in shares}:
         raise UserError(f"{path} says nothing about this suite. Check its subjects and attributes.")
     if beside != folder():  # a shipped table serves several suites
