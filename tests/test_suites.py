@@ -177,6 +177,10 @@ AGAIN = '[[references]]\nname = "uniform"\nlabel = "x"\nuniform = true\n[[mitiga
         (("{a_subject}", "{asubject}"), "may contain only {subject} or {a_subject}"),
         (("{a_subject}", "{a_subject"), "may contain only"),
         (('["woman", "man"]', '["woman", "woman"]'), "twice"),
+        (('["woman", "man"]', '["woman", " Woman"]'), "twice; capitals and spaces"),
+        (('"nurse", "astronaut"', '"nurse", "Nurse"'), "'Nurse' is written 'nurse' elsewhere"),
+        (("[attributes.gender]", '[attributes.Gender]\nclasses = ["a", "b"]\n'
+          'templates = ["{value}"]\n[attributes.gender]'), "two attributes have the name 'gender'"),
         ((TEXTS, 'texts = { woman = ["a"] }'), "'man' has no texts"),
         ((TEXTS, 'texts = { woman = ["a"], man = ["b"], mann = ["c"] }'), "Did you mean man"),
         (('question = "Q?"', 'question = "Q?"\nsubject_attribute = "job"'), "subject_attribute"),

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from audit.datasets.cells import fold, tidy
+from audit.datasets.cells import name as name_of
 from audit.design.mitigations import arms, stacks
 from audit.design.mitigations.grammar import article
 from audit.design.sentences import read_toml
@@ -91,6 +92,7 @@ def _unique(what: str, values: Iterable[str]) -> None:
 
 def _build(raw: RawSuite, beside: Path) -> Suite:
     attributes = {n: _attribute(n, a) for n, a in raw.attributes.items()}
+    _unique("attributes have the name", map(name_of, raw.attributes))
     for b in raw.blocks:
         for a in (*b.attributes, *b.states):
             known("attribute", a, attributes, f"block {b.id}")
