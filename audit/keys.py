@@ -11,12 +11,8 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-<<<<<<< HEAD
-from typing import TYPE_CHECKING, Literal, NamedTuple
-=======
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
->>>>>>> main
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from audit.errors import UserError
 

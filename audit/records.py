@@ -9,13 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-<<<<<<< HEAD
 from audit.files import checked, loads, only
-from audit.keys import Counted, Key, Unit, digest, id_of, name_of, refuse_all
-=======
-from audit.errors import UserError
 from audit.keys import MARGINS, Counted, Key, Margins, Unit, digest, id_of, name_of, refuse_all
->>>>>>> main
 
 MethodOptions = Mapping[str, Any]  # each method has its own, checked by its model or by itself
 JsonRow = Mapping[str, Any]  # JSON has no types; what is made of a row checks it
@@ -127,15 +122,10 @@ class Suite:
     subject_attribute: str | None = None
     """Attribute that reads the subject itself, e.g. occupation; never itself a finding."""
     associations: tuple[Association, ...] = ()
-<<<<<<< HEAD
-    checks: tuple[str, ...] = ()
-    """Gates that `check` applies to a run, such as `replication.rate <= 1 %`."""
+    checks: tuple[str, ...] = ()  # gates of `check`, such as `replication.rate <= 1 %`
     notes: tuple[str, ...] = field(default=(), repr=False)
     """What was not read in the user's own tables, for the report."""
-=======
-    checks: tuple[str, ...] = ()  # gates of `check`, such as `replication.rate <= 1 %`
-    margins: Margins = MARGINS
->>>>>>> main
+    margins: Margins = field(default=MARGINS, repr=False)
 
     @property
     def gates(self) -> tuple[tuple[str, ...], ...]:

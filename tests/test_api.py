@@ -188,31 +188,36 @@ def test_a_picture_that_cannot_be_read_has_a_row_with_the_reason(tmp_path: Path)
     assert found.verdict.iloc[0] == "not calibrated"
 
 
+THREE: Any = 3
+YES: Any = "yes"
+"""Values of the wrong type."""
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
         (lambda: audit.run("world", steps=-1), "--steps must be 1 or more"),
         (lambda: audit.run("world", steps="ten"), "--steps must be a whole number"),
         (lambda: audit.run("world", device="gpu"), "--device must be auto, cpu"),
-        (lambda: audit.run("world", mitigations=[3]), "mitigations must be text"),
+        (lambda: audit.run("world", mitigations=[THREE]), "mitigations must be text"),
         (lambda: audit.run("world", mitigation=3), "mitigations must be text"),
-        (lambda: audit.run("world", quick="yes"), "quick must be True or False"),
+        (lambda: audit.run("world", quick=YES), "quick must be True or False"),
         (lambda: audit.run("world", missing="N/A,,x"), "--missing has an empty word"),
         (lambda: audit.run("world", missing="N/A"), "give one with --labels"),
         (lambda: audit.run("world", lora="a", loras=["b"]), "are one option"),
         (lambda: audit.index("a", "b", coverage=7), "coverage must be 0 to 1"),
-        (lambda: audit.index("a", "b", coverage="x"), "coverage must be a number"),
-        (lambda: audit.index("a", "b", half="no"), "half must be True or False"),
-        (lambda: audit.index(3, "b"), "source must be text"),
+        (lambda: audit.index("a", "b", coverage=YES), "coverage must be a number"),
+        (lambda: audit.index("a", "b", half=YES), "half must be True or False"),
+        (lambda: audit.index(THREE, "b"), "source must be text"),
         (lambda: audit.search("a", "b", nearest=0), "nearest must be 1 or more"),
-        (lambda: audit.search(3, "b"), "pictures must be a path"),
+        (lambda: audit.search(THREE, "b"), "pictures must be a path"),
         (lambda: audit.compare("a", "b", margin=-1), "margin must be 0 to 1"),
-        (lambda: audit.compare(3, "b"), "folder must be a path"),
-        (lambda: audit.check(3), "folder must be a path"),
-        (lambda: audit.open(3), "folder must be a path"),
+        (lambda: audit.compare(THREE, "b"), "folder must be a path"),
+        (lambda: audit.check(THREE), "folder must be a path"),
+        (lambda: audit.open(THREE), "folder must be a path"),
         (lambda: audit.rewrite("a", "neutral", images=-1), "images must be 1 or more"),
-        (lambda: audit.rewrite(3, "neutral"), "prompt must be text"),
-        (lambda: audit.rewrite("a", 3), "mitigation must be text"),
+        (lambda: audit.rewrite(THREE, "neutral"), "prompt must be text"),
+        (lambda: audit.rewrite("a", THREE), "mitigation must be text"),
     ],
 )  # fmt: skip
 def test_python_checks_what_the_command_line_checks(call: Any, said: str) -> None:

@@ -177,6 +177,10 @@ AGAIN = '[[references]]\nname = "uniform"\nlabel = "x"\nuniform = true\n[[mitiga
         (("{a_subject}", "{asubject}"), "may contain only {subject} or {a_subject}"),
         (("{a_subject}", "{a_subject"), "may contain only"),
         (('["woman", "man"]', '["woman", "woman"]'), "twice"),
+        (('["woman", "man"]', '["woman", " Woman"]'), "twice; capitals and spaces"),
+        (('"nurse", "astronaut"', '"nurse", "Nurse"'), "'Nurse' is written 'nurse' elsewhere"),
+        (("[attributes.gender]", '[attributes.Gender]\nclasses = ["a", "b"]\n'
+          'templates = ["{value}"]\n[attributes.gender]'), "two attributes have the name 'gender'"),
         ((TEXTS, 'texts = { woman = ["a"] }'), "'man' has no texts"),
         ((TEXTS, 'texts = { woman = ["a"], man = ["b"], mann = ["c"] }'), "Did you mean man"),
         (('question = "Q?"', 'question = "Q?"\nsubject_attribute = "job"'), "subject_attribute"),
@@ -243,6 +247,7 @@ HEAD = "subject,attribute,value,share,source\n"
     [
         ("nurse,gender,woman,0.9,x\nnurse,gender,man,0.3,x\n", r"gender shares .* sum to 1\.200"),
         ("nurse,gender,woman,0.9,x\n", r"sum to 0\.900"),
+        ("nurse,gender,woman,1,x\n", "gender shares of nurse lack 'man'. Write it"),
         ("nurse,gender,woman,most,x\n", "line 2: 'most' is not a share"),
         ("nurse,gender,woman,nan,x\n", "line 2: 'nan' is not a share"),
         ("nurse,gender,woman,1.5,x\nnurse,gender,man,-0.5,x\n", "line 2: '1.5' is not a share"),
@@ -533,3 +538,17 @@ def test_prompt_tables_name_the_columns_that_are_not_read(tmp_path: Path) -> Non
     suite = read(tmp_path, GOOD.replace(JOBS, 'file = "p.csv"').replace(', "astronaut"', ""))
     assert suite.prompts[0].states == {"gender": "woman"}
     assert suite.notes == ("Columns of p.csv that were not read: place.",)
+
+
+def test_one_subject_in_two_spellings_has_one_share(tmp_path: Path) -> None:
+    """In a row that is used and in one that is not; the same row twice is refused."""
+    rows = "Nurse,gender,woman,0.9,x\nnurse ,Gender,man,0.1,x\n"
+    other = rows.replace("urse", "urseling")
+    (tmp_path / "ref.csv").write_text(HEAD + rows + other, "utf-8")
+    suite = read(tmp_path, GOOD)
+    mine = suites.with_reference(suite, "mine", tmp_path / "ref.csv")
+    assert mine.references[0].share("nurse", "gender", "man") == 0.1
+    assert "2 of 4 rows" in mine.notes[0]
+    (tmp_path / "ref.csv").write_text(HEAD + rows + "NURSE,gender,WOMAN,0.9,x\n", "utf-8")
+    with pytest.raises(UserError, match=r"line 4: Nurse gender woman is in the table twice"):
+        suites.with_reference(suite, "mine", tmp_path / "ref.csv")

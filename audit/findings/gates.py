@@ -130,7 +130,7 @@ NAMES: Mapping[Unit, str] = {
 def _fits(gate: Gate, f: Finding) -> None:
     """Raise UserError for a bound in another unit than the finding's, or outside its range."""
     where = f"{gate.text!r} on {f.name}"
-    what = NAMES[f.unit]
+    what = NAMES.get(f.unit, "a number")
     if gate.unit and f.unit not in IN_PERCENT:
         number = f"{100 * gate.bound:.10g}"
         raise UserError(f"{where}: {what} is not in {gate.unit}. Write a number such as {number}.")

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
-from audit.datasets.cells import written
+from audit.datasets.cells import fold, written
 from audit.errors import UserError
 from audit.evidence.labels import sheet
 from audit.files import checked, loads, locked
@@ -123,6 +123,14 @@ class Journal:
             self._write(asked)
             mine = self._last.get(name, {})
             return {n: mine[s, a] for n, s, a in asked if mine.get((s, a))}
+
+    def same(self, name: str) -> str:
+        """A rater's name as it was first written, whatever its capitals: they are one rater."""
+        if not self._folder.label_file(JOURNAL).exists():
+            return name
+        with self._held() as file:
+            self._catch_up(file)
+            return next((r for r in self._last if fold(r) == fold(name)), name)
 
     def raters(self, asked: Sequence[Asked]) -> dict[str, int]:
         """Each rater with the number of labels, in the order of their first."""

@@ -46,7 +46,7 @@ def drawn(folder: RunFolder) -> Drawn | None:
 
 def state(draw: Drawn, journal: Journal, name: str) -> dict[str, Any]:
     """Data for a rater's page: images by number, words with keys, and labels so far."""
-    who = rater(name)
+    who = journal.same(rater(name))
     reasons = [{"key": k, "value": v} for k, v in KEYS.items()]
     return {
         "rater": who,
@@ -64,6 +64,8 @@ def put(draw: Drawn, journal: Journal, body: object) -> dict[str, Any]:
         raise UserError("A label has rater, sample, attribute and value. Load the page again.")
     if not all(isinstance(body[f], str) for f in fields):
         raise UserError("The parts of a label must be text. Load the page again.")
-    label = Label(rater(body["rater"]), body["sample"], body["attribute"], body["value"])
+    label = Label(
+        journal.same(rater(body["rater"])), body["sample"], body["attribute"], body["value"]
+    )
     draw.check(label.sample, label.attribute, label.value)
     return {"saved": asdict(label), "done": journal.put(label, draw.asked)}

@@ -234,3 +234,26 @@ def test_a_folder_that_cannot_be_written_is_said_so(folder: RunFolder) -> None:
     _, sample, attribute = drawn.asked[0]
     with pytest.raises(UserError, match="was not kept"):
         Journal(folder).put(Label("ab", sample, attribute, "man"), drawn.asked)
+
+
+def test_a_rater_s_capitals_do_not_make_another_rater(folder: RunFolder) -> None:
+    """The queue goes on under the name as it was first written, and the sheet can be read back."""
+    asked, mine = draw(folder), Journal(folder)
+    for name, (_, sample, attribute) in zip(("Ann", "ANN", " ann "), asked.asked, strict=False):
+        body = {"rater": name, "sample": sample, "attribute": attribute, "value": "uncertain"}
+        queue.put(asked, mine, body)
+    assert {r["rater"] for r in rows(folder)} == {"Ann"}
+    assert len(queue.state(asked, mine, "aNN")["said"]) == 3
+    assert labelling.read_back(folder, [folder.label_file(journal.QUEUE)])["raters"] == 1
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b'{"rows": {"sample": [1]}}'])
+def test_a_damaged_draw_is_found_again_by_the_queue(folder: RunFolder, data: bytes) -> None:
+    """As when sheets are read back: the same images in the same order."""
+    before = draw(folder).asked
+    folder.write_label_file(labelling.RECORD, data)
+    assert draw(folder).asked == before
+    folder.write_label_file(labelling.RECORD, data)
+    folder.label_file(labelling.SHEET).unlink()
+    with pytest.raises(UserError, match="is damaged"):
+        queue.drawn(folder)

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from audit.datasets.cells import fold, tidy
+from audit.datasets.cells import name as name_of
 from audit.design.mitigations import arms, stacks
 from audit.design.mitigations.grammar import article
 from audit.design.sentences import read_toml
@@ -20,11 +21,8 @@ from audit.design.suites import conditions, strangers, tables
 from audit.design.suites.changing import with_seeds
 from audit.design.suites.schema import PARTS, RawAttribute, RawBlock, RawReference, RawSuite
 from audit.errors import UserError, known, unknown
-<<<<<<< HEAD
 from audit.files import inside
-=======
 from audit.keys import Margins
->>>>>>> main
 from audit.records import (
     Association,
     Attribute,
@@ -98,6 +96,7 @@ def _unique(what: str, values: Iterable[str]) -> None:
 
 def _build(raw: RawSuite, beside: Path) -> Suite:
     attributes = {n: _attribute(n, a) for n, a in raw.attributes.items()}
+    _unique("attributes have the name", map(name_of, raw.attributes))
     for b in raw.blocks:
         for a in (*b.attributes, *b.states):
             known("attribute", a, attributes, f"block {b.id}")
@@ -128,11 +127,8 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
         several_texts=tuple(raw.gate.several) if raw.gate else (),
         corpus=raw.corpus, subject_attribute=raw.subject_attribute,
         associations=_associations(raw, prompts, attributes), checks=tuple(raw.checks),
-<<<<<<< HEAD
         notes=tuple(notes),
-=======
         margins=Margins(**raw.margins.model_dump()),
->>>>>>> main
     )  # fmt: skip
     for m in suite.mitigations:
         arms.check(suite, m)
@@ -246,8 +242,10 @@ def _reference(
         even = {(s, a, c): 1 / len(of[a]) for s, a in sorted(asked) for c in of[a]}
         return Reference(raw.name, raw.label, even, "declared")
     path = inside(beside, raw.file)
-    shares, source = tables.shares_table(path, {n: a.classes for n, a in attributes.items()})
+    classes = {n: a.classes for n, a in attributes.items()}
+    shares, source = tables.shares_table(path, classes)
     shares = tables.matched(shares, (s for s, _ in asked))
+    tables.complete(path, shares, classes)
     if not asked & {(subject, attribute) for subject, attribute, _ in shares}:
         raise UserError(f"{path} says nothing about this suite. Check its subjects and attributes.")
     if beside != folder():  # a shipped table serves several suites

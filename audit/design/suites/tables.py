@@ -88,7 +88,7 @@ def shares_table(path: Path, classes: Mapping[str, Sequence[str]]) -> tuple[Shar
     subject and attribute that do not sum to 1 within .01.
     """
     shares: Shares = {}
-    seen: dict[tuple[str, str, str], tuple[str, str, str]] = {}
+    spelled: dict[str, str] = {}
     sources: dict[str, None] = {}
     named = {cells.name(a): a for a in classes}
     for row in rows(path, SHARES)[0]:
@@ -98,11 +98,9 @@ def shares_table(path: Path, classes: Mapping[str, Sequence[str]]) -> tuple[Shar
         if attribute in classes:
             value = {cells.fold(c): c for c in classes[attribute]}.get(cells.fold(value), value)
             known(f"{attribute} value", value, classes[attribute], row.where)
-        key = (cells.tidy(subject), attribute, value)
-        folded = (cells.fold(subject), cells.name(attribute), cells.fold(value))
-        if folded in seen:
+        key = (spelled.setdefault(cells.fold(subject), cells.tidy(subject)), attribute, value)
+        if key in shares:
             raise UserError(f"{row.where}: {' '.join(key)} is in the table twice. Keep one.")
-        seen[folded] = key
         shares[key] = number(share, row.where)
         sources[cells.tidy(source).split(": ")[0]] = None
     _summed(path, shares)
@@ -111,14 +109,10 @@ def shares_table(path: Path, classes: Mapping[str, Sequence[str]]) -> tuple[Shar
 
 def _summed(path: Path, shares: Shares) -> None:
     totals: dict[tuple[str, str], float] = {}
-    spelled: dict[tuple[str, str], tuple[str, str]] = {}
     for (subject, attribute, _), share in shares.items():
-        key = cells.fold(subject), attribute
-        spelled.setdefault(key, (subject, attribute))
-        totals[key] = totals.get(key, 0.0) + share
-    for key, total in totals.items():
+        totals[subject, attribute] = totals.get((subject, attribute), 0.0) + share
+    for (subject, attribute), total in totals.items():
         if abs(total - 1) > ROUNDING + 1e-9:
-            subject, attribute = spelled[key]
             raise UserError(
                 f"{path}: the {attribute} shares of {subject} sum to {total:.3f}, not 1. "
                 "Correct them."
@@ -135,6 +129,17 @@ def matched(shares: Shares, subjects: Iterable[str]) -> Shares:
         for (s, a, c), v in shares.items()
         for name in by_key.get(cells.fold(s), [s])
     }
+
+
+def complete(path: Path, shares: Shares, classes: Mapping[str, Sequence[str]]) -> None:
+    """Raise UserError where a subject lacks a share of one of an attribute's classes."""
+    for subject, attribute in dict.fromkeys((s, a) for s, a, _ in shares):
+        for value in classes.get(attribute, ()):
+            if (subject, attribute, value) not in shares:
+                raise UserError(
+                    f"{path}: the {attribute} shares of {subject} lack {value!r}. Write it, also "
+                    "where it is 0."
+                )
 
 
 def unused(name: str, shares: Shares, asked: Iterable[tuple[str, str]]) -> list[str]:
