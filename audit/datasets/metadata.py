@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
 from audit.datasets import texts
+from audit.datasets.batches import batches, records
 from audit.datasets.captions import (
     ARM_COLUMNS,
     NAME_COLUMNS,
@@ -255,12 +256,12 @@ def _parquet(path: Path) -> Iterator[Row]:
     import pyarrow.parquet as parquet
 
     number = 0
-    with reading(path, "Parquet"), parquet.ParquetFile(path) as file:
-        there = file.schema_arrow.names
+    with reading(path, "Parquet"):
+        there = parquet.read_schema(path).names
         names = [n for n in there if folded(n) in READ_COLUMNS]
         _once(names, str(path))
-        for batch in file.iter_batches(batch_size=1024, columns=names):
-            for record in batch.to_pylist():
+        for batch in batches(path, names):
+            for record in records(batch, names):
                 number += 1
                 yield f"{path}, row {number}", {**dict.fromkeys(there), **record}
 
