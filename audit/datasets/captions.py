@@ -41,6 +41,7 @@ NO_SEED = {"", "nan", "null", "none", "na", "n/a", "<na>"}
 WINDOWS = "Text that is not UTF-8 was read as Windows-1252"
 SEVERAL = "Of several captions of an image, the first was read"
 NOT_TEXT = "Captions that are not text were not read"
+LONG_CELL = f"Captions of a table over {MAX_TEXT // 1000} kB were read to there"
 NOT_JSON = "Text files that end in .json and are not JSON were not read"
 TOO_LONG = f"Text files over {MAX_TEXT // 1000} kB were read to there"
 
@@ -145,8 +146,10 @@ def plain(value: Any) -> tuple[str, str]:
     if isinstance(value, list | tuple):
         given = [v for v in value if not _empty(v)]
         value, doubt = (given[0] if given else ""), SEVERAL if len(given) > 1 else ""
+    if isinstance(value, str | bytes) and len(value) > MAX_TEXT:
+        value, doubt = value[:MAX_TEXT], LONG_CELL
     if isinstance(value, bytes):
-        value, assumed = texts.decoded(value)
+        value, assumed = texts.decoded(value, doubt == LONG_CELL)
         doubt = doubt or (WINDOWS if assumed else "")
     if isinstance(value, Mapping | list | tuple):
         return "", NOT_TEXT

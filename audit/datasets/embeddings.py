@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from audit.datasets import pixels
+from audit.datasets.batches import batches, records
 from audit.datasets.captions import TEXT_COLUMNS, Said, column, listed, plain
 from audit.datasets.damage import reading
 from audit.datasets.source import Entry, Item, Unit, one_line, stamp
@@ -75,20 +76,29 @@ class Embeddings:
         with reading(table, "Parquet"):
             there = parquet.read_schema(table).names
             ids, text = (column(there, c, str(table)) for c in (ID_COLUMNS, TEXT_COLUMNS))
-            frame = parquet.read_table(table, columns=[c for c in (ids, text) if c])
             rows = parquet.read_metadata(table).num_rows
-            names = frame.column(ids).to_pylist() if ids else [None] * rows
-            texts = frame.column(text).to_pylist() if text else [None] * rows
-        if rows != count:
-            raise UserError(f"{table} has {rows} rows for {count} vectors. Fetch both again.")
+            if rows != count:
+                raise UserError(f"{table} has {rows} rows for {count} vectors. Fetch both again.")
+            found = self._words(table, nameless, ids, text, first)
         if first and text is None:
             said = f"Metadata without captions, with the columns {listed(there)}"
             self._said.add(said, table.name)
+        return found
+
+    def _words(
+        self, table: Path, nameless: Sequence[tuple[str, str]], ids: str | None, text: str | None,
+        first: bool,
+    ) -> list[tuple[str, str]]:  # fmt: skip
+        """Id and caption of each row, by their columns."""
+        names = [c for c in (ids, text) if c]
+        if not names:
+            return list(nameless)
+        rows = (r for batch in batches(table, names) for r in records(batch, names))
         found = []
-        for (known, _), id, cell in zip(nameless, names, texts, strict=True):
-            words, doubt = plain(cell)
+        for (known, _), row in zip(nameless, rows, strict=True):
+            words, doubt = plain(row[text] if text else None)
             self._said.add(doubt if first else "", known)
-            found.append((known if id is None else plain(id)[0], one_line(words)))
+            found.append((plain(row[ids] if ids else None)[0] or known, one_line(words)))
         return found
 
     def image(self, id: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Tables of captions next to images: CSV, JSON lines or Parquet, matched by the images' names."""
+"""Tables of captions next to images: CSV, JSON lines or Parquet."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import csv
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TextIO
 
 from audit.datasets import texts
+from audit.datasets.batches import batches, records
 from audit.datasets.captions import (
     ARM_COLUMNS,
     NAME_COLUMNS,
@@ -21,7 +21,6 @@ from audit.datasets.captions import (
     TEXT_COLUMNS,
     WINDOWS,
     Caption,
-    Said,
     caption_of,
     column,
     first,
@@ -29,7 +28,6 @@ from audit.datasets.captions import (
     listed,
     one_place,
     plain,
-    some_names,
 )
 from audit.datasets.damage import reading
 from audit.errors import UserError
@@ -66,14 +64,6 @@ class Table:
 
 class Nameless(UserError):
     """A table that has no column of file names: it may be about something else."""
-
-
-@dataclass(frozen=True)
-class Matched:
-    """The rows of tables by the names of the images that they describe."""
-
-    captions: Mapping[str, Caption] = field(default_factory=dict)
-    notes: Sequence[str] = ()
 
 
 def inside(folder: Path) -> list[Path]:
@@ -156,12 +146,13 @@ def _table(path: Path, records: Iterable[Row], doubts: Sequence[str] = ()) -> Ta
         row.whole_seed()
         place = unicodedata.normalize("NFC", one_place(name))
         if place in rows:
-            raise _twice(place, rows[place], row)
+            raise twice(place, rows[place], row)
         rows[place] = row
     return Table(path, rows, list(columns), doubts)
 
 
-def _twice(name: str, one: Caption, other: Caption) -> UserError:
+def twice(name: str, one: Caption, other: Caption) -> UserError:
+    """The sentence for two rows of one image."""
     table, _, line = other.where.rpartition(", ")
     second = line if one.where.startswith(f"{table}, ") else other.where
     return UserError(f"{one.where} and {second}: two rows for the file {name}. Keep one.")
@@ -256,120 +247,11 @@ def _parquet(path: Path) -> Iterator[Row]:
     import pyarrow.parquet as parquet
 
     number = 0
-    with reading(path, "Parquet"), parquet.ParquetFile(path) as file:
-        there = file.schema_arrow.names
+    with reading(path, "Parquet"):
+        there = parquet.read_schema(path).names
         names = [n for n in there if folded(n) in READ_COLUMNS]
         _once(names, str(path))
-        for batch in file.iter_batches(batch_size=1024, columns=names):
-            for record in batch.to_pylist():
+        for batch in batches(path, names):
+            for record in records(batch, names):
                 number += 1
                 yield f"{path}, row {number}", {**dict.fromkeys(there), **record}
-
-
-def matched(tables: Sequence[Path], names: Sequence[str], root: Path) -> Matched:
-    """Rows of tables by image; `names` are the paths of all images below `root`.
-
-    A row names an image by its path below the table's folder, or by any path that ends like the
-    image's own, with or without the ending, in other capitals where nothing else fits. UserError
-    for two rows that name one image. The notes count rows that name no image, or more than one.
-    """
-    place = _Names(names)
-    captions: dict[str, Caption] = {}
-    notes: list[str] = []
-    for path in tables:
-        prefix, said = _below(path, root), Said()
-        try:
-            table = read(path)
-        except Nameless:
-            if not prefix:
-                raise
-            notes.append(f"{prefix}{path.name} was not read: it has no column of file names.")
-            continue
-        absent: list[str] = []
-        unsure: list[str] = []
-        for name, row in table.rows.items():
-            found = place.of(prefix + name)
-            if len(found) != 1:
-                (unsure if found else absent).append(name)
-                continue
-            if found[0] in captions:
-                raise _twice(found[0], captions[found[0]], row)
-            captions[found[0]] = row
-            said.add(row.doubt, found[0])
-        notes += [*table.notes, *said.notes()]
-        rows = f"of {len(table.rows)} rows of {prefix}{path.name}"
-        if absent:
-            few = some_names(absent)
-            notes.append(f"{len(absent)} {rows} name images that are not here ({few}).")
-        if unsure:
-            few = some_names(unsure)
-            notes.append(
-                f"{len(unsure)} {rows} fit several images and were not used ({few}). Give the path "
-                "of each image."
-            )
-    return Matched(captions, notes)
-
-
-def _below(path: Path, root: Path) -> str:
-    try:
-        prefix = path.resolve().parent.relative_to(root.resolve()).as_posix()
-    except ValueError:
-        return ""
-    return "" if prefix == "." else f"{prefix}/"
-
-
-Paths = Sequence[tuple[str, str]]
-"""Paths in one form, each with the image's own name."""
-
-
-class _Names:
-    """The images of a collection, found by the ways in which tables write their names."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        whole = [(unicodedata.normalize("NFC", one_place(n)), n) for n in names]
-        bare = [(w[: -len(PurePosixPath(w).suffix) or None], n) for w, n in whole]
-        self._forms: Sequence[Paths] = (whole, bare)
-
-    @cached_property
-    def _exact(self) -> list[_Places]:
-        return [_Places(f) for f in self._forms]
-
-    @cached_property
-    def _folded(self) -> list[_Places]:
-        return [_Places([(p.casefold(), n) for p, n in f]) for f in self._forms]
-
-    def of(self, row: str) -> Sequence[str]:
-        """The images that a row names: none, one, or several that fit equally well."""
-        for places in self._exact:
-            if found := places.of(row):
-                return found
-        for places in self._folded:
-            if found := places.of(row.casefold()):
-                return found
-        return ()
-
-
-class _Places:
-    """Images by path, and by every end of it."""
-
-    def __init__(self, paths: Paths) -> None:
-        self._by_path: dict[str, list[str]] = {}
-        self._by_end: dict[str, list[str]] = {}
-        for path, name in paths:
-            self._by_path.setdefault(path, []).append(name)
-            for end in _ends(path):
-                self._by_end.setdefault(end, []).append(name)
-
-    def of(self, path: str) -> Sequence[str]:
-        """The images at a path, else those whose path ends so, else those with which it ends."""
-        if found := self._by_path.get(path) or self._by_end.get(path):
-            return found
-        return next((f for end in _ends(path) if (f := self._by_path.get(end))), ())
-
-
-def _ends(path: str) -> Iterator[str]:
-    """The ends of a path in whole parts, without itself, longest first."""
-    _, slash, rest = path.partition("/")
-    while slash:
-        yield rest
-        _, slash, rest = rest.partition("/")

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from audit.datasets import pixels
+from audit.datasets.batches import batches, rows, texts
 from audit.datasets.damage import reading
 from audit.datasets.source import Key, Unit
-from audit.datasets.table import BATCH_BYTES, Cursor, Rows
+from audit.datasets.table import Cursor, Rows
 from audit.errors import UserError
 
 HELD_BYTES = 128 << 20
@@ -58,15 +59,7 @@ class Parquet(Rows):
         return parquet.read_schema(path)
 
     def _batches(self, path: Path, some: Sequence[str], start: int | None) -> Iterator[Any]:
-        import pyarrow.parquet as parquet
-
-        about = parquet.read_metadata(path)
-        groups = range(about.num_row_groups) if start is None else self._windows(path)[start]
-        repeated = _texts(about, some)
-        with parquet.ParquetFile(path, metadata=about, read_dictionary=repeated) as file:
-            for group in groups:
-                size = _rows(about, group, some, 1024)
-                yield from file.iter_batches(size, row_groups=[group], columns=list(some))
+        yield from batches(path, some, None if start is None else self._windows(path)[start])
 
     def _from(self, key: Key, row: int) -> Cursor:
         """The row group of a row: at once where it is small, else a few rows at a time."""
@@ -77,7 +70,7 @@ class Parquet(Rows):
         first, stop = int(starts[group]), int(starts[group + 1])
         image = self._columns(key[0]).image
         small = about.row_group(group).total_byte_size <= HELD_BYTES
-        size = stop - first if small else _rows(about, group, [image], 64)
+        size = stop - first if small else rows(about, group, [image], 64)
         batches = self._images(key[0], image, about, group, size)
         return Cursor(key, stop, batches, first)
 
@@ -95,33 +88,7 @@ class Parquet(Rows):
     def _images(path: Path, image: str, about: Any, group: int, size: int) -> Iterator[Any]:
         import pyarrow.parquet as parquet
 
-        repeated = _texts(about, [image])
+        repeated = texts(about, [image])
         with parquet.ParquetFile(path, metadata=about, read_dictionary=repeated) as file:
             for batch in file.iter_batches(batch_size=size, row_groups=[group], columns=[image]):
                 yield batch.column(image)
-
-
-def _texts(about: Any, names: Sequence[str]) -> list[str]:
-    """Leaves of columns that are text or bytes, by path.
-
-    They are read as dictionaries: a value that is stored once for many rows is unpacked once.
-    """
-    leaves = (about.schema.column(i) for i in range(about.num_columns))
-    return [
-        leaf.path
-        for leaf in leaves
-        if leaf.physical_type == "BYTE_ARRAY" and _is_of(leaf.path, names)
-    ]
-
-
-def _rows(about: Any, group: int, names: Sequence[str], most: int) -> int:
-    """How many rows of a group are read at a time: what fits into BATCH_BYTES, at least one."""
-    inside = about.row_group(group)
-    parts = (inside.column(i) for i in range(inside.num_columns))
-    size = sum(p.total_uncompressed_size for p in parts if _is_of(p.path_in_schema, names))
-    return int(min(most, max(1, BATCH_BYTES * inside.num_rows // max(1, size))))
-
-
-def _is_of(leaf: str, names: Sequence[str]) -> bool:
-    """Whether a leaf belongs to one of these columns, whose names may contain full stops."""
-    return any(leaf == n or leaf.startswith(f"{n}.") for n in names)

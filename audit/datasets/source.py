@@ -18,7 +18,8 @@ import numpy as np
 from audit.datasets import pixels
 from audit.datasets.captions import Caption, Said, doubt
 from audit.datasets.listing import LeftOut
-from audit.datasets.metadata import Matched, inside, matched
+from audit.datasets.matching import Matched, matched
+from audit.datasets.metadata import inside
 
 MAX_CAPTION = 10_000
 """Characters of a caption that a training set's entry keeps."""

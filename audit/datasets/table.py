@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from audit.datasets import listing, pixels
+from audit.datasets.batches import records
 from audit.datasets.captions import caption_of
 from audit.datasets.columns import Columns, columns
 from audit.datasets.damage import reading, unreadable
 from audit.datasets.source import Files, Key, Record, Unit, present, stamp
 
-BATCH_BYTES = 64 << 20
-"""Bytes of words that are unpacked together, and of images that are read ahead."""
 LOOKED_AT = 16
 """Cells by which it is decided whether a column contains images."""
 _SPLIT = re.compile(
@@ -108,10 +107,7 @@ class Rows(Files):
             if not some:
                 yield from ({} for _ in range(batch.num_rows))
                 continue
-            chosen = batch.select(some)
-            size = max(1, BATCH_BYTES // max(1, sum(map(_longest, chosen.columns))))
-            for first in range(0, chosen.num_rows, size):
-                yield from chosen.slice(first, size).to_pylist()
+            yield from records(batch, some)
 
     def _peek(self, path: Path, names: Sequence[str]) -> dict[str, list[Any]]:
         """The first cells of columns that are not missing."""
@@ -188,19 +184,3 @@ class Rows(Files):
             found = columns(self._schema(path), path, partial(self._peek, path))
             self._known = known = (key, found)
         return known[1]
-
-
-def _longest(array: Any) -> int:
-    """At least the bytes of the largest cell of an Arrow array."""
-    import pyarrow as pa
-    import pyarrow.compute as compute
-
-    if isinstance(array, pa.DictionaryArray):
-        return _longest(array.dictionary)
-    if isinstance(array, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
-        inner = array.flatten()
-        return len(inner) * _longest(inner)
-    try:
-        return int(compute.max(compute.binary_length(array)).as_py() or 0)
-    except pa.ArrowNotImplementedError:  # not text
-        return int(array.nbytes)

@@ -386,25 +386,34 @@ def test_heads_of_arrays_that_are_wrong(head: bytes, tmp_path: Path) -> None:
 BOMB = """
 import resource, sys
 from pathlib import Path
+from audit.datasets import metadata
 from audit.datasets.find import find
-source = find(Path(sys.argv[1]))
+import pyarrow.parquet
+path = Path(sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-reasons = [i.reason for u in source.units() for i in source.read(u)]
-print(len(reasons), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+if path.name == "metadata.parquet":
+    found = metadata.read(path).rows
+else:
+    source = find(path)
+    found = [i.reason for u in source.units() for i in source.read(u)]
+print(len(found), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("repeated", [False, True])
-@pytest.mark.parametrize("where", ["image", "text"])
+@pytest.mark.parametrize("where", ["image", "text", "metadata"])
 def test_memory_is_bounded_by_bytes(where: str, repeated: bool, tmp_path: Path) -> None:
     """30 rows of 20 MB, from some kB: one row at a time, and a repeated value once."""
     big = bytes(20_000_000) if where == "image" else b"x" * 20_000_000
     cells = pa.DictionaryArray.from_arrays(pa.array([0] * 30, pa.int32()), pa.array([big]))
     images = cells if where == "image" else pa.array([DATA[0]] * 30)
-    texts = cells.cast(pa.dictionary(pa.int32(), pa.string())) if where == "text" else ["x"] * 30
+    texts = ["x"] * 30 if where == "image" else cells.cast(pa.dictionary(pa.int32(), pa.string()))
     table = pa.table({"image": images, "text": texts})
     path = tmp_path / "x.parquet"
+    if where == "metadata":
+        path = tmp_path / "metadata.parquet"
+        table = pa.table({"file_name": [f"{i}.png" for i in range(30)], "text": texts})
     parquet.write_table(table, path, compression="zstd", use_dictionary=repeated)
     assert path.stat().st_size < 200_000
     done = subprocess.run(

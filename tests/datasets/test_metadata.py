@@ -183,17 +183,43 @@ def test_a_table_without_captions_names_its_columns(tmp_path: Path, ending: str)
 @pytest.mark.parametrize(
     "row",
     ["a/b/0.png", "./a/b/0.png", "a\\b\\0.png", ".\\a\\b\\0.png", "a//b/0.png", "a/b/0",
-     "0.png", "b/0.png", "out/a/b/0.png", "/home/x/a/b/0.png", "C:\\x\\a\\b\\0.png", "A/B/0.PNG",
-     "0", "B\\0", " a/b/0.png ", "../a/b/0.png", "a/c/../b/0.png"],
+     "0.png", "b/0.png", "pics/a/b/0.png", "pics\\a\\b\\0", "PICS/a/B/0.png", "A/B/0.PNG",
+     "0", "B\\0", " a/b/0.png ", "a/c/../b/0.png"],
 )  # fmt: skip
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
 def test_names_as_tables_write_them(tmp_path: Path, row: str, ending: str) -> None:
     """Separators, dots, folders above and below, endings and capitals."""
-    folder(tmp_path, "a/b/0.png", "1.png")
-    write(tmp_path / f"metadata{ending}", [{"file_name": row, "text": NURSE}])
-    found, notes = said(tmp_path)
+    root = folder(tmp_path / "pics", "a/b/0.png", "1.png")
+    write(root / f"metadata{ending}", [{"file_name": row, "text": NURSE}])
+    found, notes = said(root)
     assert found == {"a/b/0.png": NURSE, "1.png": ""}
     assert "rows of" not in notes
+
+
+@pytest.mark.parametrize(
+    "row", ["out/a/b/0.png", "/home/x/a/b/0.png", "C:\\x\\a\\b\\0.png", "../a/b/0.png", "X/A/B/0"]
+)
+def test_paths_of_another_place_are_matched_and_said(tmp_path: Path, row: str) -> None:
+    """As where the images were moved; but never two of them for one image."""
+    root = folder(tmp_path / "pics", "a/b/0.png", "1.png")
+    write(root / "metadata.csv", [{"file_name": row, "text": NURSE}])
+    found, notes = said(root)
+    assert found == {"a/b/0.png": NURSE, "1.png": ""}
+    assert notes.startswith("1 of 1 rows of metadata.csv have a path of another place")
+    write(root / "metadata.csv", [{"file_name": r, "text": r} for r in (row, "y/a/b/0.png")])
+    found, notes = said(root)
+    assert found == {"a/b/0.png": "", "1.png": ""}
+    assert "2 of 2 rows of metadata.csv name images that are not here" in notes
+
+
+def test_a_table_of_several_folders_next_to_one_of_them(tmp_path: Path) -> None:
+    """Of `train/0.png` and `test/0.png` the image of the folder `test` is the second."""
+    root = folder(tmp_path / "test", "0.png")
+    rows = [{"file_name": f"{split}/0.png", "text": split} for split in ("train", "test")]
+    table = write(tmp_path / "t.csv", rows)
+    made = imported.read(root, table)
+    assert [i.text for i in made.items()] == ["test"]
+    assert made.notes() == ["1 of 2 rows of t.csv name images that are not here (train/0.png)."]
 
 
 def test_letters_with_accents_in_either_form(tmp_path: Path) -> None:
