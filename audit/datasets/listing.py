@@ -223,7 +223,8 @@ def _metadata(path: Path) -> tuple[str, ...]:
 
 def first(names: Sequence[str], most: int = NAMED) -> str:
     """The first names, long ones cut at their beginning, and dots where there are more."""
-    short = [n if len(n) <= SHOWN else f"...{n[-SHOWN:]}" for n in names[:most]]
+    plain = [" ".join(n.encode("utf-8", "replace").decode().split()) for n in names[:most]]
+    short = [n if len(n) <= SHOWN else f"...{n[-SHOWN:]}" for n in plain]
     return ", ".join([*short, *(["..."] if len(names) > most else [])])
 
 
