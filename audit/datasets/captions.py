@@ -55,14 +55,14 @@ class Caption:
     origin: str = "nowhere"
     """"table", "sidecar" or "nowhere"."""
     seed: Any = None
-    """As the table has it; `whole_seed` reads it."""
+    """As the table has it; `linesseed` reads it."""
     arm: str | None = None
     where: str = ""
     """Table and line, for messages."""
     doubt: str = ""
     """What was assumed or left out to read it: one of the sentences of this module."""
 
-    def whole_seed(self) -> int | None:
+    def linesseed(self) -> int | None:
         """The seed; None if there is none, UserError for one that is not a whole number."""
         return whole(self.seed, self.where)
 
@@ -91,7 +91,8 @@ def some_names(names: Sequence[str], count: int | None = None, most: int = NAMED
 
     `count` is the number of all, where these are not all.
     """
-    short = [n if len(n) <= SHOWN else f"...{n[-SHOWN:]}" for n in names[:most]]
+    lines = [" ".join(n.encode("utf-8", "replace").decode().split()) for n in names[:most]]
+    short = [n if len(n) <= SHOWN else f"...{n[-SHOWN:]}" for n in lines]
     return ", ".join([*short, *(["..."] if (count or len(names)) > most else [])])
 
 

@@ -260,6 +260,16 @@ def test_what_is_left_out_is_said_and_listed() -> None:
     assert lines[-1] == "'@b,a link,"
 
 
+def test_names_that_are_not_text_are_listed_too(tmp_path: Path) -> None:
+    """File systems allow bytes that UTF-8 does not, and line breaks."""
+    name = os.fsdecode(b"\xff\n.heic")
+    put(tmp_path, {"a.png": image(), name: b"x"})
+    (one,) = pictures(tmp_path).left_out()
+    assert one.file == name
+    listing.said([one]).encode()
+    assert listing.table([one]).count(b"heic") == 1
+
+
 def test_pipes_are_not_opened(tmp_path: Path) -> None:
     """Reading one would wait forever."""
     put(tmp_path, {"a.png": image()})
