@@ -98,7 +98,8 @@ def test_no_table_of_names_is_passed_by(kind: str, code: str) -> None:
 
 @pytest.mark.parametrize("name", ["sscd:/any/file.pt", "local:sscd:f.onnx", "dino:../folder",
                                   "clip:local-dir:/x", "local-dir:/x", "timm:a@/x.safetensors",
-                                  "clip:a/../../x", "local:os:abort", *CODE])  # fmt: skip
+                                  "clip:a/../../x", "ViT-B-32/x.pt",
+                                  "local:os:abort", *CODE])  # fmt: skip
 def test_an_index_names_no_file_and_no_code(name: str) -> None:
     """Its descriptor is a published one, or the user's own."""
     with pytest.raises(Untrusted, match="--descriptor"):
