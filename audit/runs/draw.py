@@ -38,7 +38,8 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     from audit.runs.writer import BackgroundWriter
 
     model = run.engine()
-    run.notes += _cut_short(run, model)
+    said = [*model.notes, *_cut_short(run, model)]
+    run.notes += [n for n in said if n not in run.notes]
     todo = paraphrasing.reworded(todo, run.folder, model, run.settings, run.progress)
 
     def finished(n: int) -> None:
