@@ -62,7 +62,7 @@ def prefixed(held: Weights, prefix: str) -> Weights:
 def test_the_name_of_a_file_does_not_matter(
     name: str, sd1: Path, lora: Weights, tmp_path: Path
 ) -> None:
-    """It is no attribute of a layer; every weight that it is about changes."""
+    """It never becomes the name of an attribute; every weight that it is about changes."""
     save_file(prefixed(lora, "unet."), tmp_path / f"{name}.safetensors")
     found = moved(sd1, str(tmp_path / f"{name}.safetensors"))
     assert found == {k.replace(".lora_A", "") for k in lora if ".lora_A" in k}
