@@ -241,6 +241,18 @@ def test_links_out_of_a_folder_are_not_followed(tmp_path: Path) -> None:
     assert said == ["", "a nurse"]
 
 
+def test_the_images_of_a_run_are_in_its_folder(tmp_path: Path) -> None:
+    """An id from a plan or a table is a name, and a link leads to nothing outside."""
+    run = RunFolder(tmp_path / "run")
+    run.write_image("ab12", np.zeros((2, 2, 3), np.uint8))
+    (tmp_path / "secret.png").write_bytes(pixels.png(np.full((2, 2, 3), 9, np.uint8)))
+    run.image_path("ab13").symlink_to(tmp_path / "secret.png")
+    assert run.read_image("ab12").shape == (2, 2, 3)
+    for id in ("ab13", "../../../secret", "/../../../secret", str(tmp_path / "secret")):
+        with pytest.raises(Untrusted):
+            run.read_image(id)
+
+
 def commands(folder: Path, outside: Path) -> list[list[str]]:
     """Hostile inputs in a folder, and the commands that read them."""
     found: list[list[str]] = []

@@ -232,7 +232,7 @@ def whole(pipeline: Any, path: Path) -> Any:
 
 
 def _finite(weights: torch.Tensor) -> bool:
-    if not weights.is_floating_point() or not weights.numel():
-        return True
+    if not weights.is_floating_point() or not weights.numel() or weights.dtype.itemsize < 2:
+        return True  # quantised weights are scaled elsewhere
     low, high = torch.aminmax(weights.detach())
     return bool(torch.isfinite(low) and torch.isfinite(high))
