@@ -98,7 +98,8 @@ def test_no_table_of_names_is_passed_by(kind: str, code: str) -> None:
 
 @pytest.mark.parametrize("name", ["sscd:/any/file.pt", "local:sscd:f.onnx", "dino:../folder",
                                   "clip:local-dir:/x", "local-dir:/x", "timm:a@/x.safetensors",
-                                  "clip:a/../../x", "local:os:abort", *CODE])  # fmt: skip
+                                  "clip:a/../../x", "ViT-B-32/x.pt",
+                                  "local:os:abort", *CODE])  # fmt: skip
 def test_an_index_names_no_file_and_no_code(name: str) -> None:
     """Its descriptor is a published one, or the user's own."""
     with pytest.raises(Untrusted, match="--descriptor"):
@@ -238,6 +239,18 @@ def test_links_out_of_a_folder_are_not_followed(tmp_path: Path) -> None:
     found = Folder(tmp_path / "in")
     said = [r.caption.text for u in found.units() for r in found.records(u)]
     assert said == ["", "a nurse"]
+
+
+def test_the_images_of_a_run_are_in_its_folder(tmp_path: Path) -> None:
+    """An id from a plan or a table is a name, and a link leads to nothing outside."""
+    run = RunFolder(tmp_path / "run")
+    run.write_image("ab12", np.zeros((2, 2, 3), np.uint8))
+    (tmp_path / "secret.png").write_bytes(pixels.png(np.full((2, 2, 3), 9, np.uint8)))
+    run.image_path("ab13").symlink_to(tmp_path / "secret.png")
+    assert run.read_image("ab12").shape == (2, 2, 3)
+    for id in ("ab13", "../../../secret", "/../../../secret", str(tmp_path / "secret")):
+        with pytest.raises(Untrusted):
+            run.read_image(id)
 
 
 def commands(folder: Path, outside: Path) -> list[list[str]]:

@@ -36,11 +36,11 @@ def lora_key(lora: str) -> str:
     return f"{content(path)}@{scale:g}"
 
 
-def add_lora(pipeline: Any, lora: str, partly: bool) -> None:
+def add_lora(pipeline: Any, lora: str, partly: bool) -> str:
     """Load a LoRA's weights and fuse them at its scale (Hu et al. 2021, sec. 4.1).
 
-    Raises UserError for one that changes no weight, and, unless `partly`, for one of whose weights
-    some fit nothing in the model.
+    Returns a note where only a part of it fits. Raises UserError for one that changes no weight,
+    and, unless `partly`, for one of whose weights some fit nothing in the model.
     """
     path, scale = lora_parts(lora)
     if not hasattr(pipeline, "load_lora_weights"):
@@ -77,11 +77,12 @@ def add_lora(pipeline: Any, lora: str, partly: bool) -> None:
             f"The LoRA {path} changes no weight of this model: {len(wanted)} layers in the file, "
             f"{laid} of them in the model. Check that it was made for this model's architecture."
         )
-    if laid < len(wanted) and not partly:
-        raise UserError(
-            f"The LoRA {path} fits this model in part: {laid} of its {len(wanted)} layers "
-            f"({wanted[0]}, ...). Give --partial-lora to lay on those that fit."
-        )
+    if laid >= len(wanted):
+        return ""
+    said = f"The LoRA {path} fits this model in part: {laid} of its {len(wanted)} layers."
+    if partly:
+        return said
+    raise UserError(f"{said} Give --partial-lora to lay on those that fit.")
 
 
 def _wanted(state: Any) -> list[str]:

@@ -54,6 +54,8 @@ class Model:
     device: torch.device
     own: Any = None
     """The model's own sampler, where another has taken its place."""
+    notes: tuple[str, ...] = ()
+    """What a report says of the loading."""
 
     @property
     def kind(self) -> str:
@@ -140,8 +142,7 @@ def load(source: Source, how: Loading | None = None) -> Model:
     own = getattr(pipeline, "scheduler", None) if how.scheduler else None
     if how.scheduler:
         samplers.set_scheduler(pipeline, how.scheduler)
-    for lora in how.loras:
-        loras.add_lora(pipeline, lora, how.partly)
+    notes = [loras.add_lora(pipeline, lora, how.partly) for lora in how.loras]
     if how.loras:
         parts.whole(pipeline, source.path)
     pipeline.set_progress_bar_config(disable=True)
@@ -149,7 +150,7 @@ def load(source: Source, how: Loading | None = None) -> Model:
         if isinstance(part, torch.nn.Module):
             part.eval().requires_grad_(False)
     _place(pipeline, on, how)
-    return Model(source.name, source.revision, pipeline, dtype, on, own)
+    return Model(source.name, source.revision, pipeline, dtype, on, own, tuple(filter(None, notes)))
 
 
 def defaults(source: Source, config: Path | None = None) -> dict[str, Any]:

@@ -135,14 +135,16 @@ def _refuse_code(folder: Path, index: Index) -> None:
 
     if not isinstance(index.get("_class_name"), str):
         raise UserError(f"{folder} contains its own pipeline as Python code. {TRUST}")
-    for name, (library, kind) in _parts(index).items():
+    for name, entry in index.items():
+        library = entry[0] if isinstance(entry, list) and entry else None
         known = library in ("diffusers", "transformers") or (
-            library.isidentifier() and hasattr(diffusers.pipelines, library)
+            not isinstance(library, str)
+            or (library.isidentifier() and hasattr(diffusers.pipelines, library))
         )
-        if not known:
+        if not known and not name.startswith("_"):
             raise UserError(
-                f"{folder}: the part {name} is a {kind} of {library!r}, which is neither of "
-                f"diffusers nor of transformers. {TRUST}"
+                f"{folder}: the part {name} is of {library!r}, which is neither diffusers nor "
+                f"transformers. {TRUST}"
             )
     code = sorted(p for p in folder.rglob("*.py"))
     if code:
@@ -150,12 +152,12 @@ def _refuse_code(folder: Path, index: Index) -> None:
 
 
 def _parts(index: Index) -> dict[str, tuple[str, str]]:
-    """Library and class of each part that the pipeline has."""
+    """Library and class of each part that the pipeline has; other entries are settings."""
     return {
-        name: (str(entry[0]), str(entry[1]))
+        name: (entry[0], entry[1])
         for name, entry in index.items()
         if not name.startswith("_")
-        and isinstance(entry, list) and len(entry) == 2 and all(entry)
+        and isinstance(entry, list) and len(entry) == 2 and all(isinstance(e, str) for e in entry)
     }  # fmt: skip
 
 
@@ -230,7 +232,7 @@ def whole(pipeline: Any, path: Path) -> Any:
 
 
 def _finite(weights: torch.Tensor) -> bool:
-    if not weights.is_floating_point() or not weights.numel():
-        return True
+    if not weights.is_floating_point() or not weights.numel() or weights.dtype.itemsize < 2:
+        return True  # quantised weights are scaled elsewhere
     low, high = torch.aminmax(weights.detach())
     return bool(torch.isfinite(low) and torch.isfinite(high))

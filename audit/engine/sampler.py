@@ -84,7 +84,7 @@ def draw(
     sampler than the model's own that cannot draw with it.
     """
     if model.own is not None:
-        samplers.check(model.own, model.pipeline.scheduler, settings.steps)
+        samplers.check(model.pipeline, model.own, settings.steps)
     groups: dict[str, list[Sample]] = {}
     for s in sorted(samples, key=lambda s: s.text):
         groups.setdefault(digest(s.change.as_json()), []).append(s)

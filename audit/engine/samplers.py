@@ -52,8 +52,9 @@ CENTRE, SPREAD = 2.5, 0.5
 OFF, LESS, MORE = 0.2, 0.45, 0.5
 """How much further off the mean (as a share of it), and narrower or wider (as shares of the spread)
 than by the model's own sampler the values may be: few steps narrow them, by any sampler."""
-FEW, LEAST = 4, 0.1
-"""Steps below which any sampler narrows values, and the spread that more steps must reach."""
+FEW, LEAST, USUAL = 4, 0.1, 20
+"""Steps below which any sampler narrows values, the spread that more must reach, and a usual
+number of them."""
 
 
 def set_scheduler(pipeline: Any, name: str) -> None:
@@ -65,18 +66,18 @@ def set_scheduler(pipeline: Any, name: str) -> None:
         raise unknown("scheduler", name, SCHEDULERS)
     if getattr(pipeline, "scheduler", None) is None:
         raise UserError(f"A {type(pipeline).__name__} has no scheduler. Leave --scheduler out.")
-    if why := unfit(pipeline, name):
-        names = ", ".join(n for n in SCHEDULERS if not unfit(pipeline, n))
+    if why := unfit(pipeline.scheduler, name):
         raise UserError(
             f"The scheduler {name!r} does not fit this model, whose own is "
-            f"{type(pipeline.scheduler).__name__}: {why}. Fitting: {names or 'only its own'}."
+            f"{type(pipeline.scheduler).__name__}: {why}. Fitting: "
+            f"{_fitting(pipeline, pipeline.scheduler, USUAL)}."
         )
-    pipeline.scheduler = made(pipeline, name)
+    pipeline.scheduler = made(pipeline, pipeline.scheduler, name)
 
 
-def unfit(pipeline: Any, name: str) -> str:
-    """Why a sampler of SCHEDULERS does not fit a pipeline's model; empty where it does."""
-    own, kind = pipeline.scheduler, SCHEDULERS[name][0]
+def unfit(own: Any, name: str) -> str:
+    """Why a sampler of SCHEDULERS does not fit a model with its `own`; empty where it does."""
+    kind = SCHEDULERS[name][0]
     fitting = {c.__name__ for c in own.compatibles} | {type(own).__name__}
     flow = type(own).__name__.startswith("FlowMatch")
     if not flow:  # made for distilled weights of any model of this kind, which do not say so
@@ -96,12 +97,12 @@ def unfit(pipeline: Any, name: str) -> str:
     return f"the model needs {', '.join(lost)}, which it does not know" if lost else ""
 
 
-def made(pipeline: Any, name: str) -> Any:
-    """The sampler of that name with the configuration of a pipeline's own."""
+def made(pipeline: Any, own: Any, name: str) -> Any:
+    """The sampler of that name, with the configuration of the `own` of a pipeline's model."""
     import diffusers
 
     kind, changes = SCHEDULERS[name]
-    config, takes = pipeline.scheduler.config, _takes(kind)
+    config, takes = own.config, _takes(kind)
     # Also where the own sampler has them by default: the defaults of another may differ.
     kept = {k: config[k] for k in NEEDS if k in config and k in takes}
     if "clip_sample" in takes and "clip_sample" not in config:
@@ -116,40 +117,50 @@ def _takes(kind: str) -> set[str]:
     return set(inspect.signature(getattr(diffusers, kind).__init__).parameters)
 
 
-def check(own: Any, new: Any, steps: int) -> None:
+def check(pipeline: Any, own: Any, steps: int) -> None:
     """Raise UserError for a sampler that cannot draw in so many steps what the model's own can.
 
     Both draw independent normal values from noise by the predictions of a perfect model, which are
     known (for these data the denoiser is linear). A sampler that clips, starts at another level of
     noise, or oversteps ends at other values.
     """
+    if why := _fault(own, pipeline.scheduler, steps):
+        raise UserError(
+            f"The scheduler {type(pipeline.scheduler).__name__} cannot draw in {steps} steps with "
+            f"this model, whose own is {type(own).__name__}: {why}. Leave --scheduler out, or give "
+            f"other --steps or another one: {_fitting(pipeline, own, steps)}."
+        )
+
+
+def _fitting(pipeline: Any, own: Any, steps: int) -> str:
+    """Names of the samplers that draw with a model in so many steps."""
+    names = [
+        n for n in SCHEDULERS
+        if not unfit(own, n) and not _fault(own, made(pipeline, own, n), steps)
+    ]  # fmt: skip
+    return ", ".join(names) or "only its own"
+
+
+def _fault(own: Any, new: Any, steps: int) -> str:
+    """What is wrong with what a sampler draws, compared with the model's own; empty for nothing."""
     try:
         mean, spread = _drawn(own, new, steps)
     except Exception as error:  # samplers raise what their arithmetic does
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise _refused(own, new, steps, f"it fails ({first})") from error
+        return f"it fails ({(str(error).strip().splitlines() or [type(error).__name__])[0]})"
     try:
         usual = _drawn(own, own, steps)
     except Exception:  # one that draws in other numbers of steps only
         usual = (CENTRE, SPREAD)
     if not abs(mean - CENTRE) <= abs(usual[0] - CENTRE) + OFF * CENTRE:
-        raise _refused(own, new, steps, f"known values of {CENTRE:g} are drawn as {mean:.2g}")
+        return f"known values of {CENTRE:g} are drawn as {mean:.2g}"
     # Distilled models draw in such few steps; for others nothing but the mean is left.
     few = steps < FEW or type(new).__name__ == "LCMScheduler"
     low = 0.0 if few else max(LEAST, min(usual[1], SPREAD) - LESS * SPREAD)
-    high = max(usual[1], SPREAD) + MORE * SPREAD
-    if not low <= spread <= high:
-        raise _refused(
-            own, new, steps, f"a known spread of {SPREAD:g} is drawn as {spread:.2g}, and by the "
-            f"model's own as {usual[1]:.2g}"
-        )  # fmt: skip
-
-
-def _refused(own: Any, new: Any, steps: int, why: str) -> UserError:
-    return UserError(
-        f"The scheduler {type(new).__name__} cannot draw in {steps} steps with this model, whose "
-        f"own is {type(own).__name__}: {why}. Leave --scheduler out, or give another one or other "
-        "--steps."
+    if low <= spread <= max(usual[1], SPREAD) + MORE * SPREAD:
+        return ""
+    return (
+        f"a known spread of {SPREAD:g} is drawn as {spread:.2g}, and by the model's own as "
+        f"{usual[1]:.2g}"
     )
 
 

@@ -48,7 +48,8 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
 
     model = run.engine()
     texts, against = _read_by_model(run)
-    run.folder.add_notes(cut=[t for t in sorted(texts | against) if truncated(model, t)])
+    cut = [t for t in sorted(texts | against) if truncated(model, t)]
+    run.folder.add_notes(cut, model.notes)
     todo = paraphrasing.reworded(todo, run.folder, model, run.settings, run.progress)
 
     def finished(n: int) -> None:

@@ -116,6 +116,8 @@ def test_a_lora_that_fits_in_part_is_refused_unless_the_user_agrees(
     with pytest.raises(UserError, match=rf"{fitting} of its {len(lora) // 2} layers"):
         load(sd1, str(tmp_path / "x.safetensors"))
     assert len(moved(sd1, str(tmp_path / "x.safetensors"), partly=True)) == fitting
+    [note] = load(sd1, str(tmp_path / "x.safetensors"), partly=True).notes
+    assert f"{fitting} of its" in note
 
 
 def test_weights_that_are_not_numbers_are_not_laid_on(

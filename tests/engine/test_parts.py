@@ -147,9 +147,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "fewer layers": (config("text_encoder", num_hidden_layers=1), "are not part of"),
     "more layers": (config("text_encoder", num_hidden_layers=3), "lacks .* weights"),
     "wider": (config("unet", cross_attention_dim=24), "cannot be loaded"),
-    "system": (listed("unet", "os", "system"), "'os', which is neither"),
+    "system": (listed("unet", "os", "system"), "of 'os', which is neither"),
     "module": (listed("unet", "evil", "Net"), "'evil', which is neither"),
     "dotted": (listed("unet", "diffusers.utils", "Net"), "which is neither"),
+    "one name": (listed("unet", "evil"), "'evil', which is neither"),
     "dunder": (listed("unet", "__builtins__", "Net"), "which is neither"),
     "a list": (lambda f: (f / "model_index.json").write_text("[1]"), "list of parts"),
     "nested": (lambda f: (f / "model_index.json").write_text("[" * 99_999), "cannot be"),
@@ -195,3 +196,15 @@ def test_pickles_are_read_where_the_user_trusts_them(
     with pytest.raises(UserError, match="pickled weights alone"):
         load(tmp_path / "old")
     assert load(tmp_path / "old", trust=True).kind == "StableDiffusionPipeline"
+
+
+def test_the_hubs_cache_is_a_model_like_any(whole: dict[str, Path], tmp_path: Path) -> None:
+    """Its files are links to blobs outside of the folder; settings may be lists of numbers."""
+    (tmp_path / "blobs").mkdir()
+    snapshot = tmp_path / "snapshots" / "0"
+    for i, file in enumerate(sorted(p for p in whole["sd1"].rglob("*") if p.is_file())):
+        shutil.copy(file, tmp_path / "blobs" / str(i))
+        link = snapshot / file.relative_to(whole["sd1"])
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(tmp_path / "blobs" / str(i))
+    assert load(snapshot).kind == "StableDiffusionPipeline"

@@ -38,7 +38,9 @@ KINDS: dict[str, Callable[[str, str], Any]] = {
 """`kind:what`: an open_clip name, an SSCD file, a DINOv2 folder or hub name, a timm name."""
 
 
-HARMLESS = re.compile(r"(?:(?:clip:)?[\w.-]+/[\w.-]+|(?:timm:|dino:)[\w.-]+)")
+HARMLESS = re.compile(
+    r"(?:clip:)?(?P<arch>[\w-]+)/(?P<tag>\w+)|timm:\w[\w.-]*|dino:(?P<hub>\w[\w.-]*/\w[\w.-]*)"
+)
 """Names of published models; everything else that is not registered is code or a path."""
 
 
@@ -49,10 +51,10 @@ def recorded(name: str, given: str, device: str, where: str) -> Any:
     one, `given`, whose vectors the index then checks. Raises Untrusted otherwise.
     """
     plain = name.removeprefix("local:")
-    known = plain in registry.ENCODERS or (
-        HARMLESS.fullmatch(plain) is not None
-        and not Path(plain.partition(":")[2] or plain).exists()
-    )
+    match = HARMLESS.fullmatch(plain)
+    paths = [v for v in match.groupdict().values() if v] if match else []
+    published = match is not None and not any(Path(p).exists() for p in paths)
+    known = plain in registry.ENCODERS or published
     if known or not where:
         return named(name, device)
     if given:

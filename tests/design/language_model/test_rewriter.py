@@ -189,6 +189,26 @@ def plan(server: Server, options: str = "") -> list[str]:
     return [json.dumps(asdict_sample(s)) for s in run.samples]
 
 
+def test_a_suite_gets_no_key_unless_the_user_names_its_host(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By option or environment; a suite cannot agree for the user."""
+    monkeypatch.delenv(endpoint.HOSTS)
+    plan(server)
+    assert server.headers
+    assert not any("Authorization" in h for h in server.headers)
+    chosen = suites.read_suite("mine.toml")
+    with pytest.raises(UserError, match="no mitigation of the suite has a `url` of this host"):
+        planning.open_run(chosen, Options(out=Path("x"), send_key=("elsewhere.test",)))
+    before = len(server.headers)
+    planning.open_run(chosen, Options(out=Path("x"), send_key=("127.0.0.1",)))
+    assert {h["Authorization"] for h in server.headers[before:]} == {f"Bearer {KEY}"}
+    with pytest.raises(UserError, match="cannot decide that a key is sent"):
+        plan(server, ", send_key = true")
+    with pytest.raises(UserError, match=r"ends in \.jsonl"):
+        plan(server, ', answers = "../.bashrc"')
+
+
 def test_a_plan_is_played_back_byte_for_byte_without_an_endpoint(server: Server) -> None:
     """Each prompt and value asked once, gated ones never; the key is sent and nowhere kept."""
     first = plan(server, ', target = "uniform"')
