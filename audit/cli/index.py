@@ -65,6 +65,8 @@ def index(
     made = _made(source, out, plan, Meter(quiet))
     for words in _left_out(made):
         _tell(quiet, words)
+    for note in made.notes:  # not progress
+        say(note, err=True)
     groups = _duplicates(made, quiet) if duplicates else None
     by = indexing.compared(made, options.seed)
     if as_json:
@@ -77,14 +79,14 @@ def index(
 
 
 def _left_out(made: Any) -> list[str]:
-    """What has no vector or was left out, and what was assumed, in sentences."""
+    """What has no vector or was left out, in sentences."""
     from audit.runs import indexing
 
     words = [made.left_out_words] if made.left_out else []
     if lost := len(made.unreadable):
         listed = made.index.folder / indexing.LISTED
         words.insert(0, f"{lost} images have no vector; see {listed}.")
-    return [*words, *made.notes]
+    return words
 
 
 def _tell(quiet: bool, words: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from audit.cli.world_runs import keep
 from audit.errors import UserError
+from audit.keys import ATTRIBUTE_COLUMNS
 from audit.records import Sample
 from audit.store import RunFolder
 from audit.world import seen
@@ -23,7 +24,7 @@ def labelled(folder: Path, raters: tuple[str, ...], skip: int = -1) -> RunFolder
     for k, sample in enumerate(samples):
         run.write_image(sample.id, np.full((64, 64, 3), 90 * k + 40, np.uint8))
     read = pd.DataFrame({"sample": [s.id for s in samples], "subject": "nurse"})
-    name = run.write_table("attributes", 1, read).name
+    name = run.write_table("attributes", 1, read.reindex(columns=ATTRIBUTE_COLUMNS)).name
     run.write_results({"tables": {"attributes": name}})
     said = {"gender": "woman", "skin_tone": "dark", "occupation": ""}
     rows = [
