@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from audit.errors import UserError
 from audit.findings import gates
+from audit.records import Settings
 from audit.report import from_folder
 from audit.report.exports import card, evidence, tables
 from audit.runs import comparing, labelling
@@ -173,8 +174,6 @@ def test_a_run_of_a_later_format_is_left_alone(finished: Path, tmp_path: Path) -
     assert json.loads((folder.path / "run.json").read_text()) == body
 
 
-def runs_settings() -> object:
+def runs_settings() -> Settings:
     """Settings of any run."""
-    from audit.records import Settings
-
     return Settings("m", "r", 1, 1.0, 1)

@@ -55,14 +55,14 @@ class Caption:
     origin: str = "nowhere"
     """"table", "sidecar" or "nowhere"."""
     seed: Any = None
-    """As the table has it; `linesseed` reads it."""
+    """As the table has it; `whole_seed` reads it."""
     arm: str | None = None
     where: str = ""
     """Table and line, for messages."""
     doubt: str = ""
     """What was assumed or left out to read it: one of the sentences of this module."""
 
-    def linesseed(self) -> int | None:
+    def whole_seed(self) -> int | None:
         """The seed; None if there is none, UserError for one that is not a whole number."""
         return whole(self.seed, self.where)
 

@@ -235,7 +235,8 @@ def test_data_without_images_is_left_out_of_data(tmp_path: Path) -> None:
         parquet.write_table(pa.table({"url": ["x"]}), path)
     made.parquet_file(tmp_path / "p" / "a.PARQUET", SOME)
     put(tmp_path / "p", {"._b.png": b"x"})
-    tars, tables = find(tmp_path / "t"), find(tmp_path / "p")
+    tars: Any = find(tmp_path / "t")
+    tables: Any = find(tmp_path / "p")
     assert (tars.kind, tables.kind) == ("WebDataset", "Parquet")
     assert tars.left_out() == [LeftOut("0.parquet", "data without images")]
     assert [x.file for x in tables.left_out()] == ["._b.png", "labels.parquet"]

@@ -132,7 +132,7 @@ def test_a_damaged_tar_is_one_sentence(form: str, seed: int, tmp_path: Path) -> 
     rng = np.random.default_rng(seed)
     data = bytearray(whole)
     if seed % 2:
-        del data[int(rng.integers(40, len(data) * 0.8)) :]
+        del data[int(rng.integers(40, int(len(data) * 0.8))) :]
     else:
         for at in rng.integers(0, len(data), 8):
             data[at] = int(rng.integers(256))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from audit.datasets import comments, prompts
+from audit.datasets import comments, graphs, prompts
 
 A1111 = (
     "a photo of a nurse, smiling\nNegative prompt: blurry, ugly\n"
@@ -113,10 +113,10 @@ def test_hostile_metadata_does_no_harm() -> None:
     """Loops, deep nesting and giant texts end in nothing."""
     loop = {"1": {"class_type": "KSampler", "inputs": {"positive": ["2", 0]}},
             "2": {"class_type": "X", "inputs": {"text": ["2", 0]}}}  # fmt: skip
-    assert prompts.from_graph(loop) is None
+    assert graphs.from_graph(loop) is None
     assert prompts.from_texts({"prompt": "[" * 100_000}) is None
     assert prompts.from_texts({"parameters": "x" * 300_000}) is None
-    assert prompts.from_graph({"1": {"inputs": {"positive": [["2"], 0]}}, "2": 5}) is None
+    assert graphs.from_graph({"1": {"inputs": {"positive": [["2"], 0]}}, "2": 5}) is None
 
 
 def test_a_graph_that_branches_back_on_itself_ends() -> None:
@@ -124,14 +124,14 @@ def test_a_graph_that_branches_back_on_itself_ends() -> None:
     keys = ("text", "text_g", "string", "value", "prompt", "positive", "conditioning", "guider")
     nodes = {str(n): {"inputs": {k: [str((n + i) % 40), 0] for i, k in enumerate(keys)}}
              for n in range(40)}  # fmt: skip
-    assert prompts.from_graph(nodes) is None
+    assert graphs.from_graph(nodes) is None
     nodes["39"]["inputs"]["text"] = "a nurse"  # type: ignore[assignment]
-    assert prompts.from_graph(nodes) == "a nurse"
+    assert graphs.from_graph(nodes) == "a nurse"
 
 
 def test_a_sampler_without_conditioning_is_passed_over() -> None:
     """An empty link, and a node with a guider's name alone."""
-    assert prompts.from_graph({"1": {"inputs": {"positive": None}}}) is None
+    assert graphs.from_graph({"1": {"inputs": {"positive": None}}}) is None
 
 
 json_values: st.SearchStrategy[Any] = st.recursive(
@@ -154,9 +154,9 @@ def test_any_json_is_read_without_an_error(value: Any) -> None:
         assert found is None or isinstance(found, str)
     graph = {"1": {"class_type": "KSampler", "inputs": {"positive": ["2", 0], "latent": value}},
              "2": {"class_type": "Concat", "inputs": value}}  # fmt: skip
-    assert prompts.from_graph(graph) is None or isinstance(prompts.from_graph(graph), str)
+    assert graphs.from_graph(graph) is None or isinstance(graphs.from_graph(graph), str)
     drawn = {"nodes": [value, {"id": 1, "type": "KSampler", "inputs": value}], "links": [[0] * 6]}
-    prompts.from_workflow(drawn)
+    graphs.from_workflow(drawn)
 
 
 @pytest.mark.parametrize(

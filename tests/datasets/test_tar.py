@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit.datasets import pixels, tar
+from audit.datasets import members, pixels, tar
 from audit.datasets.find import find
 from audit.datasets.source import Source
 from audit.errors import UserError
@@ -30,7 +30,7 @@ def ids(source: Source) -> list[str]:
 def scans(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The tars that were scanned, in order."""
     seen: list[Path] = []
-    real = tar.scan
+    real = members.scan
 
     def scan(path: Path) -> object:
         seen.append(path)

@@ -9,6 +9,7 @@ import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -165,7 +166,7 @@ def test_a_folder_means_the_same_each_way(way: Callable[[Path], Source], tmp_pat
     with tarfile.open(path / "labels.tar", "w") as archive:
         archive.addfile(tarfile.TarInfo("a.xml"))
     parquet.write_table(pa.table({"label": [1]}), path / "labels.parquet")
-    source = way(path)
+    source: Any = way(path)
     assert source.kind == "folder"
     assert [x.file for x in source.left_out()] == ["labels.tar", "labels.parquet"]
     made.tar(path / "x.tar", drawn(1))

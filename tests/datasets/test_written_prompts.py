@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from audit.datasets import comments, prompts
+from audit.datasets import comments, graphs, prompts
 
 SOFTWARE = 0x0131
 CASES = Path(__file__).parent.parent / "cases"
@@ -242,7 +242,7 @@ def test_the_pass_that_starts_the_image(name: str, seed: int) -> None:
     """In whatever order the nodes are written."""
     nodes = list({**BASE, **JUDGE, **PASSES[name]}.items())
     random.Random(seed).shuffle(nodes)
-    assert prompts.from_graph(dict(nodes)) == NURSE
+    assert graphs.from_graph(dict(nodes)) == NURSE
 
 
 def test_two_images_of_one_graph_have_no_prompt() -> None:
@@ -250,9 +250,9 @@ def test_two_images_of_one_graph_have_no_prompt() -> None:
     other = {"1": node("KSampler", positive=["61", 0], latent_image=["5", 0]),
              "12": node("VAEDecode", samples=["1", 0]),
              "10": node("SaveImage", images=["12", 0])}  # fmt: skip
-    assert prompts.from_graph({**BASE, **JUDGE, **other}) is None
+    assert graphs.from_graph({**BASE, **JUDGE, **other}) is None
     del other["10"]
-    assert prompts.from_graph({**BASE, **JUDGE, **other}) == NURSE
+    assert graphs.from_graph({**BASE, **JUDGE, **other}) == NURSE
 
 
 def encoded(kind: str, **inputs: Any) -> dict[str, Any]:
@@ -338,7 +338,7 @@ GRAPHS: list[tuple[dict[str, Any], str | None]] = [
 @pytest.mark.parametrize(("graph", "right"), GRAPHS)
 def test_texts_of_graphs(graph: dict[str, Any], right: str | None) -> None:
     """Followed to the text that was drawn; a text that is made elsewhere is unknown."""
-    assert prompts.from_graph(graph) == right
+    assert graphs.from_graph(graph) == right
     assert prompts.embedded(png({"prompt": json.dumps(graph), "workflow": "{}"})) == right
     comment = b"ASCII\0\0\0" + json.dumps({"prompt": graph}).encode()
     assert prompts.embedded(picture("JPEG", {}, {comments.USER_COMMENT: comment})) == right

@@ -40,7 +40,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> audit.Result:
     root = tmp_path_factory.mktemp("run")
     folder = root / "pics"
     folder.mkdir()
-    women = [i for i in balanced((1, 1), 80) if i.scene.sprite.gender == "woman"]
+    people = [(i, i.scene.sprite) for i in balanced((1, 1), 80)]
+    women = [i for i, p in people if p is not None and p.gender == "woman"]
     for i in range(4):
         Image.fromarray(women[i].pixels()).save(folder / f"{i:05d}.png")
         (folder / f"{i:05d}.txt").write_text(PROMPT)

@@ -12,7 +12,8 @@ import pytest
 
 from audit.datasets.find import find
 from audit.evidence.copies import decision, sides
-from audit.evidence.copies.index import Descriptor, Index, build
+from audit.evidence.copies.index import Index, build
+from audit.evidence.copies.manifest import Descriptor
 from audit.evidence.copies.rule import CopyRule
 from audit.evidence.copies.side import Side
 from audit.evidence.encoders import named

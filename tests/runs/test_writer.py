@@ -40,7 +40,7 @@ def batches(n: int, size: int = 4) -> list[tuple[list[str], np.ndarray, list[str
     return out
 
 
-def groups(some: list[tuple[list[str], np.ndarray, list[bool]]], size: int) -> list[list[str]]:
+def groups(some: list[tuple[list[str], np.ndarray, list[str]]], size: int) -> list[list[str]]:
     """The ids of the batches in groups."""
     ids = [i for batch in some for i in batch[0]]
     return [ids[i : i + size] for i in range(0, len(ids), size)]

@@ -15,7 +15,8 @@ import pytest
 from audit.errors import UserError
 from audit.evidence.copies import approximate, chooser
 from audit.evidence.copies.chooser import choose
-from audit.evidence.copies.index import Descriptor, Index
+from audit.evidence.copies.index import Index
+from audit.evidence.copies.manifest import Descriptor
 from audit.evidence.copies.side import Side
 from tests.evidence.copies import stored
 

@@ -12,7 +12,8 @@ from PIL import Image
 from audit.datasets import pixels
 from audit.evidence.copies import single
 from audit.evidence.copies.edits import apply
-from audit.evidence.copies.index import Descriptor, Index
+from audit.evidence.copies.index import Index
+from audit.evidence.copies.manifest import Descriptor
 from audit.evidence.copies.side import Side
 from audit.evidence.encoders.pixel_space import tiled_l2_pairs
 from tests.evidence.copies import made, stored
