@@ -186,7 +186,7 @@ def test_the_command_refuses_anything_but_a_run(tmp_path: Path) -> None:
     from audit.cli.view import view
 
     with pytest.raises(UserError, match="no finished run"):
-        view(tmp_path, 0, "", True)
+        view(tmp_path, 0, "", None, True)
 
 
 @pytest.mark.slow
