@@ -18,7 +18,7 @@ from typing import BinaryIO
 from audit.datasets.cells import written
 from audit.errors import UserError
 from audit.evidence.labels import sheet
-from audit.files import checked, loads, locked
+from audit.files import checked, loads, locked, only
 from audit.store import RunFolder
 
 JOURNAL, QUEUE = "journal.jsonl", "queue.csv"
@@ -84,7 +84,7 @@ class Journal:
         self._read_to += len(whole)
         for line in whole.splitlines():
             try:
-                label = checked(Label, loads(line))
+                label = checked(Label, only(Label, checked(dict[str, object], loads(line))))
             except ValueError:
                 continue  # torn by a crash; the next label is on its own line
             self._last.setdefault(label.rater, {})[label.sample, label.attribute] = label.value

@@ -143,7 +143,7 @@ def test_a_damaged_picture_is_drawn_again(kind: str, run: tuple[Run, Path], tmp_
     path = again.folder.image_path(victim.id)
     data, chance = path.read_bytes(), random.Random(kind)
     path.write_bytes(BYTES[kind](data, chance))
-    other = again.folder.image_path(again.samples[0].id)
+    other = again.folder.image_path(next(s.id for s in again.samples if s.id != victim.id))
     kept = other.read_bytes()
     other.unlink()
     other.with_suffix(".why").write_bytes(b"blo")

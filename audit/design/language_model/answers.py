@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from audit.design.language_model.replies import OUTCOMES, plain
 from audit.errors import UserError
-from audit.files import checked, loads, locked
+from audit.files import checked, loads, locked, only
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Answers:
         self._read_to += len(whole)
         for line in whole.split(b"\n"):
             try:
-                answer = checked(Answer, loads(line))
+                answer = checked(Answer, only(Answer, checked(dict[str, object], loads(line))))
             except ValueError:
                 continue
             if answer.sound:
