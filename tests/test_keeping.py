@@ -212,7 +212,7 @@ def test_index_ends_with_3_where_files_are_left_out(tmp_path: Path) -> None:
     assert torn.stdout.strip() == str(tmp_path / "idx")
     assert "1 file of the training set cannot be read and left out" in torn.stderr
     listed = pd.read_csv(tmp_path / "idx" / "unreadable.csv")
-    assert listed.image.tolist() == ["1.tar"]
+    assert listed.file.tolist() == ["1.tar"]
     cut.write_bytes(whole)
     mended = CliRunner().invoke(cli.app, [*call, "--json"])
     assert mended.exit_code == 0
