@@ -70,7 +70,7 @@ def _match(table: Table, row: int) -> dict[str, Any] | None:
     return {
         "score": float(match.score[row]), "held": float(match.held[row]),
         "called": int(match.copy[row]), "train": match.train[row], "caption": match.caption[row],
-        "repeats": wording.repeats(float(match.repeats[row])),
+        "repeats": wording.repeats(float(match.repeats[row])), "single": match.single[row],
     }  # fmt: skip
 
 

@@ -84,5 +84,5 @@ def card(opened: Opened, row: int, href: str) -> dict[str, Any]:
         "id": id, "href": href, "text": table.text[row], "tags": tags(table, row),
         "gone": gone(opened, id), "arm": table.arm[row],
         "score": float(match.score[row]) if match else math.nan,
-        "called": bool(match is not None and match.copy[row] == 1),
+        "called": bool(match is not None and (match.copy[row] == 1 or match.alone[row])),
     }  # fmt: skip

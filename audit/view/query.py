@@ -15,6 +15,8 @@ from audit.view.table import Reading, Table
 
 SIZES = (30, 60, 120, 240)
 COPIES = {"yes": 1, "no": 0, "open": -1}
+SINGLE = "single"
+"""In their place: images that are a training image, whatever the others are."""
 MOST = 400
 """Characters of a search that are read."""
 
@@ -72,8 +74,8 @@ def read(parameters: Mapping[str, str]) -> Query:
     """
     words = {k: parameters.get(k, "").strip()[:MOST]
              for k in ("words", "subject", "arm", "prompt", "copy", "missing", "sort")}  # fmt: skip
-    if words["copy"] and words["copy"] not in COPIES:
-        raise UserError("The filter `copy` is yes, no or open. Choose one of them.")
+    if words["copy"] and words["copy"] not in (*COPIES, SINGLE):
+        raise UserError("The filter `copy` is single, yes, no or open. Choose one of them.")
     readings = tuple(
         (k[2:], v) for k, v in parameters.items() if k.startswith("a.") and v and len(v) <= MOST
     )
@@ -161,6 +163,8 @@ def _near(table: Table, query: Query) -> np.ndarray:
         keep &= table.match.score >= query.low  # NaN is in no range
     if query.high == query.high:
         keep &= table.match.score <= query.high
-    if query.copy:
+    if query.copy == SINGLE:
+        keep &= table.match.alone
+    elif query.copy:
         keep &= table.match.copy == COPIES[query.copy]
     return keep

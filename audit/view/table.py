@@ -83,6 +83,13 @@ class Match:
     train: Column
     caption: Column
     repeats: np.ndarray
+    single: Column
+    """Why an image is that training image, whatever the others are; -1 for all others."""
+
+    @property
+    def alone(self) -> np.ndarray:
+        """bool[n]: the image has the pixels, or nearly, of its nearest training image."""
+        return self.single.codes >= 0
 
 
 @dataclass(frozen=True)
@@ -220,6 +227,7 @@ def _match(samples: Sequence[Sample], table: pd.DataFrame) -> Match:
         _numbers(once.score, at), _numbers(once.held_score, at),
         np.append(called, -1).astype(np.int8)[at], _words(once.train, at),
         _words(once.train_caption, at), _numbers(once.repeats, at),
+        _words([word or None for word in once.get("single", [""] * len(once))], at),
     )  # fmt: skip
 
 

@@ -82,7 +82,8 @@ def plain_facets(table: Table, query: Query) -> list[dict[str, Any]]:
             ("no", "not flagged as a copy", 0),
             ("open", "not decided", -1),
         ]
-        counted = [(k, w, int((table.match.copy == c).sum())) for k, w, c in calls]
+        counted = [("single", "the training image itself", int(table.match.alone.sum()))]
+        counted += [(k, w, int((table.match.copy == c).sum())) for k, w, c in calls]
         found.append(("copy", "Copy of a training image", [c for c in counted if c[2]]))
     found.append(("missing", "Something missing", gone))
     return [
@@ -94,7 +95,8 @@ def plain_facets(table: Table, query: Query) -> list[dict[str, Any]]:
 
 def chips(query: Query) -> list[tuple[str, str]]:
     """The active filters, in words, each with the address that removes it."""
-    calls = {"yes": "copies", "no": "not flagged as a copy", "open": "copy not decided"}
+    calls = {"yes": "copies", "no": "not flagged as a copy", "open": "copy not decided",
+             "single": "the training image itself"}  # fmt: skip
     plain = {
         "words": f"\N{LEFT DOUBLE QUOTATION MARK}{query.words}\N{RIGHT DOUBLE QUOTATION MARK}",
         "subject": f"subject {query.subject}",

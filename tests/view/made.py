@@ -97,6 +97,8 @@ def run(
     matches.loc[lost, ["score", "held_score"]] = np.nan
     matches.loc[lost, ["train", "held", "copy"]] = None
     matches.loc[lost, "outcome"] = "blocked"
+    alone = matches["sample"][matches["copy"] == True][:2]  # noqa: E712
+    matches["single"] = np.where(matches["sample"].isin(alone), "its pixels", "")
     folder.write_blocked(gone, "blocked")
     for id in ids if images else []:
         if id != gone:

@@ -147,6 +147,10 @@ def test_copies_are_called_where_they_were(run: made.Made) -> None:
     called = run.matches.set_index("sample")["copy"]
     assert marked == [s.id for s in run.samples if called.loc[[s.id]].iloc[0] is True]
     assert marked
+    named = set(run.matches["sample"][run.matches.single != ""])
+    for id in {s.id for s in run.samples} - set(run.blocked):
+        assert ("This is the training image" in browser.get(f"/image/{id}").text) == (id in named)
+    assert named
     words = {True: "of a training image", False: "Not flagged as a copy", None: "Undecided whether"}
     seen = set()
     for r in run.matches[run.matches.outcome == "label"].itertuples():
