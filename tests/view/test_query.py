@@ -152,7 +152,7 @@ def test_ids_that_are_not_file_names_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_hundred_thousand_images_are_filtered_and_sorted(tmp_path: Path) -> None:
-    """A page of a run of 100,000 is chosen in tens of milliseconds, even by text and sorted."""
+    """Of 100,000 images, text, similarity and reading choose those that pandas chooses."""
     rng = np.random.default_rng(6)
     n = 100_000
     samples = [Sample(f"{i:020x}", f"p/{i % 4}", "none", i, f"photo {i} of a nurse")
