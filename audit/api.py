@@ -154,7 +154,7 @@ def run(
     >>> found = audit.run("occupations", labels="labels.csv")
     >>> share = found.findings.set_index("name").loc["representation.nurse.gender.share.woman"]
     >>> float(share.estimate), int(share.n), share.verdict
-    (0.9, 20, 'compatible')
+    (0.9, 20, 'undecided')
     >>> found.report.name
     'report.html'
     """

@@ -28,7 +28,7 @@ TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.tmp")
 LOCKLESS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 """Errors of file systems that have no locks."""
 OPEN = 256
-"""Files that a process may hold open where its limit is unknown."""
+"""Files that a process may hold open on any system."""
 FORMAT = 1
 """Format of a run folder; those of earlier versions state none."""
 HASHED = (".json", ".safetensors", ".txt", ".model", ".py")
@@ -144,24 +144,13 @@ def _runs(process: int) -> bool:
     return bool(psutil.pid_exists(process))
 
 
-@functools.cache
-def _most_open() -> int:
-    try:
-        import resource
-
-        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    except (ImportError, OSError, ValueError):
-        return OPEN
-    return soft if soft > 0 else OPEN
-
-
 def open_files() -> bool:
-    """Whether this process may keep more files open: fewer than half of its limit are."""
+    """Whether this process may keep more files open: fewer than half of OPEN are."""
     try:
         here = len(os.listdir("/dev/fd"))
     except OSError:
         return False
-    return here < _most_open() // 2
+    return here < OPEN // 2
 
 
 def loads(data: str | bytes, finite: bool = True) -> Any:

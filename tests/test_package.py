@@ -150,7 +150,7 @@ def test_the_metadata_says_name_licence_and_command(target: Path) -> None:
     assert found.metadata["Requires-Python"] == ">=3.11"
     texts = found.metadata.get_all("License-File") or []
     assert {"LICENSE", "NOTICE", "THIRD_PARTY.md"} < set(texts)
-    assert [(e.name, e.value) for e in found.entry_points] == [("t2i-audit", "audit.cli.main:main")]
+    assert [(e.name, e.value) for e in found.entry_points] == [("t2i-audit", "audit.__main__:main")]
 
 
 @pytest.mark.slow

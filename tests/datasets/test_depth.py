@@ -140,6 +140,7 @@ def test_images_are_as_a_viewer_shows_them(form: str, how: dict[str, Any], turn:
     assert np.abs(found.astype(int) - want).mean() < 6
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize("exif", [b"", b"Exif\0\0junk", b"Exif\0\0MM\0*\xff\xff\xff\xff"])
 def test_damaged_exif_data_leave_an_image_as_it_is_stored(exif: bytes) -> None:
     """The pixels are whole."""

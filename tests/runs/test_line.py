@@ -132,7 +132,10 @@ def test_growing_a_run_keeps_its_images(run: tuple[Run, Path], tmp_path: Path) -
     assert all(bigger.folder.image_path(i).stat().st_mtime_ns == t for i, t in times.items())
 
 
-@pytest.mark.parametrize("kind", ["cut", "flipped", "zeroed", "random"])
+AT_NIGHT = [pytest.param(k, marks=pytest.mark.nightly) for k in ("flipped", "zeroed", "random")]
+
+
+@pytest.mark.parametrize("kind", ["cut", *AT_NIGHT])
 def test_a_damaged_picture_is_drawn_again(kind: str, run: tuple[Run, Path], tmp_path: Path) -> None:
     """Its noise is known: the same file and findings, whatever the damage; a torn reason, too."""
     first, _ = run

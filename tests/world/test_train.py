@@ -77,7 +77,10 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["vae", "classifier", "descriptor"])
+@pytest.mark.parametrize(
+    "part",
+    ["classifier", *(pytest.param(p, marks=pytest.mark.nightly) for p in ("vae", "descriptor"))],
+)
 def test_a_minute_of_each_recipe_lowers_its_loss(part: str, tmp_path: Path) -> None:
     """A handful of steps of the real recipe: the loss falls and everything is finite."""
     lines: list[dict[str, float]] = []
