@@ -111,7 +111,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_documented_build_runs_from_installation_to_what_it_keeps(place: Path) -> None:
     """It installs this package, audits, judges, and everything it would keep is there."""
     done, outputs = play(place)

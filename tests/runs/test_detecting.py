@@ -102,7 +102,7 @@ def test_a_held_out_set_unlike_the_training_set_is_noted(tmp_path: Path, shift: 
     assert ["They differ" in n for n in run.notes] == ([True] if shift else [])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_learned_captions_steer_the_embedded_model(tmp_path: Path) -> None:
     """Both detectors separate captions of images that occur 64 times from ordinary prompts."""
     run = small(tmp_path, 10, 14, detect=("magnitude", "bright-ending"), steps=8)
