@@ -101,9 +101,9 @@ def _distance(a: Against) -> Finding:
         verdict="undecided" if a.assumed else exceeds(p),
         sentence=(
             f"{cap(name)} shares differ on average by {100 * mean:.0f} points{span} from the "
-            f"{a.reference} shares ({a.label}){_covered(a)} (a faithful model, seen by the same "
+            f"{a.reference} shares ({a.label}){_covered(a)}. A faithful model, seen by the same "
             f"reader, would score {100 * floor:.0f}, and over {100 * most:.0f} in one run of "
-            f"twenty); {differ} "
+            f"twenty; {differ} "
             f"of {len(a.rows)} comparisons differ after Benjamini-Hochberg at 5 %{_assumed(a)}."
         ),
     )  # fmt: skip
@@ -120,7 +120,7 @@ def _covered(a: Against) -> str:
     """How many subjects the reference has, where it does not have all."""
     if not a.without:
         return ""
-    return f" of {a.subjects} subjects, {a.without} others having none,"
+    return f" of {a.subjects} subjects, {a.without} others having none"
 
 
 def _limits(gaps: np.ndarray, subjects: np.ndarray) -> Interval:

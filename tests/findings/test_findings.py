@@ -159,7 +159,7 @@ def test_each_reference_has_its_own_claim_on_all_subjects() -> None:
     assert one.estimate == pytest.approx(np.mean([abs(share[s] - p / 2) for s, p in few.items()]))
     assert two.estimate == pytest.approx(np.mean([abs(x - 0.5) for x in share.values()]))
     assert (one.n_effective, two.n_effective) == (8, 14)
-    assert "labour shares (planted) of 8 subjects, 6 others having none," in one.sentence
+    assert "labour shares (planted) of 8 subjects, 6 others having none." in one.sentence
     assert "others having none" not in two.sentence
     q = [f.q for f in found.values() if f.family == "gender against labour, none"]
     assert len(q) == 8
