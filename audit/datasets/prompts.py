@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import iTXt
 
 from audit.datasets.captions import folded
-from audit.datasets.comments import EXIF_BLOCK, exif_texts, plain_text
+from audit.datasets.comments import EXIF_BLOCK, exif_texts, is_signature, plain_text
 from audit.datasets.graphs import from_graph, from_workflow
 from audit.datasets.pixels import FORMATS, MAX_PIXELS
 from audit.files import loads
@@ -75,7 +75,12 @@ def embedded(data: bytes) -> str | None:
         return None
     if found := from_texts(texts):
         return found
-    return next((p for t in exif_texts(exif, block) if (p := from_parameters(t))), None)
+    return next((p for t in exif_texts(exif, block) if (p := _from_comment(t))), None)
+
+
+def _from_comment(text: str) -> str | None:
+    """The prompt in a comment, unless it names the program that encoded the image."""
+    return None if is_signature(text) else from_parameters(text)
 
 
 def _texts(image: Image.Image) -> dict[str, str]:
@@ -109,7 +114,7 @@ def from_texts(texts: Mapping[str, str]) -> str | None:
     for key in ("Description", "prompt", "Prompt", "caption", "Caption", "comment"):
         text = short.get(key, "")
         machine = text.startswith("{") or (text.startswith("[") and len(text) > 2000)
-        if not machine and (found := from_parameters(_FLAGS.sub("", text))):
+        if not machine and (found := _from_comment(_FLAGS.sub("", text))):
             return found
     return None
 
