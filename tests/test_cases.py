@@ -1,9 +1,9 @@
 """Inputs of other people that once failed, one by one: what is right for each, in both ways.
 
-Those that are not here have tests of their own beside what reads them, and copies in `tests/cases/`:
-label tables (design/imported), references (test_suites), depths, orientation and foreign formats
-(datasets/test_depth), prompts and graphs (datasets/test_written_prompts), models and LoRAs (engine),
-suites (test_strangers) and the zeroed index (evidence/copies/test_damage).
+The others have tests beside what reads them, and copies in `tests/cases/`: label tables
+(design/imported), references (test_suites), depths, orientation and foreign formats
+(datasets/test_depth), prompts and graphs (datasets/test_written_prompts), models and LoRAs
+(engine), suites (test_strangers) and the zeroed index (evidence/copies/test_damage).
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ CASES_OF_COLLECTIONS = {
     "parquet/dictionary_binary.parquet": Right(),
     "parquet/hash_first.parquet": Right(),
     "parquet/path_large_string.parquet": Right(),
-    "parquet/seed_fraction.parquet": Right(refused=r"seed '1\.5' is not a whole", set_refused=False),
+    "parquet/seed_fraction.parquet": Right(refused=r"seed '1\.5' is not", set_refused=False),
     "parquet/seed_nan.parquet": Right((NURSE,) * 2),
-    "parquet/two_images.parquet": Right(says="'control_image', 'image'.*of which 'image' was read"),
+    "parquet/two_images.parquet": Right(says="'control_image', 'image'.*'image' was read"),
     "tars/cut.tar": Right(refused="was cut short"),
     "tars/hard_link.tar": Right((NURSE,) * 2),
     "tars/not_adjacent.tar": Right((NURSE,) * 2),
@@ -141,7 +141,7 @@ def test_a_table_with_a_damaged_column_or_a_bomb(case: str) -> None:
     """Its prompts are there, and its images cannot be read, for a reason."""
     made = imported.read(CASES / "fuzz" / "parquet" / f"{case}.parquet")
     assert {p.text for p in made.items()} == {"a nurse"}
-    with pytest.raises((pixels.Unreadable, UserError), match="cannot be read|not an image"):
+    with pytest.raises((pixels.Unreadable, UserError), match=r"cannot be read|not an image"):
         made.image(made.items()[0].name)
 
 
