@@ -3,9 +3,9 @@
     python -m benchmarks.fuzz [--each 200] [--only NAME ...] [--seed 0] [--write FILE] [--all]
     python -m benchmarks.fuzz --replay NAME:NUMBER [--seed 0]
 
-Each mutation (`fuzz_mutators.py`) of an input (`fuzz_inputs.py`) is read in a fork of this process,
-which has imported everything, with 1 GiB of memory more than it has and 10 s of processor time. A
-row for each input counts what happened:
+Each mutation (`fuzz_mutators.py`) of an input (`fuzz_inputs.py`, `fuzz_collections.py`) is read in
+a fork of this process, which has imported everything, with 1 GiB of memory more than it has and
+10 s of processor time. A row for each input counts what happened:
 
 - accepted: read, also where parts were left out with a reason;
 - sentence: `UserError` or `Incomplete`, exit 2 or 3;
@@ -65,9 +65,9 @@ class Bench:
     def __init__(self, name: str, folder: Path, seed: int = 0) -> None:
         self.name, self.seed, self.input = name, seed, INPUTS[name]
         self.base, self.now = folder / "base", folder / "now"
-        self.base.mkdir(parents=True)
-        self.input.make(self.base)
-        self._fresh()
+        self.now.mkdir(parents=True)
+        self.input.make(self.now)  # here, because some files hold their own place
+        shutil.copytree(self.now, self.base)
         self.answer = self.input.use(self.now)
 
     def _fresh(self) -> None:

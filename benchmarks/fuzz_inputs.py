@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import warnings
@@ -13,25 +12,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
-
-from audit.cli import main as cli
-from audit.datasets import pixels, prompts
-from audit.datasets.find import find
 from audit.design import suites
-from audit.design.imported import pictures as imported
-from audit.design.imported import plan as plans
-from audit.errors import Incomplete, UserError
+from audit.errors import UserError
 from audit.records import Settings
 from audit.runs import labelling
 from audit.store import RunFolder
+from benchmarks import fuzz_collections as collections
+from benchmarks.fuzz_collections import verb
 from tests.builders import runs
 from tests.builders.suites import TOML
 from tests.evidence.copies import made
 
-PROMPT = "a photo of a nurse"
 KEY, PORT = "k" * 43, 8123
 LINES = "subject,attribute,value,share,source\n" + "".join(
     f"{s},gender,{g},0.5,x\n" for s in ("nurse", "technologist") for g in ("woman", "man")
@@ -81,141 +72,6 @@ class Input:
     """Patterns of the files that are mutated."""
     checked: bool = False
     """Whether checksums guard every file: another answer without a sentence is a fault."""
-
-
-def verb(*words: object) -> str:
-    """The standard output of a command; its exceptions are raised."""
-    from typer.testing import CliRunner
-
-    result = CliRunner().invoke(cli.app, [str(w) for w in words])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    if result.exit_code == 2:
-        raise UserError(result.output)
-    if result.exit_code == 3 and "undecided" not in result.stdout:
-        raise Incomplete(result.output)
-    return result.stdout
-
-
-# Images
-
-
-def picture(path: Path, kind: str) -> None:
-    """A small image with a prompt, EXIF data and a profile, as far as its form has them."""
-    rng = np.random.default_rng(0)
-    image = Image.fromarray(rng.integers(0, 255, (16, 24, 3), np.uint8))
-    exif = image.getexif()
-    exif[0x0112], exif[0x010E] = 6, f"{PROMPT}\nSteps: 3, Sampler: x"
-    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + PROMPT.encode("utf-16-be")
-    more: dict[str, Any] = {"exif": exif} if kind in ("PNG", "JPEG", "WEBP", "TIFF") else {}
-    if kind == "PNG":
-        info = PngInfo()
-        info.add_text("parameters", f"{PROMPT}\nSteps: 3, Sampler: x", zip=True)
-        info.add_itxt("prompt", json.dumps({"1": {"class_type": "X", "inputs": {"text": PROMPT}}}))
-        more["pnginfo"] = info
-    if kind == "GIF":
-        image, more = image.quantize(16), {"comment": PROMPT.encode(), "transparency": 1}
-    if kind == "TIFF":
-        more["compression"] = "tiff_lzw"
-    image.save(path, kind, **more)
-
-
-def show(path: Path) -> object:
-    """The pixels and the prompt of an image."""
-    data = pixels.content(path)
-    return pixels.decode(data).tobytes(), prompts.embedded(data)
-
-
-def shown(folder: Path) -> object:
-    """The only image of a folder; damaged ones are left out with a reason."""
-    return show(next(p for p in sorted(folder.iterdir()) if p.is_file()))
-
-
-# Collections
-
-
-def as_images(path: Path, table: Path | None = None) -> object:
-    """What `run --images` reads: items, their place in the plan, notes, and every image."""
-    source = imported.read(path, table)
-    found = [(p.name, p.text, p.seed) for p in source.items()]
-    with suppress(UserError):  # none of the prompts is in the suite
-        plan = plans.join(suites.read_suite(str(path.parent / "small.toml")), source)
-        found += [(s.id, s.text, s.seed) for s in plan.samples]
-    source.notes(), source.left_out()
-    for item in source.items():
-        with suppress(pixels.Unreadable):
-            source.image(item.name)
-    return found
-
-
-def as_training_set(path: Path) -> object:
-    """What `index` does with it; then every image is found again by its id."""
-    out = path.parent / f"made-{path.name}"
-    verb("index", path, "-o", out, "--descriptor", "phash", "--duplicates")
-    source = find(path)
-    for unit in source.units():
-        for item in source.read(unit):
-            with suppress(pixels.Unreadable):
-                source.image(item.entry.id)
-    return None
-
-
-def as_embeddings(path: Path) -> object:
-    """What `index` reads of embeddings, without the model that made them."""
-    from audit.evidence.copies.index import build
-
-    return len(build({"train": find(path)}, _Of(), path.parent / "made").train)
-
-
-class _Of:
-    key = "fuzz-vectors"
-    dimensions = 4
-
-    def images(self, pictures: Any) -> np.ndarray:
-        """float32[n, 4]."""
-        return np.ones((len(pictures), 4), np.float32)
-
-
-def _images(root: Path) -> Path:
-    """Three images of one prompt of the suite."""
-    (root / "small.toml").write_text(TOML)
-    return made.folder(root / "set", made.pictures(3, 1))
-
-
-def _with_table(root: Path, name: str) -> None:
-    folder = _images(root)
-    rows = [
-        {"file_name": f"{i:03d}.png", "text": PROMPT, "seed": i, "arm": "none"} for i in range(3)
-    ]
-    if name.endswith(".csv"):
-        lines = ["file_name,text,seed,arm", *(",".join(map(str, r.values())) for r in rows)]
-    else:
-        lines = [json.dumps(r) for r in rows]
-    (folder / name).write_text("\n".join(lines) + "\n")
-
-
-def _with_sidecars(root: Path) -> None:
-    folder = _images(root)
-    (folder / "001.txt").rename(folder / "001.caption")
-    (folder / "002.txt").unlink()
-    (folder / "002.json").write_text(json.dumps({"caption": PROMPT, "seed": 3, "tags": ["x", 1]}))
-
-
-def _tar(root: Path) -> None:
-    (root / "small.toml").write_text(TOML)
-    made.tar(root / "set.tar", made.pictures(3, 1))
-
-
-def _parquet(root: Path) -> None:
-    import pyarrow.parquet as parquet
-
-    (root / "small.toml").write_text(TOML)
-    table = made.rows(made.pictures(3, 1)).append_column("seed", [[1, 2, 3]])
-    parquet.write_table(table, root / "set.parquet")
-
-
-def _embeddings(root: Path) -> None:
-    made.embeddings(root / "set", np.random.default_rng(0).normal(size=(8, 4)).astype("f4"), 1)
 
 
 # Suites and tables
@@ -374,8 +230,69 @@ def load(root: Path) -> object:
     return None
 
 
+def index_again(root: Path) -> object:
+    """The same `index` command on a damaged index, which mends it or says what is wrong."""
+    verb("index", root / "train", "-o", root / "index", "--held-out", root / "held",
+         "--descriptor", "phash")  # fmt: skip
+    return search(root)
+
+
+def _continued(root: Path) -> None:
+    """A finished run over images."""
+    folder = collections.images(root)
+    for text in folder.glob("*.txt"):
+        text.write_text(collections.PROMPT)
+    run_again(root)
+
+
+def run_again(root: Path) -> object:
+    """The same `run` command on its folder: the same findings, or a sentence."""
+    said = verb("run", root / "small.toml", "--images", root / "set", "--out", root / "out", "-q")
+    return Path(said.strip()).with_name("findings.json").read_bytes()
+
+
+def _lora(root: Path) -> None:
+    """A LoRA of the small model's denoiser."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(5)
+    held = {}
+    for key, value in _pipeline(root).unet.state_dict().items():
+        if key.endswith(("attn1.to_q.weight", "attn2.to_v.weight")):
+            out, into = value.shape
+            held[f"unet.{key.replace('.weight', '.lora_A.weight')}"] = torch.randn(2, into)
+            held[f"unet.{key.replace('.weight', '.lora_B.weight')}"] = torch.randn(out, 2)
+    save_file(held, root / "lora.safetensors")
+
+
+def _pipeline(root: Path) -> Any:
+    from tests.engine import small
+
+    return small.stable_diffusion(root)
+
+
+def lora(root: Path) -> object:
+    """A LoRA, as `run --lora` lays it on."""
+    from audit.engine import loras
+
+    return loras.add_lora(_pipeline(root), str(root / "lora.safetensors"), False)
+
+
+Use = Callable[[Path], Any]
+
+
+def _at(name: str, use: Use) -> Use:
+    """Read a file or folder of an input."""
+    return lambda root: use(root / name)
+
+
 def _form(kind: str) -> Input:
-    return Input(lambda root: picture(root / f"0.{kind.lower()}", kind), shown, ("0.*",))
+    return Input(
+        lambda root: collections.picture(root / f"0.{kind.lower()}", kind),
+        collections.shown,
+        ("0.*",),
+    )
 
 
 TABLES = ("run/results.json", "run/run.json", "run/plan.jsonl", "run/tables/*.parquet")
@@ -385,19 +302,29 @@ INPUTS: dict[str, Input] = {
     "suite tables": Input(_suite, plan, ("*.csv",)),
     "labels": Input(_labels, score, ("labels.csv",)),
     "sheet": Input(_labelled, label, ("filled.csv",)),
-    "prompts CSV": Input(partial(_with_table, name="metadata.csv"), lambda r: as_images(r / "set"),
-                         ("set/metadata.csv",)),
-    "prompts JSONL": Input(partial(_with_table, name="metadata.jsonl"),
-                           lambda r: as_images(r / "set"), ("set/metadata.jsonl",)),
-    "sidecars": Input(_with_sidecars, lambda r: as_images(r / "set"),
+    "prompts CSV": Input(partial(collections.with_table, name="metadata.csv"),
+                         _at("set", collections.as_images), ("set/metadata.csv",)),
+    "prompts JSONL": Input(partial(collections.with_table, name="metadata.jsonl"),
+                           _at("set", collections.as_images), ("set/metadata.jsonl",)),
+    "sidecars": Input(collections.with_sidecars, _at("set", collections.as_images),
                       ("set/*.txt", "set/*.caption", "set/*.json")),
-    "tar set": Input(_tar, lambda r: as_training_set(r / "set.tar"), ("set.tar",)),
-    "tar images": Input(_tar, lambda r: as_images(r / "set.tar"), ("set.tar",)),
-    "Parquet set": Input(_parquet, lambda r: as_training_set(r / "set.parquet"), ("set.parquet",)),
-    "Parquet images": Input(_parquet, lambda r: as_images(r / "set.parquet"), ("set.parquet",)),
-    "embeddings": Input(_embeddings, lambda r: as_embeddings(r / "set"), ("set/*/*",)),
+    "tar set": Input(collections.tar, _at("set.tar", collections.as_training_set), ("set.tar",)),
+    "tar images": Input(collections.tar, _at("set.tar", collections.as_images), ("set.tar",)),
+    "Parquet set": Input(collections.parquet, _at("set.parquet", collections.as_training_set),
+                         ("set.parquet",)),
+    "Parquet images": Input(collections.parquet, _at("set.parquet", collections.as_images),
+                            ("set.parquet",)),
+    "saved set": Input(collections.saved, _at("set", collections.as_training_set), ("set/*",)),
+    "saved images": Input(collections.saved, _at("set", collections.as_images), ("set/*",)),
+    "embeddings": Input(collections.embeddings, _at("set", collections.as_embeddings),
+                        ("set/*/*",)),
     "model": Input(_model, load, ("model/model_index.json", "model/*/*.json",
                                   "model/*/*.safetensors")),
+    "LoRA": Input(_lora, lora, ("lora.safetensors",)),
+    "run again": Input(_continued, run_again, (
+        "out/*/*.json*", "out/*/tables/*", "out/*/vectors/*/*", "out/*/work/*",
+        "out/*/left_out.csv",
+    ), checked=True),
     "check": Input(_run, check, ("run/findings.json", "run/results.json")),
     "export": Input(_run, export, ("run/findings.json", *TABLES)),
     "compare": Input(_run, compare, ("run/findings.json", *TABLES)),
@@ -409,8 +336,11 @@ INPUTS: dict[str, Input] = {
     "kept labels": Input(_labelled, labels_again, ("run/labels/labels.csv",), checked=True),
     "index": Input(_index, search, ("index/index.json", "index/*.npy", "index/*-*.parquet"),
                    checked=True),
+    "index again": Input(_index, index_again, ("index/index.json", "index/source.json",
+                                               "index/*.npy", "index/*.parquet", "index/*.csv"),
+                         checked=True),
 }  # fmt: skip
-SLOW = ("model", "report", "compare", "labels", "view", "sheet", "label")
+SLOW = ("model", "LoRA", "run again", "report", "compare", "labels", "view", "sheet", "label")
 """Inputs of which one mutation costs a second or so."""
 
 
@@ -420,6 +350,7 @@ def ready() -> None:
     warnings.simplefilter("ignore")
     import diffusers  # noqa: F401
     import pyarrow.parquet  # noqa: F401
+    import torch
     import transformers  # noqa: F401
 
-    io.BytesIO().close()
+    torch.set_num_threads(1)  # a fork has no threads of OpenMP

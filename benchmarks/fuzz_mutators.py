@@ -332,8 +332,33 @@ def png_chunk(data: bytes, chance: random.Random) -> bytes:
     )
 
 
+def _tensors(data: bytes, chance: random.Random) -> bytes:
+    """A tensor is dropped, renamed, doubled, or has another shape, type or values."""
+    import torch
+    from safetensors.torch import load, save
+
+    held = load(data)
+    name, how = chance.choice(sorted(held)), chance.randrange(8)
+    one = held[name]
+    if how == 0:
+        del held[name]
+    elif how == 1:
+        held[chance.choice((f"{name}.x", "", "alpha", name.replace("unet", "text_encoder")))] = one
+    elif how == 2:
+        held[chance.choice(sorted(held))] = one.clone()
+    elif how == 3:
+        held[name] = one.to(chance.choice((torch.int64, torch.float16, torch.bool, torch.float64)))
+    elif how == 4:
+        held[name] = chance.choice((one.flatten(), one[None], one.sum(), one[:0], one.T))
+    else:
+        held[name] = one * chance.choice((float("nan"), float("inf"), 0.0, 1e30))
+    return bytes(save({k: v.contiguous().clone() for k, v in held.items()}))
+
+
 def weights_head(data: bytes, chance: random.Random) -> bytes:
-    """JSON at the head of safetensors, with its length or another one; the weights stay."""
+    """A tensor of safetensors, or JSON at their head, with its length or another one."""
+    if chance.random() < 0.6:
+        return _tensors(data, chance)
     (n,) = struct.unpack("<Q", data[:8])
     head = json_value(data[8 : 8 + n], chance)
     size = len(head) if chance.random() < 0.8 else chance.choice((0, n, 2**40, 2**63))
