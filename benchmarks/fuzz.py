@@ -21,6 +21,7 @@ fork.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import os
 import random
@@ -121,14 +122,16 @@ def in_a_fork(one: Input, folder: Path, answer: object) -> tuple[str, str]:
     if child == 0:
         os.close(read)
         try:
+            faulthandler.disable()
+            os.setsid()  # a terminal must not stop what touches it
             signal.alarm(WALL)
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
             most = psutil.Process().memory_info().vms + ROOM
             resource.setrlimit(resource.RLIMIT_AS, (most, most))
-            sink = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(sink, 1)
-            os.dup2(sink, 2)
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for stream in range(3):
+                os.dup2(nothing, stream)
             os.write(write, json.dumps(judged(one, folder, answer)).encode())
         finally:
             os._exit(0)

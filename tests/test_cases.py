@@ -1,6 +1,6 @@
 """Inputs of other people that once failed, one by one: what is right for each, in both ways.
 
-The others have tests beside what reads them, and copies in `tests/cases/`: label tables
+The others have tests next to their readers, and copies in `tests/cases/`: label tables
 (design/imported), references (test_suites), depths, orientation and foreign formats
 (datasets/test_depth), prompts and graphs (datasets/test_written_prompts), models and LoRAs
 (engine), suites (test_strangers) and the zeroed index (evidence/copies/test_damage).
