@@ -32,13 +32,13 @@ INSIDE = ("sui_image_params", "image", "extrametadata", "metadata", "meta", "par
 """Keys of JSON in which the prompt is."""
 MAX_DEPTH = 5
 _SETTINGS = re.compile(
-    r"^Negative prompt:|^Steps:\s*\d|[.,;|]?[ \t]+Negative prompt:|"
-    r"[.,;|]?[ \t]+Steps:\s*\d+\s*[,;|]\s*[A-Z][\w ]*:",
+    r"^Negative prompt:|^Steps:\s*\d|(?:[.,;|]|(?<![ \t]))[ \t]++(?:Negative prompt:|"
+    r"Steps:\s*+\d++\s*+[,;|]\s*+[A-Z][\w ]{0,80}:)",
     re.MULTILINE | re.IGNORECASE,
 )
 """Where the settings of AUTOMATIC1111 begin: on lines of their own, or all on one."""
 _BRACKETS = re.compile(r"(?<!\\)\[[^\[\]]*\]")
-_FLAGS = re.compile(r"\s+(--[a-z]|Job ID:).*$", re.DOTALL | re.IGNORECASE)
+_FLAGS = re.compile(r"(?<!\s)\s++(--[a-z]|Job ID:).*$", re.DOTALL | re.IGNORECASE)
 _NUMBERED = re.compile(r"^\d{3,}-\d+(?:-\d+)*-(?P<prompt>.*[A-Za-z].*)$")
 _COUNTER = re.compile(r"[\s_\-]*(?:\(\d+\)|#?\d+|seed[\s_\-]*\d+)$", re.IGNORECASE)
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
