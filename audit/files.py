@@ -167,16 +167,21 @@ def open_files() -> bool:
 def loads(data: str | bytes, finite: bool = True) -> Any:
     """JSON, strictly: ValueError, in one line, for everything else.
 
-    Also for text that is not UTF-8, nested too deeply or with numbers too long, and with `finite`
-    for NaN and for numbers beyond 64-bit floats.
+    Also for text that is not UTF-8, nested too deeply, with lone surrogates or with numbers too
+    long, and with `finite` for NaN and for numbers beyond 64-bit floats.
     """
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
-        if not finite:
-            return json.loads(text)
-        return json.loads(text, parse_float=_finite, parse_constant=_finite)
+        how: dict[str, Any] = {"parse_float": _finite, "parse_constant": _finite}
+        found = json.loads(text, **(how if finite else {}))
+        if "\\ud" in text or "\\uD" in text:
+            # What names of files may have instead of bytes that are not UTF-8 is let through.
+            json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("it has half of a character, a lone surrogate") from None
+    return found
 
 
 def only(kind: type[Any], row: Mapping[str, Any]) -> Mapping[str, Any]:

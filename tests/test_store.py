@@ -143,3 +143,20 @@ def test_decisions_of_another_kind_are_refused(tmp_path: Path) -> None:
     run.write_results({"tables": {"matches": run.write_table("matches", "k", table).name}})
     with pytest.raises(UserError, match=r"cannot be read\. Run the same command again"):
         run.read_table("matches")
+
+
+@pytest.mark.parametrize("finite", [True, False])
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [('["\\ud83d\\ude00"]', ["\U0001f600"]), ('["caf\\udce9"]', ["caf\udce9"]),
+     ('["\\ud800"]', None), ('{"\\uDFFF": 1}', None), ('["\\ude00\\ud83d"]', None)],
+)  # fmt: skip
+def test_half_of_a_character_is_not_text(text: str, right: object, finite: bool) -> None:
+    """It could be neither written nor shown; bytes in the name of a file are let through."""
+    from audit.files import loads
+
+    if right is not None:
+        assert loads(text, finite) == right
+        return
+    with pytest.raises(ValueError, match="half of a character"):
+        loads(text.encode(), finite)
