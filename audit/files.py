@@ -31,6 +31,10 @@ OPEN = 256
 """Files that a process may hold open where its limit is unknown."""
 FORMAT = 1
 """Format of a run folder; those of earlier versions state none."""
+_LONG_KEY = re.compile(
+    r"""(?<![\w."'-])(?:[\w-]++|"[^"\n]{0,99}"|'[^'\n]{0,99}')"""
+    r"""(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]{0,99}"|'[^'\n]{0,99}')){500}"""
+)
 HASHED = (".json", ".safetensors", ".txt", ".model", ".py")
 _KNOWN: dict[tuple[str, int, int], bytes] = {}
 
@@ -201,8 +205,11 @@ def _finite(number: str) -> float:
 
 def toml(data: str | bytes) -> dict[str, Any]:
     """TOML; ValueError, in one line, for everything else, also where it is nested too deeply."""
+    text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
+    if _LONG_KEY.search(text):  # the parser's memory grows with the square of its parts
+        raise ValueError("it is nested too deeply")
     try:
-        return tomllib.loads(data.decode("utf-8-sig") if isinstance(data, bytes) else data)
+        return tomllib.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

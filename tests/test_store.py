@@ -160,3 +160,16 @@ def test_half_of_a_character_is_not_text(text: str, right: object, finite: bool)
         return
     with pytest.raises(ValueError, match="half of a character"):
         loads(text.encode(), finite)
+
+
+@pytest.mark.parametrize("part", ["a", '"b c"', "'d'", "a-1 "])
+def test_a_key_of_endless_parts_is_refused_at_once(part: str) -> None:
+    """It would take memory by the square of its parts."""
+    from audit.files import toml
+
+    for table in ("{} = 1", "[{}]", "x = {{ {} = 1 }}"):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            toml(table.format(".".join([part] * 100_000)))
+        assert toml(table.format(".".join([part] * 20)))
+    long = "." * 100_000 + "a " * 100_000 + "-" * 100_000 + "1.5 " * 1000
+    assert toml(f'x = "{long}"')["x"] == long
