@@ -235,6 +235,8 @@ def test_a_tar_that_was_cut_short_is_refused_both_ways(tmp_path: Path) -> None:
         list(source.read(source.units()[0]))
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:1 training images have the same pixels")
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode elsewhere")
 @pytest.mark.parametrize("name", ["caf\udce9", "\udcff/0", "a\udc80\udcfeb c", "\udce9\udce9"])
 @pytest.mark.parametrize("form", ["folder", "tar", "folder of tars", "linked"])
