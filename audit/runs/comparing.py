@@ -101,7 +101,7 @@ def read(path: Path, name: str) -> Side:
         if table == "alignment" and len(rows) and "subject" not in rows:
             raise UserError(
                 f"The table of alignments of {path} has no column subject. Run the same command "
-                "as for that run again, which writes it anew."
+                "as for that run again, which writes that table."
             )
         if len(rows):
             rows = rows.assign(prompt=[texts.get(p, p) for p in rows.prompt])
