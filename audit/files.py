@@ -31,6 +31,10 @@ OPEN = 256
 """Files that a process may hold open on any system."""
 FORMAT = 1
 """Format of a run folder; those of earlier versions state none."""
+_LONG_KEY = re.compile(
+    r"""(?<![\w."'-])(?:[\w-]++|"[^"\n]{0,99}"|'[^'\n]{0,99}')"""
+    r"""(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]{0,99}"|'[^'\n]{0,99}')){500}"""
+)
 HASHED = (".json", ".safetensors", ".txt", ".model", ".py")
 _KNOWN: dict[tuple[str, int, int], bytes] = {}
 
@@ -156,16 +160,21 @@ def open_files() -> bool:
 def loads(data: str | bytes, finite: bool = True) -> Any:
     """JSON, strictly: ValueError, in one line, for everything else.
 
-    Also for text that is not UTF-8, nested too deeply or with numbers too long, and with `finite`
-    for NaN and for numbers beyond 64-bit floats.
+    Also for text that is not UTF-8, nested too deeply, with lone surrogates or with numbers too
+    long, and with `finite` for NaN and for numbers beyond 64-bit floats.
     """
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
-        if not finite:
-            return json.loads(text)
-        return json.loads(text, parse_float=_finite, parse_constant=_finite)
+        how: dict[str, Any] = {"parse_float": _finite, "parse_constant": _finite}
+        found = json.loads(text, **(how if finite else {}))
+        if "\\ud" in text or "\\uD" in text:
+            # What names of files may have instead of bytes that are not UTF-8 is let through.
+            json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("it has half of a character, a lone surrogate") from None
+    return found
 
 
 def only(kind: type[Any], row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -185,8 +194,11 @@ def _finite(number: str) -> float:
 
 def toml(data: str | bytes) -> dict[str, Any]:
     """TOML; ValueError, in one line, for everything else, also where it is nested too deeply."""
+    text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
+    if _LONG_KEY.search(text):  # the parser's memory grows with the square of its parts
+        raise ValueError("it is nested too deeply")
     try:
-        return tomllib.loads(data.decode("utf-8-sig") if isinstance(data, bytes) else data)
+        return tomllib.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

@@ -143,3 +143,33 @@ def test_decisions_of_another_kind_are_refused(tmp_path: Path) -> None:
     run.write_results({"tables": {"matches": run.write_table("matches", "k", table).name}})
     with pytest.raises(UserError, match=r"cannot be read\. Run the same command again"):
         run.read_table("matches")
+
+
+@pytest.mark.parametrize("finite", [True, False])
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [('["\\ud83d\\ude00"]', ["\U0001f600"]), ('["caf\\udce9"]', ["caf\udce9"]),
+     ('["\\ud800"]', None), ('{"\\uDFFF": 1}', None), ('["\\ude00\\ud83d"]', None)],
+)  # fmt: skip
+def test_half_of_a_character_is_not_text(text: str, right: object, finite: bool) -> None:
+    """It could be neither written nor shown; bytes in the name of a file are let through."""
+    from audit.files import loads
+
+    if right is not None:
+        assert loads(text, finite) == right
+        return
+    with pytest.raises(ValueError, match="half of a character"):
+        loads(text.encode(), finite)
+
+
+@pytest.mark.parametrize("part", ["a", '"b c"', "'d'", "a-1 "])
+def test_a_key_of_endless_parts_is_refused_at_once(part: str) -> None:
+    """It would take memory by the square of its parts."""
+    from audit.files import toml
+
+    for table in ("{} = 1", "[{}]", "x = {{ {} = 1 }}"):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            toml(table.format(".".join([part] * 100_000)))
+        assert toml(table.format(".".join([part] * 20)))
+    long = "." * 100_000 + "a " * 100_000 + "-" * 100_000 + "1.5 " * 1000
+    assert toml(f'x = "{long}"')["x"] == long

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,16 @@ USER_COMMENT, EXIF_BLOCK, DESCRIPTION = 0x9286, 0x8769, 0x010E
 MAKE, MODEL, TITLE, XP_COMMENT = 0x010F, 0x0110, 0x9C9B, 0x9C9C
 CODE = 8
 """Bytes that name the character code of a UserComment (EXIF 2.32, 4.6.5)."""
+_SIGNATURE = re.compile(
+    r"(?i:file |image )?(?i:created|generated|written|encoded|compressed|optimi[sz]ed|converted|"
+    r"processed|saved|exported|resized|edited|made)[ ](?i:by|with|using)[ ](?i:the[ ])?[A-Z]\S*"
+    r"(?:[ ]\S+)?(?:(?:[ ]\S+)?[ ](?i:v(?:er(?:sion)?)?\.?[ ]?)?\d[\w.]*.*)?"
+    r"|(?i:creator|software|encoder|created by):[ ].*"
+    r"|(?:Lav[cf]\d|Kakadu-|LEAD Technologies|Intel\(R\)|AppleMark|JPEG Encoder|OpenJPEG|"
+    r"ImageMagick|gd-jpeg).*",
+    re.DOTALL,
+)
+"""Comments in which an encoder gives its own name."""
 
 
 def exif_texts(exif: Mapping[int, Any], block: Mapping[int, Any]) -> Iterator[str]:
@@ -68,3 +79,8 @@ def plain_text(raw: Any, wide: bool = False) -> str:
     if not isinstance(raw, bytes):
         return ""
     return raw.decode("utf-16-le", "replace").strip("\0") if wide else texts.decoded(raw)[0]
+
+
+def is_signature(text: str) -> bool:
+    """Whether a comment is what an encoder writes of itself, such as `Created with GIMP`."""
+    return len(text) <= 200 and _SIGNATURE.fullmatch(text.strip().rstrip(".")) is not None

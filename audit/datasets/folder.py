@@ -11,6 +11,7 @@ from audit.datasets import listing, pixels
 from audit.datasets.captions import MAX_TEXT, SIDECARS, TABLES, sidecar_text
 from audit.datasets.listing import LeftOut, Listing
 from audit.datasets.source import Collection, Record, Unit, present, stamp
+from audit.datasets.texts import place, spelled
 
 
 class Folder(Collection):
@@ -23,7 +24,7 @@ class Folder(Collection):
     kind = "folder"
 
     def __init__(self, path: Path, table: Path | None = None, found: Listing | None = None) -> None:
-        self.path, self.name, self.place = path, path.resolve().name, str(path.resolve())
+        self.path, self.name, self.place = path, spelled(path.resolve().name), str(path.resolve())
         tables = (path / n for n in TABLES)
         self.table = table or next(
             (p for p in tables if p.is_file() and listing.inside(path, p)), None
@@ -39,15 +40,17 @@ class Folder(Collection):
         """Files that look like images or data, and are not read."""
         beside = [(p, "a tar") for p in self._found.tars]
         beside += [(p, "a Parquet table") for p in self._found.tables]
-        more = [LeftOut(p.relative_to(self.path).as_posix(), f"{what} beside images")
+        more = [LeftOut(spelled(p.relative_to(self.path).as_posix()), f"{what} beside images")
                 for p, what in beside]  # fmt: skip
-        files = [replace(x, prompt=self._sidecar(self.path / x.file)) for x in self._found.left_out]
+        files = [
+            replace(x, prompt=self._sidecar(place(self.path, x.file))) for x in self._found.left_out
+        ]
         return [*files, *more]
 
     def units(self) -> Sequence[Unit]:
         """One for each image file, sorted by path."""
         return [
-            Unit(p.relative_to(self.path).as_posix(), self._with_sidecars(p))
+            Unit(spelled(p.relative_to(self.path).as_posix()), self._with_sidecars(p))
             for p in self._found.images
         ]
 
@@ -62,7 +65,7 @@ class Folder(Collection):
 
     def records(self, unit: Unit) -> Iterator[Record]:
         """The one image of a unit."""
-        path, id = self.path / unit.id, unit.id
+        path, id = place(self.path, unit.id), unit.id
         changed = stamp(path) if path.is_file() else "gone"
         caption = self._caption(id, self._sidecar(path))
         yield Record(id, caption, partial(self.content, id), changed, id)
@@ -77,7 +80,7 @@ class Folder(Collection):
 
     def _inside(self, id: str) -> Path:
         """The file of an id; pixels.Unreadable for one that leaves the folder."""
-        path = self.path / id
+        path = place(self.path, id)
         if not listing.inside(self.path, path):
             raise pixels.Unreadable("is outside the folder")
         return path

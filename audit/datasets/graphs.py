@@ -12,6 +12,10 @@ from typing import Any
 
 MAX_NODES = 400
 """Nodes of a graph that are followed to a text."""
+MAX_CHAIN = 80
+"""Nodes between a pass of sampling and its text, one behind the other."""
+MAX_LENGTH = 100_000
+"""Characters of a text that is joined."""
 TEXTS = (
     "populated_text", "t5xxl", "text_g", "clip_g", "text_l", "text", "string", "value", "prompt",
     "clip_l", "mt5xl", "bert", "llama", "text_0", "positive_prompt",
@@ -125,7 +129,9 @@ class _Reader:
         """The text that a node passes on; empty for none, None where it is unknown."""
         if id in self._known:
             return self._known[id]
-        if len(self._known) + len(self._inside) >= MAX_NODES:
+        within = len(self._inside)
+        if within >= MAX_CHAIN or len(self._known) + within >= MAX_NODES:
+            self._known[id] = None  # each node is asked once, however many lead to it
             return None
         self._inside.add(id)
         node = self._nodes[id]
@@ -188,6 +194,8 @@ class _Reader:
         """Several texts as one; None where one is unknown."""
         parts = [self._value(inputs[k]) for k in keys]
         known = [p for p in parts if p is not None]
+        if sum(map(len, known)) > MAX_LENGTH:  # a node may be joined to itself, again and again
+            return None
         return between.join(p for p in known if p.strip()) if len(known) == len(parts) else None
 
 

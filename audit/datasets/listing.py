@@ -11,6 +11,7 @@ from pathlib import Path
 
 from audit.datasets import cells, kinds, pixels
 from audit.datasets.captions import NAMED, SIDECARS, TABLES, some_names
+from audit.datasets.texts import spelled
 from audit.errors import UserError
 
 SYSTEM = {"__macosx": "__MACOSX", ".ipynb_checkpoints": "a notebook's checkpoint",
@@ -67,7 +68,7 @@ def listed(root: Path) -> Listing:
 
 
 def _name(root: Path, path: Path) -> str:
-    return path.relative_to(root).as_posix()
+    return spelled(path.relative_to(root).as_posix())
 
 
 def _files(root: Path) -> Iterator[tuple[Path, str]]:

@@ -16,6 +16,7 @@ from posixpath import dirname, join, normpath
 
 from audit.datasets import kinds, listing, pixels
 from audit.datasets.captions import MAX_TEXT, SIDECARS, sidecar_text
+from audit.datasets.texts import spelled
 from audit.errors import UserError
 
 BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError,
@@ -146,13 +147,14 @@ def _once(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[str, tarfile.T
     for member in archive:
         if not (member.isfile() or member.issym() or member.islnk()):
             continue
-        if member.name in seen:
+        name = spelled(member.name)
+        if name in seen:
             raise UserError(
-                f"{path} contains {member.name} twice, and nothing says which one is meant. "
+                f"{path} contains {name} twice, and nothing says which one is meant. "
                 "Remove one, or give them different names."
             )
-        seen.add(member.name)
-        yield member.name, member
+        seen.add(name)
+        yield name, member
 
 
 def _target(
@@ -161,8 +163,9 @@ def _target(
     """The file that a link leads to inside the archive; None for none."""
     for _ in range(MOST_LINKS):
         link = links[name]
-        near = normpath(join(dirname(name), link.linkname))
-        name = next((n for n in ((near, f"./{near}") if link.issym() else (link.linkname,))
+        there = spelled(link.linkname)
+        near = normpath(join(dirname(name), there))
+        name = next((n for n in ((near, f"./{near}") if link.issym() else (there,))
                      if n in files or n in links), "")  # fmt: skip
         if name in files:
             return files[name]

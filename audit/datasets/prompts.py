@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import iTXt
 
 from audit.datasets.captions import folded
-from audit.datasets.comments import EXIF_BLOCK, exif_texts, plain_text
+from audit.datasets.comments import EXIF_BLOCK, exif_texts, is_signature, plain_text
 from audit.datasets.graphs import from_graph, from_workflow
 from audit.datasets.pixels import FORMATS, MAX_PIXELS
 from audit.files import loads
@@ -32,13 +32,13 @@ INSIDE = ("sui_image_params", "image", "extrametadata", "metadata", "meta", "par
 """Keys of JSON in which the prompt is."""
 MAX_DEPTH = 5
 _SETTINGS = re.compile(
-    r"^Negative prompt:|^Steps:\s*\d|[.,;|]?[ \t]+Negative prompt:|"
-    r"[.,;|]?[ \t]+Steps:\s*\d+\s*[,;|]\s*[A-Z][\w ]*:",
+    r"^Negative prompt:|^Steps:\s*\d|(?:[.,;|]|(?<![ \t]))[ \t]++(?:Negative prompt:|"
+    r"Steps:\s*+\d++\s*+[,;|]\s*+[A-Z][\w ]{0,80}:)",
     re.MULTILINE | re.IGNORECASE,
 )
 """Where the settings of AUTOMATIC1111 begin: on lines of their own, or all on one."""
 _BRACKETS = re.compile(r"(?<!\\)\[[^\[\]]*\]")
-_FLAGS = re.compile(r"\s+(--[a-z]|Job ID:).*$", re.DOTALL | re.IGNORECASE)
+_FLAGS = re.compile(r"(?<!\s)\s++(--[a-z]|Job ID:).*$", re.DOTALL | re.IGNORECASE)
 _NUMBERED = re.compile(r"^\d{3,}-\d+(?:-\d+)*-(?P<prompt>.*[A-Za-z].*)$")
 _COUNTER = re.compile(r"[\s_\-]*(?:\(\d+\)|#?\d+|seed[\s_\-]*\d+)$", re.IGNORECASE)
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -75,7 +75,12 @@ def embedded(data: bytes) -> str | None:
         return None
     if found := from_texts(texts):
         return found
-    return next((p for t in exif_texts(exif, block) if (p := from_parameters(t))), None)
+    return next((p for t in exif_texts(exif, block) if (p := _from_comment(t))), None)
+
+
+def _from_comment(text: str) -> str | None:
+    """The prompt in a comment, unless it names the program that encoded the image."""
+    return None if is_signature(text) else from_parameters(text)
 
 
 def _texts(image: Image.Image) -> dict[str, str]:
@@ -109,7 +114,7 @@ def from_texts(texts: Mapping[str, str]) -> str | None:
     for key in ("Description", "prompt", "Prompt", "caption", "Caption", "comment"):
         text = short.get(key, "")
         machine = text.startswith("{") or (text.startswith("[") and len(text) > 2000)
-        if not machine and (found := from_parameters(_FLAGS.sub("", text))):
+        if not machine and (found := _from_comment(_FLAGS.sub("", text))):
             return found
     return None
 

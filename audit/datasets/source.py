@@ -20,6 +20,7 @@ from audit.datasets.captions import Caption, Said, doubt
 from audit.datasets.listing import LeftOut
 from audit.datasets.matching import Matched, matched
 from audit.datasets.metadata import inside
+from audit.datasets.texts import spelled
 
 MAX_CAPTION = 10_000
 """Characters of a caption that a training set's entry keeps."""
@@ -206,10 +207,10 @@ class Files(Collection):
     def __init__(self, path: Path, files: Sequence[Path]) -> None:
         alone = path.is_file()
         root = path.parent if alone else path
-        self.files = {p.relative_to(root).as_posix(): p for p in files}
-        self.name = path.stem if alone else path.resolve().name
+        self.files = {spelled(p.relative_to(root).as_posix()): p for p in files}
+        self.name = spelled(path.stem if alone else path.resolve().name)
         self.place = str(path.resolve())
-        self.prefix = f"{path.name}/" if alone else ""
+        self.prefix = f"{spelled(path.name)}/" if alone else ""
         self._lock = threading.Lock()
 
     def units(self) -> Sequence[Unit]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import codecs
 import math
+import re
 import unicodedata
+from pathlib import Path
 from typing import NamedTuple
 
 MARKS = (
@@ -95,3 +97,23 @@ def _plausible(character: str) -> float:
     if unicodedata.category(character)[0] == "C":  # control, private, unassigned
         return -4
     return 2 if unicodedata.name(character, "").startswith(_SCRIPTS) else 1
+
+
+def spelled(name: str) -> str:
+    """A file's name as text that can be stored: a byte that is not UTF-8 becomes `\\xe9`.
+
+    Systems keep names as bytes, and archives of other systems bring theirs along.
+    """
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "backslashreplace").decode()
+
+
+def place(root: Path, name: str) -> Path:
+    """The path of a file below a folder by its name as `spelled` writes it."""
+    path = root / name
+    if "\\x" in name and not path.exists():
+        raw = re.sub(r"\\x([89a-f][0-9a-f])", lambda m: chr(0xDC00 + int(m[1], 16)), name)
+        return root / raw
+    return path

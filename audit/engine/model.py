@@ -20,6 +20,8 @@ from audit.engine.source import Source
 from audit.errors import UserError, unknown
 from audit.files import loads
 
+LARGEST_SIDE = 16_384
+"""Pixels; a larger default side is a damaged configuration."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -178,9 +180,10 @@ def _side(folder: Path) -> int:
         parts = [folder / n / "config.json" for n in ("unet", "transformer")]
         denoiser = loads(next(p for p in parts if p.is_file()).read_bytes(), finite=False)
         vae = loads((folder / "vae" / "config.json").read_bytes(), finite=False)
-        return int(denoiser["sample_size"]) * 2 ** (len(vae["block_out_channels"]) - 1)
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        side = int(denoiser["sample_size"]) * 2 ** (len(vae["block_out_channels"]) - 1)
+    except (OSError, ValueError, ArithmeticError, KeyError, TypeError, StopIteration):
         return 0
+    return side if 0 < side <= LARGEST_SIDE else 0
 
 
 def _quiet() -> None:

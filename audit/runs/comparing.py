@@ -98,6 +98,11 @@ def read(path: Path, name: str) -> Side:
     tables = {}
     for table in ("attributes", "alignment", "matches"):
         rows = folder.read_table(table) if table in results["tables"] else pd.DataFrame()
+        if table == "alignment" and len(rows) and "subject" not in rows:
+            raise UserError(
+                f"The table of alignments of {path} has no column subject. Run the same command "
+                "as for that run again, which writes that table."
+            )
         if len(rows):
             rows = rows.assign(prompt=[texts.get(p, p) for p in rows.prompt])
             rows = _once(rows, [*KEYS, *(["attribute"] if table == "attributes" else [])])

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
+import audit
 from audit.datasets import pixels
 from audit.datasets.find import find
 from audit.datasets.find import pictures as collection
@@ -231,3 +233,53 @@ def test_a_tar_that_was_cut_short_is_refused_both_ways(tmp_path: Path) -> None:
     source = find(path)
     with pytest.raises(UserError, match="cut short"):
         list(source.read(source.units()[0]))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:1 training images have the same pixels")
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode elsewhere")
+@pytest.mark.parametrize("name", ["caf\udce9", "\udcff/0", "a\udc80\udcfeb c", "\udce9\udce9"])
+@pytest.mark.parametrize("form", ["folder", "tar", "folder of tars", "linked"])
+def test_names_that_are_not_unicode(form: str, name: str, tmp_path: Path) -> None:
+    """They are spelled with their bytes, can be stored, and lead back to the image and its text."""
+    some = drawn(7)[:2]
+    root = tmp_path / "set"
+    root.mkdir()
+    files = {f"{name}.png": pixels.png(some[0]), f"{name}.txt": b"caption",
+             "z.png": pixels.png(some[1])}  # fmt: skip
+    if form == "folder":
+        for file, data in files.items():
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
+            (root / file).write_bytes(data)
+    else:
+        tar = root / (f"{name.replace('/', '')}.tar" if form == "folder of tars" else "x.tar")
+        with tarfile.open(tar, "w", format=tarfile.GNU_FORMAT) as archive:
+            for file, data in files.items():
+                member = tarfile.TarInfo(file)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+            if form == "linked":
+                link = tarfile.TarInfo("y.png")
+                link.type, link.linkname = tarfile.LNKTYPE, f"{name}.png"
+                archive.addfile(link)
+    source, pictures = find(root), imported.read(root)
+    items = [i for u in source.units() for i in source.read(u)]
+    found = {i.entry.id.encode().decode(): i for i in items}  # each can be stored
+    ((id, one),) = ((k, i) for k, i in found.items() if i.entry.caption == "caption")
+    assert one.picture is not None
+    assert (one.picture == some[0]).all()
+    assert (find(root).image(id) == some[0]).all()
+    assert [p.text for p in pictures.items()].count("caption") == 1
+    assert all(pictures.image(p.name).size and p.name.encode() for p in pictures.items())
+    if form == "linked":
+        assert (source.image("x.tar/y.png") == some[0]).all()
+    audit.index(root, tmp_path / "index", descriptor="phash", duplicates=True)
+    table = audit.search(source_file(root), tmp_path / "index", nearest=1)
+    assert set(table.image) <= set(found)
+
+
+def source_file(root: Path) -> Path:
+    """Any image, to search with."""
+    path = root.parent / "asked.png"
+    path.write_bytes(pixels.png(drawn(7)[1]))
+    return path

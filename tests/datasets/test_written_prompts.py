@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -422,3 +423,35 @@ UUID = "0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f"
 def test_names_of_each_service(name: str, right: str | None) -> None:
     """Users, dates and identifiers are taken off; names that say nothing give nothing."""
     assert prompts.from_name(name) == right
+
+
+@pytest.mark.parametrize("key", ["parameters", "prompt", "Description", "Dream", "sd-metadata"])
+@pytest.mark.parametrize(
+    "text", [" " * 190_000, "x" + " \t" * 90_000 + "y", "Steps: 1 " * 20_000, "[" * 190_000,
+             " --" * 60_000, "Steps: 1, A" + " " * 180_000, "\n" * 190_000, ", " * 90_000],
+    ids=["blanks", "tabs", "steps", "brackets", "flags", "cells", "lines", "commas"],
+)  # fmt: skip
+def test_long_texts_take_no_time(key: str, text: str) -> None:
+    """Every pattern reads a text in proportion to its length."""
+    began = time.process_time()
+    prompts.from_texts({key: text})
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("n", [10, 70, 300, 5000])
+@pytest.mark.parametrize("kind", ["Reroute", "ConditioningCombine"])
+def test_long_chains_of_a_graph(kind: str, n: int) -> None:
+    """A text behind some nodes is found; one behind more, or doubled without end, gives none."""
+    keys = ("conditioning_1", "conditioning_2") if kind == "ConditioningCombine" else ("",)
+    nodes: dict[str, Any] = {
+        str(i): {"class_type": kind, "inputs": {k: [str(i + 1), 0] for k in keys}} for i in range(n)
+    }
+    nodes[str(n)] = {"class_type": "CLIPTextEncode", "inputs": {"text": "a nurse"}}
+    nodes["k"] = {
+        "class_type": "KSampler",
+        "inputs": {"positive": ["0", 0], "latent_image": ["e", 0]},
+    }
+    nodes["e"] = {"class_type": "EmptyLatentImage", "inputs": {}}
+    found = graphs.from_graph(nodes)
+    most = 80 if kind == "Reroute" else 12
+    assert found is None if n > most else str(found).startswith("a nurse")

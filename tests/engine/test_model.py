@@ -254,3 +254,12 @@ def test_a_compiled_denoiser_draws_the_same(sd1: Path) -> None:
         pytest.skip("needs a C++ compiler")
     apart = np.abs(picture(load(sd1, compile=True)).astype(int) - picture(load(sd1)))
     assert apart.max() <= 1
+
+
+@pytest.mark.parametrize("side", ["1e999", "-8", "1e300", "null", '"64"x', "[8, 8]", "9" * 400])
+def test_a_default_side_that_cannot_be_is_left_alone(side: str, sd1: Path, tmp_path: Path) -> None:
+    """Loading says what is wrong with the configuration; the usual size does until then."""
+    folder = Path(shutil.copytree(sd1, tmp_path / "m"))
+    config = json.loads((folder / "unet" / "config.json").read_text()) | {"sample_size": "SIDE"}
+    (folder / "unet" / "config.json").write_text(json.dumps(config).replace('"SIDE"', side))
+    assert models.defaults(source.find(str(folder)))["size"] == (512, 512)

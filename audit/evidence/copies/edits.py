@@ -29,6 +29,9 @@ Edit = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 CURVE_COLUMNS = tuple(f.name for f in fields(EditCosines) if f.name != "power")
 """One row per edit: the fields of `EditCosines` that do not depend on a run's decision."""
 
+JPEG_SIDE = 65_500
+"""Pixels of a side that libjpeg writes."""
+
 
 def crop(picture: np.ndarray, rng: np.random.Generator, keep: float) -> np.ndarray:
     """The centre, `keep` of each side."""
@@ -39,7 +42,11 @@ def crop(picture: np.ndarray, rng: np.random.Generator, keep: float) -> np.ndarr
 
 
 def jpeg(picture: np.ndarray, rng: np.random.Generator, quality: int) -> np.ndarray:
-    """Compressed at `quality`, 1 to 95, and read back."""
+    """Compressed at `quality`, 1 to 95, and read back; in parts where a side is too long for it."""
+    for axis in (0, 1):
+        if (side := picture.shape[axis]) > JPEG_SIDE:
+            parts = np.split(picture, range(JPEG_SIDE, side, JPEG_SIDE), axis)
+            return np.concatenate([jpeg(part, rng, quality) for part in parts], axis)
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=quality)
     with Image.open(buffer, formats=["JPEG"]) as image:

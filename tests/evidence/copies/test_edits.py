@@ -12,7 +12,7 @@ import scipy.ndimage
 import skimage.data
 from PIL import Image
 
-from audit.evidence.copies.edits import CURVE_COLUMNS, EDITS, Edit, apply, curve, encoded
+from audit.evidence.copies.edits import CURVE_COLUMNS, EDITS, Edit, apply, curve, encoded, jpeg
 from audit.evidence.copies.index import Encoder
 from audit.world.models import copy_descriptor
 
@@ -216,3 +216,12 @@ def test_one_image_has_no_others_to_compare() -> None:
         drawn_curve(Plane(), [drawn(0)], EDITS, np.random.default_rng(0))
     with pytest.raises(KeyError):
         apply("sepia", drawn(0), 0)
+
+
+@pytest.mark.parametrize("shape", [(2, 70_000), (140_000, 3), (8, 8), (65_500, 1), (1, 65_501)])
+def test_images_longer_than_jpeg_allows_are_compressed_in_parts(shape: tuple[int, int]) -> None:
+    """Panoramas of more than 65,500 pixels keep their size."""
+    picture = np.full((*shape, 3), 90, np.uint8)
+    made = jpeg(picture, np.random.default_rng(0), 90)
+    assert made.shape == picture.shape
+    assert np.abs(made.astype(int) - 90).max() < 4
