@@ -67,6 +67,9 @@ def _longest(array: Any) -> int:
     if isinstance(array, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
         inner = array.flatten()
         return len(inner) * _longest(inner)
+    if array.type in (pa.string_view(), pa.binary_view()):  # not measured by older pyarrow
+        array = array.cast(pa.large_string() if pa.types.is_string_view(array.type)
+                           else pa.large_binary())  # fmt: skip
     try:
         return int(compute.max(compute.binary_length(array)).as_py() or 0)
     except pa.ArrowNotImplementedError:  # not text

@@ -108,7 +108,8 @@ def precision(name: str, on: torch.device) -> str:
     if on.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
     if on.type == "cpu":
-        can = torch.cpu.get_capabilities()
+        known = getattr(torch.cpu, "get_capabilities", None)  # not in torch 2.9
+        can: dict[str, bool] = known() if known else {}
         if any(can.get(k, False) for k in ("avx512_bf16", "amx_bf16", "sve_bf16", "bf16")):
             return "bfloat16"
     return "float32"
