@@ -261,10 +261,9 @@ def edits(
     def made() -> dict[str, np.ndarray]:
         rng = np.random.default_rng(seed)
         order = rng.permutation(len(index.train))[: 2 * PICTURES]
-        if sum(1 for _ in islice(_readable(index, image, order), 2)) < 2:
-            return {}
         pictures = islice(_readable(index, image, order), PICTURES)
-        return encoded(encoder, pictures, {n: EDITS[n] for n in names}, rng)
+        found = encoded(encoder, pictures, {n: EDITS[n] for n in names}, rng)
+        return found if len(found.get("none", ())) > 1 else {}
 
     vectors = remember([index.key, encoder.key, seed, *names, PICTURES], made)
     if not vectors:
