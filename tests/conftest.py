@@ -7,10 +7,8 @@ Hypothesis draws the same examples for the same code, so results do not depend o
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import settings
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # two workers share two cores: one thread each
@@ -27,21 +25,6 @@ def pytest_configure(config: Any) -> None:
     """In CI a warning is an error, unless pyproject.toml names it."""
     if os.environ.get("CI"):
         config.getini("filterwarnings").insert(0, "error")
-
-
-@pytest.fixture(scope="session")
-def world_indexes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The index of the world's training set and twin, made once by whichever worker comes first."""
-    from filelock import FileLock
-
-    from audit.evidence.copies.training_set import of_corpus
-    from audit.world import models
-
-    root = tmp_path_factory.getbasetemp()
-    root = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "world-indexes"
-    with FileLock(f"{root}.lock"):
-        of_corpus(models.corpus()).index(models.copy_descriptor(), root, lambda done, total: None)
-    return root
 
 
 LONG = 3.0

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 GENERATOR = art.ASSETS / "generator"
 CLASSIFIER = art.ASSETS / "classifier"
 DESCRIPTOR = art.ASSETS / "descriptor" / "copynet.safetensors"
+INDEX = art.ASSETS / "index"
 
 
 def _present(path: Path) -> Path:
@@ -94,6 +95,8 @@ class WorldCorpus:
 
     name = "world"
     coverage = 1.0
+    index = INDEX
+    """Its vectors by the embedded descriptor: `t2i-audit index world --half` makes them again."""
 
     @cached_property
     def _items(self) -> dict[str, Item]:

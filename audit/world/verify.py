@@ -9,7 +9,7 @@ import numpy as np
 from audit.world import art, judged, truth
 from audit.world.checks import Check
 from audit.world.dataset import planted, training_set, twin_set
-from audit.world.models import CLASSIFIER, DESCRIPTOR, GENERATOR
+from audit.world.models import CLASSIFIER, DESCRIPTOR, GENERATOR, INDEX
 
 SIZE_LIMIT = 60_000_000
 
@@ -47,15 +47,19 @@ def data_checks() -> Iterator[Check]:
 
 
 def size_check() -> Check:
-    """All shipped weights together."""
+    """All shipped weights, and the index of the training set, together."""
     paths = [
         p
-        for folder in (GENERATOR, CLASSIFIER, DESCRIPTOR.parent)
-        for p in folder.rglob("*.safetensors")
+        for folder in (GENERATOR, CLASSIFIER, DESCRIPTOR.parent, INDEX)
+        for p in folder.rglob("*")
+        if p.suffix in (".safetensors", ".npy", ".parquet")
     ]
     size = sum(p.stat().st_size for p in paths)
     return Check(
-        "shipped weights, bytes", f"{size:,}", f"<= {SIZE_LIMIT:,}", 0 < size <= SIZE_LIMIT
+        "shipped weights and vectors, bytes",
+        f"{size:,}",
+        f"<= {SIZE_LIMIT:,}",
+        0 < size <= SIZE_LIMIT,
     )
 
 

@@ -43,10 +43,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory, world_indexes: Path) -> tuple[Run, Path]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
     """One run of the world's suite on the embedded model, against its whole training set."""
     out = tmp_path_factory.mktemp("reports")
-    shutil.copytree(world_indexes, out / "indexes")
     options = Options(out=out, validation=200)
     one = planning.open_run(world(4, 16), options)
     return one, line.execute(one)

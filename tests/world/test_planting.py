@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -17,10 +15,13 @@ SIZE, SHARE, Q = 2000, 0.02, 0.1
 
 
 @pytest.fixture(scope="module", params=[6, pytest.param(20, marks=pytest.mark.nightly)])
-def pool(request: pytest.FixtureRequest, world_indexes: Path) -> tuple[planting.Pool, int]:
+def pool(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[planting.Pool, int]:
     """Images for all replicates, and how many of these there are."""
     encoder = models.copy_descriptor()
-    index = of_corpus(models.corpus()).index(encoder, world_indexes, lambda done, total: None)
+    place = tmp_path_factory.mktemp("index")
+    index = of_corpus(models.corpus()).index(encoder, place, lambda done, total: None)
     fresh = round(request.param * SIZE * (1 - SHARE))
     made = planting.pool(encoder, planting.references(index), 0, fresh, 1000)
     return made, request.param

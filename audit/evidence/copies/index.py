@@ -85,6 +85,13 @@ class Index:
         """Training images, and held-out ones, with the same pixels as another training image."""
         return self.train.repeated, int(self.held.shared(self.train).sum())
 
+    @property
+    def units(self) -> dict[str, list[Unit]]:
+        """The pieces of each side that are here, by the side's name."""
+        sides = {"train": self.train, "held": self.held}
+        return {name: [u for p in side.parts for u in p.units]
+                for name, side in sides.items() if side.parts}  # fmt: skip
+
     def check(self, encoder: Encoder) -> None:
         """Raise UserError for queries of another descriptor."""
         if encoder.key != self.descriptor.key:

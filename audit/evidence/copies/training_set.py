@@ -13,7 +13,9 @@ from audit.datasets import find, pixels
 from audit.datasets.listed import Listed
 from audit.datasets.source import Corpus, Source
 from audit.errors import Untrusted, UserError
+from audit.evidence.copies import manifest
 from audit.evidence.copies.index import Encoder, Index, build, load
+from audit.files import write_atomic
 from audit.keys import digest
 
 
@@ -28,6 +30,9 @@ class TrainingSet:
     """Folder of an existing index."""
     coverage: float | None = None
     """Share of the model's training data that is here; None if not stated."""
+    shipped: Path | None = None
+    """Folder of an index that comes with the set: copied where it is of these images and this
+    descriptor."""
 
     def image(self, id: str) -> np.ndarray:
         """A training image by its entry's id; pixels.Unreadable where it is not available."""
@@ -41,7 +46,7 @@ class TrainingSet:
         return load(self.made).descriptor.name if self.made else None
 
     def index(self, encoder: Encoder, root: Path, advance: Callable[[int, int], None]) -> Index:
-        """The index by a descriptor: the existing one, or one in a folder of `root`.
+        """The index by a descriptor: the existing one, a shipped one, or one in a folder of `root`.
 
         Raises UserError as `build` and `Index.check` do.
         """
@@ -49,23 +54,35 @@ class TrainingSet:
             found = load(self.made)
             found.check(encoder)
             return found
+        units = {s: v.units() for s, v in self.sides.items()}
         key = digest(
-            [
-                {s: digest([(u.id, u.stamp) for u in v.units()]) for s, v in self.sides.items()},
-                encoder.key,
-            ]
+            [{s: digest([(u.id, u.stamp) for u in v]) for s, v in units.items()}, encoder.key]
         )
-        return build(self.sides, encoder, root / f"{self.name}-{key[:8]}", advance,
-                     {"coverage": self.coverage})  # fmt: skip
+        folder = root / f"{self.name}-{key[:8]}"
+        if self.shipped is not None and (self.shipped / manifest.LIST).is_file():
+            found = load(self.shipped)
+            if found.descriptor.key == encoder.key and found.units == units:
+                return _copied(found.folder, folder)
+        return build(self.sides, encoder, folder, advance, {"coverage": self.coverage})
+
+
+def _copied(shipped: Path, folder: Path) -> Index:
+    """A copy of a finished index, in which lists for searching can be kept; the list comes last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(shipped.iterdir(), key=lambda p: p.name == manifest.LIST):
+        data, copy = path.read_bytes(), folder / path.name
+        if not copy.is_file() or copy.read_bytes() != data:
+            write_atomic(copy, data)
+    return load(folder)
 
 
 def of_corpus(corpus: Corpus) -> TrainingSet:
-    """A registered training set, with its twin where it has one."""
+    """A registered training set, with its twin and its own index where it has them."""
     sides: dict[str, Source] = {"train": Listed(corpus)}
     if len(corpus.entries(held_out=True)):
         sides["held"] = Listed(corpus, held_out=True)
     share = None if math.isnan(corpus.coverage) else corpus.coverage
-    return TrainingSet(corpus.name, sides, coverage=share)
+    return TrainingSet(corpus.name, sides, None, share, getattr(corpus, "index", None))
 
 
 def at(path: Path, held_out: Path | None, corpora: Callable[[str], Corpus]) -> TrainingSet:
