@@ -13,8 +13,8 @@ from audit.findings.wording import estimate, p_value, percent
 from audit.keys import BASELINE, Key
 from audit.records import Attribute, Finding
 from audit.stats.abstention import (
+    Missingness,
     differential_missingness,
-    exchanged_prompts,
     guaranteed_threshold,
 )
 from audit.stats.decisions import exceeds
@@ -194,12 +194,11 @@ def missing_by_subject(
     for attribute in attributes:
         rows = table[(table.arm == BASELINE) & (table.attribute == attribute.name)]
         subjects = list(dict.fromkeys(rows.subject))
-        lost = (rows.outcome != "label").groupby(rows.subject).sum().reindex(subjects)
+        lost = rows.outcome != "label"
         if len(subjects) < 2 or not lost.any():
             continue
-        totals = rows.subject.value_counts().reindex(subjects).to_numpy(int)
-        got = differential_missingness(lost.to_numpy(int), totals, np.random.default_rng(seed))
-        p = _uneven(rows, seed)
+        got = _uneven(rows, subjects, seed)
+        p, n = got.p, len(rows)
         most, least = (subjects[i] for i in got.pair)
         ci, name = got.difference, attribute.name.replace("_", " ")
         known = np.isfinite(p)
@@ -210,9 +209,8 @@ def missing_by_subject(
             _key("missing-by-subject", attribute.name),
             "largest gap between subjects in images without a label",
             f"{name}: images without a label, {len(subjects)} subjects", "distance", "images",
-            "exchange of whole prompts; Newcombe's limits for all pairs at once",
+            "exchange of whole prompts; Newcombe's limits at effective n, for all pairs at once",
         )  # fmt: skip
-        n = int(totals.sum())
         out.append(
             finding(
                 claim,
@@ -234,13 +232,16 @@ def missing_by_subject(
     return out
 
 
-def _uneven(rows: pd.DataFrame, seed: int) -> float:
-    """p of equal shares of missing labels in all subjects, prompts being exchanged whole."""
+def _uneven(rows: pd.DataFrame, subjects: Sequence[str], seed: int) -> Missingness:
+    """Whether labels are missing more often in some subjects, prompts being exchanged whole."""
     prompts = rows.assign(lost=rows.outcome != "label").groupby(["subject", "prompt"]).lost
     counted = prompts.agg(["sum", "size"])
-    groups = pd.factorize(counted.index.get_level_values("subject"))[0]
-    return exchanged_prompts(counted["sum"].to_numpy(int), counted["size"].to_numpy(int), groups,
-                             np.random.default_rng(seed))  # fmt: skip
+    place = {s: i for i, s in enumerate(subjects)}
+    groups = counted.index.get_level_values("subject").map(place).to_numpy(int)
+    return differential_missingness(
+        counted["sum"].to_numpy(int), counted["size"].to_numpy(int), groups,
+        np.random.default_rng(seed),
+    )  # fmt: skip
 
 
 def with_subjects(settled: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

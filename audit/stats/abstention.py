@@ -7,11 +7,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta, chi2_contingency, fisher_exact
+from scipy.stats import beta
 
 from audit.stats.amplification import difference
 from audit.stats.interval import UNKNOWN, Interval
-from audit.stats.proportions import wilson
+from audit.stats.proportions import effective_n, intraclass, wilson
 
 
 def _checked(confidence: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -89,100 +89,90 @@ class Missingness:
     """Whether groups differ in how often an image has no label."""
 
     shares: tuple[Interval, ...]
-    """Share of images without a label, by group."""
+    """Share of images without a label, by group; NaN for a group without images."""
     p: float
-    method: str
-    """`Fisher`, `chi-square` or `chi-square, drawn`."""
+    """By exchanging whole prompts between groups."""
     pair: tuple[int, int]
     """Groups of the largest difference, the larger share first; (-1, -1) where unknown."""
     difference: Interval
     """Of that pair; limits are valid for all pairs at once, as it was chosen for its size."""
     floor: float
-    """Mean of the largest difference where groups do not differ, at these n."""
+    """Mean of the largest difference where groups do not differ, at these prompts."""
     floor_high: float
     """The value that it then exceeds in 5 % of cases."""
 
 
-def _drawn(missing: np.ndarray, totals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Tables int[4999, g] with the same margins, where groups do not differ."""
-    return np.asarray(rng.multivariate_hypergeometric(totals, int(missing.sum()), 4999))
-
-
-def _test(missing: np.ndarray, totals: np.ndarray, tables: np.ndarray) -> tuple[float, str]:
-    """p-value of no difference between groups, and the name of the test."""
-    table = np.stack([missing, totals - missing])
-    if len(totals) == 2:
-        return float(fisher_exact(table).pvalue), "Fisher"
-    share = missing.sum() / totals.sum()
-    if (np.outer([share, 1 - share], totals) >= 5).all():
-        return float(chi2_contingency(table, correction=False).pvalue), "chi-square"
-    # With fixed margins chi-square is a constant times this sum.
-    weigh = ((np.vstack([missing, tables]) - totals * share) ** 2 / totals).sum(1)
-    hits = int((weigh[1:] >= weigh[0] * (1 - 1e-9)).sum())
-    return (1 + hits) / (len(tables) + 1), "chi-square, drawn"
+NOTHING_KNOWN = (math.nan, math.nan, math.nan)
+"""p, floor and its upper limit where prompts cannot be exchanged."""
 
 
 def differential_missingness(
-    missing: np.ndarray, totals: np.ndarray, rng: np.random.Generator, level: float = 0.95
-) -> Missingness:
+    missing: np.ndarray, totals: np.ndarray, groups: np.ndarray, rng: np.random.Generator,
+    level: float = 0.95, draws: int = 1999,
+) -> Missingness:  # fmt: skip
     """Whether the share of images without a label differs by group, and by how much at most.
 
-    `missing` int[g] of `totals` int[g] images, independent of each other within a group. Two
-    groups: Fisher's exact test. More: Pearson's chi-square, by 4,999 draws with the same margins
-    where a cell expects fewer than 5 (Phipson & Smyth 2010, eq. 2). The largest difference has
-    Newcombe's limits (1998, method 10) at a level valid for all pairs (Bonferroni), and is
-    accompanied by its value where groups do not differ: the largest of many is never 0. Groups
-    without images have an unknown share and are left out; NaN where fewer than two are left, or no
-    image or every image has a label, except for the difference, which is then 0. Raises ValueError
-    for impossible counts.
+    `missing` int[m] of `totals` int[m] images of each prompt, whose group is `groups` int[m] in
+    0..g-1. Images of a prompt are lost together, so prompts are what is exchangeable where groups
+    are alike: p is that of Pearson's statistic among `draws` exchanges (Phipson & Smyth 2010, eq.
+    2), and the largest difference is accompanied by its value in them, as the largest of many is
+    never 0. Its limits are Newcombe's (1998, method 10) at the effective numbers of images (Kish
+    1965, one likeness within prompts for all groups), and at a level valid for all pairs
+    (Bonferroni). NaN for p and floor where fewer than two groups have images, no group has two
+    prompts, or every image or none is missing. Raises ValueError for impossible counts.
     """
-    missing, totals = np.asarray(missing), np.asarray(totals)
+    missing, totals, groups = np.asarray(missing), np.asarray(totals), np.asarray(groups)
     if missing.shape != totals.shape or (missing < 0).any() or (missing > totals).any():
-        raise ValueError("Each group's missing images must be between 0 and its total.")
-    shares = tuple(wilson(int(k), int(n), level) for k, n in zip(missing, totals, strict=True))
-    groups = np.flatnonzero(totals)
-    if len(groups) < 2:
-        nan = math.nan
-        return Missingness(shares, nan, "too few groups", (-1, -1), UNKNOWN, nan, nan)
-    k, n = missing[groups], totals[groups]
-    tables = _drawn(k, n, rng)
-    gaps = np.ptp(tables / n, axis=1)
-    constant = k.sum() in (0, n.sum())
-    p, method = (math.nan, "all groups alike") if constant else _test(k, n, tables)
-    rates = k / n
-    i, j = int(rates.argmax()), int(rates.argmin())
+        raise ValueError("Each prompt's missing images must be between 0 and its total.")
+    count = int(groups.max(initial=-1)) + 1
+    k, n = (np.bincount(groups, weights=x, minlength=count) for x in (missing, totals))
+    sizes = _effective(missing, totals, groups)
+    known = np.flatnonzero(n)
+    rates = np.divide(k, n, out=np.full(count, math.nan), where=n > 0)
+    shares = tuple(wilson(r * m, m, level) if m else UNKNOWN
+                   for r, m in zip(rates, sizes, strict=True))  # fmt: skip
+    if len(known) < 2:
+        return Missingness(shares, math.nan, (-1, -1), UNKNOWN, math.nan, math.nan)
+    i, j = int(np.nanargmax(rates)), int(np.nanargmin(rates))
     if i == j:
-        i, j = 0, 1
-    pairs = len(list(itertools.combinations(groups, 2)))
-    high, low = (wilson(int(k[g]), int(n[g]), 1 - (1 - level) / pairs) for g in (i, j))
-    return Missingness(
-        shares, p, method, (int(groups[i]), int(groups[j])), difference(high, low),
-        float(gaps.mean()), float(np.quantile(gaps, 0.95)),
-    )  # fmt: skip
+        i, j = (int(g) for g in known[:2])
+    pairs = len(list(itertools.combinations(known, 2)))
+    high, low = (wilson(rates[g] * sizes[g], sizes[g], 1 - (1 - level) / pairs) for g in (i, j))
+    p, *floor = _exchanged(missing, totals, groups, rng, draws)
+    return Missingness(shares, p, (i, j), difference(high, low), *floor)
 
 
-def exchanged_prompts(
+def _effective(missing: np.ndarray, totals: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Effective number of images of each group, float[g]; its prompts where likeness is unknown."""
+    prompt = np.repeat(np.arange(len(totals)), totals)
+    lost = np.concatenate([np.arange(t) < k for k, t in zip(missing, totals, strict=True)] or [[]])
+    group = groups[prompt] if len(prompt) else np.empty(0, int)
+    icc = intraclass(lost.astype(float), prompt, group)
+    out = np.zeros(int(groups.max(initial=-1)) + 1)
+    for g in np.unique(group):
+        at = group == g
+        constant = np.ptp(lost.astype(float)) == 0
+        size = math.nan if constant else effective_n(lost[at].astype(float), prompt[at], icc)
+        out[g] = size if math.isfinite(size) else float(len(np.unique(prompt[at])))
+    return out
+
+
+def _exchanged(
     missing: np.ndarray, totals: np.ndarray, groups: np.ndarray, rng: np.random.Generator,
-    draws: int = 1999,
-) -> float:  # fmt: skip
-    """p of equal shares of missing images in all groups, by exchanging whole prompts.
-
-    `missing` int[m] of `totals` int[m] images of each prompt, whose group is `groups` int[m].
-    Images of a prompt are lost together: prompts are what is exchangeable where groups are alike.
-    The statistic is Pearson's; p counts the data among the draws (Phipson & Smyth 2010, eq. 2).
-    NaN for fewer than two groups, where no group has two prompts, and where every image or none is
-    missing.
-    """
+    draws: int,
+) -> tuple[float, float, float]:  # fmt: skip
+    """p, mean and 95 % quantile of the largest difference where prompts change places."""
+    there = totals > 0
+    missing, totals, groups = missing[there], totals[there], groups[there]
     sizes = np.bincount(groups)
     rate = missing.sum() / max(totals.sum(), 1)
     if (sizes > 0).sum() < 2 or sizes.max() < 2 or rate in (0, 1):
-        return math.nan
-
-    def statistic(order: np.ndarray) -> float:
-        k, n = (np.bincount(groups, weights=x[order]) for x in (missing, totals))
-        used = n > 0
-        return float(((k[used] - rate * n[used]) ** 2 / n[used]).sum())
-
-    own = statistic(np.arange(len(groups)))
-    others = [statistic(rng.permutation(len(groups))) for _ in range(draws)]
-    return (1 + int((np.array(others) >= own - 1e-9).sum())) / (draws + 1)
+        return NOTHING_KNOWN
+    member = (groups == np.flatnonzero(sizes)[:, None]).astype(float)
+    orders = np.vstack([np.arange(len(groups)), rng.permuted(
+        np.tile(np.arange(len(groups)), (draws, 1)), axis=1)])  # fmt: skip
+    k, n = missing[orders] @ member.T, totals[orders] @ member.T
+    weigh = ((k - rate * n) ** 2 / n).sum(1)
+    gaps = np.ptp(k / n, axis=1)[1:]
+    hits = int((weigh[1:] >= weigh[0] - 1e-9).sum())
+    return (1 + hits) / (draws + 1), float(gaps.mean()), float(np.quantile(gaps, 0.95))
