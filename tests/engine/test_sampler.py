@@ -31,6 +31,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
     for name in small.ARCHITECTURES:
         folder = small.save(name, root)
         found[name] = models.load(find(str(folder)), Loading(dtype="float32", device="cpu"))
+    found["flux"].pipeline.default_sample_size = 16  # 128, whatever the folder says
     return found
 
 
