@@ -198,7 +198,7 @@ def test_images_made_elsewhere_go_through_the_same_line(
 def test_rounds_stop_by_themselves_and_the_same_again_draws_nothing(tmp_path: Path) -> None:
     """Images come in rounds until shares are precise; the report shows looks; a rerun adds none."""
     suite = suites.read_suite(str(small(tmp_path)))
-    options = Options(out=tmp_path / "out", steps=2, validation=60, precision=0.2)
+    options = Options(out=tmp_path / "out", steps=2, validation=60, precision=0.3)
     first = planning.open_run(suite, options)
     report = line.execute(first)
     made = first.folder.present()
