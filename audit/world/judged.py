@@ -24,8 +24,10 @@ INNER = {"gender": "gender", "skin_tone": "tone", "occupation": "noun"}
 """Attributes as the world's own code calls them."""
 LEGIBLE = {"gender": 0.94, "skin_tone": 0.95, "occupation": 0.95}
 AGREED = {"gender": 0.90, "skin_tone": 0.80, "occupation": 0.95}
-RIGHT = {"gender": 0.96, "skin_tone": 0.78, "occupation": 0.95}
-WORST = {"gender": 0.80, "skin_tone": 0.35, "occupation": 0.95}
+RIGHT = {"gender": 0.97, "skin_tone": 0.78, "occupation": 0.95}
+WORST = {"gender": 0.85, "skin_tone": 0.35, "occupation": 0.95}
+NAMED, ABSTAINED = 0.85, 0.6
+"""Shares of images with a class where readers agree, and without one where they cannot tell."""
 NEAREST = {"gender": 0.90, "skin_tone": 0.75, "occupation": 0.95}
 RETURN = {64: 0.95, 16: 0.60}
 GAP = 0.13
@@ -54,6 +56,10 @@ def reader_checks() -> Iterator[Check]:
     yield at_least("readers: agreement on skin_tone, kappa with linear weights", kappa, 0.9)
 
 
+DARKER = 3
+"""First of the two darker skin tones."""
+
+
 def _steps(tones: pd.Series) -> np.ndarray:
     """Skin tones as int[n], 0 for the lightest."""
     return tones.map({t: i for i, t in enumerate(truth.TONES)}).to_numpy(int)
@@ -74,28 +80,51 @@ def read(pictures: np.ndarray, attribute: str) -> tuple[np.ndarray, np.ndarray]:
     return np.array(list(texts))[p.argmax(1)], p.max(1)
 
 
+def thresholds() -> dict[str, float]:
+    """Confidence below which the world's suites take a reading as uncertain, by attribute."""
+    from audit.design.suites import read_suite
+
+    return {a.name: a.threshold for a in read_suite("world_seen").attributes}
+
+
 def classifier_checks() -> Iterator[Check]:
     """The classifier, and the nearest person, against what both readers saw."""
-    known = seen()
-    readings = nearest(known.pictures)
+    known, floor = seen(), thresholds()
+    people = nearest(known.pictures)
     for attribute in ATTRIBUTES:
         agreed = known.agreed(attribute)
         there = agreed.notna().to_numpy()
-        right = read(known.pictures, attribute)[0] == agreed.to_numpy(object)
+        value, sure = read(known.pictures, attribute)
+        kept = there & (sure >= floor[attribute])
+        right = value == agreed.to_numpy(object)
         yield at_least(
-            f"classifier: {attribute} as both readers saw it, n = {int(there.sum())}",
-            float(right[there].mean()), RIGHT[attribute],
+            f"classifier: {attribute} as both readers saw it, n = {int(kept.sum())}",
+            float(right[kept].mean()), RIGHT[attribute],
         )  # fmt: skip
-        by = pd.Series(right[there]).groupby(known.table.subject[there].to_numpy()).mean()
+        by = pd.Series(right[kept]).groupby(known.table.subject[kept].to_numpy()).mean()
         worst, share = by.idxmin(), float(by.min())
         yield at_least(
             f"classifier: {attribute}, worst occupation ({worst})", share, WORST[attribute]
         )
+        yield at_least(
+            f"classifier: {attribute} named where both readers agree, of {int(there.sum())}",
+            float(kept.sum() / there.sum()), NAMED,
+        )  # fmt: skip
+        if attribute == "gender":
+            unclear = ~known.legible(attribute)
+            yield at_least(
+                f"classifier: uncertain where a reader could not tell, n = {int(unclear.sum())}",
+                float((sure < floor[attribute])[unclear].mean()), ABSTAINED,
+            )  # fmt: skip
         if attribute == "skin_tone":
-            read_as = pd.Series(read(known.pictures, attribute)[0])
-            off = np.abs(_steps(read_as[there]) - _steps(agreed[there]))
+            off = np.abs(_steps(pd.Series(value[kept])) - _steps(agreed[kept]))
             yield at_least("classifier: skin_tone within one step", float((off <= 1).mean()), 0.95)
-        near = np.array([getattr(r.sprite, INNER[attribute]) for r in readings])
+            dark = [_steps(pd.Series(x[kept])) >= DARKER for x in (value, agreed)]
+            yield at_least(
+                "classifier: the three lighter skin tones against the two darker",
+                float((dark[0] == dark[1]).mean()), 0.95,
+            )  # fmt: skip
+        near = np.array([getattr(r.sprite, INNER[attribute]) for r in people])
         yield at_least(
             f"nearest person: {attribute} as both readers saw it",
             float((near == agreed.to_numpy(object))[there].mean()), NEAREST[attribute],

@@ -26,7 +26,7 @@ SCHEDULES = {
         steps=60_000, rate=6e-4, warmup=300, decay=0.3, floor=0.01, budget_seconds=10_800
     ),
     "text": Schedule(steps=20_000, rate=2e-3, warmup=150, average=0.995, budget_seconds=780),
-    "classifier": Schedule(steps=20_000, rate=2e-3, warmup=150, average=0.995, budget_seconds=900),
+    "classifier": Schedule(steps=20_000, rate=2e-3, warmup=150, average=0.995, budget_seconds=2700),
     "descriptor": Schedule(steps=20_000, rate=2e-3, warmup=100, average=0.99, budget_seconds=1200),
 }
 """Seconds on two cores each; `recipe.json` next to the weights says how many steps that was."""
