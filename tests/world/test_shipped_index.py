@@ -34,7 +34,7 @@ def found(whole: TrainingSet, encoder: CopyEncoder, root: Path) -> Index:
 
 
 def compared(index: Index, encoder: CopyEncoder, held_out: bool, rows: range) -> None:
-    """Vectors and hashes of pixels of these images, beside those that are made now."""
+    """Vectors and hashes of pixels of these images equal those that are made now."""
     side = index.held if held_out else index.train
     corpus = models.corpus()
     entries = corpus.entries(held_out)
