@@ -14,6 +14,7 @@ import os
 import re
 import tomllib
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
@@ -157,16 +158,17 @@ def open_files() -> bool:
     return here < OPEN // 2
 
 
-def loads(data: str | bytes, finite: bool = True) -> Any:
+def loads(data: str | bytes, finite: bool = True, once: bool = False) -> Any:
     """JSON, strictly: ValueError, in one line, for everything else.
 
     Also for text that is not UTF-8, nested too deeply, with lone surrogates or with numbers too
-    long, and with `finite` for NaN and for numbers beyond 64-bit floats.
+    long, with `finite` for NaN and for numbers beyond 64-bit floats, and with `once` for objects
+    that have a key twice.
     """
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
-        how: dict[str, Any] = {"parse_float": _finite, "parse_constant": _finite}
-        found = json.loads(text, **(how if finite else {}))
+        how: dict[str, Any] = {"parse_float": _finite, "parse_constant": _finite} if finite else {}
+        found = json.loads(text, object_pairs_hook=_once if once else None, **how)
         if "\\ud" in text or "\\uD" in text:
             # What names of files may have instead of bytes that are not UTF-8 is let through.
             json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
@@ -174,6 +176,14 @@ def loads(data: str | bytes, finite: bool = True) -> Any:
         raise ValueError("it is nested too deeply") from None
     except UnicodeEncodeError:
         raise ValueError("it has half of a character, a lone surrogate") from None
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        key = next(k for k, n in Counter(k for k, _ in pairs).items() if n > 1)
+        raise ValueError(f"its key {key[:40]!r} is there twice")
     return found
 
 
