@@ -60,17 +60,37 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path of a file by its name relative to a folder.
-
-    Raises Untrusted for a name that leaves the folder: as an absolute path, by `..`, or by a link.
-    """
+    """The path of a file by its name relative to a folder; Untrusted where it leaves the folder."""
     path = folder / name
+    if not stays(folder, path):
+        raise Untrusted(f"{name!r} is outside of {folder}. Put the file into that folder.")
+    return path
+
+
+def stays(folder: Path, path: Path) -> bool:
+    """Whether a path below a folder stays in it: not by `..`, nor by a link, nor as another place.
+
+    The files of a snapshot in a hub's cache are links to `blobs` of the same repository; these
+    stay in it too.
+    """
     try:
-        if path.resolve().is_relative_to(folder.resolve()):
-            return path
+        own, target = folder.resolve(), path.resolve()
+        if target.is_relative_to(own):
+            return True
+        linked = path.is_symlink() and path.parent.resolve().is_relative_to(own)
     except (OSError, ValueError):  # a name that no file can have
-        pass
-    raise Untrusted(f"{name!r} is outside of {folder}. Put the file into that folder.")
+        return False
+    blobs = _blobs(own) if linked else None
+    return blobs is not None and target.is_relative_to(blobs)
+
+
+def _blobs(root: Path) -> Path | None:
+    """The folder of files of the repository that a snapshot, or a folder in one, belongs to."""
+    for above in root.parents:
+        if above.name == "snapshots" and (above.parent / "blobs").is_dir():
+            return above.parent / "blobs"
+    near = root.parent / "blobs"
+    return near if near.is_dir() and not near.is_symlink() else None
 
 
 def content(path: Path) -> str:

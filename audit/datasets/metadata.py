@@ -28,7 +28,7 @@ from audit.datasets.captions import (
 )
 from audit.datasets.damage import reading
 from audit.errors import UserError
-from audit.files import loads
+from audit.files import loads, stays
 
 MAX_BYTES = 2 << 30
 """Larger tables are refused before they are read."""
@@ -69,9 +69,8 @@ class Nameless(UserError):
 def inside(folder: Path) -> list[Path]:
     """The tables of captions in a folder and below it, the usual names in any capitals."""
     found: dict[Path, list[Path]] = {}
-    own = folder.resolve()
     for path in folder.rglob("*"):
-        if path.name.lower() in TABLES and path.is_file() and path.resolve().is_relative_to(own):
+        if path.name.lower() in TABLES and path.is_file() and stays(folder, path):
             found.setdefault(path.parent, []).append(path)
     return [
         min(paths, key=lambda p: (TABLES.index(p.name.lower()), p.name))

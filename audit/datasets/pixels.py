@@ -7,15 +7,18 @@ start programs (EPS starts Ghostscript) or are little tested.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from audit.datasets import depth, kinds
+
+T = TypeVar("T")
 
 MAX_BYTES = 200_000_000
 """Files, members of archives and cells of tables above this size are not read as images."""
@@ -165,27 +168,47 @@ def read(path: Path) -> np.ndarray:
 def together(
     names: Sequence[str], load: Callable[[str], np.ndarray]
 ) -> Iterator[tuple[dict[str, np.ndarray], dict[str, str]]]:
-    """The named images in turn, as many at a time as BATCH and BATCH_BYTES allow.
+    """The named images in turn, in the `parts` of a batch.
 
     Yields the images of a batch by name, and the reasons for those that raised Unreadable.
     """
-    images: dict[str, np.ndarray] = {}
-    reasons: dict[str, str] = {}
-    for name in names:
+
+    def loaded(name: str) -> tuple[str, np.ndarray | str]:
         try:
-            images[name] = load(name)
+            return name, load(name)
         except Unreadable as reason:
-            reasons[name] = str(reason)
-        if full([p.nbytes for p in images.values()]) or len(reasons) >= BATCH:
-            yield images, reasons
-            images, reasons = {}, {}
-    if images or reasons:
-        yield images, reasons
+            return name, str(reason)
+
+    def size(one: tuple[str, np.ndarray | str]) -> int:
+        return 0 if isinstance(one[1], str) else one[1].nbytes
+
+    for some in parts(map(loaded, names), size):
+        yield (
+            {name: found for name, found in some if not isinstance(found, str)},
+            {name: found for name, found in some if isinstance(found, str)},
+        )
 
 
-def full(sizes: Sequence[int]) -> bool:
-    """Whether images of so many bytes are enough for one batch: one more may be too many."""
-    return len(sizes) >= BATCH or sum(sizes) + max(sizes, default=0) > BATCH_BYTES
+def parts(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Images, or what contains them, in turn: as many together as BATCH and BATCH_BYTES allow.
+
+    `size` gives the bytes of one; one more image as large as the largest could be too many.
+    """
+    some: list[T] = []
+    total = largest = 0
+    for item in items:
+        here = size(item)
+        if some and total + here > BATCH_BYTES:
+            yield some
+            some, total, largest = [], 0, 0
+        some.append(item)
+        del item  # before the next one is made
+        total, largest = total + here, max(largest, here)
+        if len(some) >= BATCH or total + largest > BATCH_BYTES:
+            yield some
+            some, total, largest = [], 0, 0
+    if some:
+        yield some
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -245,3 +245,12 @@ def test_a_bomb_of_34_bytes_is_decoded_in_less_than_a_gigabyte() -> None:
     shape, _, grown = ran.stdout.rpartition(" ")
     assert shape == "(8000, 8000, 3)"
     assert int(grown) < 1000  # WebP itself takes three times the pixels
+
+
+def test_parts_are_full_and_never_larger_than_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every thing once and in order; one more of the largest could exceed the bytes."""
+    monkeypatch.setattr(pixels, "BATCH", 4)
+    monkeypatch.setattr(pixels, "BATCH_BYTES", 10)
+    sizes = [3, 3, 3, 3, 9, 1, 0, 0, 0, 0, 0, 12, 1]
+    found = list(pixels.parts(sizes, int))
+    assert found == [[3, 3, 3], [3], [9], [1, 0, 0, 0], [0, 0], [12], [1]]

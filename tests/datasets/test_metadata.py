@@ -287,6 +287,16 @@ def test_tables_of_subfolders(tmp_path: Path) -> None:
     assert "1 of 2 rows of train/metadata.jsonl" in notes
 
 
+def test_tables_of_a_hubs_snapshot(tmp_path: Path) -> None:
+    """They are links to the blobs of the repository, like its images."""
+    root = folder(tmp_path / "snapshots" / "r", "a/0.png")
+    table = write(tmp_path / "blobs.csv", [{"file_name": "0.png", "text": NURSE}])
+    (tmp_path / "blobs").mkdir()
+    table.rename(tmp_path / "blobs" / "cc")
+    (root / "a" / "metadata.csv").symlink_to("../../../blobs/cc")
+    assert said(root)[0] == {"a/0.png": NURSE}
+
+
 def test_a_table_below_the_folder_may_be_about_something_else(tmp_path: Path) -> None:
     """It is left out with a note; next to the images it is refused."""
     folder(tmp_path, "a/b 1.png")
