@@ -7,6 +7,7 @@ start programs (EPS starts Ghostscript) or are little tested.
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -40,6 +41,11 @@ COLOURS = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK
 
 BLANK = 2
 """Grey levels by which the pixels of a blank image may differ, in each channel."""
+
+
+# Pillow warns of every image with damaged EXIF data, on a terminal that belongs to the command;
+# what matters is in an image's reason. A filter for one call would not be safe in threads.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class Unreadable(Exception):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,3 +63,30 @@ def test_images_of_one_colour_are_blank(colour: tuple[int, int, int]) -> None:
         grain[3, 5, channel] ^= 8
         assert not pixels.blank(grain)
     assert pixels.blank(np.zeros((0, 4, 3), np.uint8))
+
+
+def test_damaged_exif_data_say_nothing_on_a_terminal(tmp_path: Path) -> None:
+    """Pillow warns of them for each image; the image is read, and standard error stays empty."""
+    image = Image.new("RGB", (8, 8), "red")
+    exif = image.getexif()
+    exif[0x010E] = "x" * 90
+    image.save(tmp_path / "x.jpg", exif=exif)
+    data = (tmp_path / "x.jpg").read_bytes()
+    place = data.index(b"x" * 90)
+    torn = data[: place - 12] + b"\xff\xff\xff\x7f" + data[place - 8 :]
+    (tmp_path / "x.jpg").write_bytes(torn)
+    code = (
+        "import sys; from pathlib import Path; from audit.datasets import pixels, prompts\n"
+        "data = Path(sys.argv[1]).read_bytes()\n"
+        "print(pixels.decode(data).shape, prompts.embedded(data))"
+    )
+    plain = "import sys; from PIL import Image; Image.open(sys.argv[1]).getexif()"
+    said = [
+        subprocess.run(
+            [sys.executable, "-W", "default", "-c", c, str(tmp_path / "x.jpg")],
+            capture_output=True, text=True, check=True,
+        )
+        for c in (plain, code)
+    ]  # fmt: skip
+    assert "UserWarning" in said[0].stderr
+    assert (said[1].stdout, said[1].stderr) == ("(8, 8, 3) None\n", "")
