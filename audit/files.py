@@ -187,8 +187,7 @@ def loads(data: str | bytes, finite: bool = True, once: bool = False) -> Any:
     """
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
-        how: dict[str, Any] = {"parse_float": _finite, "parse_constant": _finite} if finite else {}
-        found = json.loads(text, object_pairs_hook=_once if once else None, **how)
+        found = _decoder(finite, once).decode(text)
         if "\\ud" in text or "\\uD" in text:
             # What names of files may have instead of bytes that are not UTF-8 is let through.
             json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
@@ -197,6 +196,13 @@ def loads(data: str | bytes, finite: bool = True, once: bool = False) -> Any:
     except UnicodeEncodeError:
         raise ValueError("it has half of a character, a lone surrogate") from None
     return found
+
+
+@functools.cache
+def _decoder(finite: bool, once: bool) -> json.JSONDecoder:
+    """Made once: files of a run have a line of JSON for each image."""
+    number: dict[str, Any] = {"parse_float": _finite, "parse_constant": _finite} if finite else {}
+    return json.JSONDecoder(object_pairs_hook=_once if once else None, **number)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -209,10 +215,15 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def only(kind: type[Any], row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row; ValueError that names its fields where a record has none of that name."""
-    if extra := sorted(map(str, set(row) - {f.name for f in fields(kind)})):
+    if extra := sorted(map(str, row.keys() - _names(kind))):
         some = ", ".join(x[:40] for x in extra[:3])
         raise ValueError(f"unknown fields ({some}), perhaps of a newer version of t2i-audit")
     return row
+
+
+@functools.cache
+def _names(kind: Any) -> frozenset[str]:
+    return frozenset(f.name for f in fields(kind))
 
 
 def _finite(number: str) -> float:
@@ -240,17 +251,22 @@ def _adapter(kind: Any) -> Any:
     return TypeAdapter(kind)
 
 
+@functools.cache
+def _invalid() -> Any:
+    from pydantic import ValidationError
+
+    return ValidationError
+
+
 def checked(kind: type[_T], value: object) -> _T:
     """A parsed value as a record of that type, by the types of its fields.
 
     Fields that the type does not have are ignored. Raises ValueError, in one line, where a field is
     missing or of another type.
     """
-    from pydantic import ValidationError
-
     try:
         return cast("_T", _adapter(cast("Any", kind)).validate_python(value))
-    except ValidationError as error:
+    except _invalid() as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"{where}: {first['msg']}" if where else str(first["msg"])) from None
