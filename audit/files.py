@@ -215,7 +215,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def only(kind: type[Any], row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row; ValueError that names its fields where a record has none of that name."""
-    if extra := sorted(map(str, row.keys() - _names(kind))):
+    if extra := sorted(map(str, row.keys() - _names(cast("Any", kind)))):
         some = ", ".join(x[:40] for x in extra[:3])
         raise ValueError(f"unknown fields ({some}), perhaps of a newer version of t2i-audit")
     return row

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -151,8 +151,11 @@ def blank(pixels: np.ndarray) -> bool:
     """
     if not pixels.size:
         return True
-    channels = pixels.reshape(-1, pixels.shape[-1])
-    return bool((channels.max(0).astype(int) - channels.min(0) <= BLANK).all())
+    few = pixels[:: max(1, len(pixels) // 16), :: max(1, pixels.shape[1] // 16)]
+    return all(  # a few pixels tell most images from blank ones, and large ones have many
+        bool((some.max((0, 1)).astype(int) - some.min((0, 1)) <= BLANK).all())
+        for some in (few, pixels)
+    )
 
 
 def content(path: Path) -> bytes:
@@ -193,6 +196,41 @@ def together(
             {name: found for name, found in some if not isinstance(found, str)},
             {name: found for name, found in some if isinstance(found, str)},
         )
+
+
+class Lazy(Sequence[np.ndarray]):
+    """Images by name that are decoded when they are taken, and not kept.
+
+    An encoder takes one after another and keeps what it made of each, so a full batch of large
+    photographs costs the memory of one. What raises Unreadable is grey, with its reason in
+    `reasons`, which slices share.
+    """
+
+    def __init__(
+        self, names: Sequence[str], load: Callable[[str], np.ndarray],
+        reasons: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self._names, self._load = names, load
+        self.reasons: dict[str, str] = {} if reasons is None else reasons
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, place: int) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Lazy: ...
+
+    def __getitem__(self, place: int | slice) -> np.ndarray | Lazy:
+        if isinstance(place, slice):
+            return Lazy(self._names[place], self._load, self.reasons)
+        name = self._names[place]
+        try:
+            return self._load(name)
+        except Unreadable as reason:
+            self.reasons[name] = str(reason)
+            return np.full((64, 64, 3), 127, np.uint8)
 
 
 def parts(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:

@@ -21,6 +21,8 @@ from audit.store import RunFolder
 
 DEPTH = 2
 """Batches that may wait: memory stays the same however long the plan is."""
+TOGETHER = 64
+"""Images whose vectors are made and kept together, in full batches of any encoder."""
 REMEMBERED, REMEMBERED_BYTES = 128, 4 * pixels.BATCH_BYTES
 """Images that are kept in memory until their group is complete, at most so many and so many bytes;
 others are read from their file."""
@@ -36,7 +38,8 @@ def keep_vectors(
 ) -> dict[str, np.ndarray]:
     """Encode a group, and keep and return the vectors of those that are not known yet.
 
-    As many images at a time as fit into memory: the group decides which, whatever is known.
+    TOGETHER images at a time, of which the encoder takes one after another: the group decides
+    which, whatever is known.
     `picture` returns uint8[h, w, 3], or raises pixels.Unreadable for an image that is left out,
     whose reason is added to `reasons`.
     """
@@ -44,11 +47,15 @@ def keep_vectors(
     if len(todo) < len(group) and not _any_readable(todo, picture, reasons):
         return {}
     found: dict[str, np.ndarray] = {}
-    for pictures, unread in pixels.together(group, picture):
-        reasons.update(unread)
-        fresh = [i for i in pictures if i not in known]
+    for start in range(0, len(group), TOGETHER):
+        ids = group[start : start + TOGETHER]
+        if all(i in known for i in ids):
+            continue
+        pictures = pixels.Lazy(ids, picture)
+        made = dict(zip(ids, encoder.images(pictures), strict=True))
+        reasons.update(pictures.reasons)
+        fresh = [i for i in ids if i not in known and i not in pictures.reasons]
         if fresh:
-            made = dict(zip(pictures, encoder.images(list(pictures.values())), strict=True))
             folder.add_vectors(encoder.key, fresh, np.stack([made[i] for i in fresh]))
             found.update((i, made[i]) for i in fresh)
     return found

@@ -107,7 +107,7 @@ def _assemble(path: Path, template: Suite, found: judgements.Judged) -> Labels:
     return Labels(suite, settings, samples, rows[list(ATTRIBUTE_COLUMNS)], raters, notes)
 
 
-def _each(rows: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:
+def _each(rows: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:  # cells of columns
     """The cells of some columns, row by row; columns of Arrow are slow to go through themselves."""
     return zip(*(rows[c].to_numpy(object) for c in columns), strict=True)
 
