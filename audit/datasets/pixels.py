@@ -28,6 +28,8 @@ MAX_PIXELS = 64_000_000
 BATCH, BATCH_BYTES = 256, 16 * 3 * 1024**2
 """Images that are held in memory together: so many, or so many bytes of pixels. The bytes are
 those of 16 images of 1024 by 1024, one batch of an encoder."""
+TOGETHER = 64
+"""Images whose vectors are made together: full batches of any encoder."""
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000",
            *(["AVIF"] if find_spec("PIL.AvifImagePlugin") else []))  # fmt: skip
 """What Pillow may read; JPEG includes MPO, the form of several JPEGs in a file."""
@@ -174,30 +176,6 @@ def read(path: Path) -> np.ndarray:
     return decode(content(path))
 
 
-def together(
-    names: Sequence[str], load: Callable[[str], np.ndarray]
-) -> Iterator[tuple[dict[str, np.ndarray], dict[str, str]]]:
-    """The named images in turn, in the `parts` of a batch.
-
-    Yields the images of a batch by name, and the reasons for those that raised Unreadable.
-    """
-
-    def loaded(name: str) -> tuple[str, np.ndarray | str]:
-        try:
-            return name, load(name)
-        except Unreadable as reason:
-            return name, str(reason)
-
-    def size(one: tuple[str, np.ndarray | str]) -> int:
-        return 0 if isinstance(one[1], str) else one[1].nbytes
-
-    for some in parts(map(loaded, names), size):
-        yield (
-            {name: found for name, found in some if not isinstance(found, str)},
-            {name: found for name, found in some if isinstance(found, str)},
-        )
-
-
 class Lazy(Sequence[np.ndarray]):
     """Images by name that are decoded when they are taken, and not kept.
 
@@ -210,11 +188,11 @@ class Lazy(Sequence[np.ndarray]):
         self, names: Sequence[str], load: Callable[[str], np.ndarray],
         reasons: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
-        self._names, self._load = names, load
+        self.names, self._load = names, load
         self.reasons: dict[str, str] = {} if reasons is None else reasons
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self.names)
 
     @overload
     def __getitem__(self, place: int) -> np.ndarray: ...
@@ -224,13 +202,30 @@ class Lazy(Sequence[np.ndarray]):
 
     def __getitem__(self, place: int | slice) -> np.ndarray | Lazy:
         if isinstance(place, slice):
-            return Lazy(self._names[place], self._load, self.reasons)
-        name = self._names[place]
+            return Lazy(self.names[place], self._load, self.reasons)
+        name = self.names[place]
         try:
             return self._load(name)
         except Unreadable as reason:
             self.reasons[name] = str(reason)
             return np.full((64, 64, 3), 127, np.uint8)
+
+
+def encoded(
+    names: Sequence[str],
+    load: Callable[[str], np.ndarray],
+    encode: Callable[[Sequence[np.ndarray]], np.ndarray],
+) -> Iterator[tuple[list[str], np.ndarray, dict[str, str]]]:
+    """The vectors of the named images, of TOGETHER at a time, each decoded when it is encoded.
+
+    Yields the names of those that can be read, their rows of float32[n, d], and the reasons of
+    those for which `load` raised Unreadable.
+    """
+    for start in range(0, len(names), TOGETHER):
+        some = Lazy(names[start : start + TOGETHER], load)
+        rows = encode(some)
+        kept = [i for i, name in enumerate(some.names) if name not in some.reasons]
+        yield [some.names[i] for i in kept], rows[kept], some.reasons
 
 
 def parts(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:

@@ -21,8 +21,6 @@ from audit.store import RunFolder
 
 DEPTH = 2
 """Batches that may wait: memory stays the same however long the plan is."""
-TOGETHER = 64
-"""Images whose vectors are made and kept together, in full batches of any encoder."""
 REMEMBERED, REMEMBERED_BYTES = 128, 4 * pixels.BATCH_BYTES
 """Images that are kept in memory until their group is complete, at most so many and so many bytes;
 others are read from their file."""
@@ -38,8 +36,7 @@ def keep_vectors(
 ) -> dict[str, np.ndarray]:
     """Encode a group, and keep and return the vectors of those that are not known yet.
 
-    TOGETHER images at a time, of which the encoder takes one after another: the group decides
-    which, whatever is known.
+    As many at a time as `pixels.encoded` takes: the group decides which, whatever is known.
     `picture` returns uint8[h, w, 3], or raises pixels.Unreadable for an image that is left out,
     whose reason is added to `reasons`.
     """
@@ -47,17 +44,16 @@ def keep_vectors(
     if len(todo) < len(group) and not _any_readable(todo, picture, reasons):
         return {}
     found: dict[str, np.ndarray] = {}
-    for start in range(0, len(group), TOGETHER):
-        ids = group[start : start + TOGETHER]
+    for start in range(0, len(group), pixels.TOGETHER):
+        ids = group[start : start + pixels.TOGETHER]
         if all(i in known for i in ids):
             continue
-        pictures = pixels.Lazy(ids, picture)
-        made = dict(zip(ids, encoder.images(pictures), strict=True))
-        reasons.update(pictures.reasons)
-        fresh = [i for i in ids if i not in known and i not in pictures.reasons]
-        if fresh:
-            folder.add_vectors(encoder.key, fresh, np.stack([made[i] for i in fresh]))
-            found.update((i, made[i]) for i in fresh)
+        for there, rows, unread in pixels.encoded(ids, picture, encoder.images):
+            reasons.update(unread)
+            made = {i: row for i, row in zip(there, rows, strict=True) if i not in known}
+            if made:
+                folder.add_vectors(encoder.key, list(made), np.stack(list(made.values())))
+                found.update(made)
     return found
 
 
