@@ -14,6 +14,7 @@ import os
 import re
 import tomllib
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
@@ -59,17 +60,37 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path of a file by its name relative to a folder.
-
-    Raises Untrusted for a name that leaves the folder: as an absolute path, by `..`, or by a link.
-    """
+    """The path of a file by its name relative to a folder; Untrusted where it leaves the folder."""
     path = folder / name
+    if not stays(folder, path):
+        raise Untrusted(f"{name!r} is outside of {folder}. Put the file into that folder.")
+    return path
+
+
+def stays(folder: Path, path: Path) -> bool:
+    """Whether a path below a folder stays in it: not by `..`, nor by a link, nor as another place.
+
+    The files of a snapshot in a hub's cache are links to `blobs` of the same repository; these
+    stay in it too.
+    """
     try:
-        if path.resolve().is_relative_to(folder.resolve()):
-            return path
+        own, target = folder.resolve(), path.resolve()
+        if target.is_relative_to(own):
+            return True
+        linked = path.is_symlink() and path.parent.resolve().is_relative_to(own)
     except (OSError, ValueError):  # a name that no file can have
-        pass
-    raise Untrusted(f"{name!r} is outside of {folder}. Put the file into that folder.")
+        return False
+    blobs = _blobs(own) if linked else None
+    return blobs is not None and target.is_relative_to(blobs)
+
+
+def _blobs(root: Path) -> Path | None:
+    """The folder of files of the repository that a snapshot, or a folder in one, belongs to."""
+    for above in root.parents:
+        if above.name == "snapshots" and (above.parent / "blobs").is_dir():
+            return above.parent / "blobs"
+    near = root.parent / "blobs"
+    return near if near.is_dir() and not near.is_symlink() else None
 
 
 def content(path: Path) -> str:
@@ -157,16 +178,16 @@ def open_files() -> bool:
     return here < OPEN // 2
 
 
-def loads(data: str | bytes, finite: bool = True) -> Any:
+def loads(data: str | bytes, finite: bool = True, once: bool = False) -> Any:
     """JSON, strictly: ValueError, in one line, for everything else.
 
     Also for text that is not UTF-8, nested too deeply, with lone surrogates or with numbers too
-    long, and with `finite` for NaN and for numbers beyond 64-bit floats.
+    long, with `finite` for NaN and for numbers beyond 64-bit floats, and with `once` for objects
+    that have a key twice.
     """
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
-        how: dict[str, Any] = {"parse_float": _finite, "parse_constant": _finite}
-        found = json.loads(text, **(how if finite else {}))
+        found = _decoder(finite, once).decode(text)
         if "\\ud" in text or "\\uD" in text:
             # What names of files may have instead of bytes that are not UTF-8 is let through.
             json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
@@ -177,12 +198,32 @@ def loads(data: str | bytes, finite: bool = True) -> Any:
     return found
 
 
+@functools.cache
+def _decoder(finite: bool, once: bool) -> json.JSONDecoder:
+    """Made once: files of a run have a line of JSON for each image."""
+    number: dict[str, Any] = {"parse_float": _finite, "parse_constant": _finite} if finite else {}
+    return json.JSONDecoder(object_pairs_hook=_once if once else None, **number)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        key = next(k for k, n in Counter(k for k, _ in pairs).items() if n > 1)
+        raise ValueError(f"its key {key[:40]!r} is there twice")
+    return found
+
+
 def only(kind: type[Any], row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row; ValueError that names its fields where a record has none of that name."""
-    if extra := sorted(map(str, set(row) - {f.name for f in fields(kind)})):
+    if extra := sorted(map(str, row.keys() - _names(cast("Any", kind)))):
         some = ", ".join(x[:40] for x in extra[:3])
         raise ValueError(f"unknown fields ({some}), perhaps of a newer version of t2i-audit")
     return row
+
+
+@functools.cache
+def _names(kind: Any) -> frozenset[str]:
+    return frozenset(f.name for f in fields(kind))
 
 
 def _finite(number: str) -> float:
@@ -210,17 +251,22 @@ def _adapter(kind: Any) -> Any:
     return TypeAdapter(kind)
 
 
+@functools.cache
+def _invalid() -> Any:
+    from pydantic import ValidationError
+
+    return ValidationError
+
+
 def checked(kind: type[_T], value: object) -> _T:
     """A parsed value as a record of that type, by the types of its fields.
 
     Fields that the type does not have are ignored. Raises ValueError, in one line, where a field is
     missing or of another type.
     """
-    from pydantic import ValidationError
-
     try:
         return cast("_T", _adapter(cast("Any", kind)).validate_python(value))
-    except ValidationError as error:
+    except _invalid() as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"{where}: {first['msg']}" if where else str(first["msg"])) from None

@@ -41,6 +41,8 @@ def asdict_sample(sample: Sample) -> dict[str, object]:
 
 def sample_from(row: JsonRow) -> Sample:
     """What `asdict_sample` wrote; ValueError, KeyError or TypeError for anything else."""
+    if not isinstance(row, dict):
+        raise TypeError("a sample is not an object")
     rest = {k: v for k, v in row.items() if k != "how"}
     change = Change.from_json(row.get("how", {}))
     if not isinstance(change.guidance, int | float | None) or not isinstance(
@@ -104,8 +106,8 @@ class RunFolder:
 
     def write_plan(self, samples: Iterable[Sample]) -> None:
         """The plan as JSON lines, one sample each."""
-        lines = (json.dumps(asdict_sample(s), sort_keys=True, ensure_ascii=False) for s in samples)
-        self._write("plan.jsonl", "".join(line + "\n" for line in lines))
+        line = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+        self._write("plan.jsonl", "".join(line(asdict_sample(s)) + "\n" for s in samples))
 
     def manifest(self) -> dict[str, Any]:
         """The record of `write_manifest`.
@@ -127,11 +129,9 @@ class RunFolder:
         UserError where the folder contains no run.
         """
 
-        def samples(text: str) -> list[Sample]:
-            rows = (checked(dict[str, Any], loads(line)) for line in text.split("\n") if line)
-            return [sample_from(row) for row in rows]
-
-        planned = self.final(self._read("plan.jsonl", samples))
+        planned = self.final(self._read("plan.jsonl", lambda text: [
+            sample_from(loads(line)) for line in text.split("\n") if line
+        ]))  # fmt: skip
         return [replace(s, seed=None) for s in planned] if self._numbered else planned
 
     @property
@@ -159,7 +159,7 @@ class RunFolder:
     def final(self, samples: Iterable[Sample]) -> list[Sample]:
         """Samples with the texts that were drawn; their ids are those of the plan."""
         texts = self.texts()
-        return [replace(s, text=texts.get(s.id, s.text)) for s in samples]
+        return [replace(s, text=texts[s.id]) if s.id in texts else s for s in samples]
 
     # notes on drawing
     def add_notes(self, cut: Iterable[str] = (), said: Iterable[str] = ()) -> None:

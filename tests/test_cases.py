@@ -50,7 +50,7 @@ CASES_OF_COLLECTIONS = {
     "i2d": Right(left_out=1),
     "meta_absent": Right(says=r"2 of 3 rows of metadata\.csv name images that are not here"),
     "meta_backslash": Right(),
-    "meta_comma": Right(refused=r"metadata\.csv, line 2: 3 cells"),
+    "meta_comma": Right(refused=r"metadata\.csv, line 2: wrong number of cells: 3 cells"),
     "meta_no_ending": Right(),
     "meta_prompt_column": Right(),
     "meta_text_upper": Right(),

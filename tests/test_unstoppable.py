@@ -29,6 +29,8 @@ from tests.engine import small
 pytestmark = pytest.mark.slow
 NIGHTLY = pytest.mark.nightly
 """Every run has one member of each kind; the rest come at night."""
+KEPT = (".json", ".npy", ".parquet")
+"""Files of an index."""
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     ["audit.runs.line", "audit.engine.sampler",
@@ -83,13 +85,15 @@ def child(place: Path, out: Path, largest: int = 0) -> BaseProcess:
 
 
 def finished(place: Path, out: Path) -> bytes:
-    """Run to the end; findings and page as bytes."""
+    """Run to the end; findings, report and index as bytes."""
     process = child(place, out)
     process.join()
     assert process.exitcode == 0
-    return b"".join(
-        (next(out.glob("small-*")) / n).read_bytes() for n in ("findings.json", "report.html")
-    )
+    folder = next(out.glob("small-*"))
+    index = sorted(p for p in (out / "indexes").rglob("*.*") if p.suffix in KEPT)
+    assert len(index) >= 4
+    files = [folder / "findings.json", folder / "report.html", *index]
+    return b"".join(p.read_bytes() for p in files)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +105,7 @@ def calm(place: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, 
     return finished(place, out), time.monotonic() - started, out
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=NIGHTLY)])
+@pytest.mark.parametrize("kills", [2, pytest.param(100, marks=NIGHTLY)])
 def test_killed_at_any_moment_it_ends_the_same(
     place: Path, calm: tuple[bytes, float, Path], tmp_path: Path, kills: int
 ) -> None:

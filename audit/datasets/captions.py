@@ -13,7 +13,7 @@ from functools import lru_cache
 from numbers import Real
 from typing import Any
 
-from audit.datasets import texts
+from audit.datasets import cells, texts
 from audit.errors import UserError
 from audit.files import loads
 
@@ -104,8 +104,8 @@ def listed(columns: Sequence[str]) -> str:
 
 @lru_cache(4096)
 def folded(name: str) -> str:
-    """A column's name for comparison: `Image Path` and `IMAGE-PATH` are `image_path`."""
-    return re.sub(r"[\s_\-]+", "_", name.strip().casefold()).strip("_")
+    """A column's name for comparison, known for the next row: `IMAGE-PATH` is `image_path`."""
+    return cells.name(name)
 
 
 def column(names: Sequence[str], wanted: Sequence[str], where: str) -> str | None:

@@ -51,8 +51,8 @@ def fold(text: str) -> str:
 
 
 def name(text: str) -> str:
-    """A name of a column or an attribute for comparing: a space is an underscore in it."""
-    return re.sub(r"[\s_]+", "_", fold(text)).strip("_")
+    """A name of a column or an attribute for comparing: spaces and hyphens are underscores."""
+    return re.sub(r"[\s_\-]+", "_", fold(text)).strip("_")
 
 
 def number(cell: str) -> float:

@@ -12,6 +12,7 @@ from audit.datasets.captions import MAX_TEXT, SIDECARS, TABLES, sidecar_text
 from audit.datasets.listing import LeftOut, Listing
 from audit.datasets.source import Collection, Record, Unit, present, stamp
 from audit.datasets.texts import place, spelled
+from audit.files import stays
 
 
 class Folder(Collection):
@@ -26,9 +27,7 @@ class Folder(Collection):
     def __init__(self, path: Path, table: Path | None = None, found: Listing | None = None) -> None:
         self.path, self.name, self.place = path, spelled(path.resolve().name), str(path.resolve())
         tables = (path / n for n in TABLES)
-        self.table = table or next(
-            (p for p in tables if p.is_file() and listing.inside(path, p)), None
-        )
+        self.table = table or next((p for p in tables if p.is_file() and stays(path, p)), None)
         if found is not None:
             self._found = found
 
@@ -81,7 +80,7 @@ class Folder(Collection):
     def _inside(self, id: str) -> Path:
         """The file of an id; pixels.Unreadable for one that leaves the folder."""
         path = place(self.path, id)
-        if not listing.inside(self.path, path):
+        if not stays(self.path, path):
             raise pixels.Unreadable("is outside the folder")
         return path
 

@@ -13,6 +13,7 @@ from audit.datasets import cells, kinds, pixels
 from audit.datasets.captions import NAMED, SIDECARS, TABLES, some_names
 from audit.datasets.texts import spelled
 from audit.errors import UserError
+from audit.files import stays
 
 SYSTEM = {"__macosx": "__MACOSX", ".ipynb_checkpoints": "a notebook's checkpoint",
           "@eadir": "@eaDir", "$recycle.bin": "a recycle bin"}  # fmt: skip
@@ -110,31 +111,9 @@ def _of_name(name: str) -> str:
 
 
 def _of_link(root: Path, path: Path) -> str:
-    if not inside(root, path):
+    if not stays(root, path):
         return "a link that leaves the folder"
     return "" if path.is_file() else "a link to nothing"
-
-
-def inside(root: Path, path: Path) -> bool:
-    """Whether a path below a folder, with its links followed, stays in it.
-
-    The files of a snapshot in a hub's cache are links to `blobs` of the same repository; these
-    stay in it too.
-    """
-    own, target = root.resolve(), path.resolve()
-    if target.is_relative_to(own):
-        return True
-    blobs = _blobs(own) if path.is_symlink() and path.parent.resolve().is_relative_to(own) else None
-    return blobs is not None and target.is_relative_to(blobs)
-
-
-def _blobs(root: Path) -> Path | None:
-    """The folder of files of the repository that a snapshot, or a folder in one, belongs to."""
-    for above in root.parents:
-        if above.name == "snapshots" and (above.parent / "blobs").is_dir():
-            return above.parent / "blobs"
-    near = root.parent / "blobs"
-    return near if near.is_dir() and not near.is_symlink() else None
 
 
 def snapshot(root: Path) -> Path:

@@ -1,17 +1,14 @@
-"""Tables of captions next to images: CSV, JSON lines or Parquet."""
+"""Tables of captions next to images: CSV (read by `strict`), JSON lines or Parquet."""
 
 from __future__ import annotations
 
-import csv
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-from audit.datasets import texts
+from audit.datasets import cells, strict, texts
 from audit.datasets.batches import batches, records
 from audit.datasets.captions import (
     ARM_COLUMNS,
@@ -31,12 +28,11 @@ from audit.datasets.captions import (
 )
 from audit.datasets.damage import reading
 from audit.errors import UserError
-from audit.files import loads
+from audit.files import loads, stays
 
-SEPARATORS = ",;\t"
 MAX_BYTES = 2 << 30
 """Larger tables are refused before they are read."""
-MAX_COLUMNS = 1000
+MAX_ROWS = 100_000_000
 READ_COLUMNS = (*NAME_COLUMNS, *TEXT_COLUMNS, *SEED_COLUMNS, *ARM_COLUMNS)
 """Columns that are read, as `folded` writes them."""
 
@@ -52,13 +48,17 @@ class Table:
 
     @property
     def notes(self) -> list[str]:
-        """That no column has captions, where none has; encodings that were assumed."""
+        """What was assumed, that no column has captions or no row is there, columns not read."""
         out = [f"{d}: {self.path.name}." for d in self.doubts]
-        if self.rows and not {folded(c) for c in self.columns} & set(TEXT_COLUMNS):
+        if not self.rows:
+            out.append(f"{self.path.name} has no rows.")
+        elif not {folded(c) for c in self.columns} & set(TEXT_COLUMNS):
             out.append(
                 f"{self.path.name} has no column of captions ({', '.join(TEXT_COLUMNS)}); its "
                 f"columns are {listed(self.columns)}."
             )
+        elif rest := [c for c in self.columns if folded(c) not in READ_COLUMNS]:
+            out.append(f"Columns of {self.path.name} that were not read: {listed(rest)}.")
         return out
 
 
@@ -69,9 +69,8 @@ class Nameless(UserError):
 def inside(folder: Path) -> list[Path]:
     """The tables of captions in a folder and below it, the usual names in any capitals."""
     found: dict[Path, list[Path]] = {}
-    own = folder.resolve()
     for path in folder.rglob("*"):
-        if path.name.lower() in TABLES and path.is_file() and path.resolve().is_relative_to(own):
+        if path.name.lower() in TABLES and path.is_file() and stays(folder, path):
             found.setdefault(path.parent, []).append(path)
     return [
         min(paths, key=lambda p: (TABLES.index(p.name.lower()), p.name))
@@ -82,69 +81,77 @@ def inside(folder: Path) -> list[Path]:
 def read(path: Path) -> Table:
     """A table of captions by file name, in any usual encoding and with any usual separator.
 
-    UserError, with the line, for a row without a name, with more or fewer cells than the head, or
+    UserError, with the line, for a row without a name, with more or fewer cells than the header, or
     with a seed that is not a whole number, and for a file that has two rows.
     """
     try:
-        return _read(path)
-    except (OSError, UnicodeError, csv.Error) as error:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{path} is larger than {MAX_BYTES >> 30} GB. Split it.")
+        with path.open("rb") as file:
+            parquet = file.read(4) == b"PAR1"
+        if parquet:
+            return _table(path, _parquet(path))
+        shape = path.suffix.lower()
+        if shape not in (".csv", ".tsv"):
+            how = texts.of_file(path)
+            with _text(path, how) as text:
+                beginning = text.read(100).lstrip()[:1]
+            if shape in (".jsonl", ".ndjson", ".json") or beginning == "{":
+                with _text(path, how) as text:
+                    array = shape == ".json" and beginning == "["
+                    records = _array(path, text) if array else _lines(path, text)
+                    return _table(path, records, (WINDOWS,) if how.assumed else ())
+        return _cells(path)
+    except (OSError, UnicodeError) as error:
         raise UserError(f"{path} cannot be read: {error}. Save it as UTF-8 text.") from error
 
 
-def _read(path: Path) -> Table:
-    if path.stat().st_size > MAX_BYTES:
-        raise UserError(f"{path} is larger than {MAX_BYTES >> 30} GB. Split it.")
-    with path.open("rb") as file:
-        start = file.read(1 << 16)
-    if start.startswith(b"PAR1"):
-        return _table(path, _parquet(path))
-    if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise UserError(f"{path} is a spreadsheet. Save it as CSV.")
-    found = texts.encoding(start, cut=len(start) == 1 << 16)
-    try:
-        return _text(path, found)
-    except UnicodeDecodeError:
-        if found.name != "utf-8":
-            raise
-        return _text(path, texts.Encoding(texts.WINDOWS, found.skip, assumed=True))
-
-
-def _text(path: Path, how: texts.Encoding) -> Table:
-    errors = "replace" if how.assumed else "strict"
-    with path.open(encoding=how.name, newline="", errors=errors) as file:
-        shape = path.suffix.lower()
-        mark = how.skip if how.assumed else min(how.skip, 1)  # in characters
-        beginning = "" if shape in (".csv", ".tsv") else file.read(100)[mark:].lstrip()[:1]
-        file.seek(0)
-        file.read(mark)
-        if shape == ".json" and beginning == "[":
-            records = _array(path, file)
-        elif shape in (".jsonl", ".ndjson", ".json") or beginning == "{":
-            records = _lines(path, file)
-        else:
-            records = _cells(path, file)
-        return _table(path, records, (WINDOWS,) if how.assumed else ())
+def _text(path: Path, how: texts.Encoding) -> TextIO:
+    """The text of a file behind its byte order mark."""
+    file = path.open(encoding=how.name, newline="", errors="replace" if how.assumed else "strict")
+    file.seek(how.skip)  # bytes, because nothing has been read
+    return file
 
 
 Row = tuple[str, Mapping[str, Any]]
 """The place of a row, for messages, and its cells by column."""
 
 
-def _table(path: Path, records: Iterable[Row], doubts: Sequence[str] = ()) -> Table:
+def _cells(path: Path) -> Table:
+    """The rows of a CSV."""
+    with strict.opened(path, MAX_ROWS, READ_COLUMNS, anyhow=True) as found:
+        where, named = f"{path}, line", [c for c in found.header if c]
+        if not {folded(c) for c in named} & set(NAME_COLUMNS):
+            raise Nameless(_nameless(f"{where} {found.line}: no column of file names", named))
+        records = (
+            (f"{where} {n}", {c: v for c, v in zip(found.header, row, strict=True) if c})
+            for n, row in found.rows
+        )
+        return _table(path, records, (WINDOWS,) if found.assumed else (), named)
+
+
+def _nameless(what: str, columns: Sequence[str]) -> str:
+    return (
+        f"{what}. Name it in one of the columns {', '.join(NAME_COLUMNS)}; the columns are "
+        f"{listed(columns)}."
+    )
+
+
+def _table(
+    path: Path, records: Iterable[Row], doubts: Sequence[str] = (), known: Sequence[str] = ()
+) -> Table:
     rows: dict[str, Caption] = {}
-    columns: dict[str, None] = {}
+    columns: dict[str, None] = dict.fromkeys(known)
     for where, record in records:
         columns |= dict.fromkeys(map(str, record))
         name, _ = plain(first(record, NAME_COLUMNS))
         if not name:
             there = {folded(str(c)) for c in record} & set(NAME_COLUMNS)
-            raise (UserError if there else Nameless)(
-                f"{where}: no file name. Name it in one of the columns {', '.join(NAME_COLUMNS)}; "
-                f"the columns are {listed(list(record))}."
-            )
+            kind = UserError if there else Nameless
+            raise kind(_nameless(f"{where}: no file name", [str(c) for c in record]))
         row = caption_of(record, where)
         row.whole_seed()
-        place = unicodedata.normalize("NFC", one_place(name))
+        place = one_place(cells.tidy(name))
         if place in rows:
             raise twice(place, rows[place], row)
         rows[place] = row
@@ -160,7 +167,7 @@ def twice(name: str, one: Caption, other: Caption) -> UserError:
 
 def _array(path: Path, file: TextIO) -> Iterator[Row]:
     try:
-        records = loads(file.read(), finite=False)
+        records = loads(file.read(), finite=False, once=True)
     except ValueError as error:
         raise UserError(f"{path} is not JSON: {error}. Fix it.") from None
     for number, record in enumerate(records, 1):
@@ -171,7 +178,7 @@ def _lines(path: Path, file: TextIO) -> Iterator[Row]:
     for number, line in enumerate(file, 1):
         if line.strip():
             try:
-                record = loads(line, finite=False)
+                record = loads(line, finite=False, once=True)
             except ValueError as error:
                 raise UserError(f"{path}, line {number} is not JSON: {error}. Fix it.") from None
             yield _object(f"{path}, line {number}", record)
@@ -190,57 +197,6 @@ def _once(names: Sequence[str], where: str) -> None:
     for wanted in READ_COLUMNS:
         if counts[wanted] > 1:
             column(names, (wanted,), where)
-
-
-def _cells(path: Path, file: TextIO) -> Iterator[Row]:
-    """The rows of a CSV; UserError where a row has another number of cells than the head."""
-    lines = ((n, line) for n, line in enumerate(file, 1) if line.strip())
-    number, head_line = next(lines, (1, ""))
-    if head_line[:4].lower() == "sep=":  # as spreadsheets mark their separator
-        number, head_line = next(lines, (2, ""))
-    separator = _separator(head_line)
-    reader = csv.reader(chain([head_line], file), delimiter=separator, strict=True)
-    head = next(reader, [])
-    if len(head) > MAX_COLUMNS:
-        raise UserError(f"{path} has {len(head)} columns. Keep those with names and captions.")
-    while head and not head[-1].strip():
-        head.pop()
-    _once(head, f"{path}, line {number}")
-    offset, last = number - 1, reader.line_num
-    for cells in _checked(path, reader):
-        line, last = last + 1 + offset, reader.line_num
-        if not any(c.strip() for c in cells):
-            continue
-        if len(cells) < len(head) or any(c.strip() for c in cells[len(head) :]):
-            hint = "Put quotation marks around a text with a comma." if separator == "," else (
-                "Put quotation marks around a text that contains the separator."
-            )  # fmt: skip
-            raise UserError(
-                f"{path}, line {line}: {len(cells)} cells, but the head has {len(head)}. {hint}"
-            )
-        yield f"{path}, line {line}", dict(zip(head, cells, strict=False))
-
-
-def _separator(head: str) -> str:
-    """The separator by which the head has a column of names, else the most frequent one."""
-    for separator in sorted(SEPARATORS, key=head.count, reverse=True):
-        cells = next(csv.reader([head], delimiter=separator), [])
-        if {folded(c) for c in cells[:MAX_COLUMNS]} & set(NAME_COLUMNS):
-            return separator
-    return max(SEPARATORS, key=head.count)
-
-
-def _checked(path: Path, reader: Any) -> Iterator[list[str]]:
-    """Rows of a CSV; UserError with the line for quotation marks that do not pair up."""
-    last = reader.line_num
-    try:
-        for cells in reader:
-            yield cells
-            last = reader.line_num
-    except csv.Error as error:
-        raise UserError(
-            f"{path}, line {last + 1}: {error}. Check the quotation marks from there on."
-        ) from None
 
 
 def _parquet(path: Path) -> Iterator[Row]:

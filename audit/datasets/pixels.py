@@ -7,15 +7,19 @@ start programs (EPS starts Ghostscript) or are little tested.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar, overload
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from audit.datasets import depth, kinds
+
+T = TypeVar("T")
 
 MAX_BYTES = 200_000_000
 """Files, members of archives and cells of tables above this size are not read as images."""
@@ -24,6 +28,8 @@ MAX_PIXELS = 64_000_000
 BATCH, BATCH_BYTES = 256, 16 * 3 * 1024**2
 """Images that are held in memory together: so many, or so many bytes of pixels. The bytes are
 those of 16 images of 1024 by 1024, one batch of an encoder."""
+TOGETHER = 64
+"""Images whose vectors are made together: full batches of any encoder."""
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000",
            *(["AVIF"] if find_spec("PIL.AvifImagePlugin") else []))  # fmt: skip
 """What Pillow may read; JPEG includes MPO, the form of several JPEGs in a file."""
@@ -37,6 +43,11 @@ COLOURS = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK
 
 BLANK = 2
 """Grey levels by which the pixels of a blank image may differ, in each channel."""
+
+
+# Pillow warns of every image with damaged EXIF data, on a terminal that belongs to the command;
+# what matters is in an image's reason. A filter for one call would not be safe in threads.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class Unreadable(Exception):
@@ -114,7 +125,7 @@ def _on_white(image: Image.Image) -> np.ndarray:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))  # which would copy
 
 
 def _upright(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
@@ -142,8 +153,11 @@ def blank(pixels: np.ndarray) -> bool:
     """
     if not pixels.size:
         return True
-    channels = pixels.reshape(-1, pixels.shape[-1])
-    return bool((channels.max(0).astype(int) - channels.min(0) <= BLANK).all())
+    few = pixels[:: max(1, len(pixels) // 16), :: max(1, pixels.shape[1] // 16)]
+    return all(  # a few pixels tell most images from blank ones, and large ones have many
+        bool((some.max((0, 1)).astype(int) - some.min((0, 1)) <= BLANK).all())
+        for some in (few, pixels)
+    )
 
 
 def content(path: Path) -> bytes:
@@ -162,30 +176,78 @@ def read(path: Path) -> np.ndarray:
     return decode(content(path))
 
 
-def together(
-    names: Sequence[str], load: Callable[[str], np.ndarray]
-) -> Iterator[tuple[dict[str, np.ndarray], dict[str, str]]]:
-    """The named images in turn, as many at a time as BATCH and BATCH_BYTES allow.
+class Lazy(Sequence[np.ndarray]):
+    """Images by name that are decoded when they are taken, and not kept.
 
-    Yields the images of a batch by name, and the reasons for those that raised Unreadable.
+    An encoder takes one after another and keeps what it made of each, so a full batch of large
+    photographs costs the memory of one. What raises Unreadable is grey, with its reason in
+    `reasons`, which slices share.
     """
-    images: dict[str, np.ndarray] = {}
-    reasons: dict[str, str] = {}
-    for name in names:
+
+    def __init__(
+        self, names: Sequence[str], load: Callable[[str], np.ndarray],
+        reasons: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self.names, self._load = names, load
+        self.reasons: dict[str, str] = {} if reasons is None else reasons
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, place: int) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Lazy: ...
+
+    def __getitem__(self, place: int | slice) -> np.ndarray | Lazy:
+        if isinstance(place, slice):
+            return Lazy(self.names[place], self._load, self.reasons)
+        name = self.names[place]
         try:
-            images[name] = load(name)
+            return self._load(name)
         except Unreadable as reason:
-            reasons[name] = str(reason)
-        if full([p.nbytes for p in images.values()]) or len(reasons) >= BATCH:
-            yield images, reasons
-            images, reasons = {}, {}
-    if images or reasons:
-        yield images, reasons
+            self.reasons[name] = str(reason)
+            return np.full((64, 64, 3), 127, np.uint8)
 
 
-def full(sizes: Sequence[int]) -> bool:
-    """Whether images of so many bytes are enough for one batch: one more may be too many."""
-    return len(sizes) >= BATCH or sum(sizes) + max(sizes, default=0) > BATCH_BYTES
+def encoded(
+    names: Sequence[str],
+    load: Callable[[str], np.ndarray],
+    encode: Callable[[Sequence[np.ndarray]], np.ndarray],
+) -> Iterator[tuple[list[str], np.ndarray, dict[str, str]]]:
+    """The vectors of the named images, of TOGETHER at a time, each decoded when it is encoded.
+
+    Yields the names of those that can be read, their rows of float32[n, d], and the reasons of
+    those for which `load` raised Unreadable.
+    """
+    for start in range(0, len(names), TOGETHER):
+        some = Lazy(names[start : start + TOGETHER], load)
+        rows = encode(some)
+        kept = [i for i, name in enumerate(some.names) if name not in some.reasons]
+        yield [some.names[i] for i in kept], rows[kept], some.reasons
+
+
+def parts(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Images, or what contains them, in turn: as many together as BATCH and BATCH_BYTES allow.
+
+    `size` gives the bytes of one; one more image as large as the largest could be too many.
+    """
+    some: list[T] = []
+    total = largest = 0
+    for item in items:
+        here = size(item)
+        if some and total + here > BATCH_BYTES:
+            yield some
+            some, total, largest = [], 0, 0
+        some.append(item)
+        del item  # before the next one is made
+        total, largest = total + here, max(largest, here)
+        if len(some) >= BATCH or total + largest > BATCH_BYTES:
+            yield some
+            some, total, largest = [], 0, 0
+    if some:
+        yield some
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -1,20 +1,24 @@
 """Tables that people make, as CSV or TSV: read strictly, because a shifted cell is a false number.
 
-Encodings are UTF-8 and, with a byte-order mark, UTF-16. The separator (comma, semicolon or tab)
-is that of the header, or of a first line `sep=;`. Every row has as many cells as the header;
-commas at the ends of rows, which some programs add, are not cells. Nothing is guessed beyond that.
+Encodings are UTF-8 and, with a byte-order mark, UTF-16 and UTF-32; captions, which hold no numbers,
+may be in others. The separator (comma, semicolon or tab) is that of the header, or of a first line
+`sep=;`. Every row has as many cells as the header; commas at the ends of rows, which some programs
+add, are not cells. Nothing is guessed beyond that.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from audit.datasets import cells
+from audit.datasets import cells, texts
 from audit.errors import UserError
 
 MAX_COLUMNS = 1000
@@ -23,7 +27,6 @@ MAX_CELL = 100_000
 MAX_LINE = 20_000_000
 """Characters of a line."""
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-BOM = b"\xef\xbb\xbf"
 _MAGIC = {
     b"PK\x03\x04": "is a workbook or an archive. Save it as CSV (UTF-8)",
     b"\xd0\xcf\x11\xe0": "is a workbook. Save it as CSV (UTF-8)",
@@ -88,6 +91,20 @@ class Table:
                 for i, h in enumerate(self.header) if i not in kept]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Stream:
+    """A table that is read row by row."""
+
+    header: tuple[str, ...]
+    """As in `Table`."""
+    line: int
+    """Line of the header."""
+    rows: Iterator[tuple[int, list[str]]]
+    """Rows that are not empty, as long as the header, with the line on which each begins."""
+    assumed: bool
+    """Whether nothing shows that the encoding is the one that was used."""
+
+
 def read(
     path: Path, most: int, expected: Sequence[str] = (), ours: bool = False, least: int = 1
 ) -> Table:
@@ -98,13 +115,31 @@ def read(
     UserError, with the line, for anything that is not a whole table: another encoding or format,
     NUL, rows of another length than the header, columns that are there twice, too few rows.
     """
+    rows, lines = list[list[str]](), list[int]()
+    with opened(path, most, expected) as found:
+        for line, row in found.rows:
+            rows.append([cells.plain(c) for c in row] if ours else row)
+            lines.append(line)
+    if len(rows) < least:
+        raise UserError(f"{path} has no rows. Put some in.")
+    return _without_empty(Table(path, found.header, rows, lines))
+
+
+@contextmanager
+def opened(
+    path: Path, most: int, expected: Sequence[str] = (), anyhow: bool = False
+) -> Iterator[Stream]:
+    """The table at a path, row by row; raises as `read` does.
+
+    With `anyhow` it may be in any encoding that `texts` recognises, or assumes.
+    """
     try:
         with path.open("rb") as raw:
-            text = io.TextIOWrapper(raw, _encoding(path, raw.peek(64)), newline="")
-            found = _table(path, text, most, expected, ours)
-        if len(found.rows) < least:
-            raise UserError(f"{path} has no rows. Put some in.")
-        return found
+            how = _encoding(path, raw.peek(64), anyhow)
+            raw.seek(how.skip)
+            errors = "replace" if how.assumed else "strict"
+            with io.TextIOWrapper(raw, how.name, errors=errors, newline="") as text:
+                yield _stream(path, text, most, expected, how.assumed)
     except FileNotFoundError:
         raise
     except UnicodeDecodeError as error:
@@ -136,11 +171,11 @@ def checked(header: Sequence[str], path: Path) -> tuple[str, ...]:
     return names
 
 
-def _encoding(path: Path, head: bytes) -> str:
+def _encoding(path: Path, head: bytes, anyhow: bool) -> texts.Encoding:
     for magic, said in _MAGIC.items():
-        if head.removeprefix(BOM).lstrip().startswith(magic):
+        if head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(magic):
             raise UserError(f"{path} cannot be read as CSV: it {said}.")
-    return "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return texts.of_file(path) if anyhow else texts.marked(head) or texts.Encoding("utf-8")
 
 
 def _place(path: Path) -> str:
@@ -170,27 +205,33 @@ def _lines(path: Path, text: IO[str]) -> Iterator[str]:
         yield line
 
 
-def _table(path: Path, text: IO[str], most: int, expected: Sequence[str], ours: bool) -> Table:
+def _stream(path: Path, text: IO[str], most: int, expected: Sequence[str], assumed: bool) -> Stream:
     lines = _lines(path, text)
     before, first, separator = _start(path, lines)
     separator = separator or _separator(first, expected)
-    rows = _rows(path, (x for part in ([first], lines) for x in part), separator, before)
-    _, header = next(rows, (0, []))
+    rows = _rows(path, chain([first], lines), separator, before)
+    line, header = next(rows, (0, []))
     width = _width(header)
     if not width:
         raise UserError(f"{path} is empty. Put a header and rows in.")
     names = checked(header[:width], path)
-    found, places = [], []
-    for at, row in rows:
+    whole = _whole(path, rows, header[:width], separator, most)
+    return Stream(names, line, whole, assumed)
+
+
+def _whole(
+    path: Path, rows: Iterator[tuple[int, list[str]]], header: list[str], separator: str, most: int
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows with as many cells as the header; UserError for others, and for too many."""
+    width = len(header)
+    for count, (at, row) in enumerate(rows, 1):
         if len(row) != width:
             row = _fitted(row, width, separator, f"{path}, line {at}")
-        if row == header[:width]:
+        if row == header:
             raise UserError(f"{path}, line {at} is the header again. Take it out.")
-        found.append([cells.plain(c) for c in row] if ours else row)
-        places.append(at)
-        if len(found) > most:
+        if count > most:
             raise UserError(f"{path} has over {most} rows. Split it, and read each part.")
-    return _without_empty(Table(path, names, found, places))
+        yield at, row
 
 
 def _start(path: Path, lines: Iterator[str]) -> tuple[int, str, str]:

@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from audit.datasets import listing, pixels
+from audit.datasets import pixels
 from audit.datasets.batches import records
 from audit.datasets.captions import caption_of
 from audit.datasets.columns import Columns, columns
 from audit.datasets.damage import reading, unreadable
 from audit.datasets.source import Files, Key, Record, Unit, present, stamp
+from audit.files import stays
 
 LOOKED_AT = 16
 """Cells by which it is decided whether a column contains images."""
@@ -125,7 +126,7 @@ class Rows(Files):
         inside = path.parent / file
         if "\\" in file and not inside.exists():  # as Windows writes paths
             inside = path.parent / file.replace("\\", "/")
-        if not listing.inside(path.parent, inside):
+        if not stays(path.parent, inside):
             raise pixels.Unreadable("its path leaves the table's folder")
         return inside
 

@@ -9,6 +9,7 @@ import codecs
 import math
 import re
 import unicodedata
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ MARKS = (
 )  # fmt: skip
 """Byte order marks; those of UTF-32 begin with those of UTF-16 and go first."""
 WINDOWS = "cp1252"
+BLOCK = 1 << 16
+"""Bytes of a file by which its encoding is recognised."""
 SAMPLE = 8192
 """Bytes of a text by which two encodings are compared; a multiple of 4."""
 _WIDE = ("utf-16-be", "utf-16-le", "utf-32-be", "utf-32-le")
@@ -44,14 +47,35 @@ def encoding(data: bytes, cut: bool = False) -> Encoding:
     UTF-32, in the order that makes most sense. What is neither these nor UTF-8 is read as
     Windows-1252, which is an assumption.
     """
-    for mark, name in MARKS:
-        if data.startswith(mark):
-            return Encoding(name, len(mark))
+    if found := marked(data):
+        return found
     if data.translate(None, _NO_CONTROLS) and (likely := wide(data, cut, "utf-8")):
         return Encoding(likely)
     if _fits(data, "utf-8", cut):
         return Encoding("utf-8")
     return Encoding(WINDOWS, assumed=True)
+
+
+def marked(data: bytes) -> Encoding | None:
+    """The encoding that a byte order mark names; None without one."""
+    return next((Encoding(n, len(mark)) for mark, n in MARKS if data.startswith(mark)), None)
+
+
+def of_file(path: Path) -> Encoding:
+    """The encoding of a text file: its beginning shows it, and all of it whether it is UTF-8."""
+    with path.open("rb") as file:
+        start = file.read(BLOCK)
+        found = encoding(start, cut=len(start) == BLOCK)
+        if found.name != "utf-8":
+            return found
+        decoder = codecs.getincrementaldecoder(found.name)()
+        try:
+            for part in chain([start[found.skip :]], iter(lambda: file.read(BLOCK), b"")):
+                decoder.decode(part)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return Encoding(WINDOWS, found.skip, assumed=True)
+    return found
 
 
 def decoded(data: bytes, cut: bool = False) -> tuple[str, bool]:

@@ -21,7 +21,7 @@ def open_questions(table: pd.DataFrame, prompts: Mapping[str, Prompt]) -> pd.Dat
     """The rows whose prompt does not state the attribute and asks for a person."""
     keep = [
         a not in prompts[p].states and not prompts[p].expects
-        for p, a in zip(table.prompt, table.attribute, strict=True)
+        for p, a in zip(*(table[c].to_numpy(object) for c in ("prompt", "attribute")), strict=True)
     ]
     return table[np.array(keep, bool)]
 
@@ -35,7 +35,7 @@ def _stated(
     table: pd.DataFrame, context: Context, prompts: Mapping[str, Prompt]
 ) -> Iterator[Finding]:
     for attribute in context.attributes:
-        said = [prompts[p].states.get(attribute.name, "") for p in table.prompt]
+        said = table.prompt.map({i: p.states.get(attribute.name, "") for i, p in prompts.items()})
         rows = table.assign(stated=said)
         rows = rows[(rows.stated != "") & (rows.attribute == attribute.name)]
         for arm in arms(rows.arm) if len(rows) else ():

@@ -23,6 +23,9 @@ FEWEST, MOST = 4, 64
 """Minimum and maximum images of a prompt that are used."""
 BENIGN = 200
 """Maximum ordinary prompts that calibrate the threshold."""
+SIDE = 512
+"""Pixels of the longer side at which images are compared, as by Carlini et al.; larger ones, which
+many together do not fit into memory, are made smaller."""
 
 
 def search(run: Run, outcomes: Mapping[str, str]) -> Found:
@@ -41,7 +44,7 @@ def search(run: Run, outcomes: Mapping[str, str]) -> Found:
     pairs = partial(tiled_l2_pairs, grid=1)
 
     def pictures(some: Sequence[Sample]) -> np.ndarray:
-        return _alike([run.picture(s.id) for s in some])
+        return _alike([_small(run.picture(s.id)) for s in some])
 
     benign = {p: rows[:size] for p, rows in ordinary.items() if len(rows) >= size}
     benign = dict(list(benign.items())[:BENIGN])
@@ -99,14 +102,26 @@ def _scores(
     return pd.DataFrame(rows, columns=["prompt", "detector", "side", "score", "reason"])
 
 
+def _small(picture: np.ndarray) -> np.ndarray:
+    """An image whose longer side has at most SIDE pixels."""
+    scale = SIDE / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    height, width = (max(1, round(n * scale)) for n in picture.shape[:2])
+    return _resized(picture, height, width)
+
+
+def _resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    if picture.shape[:2] == (height, width):
+        return picture
+    image = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(image)
+
+
 def _alike(pictures: Sequence[np.ndarray]) -> np.ndarray:
     """A stack of images in the size of the smallest; equal sizes are unchanged."""
     height, width = (min(p.shape[i] for p in pictures) for i in (0, 1))
-    return np.stack([
-        p if p.shape[:2] == (height, width)
-        else np.asarray(Image.fromarray(p).resize((width, height), Image.Resampling.BICUBIC))
-        for p in pictures
-    ])  # fmt: skip
+    return np.stack([_resized(p, height, width) for p in pictures])
 
 
 def _groups(

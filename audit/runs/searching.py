@@ -177,11 +177,11 @@ def search(
 
 
 def _vectors(encoder: Any, question: Question) -> Iterator[np.ndarray]:
-    """Those of the images in their order, as many at a time as fit into memory."""
-    for pictures, gone in pixels.together(question.names, question.picture):
+    """Those of the images in their order, some at a time."""
+    for _, rows, gone in pixels.encoded(question.names, question.picture, encoder.images):
         for name, reason in gone.items():
             raise UserError(f"{name} changed while it was read: {reason}. Search again.")
-        yield encoder.images(list(pictures.values()))
+        yield rows
 
 
 def _corpus(index: Index) -> TrainingSet:

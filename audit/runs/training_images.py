@@ -116,10 +116,9 @@ def _labels(
     known = run.folder.vectors(key)
     todo = [i for i in ids if i not in known]
     done = len(ids) - len(todo)
-    for pictures, reasons in pixels.together(todo, run.plan.corpus.image):
-        done += len(pictures) + len(reasons)
-        if pictures:
-            part, rows = list(pictures), encoder.images(list(pictures.values()))
+    for part, rows, reasons in pixels.encoded(todo, run.plan.corpus.image, encoder.images):
+        done += len(part) + len(reasons)
+        if part:
             run.folder.add_vectors(key, part, rows)
             known.update(zip(part, rows, strict=True))
         run.progress("training images", done, len(ids))

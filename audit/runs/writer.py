@@ -36,7 +36,7 @@ def keep_vectors(
 ) -> dict[str, np.ndarray]:
     """Encode a group, and keep and return the vectors of those that are not known yet.
 
-    As many images at a time as fit into memory: the group decides which, whatever is known.
+    As many at a time as `pixels.encoded` takes: the group decides which, whatever is known.
     `picture` returns uint8[h, w, 3], or raises pixels.Unreadable for an image that is left out,
     whose reason is added to `reasons`.
     """
@@ -44,13 +44,16 @@ def keep_vectors(
     if len(todo) < len(group) and not _any_readable(todo, picture, reasons):
         return {}
     found: dict[str, np.ndarray] = {}
-    for pictures, unread in pixels.together(group, picture):
-        reasons.update(unread)
-        fresh = [i for i in pictures if i not in known]
-        if fresh:
-            made = dict(zip(pictures, encoder.images(list(pictures.values())), strict=True))
-            folder.add_vectors(encoder.key, fresh, np.stack([made[i] for i in fresh]))
-            found.update((i, made[i]) for i in fresh)
+    for start in range(0, len(group), pixels.TOGETHER):
+        ids = group[start : start + pixels.TOGETHER]
+        if all(i in known for i in ids):
+            continue
+        for there, rows, unread in pixels.encoded(ids, picture, encoder.images):
+            reasons.update(unread)
+            made = {i: row for i, row in zip(there, rows, strict=True) if i not in known}
+            if made:
+                folder.add_vectors(encoder.key, list(made), np.stack(list(made.values())))
+                found.update(made)
     return found
 
 

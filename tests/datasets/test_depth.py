@@ -6,7 +6,7 @@ import ast
 import io
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -211,23 +211,25 @@ def test_large_files_are_not_read(tmp_path: Path) -> None:
         pixels.read(tmp_path / "x.png")
 
 
-@pytest.mark.parametrize("side", [1, 30, 1024, 3000])
-def test_batches_are_counted_by_bytes(side: int) -> None:
-    """Names and order stay; no batch is above the bound unless it is one image."""
-    one = np.zeros((side, side, 3), np.uint8)
-    names = [str(i) for i in range(40)]
+@pytest.mark.parametrize("count", [0, 1, 64, 65, 130])
+def test_vectors_of_images_that_are_decoded_one_by_one(count: int) -> None:
+    """Names, rows and order stay together; those that cannot be read have a reason and no row."""
+    gone = {"3", "17", "64"}
 
     def load(name: str) -> np.ndarray:
-        if name in ("3", "17"):
+        if name in gone:
             raise pixels.Unreadable("gone")
-        return one
+        return np.full((2, 2, 3), int(name), np.uint8)
 
-    parts = list(pixels.together(names, load))
-    assert [n for p, r in parts for n in sorted([*p, *r], key=int)] == names
-    assert {n for _, r in parts for n in r} == {"3", "17"}
-    for some, _ in parts:
-        assert len(some) <= 1 or sum(p.nbytes for p in some.values()) <= pixels.BATCH_BYTES
-    assert side < 1024 or len(parts) > 1
+    def encode(pictures: Sequence[np.ndarray]) -> np.ndarray:
+        assert len(pictures) <= pixels.TOGETHER
+        return np.array([[p[0, 0, 0]] for p in pictures], np.float32).reshape(-1, 1)
+
+    names = [str(i) for i in range(count)]
+    found = list(pixels.encoded(names, load, encode))
+    rows = {n: int(r[0]) for some, part, _ in found for n, r in zip(some, part, strict=True)}
+    assert rows == {n: int(n) for n in names if n not in gone}
+    assert {n for _, _, why in found for n in why} == gone & set(names)
 
 
 @pytest.mark.slow
@@ -245,3 +247,12 @@ def test_a_bomb_of_34_bytes_is_decoded_in_less_than_a_gigabyte() -> None:
     shape, _, grown = ran.stdout.rpartition(" ")
     assert shape == "(8000, 8000, 3)"
     assert int(grown) < 1000  # WebP itself takes three times the pixels
+
+
+def test_parts_are_full_and_never_larger_than_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every thing once and in order; one more of the largest could exceed the bytes."""
+    monkeypatch.setattr(pixels, "BATCH", 4)
+    monkeypatch.setattr(pixels, "BATCH_BYTES", 10)
+    sizes = [3, 3, 3, 3, 9, 1, 0, 0, 0, 0, 0, 12, 1]
+    found = list(pixels.parts(sizes, int))
+    assert found == [[3, 3, 3], [3], [9], [1, 0, 0, 0], [0, 0], [12], [1]]

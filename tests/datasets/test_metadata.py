@@ -115,17 +115,17 @@ def test_a_table_as_spreadsheets_write_it(
 @pytest.mark.parametrize(
     ("body", "line", "what"),
     [
-        ("file_name,text\n0.png,a nurse, smiling\n", 2, "3 cells, but the head has 2"),
-        ("file_name,text,seed\n0.png,a nurse\n", 2, "2 cells, but the head has 3"),
+        ("file_name,text\n0.png,a nurse, smiling\n", 2, "3 cells, and the header has 2"),
+        ("file_name,text,seed\n0.png,a nurse\n", 2, "2 cells, and the header has 3"),
         ('file_name,text\n\n0.png,"a\nnurse"\n\n1.png,a,b\n', 6, "3 cells"),
         ("sep=,\nfile_name,text\n0.png,a,b\n", 3, "3 cells"),
-        ('file_name,text\n0.png,"a nurse\n1.png,b\n', 2, "Check the quotation marks"),
+        ('file_name,text\n0.png,"a nurse\n1.png,b\n', 2, "a quotation mark opens here"),
         ('file_name,text\n0.png,"a" nurse\n', 2, "Check the quotation marks"),
         ("file_name,text\n0.png,a\n1.png,b\n./0.png,c\n", 2, "and line 4: two rows for the file"),
         ("file_name,text\n,a\n", 2, "no file name"),
-        ("Titel,text\nx,a\n", 2, "the columns are 'Titel', 'text'"),
-        ("file_name,text,Text\n0.png,a,b\n", 1, "2 columns 'text' ('text', 'Text')"),
-        ("file_name,file_name,text\n0.png,a,b\n", 1, "2 columns 'file_name'"),
+        ("\nTitel,text\nx,a\n", 2, "no column of file names. Name it in one of"),
+        ("file_name,text\n0.png,a\n\nfile_name,text\n", 4, "is the header again"),
+        ("file_name,text\n0.png,a\u0000\n", 2, "contains a NUL"),
     ],
 )
 def test_a_wrong_row_is_refused_with_its_line(
@@ -287,13 +287,23 @@ def test_tables_of_subfolders(tmp_path: Path) -> None:
     assert "1 of 2 rows of train/metadata.jsonl" in notes
 
 
+def test_tables_of_a_hubs_snapshot(tmp_path: Path) -> None:
+    """They are links to the blobs of the repository, like its images."""
+    root = folder(tmp_path / "snapshots" / "r", "a/0.png")
+    table = write(tmp_path / "blobs.csv", [{"file_name": "0.png", "text": NURSE}])
+    (tmp_path / "blobs").mkdir()
+    table.rename(tmp_path / "blobs" / "cc")
+    (root / "a" / "metadata.csv").symlink_to("../../../blobs/cc")
+    assert said(root)[0] == {"a/0.png": NURSE}
+
+
 def test_a_table_below_the_folder_may_be_about_something_else(tmp_path: Path) -> None:
     """It is left out with a note; next to the images it is refused."""
     folder(tmp_path, "a/b 1.png")
     (tmp_path / "a" / "metadata.csv").write_text("x,y\n1,2\n")
     assert said(tmp_path)[1] == "a/metadata.csv was not read: it has no column of file names."
     (tmp_path / "metadata.csv").write_text("x,y\n1,2\n")
-    with pytest.raises(UserError, match="line 2: no file name"):
+    with pytest.raises(UserError, match="line 1: no column of file names"):
         imported.read(tmp_path).items()
 
 
@@ -334,6 +344,42 @@ def test_json_writes_infinity_as_a_number(tmp_path: Path) -> None:
         metadata.read(tmp_path / "t.jsonl")
 
 
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_columns_that_are_not_read_are_named(tmp_path: Path, ending: str) -> None:
+    """And that a table has no rows; nothing is said where every column is read."""
+    folder(tmp_path, "0.png")
+    row = {"file_name": "0.png", "text": NURSE, "seed": 1, "arm": "none"}
+    write(tmp_path / f"metadata{ending}", [row])
+    assert said(tmp_path)[1] == ""
+    write(tmp_path / f"metadata{ending}", [{**row, "width": 4, "Aesthetic": 5}])
+    unread = f"Columns of metadata{ending} that were not read: 'width', 'Aesthetic'."
+    assert said(tmp_path)[1] == unread
+
+
+def test_a_table_without_rows_is_said(tmp_path: Path) -> None:
+    """Its images have their prompts from elsewhere."""
+    folder(tmp_path, "a nurse 1.png")
+    (tmp_path / "metadata.csv").write_text("file_name,text\n")
+    made = imported.read(tmp_path)
+    assert [i.text for i in made.items()] == ["a nurse"]
+    assert made.notes() == ["metadata.csv has no rows."]
+
+
+UNSEEN = ("\u200b", "\ufeff", "\u00ad", "\u200e", "\u2060")
+
+
+@pytest.mark.parametrize("unseen", UNSEEN)
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_invisible_characters_do_not_matter(tmp_path: Path, ending: str, unseen: str) -> None:
+    """In names of columns, of files and around captions, as copied from web pages."""
+    folder(tmp_path, "a/0.png")
+    row = {f"file{unseen}_name": f"{unseen}a/{unseen}0.png", f"{unseen}text": f"{unseen}{NURSE}"}
+    write(tmp_path / f"metadata{ending}", [row])
+    found, notes = said(tmp_path)
+    assert found["a/0.png"].strip(unseen) == NURSE
+    assert notes == ""
+
+
 DEEP = "[" * 100_000
 
 
@@ -344,9 +390,15 @@ DEEP = "[" * 100_000
         ("t.json", DEEP.encode(), "is not JSON: it is nested too deeply"),
         ("t.json", b'[{"file_name": "0.png"}, 3]', "row 2 is not a JSON object"),
         ("t.parquet", b"PAR1" + b"x" * 40 + b"PAR1", "cannot be read as Parquet"),
-        ("t.xlsx", b"PK\x03\x04xx", "is a spreadsheet. Save it as CSV"),
-        ("t.csv", b"a," * 10_000 + b"\n", "has 10001 columns"),
+        ("t.xlsx", b"PK\x03\x04xx", "is a workbook or an archive. Save it as CSV"),
+        ("t.csv", b"a," * 10_000 + b"\n", "has 10000 columns"),
         ("t.csv", b"x" * 200_000 + b"\n", "Check the quotation marks|field larger"),
+        ("t.csv", b"file_name,text,Text\n0.png,a,b\n", "one name: 'text' and 'Text'"),
+        ("t.csv", b"file_name,file-name,text\n0.png,a,b\n", "'file_name' and 'file-name'"),
+        ("t.csv", "\ufefffile_name,tags,\u200btags\n0.png,a,b\n".encode(), "'tags' is there twice"),
+        ("t.jsonl", b'{"key": "0", "text": "a", "text": "b"}', "'text' is there twice"),
+        ("t.jsonl", b'{"key": "0", "text": "a", "Text": "b"}', "has 2 columns 'text'"),
+        ("t.json", b'{"key": "0"}\n{"text": "a"}', "line 2: no file name"),
     ],
 )  # fmt: skip
 def test_what_is_not_a_table_is_one_sentence(

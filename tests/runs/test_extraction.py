@@ -57,6 +57,16 @@ def test_planted_prompts_are_found(ordinary: int) -> None:
         assert (area.n, area.estimate == 1) == (3, ordinary > 0)  # unknown without ordinary prompts
 
 
+@pytest.mark.parametrize("shape", [(512, 512), (40, 30), (300, 2000), (2000, 1000), (1, 5000)])
+def test_large_images_are_compared_smaller(shape: tuple[int, int]) -> None:
+    """At most SIDE pixels a side, in the same proportions; others are unchanged."""
+    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    found = extraction._small(picture)
+    scale = min(1, extraction.SIDE / max(shape))
+    assert found.shape == (*(max(1, round(n * scale)) for n in shape), 3)
+    assert scale < 1 or found is picture
+
+
 def test_too_few_images_of_a_caption_ask_nothing() -> None:
     """Three images per prompt are too few; a run without captions has no result either."""
     for run, prompts, _ in (made(5, 5, 3, 1), made(0, 10, 6, 0)):

@@ -7,9 +7,10 @@ one row per image and attribute (long, columns `attribute` and `value`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,15 +77,13 @@ def _assemble(path: Path, template: Suite, found: judgements.Judged) -> Labels:
             for k, g in judged.groupby(keys, sort=False)
         ]
         rows = pd.DataFrame(settled, columns=[*keys, "outcome", "value"])
-    pairs = list(dict.fromkeys(zip(rows.subject, rows.prompt, strict=True)))
+    pairs = list(dict.fromkeys(_each(rows, "subject", "prompt")))
     ids = {pair: f"labels/{digest(pair, 10)}" for pair in pairs}
-    rows = rows.assign(
-        prompt=[ids[p] for p in zip(rows.subject, rows.prompt, strict=True)], score=np.nan
-    )
+    rows = rows.assign(prompt=[ids[p] for p in _each(rows, "subject", "prompt")], score=np.nan)
     texts = {ids[s, p]: (s, p) for s, p in pairs}
     samples, shared = single(_samples(judged, ids))
     seeds = {(s.id, s.prompt, s.arm): s.seed for s in samples}
-    placed = zip(rows["sample"], rows.prompt, rows.arm, strict=True)
+    placed = _each(rows, "sample", "prompt", "arm")
     rows["seed"] = pd.array([seeds[k] for k in placed], dtype="Int64")
     suite = _suite(template, rows, texts, path)
     settings = Settings(path.name, digest(judged.to_csv(index=False)), 0, 0.0, 0, "")
@@ -103,16 +102,21 @@ def _assemble(path: Path, template: Suite, found: judgements.Judged) -> Labels:
     notes += [
         *found.notes,
         *shared,
-        *unmatched(template.references, list(dict.fromkeys(rows.subject))),
+        *unmatched(template.references, list(rows.subject.unique())),
     ]
     return Labels(suite, settings, samples, rows[list(ATTRIBUTE_COLUMNS)], raters, notes)
+
+
+def _each(rows: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:  # cells of columns
+    """The cells of some columns, row by row; columns of Arrow are slow to go through themselves."""
+    return zip(*(rows[c].to_numpy(object) for c in columns), strict=True)
 
 
 def _samples(judged: pd.DataFrame, ids: Mapping[tuple[str, str], str]) -> list[Sample]:
     """One sample per image, prompt and arm, with the first seed that the table gives it."""
     out: dict[tuple[str, str, str, str], Sample] = {}
     seeds = judged.seed if "seed" in judged else [pd.NA] * len(judged)
-    places = zip(judged["sample"], judged.subject, judged.prompt, judged.arm, strict=True)
+    places = _each(judged, "sample", "subject", "prompt", "arm")
     for (image, subject, prompt, arm), seed in zip(places, seeds, strict=True):
         made = Sample(str(image), ids[subject, prompt], str(arm),
                       None if seed is pd.NA else int(seed), str(prompt))  # fmt: skip
@@ -126,7 +130,7 @@ def _suite(
     template: Suite, rows: pd.DataFrame, texts: Mapping[str, tuple[str, str]], path: Path
 ) -> Suite:
     """The template with the table's own subjects; arms of the table become mitigations."""
-    asked = {str(p): tuple(dict.fromkeys(map(str, g.attribute))) for p, g in rows.groupby("prompt")}
+    asked = {str(p): tuple(map(str, g.attribute.unique())) for p, g in rows.groupby("prompt")}
     used = {a for names in asked.values() for a in names}
     most = rows.drop_duplicates(["sample", "prompt"]).prompt.value_counts()
     try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from audit.datasets.captions import some_names
+from audit.datasets.cells import fold
 from audit.datasets.listing import LeftOut, said
+from audit.datasets.weights import spoken
 from audit.design.imported.pictures import Picture, Pictures, key
 from audit.design.imported.seeds import single
 from audit.errors import UserError, unknown
@@ -38,32 +40,39 @@ def settings(pictures: Pictures) -> Settings:
     return Settings(pictures.name, key(pictures), 0, 0.0, 0, "")
 
 
-def same(text: str) -> str:
-    """A text normalized for comparison: spaces and capitals do not matter."""
-    return " ".join(text.split()).casefold()
+def _asked(text: str, by_text: Mapping[str, list[Prompt]]) -> tuple[list[Prompt], bool]:
+    """The prompts with a text, and whether only without its weights and tags (`weights.spoken`)."""
+    exact = by_text.get(fold(text))
+    return exact or by_text.get(fold(spoken(text)), []), not exact
 
 
 def join(suite: Suite, pictures: Pictures) -> Plan:
     """Assign every image to its prompt.
 
+    Capitals, Unicode form, spaces and invisible characters do not matter; where no prompt fits so,
+    neither do weights such as `(nurse:1.2)` and tags such as `<lora:name:1>`, which the text of
+    the sample keeps.
     Prompts and mitigations without images are left out, and so are images whose prompt is not in
     the suite; the notes count them, and `left_out` names the images. Seeds are those that were
     given (`seeds.single`). Raises UserError if nothing is left.
     """
     by_text: dict[str, list[Prompt]] = {}
     for p in suite.prompts:
-        by_text.setdefault(same(p.text), []).append(p)
+        by_text.setdefault(fold(p.text), []).append(p)
     arms = {m.name: m for m in suite.mitigations}
     samples: list[Sample] = []
     names: dict[str, str] = {}
     left_out: list[LeftOut] = []
+    weighed: list[str] = []
     for item in pictures.items():
         if item.text is None:
             left_out.append(LeftOut(item.name, SILENT))
             continue
-        asked = by_text.get(same(item.text), [])
+        asked, bare = _asked(item.text, by_text)
         if not asked:
             left_out.append(LeftOut(item.name, STRANGE, item.text))
+        elif bare:
+            weighed.append(item.name)
         arm = _arm(item, arms)
         for prompt in asked:
             id = digest({"name": item.name, "stamp": item.stamp, "text": item.text}, 20)
@@ -73,7 +82,11 @@ def join(suite: Suite, pictures: Pictures) -> Plan:
         raise UserError(" ".join([_nothing(pictures, left_out, suite), *pictures.notes()]))
     samples, shared = single(samples)
     files = list(pictures.left_out())
-    notes = [*_notes(pictures, left_out), *([said(files, TABLE)] if files else []), *shared]
+    notes = [
+        *_notes(pictures, left_out, weighed),
+        *([said(files, TABLE)] if files else []),
+        *shared,
+    ]
     return Plan(_reduced(suite, samples), samples, names, notes, [*files, *left_out])
 
 
@@ -111,12 +124,17 @@ def _nothing(pictures: Pictures, left_out: Sequence[LeftOut], suite: Suite) -> s
     )
 
 
-def _notes(pictures: Pictures, left_out: Sequence[LeftOut]) -> list[str]:
+def _notes(pictures: Pictures, left_out: Sequence[LeftOut], weighed: Sequence[str]) -> list[str]:
     sources = Counter(i.source for i in pictures.items())
     words = {"table": "a table", "sidecar": "a text file next to the image",
              "metadata": "the image's own metadata", "name": "file or folder names"}  # fmt: skip
     found = ", ".join(f"{sources[s]} from {words[s]}" for s in words if sources[s])
     notes = [f"Prompts of the images: {found}.", *pictures.notes()]
+    if weighed:
+        notes.append(
+            f"{len(weighed)} images have a prompt with weights or tags of LoRAs, and were matched "
+            f"by the words alone ({some_names(weighed)})."
+        )
     silent = [x.file for x in left_out if x.reason == SILENT]
     if silent:
         notes.append(

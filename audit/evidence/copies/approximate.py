@@ -8,6 +8,7 @@ say where to look: this module returns positions, never a score.
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +29,8 @@ LEAST = 100
 """Minimum candidates of a query; all are compared exactly."""
 PIECE = 1 << 30
 """Bytes of codes that are kept in memory while lists are filled."""
-FORMAT = 1
+FORMAT = 2
+"""2: the name of a file of lists ends with the checksum of its content."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ def build(side: Side, folder: Path, choice: Choice, seed: int = 0) -> Lists:
 def _read(folder: Path, own: str, side: Side, choice: Choice) -> Lists | None:
     """The lists of that name, or None where they are absent, incomplete, or damaged."""
     paths = tuple(sorted(folder.glob(f"{own}-*.lists")))
+    if not all(p.stem.endswith(_checksum(p)) for p in paths):
+        return None  # before faiss reads them, which trusts lengths in a file
     try:
         pieces = tuple(faiss.read_index(str(p), faiss.IO_FLAG_MMAP) for p in paths)
     except RuntimeError:  # faiss has no other
@@ -141,8 +145,8 @@ def _write(path: Path, side: Side, choice: Choice, seed: int) -> None:
             pieces.append(path.with_name(f"{path.name}-{len(pieces):03d}.lists.tmp"))
             faiss.write_index(index, str(pieces[-1]))
             _flush(pieces[-1])
-        for piece in pieces:
-            os.replace(piece, piece.with_suffix(""))
+        for i, piece in enumerate(pieces):
+            os.replace(piece, path.with_name(f"{path.name}-{i:03d}-{_checksum(piece)}.lists"))
     except (OSError, RuntimeError) as error:
         why = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
         raise UserError(
@@ -181,6 +185,15 @@ def _sample(n: int, size: int, seed: int) -> np.ndarray:
         return np.arange(n)
     edges = np.arange(size + 1) * n // size
     return np.random.default_rng(seed).integers(edges[:-1], edges[1:])
+
+
+def _checksum(path: Path) -> str:
+    """CRC-32 of a file, as eight hexadecimal digits."""
+    total = 0
+    with path.open("rb") as file:
+        for part in iter(lambda: file.read(1 << 22), b""):
+            total = zlib.crc32(part, total)
+    return f"{total:08x}"
 
 
 def _flush(path: Path) -> None:

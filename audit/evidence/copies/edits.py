@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import partial
 
@@ -155,7 +155,7 @@ def encoded(
     """
     seed, count = int(rng.integers(2**31)), 0
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("none", *edits)}
-    for some in _parts(pictures):
+    for some in pixels.parts(pictures, lambda p: p.nbytes):
         parts["none"].append(encoder.images(some))
         for name in edits:
             edited = [apply(name, p, seed + i, edits) for i, p in enumerate(some, count)]
@@ -163,18 +163,6 @@ def encoded(
             del edited  # before the next ones are made
         count += len(some)
     return {name: np.concatenate(rows) for name, rows in parts.items() if rows}
-
-
-def _parts(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    """The images, as many at a time as fit into memory."""
-    some: list[np.ndarray] = []
-    for picture in pictures:
-        some.append(picture)
-        if pixels.full([p.nbytes for p in some]):
-            yield some
-            some = []
-    if some:
-        yield some
 
 
 def curve(vectors: Mapping[str, np.ndarray], crops: int = 1) -> pd.DataFrame:

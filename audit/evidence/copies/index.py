@@ -25,8 +25,6 @@ from audit.evidence.copies.shards import Row, Shard
 from audit.evidence.copies.side import Side
 from audit.keys import digest
 
-CHUNK = 256
-"""Images that are read ahead and encoded together, or fewer by `pixels.BATCH_BYTES`."""
 SHARD_ROWS = 4096
 """A shard is closed at the first end of a piece after this many images."""
 TRIES = 3
@@ -235,22 +233,27 @@ class _Making:
         units: list[Unit] = []
         images: list[Row] = []
         vectors: list[np.ndarray] = []
-        whole = (0, 0)  # images and blocks of vectors of pieces that have ended
+        whole = (0, 0)  # images and vectors of pieces that have ended
         with ThreadPoolExecutor(1, "corpus") as reader:
             try:
                 for part in _ahead(source, todo, reader):
-                    some, rows = self._encode(part.items)
-                    images += some
-                    vectors += [rows] if len(rows) else []
-                    units += part.ended
-                    whole = (len(images), len(vectors)) if part.ended else whole
-                    if part.failed is not None:
-                        self.damaged[part.failed.id] = part.reason
-                        images, vectors = images[: whole[0]], vectors[: whole[1]]
-                    tick(len(part.ended) + (part.failed is not None))
-                    if part.ended and len(images) >= SHARD_ROWS:
-                        yield self._write(units, images, vectors)
-                        units, images, vectors, whole = [], [], [], (0, 0)
+                    made = self._encode([s for s in part if isinstance(s, Item)])
+                    for step in part:
+                        if isinstance(step, Item):
+                            row, vector = next(made)
+                            images.append(row)
+                            vectors += [] if vector is None else [vector]
+                            continue
+                        if isinstance(step, _Failed):
+                            self.damaged[step.unit.id] = step.reason
+                            images, vectors = images[: whole[0]], vectors[: whole[1]]
+                            continue
+                        units.append(step)
+                        whole = (len(images), len(vectors))
+                        if len(images) >= SHARD_ROWS:
+                            yield self._write(units, images, vectors)
+                            units, images, vectors, whole = [], [], [], (0, 0)
+                    tick(sum(not isinstance(s, Item) for s in part))
             except UserError:
                 if units:
                     yield self._write(units, images[: whole[0]], vectors[: whole[1]])
@@ -259,11 +262,12 @@ class _Making:
             yield self._write(units, images, vectors)
 
     def _write(self, units: list[Unit], images: list[Row], vectors: list[np.ndarray]) -> Shard:
-        empty = np.empty((0, vectors[0].shape[1] if vectors else 1), self.dtype)
         stem = shards.name(self.side, f"{self.encoder.key}-{self.dtype}", units)
-        return shards.write(self.folder, stem, units, images, np.concatenate([empty, *vectors]))
+        rows = np.stack(vectors) if vectors else np.empty((0, 1), self.dtype)
+        return shards.write(self.folder, stem, units, images, rows)
 
-    def _encode(self, items: Sequence[Item]) -> tuple[list[Row], np.ndarray]:
+    def _encode(self, items: Sequence[Item]) -> Iterator[tuple[Row, np.ndarray | None]]:
+        """The row of each item, with its vector if it has one."""
         if getattr(self.encoder, "count", 1) > 1 and any(i.vector is not None for i in items):
             raise UserError(
                 "A local descriptor needs images to cut, but these are embeddings. Give the "
@@ -272,17 +276,15 @@ class _Making:
         self._fit([i.vector for i in items if i.vector is not None])
         pictures = [i.picture for i in items if i.picture is not None]
         made = iter(self.encoder.images(pictures)) if pictures else iter(())
-        entries, rows = [], []
         for item in items:
-            vector = item.vector if item.vector is not None else None
-            if item.picture is not None:
-                vector = next(made)
-            row, reason = _unit_length(vector, item.reason)
-            same = shards.pixels_key(item.picture, item.vector)
-            entries.append(Row(item.entry, reason, "" if reason else same))
-            if row is not None:
-                rows.append(row.astype(self.dtype))
-        return entries, np.stack(rows) if rows else np.empty((0, 1), self.dtype)
+            vector, reason = _unit_length(
+                item.vector if item.picture is None else next(made), item.reason
+            )
+            same = "" if reason else shards.pixels_key(item.picture, item.vector)
+            yield (
+                Row(item.entry, reason, same),
+                vector if vector is None else vector.astype(self.dtype),
+            )
 
     def _fit(self, vectors: Sequence[np.ndarray]) -> None:
         """Raise UserError for embeddings that the descriptor cannot have made."""
@@ -308,58 +310,40 @@ def _unit_length(vector: np.ndarray | None, reason: str) -> tuple[np.ndarray | N
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Pieces that end here, with items; or a piece that cannot be read, and why."""
+class _Failed:
+    """A piece that cannot be read, and why: its items so far do not count."""
 
-    ended: Sequence[Unit] = ()
-    items: Sequence[Item] = ()
-    failed: Unit | None = None
-    reason: str = ""
+    unit: Unit
+    reason: str
 
 
-def _ahead(source: Source, todo: Sequence[Unit], reader: ThreadPoolExecutor) -> Iterator[_Part]:
-    """The parts of `_parts`; the next one is read while this one is encoded."""
-    stream = _parts(source, todo)
+Step = Item | Unit | _Failed
+"""An item of a piece, or the end of the piece after its items."""
+
+
+def _ahead(
+    source: Source, todo: Sequence[Unit], reader: ThreadPoolExecutor
+) -> Iterator[list[Step]]:
+    """The steps in the parts of a batch; the next one is read while this one is encoded."""
+    stream = pixels.parts(_steps(source, todo), _bytes)
     ahead = reader.submit(next, stream, None)
     while (part := ahead.result()) is not None:
         ahead = reader.submit(next, stream, None)
         yield part
 
 
-def _parts(source: Source, todo: Sequence[Unit]) -> Iterator[_Part]:
-    """Whole pieces together, or a part of one alone.
-
-    Items of a damaged piece may be yielded before it is found to be damaged.
-    """
-    units: list[Unit] = []
-    items: list[Item] = []
+def _steps(source: Source, todo: Sequence[Unit]) -> Iterator[Step]:
     for unit in todo:
-        some: list[Item] = []
         try:
-            for item in source.read(unit):
-                if _full([*items, *some]):
-                    if units:
-                        yield _Part(units, items)
-                        units, items = [], []
-                    if _full(some):
-                        yield _Part((), some)
-                        some = []
-                some.append(item)
+            yield from source.read(unit)
         except UserError as error:
-            if units:
-                yield _Part(units, items)
-                units, items = [], []
-            yield _Part(failed=unit, reason=str(error))
-            continue
-        items += some
-        units.append(unit)
-    yield _Part(units, items)
+            yield _Failed(unit, str(error))
+        else:
+            yield unit
 
 
-def _full(items: Sequence[Item]) -> bool:
-    """Whether these are enough to be encoded: photographs are counted by their bytes."""
-    sizes = [i.picture.nbytes for i in items if i.picture is not None]
-    return len(items) >= CHUNK or pixels.full(sizes)
+def _bytes(step: Step) -> int:
+    return step.picture.nbytes if isinstance(step, Item) and step.picture is not None else 0
 
 
 def load(folder: Path) -> Index:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-CHUNK = 64
+from audit.datasets import pixels
 
 
 class Encoder(Protocol):
@@ -57,11 +57,10 @@ class Tiled:
 
     def crops(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         """uint8[h, w, 3] images to float32[n, count, d], each row of unit length."""
-        parts = [
-            self.encoder.images([c for p in pictures[i : i + CHUNK] for c in cut(p, self.scales)])
-            for i in range(0, max(len(pictures), 1), CHUNK)
-        ]
-        rows = np.concatenate(parts)
+        cuts = (cut(p, self.scales) for p in pictures)
+        some = pixels.parts(cuts, lambda crops: sum(c.nbytes for c in crops))
+        parts = [self.encoder.images([c for crops in part for c in crops]) for part in some]
+        rows = np.concatenate(parts or [self.encoder.images([])])
         return np.asarray(rows.reshape(len(pictures), self.count, rows.shape[1]))
 
     def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:

@@ -59,7 +59,7 @@ def test_a_table_given_by_hand(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("name", "body", "said"),
     [
-        ("t.csv", "text\na nurse\n", "line 2: no file name"),
+        ("t.csv", "text\na nurse\n", "line 1: no column of file names"),
         ("t.jsonl", '{"file_name": "a.png"\n', "line 1 is not JSON"),
         ("t.jsonl", '{"file_name": "a.png", "seed": "x"}\n', "not a whole number"),
         ("t.jsonl", "[1]\n", "not a JSON object"),

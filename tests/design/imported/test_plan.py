@@ -43,6 +43,18 @@ def test_pictures_go_to_their_prompts(tmp_path: Path) -> None:
     assert len(set(found.names)) == 3
 
 
+def test_weights_tags_and_invisible_characters_do_not_hide_a_prompt(tmp_path: Path) -> None:
+    """As in the metadata of AUTOMATIC1111; the raw text is kept, and what was done is said."""
+    suite = suites.read_suite(str(small(tmp_path / "s")))
+    texts = ["(a photo of a nurse:1.2) <lora:x:0.8>", "a photo of a\u200b nurse", "(a dragon:1.2)"]
+    found = plan.join(suite, pictures(tmp_path / "p", texts))
+    assert [(s.prompt, s.text) for s in found.samples] == [
+        ("jobs/nurse/0", texts[0]), ("jobs/nurse/0", texts[1]),
+    ]  # fmt: skip
+    assert any(n.startswith("1 images have a prompt with weights") for n in found.notes)
+    assert [(x.file, x.prompt) for x in found.left_out] == [("2.png", texts[2])]
+
+
 def test_arms_that_a_table_names_are_kept(tmp_path: Path) -> None:
     """A picture may belong to a mitigation of the suite; an unknown arm is a sentence."""
     suite = suites.read_suite(str(small(tmp_path / "s")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,6 +128,22 @@ def test_lists_are_made_once_and_read_from_disk(
         damage(first.paths[1])
         third = approximate.build(side, tmp_path, choice)
         assert sum(p.ntotal for p in third.pieces) == 3000
+
+
+@pytest.mark.parametrize("kind", IVF)
+def test_a_flipped_bit_anywhere_in_the_lists_is_noticed(kind: str, tmp_path: Path) -> None:
+    """Codes and centroids alike: damaged lists are made again, and give the same candidates."""
+    side, choice = made(tmp_path, vectors(7)), choose(3000, D, 1 << 30, kind)
+    first, chance = approximate.build(side, tmp_path, choice), random.Random(kind)
+    right, own = first.candidates(vectors(17, 20), 3), approximate.name(side, choice)
+    whole = first.paths[0].read_bytes()
+    for _ in range(30):
+        torn = bytearray(whole)
+        torn[chance.randrange(len(torn))] ^= 1 << chance.randrange(8)
+        first.paths[0].write_bytes(torn)
+        assert approximate._read(tmp_path, own, side, choice) is None
+    again = approximate.build(side, tmp_path, choice)
+    assert np.array_equal(again.candidates(vectors(17, 20), 3), right)
 
 
 def test_lists_of_other_vectors_are_never_read(tmp_path: Path) -> None:

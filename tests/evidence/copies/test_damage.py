@@ -12,7 +12,6 @@ import pytest
 
 from audit.datasets.find import find
 from audit.errors import UserError
-from audit.evidence.copies import index as indexes
 from audit.evidence.copies import manifest, shards
 from audit.evidence.copies.index import Index, build, load
 from tests.builders.damage import BYTES
@@ -21,13 +20,7 @@ from tests.evidence.copies.made import Thumbnail
 
 TRAIN, HELD = made.pictures(20, 1), made.pictures(20, 2)
 CASE = Path(__file__).parents[2] / "cases" / "fuzz" / "index_zeroed"
-
-
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shards of a few images, to have several."""
-    monkeypatch.setattr(indexes, "SHARD_ROWS", 8)
-    monkeypatch.setattr(indexes, "CHUNK", 5)
+pytestmark = pytest.mark.usefixtures("small_shards")
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from audit.datasets.find import find
 from audit.datasets.listed import Listed
 from audit.datasets.source import Entry, Source
 from audit.errors import UserError
-from audit.evidence.copies import index as indexes
 from audit.evidence.copies import side
 from audit.evidence.copies.index import Index, build, load
 from audit.evidence.copies.match import match, twin_evidence
@@ -31,13 +30,7 @@ from tests.evidence.copies.made import Thumbnail
 
 TRAIN, HELD = made.pictures(40, 1), made.pictures(40, 2)
 QUERIES = Thumbnail().images(made.pictures(30, 9))
-
-
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shards of a few images, to have several."""
-    monkeypatch.setattr(indexes, "SHARD_ROWS", 8)
-    monkeypatch.setattr(indexes, "CHUNK", 5)
+pytestmark = pytest.mark.usefixtures("small_shards")
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from audit.datasets.find import find
-from audit.evidence.copies import index as indexes
 from audit.evidence.copies import near_duplicates
 from audit.evidence.copies.index import build
 from audit.evidence.copies.near_duplicates import both, clusters, copies
@@ -145,11 +144,9 @@ def test_nothing_is_near_to_nothing() -> None:
         both(Rows(rows[:, :8]), Rows(rows), 0.9)
 
 
-def test_an_index_of_pictures_knows_its_duplicates(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("small_shards")
+def test_an_index_of_pictures_knows_its_duplicates(tmp_path: Path) -> None:
     """Pictures in several shards, three of them the same, one of which is held out as well."""
-    monkeypatch.setattr(indexes, "SHARD_ROWS", 8)
     train, held = made.pictures(30, 1), made.pictures(20, 2)
     train[11] = train[25] = train[4]
     held[6] = train[4]
