@@ -177,8 +177,8 @@ class RunFolder:
             return files.Notes()
 
     # images
-    def _image(self, sample: str) -> Path:
-        """The place of an image; Untrusted for an id, from a plan or a table, that leads out."""
+    def image_path(self, sample: str) -> Path:
+        """Path of a sample's image, there or not; Untrusted for an id that leads out."""
         return inside(self.path / "images", f"{sample[:2]}/{sample}.png")
 
     def present(self) -> set[str]:
@@ -201,16 +201,16 @@ class RunFolder:
         """Keep one generated image, uint8[h, w, 3]."""
         from audit.datasets import pixels
 
-        write_atomic(self._image(sample), pixels.png(image))
+        write_atomic(self.image_path(sample), pixels.png(image))
 
     def write_blocked(self, sample: str, outcome: str) -> None:
         """Keep the reason why a sample has no image."""
-        write_atomic(self._image(sample).with_suffix(".why"), outcome.encode())
+        write_atomic(self.image_path(sample).with_suffix(".why"), outcome.encode())
 
     def blocked(self) -> dict[str, str]:
         """Sample id to the outcome of samples that have no image."""
         why = sorted(stem for stem, suffix in self._images() if suffix == ".why")
-        said = {id: self._image(id).with_suffix(".why").read_bytes() for id in why}
+        said = {id: self.image_path(id).with_suffix(".why").read_bytes() for id in why}
         known = {outcome.encode(): outcome for outcome in OUTCOMES}
         return {id: known.get(outcome, "unreadable") for id, outcome in said.items()}
 
@@ -218,11 +218,7 @@ class RunFolder:
         """One image as uint8[h, w, 3]; pixels.Unreadable if it is missing or damaged."""
         from audit.datasets import pixels
 
-        return pixels.read(self._image(sample))
-
-    def image_path(self, sample: str) -> Path:
-        """Path of a sample's image, whether or not it exists."""
-        return self._image(sample)
+        return pixels.read(self.image_path(sample))
 
     # vectors
     def add_vectors(self, encoder: str, ids: list[str], vectors: np.ndarray) -> None:
@@ -354,12 +350,16 @@ class RunFolder:
         return self.path / "labels" / name
 
     def write_findings(self, text: str) -> Path:
-        """Write findings.json: every number of the report."""
+        """Write findings.json, the text of `to_json`: every number of the report."""
         return self._write("findings.json", text)
 
     def findings(self) -> list[Finding]:
         """Every number of the report; UserError where the run has no findings yet."""
         return self._read("findings.json", from_json)
+
+    def head(self) -> files.Head:
+        """What findings.json says before its findings."""
+        return self._read("findings.json", lambda text: files.rows_of(text)[0])
 
     def write_left_out(self, table: bytes) -> None:
         """Write left_out.csv: images made elsewhere that are not in the report."""

@@ -156,7 +156,7 @@ def embedded(excerpt: Excerpt, room: int) -> tuple[str, int]:
     )
     kept: dict[int, str] = {}
     for i in order:
-        (row,) = json.loads(to_json([everything[i]]))
+        (row,) = json.loads(to_json([everything[i]]))["findings"]
         text = _element({k: row[k] for k, v in usual.items() if v is MISSING or row[k] != v})
         size = len(text.encode()) + 2
         if size <= room:

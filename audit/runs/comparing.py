@@ -18,12 +18,14 @@ from audit.errors import UserError
 from audit.evidence.copies import decision, flags
 from audit.evidence.copies.facts import CorpusFacts
 from audit.evidence.copies.sides import Evidence
+from audit.files import Head, now
 from audit.findings import comparison
 from audit.findings.claim import seeded
 from audit.findings.common import NO_SEEDS, Common, Context
 from audit.findings.quality import classifier_key
 from audit.keys import BASELINE, Key, digest
 from audit.records import Finding, Suite, to_json
+from audit.runs.planning import versions
 from audit.stats.change import youden
 from audit.stats.interval import Interval
 from audit.store import RunFolder
@@ -322,5 +324,7 @@ def write(made: Comparison, out: Path, margin: float) -> Path:
                      made.notes, margin))  # fmt: skip
     key = [s.path.resolve().name for s in sides]
     folder = RunFolder(out / f"compare-{made.a.suite}-{digest(key, 8)}")
-    folder.write_findings(to_json(made.findings))
+    models = " and ".join(s.model for s in sides)
+    head = Head(folder.path.name, made.a.suite, models, versions()["t2i-audit"], now())
+    folder.write_findings(to_json(made.findings, head))
     return folder.write_report(html)
