@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 from audit.errors import Notice, Untrusted, UserError
 
@@ -44,11 +44,21 @@ _KNOWN: dict[tuple[str, int, int], bytes] = {}
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; UserError where the folder cannot be written."""
+    with atomic(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write in pieces, which is there whole at the end, or not at all.
+
+    UserError where the folder cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

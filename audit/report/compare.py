@@ -12,7 +12,7 @@ from audit.keys import Key
 from audit.records import Finding
 from audit.report import bounds, charts, wording
 from audit.report.bounds import CHART, Excerpt, embedded, ends, excerpts
-from audit.report.page import TEMPLATES, environment, style_hash
+from audit.report.page import Anchors, environment, frame
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,8 @@ def page(pair: Pair) -> str:
 
 
 def _view(pair: Pair, excerpt: Excerpt, spoken: Sequence[Finding]) -> dict[str, Any]:
-    style = (TEMPLATES / "style.css").read_text("utf-8").strip()
     return dict(
-        style=style, style_hash=style_hash(style), w=wording, t=wording.text, pair=pair,
+        **frame(), w=wording, t=wording.text, pair=pair,
         settings=settings(pair), answers=spoken, excerpt=excerpt,
         parts=parts(excerpt.findings, excerpt.families),
         rest=[f for f in excerpt.findings if not _share(f)],
@@ -54,7 +53,7 @@ def _view(pair: Pair, excerpt: Excerpt, spoken: Sequence[Finding]) -> dict[str, 
 
 def _rendered(view: dict[str, Any], data: str, written: int) -> str:
     page = environment().get_template("compare.html.j2")
-    return page.render(**view, data=data, written=written)
+    return page.render(**view, data=data, written=written, anchor=Anchors())
 
 
 def _share(f: Finding) -> bool:

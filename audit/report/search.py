@@ -13,7 +13,7 @@ import pandas as pd
 from PIL import Image, ImageDraw
 
 from audit.report import wording
-from audit.report.page import TEMPLATES, environment, style_hash
+from audit.report.page import environment, frame
 from audit.report.thumbnails import Album
 
 BUDGET = 1_600_000
@@ -62,12 +62,11 @@ def page(
 
     The image most certain to be a copy comes first. No requests, no scripts.
     """
-    style = (TEMPLATES / "style.css").read_text("utf-8").strip()
     album = Album(BUDGET)
     groups = sorted(searched.table.groupby("query", sort=False), key=_order)
     shown = [_one(str(n), rows, album, (picture, source)) for n, rows in groups[:SHOWN]]
     return environment().get_template("search.html.j2").render(
-        style=style, style_hash=style_hash(style), s=searched, shown=shown, w=wording,
+        **frame(), s=searched, shown=shown, w=wording,
         t=wording.text, asked=len(groups), left_out=album.left_out,
         copies=sum(p["verdict"] == "copy" for p in map(_verdict, groups)),
         singles=sum(p["verdict"] == "single" for p in map(_verdict, groups)),

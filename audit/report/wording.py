@@ -31,7 +31,11 @@ TIE = "\N{NO-BREAK SPACE}"
 _LANGUAGE: dict[str, Any] = toml(
     (Path(__file__).parent / "templates" / "en.toml").read_text("utf-8")
 )
-TEXTS: Mapping[str, str] = _LANGUAGE["texts"]
+PAGES = ("script",)
+"""Sections of the file whose texts are named `SECTION.NAME`."""
+TEXTS: Mapping[str, str] = _LANGUAGE["texts"] | {
+    f"{page}.{name}": words for page in PAGES for name, words in _LANGUAGE[page].items()
+}
 VERDICTS: Mapping[str, Mapping[str, str]] = _LANGUAGE["verdicts"]
 """Phrases by the unit of a finding; `any` has those that do not depend on it."""
 CANNOT: Sequence[str] = _LANGUAGE["limits"]["always"]
