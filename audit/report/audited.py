@@ -14,6 +14,24 @@ from audit.report.evidence import Evidence
 MISSING_ROWS = 20
 
 
+def head(evidence: Evidence) -> list[str]:
+    """The size of the audit in a few words each, for the line under the title."""
+    corpus, mitigations = evidence.facts.corpus, evidence.suite.mitigations
+    n = {"images": len(evidence.samples), "prompts": len(evidence.suite.prompts)}
+    out = [wording.text("header.images", images=wording.count(n["images"])),
+           wording.text("header.prompts", prompts=wording.count(n["prompts"]))]  # fmt: skip
+    if len(mitigations) == 1:
+        out.append(wording.text("header.arm"))
+    elif mitigations:
+        out.append(wording.text("header.arms", n=len(mitigations)))
+    if corpus and corpus.distinct:
+        distinct = wording.count(wording.as_number(corpus.distinct))
+        out.append(wording.text("header.corpus", distinct=distinct))
+    if version := evidence.facts.versions.get("t2i-audit"):
+        out.append(wording.text("header.tool", version=wording.clip(version, 40)))
+    return out
+
+
 def audited(evidence: Evidence) -> dict[str, Any]:
     """The size of the audit, and how many labels are missing for which reason."""
     suite = evidence.suite

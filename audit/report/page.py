@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from audit.report import bounds, wording
 from audit.report.answers import answers
+from audit.report.audited import head
 from audit.report.bounds import Excerpt, embedded, excerpts
 from audit.report.evidence import Evidence
 from audit.report.sections import SECTIONS
@@ -53,7 +54,7 @@ def _view(
     common = dict(
         style=style, style_hash=style_hash(style), data="[]", written=0, suite=evidence.suite,
         settings=evidence.settings, facts=evidence.facts, w=wording, t=wording.text,
-        excerpt=excerpt, blur=pictures == "blur",
+        excerpt=excerpt, blur=pictures == "blur", head=head(evidence),
     )  # fmt: skip
     return common, {s.name: s.view(evidence, excerpt) for s in SECTIONS.values()}
 
