@@ -17,6 +17,7 @@ from markupsafe import Markup
 from audit.keys import digest
 from audit.report import bounds, wording
 from audit.report.answers import answers
+from audit.report.audited import head
 from audit.report.bounds import Excerpt, element, embedded, excerpts
 from audit.report.evidence import Evidence
 from audit.report.sections import SECTIONS
@@ -54,9 +55,17 @@ def _view(
     common = dict(
         **frame(), data="[]", written=0, suite=evidence.suite,
         settings=evidence.settings, facts=evidence.facts, w=wording, t=wording.text,
-        excerpt=excerpt, blur=pictures == "blur",
+        excerpt=excerpt, blur=pictures == "blur", head=head(evidence),
+        made=made(evidence),
     )  # fmt: skip
     return common, {s.name: s.view(evidence, excerpt) for s in SECTIONS.values()}
+
+
+def made(evidence: Evidence) -> str:
+    """Tool, version and date, for citations."""
+    version = evidence.facts.versions.get("t2i-audit", "")
+    words = [wording.clip(f"t2i-audit {version}", 60), wording.clip(evidence.written[:10], 10)]
+    return ", ".join(w for w in words if w)
 
 
 def _rendered(

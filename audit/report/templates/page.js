@@ -154,7 +154,7 @@
         { className: step > 0 ? "next" : "previous" });
     };
     const steps = [turn(-1), turn(1)].filter(Boolean);
-    open(made("div", { className: "large" }, ...figures), made("p", { className: "steps" }, ...steps));
+    open(made("div", { className: "enlarged" }, ...figures), made("p", { className: "steps" }, ...steps));
     (dialog.querySelector(`.${large.by || "close"}`) || dialog.querySelector("button")).focus();
   }
 
@@ -213,7 +213,8 @@
       control.append(...place.childNodes);
       place.append(control);
     } else {
-      place.append(" ", button(say("cite.word"), () => cite(place), properties));
+      const end = place.querySelector(".basis") || place;
+      end.append(" ", button(say("cite.word"), () => cite(place), properties));
     }
   }
 
