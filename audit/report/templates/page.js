@@ -220,7 +220,7 @@
 
   /** What an address names is shown, wherever it is folded, filtered or not chosen. */
   function reveal() {
-    const name = decodeURIComponent(location.hash.slice(1));
+    const name = location.hash.slice(1); // every name on the page is plain ASCII
     const place = name && document.getElementById(name);
     if (!place) return;
     for (let part = place; part; part = part.parentElement) {
