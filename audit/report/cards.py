@@ -122,7 +122,7 @@ def _arm(f: Finding, evidence: Evidence) -> Card:
     if main is None or not math.isfinite(main.estimate):
         return Card(f, wording.arm(f.arm), "", wording.sentence(f), "")
     sides = [100 * main.references.get(k, math.nan) for k in ("before", "after")]
-    before, after = (wording.number(round(x)) for x in sides)
+    before, after = (wording.count(x) for x in sides)
     key = "card.arm.distance" if main is gain else "card.arm.copies"
     says = wording.text(key, before=before, after=after)
     if cost is not None:
@@ -130,6 +130,17 @@ def _arm(f: Finding, evidence: Evidence) -> Card:
                                    value=wording.estimate(cost), span=wording.span(cost))
     return Card(f, wording.text("card.arm", name=wording.arm(f.arm)), figure(main), says,
                 _plain(main))  # fmt: skip
+
+
+def reading(evidence: Evidence) -> list[str]:
+    """How often the classifier reads each attribute rightly, where that was measured."""
+    found = [f for f in evidence.findings if f.key.kind == "classifier"]
+    hidden = evidence.suite.subject_attribute
+    return [
+        wording.text("answers.reading.of", attribute=f.key.attribute.replace("_", " "),
+                     value=wording.estimate(f), span=wording.span(f), n=wording.count(f.n))
+        for f in found if f.key.attribute != hidden and math.isfinite(f.estimate)
+    ]  # fmt: skip
 
 
 def _plain(f: Finding) -> str:
