@@ -115,31 +115,32 @@ def _arm(f: Finding, evidence: Evidence) -> Card:
     """What an arm gains and costs, under the verdict on it."""
     by_key = {g.key: g for g in evidence.findings if g.arm == f.arm}
     gain = by_key.get(Key("mitigation", f.arm, ALL, "", "target-distance"))
-    copies = next(
-        (
-            by_key[k]
-            for group in ("captions", "ordinary")
-            if (k := Key("mitigation", f.arm, "", "", "copies", group)) in by_key
-        ),
-        None,
-    )
+    copies = next((by_key[k] for group in ("captions", "ordinary")
+                   if (k := Key("mitigation", f.arm, "", "", "copies", group)) in by_key), None)
     cost = by_key.get(Key("mitigation", f.arm, "", "", "cost", "alignment"))
     main = gain or copies
     if main is None or not math.isfinite(main.estimate):
         return Card(f, wording.arm(f.arm), "", wording.sentence(f), "")
     sides = [100 * main.references.get(k, math.nan) for k in ("before", "after")]
-    before, after = (wording.number(round(x)) for x in sides)
+    before, after = (wording.count(x) for x in sides)
     key = "card.arm.distance" if main is gain else "card.arm.copies"
     says = wording.text(key, before=before, after=after)
     if cost is not None:
-        says += " " + wording.text(
-            "card.arm.cost",
-            verdict=wording.short_verdict(cost).lower(),
-            value=wording.estimate(cost),
-            span=wording.span(cost),
-        )
+        says += " " + wording.text("card.arm.cost", verdict=wording.short_verdict(cost).lower(),
+                                   value=wording.estimate(cost), span=wording.span(cost))
     return Card(f, wording.text("card.arm", name=wording.arm(f.arm)), figure(main), says,
                 _plain(main))  # fmt: skip
+
+
+def reading(evidence: Evidence) -> list[str]:
+    """How often the classifier reads each attribute rightly, where that was measured."""
+    found = [f for f in evidence.findings if f.key.kind == "classifier"]
+    hidden = evidence.suite.subject_attribute
+    return [
+        wording.text("answers.reading.of", attribute=f.key.attribute.replace("_", " "),
+                     value=wording.estimate(f), span=wording.span(f), n=wording.count(f.n))
+        for f in found if f.key.attribute != hidden and math.isfinite(f.estimate)
+    ]  # fmt: skip
 
 
 def _plain(f: Finding) -> str:

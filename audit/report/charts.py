@@ -168,6 +168,33 @@ def _in_words(title: str, rows: Sequence[Row]) -> str:
     return wording.text("chart.dots", title=wording.clip(title, 60), n=len(rows), ends=ends)
 
 
+def around(name: str, title: str, rows: Sequence[Row]) -> str:
+    """Differences of shares with intervals around none, in points."""
+    with drawing(_height(len(rows), 0)) as (figure, axes):
+        y = draw_rows(axes, [r.label for r in rows])
+        _around(axes, y, rows)
+        axes.set_xlabel(wording.clip(title, 70))
+        known = [r for r in rows if math.isfinite(r.estimate)]
+        top = max(known, key=lambda r: r.estimate, default=None)
+        words = wording.text("chart.around", title=wording.clip(title, 70), n=len(rows))
+        if top is not None:
+            words += " " + wording.text("chart.around.most", where=wording.clip(top.label, LABEL),
+                                        value=wording.points(top.estimate))  # fmt: skip
+        return inline(figure, name, words)
+
+
+def _around(axes: Axes, y: np.ndarray, rows: Sequence[Row]) -> None:
+    """Estimates with intervals on an axis of points that is symmetric around 0."""
+    axes.axvline(0, color=QUIET, lw=0.9, zorder=1)
+    scale = [100 * v for r in rows for v in (r.low, r.high, r.estimate) if math.isfinite(v)]
+    reach = max([20.0, *(abs(v) for v in scale)])
+    axes.set_xlim(-1.06 * reach, 1.06 * reach)
+    lows, highs = [100 * r.low for r in rows], [100 * r.high for r in rows]
+    draw_lines(axes, y, lows, highs, color=ACCENT, lw=2.0, zorder=3)
+    draw_guides(axes, y)
+    draw_dot(axes, [100 * r.estimate for r in rows], y, "")
+
+
 def changes(
     name: str,
     title: str,
@@ -193,14 +220,7 @@ def changes(
         _percent_axis(left, title, step=25)
         draw_guides(left, y)
         right.tick_params(axis="y", length=0)
-        right.axvline(0, color=QUIET, lw=0.9, zorder=1)
-        scale = [100 * v for r in rows for v in (r.low, r.high, r.estimate) if math.isfinite(v)]
-        reach = max([20.0, *(abs(v) for v in scale)])
-        right.set_xlim(-1.06 * reach, 1.06 * reach)
-        lows, highs = [100 * r.low for r in rows], [100 * r.high for r in rows]
-        draw_lines(right, y, lows, highs, color=ACCENT, lw=2.0, zorder=3)
-        draw_guides(right, y)
-        draw_dot(right, [100 * r.estimate for r in rows], y, "")
+        _around(right, y, rows)
         right.set_xlabel(wording.text("chart.change"))
         legend_above(figure, left)
         words = wording.text("chart.changes", title=wording.clip(title, 60), n=len(rows))

@@ -14,7 +14,7 @@ from audit.report import charts, wording
 from audit.report.charts import Row, drawing, legend_above, markers
 from audit.report.svg import ACCENT, QUIET, inline
 
-ACROSS = 5
+ACROSS = 3
 """Most panels in a row."""
 SIDE = 10
 """Squares along a side of a unit chart: 100 images."""
@@ -36,13 +36,14 @@ def multiples(name: str, title: str, panels: Sequence[Panel]) -> str:
     labels = [r.label for r in panels[0].rows]
     down = math.ceil(len(panels) / ACROSS)
     across = math.ceil(len(panels) / down)
-    height = down * (0.55 + 0.25 * len(labels)) + 0.19 * math.ceil((1 + len(shapes)) / 3) + 0.1
+    height = down * (0.6 + 0.2 * len(labels)) + 0.19 * math.ceil((1 + len(shapes)) / 3) + 0.1
     grid = {"nrows": down, "ncols": across, "sharey": True, "squeeze": False}
     with drawing(height, **grid) as (figure, axes):
         for axis in axes.flat[len(panels) :]:
             axis.set_axis_off()
         for panel, axis in zip(panels, axes.flat, strict=False):
             _panel(axis, panel, shapes, labels)
+        figure.supxlabel(wording.text("chart.percent"), fontsize=9)
         legend_above(figure, axes.flat[0])
         most = max((r for p in panels for r in p.rows if math.isfinite(r.estimate)),
                    key=lambda r: r.estimate, default=None)  # fmt: skip
@@ -65,7 +66,7 @@ def _panel(axes: Axes, panel: Panel, shapes: Mapping[str, str], labels: Sequence
         charts.draw_mark(axes, [r.references.get(n, math.nan) for r in panel.rows], y, shape,
                     wording.reference(n))  # fmt: skip
     axes.set_xlim(-0.06, 1.06)
-    axes.set_xticks([0, 0.5, 1], ["0", "50", f"100{wording.TIE}%"])
+    axes.set_xticks([0, 0.5, 1], ["0", "50", "100"])
     charts.draw_guides(axes, y)
     axes.set_title(wording.clip(panel.label, 18), fontsize=9, loc="left", pad=4)
 

@@ -14,7 +14,7 @@ from audit.report import shares
 from audit.report.arms import overview
 from audit.report.audited import audited, left_out, missing
 from audit.report.bounds import Excerpt
-from audit.report.cards import cards
+from audit.report.cards import cards, reading
 from audit.report.copies import first_pair, pairs, replication
 from audit.report.effects import mitigations, strips
 from audit.report.evidence import Evidence
@@ -46,7 +46,8 @@ class Section:
 
 
 def _answers(evidence: Evidence, excerpt: Excerpt) -> dict[str, Any]:
-    return {"cards": cards(evidence, excerpt.answers), "steps": steps(evidence)}
+    return {"cards": cards(evidence, excerpt.answers), "steps": steps(evidence),
+            "reading": reading(evidence)}  # fmt: skip
 
 
 def _representation(evidence: Evidence, excerpt: Excerpt) -> dict[str, Any]:
@@ -71,15 +72,15 @@ def _mitigation(evidence: Evidence, excerpt: Excerpt) -> dict[str, Any]:
 
 _TABLE = (
     Section("answers", _answers, lambda evidence, album: {"pair": first_pair(evidence, album)}),
+    Section("audited", lambda evidence, _: {"audited": audited(evidence),
+                                            "missing": missing(evidence),
+                                            "left_out": left_out(evidence)}),
     Section("representation", _representation,
             lambda evidence, album: {"walls": shares.walls(evidence, album)}, turn=3),
     Section("replication", lambda evidence, _: {"copies": replication(evidence)},
             lambda evidence, album: {"pairs": pairs(evidence, album)}, turn=1),
     Section("mitigation", _mitigation,
             lambda evidence, album: {"strips": strips(evidence, album)}, turn=2),
-    Section("audited", lambda evidence, _: {"audited": audited(evidence),
-                                            "missing": missing(evidence),
-                                            "left_out": left_out(evidence)}),
     Section("method", lambda evidence, _: {"quality": of_section(evidence, "quality")}),
     Section("glossary"),
     Section("repeat"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ WALL = 12
 """Number of images in a wall, fixed in advance."""
 WALL_SUBJECTS = 24
 WALL_SIDE = 128
+SEVERAL = 1
+"""References in a chart with a panel for each class, which has no room for more."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,18 @@ def templates(evidence: Evidence) -> list[Finding]:
     return [f for f in found if f.key.kind in ("template", "one-template")]
 
 
-def amplified(evidence: Evidence) -> tuple[list[Finding], list[Finding]]:
-    """Amplification of the training set's skew: over all subjects, and for each one."""
+def amplified(evidence: Evidence) -> tuple[list[Finding], list[Finding], str]:
+    """Amplification of the training set's skew: over all subjects, for each one, and as a chart.
+
+    The chart is of the first comparison.
+    """
     found = [f for f in of_section(evidence, "representation") if f.key.kind == "amplification"]
-    return [f for f in found if f.key.everyone], [f for f in found if not f.key.everyone]
+    each = [f for f in found if not f.key.everyone]
+    first = [f for f in each if f.key._replace(subject="") == each[0].key._replace(subject="")]
+    rows = [charts.Row(f.where, f.estimate, f.low, f.high) for f in ends(first, CHART)]
+    rows.sort(key=lambda r: -r.estimate if math.isfinite(r.estimate) else math.inf)
+    chart = charts.around("amplified", first[0].quantity, rows) if rows else ""
+    return [f for f in found if f.key.everyone], each, chart
 
 
 @dataclass(frozen=True)
@@ -202,11 +212,20 @@ def _chart(
     wheres = list(dict.fromkeys(f.where for f in first if f.where in shown))
     by = {d: {r.label: r for r in rs} for d, rs in rows.items()}
     empty = (math.nan,) * 3
-    panels = [Panel(d, [by[d].get(s) or charts.Row(s, *empty) for s in wheres]) for d in details]
+    few = names[:SEVERAL]
+    panels = [Panel(d, [_few(by[d].get(s) or charts.Row(s, *empty), few) for s in wheres])
+              for d in details]  # fmt: skip
     return multiples(name, _heading(ranked[0]), panels)
 
 
-def _units(name: str, found: Sequence[Finding], names: Sequence[str], evidence: Evidence) -> str:
+def _few(row: charts.Row, names: Sequence[str]) -> charts.Row:
+    """The row with these references only."""
+    return replace(row, references={n: x for n, x in row.references.items() if n in names})
+
+
+def _units(
+    name: str, found: Sequence[Finding], names: Sequence[str], evidence: Evidence
+) -> str:
     """A hundred images of one subject: this model and the references; nothing if unknown."""
     first = found[0]
     classes = _classes(first.key.attribute, evidence)
