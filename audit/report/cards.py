@@ -152,3 +152,8 @@ def _plain(f: Finding) -> str:
     ends = Ends(-reach, reach, (wording.points(-reach), wording.points(reach)))
     marks = [Mark(0.0, wording.text("card.none"))]
     return scale((f.estimate, f.low, f.high), ends, marks, _said(f))
+
+
+def change(f: Finding) -> Card:
+    """The card of a change, on a scale around none."""
+    return Card(f, wording.label(f), figure(f), wording.sentence(f), _plain(f))

@@ -12,6 +12,7 @@ from audit.keys import Key
 from audit.records import Finding
 from audit.report import bounds, charts, wording
 from audit.report.bounds import CHART, Excerpt, embedded, ends, excerpts
+from audit.report.cards import change
 from audit.report.page import Anchors, environment, frame
 
 
@@ -45,7 +46,7 @@ def page(pair: Pair) -> str:
 def _view(pair: Pair, excerpt: Excerpt, spoken: Sequence[Finding]) -> dict[str, Any]:
     return dict(
         **frame(), w=wording, t=wording.text, pair=pair,
-        settings=settings(pair), answers=spoken, excerpt=excerpt,
+        settings=settings(pair), cards=[change(f) for f in spoken], excerpt=excerpt,
         parts=parts(excerpt.findings, excerpt.families),
         rest=[f for f in excerpt.findings if not _share(f)],
     )  # fmt: skip
