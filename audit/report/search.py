@@ -27,8 +27,10 @@ VERDICTS = {
     "this training image": "single", "copy": "copy", "no copy found": "none",
     "cannot be flagged": "open", "not calibrated": "unknown",
 }  # fmt: skip
-SIGNS = {"single": ("bad", "\N{BLACK CIRCLE}"), "copy": ("bad", "\N{BLACK CIRCLE}"),
-         "none": ("clear", "\N{WHITE CIRCLE}"), "open": ("open", "?"), "unknown": ("open", "?")}  # fmt: skip
+SIGNS = {
+    "single": ("bad", "\N{BLACK CIRCLE}"), "copy": ("bad", "\N{BLACK CIRCLE}"),
+    "none": ("clear", "\N{WHITE CIRCLE}"), "open": ("open", "?"), "unknown": ("open", "?"),
+}  # fmt: skip
 """Tone and sign of a verdict, as in the report."""
 
 

@@ -31,7 +31,7 @@ TIE = "\N{NO-BREAK SPACE}"
 _LANGUAGE: dict[str, Any] = toml(
     (Path(__file__).parent / "templates" / "en.toml").read_text("utf-8")
 )
-PAGES = ("script", "left_out")
+PAGES = ("script", "left_out", "several")
 """Sections of the file whose texts are named `SECTION.NAME`."""
 TEXTS: Mapping[str, str] = _LANGUAGE["texts"] | {
     f"{page}.{name}": words for page in PAGES for name, words in _LANGUAGE[page].items()

@@ -27,7 +27,7 @@ def test_a_browser_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_pat
     program.write_text("#!/bin/sh\necho first >&2\necho no display >&2\nexit 1\n")
     program.chmod(0o755)
     monkeypatch.setattr(pdf, "browser", lambda: str(program))
-    with pytest.raises(UserError, match="did not print .*: no display"):
+    with pytest.raises(UserError, match=r"did not print .*: no display"):
         pdf.write(tmp_path / "page.html", tmp_path / "page.pdf")
     assert not (tmp_path / "page.pdf").exists()
 

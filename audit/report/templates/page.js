@@ -206,7 +206,7 @@
 
   for (const place of all("[data-finding]")) {
     if (place.closest("svg")) continue;
-    const cell = place.tagName === "TD";
+    const cell = place.matches("td, b"); // a figure alone is its own button
     const properties = { className: cell ? "cite" : "cite word" };
     if (cell) {
       const control = button("", () => cite(place), { ...properties, title: say("cite") });
