@@ -92,7 +92,7 @@ def read(text: str) -> Reader:
     assert reader.stack == []
     assert len(reader.ids) == len(set(reader.ids))
     assert not reader.odd
-    assert reader.tags.count("script") == 1
+    assert reader.tags.count("script") in (2, 3)  # findings, the texts of the script, the script
     assert reader.tags.count("style") == 1
     assert reader.tags.count("h1") == reader.tags.count("main") == 1
     assert all(u.startswith(("data:image/webp;base64,", "#")) for u in reader.urls)

@@ -63,8 +63,7 @@
         heads.forEach((h) => h.removeAttribute("aria-sort"));
         if (next) head.setAttribute("aria-sort", next);
         body.append(...(next ? sorted(first, column, next === "descending") : first));
-      }, { className: "sort", title: say("sort") });
-      control.append(...head.childNodes);
+      }, { className: "sort", "aria-label": say("sort", { column: plain(head) }) });
       head.append(control);
     });
   }
@@ -176,10 +175,11 @@
 
   // Citations and links
   const source = document.getElementById("findings");
-  const findings = new Map(source ? JSON.parse(source.textContent).map((f) => [f.id, f]) : []);
+  let findings = null; // read when the first is cited
   const file = location.protocol === "file:" ? location.pathname.split("/").pop() : location.href.split("#")[0];
 
   function cited(place) {
+    findings ??= new Map(source ? JSON.parse(source.textContent).map((f) => [f.id, f]) : []);
     const found = findings.get(place.dataset.finding);
     const row = place.closest("tr");
     const said = (found && found.sentence) || plain(row || place);
