@@ -41,6 +41,8 @@ class Part:
     """The unit chart of the subject with the largest deviation, or nothing."""
     subject: str
     """That subject."""
+    pictured: bool
+    """Whether its images follow: once for each subject."""
     together: Finding | None
     """The mean difference over all subjects from the reference of the verdicts."""
     classes: int
@@ -84,7 +86,7 @@ def templates(evidence: Evidence) -> list[Finding]:
     return [f for f in found if f.key.kind in ("template", "one-template")]
 
 
-def amplified(evidence: Evidence) -> tuple[list[Finding], list[Finding], str]:
+def amplified(evidence: Evidence) -> tuple[list[Finding], list[Grid], str]:
     """Amplification of the training set's skew: over all subjects, for each one, and as a chart.
 
     The chart is of the first comparison.
@@ -95,7 +97,9 @@ def amplified(evidence: Evidence) -> tuple[list[Finding], list[Finding], str]:
     rows = [charts.Row(f.where, f.estimate, f.low, f.high) for f in ends(first, CHART)]
     rows.sort(key=lambda r: -r.estimate if math.isfinite(r.estimate) else math.inf)
     chart = charts.around("amplified", first[0].quantity, rows) if rows else ""
-    return [f for f in found if f.key.everyone], each, chart
+    names = dict.fromkeys(f.key.attribute for f in each)
+    grids = [grid(n.replace("_", " "), [f for f in each if f.key.attribute == n]) for n in names]
+    return [f for f in found if f.key.everyone], grids, chart
 
 
 @dataclass(frozen=True)
@@ -128,13 +132,29 @@ def heat(f: Finding) -> int:
     return min(4, int(10 * f.estimate)) if f.verdict != "undecided" else 0
 
 
-def distances(evidence: Evidence) -> list[tuple[str, list[Finding]]]:
+@dataclass(frozen=True)
+class Grid:
+    """Claims with a row for each subject and a column for each reference, or set of captions."""
+
+    heading: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Finding | None]]]
+    findings: Sequence[Finding]
+
+
+def grid(heading: str, found: Sequence[Finding]) -> Grid:
+    """The findings by subject and detail, in their order."""
+    columns = list(dict.fromkeys(f.key.detail for f in found))
+    by = {(f.where, f.key.detail): f for f in found}
+    wheres = dict.fromkeys(f.where for f in found)
+    return Grid(heading, columns, [(s, [by.get((s, c)) for c in columns]) for s in wheres], found)
+
+
+def distances(evidence: Evidence) -> list[Grid]:
     """Per attribute the distances of each subject from each reference, in the suite's order."""
     found = [f for f in of_section(evidence, "representation") if f.key.kind == "distance"]
     names = dict.fromkeys(f.key.attribute for f in found)
-    return [
-        (name.replace("_", " "), [f for f in found if f.key.attribute == name]) for name in names
-    ]
+    return [grid(n.replace("_", " "), [f for f in found if f.key.attribute == n]) for n in names]
 
 
 def parts(evidence: Evidence, sizes: Mapping[str, int]) -> list[Part]:
@@ -149,7 +169,9 @@ def parts(evidence: Evidence, sizes: Mapping[str, int]) -> list[Part]:
         group = f.key._replace(subject="", detail="")
         groups.setdefault(group if f.key.attribute else f.key._replace(subject=""), []).append(f)
     order = {r.name: i for i, r in enumerate(evidence.suite.references)}
-    return [_part(i, g, evidence, sizes, order) for i, g in enumerate(groups.values())]
+    made = [_part(i, g, evidence, sizes, order) for i, g in enumerate(groups.values())]
+    first = {p.subject: p for p in made[::-1] if p.attribute}
+    return [replace(p, pictured=first.get(p.subject) is p) for p in made]
 
 
 def _part(
@@ -171,6 +193,7 @@ def _part(
         chart=_chart(f"shares-{i}", ranked, details, names),
         units=_units(f"units-{i}", [f for f in ranked if f.where == top], names, evidence),
         subject=top,
+        pictured=False,
         together=next((f for f in evidence.findings if f.key.kind == "gap" and not f.key.detail
                        and f.key.attribute == first.key.attribute), None),
         classes=len(details),

@@ -46,6 +46,9 @@ METHODS: Mapping[str, str] = _LANGUAGE["methods"]
 """What each shipped mitigation does, in a sentence."""
 REFERENCES: Mapping[str, str] = _LANGUAGE["references"]
 """Display names of the references of shipped suites."""
+AGAINST = frozenset({"gap", "slope", "distance", "parity", "overshoot"})
+"""Kinds of claims whose quantity names a reference."""
+_NAMED = re.compile(rf"\b(from|of|past) ({'|'.join(map(re.escape, REFERENCES))})\b")
 CANNOT: Sequence[str] = _LANGUAGE["limits"]["always"]
 EMBEDDED: str = _LANGUAGE["limits"]["embedded"]
 FORMULAS: Sequence[Mapping[str, str]] = _LANGUAGE["formulas"]
@@ -172,8 +175,12 @@ def primary(f: Finding) -> str:
 
 def label(f: Finding) -> str:
     """What a finding is about: where, and which quantity."""
-    where, quantity = clip(f.where, 70), clip(f.quantity, 110)
-    return text("card.title", where=said.cap(where), quantity=quantity) if where else quantity
+    where, quantity = clip(f.where, 120), clip(f.quantity, 150)
+    if f.key.kind in AGAINST:
+        quantity = _NAMED.sub(lambda m: f"{m[1]} {REFERENCES[m[2]]}", quantity)
+    if not where or where.lower() in quantity.lower():
+        return said.cap(quantity)
+    return text("card.title", where=said.cap(where), quantity=quantity)
 
 
 def verdict_of(f: Finding) -> Verdict | None:
