@@ -18,7 +18,7 @@ from tests.view.test_app import HERE, KEY, PORT, client
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run, one that goes on, one that is damaged, and a folder that is none."""
+    """A finished run, one that goes on, one that is damaged, and a folder without a run."""
     place = tmp_path_factory.mktemp("runs")
     run = made.run(place / "first", n=12, seed=8)
     run.folder.write_findings(to_json([]))

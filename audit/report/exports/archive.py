@@ -25,7 +25,7 @@ def write(folder: RunFolder, image: Callable[[str], np.ndarray], out: Path) -> P
     """The whole run in a folder of its own name inside `out`; hidden files and links are left out.
 
     `image` reads an image made elsewhere by sample: these are kept as images of the run, without
-    the metadata of their files, so that the archive does not depend on their place.
+    the metadata of their files, and the archive does not depend on their place.
     Raises UserError for another extension, and where the run is not finished.
     """
     if out.suffix != ".zip":
