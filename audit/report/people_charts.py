@@ -136,7 +136,7 @@ def _squares(axes: Axes, x: object, y: object, i: int, classes: int) -> PathColl
 
 
 def whole(shares: Sequence[float]) -> list[int]:
-    """How many of 100 each share is, by largest remainders; unknown shares are none."""
+    """How many of 100 each share is, by largest remainders; unknown ones count as 0."""
     parts = np.nan_to_num(100 * np.asarray(shares, float))
     down = np.floor(parts + 1e-9).astype(int)
     left = min(round(float(parts.sum())), 100) - int(down.sum())
