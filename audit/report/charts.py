@@ -115,6 +115,7 @@ def draw_mark(axes: Axes, x: Sequence[float], y: np.ndarray, shape: str, label: 
 
 
 def draw_dot(axes: Axes, x: Any, y: np.ndarray, label: str, hollow: bool = False) -> None:
+    """The model's marks; hollow ones are smaller."""
     axes.scatter(
         x, y, s=20 if hollow else 34, facecolors=PAPER if hollow else ACCENT, edgecolors=ACCENT,
         linewidths=1.2, zorder=4, label=label, clip_on=False,

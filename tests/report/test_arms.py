@@ -1,4 +1,4 @@
-"""Mitigations at a glance: rows that repeat the findings, frontiers and doses where there are any."""
+"""Mitigations at a glance: rows that repeat the findings, frontiers and doses."""
 
 from __future__ import annotations
 
