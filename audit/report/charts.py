@@ -50,8 +50,8 @@ def markers(names: Sequence[str]) -> dict[str, str]:
 
 
 @contextmanager
-def drawing(height: float, **panels: Any) -> Iterator[tuple[Figure, Any]]:
-    """A figure of the report's width and `height` inches, in the style of all charts."""
+def drawing(height: float, width: float = WIDTH, **panels: Any) -> Iterator[tuple[Figure, Any]]:
+    """A figure of `width` by `height` inches, in the style of all charts."""
     style = {
         "svg.fonttype": "none", "svg.hashsalt": SALT, "font.size": 9, "axes.labelsize": 9,
         "xtick.labelsize": 8.5, "ytick.labelsize": 9, "font.family": "sans-serif",
@@ -61,7 +61,7 @@ def drawing(height: float, **panels: Any) -> Iterator[tuple[Figure, Any]]:
         "xtick.major.width": 0.7, "ytick.major.size": 3.0, "ytick.major.width": 0.7,
     }  # fmt: skip
     with sns.axes_style("ticks"), mpl.rc_context(style):
-        figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(wspace=0.09))
+        figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=0.09))
         axes = figure.subplots(**panels)
         sns.despine(fig=figure, left=True)
         yield figure, axes
