@@ -143,7 +143,8 @@ baseline."""
 _ANY = r"/|%(?=[0-9A-F]{2})"
 _MARKS: Mapping[str, str] = {
     "subject": r"|^a(?=ll$)",
-    "attribute": r"|=|-(?=(?:gap|slope|needed|together|distance|amplification|stated)$)|^a(?=ssociation-)",
+    "attribute": r"|=|-(?=(?:gap|slope|needed|together|distance|amplification|stated)$)"
+    r"|^a(?=ssociation-)",
     "detail": r"|-(?=(?:one-)?template$)|^a(?=ll classes$)",
     "attribute of share": r"|\+",
     "detail of template": r"|-(?=one$)",

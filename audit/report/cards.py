@@ -115,8 +115,14 @@ def _arm(f: Finding, evidence: Evidence) -> Card:
     """What an arm gains and costs, under the verdict on it."""
     by_key = {g.key: g for g in evidence.findings if g.arm == f.arm}
     gain = by_key.get(Key("mitigation", f.arm, ALL, "", "target-distance"))
-    copies = next((by_key[k] for group in ("captions", "ordinary")
-                   if (k := Key("mitigation", f.arm, "", "", "copies", group)) in by_key), None)
+    copies = next(
+        (
+            by_key[k]
+            for group in ("captions", "ordinary")
+            if (k := Key("mitigation", f.arm, "", "", "copies", group)) in by_key
+        ),
+        None,
+    )
     cost = by_key.get(Key("mitigation", f.arm, "", "", "cost", "alignment"))
     main = gain or copies
     if main is None or not math.isfinite(main.estimate):
@@ -126,8 +132,12 @@ def _arm(f: Finding, evidence: Evidence) -> Card:
     key = "card.arm.distance" if main is gain else "card.arm.copies"
     says = wording.text(key, before=before, after=after)
     if cost is not None:
-        says += " " + wording.text("card.arm.cost", verdict=wording.short_verdict(cost).lower(),
-                                   value=wording.estimate(cost), span=wording.span(cost))
+        says += " " + wording.text(
+            "card.arm.cost",
+            verdict=wording.short_verdict(cost).lower(),
+            value=wording.estimate(cost),
+            span=wording.span(cost),
+        )
     return Card(f, wording.text("card.arm", name=wording.arm(f.arm)), figure(main), says,
                 _plain(main))  # fmt: skip
 

@@ -50,8 +50,8 @@ def markers(names: Sequence[str]) -> dict[str, str]:
 
 
 @contextmanager
-def drawing(height: float, **panels: Any) -> Iterator[tuple[Figure, Any]]:
-    """A figure of the report's width and `height` inches, in the style of all charts."""
+def drawing(height: float, width: float = WIDTH, **panels: Any) -> Iterator[tuple[Figure, Any]]:
+    """A figure of `width` by `height` inches, in the style of all charts."""
     style = {
         "svg.fonttype": "none", "svg.hashsalt": SALT, "font.size": 9, "axes.labelsize": 9,
         "xtick.labelsize": 8.5, "ytick.labelsize": 9, "font.family": "sans-serif",
@@ -61,7 +61,7 @@ def drawing(height: float, **panels: Any) -> Iterator[tuple[Figure, Any]]:
         "xtick.major.width": 0.7, "ytick.major.size": 3.0, "ytick.major.width": 0.7,
     }  # fmt: skip
     with sns.axes_style("ticks"), mpl.rc_context(style):
-        figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(wspace=0.09))
+        figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=0.09))
         axes = figure.subplots(**panels)
         sns.despine(fig=figure, left=True)
         yield figure, axes
@@ -115,6 +115,7 @@ def draw_mark(axes: Axes, x: Sequence[float], y: np.ndarray, shape: str, label: 
 
 
 def draw_dot(axes: Axes, x: Any, y: np.ndarray, label: str, hollow: bool = False) -> None:
+    """The model's marks; hollow ones are smaller."""
     axes.scatter(
         x, y, s=20 if hollow else 34, facecolors=PAPER if hollow else ACCENT, edgecolors=ACCENT,
         linewidths=1.2, zorder=4, label=label, clip_on=False,

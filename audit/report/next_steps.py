@@ -74,8 +74,8 @@ def _arms(evidence: Evidence) -> Iterator[Step]:
     few = [f for f in verdicts if f.verdict in ("undecided", *TOO_FEW.values())]
     if few:
         names = ", ".join(wording.arm(f.arm) for f in few)
-        yield Step(wording.text("next.arms", arms=wording.clip(names, 120)),
-                   f"t2i-audit run {wording.clip(evidence.suite.name, 60)} --plan-power")  # fmt: skip
+        says = wording.text("next.arms", arms=wording.clip(names, 120))
+        yield Step(says, f"t2i-audit run {wording.clip(evidence.suite.name, 60)} --plan-power")
 
 
 def _coverage(evidence: Evidence) -> Iterator[Step]:

@@ -20,6 +20,8 @@ SIDE = 10
 """Squares along a side of a unit chart: 100 images."""
 UNITS = 4
 """Most blocks of a unit chart."""
+UNITS_WIDTH = 3.6
+"""Inches: the chart is next to others, in a narrower column."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ class Block:
 def units(name: str, subject: str, classes: Sequence[str], blocks: Sequence[Block]) -> str:
     """Blocks of 100 squares, filled by class, side by side."""
     shown = blocks[:UNITS]
-    height = 0.35 + 0.22 * math.ceil(len(classes) / 3) + 4.2 / UNITS
-    with drawing(height, ncols=UNITS) as (figure, axes):
+    height = 0.38 + 0.2 * math.ceil(len(classes) / 3) + 0.92 * UNITS_WIDTH / UNITS
+    with drawing(height, UNITS_WIDTH, ncols=UNITS) as (figure, axes):
         for axis in axes:
             axis.set_axis_off()
         for block, axis in zip(shown, axes, strict=False):
@@ -92,7 +94,7 @@ def units(name: str, subject: str, classes: Sequence[str], blocks: Sequence[Bloc
         handles = [_squares(axes[0], [], [], i, len(classes)) for i in range(len(classes))]
         figure.legend(
             handles, [wording.clip(c, 24) for c in classes], loc="outside lower left",
-            ncols=min(len(classes), 5), frameon=False, fontsize=8.5, handletextpad=0.2,
+            ncols=min(len(classes), 3), frameon=False, fontsize=8, handletextpad=0.1,
             columnspacing=1.0, borderpad=0.0,
         )  # fmt: skip
         said = "; ".join(
@@ -114,7 +116,7 @@ def _block(axes: Axes, block: Block, classes: int) -> None:
     axes.set_xlim(-0.7, SIDE - 0.3)
     axes.set_ylim(-0.7, SIDE - 0.3)
     axes.set_aspect("equal")
-    axes.set_title(_wrapped(block.label), fontsize=8.5, loc="left", pad=3, linespacing=1.15)
+    axes.set_title(_wrapped(block.label), fontsize=7.5, loc="left", pad=2, linespacing=1.1)
 
 
 def _wrapped(label: str) -> str:
@@ -131,12 +133,12 @@ def _squares(axes: Axes, x: object, y: object, i: int, classes: int) -> PathColl
     """Squares of class `i`: fuller for the first of two, darker from the first to the last."""
     strength = (1.0, 0.0) if classes == 2 else np.linspace(0.12, 1.0, classes)
     fill = (ACCENT, float(strength[i]))
-    return axes.scatter(x, y, marker="s", s=26, facecolors=[fill], edgecolors=QUIET,
+    return axes.scatter(x, y, marker="s", s=14, facecolors=[fill], edgecolors=QUIET,
                         linewidths=0.5)  # fmt: skip
 
 
 def whole(shares: Sequence[float]) -> list[int]:
-    """How many of 100 each share is, by largest remainders; unknown shares are none."""
+    """How many of 100 each share is, by largest remainders; unknown ones count as 0."""
     parts = np.nan_to_num(100 * np.asarray(shares, float))
     down = np.floor(parts + 1e-9).astype(int)
     left = min(round(float(parts.sum())), 100) - int(down.sum())

@@ -40,9 +40,7 @@ class Ends:
         return round(1 + 98 * min(max(share, 0.0), 1.0), 1)
 
 
-def scale(
-    values: tuple[float, float, float], ends: Ends, marks: Sequence[Mark], said: str
-) -> str:
+def scale(values: tuple[float, float, float], ends: Ends, marks: Sequence[Mark], said: str) -> str:
     """An `<svg>` with estimate, lower and upper limit; `said` is its text alternative.
 
     Unknown numbers have no mark.

@@ -246,9 +246,7 @@ def _few(row: charts.Row, names: Sequence[str]) -> charts.Row:
     return replace(row, references={n: x for n, x in row.references.items() if n in names})
 
 
-def _units(
-    name: str, found: Sequence[Finding], names: Sequence[str], evidence: Evidence
-) -> str:
+def _units(name: str, found: Sequence[Finding], names: Sequence[str], evidence: Evidence) -> str:
     """A hundred images of one subject: this model and the references; nothing if unknown."""
     first = found[0]
     classes = _classes(first.key.attribute, evidence)

@@ -278,9 +278,9 @@ def clip(words: object, length: int = 160) -> str:
 def basis(f: Finding) -> str:
     """The basis of a claim: what was counted, independent images, missing ones, method."""
     parts = [size(f)]
-    if f.counted == "images" and f.unit != "points" and math.isfinite(f.n_effective):
-        if count(f.n_effective) != count(f.n):
-            parts.append(text("basis.effective", n=count(f.n_effective)))
+    images = f.counted == "images" and f.unit != "points" and math.isfinite(f.n_effective)
+    if images and count(f.n_effective) != count(f.n):
+        parts.append(text("basis.effective", n=count(f.n_effective)))
     if f.missing:
         parts.append(text("basis.missing", n=count(f.missing)))
     return ", ".join(parts)
