@@ -84,8 +84,8 @@ class _Read:
             references={"before": c.shares[0], "after": c.shares[1]},
             family=f"{self.attribute}, {self.context.against}, {self.arm}",
             sentence=f"{cap(where)}: the {self.phrase} changes by "
-            f"{words(wide.estimate, wide.low, wide.high)} ({read} {first} in {a} to {second} in {b}), "
-            f"n = {c.n} {counted}{unseen(said, least_seen(wide))}.",
+            f"{words(wide.estimate, wide.low, wide.high)} ({read} {first} in {a} to "
+            f"{second} in {b}), n = {c.n} {counted}{unseen(said, least_seen(wide))}.",
         )  # fmt: skip
 
     def _true(self, seen: Interval) -> Interval:

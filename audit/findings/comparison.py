@@ -73,7 +73,8 @@ def _alignment(common: Common, arm: str, context: Context) -> list[Finding]:
                 verdict=said,
                 sentence=f"All prompts: {quantity} of "
                 f"{spoken(wide.estimate, wide.low, wide.high)} (from {shown(mean(a))} in "
-                f"{context.names[0]} to {shown(mean(b))} in {context.names[1]}), n = {len(a)} {counted}{missed}.",
+                f"{context.names[0]} to {shown(mean(b))} in {context.names[1]}), "
+                f"n = {len(a)} {counted}{missed}.",
             )
         )  # fmt: skip
     return out
@@ -126,7 +127,8 @@ def _copies(common: Common, arm: str, context: Context) -> list[Finding]:
                 family=f"copies, {context.against}, {arm}", verdict=said,
                 sentence=f"{cap(str(group))}: the share of images that copy a training image "
                 f"changes by {words(wide.estimate, wide.low, wide.high)} (from {percent(first)} in "
-                f"{context.names[0]} to {percent(second)} in {context.names[1]}), n = {len(a)} {counted}"
+                f"{context.names[0]} to {percent(second)} in {context.names[1]}), "
+                f"n = {len(a)} {counted}"
                 f"{unseen(said, least_seen(wide))}.",
             )
         )  # fmt: skip
