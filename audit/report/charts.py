@@ -207,7 +207,7 @@ def changes(
     `references` of a row contain `before`, `after` and, where there is one, `target`; its estimate
     is the change. `ends` names the legend's texts for before and after.
     """
-    panels = {"ncols": 2, "sharey": True, "width_ratios": [1.45, 1]}
+    panels: dict[str, Any] = {"ncols": 2, "sharey": True, "width_ratios": [1.45, 1]}
     with drawing(_height(len(rows), 3), **panels) as (figure, (left, right)):
         y = draw_rows(left, [r.label for r in rows])
         before, after, target = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -39,7 +40,7 @@ def multiples(name: str, title: str, panels: Sequence[Panel]) -> str:
     down = math.ceil(len(panels) / ACROSS)
     across = math.ceil(len(panels) / down)
     height = down * (0.6 + 0.2 * len(labels)) + 0.19 * math.ceil((1 + len(shapes)) / 3) + 0.1
-    grid = {"nrows": down, "ncols": across, "sharey": True, "squeeze": False}
+    grid: dict[str, Any] = {"nrows": down, "ncols": across, "sharey": True, "squeeze": False}
     with drawing(height, **grid) as (figure, axes):
         for axis in axes.flat[len(panels) :]:
             axis.set_axis_off()
