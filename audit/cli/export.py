@@ -82,7 +82,9 @@ def _document(folder: RunFolder, form: str, out: Path) -> Path:
         raise UserError(f"{out} must end in {' or '.join(endings)}.")
     found = folder.findings()
     if form == "model-card":
-        data = card.card(found, folder.manifest()).encode("utf-8")
+        readers = folder.results()["instruments"] if folder.finished else {}
+        told = {**folder.manifest(), "written": folder.head().written, "readers": readers}
+        data = card.card(found, told).encode("utf-8")
     elif out.suffix == ".csv":
         data = tables.FORMATS["csv"](evidence.rows(found))
     else:

@@ -88,6 +88,22 @@
     place.before(made("p", { className: "filter" }, made("label", {}, say("filter"), " ", field), " ", count));
   }
 
+  /** Which of the references a table shows: columns whose heads have `data-reference`. */
+  function comparable(table) {
+    const heads = all("thead th[data-reference]", table);
+    if (heads.length < 2) return;
+    const field = made("select", {}, made("option", { value: "" }, say("every")),
+      ...heads.map((h) => made("option", { value: h.dataset.reference }, plain(h))));
+    field.addEventListener("change", () => {
+      for (const head of heads) {
+        const hidden = Boolean(field.value) && head.dataset.reference !== field.value;
+        for (const row of table.rows) row.cells[head.cellIndex].hidden = hidden;
+      }
+    });
+    const label = made("p", { className: "filter" }, made("label", {}, say("reference"), " ", field));
+    (table.closest(".scroll") || table).before(label);
+  }
+
   // A choice among the parts of a container: `data-choose` names it, `data-choice` its parts.
   function choose() {
     const groups = new Map();
@@ -230,7 +246,7 @@
     place.scrollIntoView({ block: "center" });
   }
 
-  for (const table of all("main table")) { filterable(table); sortable(table); }
+  for (const table of all("main table")) { comparable(table); filterable(table); sortable(table); }
   choose();
   window.addEventListener("hashchange", reveal);
   if (location.hash) reveal();
