@@ -386,3 +386,12 @@ def test_left_out_images_are_exported_with_their_reasons(run: Path, tmp_path: Pa
     (sent / "left_out.csv").write_text("file,reason,prompt\n,,\n")
     with pytest.raises(UserError, match="names no file"):
         RunFolder(sent).left_out()
+
+
+def test_the_card_says_when_and_by_what(example: list[Finding]) -> None:
+    """Date and readers are in the first table, hostile ones as text; without them it has none."""
+    told = {**MANIFEST, "written": "2026-11-30T19:54:01Z", "readers": {"gender": "a|b<c>"}}
+    text = card.card(example, told)
+    assert "| Date | 2026-11-30 |" in text
+    assert r"| Read by | a\|b\<c\> |" in text
+    assert "Read by" not in card.card(example, MANIFEST)

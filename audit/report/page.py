@@ -103,8 +103,10 @@ def environment() -> Environment:
     return environment
 
 
-SPOKEN = ("sort", "reference", "filter", "rows", "every", "dialog", "close", "difference", "next",
-          "previous", "enlarge", "cite", "cite.word", "citation", "copy", "copied", "link")  # fmt: skip
+SPOKEN = (
+    "sort", "reference", "filter", "rows", "every", "dialog", "close", "difference", "next",
+    "previous", "enlarge", "cite", "cite.word", "citation", "copy", "copied", "link",
+)  # fmt: skip
 """Texts of page.js, `script.NAME` in the file of texts."""
 
 
