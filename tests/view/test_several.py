@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from audit.errors import UserError
 from audit.records import to_json
 from audit.runs import catalogue
+from audit.store import RunFolder
 from audit.view import app, desk, several
 from tests.view import made
 from tests.view.test_app import HERE, KEY, PORT, client
@@ -34,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browser(folder: Path) -> TestClient:
     """A browser that knows the key."""
     found = catalogue.runs(folder)
-    open_ = several.build(found, lambda x: desk.Desk(catalogue.RunFolder(x.folder)), PORT, KEY)
+    open_ = several.build(found, lambda x: desk.Desk(RunFolder(x.folder)), PORT, KEY)
     made_ = TestClient(open_, base_url=HERE, follow_redirects=False)
     assert made_.get(f"/?token={KEY}").status_code == 303
     return made_
@@ -49,7 +51,7 @@ def test_runs_are_listed_with_what_is_known(folder: Path) -> None:
     assert found["going-on"].headline == "Not finished."
     assert {x.suite for x in found.values()} == {"small"}
     assert [x.folder for x in catalogue.runs(folder / "first")] == [folder / "first"]
-    with pytest.raises(catalogue.UserError, match="is a run"):
+    with pytest.raises(UserError, match="is a run"):
         catalogue.runs(folder / "other")
 
 
