@@ -174,8 +174,8 @@ def label(f: Finding) -> str:
     where, quantity = clip(f.where, 120), clip(f.quantity, 150)
     if f.key.kind in AGAINST:
         quantity = _NAMED.sub(lambda m: f"{m[1]} {REFERENCES[m[2]]}", quantity)
-    if not where or where.lower() in quantity.lower():
-        return said.cap(quantity)
+    if not where or (f.key.kind == "why" and f.unit == "coefficient"):
+        return said.cap(quantity)  # which names the factor that `where` repeats
     return text("card.title", where=said.cap(where), quantity=quantity)
 
 
