@@ -130,7 +130,7 @@ def _wrapped(label: str) -> str:
     return " ".join(words[:best]) + "\n" + " ".join(words[best:])
 
 
-def _squares(axes: Axes, x: object, y: object, i: int, classes: int) -> PathCollection:
+def _squares(axes: Axes, x: Any, y: Any, i: int, classes: int) -> PathCollection:
     """Squares of class `i`: fuller for the first of two, darker from the first to the last."""
     strength = (1.0, 0.0) if classes == 2 else np.linspace(0.12, 1.0, classes)
     fill = (ACCENT, float(strength[i]))

@@ -177,10 +177,15 @@ def label(f: Finding) -> str:
     """What a finding is about: where, and which quantity."""
     where, quantity = clip(f.where, 120), clip(f.quantity, 150)
     if f.key.kind in AGAINST:
-        quantity = _NAMED.sub(lambda m: f"{m[1]} {REFERENCES[m[2]]}", quantity)
-    if not where or where.lower() in quantity.lower():
-        return said.cap(quantity)
+        quantity = _known_names(quantity)
+    if not where or (f.key.kind == "why" and f.unit == "coefficient"):
+        return said.cap(quantity)  # which names the factor that `where` repeats
     return text("card.title", where=said.cap(where), quantity=quantity)
+
+
+def _known_names(words: str) -> str:
+    """The words with references under the names that the report gives them."""
+    return _NAMED.sub(lambda m: f"{m[1]} {REFERENCES[m[2]]}", words)
 
 
 def verdict_of(f: Finding) -> Verdict | None:
