@@ -204,10 +204,10 @@ def _folder(result: Result | str | Path) -> Path:
 
 
 def compare(
-    a: Result | str | Path, b: Result | str | Path, *, out: str | Path = "reports",
-    margin: float = 0.1, anyway: bool = False,
+    a: Result | str | Path, b: Result | str | Path, *more: Result | str | Path,
+    out: str | Path = "reports", margin: float = 0.1, anyway: bool = False,
 ) -> Result:  # fmt: skip
-    """Changes from one finished run to another on their common prompts: B minus A.
+    """Changes from one finished run to another, or to several, on common prompts: B minus A.
 
     Pairs share text, arm and seed. Changes of shares nearer to 0 than `margin` count as no change.
     The report and its findings are written to a folder in `out`. Raises UserError if nothing is
@@ -227,10 +227,9 @@ def compare(
     """
     checked("margin", float, margin, Within(0, 1))
     checked("anyway", bool, anyway)
-    sides = [comparing.read(_folder(r), n) for r, n in ((a, "A"), (b, "B"))]
-    found = comparing.compare(sides[0], sides[1], anyway, margin)
-    report = comparing.write(found, Path(out), margin)
-    return Result(report.parent, tuple(found.notes))
+    made = comparing.several([_folder(r) for r in (a, b, *more)], anyway, margin)
+    report = comparing.write_several(made, Path(out), margin)
+    return Result(report.parent, tuple(note for m in made for note in m.notes))
 
 
 def check(result: Result | str | Path, gates: Sequence[str] | str = ()) -> Checked:

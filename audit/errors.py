@@ -15,6 +15,10 @@ class Untrusted(UserError):
     """A file names code, or something outside of its folder, and the user has not agreed to it."""
 
 
+class Damaged(UserError):
+    """A file of a run is not what was written."""
+
+
 class Notice(UserWarning):
     """Something that a user should know; the command line prints it as a sentence."""
 

@@ -12,14 +12,15 @@ import json
 import math
 import os
 import re
+import time
 import tomllib
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 from audit.errors import Notice, Untrusted, UserError
 
@@ -32,6 +33,8 @@ OPEN = 256
 """Files that a process may hold open on any system."""
 FORMAT = 1
 """Format of a run folder; those of earlier versions state none."""
+SCHEMA = 2
+"""Schema of findings.json; the first was a list of findings without a head."""
 _LONG_KEY = re.compile(
     r"""(?<![\w."'-])(?:[\w-]++|"[^"\n]{0,99}"|'[^'\n]{0,99}')"""
     r"""(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]{0,99}"|'[^'\n]{0,99}')){500}"""
@@ -42,11 +45,21 @@ _KNOWN: dict[tuple[str, int, int], bytes] = {}
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; UserError where the folder cannot be written."""
+    with atomic(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write in pieces, which is there whole at the end, or not at all.
+
+    UserError where the folder cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -153,8 +166,6 @@ def sweep(folder: Path) -> None:
 
     Files of another machine's process, which may have any number, are removed after a day.
     """
-    import time
-
     for path in folder.rglob(".*.tmp"):
         found = TEMPORARY.fullmatch(path.name)
         with suppress(OSError):
@@ -309,3 +320,51 @@ class Results:
     corpus: str = ""
     instruments: dict[str, str] = field(default_factory=dict)
     checks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What findings.json says before its findings; empty where an earlier version wrote it."""
+
+    run: str = ""
+    """Name of the run's folder."""
+    suite: str = ""
+    model: str = ""
+    version: str = ""
+    """Of t2i-audit."""
+    written: str = ""
+    """When these findings were first written, in UTC: `2026-11-30T19:54:01Z`. The only part that
+    differs where the same audit is repeated in another folder of the same name."""
+
+
+def now() -> str:
+    """The time for `Head.written`; that of SOURCE_DATE_EPOCH where the environment has it."""
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    seconds = int(given) if given.isascii() and given.isdigit() else time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def headed(rows: str, head: Head) -> str:
+    """The text of findings.json: schema and head, then the findings, which are a list in JSON."""
+    above = json.dumps({"schema": SCHEMA, **asdict(head)}, indent=1, ensure_ascii=False)
+    return f'{above[:-2]},\n "findings": {rows}\n}}\n'
+
+
+def rows_of(text: str) -> tuple[Head, list[dict[str, Any]]]:
+    """Head and findings of findings.json, also of the first schema.
+
+    Raises ValueError for another form, UserError for the schema of a newer version.
+    """
+    body = loads(text)
+    if isinstance(body, list):
+        return Head(), checked(list[dict[str, Any]], body)
+    row = checked(dict[str, Any], body)
+    schema = row.get("schema")
+    if not isinstance(schema, int):
+        raise ValueError("it states no schema")
+    if schema > SCHEMA:
+        raise UserError(
+            f"These findings have schema {schema}: a newer version of t2i-audit wrote them, and "
+            f"this one reads schemas up to {SCHEMA}. Update t2i-audit."
+        )
+    return checked(Head, row), checked(list[dict[str, Any]], row.get("findings"))

@@ -74,7 +74,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
         for kind, shape in {
             **_same("{attribute}={detail}", "share", "joint"),
             "together": "{attribute}-{kind}",
-            **_same("{attribute}-{kind}{tail}", "gap", "slope"),
+            **_same("{attribute}-{kind}{tail}", "gap", "slope", "needed"),
             **_same("{attribute}-{kind}/{detail}", "distance", "amplification"),
             **_same("{attribute}={detail}-{kind}", "template", "one-template"),
             "stated": "{attribute}-stated={detail}",
@@ -143,7 +143,8 @@ baseline."""
 _ANY = r"/|%(?=[0-9A-F]{2})"
 _MARKS: Mapping[str, str] = {
     "subject": r"|^a(?=ll$)",
-    "attribute": r"|=|-(?=(?:gap|slope|together|distance|amplification|stated)$)|^a(?=ssociation-)",
+    "attribute": r"|=|-(?=(?:gap|slope|needed|together|distance|amplification|stated)$)"
+    r"|^a(?=ssociation-)",
     "detail": r"|-(?=(?:one-)?template$)|^a(?=ll classes$)",
     "attribute of share": r"|\+",
     "detail of template": r"|-(?=one$)",

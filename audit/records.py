@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from audit.files import checked, loads, only
+from audit.files import Head, checked, headed, only, rows_of
 from audit.keys import MARGINS, Counted, Key, Margins, Unit, digest, id_of, name_of, refuse_all
 
 MethodOptions = Mapping[str, Any]  # each method has its own, checked by its model or by itself
@@ -360,8 +360,8 @@ def row(finding: Finding) -> dict[str, object]:
     return {**asdict(finding), "key": {k: v for k, v in finding.key._asdict().items() if v}}
 
 
-def to_json(findings: list[Finding]) -> str:
-    """Findings as strict JSON: NaN becomes null, keys sorted, so equal findings are equal bytes."""
+def to_json(findings: list[Finding], head: Head | None = None) -> str:
+    """findings.json: NaN becomes null, keys sorted, so equal findings are equal bytes."""
 
     def clean(name: str, value: object) -> object:
         if isinstance(value, Mapping):
@@ -372,16 +372,17 @@ def to_json(findings: list[Finding]) -> str:
         return float(f"{value:.9g}") if name in CHANCES else round(value, 10)
 
     rows = [{k: clean(k, v) for k, v in row(f).items()} for f in findings]
-    return json.dumps(rows, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    body = json.dumps(rows, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return headed(body, head or Head())
 
 
 def from_json(text: str) -> list[Finding]:
-    """Read findings back; null becomes NaN.
+    """Read findings back, with a head or as a list; null becomes NaN.
 
     ValueError for anything else, such as findings without a key, as earlier versions wrote them:
     their meaning was only in the id, which is not parsed.
     """
-    rows = checked(list[dict[str, Any]], loads(text))  # a JSON row: `checked` below types it
+    _, rows = rows_of(text)
     floats = {f for f, t in Finding.__annotations__.items() if t in ("float", float)}
     printed = {f.name for f in fields(Finding) if not f.init}
 

@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from audit import files
-from audit.errors import UserError
-from audit.files import checked, inside, loads, locked, only, sweep, write_atomic
+from audit.errors import Damaged, UserError
+from audit.files import Head, checked, inside, loads, locked, only, rows_of, sweep, write_atomic
 from audit.keys import OUTCOMES, TYPED, digest, fits
 from audit.records import Change, Finding, JsonRow, Sample, Settings, Suite, from_json
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+    from audit.datasets.listing import LeftOut
 
 _T = TypeVar("_T")
 AS_GIVEN = {"seeds": "as given"}
@@ -50,10 +52,6 @@ def sample_from(row: JsonRow) -> Sample:
     ):
         raise ValueError("`how` has another form")
     return checked(Sample, {**only(Sample, rest), "change": change})
-
-
-class Damaged(UserError):
-    """A file of a run that is not what was written."""
 
 
 def run_name(suite: Suite, settings: Settings) -> str:
@@ -177,8 +175,8 @@ class RunFolder:
             return files.Notes()
 
     # images
-    def _image(self, sample: str) -> Path:
-        """The place of an image; Untrusted for an id, from a plan or a table, that leads out."""
+    def image_path(self, sample: str) -> Path:
+        """Path of a sample's image, there or not; Untrusted for an id that leads out."""
         return inside(self.path / "images", f"{sample[:2]}/{sample}.png")
 
     def present(self) -> set[str]:
@@ -187,10 +185,8 @@ class RunFolder:
 
     def _images(self) -> Iterator[tuple[str, str]]:
         """Stem and suffix of every image's file; fast for a hundred thousand of them."""
-        try:
-            folders = sorted(f.path for f in os.scandir(self.path / "images") if f.is_dir())
-        except FileNotFoundError:
-            return
+        root = self.path / "images"
+        folders = sorted(f.path for f in os.scandir(root) if f.is_dir()) if root.is_dir() else []
         for folder in folders:
             for file in os.scandir(folder):
                 if not file.name.startswith("."):
@@ -201,16 +197,16 @@ class RunFolder:
         """Keep one generated image, uint8[h, w, 3]."""
         from audit.datasets import pixels
 
-        write_atomic(self._image(sample), pixels.png(image))
+        write_atomic(self.image_path(sample), pixels.png(image))
 
     def write_blocked(self, sample: str, outcome: str) -> None:
         """Keep the reason why a sample has no image."""
-        write_atomic(self._image(sample).with_suffix(".why"), outcome.encode())
+        write_atomic(self.image_path(sample).with_suffix(".why"), outcome.encode())
 
     def blocked(self) -> dict[str, str]:
         """Sample id to the outcome of samples that have no image."""
         why = sorted(stem for stem, suffix in self._images() if suffix == ".why")
-        said = {id: self._image(id).with_suffix(".why").read_bytes() for id in why}
+        said = {id: self.image_path(id).with_suffix(".why").read_bytes() for id in why}
         known = {outcome.encode(): outcome for outcome in OUTCOMES}
         return {id: known.get(outcome, "unreadable") for id, outcome in said.items()}
 
@@ -218,11 +214,7 @@ class RunFolder:
         """One image as uint8[h, w, 3]; pixels.Unreadable if it is missing or damaged."""
         from audit.datasets import pixels
 
-        return pixels.read(self._image(sample))
-
-    def image_path(self, sample: str) -> Path:
-        """Path of a sample's image, whether or not it exists."""
-        return self._image(sample)
+        return pixels.read(self.image_path(sample))
 
     # vectors
     def add_vectors(self, encoder: str, ids: list[str], vectors: np.ndarray) -> None:
@@ -316,11 +308,8 @@ class RunFolder:
 
     def stamp(self) -> str:
         """Changes when the results do; empty where there are none."""
-        try:
-            stat = (self.path / "results.json").stat()
-        except OSError:
-            return ""
-        return f"{stat.st_mtime_ns}-{stat.st_ino}"
+        stat = (self.path / "results.json").stat() if self.finished else None
+        return f"{stat.st_mtime_ns}-{stat.st_ino}" if stat else ""
 
     def read_table(self, name: str) -> pd.DataFrame:
         """A table of the latest results; UserError where it is missing or damaged.
@@ -354,16 +343,27 @@ class RunFolder:
         return self.path / "labels" / name
 
     def write_findings(self, text: str) -> Path:
-        """Write findings.json: every number of the report."""
+        """Write findings.json, the text of `to_json`: every number of the report."""
         return self._write("findings.json", text)
 
     def findings(self) -> list[Finding]:
         """Every number of the report; UserError where the run has no findings yet."""
         return self._read("findings.json", from_json)
 
+    def head(self) -> Head:
+        """What findings.json says before its findings."""
+        return self._read("findings.json", lambda text: rows_of(text)[0])
+
     def write_left_out(self, table: bytes) -> None:
         """Write left_out.csv: images made elsewhere that are not in the report."""
         write_atomic(self.path / "left_out.csv", table)
+
+    def left_out(self) -> list[LeftOut]:
+        """The rows of left_out.csv; empty where nothing is listed."""
+        from audit.datasets import listing
+
+        there = (self.path / "left_out.csv").exists()
+        return self._read("left_out.csv", listing.rows) if there else []
 
     def write_page_facts(self, text: str) -> Path:
         """Write page.json: what the report shows in addition to findings and tables."""

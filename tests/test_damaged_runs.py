@@ -160,10 +160,13 @@ def test_a_run_of_a_later_format_is_left_alone(finished: Path, tmp_path: Path) -
     """Its sentence says that a newer version made it; unknown fields are named."""
     shutil.copytree(finished / "check" / "run", tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
-    rows = json.loads((folder.path / "findings.json").read_text())
-    rows[0]["resolution"] = 1
-    (folder.path / "findings.json").write_text(json.dumps(rows))
+    body = json.loads((folder.path / "findings.json").read_text())
+    body["findings"][0]["resolution"] = 1
+    (folder.path / "findings.json").write_text(json.dumps(body))
     with pytest.raises(UserError, match=r"findings\.json is damaged: .*\(resolution\).*newer"):
+        folder.findings()
+    (folder.path / "findings.json").write_text(json.dumps(body | {"schema": 3}))
+    with pytest.raises(UserError, match=r"have schema 3: a newer version"):
         folder.findings()
     body = json.loads((folder.path / "run.json").read_text()) | {"format": 2}
     (folder.path / "run.json").write_text(json.dumps(body))

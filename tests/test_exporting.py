@@ -6,6 +6,8 @@ import io
 import json
 import math
 import re
+import shutil
+import zipfile
 from dataclasses import fields, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,12 +25,14 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
 from audit.cli.export import export
+from audit.datasets import listing, pixels
 from audit.errors import UserError
 from audit.keys import Key
 from audit.records import Finding, to_json
 from audit.report import wording
-from audit.report.exports import card, evidence, tables
+from audit.report.exports import archive, card, evidence, tables, workbook
 from audit.report.exports.markdown import code, escape, table
+from audit.runs.pictures import of_run
 from audit.store import RunFolder
 from tests.builders.runs import Plan, write
 
@@ -92,8 +96,8 @@ def test_a_folder_gets_the_tables_of_the_run_too(run: Path, tmp_path: Path) -> N
         code_, printed = call(str(run), "-f", form, "-o", str(out), "--json")
         assert code_ == 0
         names = {Path(p).stem for p in json.loads(printed)}
-        assert names == {"findings", "attributes", "alignment", "matches"}
-        for name in names - {"findings"}:
+        assert names == {"findings", "samples", "attributes", "alignment", "matches"}
+        for name in names - {"findings", "samples"}:
             kept, found = RunFolder(run).read_table(name), read(out / f"{name}.{form}")
             assert list(found.columns) == list(kept.columns)
             assert len(found) == len(kept)
@@ -304,3 +308,90 @@ def test_documents_are_written_and_the_same_twice(run: Path, tmp_path: Path) -> 
     kept.write_findings(to_json(RunFolder(run).findings()))
     with pytest.raises(UserError, match=r"run\.json"):
         call(str(kept.path), "-f", "model-card", "-o", str(tmp_path / "d.md"))
+
+
+def test_a_workbook_has_every_table_and_no_formula(run: Path, tmp_path: Path) -> None:
+    """Numbers are numbers, seeds keep their digits, and what begins like a formula is a text."""
+    openpyxl = pytest.importorskip("openpyxl")
+    pytest.importorskip("xlsxwriter")
+    out = tmp_path / "run.xlsx"
+    assert call(str(run), "-f", "xlsx", "-o", str(out)) == (0, f"{out}\n")
+    first = out.read_bytes()
+    assert call(str(run), "-f", "xlsx", "-o", str(out))[0] == 0
+    assert out.read_bytes() == first
+    book = openpyxl.load_workbook(out)
+    names = ["findings", "samples", "attributes", "alignment", "matches", "about"]
+    assert book.sheetnames == names
+    rows = list(book["findings"].values)
+    found = RunFolder(run).findings()
+    assert [r[rows[0].index("name")] for r in rows[1:]] == [f.name for f in found]
+    assert rows[1][rows[0].index("estimate")] == pytest.approx(found[0].estimate)
+    seeds = [r[3] for r in list(book["samples"].values)[1:]]
+    assert [int(s) for s in seeds] == [s.seed for s in RunFolder(run).plan()]
+    starts = ("=1+1", "+1", "-1", "@a", "http://a.b", "<b>\x01", "x" * 40_000, "12")
+    whole = workbook.workbook({"findings": pd.DataFrame({"where": starts, "n": [np.nan] * 8})})
+    cells = list(openpyxl.load_workbook(io.BytesIO(whole))["findings"].iter_rows(min_row=2))
+    assert {row[0].data_type for row in cells} == {"s"}
+    assert [row[0].value for row in cells][:5] == list(starts)[:5]
+    assert cells[0][0].hyperlink is None
+    assert cells[0][1].value is None
+    with pytest.raises(UserError, match=r"does not end in \.xlsx"):
+        call(str(run), "-f", "xlsx", "-o", str(tmp_path / "folder"))
+
+
+def test_a_run_that_is_sent_needs_no_other_place(run: Path, tmp_path: Path) -> None:
+    """Images made elsewhere are in the archive; links, locks and the old place are not."""
+    sent = tmp_path / "run"
+    shutil.copytree(run, sent)
+    folder = RunFolder(sent)
+    pictures = {s.id: f"{i}.png" for i, s in enumerate(folder.plan()[:4])}
+    results = {**folder.results(), "images": "pics", "images_at": "/secret/pics"}
+    folder.write_results({**results, "pictures": pictures})
+    (sent / ".lock").touch()
+    (sent / "link.png").symlink_to("/etc/hostname")
+    one, *rest = pictures
+
+    def image(id: str) -> np.ndarray:
+        if id == one:
+            raise pixels.Unreadable("is damaged")
+        return np.full((4, 4, 3), rest.index(id) % 250, np.uint8)
+
+    out = archive.write(folder, image, sent / "sent.zip")
+    first = out.read_bytes()
+    assert archive.write(folder, image, out).read_bytes() == first
+    with zipfile.ZipFile(out) as packed:
+        packed.extractall(tmp_path / "there")
+    there = RunFolder(tmp_path / "there" / "run")
+    assert {p.name for p in there.path.iterdir()} == {
+        "findings.json", "images", "plan.jsonl", "results.json", "run.json", "tables",
+    }  # fmt: skip
+    assert "secret" not in (there.path / "results.json").read_text()
+    assert to_json(there.findings()) == to_json(folder.findings())
+    assert there.files() == pictures
+    read = of_run(there, there.results()).read
+    assert np.array_equal(read(rest[2]), image(rest[2]))
+    with pytest.raises(pixels.Unreadable):
+        read(one)
+
+
+def test_left_out_images_are_exported_with_their_reasons(run: Path, tmp_path: Path) -> None:
+    """The table of a run over existing images comes back, and is exported too."""
+    sent = tmp_path / "run"
+    shutil.copytree(run, sent)
+    gone = [listing.LeftOut("=a.png", "has no prompt"), listing.LeftOut("b.png", "is blank", "x")]
+    RunFolder(sent).write_left_out(listing.table(gone))
+    assert RunFolder(sent).left_out() == gone
+    assert call(str(sent), "-o", str(tmp_path / "csv"))[0] == 0
+    assert pd.read_csv(tmp_path / "csv" / "left_out.csv").file.tolist() == ["'=a.png", "b.png"]
+    (sent / "left_out.csv").write_text("file,reason,prompt\n,,\n")
+    with pytest.raises(UserError, match="names no file"):
+        RunFolder(sent).left_out()
+
+
+def test_the_card_says_when_and_by_what(example: list[Finding]) -> None:
+    """Date and readers are in the first table, hostile ones as text; without them it has none."""
+    told = {**MANIFEST, "written": "2026-11-30T19:54:01Z", "readers": {"gender": "a|b<c>"}}
+    text = card.card(example, told)
+    assert "| Date | 2026-11-30 |" in text
+    assert r"| Read by | a\|b\<c\> |" in text
+    assert "Read by" not in card.card(example, MANIFEST)

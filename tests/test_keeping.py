@@ -21,7 +21,7 @@ from audit import files
 from audit.cli import main as cli
 from audit.errors import Notice, UserError
 from audit.keys import BASELINE
-from audit.records import Sample
+from audit.records import Sample, to_json
 from audit.runs import conclude, draw, mending, work
 from audit.store import RunFolder
 from tests.builders import running, runs
@@ -165,6 +165,26 @@ def test_findings_that_change_leave_the_earlier_report(tmp_path: Path) -> None:
     (path / "findings.json").write_text("{")
     conclude.keep_earlier(run, "[]\n")
     assert len(list((path / "earlier").iterdir())) == 1
+
+
+def test_findings_keep_their_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The head says what they are of; the date is that of the first time; lists are read too."""
+    path = runs.write(tmp_path / "run", runs.Plan(seeds=3))
+    run = running.run(path, runs.suite(runs.Plan(seeds=3)))
+    found = run.folder.findings()
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    run.folder.write_findings(conclude.dated(run, found))
+    head = run.folder.head()
+    assert (head.run, head.suite, head.written) == ("run", "small", "1970-01-01T00:00:00Z")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert conclude.dated(run, found) == (path / "findings.json").read_text()
+    assert "1970-01-02T00:00:00Z" in conclude.dated(run, found[1:])
+    body = json.loads((path / "findings.json").read_text())
+    assert list(body)[:2] == ["schema", "run"]
+    assert [row["name"] for row in body["findings"]] == [f.name for f in found]
+    (path / "findings.json").write_text(json.dumps(body["findings"]))
+    assert to_json(run.folder.findings()) == to_json(found)
+    assert run.folder.head() == files.Head()
 
 
 def test_a_report_elsewhere_needs_no_right_to_write_the_run(

@@ -1,4 +1,4 @@
-"""`compare`: changes from one finished run to another, on the prompts that both have."""
+"""`compare`: changes from one finished run to others, on the prompts that they have in common."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from audit.runs.options import Options
 @with_options("out")
 def compare(
     a: Annotated[Path, typer.Argument(help="Folder of a finished run (A).")],
-    b: Annotated[Path, typer.Argument(help="Folder of another one (B). Changes are B minus A.")],
+    others: Annotated[
+        list[Path],
+        typer.Argument(help="Folder of another one (B), or of several. Changes are B minus A."),
+    ],
     options: Options,
     margin: Annotated[
         float,
@@ -26,16 +29,18 @@ def compare(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare two runs prompt by prompt and seed by seed; print the report's path."""
+    """Compare runs with the first, prompt by prompt and seed by seed; print the report's path."""
     from audit.runs import comparing
 
-    found = comparing.compare(comparing.read(a, "A"), comparing.read(b, "B"), anyway, margin)
-    report = comparing.write(found, options.out, margin)
-    for note in found.notes:
+    made = comparing.several([a, *others], anyway, margin)
+    report = comparing.write_several(made, options.out, margin)
+    many = len(made) > 1
+    notes = [f"{m.b.name}: {note}" if many else note for m in made for note in m.notes]
+    for note in notes:
         say(note, err=True)
     if as_json:
         findings = str(report.with_name("findings.json"))
-        body = {"report": str(report), "findings": findings, "notes": found.notes}
+        body = {"report": str(report), "findings": findings, "notes": notes}
         say_json(body)
     else:
         say(report)

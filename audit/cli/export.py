@@ -1,16 +1,19 @@
-"""`export`: the findings of a finished run for spreadsheets, programs, model cards and evidence."""
+"""`export`: a finished run for spreadsheets, programs, model cards and evidence, or whole."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from audit.cli.shared import Json, say, say_json
 from audit.errors import UserError, unknown
 
-FORMATS = ("csv", "parquet", "model-card", "evidence")
+if TYPE_CHECKING:
+    from audit.store import RunFolder
+
+FORMATS = ("csv", "parquet", "xlsx", "zip", "model-card", "evidence")
 
 
 def export(
@@ -28,13 +31,22 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="csv, parquet, model-card (Markdown with metadata for the Hub), or evidence (a "
-            "table that follows NIST's AI RMF and the EU's AI Act, .md or .csv).",
+            help="csv, parquet, xlsx (a workbook of all tables), zip (the whole run, to be sent), "
+            "model-card (Markdown with metadata for the Hub), or evidence (a table that follows "
+            "NIST's AI RMF and the EU's AI Act, .md or .csv).",
         ),
     ] = "csv",
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Where the images of a run over existing images are now, if moved."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write the findings of a run in another format; print the paths of the files."""
+    """Write the findings of a run in another format, or all of it; print the paths of the files.
+
+    A zip has the run's images and works wherever it is unpacked; images made elsewhere are in it
+    without the metadata of their files.
+    """
     from audit.store import RunFolder
 
     if form not in FORMATS:
@@ -42,10 +54,15 @@ def export(
     if out is None:
         raise UserError("--out is missing: give the file to write, --out FILE.")
     folder = RunFolder(run)
-    if form in ("csv", "parquet"):
+    if form in ("csv", "parquet", "xlsx"):
         from audit.report.exports import tables
 
         paths = tables.write(folder, form, out)
+    elif form == "zip":
+        from audit.report.exports import archive
+        from audit.runs.pictures import of_run
+
+        paths = [archive.write(folder, of_run(folder, folder.results(), images).read, out)]
     else:
         paths = [_document(folder, form, out)]
     if as_json:
@@ -55,19 +72,19 @@ def export(
             say(path)
 
 
-def _document(folder: object, form: str, out: Path) -> Path:
+def _document(folder: RunFolder, form: str, out: Path) -> Path:
     """A Markdown or CSV file of the model card or the evidence."""
     from audit.files import write_atomic
     from audit.report.exports import card, evidence, tables
-    from audit.store import RunFolder
 
-    assert isinstance(folder, RunFolder)
     endings = (".md", ".csv") if form == "evidence" else (".md",)
     if out.suffix not in endings:
         raise UserError(f"{out} must end in {' or '.join(endings)}.")
     found = folder.findings()
     if form == "model-card":
-        data = card.card(found, folder.manifest()).encode("utf-8")
+        readers = folder.results()["instruments"] if folder.finished else {}
+        told = {**folder.manifest(), "written": folder.head().written, "readers": readers}
+        data = card.card(found, told).encode("utf-8")
     elif out.suffix == ".csv":
         data = tables.FORMATS["csv"](evidence.rows(found))
     else:

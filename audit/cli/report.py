@@ -32,13 +32,22 @@ def report(
         Path | None,
         typer.Option(help="Where the images of a run over existing images are now, if moved."),
     ] = None,
+    pdf: Annotated[
+        bool,
+        typer.Option(
+            "--pdf", help="Also print the report to a PDF next to it, by an installed Chromium."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Regenerate the report of a finished run, with or without images; print its path."""
     from audit.report import from_folder
+    from audit.report import pdf as printed
     from audit.runs.pictures import of_run
     from audit.store import RunFolder
 
+    if pdf:
+        printed.browser()
     folder = RunFolder(run)
     results = folder.results()
     train = None if options.pictures == "none" else training_images(folder, corpus)
@@ -46,4 +55,5 @@ def report(
     # Another file can be written where the run itself cannot.
     with folder.lock() if out is None else nullcontext():
         path = from_folder.render(folder, image, train, options.pictures, out)
-    finish(path, folder.path / "findings.json", as_json)
+    paper = printed.write(path, path.with_suffix(".pdf")) if pdf else None
+    finish(path, folder.path / "findings.json", as_json, paper)

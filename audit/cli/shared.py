@@ -36,13 +36,15 @@ def say_json(body: object, indent: int | None = None) -> None:
     typer.echo("".join(c if harmless(c) else json.dumps(c)[1:-1] for c in text))
 
 
-def finish(report: Path, findings: Path, as_json: bool) -> None:
-    """Print the path of the report, or paths as JSON."""
+def finish(report: Path, findings: Path, as_json: bool, pdf: Path | None = None) -> None:
+    """Print the path of the report, and of its PDF if there is one, or paths as JSON."""
     if as_json:
         body = {"report": str(report), "findings": str(findings)}
-        say_json(body)
-    else:
-        say(report)
+        say_json(body | ({"pdf": str(pdf)} if pdf else {}))
+        return
+    say(report)
+    if pdf:
+        say(pdf)
 
 
 def command() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import re
 from collections import defaultdict
@@ -203,6 +205,18 @@ def table(left_out: Iterable[LeftOut]) -> bytes:
     """
     rows = sorted((x.file, x.reason, x.prompt) for x in left_out)
     return cells.written(("file", "reason", "prompt"), rows)
+
+
+def rows(text: str) -> list[LeftOut]:
+    """The files of such a CSV; ValueError for any other."""
+    lines = csv.DictReader(io.StringIO(text, newline=""))
+    found = []
+    for line in lines:
+        row = {k: cells.plain(line.get(k) or "") for k in ("file", "reason", "prompt")}
+        if not row["file"] or not row["reason"]:
+            raise ValueError(f"line {lines.line_num} names no file, or no reason")
+        found.append(LeftOut(**row))
+    return found
 
 
 def said(left_out: Iterable[LeftOut], where: str = "") -> str:

@@ -21,6 +21,7 @@ from audit.findings import (
     extraction,
     following,
     intersections,
+    needed,
     quality,
     replication,
     representation,
@@ -79,6 +80,7 @@ def _representation(
         if p.purpose == "representation":
             subjects[p.subject] = subjects.get(p.subject, 0) + 1
     found = representation.findings(table, context, subjects)
+    found += needed.findings(found, context.margin)
     found += following.findings(m.table, context, prompts)
     found += distances.findings(table, context, subjects)
     found += amplification.findings(table, m.training, context, subjects)

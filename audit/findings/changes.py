@@ -67,7 +67,7 @@ class _Read:
         index = self.context.youden.get(self.attribute)
         wide, narrow = (self._true(c.change(level)) for level in LEVELS)
         counted = "pairs" if c.of == "pairs" else "images"  # subjects: number of images
-        first, second = map(percent, c.shares)
+        (first, second), (a, b) = map(percent, c.shares), self.context.names
         read = "from" if index is None else "read from"
         claim = Claim(
             Key("comparison", self.arm, subject, self.attribute, "share", self.value),
@@ -82,10 +82,10 @@ class _Read:
             naive=naive.estimate if index else math.nan, naive_low=naive.low if index else math.nan,
             naive_high=naive.high if index else math.nan, p=c.p,
             references={"before": c.shares[0], "after": c.shares[1]},
-            family=f"{self.attribute}, B against A, {self.arm}",
+            family=f"{self.attribute}, {self.context.against}, {self.arm}",
             sentence=f"{cap(where)}: the {self.phrase} changes by "
-            f"{words(wide.estimate, wide.low, wide.high)} ({read} {first} in A to {second} in B), "
-            f"n = {c.n} {counted}{unseen(said, least_seen(wide))}.",
+            f"{words(wide.estimate, wide.low, wide.high)} ({read} {first} in {a} to "
+            f"{second} in {b}), n = {c.n} {counted}{unseen(said, least_seen(wide))}.",
         )  # fmt: skip
 
     def _true(self, seen: Interval) -> Interval:
@@ -112,7 +112,7 @@ class _Read:
         else:
             counted = self._over_subjects(single)
         f = self._finding(ALL, where, counted)
-        return [replace(f, family=f"all subjects, B against A, {self.arm}")]
+        return [replace(f, family=f"all subjects, {self.context.against}, {self.arm}")]
 
     def _over_subjects(self, single: Sequence[Finding]) -> Changed:
         shares = [f.references for f in single if f.n and len(f.references) == 2]

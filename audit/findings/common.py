@@ -68,6 +68,13 @@ class Context:
     margin: float = 0.1
     """Margin within which changes are called equivalent to 0, where this can be shown."""
     seed: int = 0
+    names: tuple[str, str] = ("A", "B")
+    """What sentences call the two runs."""
+
+    @property
+    def against(self) -> str:
+        """`B against A`, for names of families."""
+        return f"{self.names[1]} against {self.names[0]}"
 
 
 def of_arm(table: pd.DataFrame, arm: str) -> Common:

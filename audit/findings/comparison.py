@@ -68,12 +68,13 @@ def _alignment(common: Common, arm: str, context: Context) -> list[Finding]:
         )  # fmt: skip
         out.append(
             finding(
-                claim, wide, size, p=means.p, family=f"alignment, B against A, {arm}",
+                claim, wide, size, p=means.p, family=f"alignment, {context.against}, {arm}",
                 references={"before": mean(a), "after": mean(b)},
                 verdict=said,
                 sentence=f"All prompts: {quantity} of "
-                f"{spoken(wide.estimate, wide.low, wide.high)} (from {shown(mean(a))} in A to "
-                f"{shown(mean(b))} in B), n = {len(a)} {counted}{missed}.",
+                f"{spoken(wide.estimate, wide.low, wide.high)} (from {shown(mean(a))} in "
+                f"{context.names[0]} to {shown(mean(b))} in {context.names[1]}), "
+                f"n = {len(a)} {counted}{missed}.",
             )
         )  # fmt: skip
     return out
@@ -123,10 +124,11 @@ def _copies(common: Common, arm: str, context: Context) -> list[Finding]:
         out.append(
             finding(
                 claim, wide, size, p=means.p, references={"before": first, "after": second},
-                family=f"copies, B against A, {arm}", verdict=said,
+                family=f"copies, {context.against}, {arm}", verdict=said,
                 sentence=f"{cap(str(group))}: the share of images that copy a training image "
                 f"changes by {words(wide.estimate, wide.low, wide.high)} (from {percent(first)} in "
-                f"A to {percent(second)} in B), n = {len(a)} {counted}"
+                f"{context.names[0]} to {percent(second)} in {context.names[1]}), "
+                f"n = {len(a)} {counted}"
                 f"{unseen(said, least_seen(wide))}.",
             )
         )  # fmt: skip

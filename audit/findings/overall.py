@@ -89,7 +89,7 @@ def _distance(a: Against) -> Finding:
     differ = int((benjamini_hochberg(np.array([r.p for r in a.rows])) < 0.05).sum())
     name = a.attribute.replace("_", " ")
     claim = Claim(
-        a.key("gap"), f"mean distance of {name} shares from {a.reference}",
+        a.key("gap"), f"average difference of {name} shares from {a.reference}",
         f"all {a.subjects} subjects", "distance", "subjects",
         "mean absolute gap; Student's t over subjects; p by simulating faithful models",
     )  # fmt: skip

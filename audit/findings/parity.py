@@ -204,8 +204,8 @@ def _parity(
     n = len(before)
     claim = Claim(
         q.key("parity", attribute.name, reference.name),
-        f"change in the share of subjects within {100 * q.context.margin:.0f} points of "
-        f"{reference.name}",
+        f"change in the share of subjects whose {attribute.name.replace('_', ' ')} is within "
+        f"{100 * q.context.margin:.0f} points of {reference.name}",
         "all subjects",
         "points",
         "subjects",
@@ -241,7 +241,8 @@ def _overshoot(sides: Sides, q: Question, attribute: Attribute, reference: Refer
     ci: Interval = wilson(past, n) if n else UNKNOWN
     claim = Claim(
         q.key("overshoot", attribute.name, reference.name),
-        f"share of subjects that went past {reference.name} by more than their interval",
+        f"share of subjects whose {attribute.name.replace('_', ' ')} went past {reference.name} by "
+        "more than their interval",
         "all subjects",
         "share",
         "subjects",
@@ -252,7 +253,8 @@ def _overshoot(sides: Sides, q: Question, attribute: Attribute, reference: Refer
         floor=0.025,
         verdict="described",
         sentence=(
-            f"{q.arm}: {past} of {n} subjects went past {reference.name} by more than their "
+            f"{q.arm}: the {attribute.name.replace('_', ' ')} of {past} of {n} subjects went past "
+            f"{reference.name} by more than their "
             f"interval ({percent(ci.estimate)} [{percent(ci.low)}, {percent(ci.high)}]; a faithful "
             "arm does so in 2.5 %)."
         ),

@@ -59,7 +59,7 @@ def _right(key: Key, where: str, counted: tuple[float, float], source: str) -> F
     k, size = map(float, counted)
     ci, n, name = wilson(min(k, size), size), round(size), key.attribute.replace("_", " ")
     claim = Claim(
-        key, "share that the classifier reads rightly", f"{name}: {where}", "share", "images",
+        key, "share read correctly", f"{name}: {where}", "share", "images",
         f"Wilson; {source}",
     )  # fmt: skip
     return finding(

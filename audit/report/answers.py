@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from audit.keys import BASELINE
 from audit.records import Finding
 from audit.report.evidence import Evidence
 
+MOST = 6
+"""Most answers: what fits on a first screen."""
 ANSWERS: tuple[tuple[Callable[[Finding], bool], slice], ...] = (
-    (lambda f: _of_model(f) and f.unit == "share" and not f.key.everyone, slice(1)),
-    (lambda f: _of_model(f) and f.key.kind == "gap" and not f.key.detail, slice(2)),
-    (lambda f: _of_model(f) and f.unit == "points" and f.key.everyone, slice(1)),
     (lambda f: _copying(f) and f.key.attribute == "repeats", slice(-1, None)),
     (lambda f: _copying(f) and f.key.attribute != "repeats", slice(1)),
+    (lambda f: _of_model(f) and f.unit == "share" and not f.key.everyone, slice(1)),
+    (lambda f: _of_model(f) and f.key.kind == "gap" and not f.key.detail, slice(2)),
     (lambda f: f.section == "mitigation" and not _cost(f), slice(1)),
-    (lambda f: _cost(f) and math.isfinite(f.estimate), slice(1)),
+    (lambda f: _of_model(f) and f.unit == "points" and f.key.everyone, slice(1)),
 )  # fmt: skip
-"""The answers: these of the matching findings, in their order."""
+"""The answers: these of the matching findings, in their order, as long as there is room."""
 
 
 def _of_model(f: Finding) -> bool:
@@ -34,15 +34,20 @@ def _copying(f: Finding) -> bool:
 
 
 def answers(evidence: Evidence) -> list[Finding]:
-    """Three to seven findings by a fixed rule that does not depend on their estimates."""
+    """Three to six findings by a fixed rule that does not depend on their estimates."""
     spoken = [f for f in evidence.findings if f.sentence]
     rated = any(f.key.kind == "rate" and _copying(f) for f in spoken)
-    heard = [f for f in spoken if not (rated and f.key.kind == "count")]
+    judged = any(f.key.kind == "verdict" for f in spoken)
+    heard = [
+        f for f in spoken
+        if not (rated and f.key.kind == "count")
+        and not (judged and f.section == "mitigation" and f.key.kind != "verdict")
+    ]  # fmt: skip
     fitting = [[f for f in heard if fits(f)] for fits, _ in ANSWERS]
     chosen = [f for found, (_, these) in zip(fitting, ANSWERS, strict=True) for f in found[these]]
-    first = [*fitting[0], *filter(_copying, heard)]
+    first = [*fitting[2], *filter(_copying, heard)]
     effects = [f for f in spoken if f.section == "mitigation"]
     more = (f for f in [*first, *effects, *spoken] if f not in chosen)
     while len(chosen) < 3 and (extra := next(more, None)) is not None:
         chosen.append(extra)
-    return list({f.id: f for f in chosen}.values())[:7]
+    return list({f.id: f for f in chosen}.values())[:MOST]

@@ -12,6 +12,28 @@ from audit.report import wording
 from audit.report.evidence import Evidence
 
 MISSING_ROWS = 20
+LEFT_OUT = 200
+"""Files that are listed in the report; left_out.csv has all."""
+
+
+def head(evidence: Evidence) -> list[str]:
+    """The size of the audit in a few words each, for the line under the title."""
+    corpus, mitigations = evidence.facts.corpus, evidence.suite.mitigations
+    n = {"images": len(evidence.samples), "prompts": len(evidence.suite.prompts)}
+    out = [wording.text("header.images", images=wording.count(n["images"])),
+           wording.text("header.prompts", prompts=wording.count(n["prompts"]))]  # fmt: skip
+    if len(mitigations) == 1:
+        out.append(wording.text("header.arm"))
+    elif mitigations:
+        out.append(wording.text("header.arms", n=len(mitigations)))
+    if corpus and corpus.distinct:
+        distinct = wording.count(wording.as_number(corpus.distinct))
+        out.append(wording.text("header.corpus", distinct=distinct))
+    if evidence.written:
+        out.append(wording.clip(evidence.written[:10], 10))
+    if version := evidence.facts.versions.get("t2i-audit"):
+        out.append(wording.text("header.tool", version=wording.clip(version, 40)))
+    return out
 
 
 def audited(evidence: Evidence) -> dict[str, Any]:
@@ -40,6 +62,13 @@ def _gone(evidence: Evidence) -> pd.DataFrame:
 def _reasons(rows: pd.DataFrame) -> dict[str, int]:
     counts = Counter(map(str, rows.outcome)) if len(rows) else Counter()
     return {o: counts[o] for o in (*OUTCOMES, *sorted(set(counts) - set(OUTCOMES))) if counts[o]}
+
+
+def left_out(evidence: Evidence) -> dict[str, Any]:
+    """Files that are not in the report, with reason and prompt: counts by reason, some rows."""
+    reasons = Counter(x.reason for x in evidence.left_out)
+    return {"files": evidence.left_out[:LEFT_OUT], "all": len(evidence.left_out),
+            "reasons": reasons.most_common(12)}  # fmt: skip
 
 
 def missing(evidence: Evidence) -> dict[str, Any]:

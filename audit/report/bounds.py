@@ -156,8 +156,8 @@ def embedded(excerpt: Excerpt, room: int) -> tuple[str, int]:
     )
     kept: dict[int, str] = {}
     for i in order:
-        (row,) = json.loads(to_json([everything[i]]))
-        text = _element({k: row[k] for k, v in usual.items() if v is MISSING or row[k] != v})
+        (row,) = json.loads(to_json([everything[i]]))["findings"]
+        text = element({k: row[k] for k, v in usual.items() if v is MISSING or row[k] != v})
         size = len(text.encode()) + 2
         if size <= room:
             kept[i], room = text, room - size
@@ -170,7 +170,8 @@ def _long(f: Finding) -> bool:
     return len(f.id) + len(f.where) + len(f.sentence) > LONG
 
 
-def _element(row: Mapping[str, Any]) -> str:
+def element(row: Mapping[str, Any]) -> str:
+    """JSON for a script element: no text in it can end the element."""
     text = json.dumps(row, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     for raw in "<>&\u2028\u2029":
         text = text.replace(raw, f"\\u{ord(raw):04x}")

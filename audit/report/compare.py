@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.findings.wording import share_phrase
-from audit.keys import Key
+from audit.keys import BASELINE, Key
 from audit.records import Finding
 from audit.report import bounds, charts, wording
 from audit.report.bounds import CHART, Excerpt, embedded, ends, excerpts
-from audit.report.page import TEMPLATES, environment, style_hash
+from audit.report.cards import change
+from audit.report.page import Anchors, environment, frame
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,9 @@ def page(pair: Pair) -> str:
 
 
 def _view(pair: Pair, excerpt: Excerpt, spoken: Sequence[Finding]) -> dict[str, Any]:
-    style = (TEMPLATES / "style.css").read_text("utf-8").strip()
     return dict(
-        style=style, style_hash=style_hash(style), w=wording, t=wording.text, pair=pair,
-        settings=settings(pair), answers=spoken, excerpt=excerpt,
+        **frame(), w=wording, t=wording.text, pair=pair,
+        settings=settings(pair), cards=[change(f) for f in spoken], excerpt=excerpt,
         parts=parts(excerpt.findings, excerpt.families),
         rest=[f for f in excerpt.findings if not _share(f)],
     )  # fmt: skip
@@ -54,7 +54,7 @@ def _view(pair: Pair, excerpt: Excerpt, spoken: Sequence[Finding]) -> dict[str, 
 
 def _rendered(view: dict[str, Any], data: str, written: int) -> str:
     page = environment().get_template("compare.html.j2")
-    return page.render(**view, data=data, written=written)
+    return page.render(**view, data=data, written=written, anchor=Anchors())
 
 
 def _share(f: Finding) -> bool:
@@ -120,3 +120,73 @@ def _chart(name: str, found: Sequence[Finding]) -> str:
         return ""
     title = share_phrase(found[0].key.detail)
     return charts.changes(name, title, rows, ("chart.first", "chart.second"))
+
+
+@dataclass(frozen=True)
+class Other:
+    """One of the runs that are compared with the first."""
+
+    letter: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Several:
+    """Contents of a report on several runs, each compared with the first."""
+
+    first: str
+    """The model of A."""
+    others: Sequence[Other]
+    runs: Sequence[Mapping[str, Any]]
+    """Settings and suite of each, that of A first."""
+    findings: Sequence[Finding]
+    letters: Mapping[str, str]
+    """Id of a finding to the letter of its run."""
+    notes: Sequence[str]
+    margin: float
+
+
+def several_page(them: Several) -> str:
+    """The whole comparison as HTML text; for a large one an excerpt that says so."""
+    spoken = {o.letter: answers([f for f in them.findings if them.letters[f.id] == o.letter])[:6]
+              for o in them.others}  # fmt: skip
+    every = [f for found in spoken.values() for f in found]
+    for excerpt in excerpts(them.findings, every):
+        if excerpt.cost > bounds.WORDS:
+            continue
+        view = dict(
+            **frame(), w=wording, t=wording.text, them=them, excerpt=excerpt,
+            settings=table(them.runs), tables=tables(excerpt.findings, them),
+            cards={k: [change(f) for f in found] for k, found in spoken.items()},
+        )  # fmt: skip
+        page = environment().get_template("compare_several.html.j2")
+        bare = page.render(**view, data="[]", written=0, anchor=Anchors())
+        room = bounds.LIMIT - len(bare.encode("utf-8", "replace"))
+        if room >= bounds.PICTURES:
+            break
+    data, written = embedded(excerpt, room)
+    return page.render(**view, data=data, written=written, anchor=Anchors())
+
+
+def table(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str], bool]]:
+    """Settings of the runs: name, a value for each, and whether all have the same."""
+    keys = dict.fromkeys(k for r in runs for k in r)
+    rows = [(k, [_said(r.get(k, "")) for r in runs]) for k in keys]
+    return [(k, cells, len({*cells}) == 1) for k, cells in rows if any(cells)]
+
+
+def tables(findings: Sequence[Finding], them: Several) -> list[dict[str, Any]]:
+    """A table per attribute and class, and one of the rest: rows with a finding for each run."""
+    groups: dict[tuple[str, str], dict[str, dict[str, Finding]]] = {}
+    for f in findings:
+        group = (f.key.attribute.replace("_", " "), f.key.detail) if _share(f) else ("", "")
+        row = f.where if _share(f) else f"{wording.label(f)}"
+        arm = f.arm.removesuffix(f", {them.letters[f.id]}")
+        name = row if arm == BASELINE else f"{row}, {wording.arm(arm)}"
+        groups.setdefault(group, {}).setdefault(name, {})[them.letters[f.id]] = f
+    return [
+        {"attribute": attribute, "value": value, "share": bool(attribute),
+         "rows": [(name, [cells.get(o.letter) for o in them.others])
+                  for name, cells in rows.items()]}
+        for (attribute, value), rows in groups.items()
+    ]  # fmt: skip

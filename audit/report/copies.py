@@ -17,11 +17,13 @@ from audit.report import charts, doses, wording
 from audit.report.bounds import CHART, ends
 from audit.report.evidence import Evidence
 from audit.report.shares import of_section
-from audit.report.thumbnails import Album
+from audit.report.thumbnails import SIDE, Album, difference
 
-PAIRS = 24
+PAIRS = 13
 """Number of pairs shown side by side; the rest are counted."""
-NEAR = 6
+LARGE, GLANCE = 320, 80
+"""Sides of the largest pair and of the one on the first screen, in pixels."""
+NEAR = 4
 """Number of nearest images shown that were not flagged as copies."""
 BESIDE = {
     "extraction": ("extraction", "extraction-score", "extraction-prompt"),
@@ -46,7 +48,7 @@ def replication(evidence: Evidence) -> dict[str, Any] | None:
     rates = [f for f in everything if f.key.kind == "rate"]
     known = table[table.outcome == "label"] if len(table) else table
     return {
-        "notes": [wording.text("replication.note"), *_searched(evidence.facts.corpus)],
+        "notes": [*_searched(evidence.facts.corpus)],
         "rates": rates,
         "counts": [f for f in everything if f.key.kind == "count"],
         "rates_chart": _rates_chart(rates),
@@ -139,24 +141,52 @@ def _threshold_label(evidence: Evidence, threshold: float) -> str:
 
 
 def pairs(evidence: Evidence, album: Album) -> dict[str, Any]:
-    """Copies with their training images, the nearest other images, and the number left out."""
+    """Copies with their training images, the surest first, the nearest others, and numbers.
+
+    Only images with unchanged prompts: those of other arms are counted.
+    """
     table = evidence.matches
     known = table[table.outcome == "label"] if len(table) else table
     if known.empty:
-        return {"pairs": [], "near": [], "flagged": 0, "singles": 0, "trains": 0, "left_out": 0}
+        return {"large": None, "ordinary": [], "pairs": [], "near": [], "flagged": 0, "singles": 0,
+                "trains": 0, "left_out": 0, "elsewhere": 0}  # fmt: skip
+    flagged, rest = _flagged(known)
+    base = flagged[flagged.arm == BASELINE]
+    plain = {p.id for p in evidence.suite.prompts if p.purpose == "representation"}
+    ordinary = base[base.prompt.isin(plain)]
+    shown = _ranked(_spread(base[~base.prompt.isin(plain)]).head(PAIRS))
+    some = ordinary.head(PAIRS)
+    large = shown.head(1) if len(shown) else some.head(1)
+    return {
+        "large": next((_pair(evidence, r, album, LARGE) for r in large.itertuples()), None),
+        "ordinary": [_pair(evidence, r, album) for r in some.itertuples(index=False)],
+        "pairs": [_pair(evidence, r, album) for r in shown.iloc[1:].itertuples(index=False)],
+        "near": [_pair(evidence, r, album) for r in rest.head(NEAR).itertuples(index=False)],
+        "flagged": len(base),
+        "singles": int((base.single != "").sum()),
+        "trains": int(base.train.nunique()),
+        "left_out": len(base) - len(shown) - len(some),
+        "elsewhere": len(flagged) - len(base),
+    }
+
+
+def first_pair(evidence: Evidence, album: Album) -> dict[str, Any] | None:
+    """The surest copy with its training image, small; None where there is none."""
+    table = evidence.matches
+    known = table[table.outcome == "label"] if len(table) else table
+    if known.empty or album.off:
+        return None
+    flagged = _flagged(known)[0]
+    base = flagged[flagged.arm == BASELINE].head(1)
+    return next((_pair(evidence, r, album, GLANCE, apart=False) for r in base.itertuples()), None)
+
+
+def _flagged(known: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Flagged copies of all arms, and images of the baseline that are not; the nearest first."""
     alone = _single(known)
     called = flags.flagged(known["copy"]) | (alone != "")
-    flagged = _ranked(known.assign(single=alone)[called])
-    rest = _ranked(known.assign(single="")[~called & (known.arm == BASELINE)])
-    shown = _ranked(_spread(flagged).head(PAIRS))
-    return {
-        "pairs": [_pair(evidence, r, album) for r in shown.itertuples(index=False)],
-        "near": [_pair(evidence, r, album) for r in rest.head(NEAR).itertuples(index=False)],
-        "flagged": len(flagged),
-        "singles": int((alone != "").sum()),
-        "trains": int(flagged.train.nunique()),
-        "left_out": len(flagged) - len(shown),
-    }
+    rest = known.assign(single="")[~called & (known.arm == BASELINE)]
+    return _ranked(known.assign(single=alone)[called]), _ranked(rest)
 
 
 def _single(known: pd.DataFrame) -> np.ndarray:
@@ -181,11 +211,18 @@ def _spread(ranked: pd.DataFrame) -> pd.DataFrame:
     return ranked.iloc[np.argsort(ranked.groupby("train").cumcount().to_numpy(), kind="stable")]
 
 
-def _pair(evidence: Evidence, row: Any, album: Album) -> dict[str, Any]:
+def _pair(
+    evidence: Evidence, row: Any, album: Album, side: int = SIDE, apart: bool = True
+) -> dict[str, Any]:
     sample = evidence.samples.get(row.sample)
+
+    def differs(_: str) -> np.ndarray:
+        return difference(evidence.image(row.sample), evidence.train_image(row.train))
+
     return {
-        "made": album.uri(evidence.image, row.sample),
-        "train": album.uri(evidence.train_image, row.train),
+        "made": album.uri(evidence.image, row.sample, side),
+        "train": album.uri(evidence.train_image, row.train, side),
+        "apart": album.uri(differs, row.sample, side) if apart else None,
         "prompt": sample.text if sample else row.prompt,
         "caption": row.train_caption,
         "repeats": wording.repeats(row.repeats),

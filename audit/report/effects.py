@@ -10,7 +10,7 @@ import numpy as np
 
 from audit.design.mitigations.methods import method
 from audit.keys import BASELINE
-from audit.records import Finding, Sample
+from audit.records import Finding, Mitigation, Sample
 from audit.report import charts, wording
 from audit.report.bounds import CHART, ends
 from audit.report.evidence import Evidence
@@ -59,7 +59,9 @@ def mitigations(evidence: Evidence, sizes: Mapping[str, int]) -> list[dict[str, 
                 "verdict": next((f for f in mine if f.key.kind == "verdict"), None),
                 "more": more,
                 "apart": any(f.n and f.counted == "images" for f in mine),
+                "does": _does(declared.get(name)),
                 "made": _made(declared.get(name)),
+                "example": _example(evidence, name),
                 "left": _left(evidence.facts.left_alone.get(name)),
                 "tables": _tables(i, effects, sizes),
                 "rest": [f for f in mine if f.key.kind not in {"change", "verdict", *BESIDE}],
@@ -91,7 +93,7 @@ def _before(f: Finding) -> float:
     return -round(share, 6) if math.isfinite(share) else 1.0
 
 
-def _made(arm: Any) -> str:
+def _made(arm: Mitigation | None) -> str:
     if arm is None:
         return ""
     if arm.parts:
@@ -101,6 +103,24 @@ def _made(arm: Any) -> str:
     shown = sorted((k, v) for k, v in arm.options.items() if k not in hidden)
     options = "".join(f", {k} {v}" for k, v in shown)
     return wording.text("mitigation.method", method=arm.method, options=options)
+
+
+def _does(arm: Mitigation | None) -> str:
+    """What a mitigation does, in a sentence; empty for those from outside."""
+    if arm is None:
+        return ""
+    return wording.METHODS.get("stack" if arm.parts else arm.method, "")
+
+
+def _example(evidence: Evidence, arm: str) -> tuple[str, str] | None:
+    """A prompt without and with the arm: the first that it changes; None where it changes none."""
+    before = {(s.prompt, s.seed): s.text for s in evidence.samples.values() if s.arm == BASELINE}
+    changed = (
+        (before[key], s.text)
+        for s in evidence.samples.values()
+        if s.arm == arm and (key := (s.prompt, s.seed)) in before and before[key] != s.text
+    )
+    return next(changed, None)
 
 
 def _left(found: LeftAlone | None) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from audit.datasets.listing import LeftOut
 from audit.records import Finding, Sample, Settings, Suite
 from audit.report.facts import Facts
 
@@ -27,3 +28,7 @@ class Evidence:
     train_image: Callable[[str], np.ndarray]
     """Training image id to uint8[h, w, 3]."""
     facts: Facts
+    written: str = ""
+    """When the findings were written; empty where they do not say."""
+    left_out: Sequence[LeftOut] = ()
+    """Files among images made elsewhere that are not in the report."""

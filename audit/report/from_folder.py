@@ -64,7 +64,8 @@ def render(
     evidence = Evidence(
         _suite(folder, kept), _settings(folder), folder.findings(), folder.read_table("attributes"),
         folder.read_table("matches"), {s.id: s for s in folder.plan()}, image,
-        train_image or image, facts(folder, kept.get("facts")),
+        train_image or image, facts(folder, kept.get("facts")), folder.head().written,
+        folder.left_out(),
     )  # fmt: skip
     html = page(evidence, pictures if kept.get("pictures", True) else "none")
     if out is None:

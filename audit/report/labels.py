@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from audit.report import wording
-from audit.report.page import TEMPLATES, environment, style_hash
+from audit.report.page import environment, frame
 from audit.report.thumbnails import Album
 
 SIDE = 256
@@ -33,8 +33,7 @@ def labelling_page(
             for r in part.itertuples(index=False)
         ]
         parts.append({"attribute": attribute, "classes": classes[str(attribute)], "cells": cells})
-    style = (TEMPLATES / "style.css").read_text("utf-8").strip()
     return environment().get_template("labels.html.j2").render(
-        style=style, style_hash=style_hash(style), parts=parts, reasons=reasons, run=run,
+        **frame(), parts=parts, reasons=reasons, run=run,
         sheet="sheet.csv", total=len(rows), t=wording.text, left_out=album.left_out,
     )  # fmt: skip

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
+from audit.keys import digest
 from audit.report import bounds, wording
 from audit.report.answers import answers
-from audit.report.bounds import Excerpt, embedded, excerpts
+from audit.report.audited import head
+from audit.report.bounds import Excerpt, element, embedded, excerpts
 from audit.report.evidence import Evidence
 from audit.report.sections import SECTIONS
 from audit.report.thumbnails import Album
@@ -49,19 +52,26 @@ def _view(
     evidence: Evidence, excerpt: Excerpt, pictures: str
 ) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
     """What every template may show, and what each section shows, both without images."""
-    style = (TEMPLATES / "style.css").read_text("utf-8").strip()
     common = dict(
-        style=style, style_hash=style_hash(style), data="[]", written=0, suite=evidence.suite,
+        **frame(), data="[]", written=0, suite=evidence.suite,
         settings=evidence.settings, facts=evidence.facts, w=wording, t=wording.text,
-        excerpt=excerpt, blur=pictures == "blur",
+        excerpt=excerpt, blur=pictures == "blur", head=head(evidence),
+        made=made(evidence),
     )  # fmt: skip
     return common, {s.name: s.view(evidence, excerpt) for s in SECTIONS.values()}
+
+
+def made(evidence: Evidence) -> str:
+    """Tool, version and date, for citations."""
+    version = evidence.facts.versions.get("t2i-audit", "")
+    words = [wording.clip(f"t2i-audit {version}", 60), wording.clip(evidence.written[:10], 10)]
+    return ", ".join(w for w in words if w)
 
 
 def _rendered(
     common: dict[str, Any], views: Mapping[str, Mapping[str, Any]], evidence: Evidence, album: Album
 ) -> str:
-    made, common = environment(), {**common, "off": album.off}
+    made, common = environment(), {**common, "off": album.off, "anchor": Anchors()}
     images = {}
     for section in sorted(SECTIONS.values(), key=lambda s: s.turn):
         images[section.name] = section.images(evidence, album)
@@ -93,6 +103,50 @@ def environment() -> Environment:
     return environment
 
 
-def style_hash(style: str) -> str:
-    """The Content-Security-Policy source that allows exactly this `<style>`."""
-    return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+SPOKEN = (
+    "sort", "reference", "filter", "rows", "every", "dialog", "close", "difference", "next",
+    "previous", "enlarge", "cite", "cite.word", "citation", "copy", "copied", "link",
+)  # fmt: skip
+"""Texts of page.js, `script.NAME` in the file of texts."""
+
+
+def frame() -> dict[str, Any]:
+    """What every page has inside: its style and its script, each with the hash that allows it.
+
+    `words` are the script's texts.
+    """
+    style = "".join((TEMPLATES / name).read_text("utf-8") for name in ("style.css", "script.css"))
+    script = (TEMPLATES / "page.js").read_text("utf-8")
+    words = element({name: wording.text(f"script.{name}") for name in SPOKEN})
+    return {"style": style, "script": script, "words": words,
+            "policy": policy(style, script)}  # fmt: skip
+
+
+def policy(style: str, script: str) -> str:
+    """The Content-Security-Policy of a page: this style, this script, images inside it, no more.
+
+    No text becomes markup or script, where the browser knows trusted types.
+    """
+    parts = ("default-src 'none'", "img-src data:", f"style-src 'sha256-{_hash(style)}'",
+             f"script-src 'sha256-{_hash(script)}'", "base-uri 'none'", "form-action 'none'",
+             "require-trusted-types-for 'script'", "trusted-types 'none'")  # fmt: skip
+    return "; ".join(parts)
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+class Anchors:
+    """Attributes of the elements of a page that show a finding; the first can be linked to."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def __call__(self, id: str) -> Markup:
+        """`data-finding`, and `id` where it is the first of this finding on the page."""
+        shown, name = wording.clip(id, 200), f"f-{digest(id, 10)}"
+        if name in self._known:
+            return Markup('data-finding="{}" data-anchor="{}"').format(shown, name)
+        self._known.add(name)
+        return Markup('id="{}" data-finding="{}"').format(name, shown)

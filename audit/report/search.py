@@ -13,18 +13,25 @@ import pandas as pd
 from PIL import Image, ImageDraw
 
 from audit.report import wording
-from audit.report.page import TEMPLATES, environment, style_hash
+from audit.report.page import environment, frame
 from audit.report.thumbnails import Album
 
 BUDGET = 1_600_000
 """Budget of characters for images."""
-SIDE = 200
+SIDE, LARGE = 200, 448
+"""Longest sides of images in pixels: of the nearest ones if few images were searched for."""
+FEW = 16
 SHOWN = 60
 """Number of images shown; the rest are in the JSON of the command."""
 VERDICTS = {
     "this training image": "single", "copy": "copy", "no copy found": "none",
     "cannot be flagged": "open", "not calibrated": "unknown",
 }  # fmt: skip
+SIGNS = {
+    "single": ("bad", "\N{BLACK CIRCLE}"), "copy": ("bad", "\N{BLACK CIRCLE}"),
+    "none": ("clear", "\N{WHITE CIRCLE}"), "open": ("open", "?"), "unknown": ("open", "?"),
+}  # fmt: skip
+"""Tone and sign of a verdict, as in the report."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,11 @@ class Searched:
     sides: str = ""
     """Distinct images of both sides, tests of their likeness, and what follows."""
 
+    index: str = ""
+    """Name of the index."""
+    date: str = ""
+    """When the search was made."""
+
     @property
     def local(self) -> bool:
         """Whether parts of images were compared."""
@@ -62,15 +74,16 @@ def page(
 
     The image most certain to be a copy comes first. No requests, no scripts.
     """
-    style = (TEMPLATES / "style.css").read_text("utf-8").strip()
     album = Album(BUDGET)
     groups = sorted(searched.table.groupby("query", sort=False), key=_order)
-    shown = [_one(str(n), rows, album, (picture, source)) for n, rows in groups[:SHOWN]]
+    side = LARGE if len(groups) <= FEW else SIDE
+    shown = [_one(str(n), rows, album, (picture, source, side)) for n, rows in groups[:SHOWN]]
+    verdicts = [p["verdict"] for p in map(_verdict, groups)]
     return environment().get_template("search.html.j2").render(
-        style=style, style_hash=style_hash(style), s=searched, shown=shown, w=wording,
+        **frame(), s=searched, shown=shown, w=wording,
         t=wording.text, asked=len(groups), left_out=album.left_out,
-        copies=sum(p["verdict"] == "copy" for p in map(_verdict, groups)),
-        singles=sum(p["verdict"] == "single" for p in map(_verdict, groups)),
+        copies=verdicts.count("copy"), singles=verdicts.count("single"), among={*verdicts},
+        signs=SIGNS,
     )  # fmt: skip
 
 
@@ -84,19 +97,19 @@ def _verdict(group: tuple[object, pd.DataFrame]) -> dict[str, str]:
 
 
 def _one(name: str, rows: pd.DataFrame, album: Album, load: Any) -> dict[str, Any]:
-    picture, source = load
+    picture, source, side = load
     first = rows.iloc[0]
     near = [
         {
-            "src": album.uri(_framed(source, r.source_part), r.image, SIDE),
-            "own": album.uri(_framed(picture, r.part), name, SIDE) if r.part else "",
+            "src": album.uri(_framed(source, r.source_part), r.image, SIDE if i else side),
+            "own": album.uri(_framed(picture, r.part), name, SIDE if i else side) if r.part else "",
             "score": float(r.score), "image": r.image,
             "caption": r.caption, "repeats": wording.repeats(r.repeats),
         }
-        for r in rows.itertuples(index=False)
+        for i, r in enumerate(rows.itertuples(index=False))
     ]  # fmt: skip
     return {
-        "name": Path(name).name, "src": album.uri(picture, name, SIDE), "near": near,
+        "name": Path(name).name, "src": album.uri(picture, name, side), "near": near,
         "verdict": VERDICTS.get(str(first.verdict), "unknown"),
         "single": str(first.single), "p": float(first.p),
         "q": float(first.q), "low": float(first.p_low), "high": float(first.p_high),

@@ -12,11 +12,13 @@ from typing import Any
 
 from audit.report import shares
 from audit.report.arms import overview
-from audit.report.audited import audited, missing
+from audit.report.audited import audited, left_out, missing
 from audit.report.bounds import Excerpt
-from audit.report.copies import pairs, replication
+from audit.report.cards import cards, reading
+from audit.report.copies import first_pair, pairs, replication
 from audit.report.effects import mitigations, strips
 from audit.report.evidence import Evidence
+from audit.report.next_steps import steps
 from audit.report.shares import of_section
 from audit.report.thumbnails import Album
 
@@ -43,6 +45,11 @@ class Section:
         return f"{self.name}.html.j2"
 
 
+def _answers(evidence: Evidence, excerpt: Excerpt) -> dict[str, Any]:
+    return {"cards": cards(evidence, excerpt.answers), "steps": steps(evidence),
+            "reading": reading(evidence)}  # fmt: skip
+
+
 def _representation(evidence: Evidence, excerpt: Excerpt) -> dict[str, Any]:
     return {
         "overall": shares.overall(evidence),
@@ -64,16 +71,18 @@ def _mitigation(evidence: Evidence, excerpt: Excerpt) -> dict[str, Any]:
 
 
 _TABLE = (
-    Section("answers", lambda _, excerpt: {"answers": excerpt.answers}),
-    Section("audited", lambda evidence, _: {"audited": audited(evidence)}),
+    Section("answers", _answers, lambda evidence, album: {"pair": first_pair(evidence, album)}),
+    Section("audited", lambda evidence, _: {"audited": audited(evidence),
+                                            "missing": missing(evidence),
+                                            "left_out": left_out(evidence)}),
     Section("representation", _representation,
             lambda evidence, album: {"walls": shares.walls(evidence, album)}, turn=3),
     Section("replication", lambda evidence, _: {"copies": replication(evidence)},
             lambda evidence, album: {"pairs": pairs(evidence, album)}, turn=1),
     Section("mitigation", _mitigation,
             lambda evidence, album: {"strips": strips(evidence, album)}, turn=2),
-    Section("missing", lambda evidence, _: {"missing": missing(evidence)}),
     Section("method", lambda evidence, _: {"quality": of_section(evidence, "quality")}),
+    Section("glossary"),
     Section("repeat"),
 )  # fmt: skip
 SECTIONS: dict[str, Section] = {s.name: s for s in _TABLE}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,27 +17,40 @@ from audit.records import Finding
 from audit.report import charts, wording
 from audit.report.bounds import CHART, ends
 from audit.report.evidence import Evidence
+from audit.report.people_charts import Block, Panel, multiples, units
 from audit.report.thumbnails import Album
 
 WALL = 12
 """Number of images in a wall, fixed in advance."""
 WALL_SUBJECTS = 24
 WALL_SIDE = 128
+SEVERAL = 1
+"""References in a chart with a panel for each class, which has no room for more."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One quantity: its findings in the order of the chart, and their introduction."""
+    """One attribute: its shares by subject, the chart, and one subject in a hundred images."""
 
     heading: str
-    quantity: str
+    attribute: str
     findings: Sequence[Finding]
+    """By subject, the largest deviation from the reference first, and by class."""
     chart: str
+    units: str
+    """The unit chart of the subject with the largest deviation, or nothing."""
+    subject: str
+    """That subject."""
+    pictured: bool
+    """Whether its images follow: once for each subject."""
+    together: Finding | None
+    """The mean difference over all subjects from the reference of the verdicts."""
+    classes: int
+    subjects: int
     references: Sequence[str]
     primary: str
     family: str
     comparisons: int
-    floor: bool
     worst: bool
     """Whether any image has no label, which makes a column of worst cases useful."""
 
@@ -73,10 +86,20 @@ def templates(evidence: Evidence) -> list[Finding]:
     return [f for f in found if f.key.kind in ("template", "one-template")]
 
 
-def amplified(evidence: Evidence) -> tuple[list[Finding], list[Finding]]:
-    """Amplification of the training set's skew: over all subjects, and for each one."""
+def amplified(evidence: Evidence) -> tuple[list[Finding], list[Grid], str]:
+    """Amplification of the training set's skew: over all subjects, for each one, and as a chart.
+
+    The chart is of the first comparison.
+    """
     found = [f for f in of_section(evidence, "representation") if f.key.kind == "amplification"]
-    return [f for f in found if f.key.everyone], [f for f in found if not f.key.everyone]
+    each = [f for f in found if not f.key.everyone]
+    first = [f for f in each if f.key._replace(subject="") == each[0].key._replace(subject="")]
+    rows = [charts.Row(f.where, f.estimate, f.low, f.high) for f in ends(first, CHART)]
+    rows.sort(key=lambda r: -r.estimate if math.isfinite(r.estimate) else math.inf)
+    chart = charts.around("amplified", first[0].quantity, rows) if rows else ""
+    names = dict.fromkeys(f.key.attribute for f in each)
+    grids = [grid(n.replace("_", " "), [f for f in each if f.key.attribute == n]) for n in names]
+    return [f for f in found if f.key.everyone], grids, chart
 
 
 @dataclass(frozen=True)
@@ -109,78 +132,156 @@ def heat(f: Finding) -> int:
     return min(4, int(10 * f.estimate)) if f.verdict != "undecided" else 0
 
 
-def distances(evidence: Evidence) -> list[tuple[str, list[Finding]]]:
+@dataclass(frozen=True)
+class Grid:
+    """Claims with a row for each subject and a column for each reference, or set of captions."""
+
+    heading: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Finding | None]]]
+    findings: Sequence[Finding]
+
+
+def grid(heading: str, found: Sequence[Finding]) -> Grid:
+    """The findings by subject and detail, in their order."""
+    columns = list(dict.fromkeys(f.key.detail for f in found))
+    by = {(f.where, f.key.detail): f for f in found}
+    wheres = dict.fromkeys(f.where for f in found)
+    return Grid(heading, columns, [(s, [by.get((s, c)) for c in columns]) for s in wheres], found)
+
+
+def distances(evidence: Evidence) -> list[Grid]:
     """Per attribute the distances of each subject from each reference, in the suite's order."""
     found = [f for f in of_section(evidence, "representation") if f.key.kind == "distance"]
     names = dict.fromkeys(f.key.attribute for f in found)
-    return [
-        (name.replace("_", " "), [f for f in found if f.key.attribute == name]) for name in names
-    ]
+    return [grid(n.replace("_", " "), [f for f in found if f.key.attribute == n]) for n in names]
 
 
 def parts(evidence: Evidence, sizes: Mapping[str, int]) -> list[Part]:
-    """Per quantity the baseline's findings by subject; rewrites are in the mitigation section.
+    """The baseline's shares by attribute; those of arms are in the mitigation section.
 
     `sizes` is the number of comparisons in each family.
     """
     found = of_section(evidence, "representation")
-    rows = [f for f in found if f.arm == BASELINE and not f.key.everyone and f.unit == "share"]
+    shares = [f for f in found if f.arm == BASELINE and not f.key.everyone and f.unit == "share"]
     groups: dict[Key, list[Finding]] = {}
-    for f in rows:
-        groups.setdefault(f.key._replace(subject=""), []).append(f)
+    for f in shares:
+        group = f.key._replace(subject="", detail="")
+        groups.setdefault(group if f.key.attribute else f.key._replace(subject=""), []).append(f)
     order = {r.name: i for i, r in enumerate(evidence.suite.references)}
-    return [
-        _part(i, group[0].quantity, group, sizes, order) for i, group in enumerate(groups.values())
-    ]
+    made = [_part(i, g, evidence, sizes, order) for i, g in enumerate(groups.values())]
+    first = {p.subject: p for p in made[::-1] if p.attribute}
+    return [replace(p, pictured=first.get(p.subject) is p) for p in made]
 
 
 def _part(
-    i: int, quantity: str, found: Sequence[Finding], sizes: Mapping[str, int],
+    i: int, found: Sequence[Finding], evidence: Evidence, sizes: Mapping[str, int],
     order: Mapping[str, int],
 ) -> Part:  # fmt: skip
-    ranked = sorted(found, key=_rank)
+    first = found[0]
     names = list(dict.fromkeys(n for f in found for n in f.references))
     names.sort(key=lambda n: order.get(n, len(order)))
-    lines = [
-        charts.Row(f.where, f.estimate, f.low, f.high, f.naive, _in_order(f, names))
-        for f in ends(ranked, CHART)
-    ]
+    far = _deviations(found)
+    ranked = sorted(found, key=lambda f: (far[f.where], f.where))
+    details = list(dict.fromkeys(f.key.detail for f in found))
     family = next((f.family for f in found if f.family), "")
+    top = ranked[0].where
     return Part(
-        heading=_heading(found[0]),
-        quantity=quantity,
+        heading=_heading(first) if first.key.kind == "share" else first.quantity,
+        attribute=first.key.attribute,
         findings=ranked,
-        chart=charts.dots(f"shares-{i}", quantity, lines),
+        chart=_chart(f"shares-{i}", ranked, details, names),
+        units=_units(f"units-{i}", [f for f in ranked if f.where == top], names, evidence),
+        subject=top,
+        pictured=False,
+        together=next((f for f in evidence.findings if f.key.kind == "gap" and not f.key.detail
+                       and f.key.attribute == first.key.attribute), None),
+        classes=len(details),
+        subjects=len(far),
         references=names,
         primary=next((wording.primary(f) for f in found if f.references), ""),
         family=family,
         comparisons=sizes.get(family, 0),
-        floor=any(math.isfinite(f.floor) for f in found),
         worst=any(f.missing and math.isfinite(f.worst_low) for f in found),
-    )
+    )  # fmt: skip
 
 
-def _rank(f: Finding) -> tuple[bool, float, str]:
-    """Sort key: highest first, unknown last; equal to a millionth, so rounding moves no row."""
-    known = math.isfinite(f.estimate)
-    return (not known, -round(f.estimate, 6) if known else 0.0, f.where)
+def _deviations(found: Sequence[Finding]) -> dict[str, tuple[bool, float]]:
+    """Sort key of each subject: the largest deviation first, unknown ones last.
+
+    Equal to a millionth, and rounding moves no row.
+    """
+    far: dict[str, float] = {}
+    for f in found:
+        d = abs(f.estimate - f.references.get(wording.primary(f), math.nan))
+        best = far.get(f.where, -math.inf)
+        far[f.where] = max(best, round(d, 6)) if math.isfinite(d) else best
+    return {s: (not math.isfinite(d), -d if math.isfinite(d) else 0.0) for s, d in far.items()}
+
+
+def _chart(
+    name: str, ranked: Sequence[Finding], details: Sequence[str], names: Sequence[str]
+) -> str:
+    """A row per subject, and a panel per class where there are several."""
+    first = [f for f in ranked if f.key.detail == details[0]]
+    shown = {f.where for f in ends(first, CHART)}
+    rows = {
+        d: [charts.Row(f.where, f.estimate, f.low, f.high, f.naive, _in_order(f, names))
+            for f in ranked if f.key.detail == d and f.where in shown]
+        for d in details
+    }  # fmt: skip
+    if len(details) == 1:
+        return charts.dots(name, ranked[0].quantity, rows[details[0]])
+    wheres = list(dict.fromkeys(f.where for f in first if f.where in shown))
+    by = {d: {r.label: r for r in rs} for d, rs in rows.items()}
+    empty = (math.nan,) * 3
+    few = names[:SEVERAL]
+    panels = [Panel(d, [_few(by[d].get(s) or charts.Row(s, *empty), few) for s in wheres])
+              for d in details]  # fmt: skip
+    return multiples(name, _heading(ranked[0]), panels)
+
+
+def _few(row: charts.Row, names: Sequence[str]) -> charts.Row:
+    """The row with these references only."""
+    return replace(row, references={n: x for n, x in row.references.items() if n in names})
+
+
+def _units(name: str, found: Sequence[Finding], names: Sequence[str], evidence: Evidence) -> str:
+    """A hundred images of one subject: this model and the references; nothing if unknown."""
+    first = found[0]
+    classes = _classes(first.key.attribute, evidence)
+    if not classes or first.key.kind != "share" or not math.isfinite(first.estimate):
+        return ""
+    blocks = [Block(wording.text("chart.model"), _spread(found, None, classes))]
+    for n in names:
+        shares = _spread(found, n, classes)
+        if all(map(math.isfinite, shares)):
+            blocks.append(Block(wording.reference(n), shares))
+    return units(name, first.where, classes, blocks)
+
+
+def _classes(attribute: str, evidence: Evidence) -> Sequence[str]:
+    return next((a.classes for a in evidence.suite.attributes if a.name == attribute), ())
+
+
+def _spread(found: Sequence[Finding], name: str | None, classes: Sequence[str]) -> list[float]:
+    """Shares of all classes by the findings; the second of two is the complement."""
+    by = {f.key.detail: f for f in found}
+    known = [by[c] for c in classes if c in by]
+    values = [f.estimate if name is None else f.references.get(name, math.nan) for f in known]
+    if len(classes) == 2 and len(values) == 1:
+        return [values[0], 1 - values[0]]
+    return values if len(values) == len(classes) else [math.nan] * len(classes)
 
 
 def _heading(f: Finding) -> str:
-    """`gender: share of women`."""
-    if not f.key.attribute:
-        return f.quantity
-    attribute = f.key.attribute.replace("_", " ")
-    return wording.text("representation.heading", attribute=attribute, quantity=f.quantity)
+    """`Gender`, or the quantity of a claim without an attribute."""
+    words = f.key.attribute.replace("_", " ") or f.quantity
+    return words[:1].upper() + words[1:]
 
 
 def _in_order(f: Finding, names: Sequence[str]) -> dict[str, float]:
     return {n: f.references[n] for n in names if n in f.references}
-
-
-def distance(f: Finding) -> float:
-    """Distance of an estimate from the reference of its verdict, in [0, 1], or NaN."""
-    return abs(f.estimate - f.references.get(wording.primary(f), math.nan))
 
 
 def labels(table: pd.DataFrame, hidden: str | None) -> dict[tuple[str, str], str]:

@@ -28,6 +28,16 @@ def data_uri(picture: np.ndarray, side: int = SIDE) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+def difference(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Where two images differ, uint8[h, w, 3] of the size of the first: white where they do not."""
+    size = (one.shape[1], one.shape[0])
+    other = Image.fromarray(two)
+    if other.size != size:
+        other = other.resize(size, Image.Resampling.LANCZOS)
+    apart = np.abs(one.astype(np.int16) - np.asarray(other, np.int16))
+    return (255 - apart).astype(np.uint8)
+
+
 @dataclass
 class Album:
     """The images of one report, within a budget of characters; images left out are counted."""

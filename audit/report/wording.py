@@ -20,9 +20,9 @@ from audit.files import toml
 from audit.findings import wording as said
 from audit.keys import BASELINE
 from audit.records import Finding
+from audit.report import verdicts
+from audit.report.verdicts import Verdict
 
-ALPHA = 0.05
-"""q-values of at least this are called compatible with chance."""
 CHART = 40
 """Most rows of one chart: more would not be readable on a sheet of paper."""
 DASH = "\N{EN DASH}"
@@ -31,9 +31,24 @@ TIE = "\N{NO-BREAK SPACE}"
 _LANGUAGE: dict[str, Any] = toml(
     (Path(__file__).parent / "templates" / "en.toml").read_text("utf-8")
 )
-TEXTS: Mapping[str, str] = _LANGUAGE["texts"]
-VERDICTS: Mapping[str, Mapping[str, str]] = _LANGUAGE["verdicts"]
-"""Phrases by the unit of a finding; `any` has those that do not depend on it."""
+PAGES = ("script", "left_out", "several")
+"""Sections of the file whose texts are named `SECTION.NAME`."""
+TEXTS: Mapping[str, str] = _LANGUAGE["texts"] | {
+    f"{page}.{name}": words for page in PAGES for name, words in _LANGUAGE[page].items()
+}
+VERDICTS: Mapping[str, Verdict] = {
+    name: Verdict(name, **row) for name, row in _LANGUAGE["verdicts"].items()
+}
+"""At most twelve, in the order of the glossary."""
+GLOSSARY: Mapping[str, Mapping[str, str]] = _LANGUAGE["glossary"]
+"""Terms with their definition, in the order of the report's list."""
+METHODS: Mapping[str, str] = _LANGUAGE["methods"]
+"""What each shipped mitigation does, in a sentence."""
+REFERENCES: Mapping[str, str] = _LANGUAGE["references"]
+"""Display names of the references of shipped suites."""
+AGAINST = frozenset({"gap", "slope", "distance", "parity", "overshoot"})
+"""Kinds of claims whose quantity names a reference."""
+_NAMED = re.compile(rf"\b(from|of|past) ({'|'.join(map(re.escape, REFERENCES))})\b")
 CANNOT: Sequence[str] = _LANGUAGE["limits"]["always"]
 EMBEDDED: str = _LANGUAGE["limits"]["embedded"]
 FORMULAS: Sequence[Mapping[str, str]] = _LANGUAGE["formulas"]
@@ -158,31 +173,99 @@ def primary(f: Finding) -> str:
     return f.against or next(iter(f.references), "")
 
 
+def label(f: Finding) -> str:
+    """What a finding is about: where, and which quantity."""
+    where, quantity = clip(f.where, 120), clip(f.quantity, 150)
+    if f.key.kind in AGAINST:
+        quantity = _known_names(quantity)
+    if not where or (f.key.kind == "why" and f.unit == "coefficient"):
+        return said.cap(quantity)  # which names the factor that `where` repeats
+    return text("card.title", where=said.cap(where), quantity=quantity)
+
+
+def _known_names(words: str) -> str:
+    """The words with references under the names that the report gives them."""
+    return _NAMED.sub(lambda m: f"{m[1]} {REFERENCES[m[2]]}", words)
+
+
+def verdict_of(f: Finding) -> Verdict | None:
+    """The verdict of a finding as one of VERDICTS; None for a mere description."""
+    return VERDICTS.get(verdicts.name(f))
+
+
 def verdict(f: Finding) -> str:
-    """The verdict as a phrase: what is above or below what, and whether it survives q."""
-    if f.verdict in VERDICTS["any"] or not f.verdict:
-        return VERDICTS["any"].get(f.verdict, "")
-    table = VERDICTS.get(f.unit, VERDICTS["points"])
+    """The verdict as a phrase: the word, the reference that it is about, and why it is open."""
+    found = verdict_of(f)
+    if found is None:  # a finding's own text, from a file, is never a format
+        known = f.verdict in ("", "described")
+        return text("verdict.described") if known else clip(f.verdict, 40)
     name = primary(f)
-    reference = f"{clip(name, 40)}, {percent(f.references[name])}" if name else DASH
-    known = table.get(f.verdict)  # a finding's own text, from a file, is never a format
-    words = clip(f.verdict, 40) if known is None else known.format(ref=reference)
-    if f.verdict in ("above", "below") and math.isfinite(f.q) and f.q >= ALPHA:
-        words += f", but q is {p_value(f.q)}"
-    return words
+    if verdicts.doubtful(f):
+        return text("verdict.doubtful", word=found.word, q=p_value(f.q))
+    if f.unit == "share" and name in f.references and found.name in ("higher", "lower", "same"):
+        shown = {"name": reference(name), "share": percent(f.references[name])}
+        return text("verdict.against", word=found.word, **shown)
+    return found.word
 
 
 def short_verdict(f: Finding) -> str:
-    """The verdict as a word for a table, marked where it does not survive multiple comparisons."""
-    doubtful = f.verdict in ("above", "below") and math.isfinite(f.q) and f.q >= ALPHA
-    return (
-        f"{f.verdict} (q{TIE}\N{GREATER-THAN OR EQUAL TO}{TIE}{ALPHA:g})" if doubtful else f.verdict
-    )
+    """The verdict as a word for a table; a dash for a description."""
+    found = verdict_of(f)
+    if found is not None:
+        return found.word
+    return DASH if f.verdict in ("", "described") else clip(f.verdict, 40)
+
+
+def reference(name: str) -> str:
+    """Display name of a reference: its own words where it is one of a shipped suite."""
+    return REFERENCES.get(name, clip(name, 40))
+
+
+def tens(x: float) -> str:
+    """A share as a person says it: `3 in 10`, `4 in 100` near the ends, `none`, `all`."""
+    if not math.isfinite(x):
+        return _unknown()
+    if x <= 0 or x >= 1:
+        return text("tens.none" if x <= 0 else "tens.all")
+    if _in_ten(x):
+        return text("tens.ten", n=f"{10 * x:.0f}")
+    few = 100 * x
+    if few < 0.5 or few > 99.5:
+        return text("tens.few" if few < 0.5 else "tens.most")
+    return text("tens.hundred", n=f"{few:.0f}")
+
+
+def about(f: Finding) -> str:
+    """A share and its interval as a person says them: `3 in 10, between 2 and 5`."""
+    if not math.isfinite(f.estimate):
+        return _unknown()
+    if not (math.isfinite(f.low) and math.isfinite(f.high)):
+        return tens(f.estimate)
+    low, high = (f"{10 * x:.0f}" if _in_ten(x) and _in_ten(f.estimate) else tens(x)
+                 for x in (f.low, f.high))  # fmt: skip
+    return text("tens.between", share=tens(f.estimate), low=low, high=high)
+
+
+def _in_ten(x: float) -> bool:
+    """Whether a share is far enough from none and all to be said in tenths."""
+    return 0.075 <= x <= 0.925
+
+
+SIZES = {"images": "size.images", "pairs": "size.pairs", "prompts": "size.prompts",
+         "subjects": "size.subjects.only"}  # fmt: skip
+
+
+def size(f: Finding) -> str:
+    """How many of what a claim is about: `180 images of 6 subjects`, `62 pairs`."""
+    n = count(f.n)
+    if f.counted == "subjects" and math.isfinite(f.n_effective) and f.n_effective != f.n:
+        return text("size.subjects", n=n, subjects=count(f.n_effective))
+    return text(SIZES.get(f.counted, "size.images"), n=n)
 
 
 def arm(name: str) -> str:
-    """Display name of an arm: the baseline is `no rewrite`."""
-    return "no rewrite" if name == BASELINE else clip(name, 40)
+    """Display name of an arm: the baseline is `unchanged prompt`."""
+    return text("arm.none") if name == BASELINE else clip(name, 40)
 
 
 def clip(words: object, length: int = 160) -> str:
@@ -198,17 +281,14 @@ def clip(words: object, length: int = 160) -> str:
 
 
 def basis(f: Finding) -> str:
-    """The basis of a claim: n if its sentence leaves it out, effective n, missing, method."""
-    parts = [text("answers.missing", n=count(f.missing))]
-    if math.isfinite(f.n_effective):
-        parts.insert(0, text("answers.effective", n=count(f.n_effective)))
-    if str(f.n) not in f.sentence:
-        parts.insert(0, text("answers.n", n=count(f.n)))
-    method = clip(f.method[:1].upper() + f.method[1:], 120)
-    words = ", ".join(parts)
-    if not words.startswith("n"):
-        words = words[:1].upper() + words[1:]
-    return words + (f". {method}." if method else ".")
+    """The basis of a claim: what was counted, independent images, missing ones, method."""
+    parts = [size(f)]
+    images = f.counted == "images" and f.unit != "points" and math.isfinite(f.n_effective)
+    if images and count(f.n_effective) != count(f.n):
+        parts.append(text("basis.effective", n=count(f.n_effective)))
+    if f.missing:
+        parts.append(text("basis.missing", n=count(f.missing)))
+    return ", ".join(parts)
 
 
 def family(f: str) -> str:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import pandas as pd
@@ -18,12 +19,14 @@ from audit.errors import UserError
 from audit.evidence.copies import decision, flags
 from audit.evidence.copies.facts import CorpusFacts
 from audit.evidence.copies.sides import Evidence
+from audit.files import Head, now
 from audit.findings import comparison
 from audit.findings.claim import seeded
 from audit.findings.common import NO_SEEDS, Common, Context
 from audit.findings.quality import classifier_key
 from audit.keys import BASELINE, Key, digest
 from audit.records import Finding, Suite, to_json
+from audit.runs.planning import versions
 from audit.stats.change import youden
 from audit.stats.interval import Interval
 from audit.store import RunFolder
@@ -137,7 +140,10 @@ def _same_arm(a: Side, b: Side) -> tuple[Side, Side, list[str]]:
         replace(s, tables={k: t.assign(arm=both) if len(t) else t for k, t in s.tables.items()})
         for s in (a, b)
     ]
-    note = f"A has only the arm {first}, B only {second}: these are compared with each other."
+    note = (
+        f"{a.name} has only the arm {first}, {b.name} only {second}: these are compared with each "
+        "other."
+    )
     return sides[0], sides[1], [note]
 
 
@@ -156,7 +162,7 @@ def compare(a: Side, b: Side, anyway: bool = False, margin: float = 0.1) -> Comp
     attributes = join(a.tables["attributes"], b.tables["attributes"], ["attribute", "subject"])
     alignment = join(a.tables["alignment"], b.tables["alignment"], ["subject"])
     copies, more = _copies(a, b, anyway)
-    context = Context(shared, _errors(a, b, shared), margin)
+    context = Context(shared, _errors(a, b, shared), margin, names=(a.name, b.name))
     found = comparison.findings(attributes, alignment, copies, context)
     if not found:
         raise UserError(
@@ -247,7 +253,10 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
         return Common(EMPTY, EMPTY, EMPTY), []
     used = [s.instruments.get("copies") for s in (a, b)]
     if used[0] != used[1] and not anyway:
-        said = f"Copies are not compared: A was searched with {used[0]}, B with {used[1]}."
+        said = (
+            f"Copies are not compared: {a.name} was searched with {used[0]}, {b.name} with "
+            f"{used[1]}."
+        )
         return Common(EMPTY, EMPTY, EMPTY), [said]
     whole = pd.concat(tables, ignore_index=True)
     seen = ["w" in t and t.w.notna().any() for t in tables]
@@ -282,7 +291,9 @@ def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
     texts = [set(s.tables["attributes"].prompt) for s in (a, b)]
     lost = [len(texts[0] - texts[1]), len(texts[1] - texts[0])]
     if any(lost):
-        notes.append(f"{lost[0]} prompts of A and {lost[1]} of B are not in the other run.")
+        notes.append(
+            f"{lost[0]} prompts of {a.name} and {lost[1]} of {b.name} are not in the other run."
+        )
     if len(attributes.pairs):
         if a.settings.get("steps") == 0 or b.settings.get("steps") == 0:
             notes.append("Images made elsewhere are paired by the seeds that were given with them.")
@@ -293,7 +304,8 @@ def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
             )
     if not attributes.a.empty and attributes.unpaired == NO_SEEDS:
         notes.append(
-            "Without given seeds no image of A belongs to one of B: they are compared as groups."
+            f"Without given seeds no image of {a.name} belongs to one of {b.name}: they are "
+            "compared as groups."
         )
     if all(v.startswith(GIVEN) for s in (a, b) for v in s.instruments.values()):
         notes.append(
@@ -320,7 +332,52 @@ def write(made: Comparison, out: Path, margin: float) -> Path:
     runs = [{"suite": s.suite, "folder": s.path.name, **s.settings} for s in sides]
     html = page(Pair((made.a.model, made.b.model), (runs[0], runs[1]), made.findings,
                      made.notes, margin))  # fmt: skip
-    key = [s.path.resolve().name for s in sides]
-    folder = RunFolder(out / f"compare-{made.a.suite}-{digest(key, 8)}")
-    folder.write_findings(to_json(made.findings))
+    return _kept(sides, made.findings, html, out)
+
+
+def _kept(sides: Sequence[Side], found: list[Finding], html: str, out: Path) -> Path:
+    key, suite = [s.path.resolve().name for s in sides], sides[0].suite
+    folder = RunFolder(out / f"compare-{suite}-{digest(key, 8)}")
+    models = ", ".join(dict.fromkeys(s.model for s in sides))
+    head = Head(folder.path.name, suite, models, versions()["t2i-audit"], now())
+    folder.write_findings(to_json(found, head))
     return folder.write_report(html)
+
+
+def several(paths: Sequence[Path], anyway: bool = False, margin: float = 0.1) -> list[Comparison]:
+    """Each of the other runs compared with the first, as `compare` does it.
+
+    The arms of their findings are named with the other run's letter. UserError for fewer than two
+    runs, for the same one twice, and for more than there are letters.
+    """
+    places = [p.resolve() for p in paths]
+    if not 2 <= len(places) <= len(ascii_uppercase) or len({*places}) < len(places):
+        raise UserError(
+            f"Give 2 to {len(ascii_uppercase)} folders of different runs; the first is the one "
+            "that all others are compared with."
+        )
+    first, *others = (read(p, n) for p, n in zip(paths, ascii_uppercase, strict=False))
+    made = [compare(first, other, anyway, margin) for other in others]
+    if len(made) == 1:
+        return made
+    return [replace(m, findings=[_of(f, m.b.name) for f in m.findings]) for m in made]
+
+
+def _of(f: Finding, letter: str) -> Finding:
+    return replace(f, key=f.key._replace(arm=f"{f.arm}, {letter}"))
+
+
+def write_several(made: Sequence[Comparison], out: Path, margin: float) -> Path:
+    """Write findings and report of several comparisons with the same run; the report's path."""
+    from audit.report.compare import Other, Several, several_page
+
+    if len(made) == 1:
+        return write(made[0], out, margin)
+    sides = [made[0].a, *(m.b for m in made)]
+    runs = [{"suite": s.suite, "folder": s.path.name, **s.settings} for s in sides]
+    letters = {f.id: m.b.name for m in made for f in m.findings}
+    notes = [f"{m.b.name}: {note}" for m in made for note in m.notes]
+    others = [Other(m.b.name, m.b.model) for m in made]
+    found = [f for m in made for f in m.findings]
+    html = several_page(Several(sides[0].model, others, runs, found, letters, notes, margin))
+    return _kept(sides, found, html, out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from audit.datasets import listing
 from audit.datasets.listing import LeftOut
 from audit.errors import Notice, UserError
 from audit.evidence.measured import Measured
-from audit.files import write_atomic
+from audit.files import Head, now, rows_of, write_atomic
 from audit.keys import digest
-from audit.records import to_json
+from audit.records import Finding, to_json
 from audit.report import from_folder
 from audit.report.facts import Facts
 from audit.runs import comparing, draw, rounds
@@ -44,7 +45,7 @@ def conclude(run: Run, made: Made) -> Path:
     from audit.findings.all import findings
 
     found = findings(made.measured)
-    text = to_json(found)
+    text = dated(run, found)
     keep_earlier(run, text)
     _write_tables(run, made)
     if run.options.images is not None:
@@ -56,13 +57,26 @@ def conclude(run: Run, made: Made) -> Path:
     return report
 
 
+def dated(run: Run, found: list[Finding]) -> str:
+    """findings.json; findings that are there already keep the time when they were written."""
+    name, model = run.folder.path.resolve().name, run.settings.model
+    head = Head(name, run.suite.name, model, versions()["t2i-audit"], now())
+    with suppress(UserError):
+        first = to_json(found, replace(head, written=run.folder.head().written))
+        if first == (run.folder.path / "findings.json").read_text("utf-8"):
+            return first
+    return to_json(found, head)
+
+
 def keep_earlier(run: Run, findings: str) -> None:
     """Keep report and findings that these would overwrite, and say where."""
     report, was = (run.folder.path / n for n in ("report.html", "findings.json"))
-    if not (report.exists() and was.exists()) or was.read_bytes() == findings.encode():
+    if not (report.exists() and was.exists()):
         return
     try:
         run.folder.findings()
+        if rows_of(was.read_text("utf-8"))[1] == rows_of(findings)[1]:
+            return
     except UserError:
         return  # damaged; nothing is lost with it
     place = run.folder.path / "earlier" / digest(was.read_text("utf-8"), 8)

@@ -249,7 +249,7 @@ def write_page(
     path: Path, index: Index, question: Question, table: pd.DataFrame, by: Sides
 ) -> None:
     """Write the report of a search; with training images only if they are still where indexed."""
-    from audit.files import write_atomic
+    from audit.files import now, write_atomic
     from audit.report import search as report
 
     corpus = _corpus(index)
@@ -258,6 +258,7 @@ def write_page(
     searched = report.Searched(
         table, len(index.train), min(held, most), index.coverage,
         index.descriptor.name, why(index), question.unreadable, by.words,
+        index.folder.resolve().name, now()[:10],
     )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     made = report.page(searched, question.picture, corpus.image)

@@ -20,7 +20,7 @@ from audit.datasets import pixels
 from audit.errors import UserError
 from audit.files import loads
 from audit.report import wording
-from audit.view import images, pages, query, queue, walls
+from audit.view import images, pages, query, queue, sides, walls
 from audit.view.desk import Desk
 from audit.view.guard import Guard
 from audit.view.journal import QUEUE, rater
@@ -39,14 +39,20 @@ FILES = {
 
 
 def build(desk: Desk, port: int, key: str) -> Guard:
-    """The whole server as an ASGI application behind its guard."""
-    site = Site(desk)
+    """The whole server of one run as an ASGI application behind its guard."""
+    return Guard(site(desk), port, key)
+
+
+def site(desk: Desk, base: str = "") -> Starlette:
+    """The pages of one run below `base`, which is empty where there is no other run."""
+    site = Site(desk, base)
     routes = [
         Route("/", site.wall),
         Route("/image/{id}", site.image),
         Route("/thumb/{id}", site.thumb),
         Route("/picture/{id}", site.picture),
         Route("/train/{id}", site.train),
+        Route("/sides", site.sides),
         Route("/label", site.label),
         Route("/labels", site.labels),
         Route("/labels", site.put, methods=["POST"]),
@@ -55,19 +61,20 @@ def build(desk: Desk, port: int, key: str) -> Guard:
     handlers: dict[Any, Any] = {
         UserError: site.mistake, HTTPException: site.lost, pixels.Unreadable: site.unreadable,
     }  # fmt: skip
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), port, key)
+    return Starlette(routes=routes, exception_handlers=handlers)
 
 
 class Site:
     """The pages of one run. Functions without `async` run in threads: they read files."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, base: str = "") -> None:
         self.desk = desk
-        self._templates: Environment = pages.environment()
+        self._templates: Environment = pages.environment(base, bool(base))
 
     def _page(self, name: str, status: int = 200, **values: Any) -> Response:
         template = self._templates.get_template(name)
-        html = template.render(run=self.desk.folder.path.resolve().name, **values)
+        several = self.desk.several
+        html = template.render(run=self.desk.folder.path.resolve().name, several=several, **values)
         return HTMLResponse(html.encode("utf-8", "replace"), status)
 
     def wall(self, request: Request) -> Response:
@@ -84,6 +91,11 @@ class Site:
         asked = query.read(request.query_params)
         values = images.image(self.desk, opened, id, asked, request.query_params)
         return self._page("image.html.j2", here="image", **values)
+
+    def sides(self, request: Request) -> Response:
+        """Two arms side by side, pair by pair."""
+        values = sides.sides(self.desk.open(), request.query_params)
+        return self._page("sides.html.j2", here="sides", **values)
 
     def thumb(self, request: Request) -> Response:
         """A thumbnail of an image."""
@@ -136,16 +148,11 @@ class Site:
 
     def static(self, request: Request) -> Response:
         """One of FILES."""
-        name = request.path_params["name"]
-        if name not in FILES:
-            raise HTTPException(404, "There is no such file.")
-        path, kind = FILES[name]
-        return Response(path.read_bytes(), media_type=f"{kind}; charset=utf-8",
-                        headers={"Cache-Control": "private, no-cache"})  # fmt: skip
+        return file(request.path_params["name"])
 
     def mistake(self, request: Request, error: Exception) -> Response:
         """A UserError as the client reads it: JSON for labels, else a page."""
-        if request.url.path == "/labels":
+        if request.url.path.endswith("/labels"):
             return JSONResponse({"error": str(error)}, 400)
         return self._page("error.html.j2", 400, here="", words=str(error))
 
@@ -157,6 +164,15 @@ class Site:
     def unreadable(self, request: Request, error: Exception) -> Response:
         """The response for an image that is not available."""
         return Response(f"This image {error}.\n", 404, media_type="text/plain")
+
+
+def file(name: str) -> Response:
+    """One of FILES; 404 for any other."""
+    if name not in FILES:
+        raise HTTPException(404, "There is no such file.")
+    path, kind = FILES[name]
+    return Response(path.read_bytes(), media_type=f"{kind}; charset=utf-8",
+                    headers={"Cache-Control": "private, no-cache"})  # fmt: skip
 
 
 def _sent(

@@ -63,6 +63,11 @@ class Desk:
             return self._opened
 
     @property
+    def several(self) -> bool:
+        """Whether the run, as it was last opened, has several arms."""
+        return self._opened is not None and len(self._opened.table.arm.names) > 1
+
+    @property
     def shows_training(self) -> bool:
         """Whether training images can be shown next to images near to them."""
         return self._train_image is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
@@ -23,8 +24,8 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 """On every response; also `Cache-Control: no-store`, unless a response sets its own."""
-WRITES = "/labels"
-"""The only address that accepts a POST."""
+WRITES = re.compile(r"(?:/run/\d+)?/labels")
+"""The only addresses that accept a POST: of the run, or of a run in a list."""
 LONGEST = 4096
 """Bytes of a POST that are read."""
 TOO_LONG = "A label must be short and state its length."
@@ -83,7 +84,7 @@ class Guard:
             return self._exchange(keys)
         if not self._knows(request.headers):
             return refused(403, "Open the address from `t2i-audit view`: it contains the key.")
-        if request.method == "POST" and request.url.path == WRITES:
+        if request.method == "POST" and WRITES.fullmatch(request.url.path):
             return _writing(request.headers, f"http://{host[0].casefold()}")
         if request.method != "GET":
             return refused(405, "Only GET is answered here.")

@@ -18,14 +18,19 @@ from audit.view.table import Table
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def environment() -> Environment:
-    """Templates, escaped and strict about undefined values."""
+def environment(base: str = "", runs: bool = False) -> Environment:
+    """Templates, escaped and strict about undefined values.
+
+    `base` is the start of every address of a run; `runs` says whether there is a list of runs.
+    """
     made = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.filters |= {"clip": wording.clip, "count": wording.count, "title": title,
                      "arm": wording.arm, "cosine": cosine, "ref": ref}  # fmt: skip
+    made.filters["here"] = lambda address: f"{base}{address}"
+    made.globals |= {"base": base, "runs": runs}
     return made
 
 

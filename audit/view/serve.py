@@ -10,8 +10,7 @@ from contextlib import suppress
 import uvicorn
 
 from audit.errors import UserError
-from audit.view.app import build
-from audit.view.desk import Desk
+from audit.view.guard import Guard
 
 ADDRESS = "127.0.0.1"
 
@@ -30,17 +29,16 @@ def bind(port: int) -> socket.socket:
     return made
 
 
-def serve(desk: Desk, port: int, ready: Callable[[str], None]) -> None:
+def serve(make: Callable[[int, str], Guard], port: int, ready: Callable[[str], None]) -> None:
     """Serve until interrupted; `ready` gets the address with the key before the first request.
 
-    Raises UserError where the run cannot be read or the port is taken.
+    `make` gives the pages for a port and a key. Raises UserError where the port is taken.
     """
-    desk.open()
     made, key = bind(port), secrets.token_urlsafe(32)
     number = int(made.getsockname()[1])
     # No access log: its first line would contain the key.
     config = uvicorn.Config(
-        build(desk, number, key), log_level="warning", access_log=False, server_header=False,
+        make(number, key), log_level="warning", access_log=False, server_header=False,
         lifespan="off", proxy_headers=False, ws="none",
     )  # fmt: skip
     made.listen()

@@ -43,9 +43,12 @@ OUTCOMES = {
 def page() -> str:
     """Fields, verdicts, outcomes, tables, and the modules that compute findings."""
     head = (
-        "`findings.json` contains every number of the report, one object each, with null for "
-        "unknown values; in Python they are `audit.open(RUN).findings`. For their names in gates, "
-        "see [checking.md](../checking.md).\n\n"
+        "`findings.json` contains every number of the report under `findings`, one object each, "
+        "with null for unknown values; in Python they are `audit.open(RUN).findings`. For their "
+        "names in gates, see [checking.md](../checking.md). Before them it says its `schema`, "
+        "`run`, `suite`, `model`, `version` of t2i-audit, and when the findings were first "
+        "`written`; only that differs where an audit is repeated, and SOURCE_DATE_EPOCH sets it. "
+        "Earlier versions wrote the list alone, which is still read.\n\n"
     )
     row = [(code(n), text) for n, text in attributes(records.Finding)]
     texts = module_texts(keys)

@@ -295,11 +295,12 @@ def places(one: Evidence) -> Iterator[tuple[str, list[Finding]]]:
     yield "answers", answers.answers(one)
     yield "overall", shares.overall(one)
     yield "templates", shares.templates(one)
-    yield from zip(("amplified, all", "amplified"), shares.amplified(one), strict=True)
+    every, grids, _ = shares.amplified(one)
+    yield "amplified, all", every
+    yield from ((f"amplified {g.heading}", [*g.findings]) for g in grids)
     for i, part in enumerate(shares.parts(one, {})):
         yield f"part {i}", [*part.findings]
-    for i, (_, rows) in enumerate(shares.distances(one)):
-        yield f"distances {i}", rows
+    yield from ((f"distances {g.heading}", [*g.findings]) for g in shares.distances(one))
     for i, joint in enumerate(shares.joints(one)):
         yield f"joint {i}", [joint.together, *(f for _, cells in joint.rows for f in cells)]
     copied = copies.replication(one)

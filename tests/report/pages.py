@@ -66,6 +66,24 @@ def compare_page(hostile: str = "") -> str:
     return compare.page(compare.Pair(("one" + hostile, "two"), runs, rows, notes, 0.1))
 
 
+def several_page(hostile: str = "") -> str:
+    """The page of a comparison of three runs, two of them with the first."""
+    others = [Plan("two", {"nurse": 0.3, "cook": 0.5}, seed=4), Plan("three", seed=5)]
+    with TemporaryDirectory() as place:
+        paths = [
+            write(Path(place) / n, p) for n, p in zip("abc", [Plan(seed=3), *others], strict=True)
+        ]
+        made = comparing.several(paths)
+    found = [replace(f, where=f.where + hostile, sentence=f.sentence + hostile)
+             for m in made for f in m.findings]  # fmt: skip
+    letters = {f.id: m.b.name for m in made for f in m.findings}
+    named = [compare.Other(m.b.name, m.b.model + hostile) for m in made]
+    runs = [{"suite": "small" + hostile}, {"suite": "small"}, {"suite": "small"}]
+    return compare.several_page(
+        compare.Several("one" + hostile, named, runs, found, letters, ["A note." + hostile], 0.1)
+    )
+
+
 def search_page(hostile: str = "") -> str:
     """The page of a search: a copy with a part that was framed, and an image that is not a copy."""
     box = [0.1, 0.2, 0.6, 0.9]
@@ -88,4 +106,10 @@ def labels_page(hostile: str = "") -> str:
     return labels.labelling_page(rows, classes, ["uncertain"], picture, "run" + hostile)
 
 
-KINDS = {"run": run_page, "compare": compare_page, "search": search_page, "labels": labels_page}
+KINDS = {
+    "run": run_page,
+    "compare": compare_page,
+    "several": several_page,
+    "search": search_page,
+    "labels": labels_page,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -19,32 +19,28 @@ ESTIMATE = re.compile(
 COLUMNS: dict[str, Callable[[Finding], Sequence[float]]] = {
     "n": lambda f: [f.n],
     "pairs": lambda f: [f.n],
-    "effective n": lambda f: [f.n_effective],
-    "training n": lambda f: [f.n_effective],
+    "independent": lambda f: [f.n_effective],
     "missing": lambda f: [f.missing],
-    "naive": lambda f: [f.naive],
-    "as counted": lambda f: [f.naive],
-    "training share": lambda f: [f.naive],
+    "as read": lambda f: [f.naive],
     "95 % interval": lambda f: [f.low, f.high],
     "worst case": lambda f: [f.worst_low, f.worst_high],
-    "distance": lambda f: [abs(f.estimate - r) for r in f.references.values()],
-    "faithful model": lambda f: [f.floor],
-    "faithful, 1 in 20": lambda f: [f.floor_high],
     "q": lambda f: [f.q],
     "flagged by the rate": lambda f: [f.references["flagged"]],
     "of them false, at most": lambda f: [f.references["expected false"]],
     "A": lambda f: [f.references["before"]],
     "B": lambda f: [f.references["after"]],
     **dict.fromkeys(
-        ("corrected", "estimate", "change", "less its bias", "amplified, points",
-         "distance, points", "copies removed", "alignment, cosine"),
+        ("corrected", "estimate", "change", "distance, points", "copies removed",
+         "alignment, cosine"),
         lambda f: [f.estimate],
     ),
 }  # fmt: skip
 """What the head of a column promises of each finding below it."""
-WORDS = frozenset({"subject", "quantity", "what", "prompts", "arm", "method", "verdict",
-                   "n, and how it was counted", ""})  # fmt: skip
+WORDS = frozenset({"subject", "class", "quantity", "what", "prompts", "arm", "method", "verdict",
+                   "against the target", "n, and how it was counted", ""})  # fmt: skip
 """Heads of columns that hold words."""
+SAID = frozenset({1, 10, 20, 100})
+"""Numbers of phrases: 3 in 10, 1 run of 20, 4 in 100."""
 
 
 @dataclass
@@ -137,8 +133,15 @@ def check(page: str, findings: Sequence[Finding]) -> Checked:
         _table(table, by_id, out)
     for tag in ("li", "p"):
         for claim in top.all(tag):
-            if id := claim.attributes.get("data-finding"):
-                _claim(claim, by_id, plain(id), out)
+            id = plain(claim.attributes.get("data-finding", ""))
+            if not id:
+                continue
+            f = by_id.get(id)
+            if f is not None and plain(f.sentence).replace("= < ", "< ")[:300] not in claim.text():
+                out.findings.add(id)
+                _free(claim, f, by_id.values(), out)
+            else:
+                _claim(claim, by_id, id, out)
     _charts(top, findings, out)
     return out
 
@@ -153,7 +156,10 @@ def _table(table: Node, by_id: dict[str, Finding], out: Checked) -> None:
     if not _ids(table):
         out.other_tables.append(caption)
         return
-    heads = [c.text() for r in next(table.all("thead")).all("tr") for c in _cells(r)]
+    head_cells = [c for r in next(table.all("thead")).all("tr") for c in _cells(r)]
+    heads = [c.text() for c in head_cells]
+    names = {c.text(): c.attributes["data-reference"] for c in head_cells
+             if "data-reference" in c.attributes}  # fmt: skip
     for row in next(table.all("tbody")).all("tr"):
         ids = _ids(row)
         if not ids:
@@ -161,12 +167,16 @@ def _table(table: Node, by_id: dict[str, Finding], out: Checked) -> None:
             continue
         at = plain(ids[0])
         for head, cell in zip(heads, _cells(row), strict=True):
+            head = names.get(head, head)
             at = plain(cell.attributes.get("data-finding", at))
             if at not in by_id:
                 out.faults.append(f"{caption}: no finding {at}")
                 break
             out.findings.add(at)
-            _cell(cell.text(), head, by_id[at], out)
+            if "cell" in cell.attributes.get("class", "").split() and any(cell.all("b")):
+                _grid_cell(cell, by_id[at], out)
+            else:
+                _cell(cell.text(), head, by_id[at], out)
 
 
 def _cells(row: Node) -> list[Node]:
@@ -198,6 +208,59 @@ def _cell(text: str, head: str, f: Finding, out: Checked) -> None:
     out.numbers += len(shown)
     if not good:
         out.faults.append(f"{f.id}: {head} is {text!r}, not {list(wanted)}")
+
+
+def _grid_cell(cell: Node, f: Finding, out: Checked) -> None:
+    """A cell with estimate, interval and, in small, what else the finding counts."""
+    parts = {tag: next(cell.all(tag)).text() for tag in ("b", "small")}
+    span = next(n for n in cell.all("span") if n.attributes.get("class") == "i").text()
+    _cell(parts["b"], "estimate", f, out)
+    _cell(span, "95 % interval", f, out)
+    known = [f.floor, f.floor_high, f.naive, f.n, f.n_effective]
+    for shown, percent in NUMBER.findall(parts["small"]):
+        out.numbers += 1
+        if not any(rounds_to(shown, bool(percent), v) for v in known):
+            out.faults.append(f"{f.id}: {shown} in {parts['small']!r} is not in {known}")
+
+
+def values(f: Finding, findings: Iterable[Finding]) -> list[float]:
+    """Every number that a card or a plain sentence about a finding may show.
+
+    That of an arm shows its gain and its cost, and that of an average counts its comparisons.
+    """
+    of = [f]
+    if f.key.kind == "verdict":
+        of += [g for g in findings if g.arm == f.arm and g.section == f.section]
+    out = [x for g in of for x in (g.estimate, g.low, g.high, g.floor, g.floor_high, g.n,
+                                   g.n_effective, g.missing, *g.references.values())]  # fmt: skip
+    if f.key.kind == "gap":
+        shares = [g for g in findings if g.key.kind == "share" and g.arm == f.arm
+                  and g.key.attribute == f.key.attribute]  # fmt: skip
+        out += [len(shares), *range(1, len(shares))]
+    return out
+
+
+def _free(node: Node, f: Finding, findings: Iterable[Finding], out: Checked) -> None:
+    """Numbers of a card or of a plain sentence: each is one of the finding's, as it is said."""
+    known = values(f, findings)
+    words = " ".join(c if isinstance(c, str) else c.text() for c in node.children)
+    words = re.sub(r"q = [\d.]+|\b(?:all|these) \d+ subjects", "", plain(words))
+    named = {float(n) for n, _ in NUMBER.findall(f"{f.where} {f.key.detail} {f.arm}")}
+    for shown, _ in NUMBER.findall(words):
+        out.numbers += 1
+        value = abs(float(shown))
+        digits = len(shown.partition(".")[2])
+        near = 0.5 * 10.0**-digits + 1e-7
+        good = value in SAID | named or any(
+            abs(value - s * abs(v)) <= near for v in known if math.isfinite(v) for s in (1, 10, 100)
+        )
+        if not good:
+            out.faults.append(f"{f.id}: {shown} in {words!r} is not in {known}")
+    for figure in node.all("p"):
+        if figure.attributes.get("class") == "big" and f.key.kind != "verdict":
+            first = NUMBER.findall(figure.text())
+            if first and not rounds_to(first[0][0], bool(first[0][1]), f.estimate):
+                out.faults.append(f"{f.id}: the figure is {first}, not {f.estimate}")
 
 
 def _claim(node: Node, by_id: dict[str, Finding], id: str, out: Checked) -> None:

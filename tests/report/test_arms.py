@@ -1,4 +1,4 @@
-"""Every arm at a glance: rows that repeat the findings, frontiers and doses where there are any."""
+"""Mitigations at a glance: rows that repeat the findings, frontiers and doses."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_page_shows_them_safely(lab: Evidence) -> None:
     assert "&lt;b&gt;noise" in html
     cells = re.findall(r'data-finding="(mitigation/g[169]/all/distance)"', html)
     assert set(cells) == {f"mitigation/g{k}/all/distance" for k in (1, 6, 9)}
-    assert "Every arm at a glance" in html
+    assert "Mitigations at a glance" in html
     checked = sources.check(html, lab.findings)
     assert checked.faults == []
     assert {f.id for f in lab.findings if "/dose-" in f.id} <= checked.findings
@@ -75,4 +75,4 @@ def test_without_arms_there_is_nothing_to_see() -> None:
     small = evidence(SMALL)
     none = replace(small, suite=replace(small.suite, mitigations=()))
     assert arms.overview(none) == {"rows": [], "frontiers": [], "doses": []}
-    assert "Every arm at a glance" not in page.page(none)
+    assert "Mitigations at a glance" not in page.page(none)

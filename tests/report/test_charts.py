@@ -85,7 +85,7 @@ def test_height_grows_with_rows(n: int) -> None:
     """Each row has the same room, whether there is one or a hundred."""
     svg = charts.dots("c", "share", [Row(f"r{i}", i / n, 0, 1) for i in range(n)])
     height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', svg)[1])  # type: ignore[index]
-    assert height == pytest.approx(72 * (0.62 + 0.29 * n), abs=1)
+    assert height == pytest.approx(72 * (0.62 + 0.27 * n), abs=1)
 
 
 def test_references_never_share_a_shape() -> None:

@@ -72,10 +72,9 @@ def test_a_number_that_was_altered_is_seen(seed: int) -> None:
     one = evidence(Size(subjects=("nurse", "cook"), seeds=4, captions=4))
     text, chance = page.page(one), random.Random(seed)
     cells = list(re.finditer(r'<td class="(?:n|i|n est)"[^>]*>[^<]*?(\d)[^<]*</td>', text))
-    table = text.index('<section id="missing"')
-    spot = chance.choice([m.start(1) for m in cells if text.rfind("<tr>", 0, m.start()) < table
-                          and "data-finding" in text[text.rfind("<tr>", 0, m.start()):
-                                                     text.find("</tr>", m.start())]])  # fmt: skip
+    rows = ((m, text[text.rfind("<tr>", 0, m.start()) : text.find("</tr>", m.start())])
+            for m in cells)  # fmt: skip
+    spot = chance.choice([m.start(1) for m, row in rows if "data-finding" in row])
     digit = str((int(text[spot]) + chance.randint(2, 7)) % 10)
     assert sources.check(text[:spot] + digit + text[spot + 1 :], one.findings).faults
     victim = chance.choice([f for f in one.findings if f.n and f.id in due([f])])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from audit.keys import VERDICTS, Key, Unit
 from audit.records import Finding
 from audit.report import page, wording
+from audit.report.verdicts import TONES
 
 SHARE = Finding(
     key=Key("representation", "none", "cook", "gender", "share", "woman"), where="cook",
@@ -45,10 +46,10 @@ def test_a_finding_is_set_in_its_own_unit(finding: Finding, estimate: str, span:
 
 
 def test_verdicts_name_their_reference() -> None:
-    """The reference is the family's, not the first of a mapping; doubt is said."""
-    assert wording.verdict(SHARE) == "below the reference (planted, 20\u00a0%)"
-    assert wording.verdict(replace(SHARE, q=0.2)).endswith("but q is 0.20")
-    assert wording.short_verdict(replace(SHARE, q=0.2)) == "below (q\u00a0\u2265\u00a00.05)"
+    """The reference is the family's, not the first of a mapping; what q undoes is open."""
+    assert wording.verdict(SHARE) == "Lower (built-in shares: 20\u00a0%)"
+    assert wording.verdict(replace(SHARE, q=0.2)) == "Cannot tell (q = 0.20)"
+    assert wording.short_verdict(replace(SHARE, q=0.2)) == "Cannot tell"
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
@@ -58,6 +59,44 @@ def test_every_verdict_has_words(verdict: str, unit: Unit) -> None:
     words = wording.verdict(replace(SHARE, unit=unit, verdict=verdict))
     assert len(words) > 3
     assert "{" not in words
+
+
+def test_verdict_words_are_at_most_twelve_and_each_is_defined() -> None:
+    """Words, signs and definitions are distinct, and colours are those of the sheet."""
+    shown = list(wording.VERDICTS.values())
+    assert 0 < len(shown) <= 12
+    for part in ("word", "sign", "means"):
+        assert len({getattr(v, part) for v in shown}) == len(shown)
+    assert {v.tone for v in shown} <= set(TONES)
+
+
+@pytest.mark.parametrize("unit", get_args(Unit))
+@pytest.mark.parametrize("kind", ["share", "rate", "gap", "verdict", "why", "cost"])
+def test_verdicts_of_findings_are_words_of_the_list(unit: Unit, kind: str) -> None:
+    """Whatever its kind and unit, a finding's verdict is one of the list, but for descriptions."""
+    for verdict in VERDICTS:
+        f = replace(SHARE, unit=unit, verdict=verdict, key=SHARE.key._replace(kind=kind))
+        assert (wording.verdict_of(f) is None) == (verdict == "described")
+    correlation = replace(SHARE, unit="coefficient", verdict="found",
+                          key=SHARE.key._replace(kind="why"))  # fmt: skip
+    assert wording.short_verdict(correlation) == "Different"
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.0, "none"), (0.003, "fewer than 1 in 100"), (0.04, "4 in 100"), (0.31, "3 in 10"),
+     (0.97, "97 in 100"), (0.999, "more than 99 in 100"), (1.0, "all"), (math.nan, "not known")],
+)  # fmt: skip
+def test_a_share_is_said_as_a_person_says_it(share: float, words: str) -> None:
+    """Tenths in the middle, hundredths near the ends, and words at them."""
+    assert wording.tens(share) == words
+
+
+def test_an_interval_is_said_in_tenths() -> None:
+    """The unit is said once where all three are tenths."""
+    f = replace(SHARE, estimate=0.31, low=0.2, high=0.5)
+    assert wording.about(f) == "3 in 10 (between 2 and 5)"
+    assert wording.about(replace(f, low=0.0)) == "3 in 10 (between none and 5)"
 
 
 def test_every_text_of_the_templates_exists_and_is_used() -> None:

@@ -57,6 +57,27 @@ def test_planted_changes_are_found_in_pairs(seed: int, tmp_path: Path) -> None:
     assert any("one line" in n for n in found.notes)
 
 
+def test_several_runs_are_compared_with_the_first(tmp_path: Path) -> None:
+    """Each as alone, under its letter; findings of all are kept, and no run comes twice."""
+    plans = (Plan(seeds=6), Plan("two", OTHER, seeds=6, seed=1), Plan("three", seeds=6, seed=2))
+    paths = [write(tmp_path / n, p) for n, p in zip("abc", plans, strict=True)]
+    made = comparing.several(paths)
+    assert [m.b.name for m in made] == ["B", "C"]
+    alone = comparing.compare(comparing.read(paths[0], "A"), comparing.read(paths[2], "C"))
+    assert [f.estimate for f in made[1].findings] == [f.estimate for f in alone.findings]
+    assert {f.arm for f in made[1].findings} == {"none, C"}
+    assert all(" in C)" in f.sentence for f in made[1].findings)
+    page = comparing.write_several(made, tmp_path / "out", 0.1)
+    kept = RunFolder(page.parent).findings()
+    assert len({f.id for f in kept}) == len(kept) == sum(len(m.findings) for m in made)
+    assert RunFolder(page.parent).head().model == "one, two, three"
+    text = page.read_text("utf-8")
+    assert "B: two" in text
+    assert "C: three" in text
+    with pytest.raises(UserError, match="folders of different runs"):
+        comparing.several([paths[0], paths[1], paths[0]])
+
+
 def test_a_run_compared_with_itself_does_not_change(tmp_path: Path) -> None:
     """The same folder twice: every change is 0 and none is reported."""
     side = comparing.read(write(tmp_path, Plan()), "A")
@@ -158,14 +179,14 @@ def test_the_report_shows_the_findings_and_makes_no_requests(tmp_path: Path) -> 
     assert not page.odd
     assert all(u.startswith("#") for u in page.urls)
     assert len(set(page.ids)) == len(page.ids)
-    assert page.tags.count("script") == 1
+    assert page.tags.count("script") == 3
     assert "<script>alert" not in text
     words = " ".join(page.words)
     assert "{{ 7 * 7 }}" in words
     found = from_json(Path(paths["findings"]).read_text("utf-8"))
     shown = {html.unescape(i) for i in re.findall(r'data-finding="([^"]*)"', text)}
     assert {f.id for f in found if len(f.id) < 200} <= shown
-    assert page.tags.count("svg") == 4
+    assert len(re.findall(r'<svg[^>]*class="chart"', text)) == 4
     assert len(text) < 400_000
     assert paths["notes"][0] in err
     assert call(str(a), str(b), "--out", str(tmp_path / "out"))[1].strip() == paths["report"]

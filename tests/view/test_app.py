@@ -124,7 +124,7 @@ def test_only_get_is_answered(run: made.Made, method: str) -> None:
 
 def cells(page: str) -> list[str]:
     """Ids on a wall, in their order."""
-    return re.findall(r'<li class="card"><a href="/image/([^?"]+)', page)
+    return re.findall(r'<li class="shot"><a href="/image/([^?"]+)', page)
 
 
 def test_the_wall_shows_what_was_asked_for_page_by_page(run: made.Made) -> None:
@@ -316,7 +316,7 @@ def test_images_lead_to_each_other_in_the_order_of_the_wall(run: made.Made) -> N
     """Next and previous follow the filter, also past images that two arms share."""
     browser = client(run)
     want = [s.id for s in run.samples]
-    found = re.search(r'<li class="card"><a href="([^"]+)"', browser.get("/").text)
+    found = re.search(r'<li class="shot"><a href="([^"]+)"', browser.get("/").text)
     seen: list[str] = []
     address = html.unescape(found[1]) if found else ""
     while address and len(seen) < 100:

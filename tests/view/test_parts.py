@@ -185,7 +185,7 @@ def test_the_command_refuses_anything_but_a_run(tmp_path: Path) -> None:
     """A folder without results is told in a sentence, before anything is served."""
     from audit.cli.view import view
 
-    with pytest.raises(UserError, match="no finished run"):
+    with pytest.raises(UserError, match="is a run"):
         view(tmp_path, 0, "", None, True)
 
 

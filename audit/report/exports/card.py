@@ -63,7 +63,8 @@ def _known(f: Finding) -> bool:
 def card(findings: Sequence[Finding], manifest: Mapping[str, Any]) -> str:
     """Markdown with a YAML header, to be merged into a model's README.md.
 
-    `manifest` is the run folder's own record: suite, settings, versions.
+    `manifest` is the run folder's own record: suite, settings, versions, and if they are known its
+    date as `written` and its `readers`.
     """
     settings, suite = manifest.get("settings", {}), str(manifest.get("suite", ""))
     found = results(findings, suite)
@@ -73,7 +74,7 @@ def card(findings: Sequence[Finding], manifest: Mapping[str, Any]) -> str:
         if found
         else ModelCardData(tags=["t2i-audit"])
     )
-    parts = [_head(suite, settings, manifest.get("versions", {}))]
+    parts = [_head(suite, settings, manifest)]
     for section, title in SECTIONS.items():
         mine = [f for f in findings if f.section == section]
         if mine:
@@ -82,11 +83,14 @@ def card(findings: Sequence[Finding], manifest: Mapping[str, Any]) -> str:
     return f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(parts) + "\n"
 
 
-def _head(suite: str, settings: Mapping[str, Any], versions: Mapping[str, Any]) -> str:
+def _head(suite: str, settings: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    versions, readers = manifest.get("versions", {}), manifest.get("readers", {})
+    written = str(manifest.get("written", ""))
     shown = {
         "Suite": suite, "Model": settings.get("model", ""),
         "Revision": settings.get("revision", ""), "Steps": settings.get("steps", ""),
         "Guidance": settings.get("guidance", ""), "Audited with": versions.get("t2i-audit", ""),
+        "Date": written[:10], "Read by": "; ".join(dict.fromkeys(map(str, readers.values()))),
     }  # fmt: skip
     rows = [[k, escape(v, 120)] for k, v in shown.items() if str(v)]
     return (

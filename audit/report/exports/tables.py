@@ -1,11 +1,11 @@
-"""Findings and tables as CSV and Parquet, for other programs."""
+"""Findings and tables as CSV, Parquet and xlsx, for other programs."""
 
 from __future__ import annotations
 
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from audit.datasets.cells import of_frame
 from audit.errors import UserError
 from audit.files import write_atomic
 from audit.records import Finding, row
-from audit.store import RunFolder
+from audit.report.exports.workbook import workbook
+from audit.store import RunFolder, asdict_sample
 
 TABLES = ("attributes", "alignment", "matches")
 
@@ -23,12 +24,7 @@ TABLES = ("attributes", "alignment", "matches")
 def frame(findings: Sequence[Finding]) -> pd.DataFrame:
     """One row per finding, one column per field; mappings are JSON, missing numbers NaN."""
 
-    def cell(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            value = json.dumps(dict(value), ensure_ascii=False, sort_keys=True)
-        return writable(value)
-
-    rows = [{k: cell(v) for k, v in row(f).items()} for f in findings]
+    rows = [{k: writable(_json(v)) for k, v in row(f).items()} for f in findings]
     return pd.DataFrame(rows, columns=[f.name for f in fields(Finding)])
 
 
@@ -47,6 +43,37 @@ def parquet(table: pd.DataFrame) -> bytes:
 FORMATS = {"csv": of_frame, "parquet": parquet}
 
 
+def samples(folder: RunFolder) -> pd.DataFrame:
+    """One row per image: what was asked, and for images made elsewhere the file it is in."""
+    rows = [asdict_sample(s) for s in folder.plan()]
+    found = pd.DataFrame(
+        [{k: writable(_json(v)) for k, v in row.items()} for row in rows],
+        columns=["id", "prompt", "arm", "seed", "text", "drawn", "how", "reason"],
+    )
+    found = found.astype({"seed": "Int64"}).rename(columns={"id": "sample"})
+    return _with_files(found, folder)
+
+
+def _json(value: Any) -> Any:
+    """A mapping as JSON; anything else unchanged."""
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value), ensure_ascii=False, sort_keys=True)
+    return value
+
+
+def _parts(folder: RunFolder) -> dict[str, pd.DataFrame]:
+    """Findings and every table of the run, by name."""
+    parts = {"findings": frame(folder.findings())}
+    if folder.finished:
+        there = folder.results()["tables"]
+        parts["samples"] = samples(folder)
+        parts |= {n: _with_files(folder.read_table(n), folder) for n in TABLES if n in there}
+    if left_out := folder.left_out():
+        rows = [{k: writable(v) for k, v in asdict(x).items()} for x in left_out]
+        parts["left_out"] = pd.DataFrame(rows)
+    return parts
+
+
 def _with_files(table: pd.DataFrame, folder: RunFolder) -> pd.DataFrame:
     """The table with the column `file`, where its images were made elsewhere."""
     files = folder.files()
@@ -58,22 +85,23 @@ def _with_files(table: pd.DataFrame, folder: RunFolder) -> pd.DataFrame:
 def write(folder: RunFolder, form: str, out: Path) -> list[Path]:
     """Findings to the file `out`; if it has no extension, into this folder with the run's tables.
 
-    Returns the written paths. Raises UserError for the extension of another format.
+    A workbook (`xlsx`) is a file with all tables. Returns the written paths. Raises UserError for
+    the extension of another format.
     """
-    found = frame(folder.findings())
-    if out.suffix:
-        if out.suffix != f".{form}":
-            raise UserError(
-                f"{out} does not end in .{form}. Use that extension, or none for a folder."
-            )
-        write_atomic(out, FORMATS[form](found))
+    if (out.suffix or form == "xlsx") and out.suffix != f".{form}":
+        more = "." if form == "xlsx" else ", or none for a folder."
+        raise UserError(f"{out} does not end in .{form}. Use that extension{more}")
+    if form == "xlsx":
+        about = pd.DataFrame(
+            [(k, writable(v)) for k, v in asdict(folder.head()).items()], columns=["what", "is"]
+        )
+        write_atomic(out, workbook({**_parts(folder), "about": about}))
         return [out]
-    parts = {"findings": found}
-    if folder.finished:
-        there = folder.results()["tables"]
-        parts |= {n: _with_files(folder.read_table(n), folder) for n in TABLES if n in there}
+    if out.suffix:
+        write_atomic(out, FORMATS[form](frame(folder.findings())))
+        return [out]
     paths = []
-    for name, table in parts.items():
+    for name, table in _parts(folder).items():
         paths.append(out / f"{name}.{form}")
         write_atomic(paths[-1], FORMATS[form](table))
     return paths

@@ -5,6 +5,7 @@
 const at = (id) => document.getElementById(id);
 const root = at("queue");
 const rater = root.dataset.rater;
+const base = document.body.dataset.base; // where this run is
 const picture = at("picture");
 
 let items = []; // [number, sample, attribute]
@@ -25,7 +26,7 @@ async function ask(address, options) {
 }
 
 async function refresh() {
-  const state = await ask(`/labels?rater=${encodeURIComponent(rater)}`);
+  const state = await ask(`${base}/labels?rater=${encodeURIComponent(rater)}`);
   ({ items, classes, reasons, said } = state);
 }
 
@@ -88,10 +89,10 @@ function show(place) {
   picture.hidden = true;
   at("absent").hidden = true;
   picture.alt = `Image ${number}, to be labelled`;
-  picture.src = `/picture/${encodeURIComponent(sample)}`;
+  picture.src = `${base}/picture/${encodeURIComponent(sample)}`;
   picture.decode().then(() => appear(place, picture), () => appear(place, at("absent")));
   for (const next of items.slice(place + 1, place + 4)) {
-    new Image().src = `/picture/${encodeURIComponent(next[1])}`;
+    new Image().src = `${base}/picture/${encodeURIComponent(next[1])}`;
   }
 }
 
@@ -114,7 +115,7 @@ async function say(value) {
   delete root.dataset.ready;
   const [number, sample, attribute] = items[here];
   try {
-    const answer = await ask("/labels", {
+    const answer = await ask(`${base}/labels`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ rater, sample, attribute, value }),

@@ -49,15 +49,46 @@ function follow(rel) {
   return Boolean(link);
 }
 
+/** The keys of these pages, in a window that Escape closes. */
+function help() {
+  const keys = [["\u2190 \u2192", "page before, page after; on an image, the next card"],
+    ["\u2191 \u2193", "card above, card below"], ["/", "search the prompts"], ["Esc", "back to the list"],
+    ...[...document.querySelectorAll("nav [data-key]")].map((a) => [a.dataset.key, a.textContent])];
+  const list = document.createElement("dl");
+  for (const [key, words] of keys) {
+    const name = document.createElement("dt");
+    const mark = document.createElement("kbd");
+    mark.textContent = key;
+    name.append(mark);
+    const text = document.createElement("dd");
+    text.textContent = words;
+    list.append(name, text);
+  }
+  const window = document.createElement("dialog");
+  window.className = "keys";
+  window.setAttribute("aria-label", "Keys");
+  const close = document.createElement("button");
+  close.type = "button";
+  close.textContent = "Close";
+  close.addEventListener("click", () => window.close());
+  window.addEventListener("close", () => window.remove());
+  window.append(list, close);
+  document.body.append(window);
+  window.showModal();
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
-  if (event.target.matches("input, select, textarea")) return;
+  if (event.target.matches("input, select, textarea") || document.querySelector("dialog[open]")) return;
   const pages = { ArrowLeft: "prev", ArrowRight: "next", Escape: "up" };
   let used = walk(event.key);
   if (!used && event.key === "/" && filters) {
     document.getElementById("words").focus();
     used = true;
   }
+  if (!used && event.key === "?") { help(); used = true; }
+  const view = /^[a-z]$/.test(event.key) && document.querySelector(`nav [data-key="${event.key}"]`);
+  if (!used && view) { view.click(); used = true; }
   if (!used && pages[event.key]) used = follow(pages[event.key]);
   if (used) event.preventDefault();
 });
