@@ -161,11 +161,16 @@ def world_score(
 
 
 @app.command("verify")
-def world_verify(as_json: Json = False) -> None:
+def world_verify(
+    each: Annotated[
+        int, typer.Option(min=5, help="Images of each occupation at either guidance.")
+    ] = 25,
+    as_json: Json = False,
+) -> None:
     """Verify the sprites, the planted truth and the shipped models."""
     from audit.world.verify import verify
 
-    checks = verify()
+    checks = verify(each)
     if as_json:
         say_json([c.__dict__ for c in checks], indent=1)
     else:

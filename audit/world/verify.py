@@ -125,9 +125,9 @@ def descriptor_checks(n: int = 400) -> Iterator[Check]:
     )  # fmt: skip
 
 
-def verify() -> list[Check]:
-    """All checks, in order."""
+def verify(each: int = 25) -> list[Check]:
+    """All checks, in order; shares from `each` images of an occupation at either guidance."""
     return [
         *data_checks(), size_check(), vae_check(), *descriptor_checks(), *judged.reader_checks(),
-        *judged.classifier_checks(), *judged.share_checks(), *judged.copy_checks(),
+        *judged.classifier_checks(), *judged.share_checks(each), *judged.copy_checks(),
     ]  # fmt: skip
