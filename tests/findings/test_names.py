@@ -297,10 +297,11 @@ def places(one: Evidence) -> Iterator[tuple[str, list[Finding]]]:
     yield "templates", shares.templates(one)
     every, grids, _ = shares.amplified(one)
     yield "amplified, all", every
-    yield from ((f"amplified {g.heading}", [*g.findings]) for g in grids)
+    yield from ((f"amplified {i}", [*g.findings]) for i, g in enumerate(grids))
     for i, part in enumerate(shares.parts(one, {})):
         yield f"part {i}", [*part.findings]
-    yield from ((f"distances {g.heading}", [*g.findings]) for g in shares.distances(one))
+    for i, grid in enumerate(shares.distances(one)):
+        yield f"distances {i}", [*grid.findings]
     for i, joint in enumerate(shares.joints(one)):
         yield f"joint {i}", [joint.together, *(f for _, cells in joint.rows for f in cells)]
     copied = copies.replication(one)
