@@ -1,0 +1,301 @@
+"""Who is in a parsed prompt: nouns for people, where their noun phrases begin, and who is nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from audit.design.mitigations import people_words as words
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc, Token
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person, or several of a kind, in a text."""
+
+    noun: str
+    """The noun in the singular and in lower case, with its compound: `software engineer`."""
+    head: tuple[int, int]
+    """Span of the noun itself in the text: `engineer`."""
+    start: int
+    """Where its compound begins: before `software`, also before adjectives that name a kind."""
+    phrase: int
+    """Where its noun phrase begins, with article and adjectives."""
+    number: int
+    """How many there are: 1, a count, or 0 for several without a count."""
+    gender: str
+    """`f` or `m` if the noun states a gender, else nothing."""
+
+
+@dataclass(frozen=True)
+class Nobody:
+    """A noun for people that shows no person here."""
+
+    why: str
+    """Kind of reason: thing, artificial, animal, possession, negated, role, name."""
+    words: str
+    """The words that show it."""
+
+
+_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+            "ten": 10, "both": 2}  # fmt: skip
+_NO = frozenset("no without zero lacking sans".split())
+_JOINED = frozenset(("compound", "nmod", "amod", "poss", "npadvmod", "nummod"))
+_DOES = frozenset(
+    """
+    wearing smiling holding standing sitting looking talking working walking playing reading
+    cooking laughing sleeping writing running drinking eating teaching explaining carrying crying
+    posing fixing
+    """.split()
+)
+_LONGEST = 4
+
+
+def nounish(token: Token) -> bool:
+    """Whether the parser takes a word for a noun."""
+    return token.pos_ in ("NOUN", "PROPN")
+
+
+def _ending_at(doc: Doc, i: int) -> tuple[str, int, bool] | None:
+    """The longest known noun for a person that ends at a word: it, its first word, and plural."""
+    last = doc[i].lower_
+    one = words.singular(last)
+    forms = [(last, doc[i].tag_ in ("NNS", "NNPS") and last == one and last == "staff")]
+    if one != last:
+        forms.append((one, True))
+    for width in range(min(_LONGEST, i + 1), 0, -1):
+        those = doc[i - width + 1 : i]
+        if any(t.pos_ == "ADP" or t.lower_ in _PLAIN for t in those):
+            continue
+        before = "".join(t.lower_ + t.whitespace_ for t in those)
+        for form, many in forms:
+            if words.is_person(f"{before}{form}"):
+                return f"{before}{form}", i - width + 1, many
+    if nounish(doc[i]):
+        for form, many in forms:
+            if words.has_agent_ending(form) or (words.may_do(form) and _acts(doc[i])):
+                return form, i, many
+    return None
+
+
+def _acts(token: Token) -> bool:
+    after = token.doc[token.i + 1] if token.i + 1 < len(token.doc) else None
+    said = after is not None and after.lower_ in _DOES
+    return said or any(c.lower_ in _DOES for c in token.children if c.i > token.i)
+
+
+def _as_noun(token: Token) -> bool:
+    """Whether a word is used as a noun; after an article it is one whatever the tag says."""
+    if nounish(token):
+        return True
+    if token.i == 0 or token.pos_ in ("ADP", "DET", "PRON", "AUX", "CCONJ", "PART", "PUNCT"):
+        return token.lower_ in ("someone", "somebody")
+    before = token.doc[token.i - 1]
+    return token.pos_ != "ADV" and before.lower_ in ("a", "an", "the") and not _follows(token)
+
+
+def _follows(token: Token) -> bool:
+    """Whether the next word is a noun of the same phrase."""
+    doc, i = token.doc, token.i + 1
+    if i >= len(doc):
+        return False
+    after = doc[i]
+    if after.pos_ == "ADJ" and token.dep_ in ("compound", "amod", "nmod") and token.head.i > i:
+        return True
+    if after.text == "-" and not token.whitespace_ and not after.whitespace_:
+        return i + 1 < len(doc) and doc[i + 1].is_alpha
+    return nounish(after) and after.is_alpha and after.tag_ != "VBG"
+
+
+def people(doc: Doc) -> tuple[list[Person], list[Nobody]]:
+    """The people of a parsed text, in order, and the nouns that show none, with the reasons."""
+    found: list[Person] = []
+    none: list[Nobody] = []
+    for token in doc:
+        if token.lower_ in words.CROWDS and _crowd(token, bool(found)):
+            found.append(_person(token, token.lower_, token.i, True))
+            continue
+        known = _ending_at(doc, token.i) if token.is_alpha or "-" in token.text else None
+        if known is None or not _as_noun(token):
+            continue
+        noun, first, many = known
+        why = _nobody(token, first)
+        if why is None:
+            found.append(_person(token, noun, first, many))
+        elif why.why:
+            none.append(why)
+    return found, none
+
+
+def _crowd(token: Token, beside: bool) -> bool:
+    """Whether a noun for many shows people of its own, rather than an institution or onlookers."""
+    after = token.doc[token.i + 1].lower_ if token.i + 1 < len(token.doc) else ""
+    if not nounish(token) or _follows(token) or after == "of":
+        return False
+    return not beside or token.lower_ in words.COMPANY
+
+
+def _nobody(token: Token, first: int) -> Nobody | None:
+    """Why a noun for people shows nobody, None if it shows someone; no kind if it is only a part of
+    another noun for a person."""
+    doc = token.doc
+    if _follows(token):
+        return _modifies(token)
+    after = doc[token.i + 1] if token.i + 1 < len(doc) else None
+    if after is not None and after.tag_ == "POS":
+        return _possesses(token)
+    before = [t for t in _before(token, first)]
+    for t in before:
+        if t.lower_ in words.ARTIFICIAL:
+            return Nobody("artificial", f"{t.text} {token.text}")
+        if t.lower_ in words.ANIMALS and nounish(t):
+            return Nobody("animal", f"{t.text} {token.text}")
+        if t.lower_ in _NO:
+            return Nobody("negated", f"{t.text} {token.text}")
+    return _governed(token)
+
+
+def _before(token: Token, first: int) -> Iterator[Token]:
+    """The words of a noun's phrase before it, from the nearest."""
+    doc = token.doc
+    for i in range(first - 1, max(first - 6, -1), -1):
+        t = doc[i]
+        if not (t.is_alpha or t.text == "-" or t.like_num) or t.pos_ in ("ADP", "VERB", "AUX", "CCONJ"):
+            if t.lower_ in ("without", "no"):
+                yield t
+            return
+        yield t
+
+
+def _modifies(token: Token) -> Nobody:
+    doc, i = token.doc, token.i + 1
+    while i + 1 < len(doc) and (
+        (nounish(doc[i + 1]) and doc[i + 1].is_alpha) or doc[i].text == "-"
+    ):
+        i += 1
+    last = doc[i]
+    if _ending_at(doc, i):
+        return Nobody("", "")
+    if token.text[:1].isupper() and last.pos_ == "PROPN":
+        return Nobody("name", f"{token.text} {last.text}")
+    return Nobody("thing", f"{token.text} {last.text}")
+
+
+def _possesses(token: Token) -> Nobody | None:
+    for t in token.doc[token.i + 2 : token.i + 5]:
+        if t.lower_ in words.BODY_PARTS:
+            return None
+    held = token.doc[token.i + 1 : token.i + 4].text
+    return Nobody("possession", f"{token.text}{held}")
+
+
+_AS = frozenset(("as", "like"))
+
+
+def _governed(token: Token) -> Nobody | None:
+    """What is `of`, `as` or `like` a person, if that is a thing or an animal."""
+    doc, head = token.doc, token
+    while head.dep_ == "conj" and head.head.i != head.i:
+        head = head.head
+    link = head.head
+    if link.pos_ != "ADP" and link.lower_ not in _AS:
+        left = next((t for t in reversed(list(doc[: token.i])) if t.pos_ not in ("DET", "ADJ", "NOUN")), None)
+        link = left if left is not None and left.lower_ in (*_AS, "of") else link
+    word = link.lower_
+    if word in _NO:
+        return Nobody("negated", f"{link.text} {token.text}")
+    if word == "of":
+        thing = next((t for t in reversed(list(doc[: link.i])) if nounish(t)), None)
+        if thing is not None and thing.i >= link.i - 2 and thing.lower_ in words.SHAPES:
+            return Nobody("artificial", f"{thing.text} of {token.text}")
+    if word in _AS:
+        return _role(token, link)
+    return None
+
+
+def _role(token: Token, link: Token) -> Nobody | None:
+    """Someone or something shown as a person: it is not another one."""
+    for t in reversed(list(token.doc[: link.i])):
+        if t.lower_ in words.ANIMALS and nounish(t):
+            return Nobody("animal", f"{t.text} {link.text} {token.text}")
+        if nounish(t) and (_ending_at(token.doc, t.i) or t.pos_ == "PROPN"):
+            return Nobody("role", f"{t.text} {link.text} {token.text}")
+    return None
+
+
+def _person(token: Token, noun: str, first: int, many: bool) -> Person:
+    start = _compound(token, min(first, token.i))
+    phrase, number = start, 0 if many else 1
+    doc = token.doc
+    for i in range(start - 1, max(start - 8, -1), -1):
+        t = doc[i]
+        if t.pos_ in ("ADP", "VERB", "AUX", "CCONJ", "PUNCT", "SPACE") and t.text != "-" and t.tag_ not in ("VBN", "VBG"):
+            break
+        if t.lower_ in _NUMBERS or (t.like_num and t.text.isdigit()):
+            if many:
+                number = _NUMBERS.get(t.lower_) or int(t.text[:4])
+            elif t.lower_ in _NUMBERS:
+                break
+        phrase = i
+        if t.pos_ == "DET" or t.lower_ in ("a", "an", "the"):
+            break
+    said = "".join(t.lower_ + t.whitespace_ for t in doc[start : token.i]) + (
+        noun if first == token.i else words.singular(token.lower_)
+    )
+    gender = next((words.gender_of(t.lower_) for t in doc[start : token.i] if t.lower_ in _SEXES), "")
+    end = token.idx + len(token.text)
+    return Person(said, (token.idx, end), doc[start].idx, doc[phrase].idx, number,
+                  words.gender_of(noun) or words.gender_of(words.singular(token.lower_)) or gender)  # fmt: skip
+
+
+def _compound(token: Token, first: int) -> int:
+    """Index of the first word of the compound that ends with a noun: `high school teacher`."""
+    doc, start = token.doc, first
+    inside = {d.i for c in token.lefts if c.dep_ == "compound" for d in c.subtree}
+    i = start - 1
+    while i >= 0:
+        t = doc[i]
+        joined = not t.whitespace_ and (t.text == "-" or doc[start].text == "-" or t.text == "/")
+        if t.text == "-" and joined and i > 0 and not doc[i - 1].whitespace_:
+            start, i = i - 1, i - 2
+            continue
+        if not t.is_alpha and t.tag_ != "POS" and not joined:
+            break
+        if t.tag_ == "POS":
+            if start == first or i == 0 or start > token.i - 1:
+                break
+            start, i = i - 1, i - 2
+            continue
+        if not _kind(t, i in inside):
+            break
+        start, i = i, i - 1
+    while start < token.i and doc[start].text in "-/":
+        start += 1
+    return start
+
+
+def _kind(t: Token, inside: bool) -> bool:
+    """Whether a word before a noun belongs to its compound."""
+    low = t.lower_
+    if t.pos_ in ("DET", "PRON", "ADP", "CCONJ", "NUM", "VERB", "AUX") and low not in words.CLASSIFYING:
+        return False
+    if low in words.CLASSIFYING or words.ORIGINS.match(low):
+        return True
+    if low in _PLAIN:
+        return False
+    return (inside and low not in _PLAIN) or nounish(t)
+
+
+_SEXES = frozenset("boy girl woman man lady gentleman women men girls boys".split())
+_PLAIN = frozenset(
+    """
+    young old elderly tall short little big small happy sad tired smiling beautiful handsome pretty
+    female male woman man dark light pale middle-aged teenage homeless lone single busy angry
+    cute friendly confident serious rich poor famous retired proud cheerful stylish muscular
+    """.split()
+)
+"""Adjectives that no compound begins with, whatever the parser says."""
