@@ -32,6 +32,9 @@ class Spot:
     typed: bool = False
     """Whether the prompt was typed, so plain nouns may be replaced and capitals follow."""
     number: int = 1
+    """How many there are; 0 for several without a count."""
+    noun: str = ""
+    """The whole noun in the singular, for a typed prompt."""
 
 
 def stated(text: str, spot: Spot, words: str, place: str, attribute: str) -> str:
@@ -49,6 +52,27 @@ def stated(text: str, spot: Spot, words: str, place: str, attribute: str) -> str
     if spot.typed and attribute != "gender" and (before := _STATED.search(text[:at])):
         at = before.start()
     return _put(text, at, at, words, " ", spot.typed)
+
+
+_COUNTS = ("no", "a", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_MANY = {"female": ("woman", "women"), "male": ("man", "men")}
+
+
+def grouped(text: str, spot: Spot, words: list[str]) -> str:
+    """The text with the values of several people of a kind: by counts, or in a phrase before them.
+
+    `two doctors` become `two doctors, a woman and a man`, and `firefighters` become `female and
+    male firefighters`. Other values than genders are said of all: the first of `words`.
+    """
+    end = spot.head[1]
+    if not set(words) <= set(_MANY):
+        return stated(text, spot, words[0], "after" if words[0].startswith("with ") else "before", "")
+    if not 2 <= spot.number <= 10:
+        return _put(text, spot.start, spot.start, " and ".join(words), " ")
+    shares = [spot.number // len(words) + (k < spot.number % len(words)) for k in range(len(words))]
+    said = [f"{_COUNTS[n]} {_MANY[w][n > 1]}" for w, n in zip(words, shares, strict=True) if n]
+    close = "," if re.match(r"\s+\w", text[end:]) else ""
+    return f"{text[:end]}, {' and '.join(said)}{close}{text[end:]}"
 
 
 def _skinned(words: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from audit.design.mitigations import languages, parser
 from audit.design.mitigations.evidence import Statement, told
@@ -61,6 +62,11 @@ def read(prompt: str) -> Reading:
     return read_many([prompt])[0]
 
 
+def kept(prompt: str) -> Reading | None:
+    """The reading of a prompt that was read lately, without reading it now."""
+    return _known.get(prompt)
+
+
 def read_many(prompts: Sequence[str]) -> list[Reading]:
     """Read prompts in one batch. Raises UserError if the parser is not installed."""
     new = [p for p in dict.fromkeys(prompts) if p not in _known]
@@ -108,7 +114,12 @@ def why_not(
     `phrases` are the words with which a rewriter would state `attribute`. With `several`, a prompt
     with more than one person may be rewritten too, unless one of them is stated.
     """
-    seen, phrases = read(prompt), tuple(phrases)
+    return _why_not(prompt, attribute, tuple(phrases), several)
+
+
+@lru_cache(maxsize=_KEPT)
+def _why_not(prompt: str, attribute: str, phrases: tuple[str, ...], several: bool) -> str:
+    seen = read(prompt)
     if seen.language:
         return seen.language if seen.language == LENGTH else f"{LANGUAGE}: {seen.language}"
     if not seen.people:
