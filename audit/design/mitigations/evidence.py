@@ -35,10 +35,10 @@ _WAYS = (
         r"|baby bump)\b(?! trimmer| oil)")),
     ("dress", re.compile(
         r"\b(?:(?:sun|mini|maxi|night)?dress(?:es)?(?! (?:shoes?|shirts?|uniform|blues|code|pants|rehearsal"
-        r"|shop|socks|form|store|whites))|(?<!a )(?:mini)?skirts?(?! steak)|(?:ball|evening|wedding|bridal) gowns?|hijab"
+        r"|shop|socks|form|store|whites))|(?:mini|maxi)?skirts?(?! steak)|(?:ball|evening|wedding|bridal) gowns?|hijab"
         r"|niqab|burqa|burka|chador|bikini|bra|corset|lingerie|lipstick|mascara|eyeliner|high heels|stilettos?|heels"
         r"|pantyhose|sari|saree|lehenga|dirndl|lederhosen|petticoat|tiara|tuxedo|kippah|yarmulke|thobe"
-        r"|blouse|tutu|pinafore|swim trunks|bow tie|necktie|pigtails|ponytails?)\b|\bskirt\b")),
+        r"|blouse|tutu|pinafore|swim trunks|bow tie|necktie|pigtails|ponytails?)\b")),
     ("tag", re.compile(r"\b\d\+?(?:girl|boy|woman|man|women|men|female|male)s?\b")),
 )  # fmt: skip
 _EMOJI = re.compile("[\u2640\u2642\U0001f466-\U0001f469\U0001f470\U0001f474\U0001f475\U0001f478"
@@ -64,9 +64,10 @@ def told(
         found = Statement("noun", match.group())
     else:
         found = None
-    if found is None and states(
-        readable.text, attribute, readable.text[slice(*person.head)], phrases
-    ):
+    start, end = person.head
+    # One noun for all keeps the rules' patterns few; what the noun itself says was read above.
+    plain = f"{readable.text[:start]}person{readable.text[end:]}"
+    if found is None and states(plain, attribute, "person", phrases):
         found = Statement("text", _where(lower, attribute, phrases) or "in its words")
     return found
 
@@ -80,7 +81,7 @@ def _gender(readable: Readable, lower: str, person: Person) -> Statement | None:
     for by, pattern in _WAYS:
         if match := pattern.search(plain):
             return Statement(by, match.group().strip())
-    if match := _EMOJI.search(readable.plain):
+    if match := _EMOJI.search(readable.source):
         return Statement("emoji", match.group())
     for quote in readable.quoted:
         if match := re.search(r"[a-z]+", " ".join(w for w in re.findall("[a-z]+", quote.lower()) if w in GENDERED)):

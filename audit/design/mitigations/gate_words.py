@@ -216,6 +216,7 @@ _STATIONS = (
     r"samurais?|ronin|shoguns?|daimyos?|gladiators?|centurions?|legionar(?:y|ies)|legionnaires of"
     r"|hoplites?|spartans?|praetorians?|pharaohs?|viziers?|crusaders?|templars?|knights?|squires?"
     r"|janissar(?:y|ies)|mam(?:e)?luks?|musketeers?|conquistadors?|privateers?|redcoats?|minutem[ae]n"
+    r"|mongol (?:archers?|warriors?|horsem[ae]n|riders?)|napoleonic (?:soldiers?|officers?|troops)"
     r"|founding fathers?|founding mothers?|suffragettes?|suffragists?|druids?|troubadours?|vestal"
     r"|kamikazes?|union (?:soldiers?|army|generals?|officers?)|quattrocento|cinquecento|trecento"
     r"|hanseatic|silk road|first (?:\w+ )?(?:on|to (?:walk|land|set foot) on) the moon"
@@ -258,6 +259,8 @@ NOT_PERIOD = re.compile(
     rf"(?:{_ERAS}|{_REALMS}|{_WARS}|{_STATIONS})(?![\w])"
     rf"|\b(?:{_VISITS}) (?:an?|the|some) (?:[\w-]+ )?(?:{_ERAS}|{_REALMS}) "
     rf"(?:[\w-]+ )?(?:{_SITES})\b"
+    rf"|\b(?:studying|researching|reading about|writing about) (?:the )?(?:[\w'-]+ ){{0,1}}"
+    rf"(?:{_ERAS}|{_REALMS}|{_WARS}|{_STATIONS})(?![\w])"
     rf"|\bat (?:an?|the) (?:{_ERAS}|{_REALMS}) (?:house|hotel|museum|mansion|ruin|site)s?\b"
     rf"|\b1[0-9]{{3}}s? (?:[\w-]+ )?(?:{_VINTAGE})s?\b"
 )

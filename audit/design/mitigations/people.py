@@ -47,6 +47,8 @@ _NO = frozenset("no without zero lacking sans".split())
 _JOINED = frozenset(("compound", "nmod", "amod", "poss", "npadvmod", "nummod"))
 _DOES = frozenset(
     """
+    filming tasting baking singing dancing painting typing shouting testing feeding climbing
+    counting playing building repairing waiting listening
     wearing smiling holding standing sitting looking talking working walking playing reading
     cooking laughing sleeping writing running drinking eating teaching explaining carrying crying
     posing fixing
@@ -95,7 +97,9 @@ def _as_noun(token: Token) -> bool:
     if token.i == 0 or token.pos_ in ("ADP", "DET", "PRON", "AUX", "CCONJ", "PART", "PUNCT"):
         return token.lower_ in ("someone", "somebody")
     before = token.doc[token.i - 1]
-    return token.pos_ != "ADV" and before.lower_ in ("a", "an", "the") and not _follows(token)
+    leads = before.pos_ in ("DET", "ADJ") or before.lower_ in ("a", "an", "the")
+    leads = leads or (before.tag_ in ("VBG", "VBN") and token.i > 1 and token.doc[token.i - 2].text == "-")
+    return leads and not _follows(token)
 
 
 def _follows(token: Token) -> bool:
@@ -104,11 +108,30 @@ def _follows(token: Token) -> bool:
     if i >= len(doc):
         return False
     after = doc[i]
+    if after.lower_.endswith("ing") and len(after.text) > 5:
+        return _named_ing(doc, i)
     if after.pos_ == "ADJ" and token.dep_ in ("compound", "amod", "nmod") and token.head.i > i:
         return True
     if after.text == "-" and not token.whitespace_ and not after.whitespace_:
         return i + 1 < len(doc) and doc[i + 1].is_alpha
     return nounish(after) and after.is_alpha and after.tag_ != "VBG"
+
+
+_INGS = frozenset(
+    """
+    building training meeting housing clothing wedding evening morning string ceiling earring
+    seating lodging crossing parking gathering greeting setting painting drawing outing opening
+    landing carving stocking
+    """.split()
+)
+
+
+def _named_ing(doc: Doc, i: int) -> bool:
+    """Whether a word in -ing is the noun of a compound; most after a person are what they do."""
+    if doc[i].lower_ not in _INGS or doc[i].tag_ == "VBG":
+        return False
+    after = doc[i + 1] if i + 1 < len(doc) else None
+    return after is None or after.pos_ not in ("DET", "PRON", "NUM", "NOUN", "ADJ")
 
 
 def people(doc: Doc) -> tuple[list[Person], list[Nobody]]:
@@ -149,14 +172,25 @@ def _nobody(token: Token, first: int) -> Nobody | None:
     if after is not None and after.tag_ == "POS":
         return _possesses(token)
     before = [t for t in _before(token, first)]
+    pair = doc[max(token.i - 1, 0) : token.i + 1].text
+    if words.THING_PAIRS.match(pair.lower()):
+        return Nobody("thing", pair)
+    if _titled(token, first):
+        return Nobody("title", doc[max(first - 1, 0) : token.i + 1].text)
     for t in before:
-        if t.lower_ in words.ARTIFICIAL:
-            return Nobody("artificial", f"{t.text} {token.text}")
-        if t.lower_ in words.ANIMALS and nounish(t):
-            return Nobody("animal", f"{t.text} {token.text}")
+        if why := words.stands_in(t.lower_, token.lower_):
+            return Nobody(why, f"{t.text} {token.text}")
         if t.lower_ in _NO:
             return Nobody("negated", f"{t.text} {token.text}")
     return _governed(token)
+
+
+def _titled(token: Token, first: int) -> bool:
+    """Whether a noun with a capital follows `The` inside a text: a work, a ship, a card."""
+    doc = token.doc
+    start = next((i for i in range(token.i - 1, max(token.i - 5, 0), -1) if doc[i].text == "The"), 0)
+    inside = all(t.text[:1].isupper() for t in doc[start : token.i + 1])
+    return start > 0 and inside and doc[start - 1].text not in ".!?:"
 
 
 def _before(token: Token, first: int) -> Iterator[Token]:
@@ -178,7 +212,9 @@ def _modifies(token: Token) -> Nobody:
     ):
         i += 1
     last = doc[i]
-    if _ending_at(doc, i):
+    if _ending_at(doc, i) and not words.THING_PAIRS.match(
+        doc[token.i : i + 1].text.lower()
+    ):
         return Nobody("", "")
     if token.text[:1].isupper() and last.pos_ == "PROPN":
         return Nobody("name", f"{token.text} {last.text}")
@@ -283,11 +319,31 @@ def _kind(t: Token, inside: bool) -> bool:
     low = t.lower_
     if t.pos_ in ("DET", "PRON", "ADP", "CCONJ", "NUM", "VERB", "AUX") and low not in words.CLASSIFYING:
         return False
-    if low in words.CLASSIFYING or words.ORIGINS.match(low):
+    if t.doc[t.i + 1].lower_ in _AFTER_PLAIN:
         return True
-    if low in _PLAIN:
+    if low in words.CLASSIFYING:
+        return not _styled(t)
+    if low in _PLAIN or words.ORIGINS.match(low) or words.describes(low, t.pos_ == "ADJ"):
         return False
-    return (inside and low not in _PLAIN) or nounish(t)
+    return not _styled(t) and (inside or nounish(t) or (t.pos_ == "ADJ" and t.tag_ == "JJ" and _rare(low)))
+
+
+_AFTER_PLAIN = frozenset("school sea food estate fiction rise court".split())
+"""Nouns that form a compound with an adjective before them: a deep sea diver."""
+_STYLES = frozenset("style anime manga chibi cartoon lowpoly steampunk cyberpunk".split())
+_ARTS = frozenset("pixel concept vector line clip digital fan".split())
+
+
+def _styled(t: Token) -> bool:
+    """Whether a word belongs to the style of an image: `pixel art`, `anime style`."""
+    doc, i = t.doc, t.i
+    art = t.lower_ == "art" and i > 0 and doc[i - 1].lower_ in _ARTS
+    return t.lower_ in _STYLES or art
+
+
+def _rare(low: str) -> bool:
+    """Whether an adjective of the parser is more likely a noun: `tarot reader`."""
+    return low in ("tarot", "crypto", "cyber", "esports", "kombucha", "snowplow")
 
 
 _SEXES = frozenset("boy girl woman man lady gentleman women men girls boys".split())

@@ -14,6 +14,10 @@ from audit.design.mitigations.gate_words import GENDERED
 
 MORE = frozenset(
     """
+    agent notary billionaire millionaire critic installer human inspector operative pundit
+    barkeep bellhop clown mime juggler trooper busker ranger lobbyist delegate envoy
+    heir executor trustee juror witness suspect culprit fugitive hostage victim survivor bystander
+    onlooker spectator attendee participant contestant finalist rookie amateur expert novice
     accountant acrobat activist actor actress actuary admiral adolescent adult aid aide analyst
     anesthesiologist animator anthropologist apprentice archaeologist archer architect assistant
     astronaut athlete attendant auctioneer aviator baby backpacker bailiff baker ballerino
@@ -78,6 +82,8 @@ MORE = frozenset(
 
 NOT_PEOPLE = frozenset(
     """
+    watercolor watercolour monitor viewer pastel render sketch drawing minimalist expressionist
+    impressionist surrealist cubist portrait still short double
     adder affine african amber american anti antique arb asian badger bagger bailer balker
     batter bean bear beater binder bird black blimp blond blonde boarder body boob border brave
     brick broad brown buff buffer bug bugger buggy bullet bunny bunter bust buzzard camper
@@ -136,8 +142,8 @@ _AGENTS = re.compile(
 )
 """Endings that show a person in a noun that no list has."""
 _NO_AGENT = re.compile(
-    r"(?:coffeemaker|bookmaker|nightwalker|firefighter-jet|checklist|playlist|wishlist|mist"
-    r"|record[- ]player|moonwalker|screwdriver|cd player|dvd player|waist|twist|wrist|heist|gist"
+    r"(?:coffeemaker|nightwalker|firefighter-jet|checklist|playlist|wishlist|mist"
+    r"|moonwalker|screwdriver|waist|twist|wrist|heist|gist"
     r"|hoist|moist|list|cyst|tryst|grist|screenwriter|typewriter|skywriter|e-reader"
     r"|peacemaker-gun|noisemaker|legal tender|bumper|housekeeping)$"
 )
@@ -161,7 +167,7 @@ SHAPES = frozenset(
     mannequins puppet puppets costume costumes mask masks emoji emojis icon icons logo logos plush
     plushie scarecrow grave tomb gravestone tombstone uniform uniforms clothes clothing shoes boots
     hat hats bobblehead monument statuette skeleton skull helmet armor armour jacket coat tools
-    hologram robot android waxwork relief symbol emblem sticker clipart minifigure
+    hologram robot android waxwork relief symbol emblem figure model sticker clipart minifigure
     cutout cutouts idol totem effigy snowman carving carvings shadow ghost
     house home office desk car workshop studio bedroom kitchen lair shop
     """.split()
@@ -208,11 +214,42 @@ CLASSIFYING = frozenset(
     cardiac psychiatric geriatric veterinary mental human natural
     domestic foreign diplomatic political religious cultural editorial scientific mathematical
     electronic audio visual wild solar stand-up self-employed live online virtual
-    remote internal external senior junior head lead master
+    remote internal external senior junior head lead master cyber solar antique crypto
+    nautical theatrical homicide political secret
     """.split()
 )
 """Adjectives that name a kind of person, so what is stated goes before them: a female civil
 engineer."""
+THING_PAIRS = re.compile(
+    r"^(?:(?:record|cd|dvd|mp3|cassette|tape|media|music|video|blu-ray) players?|(?:coffee|ice|waffle"
+    r"|popcorn|pasta|noise|rice|soda|label|bread) makers?|(?:vacuum|air|pipe|drain|glass) cleaners?"
+    r"|(?:card|barcode|code|e-book|ebook) readers?|(?:wire|pipe|cookie|box|glass|paper) cutters?"
+    r"|(?:hard|flash|disk|slave|golf) drivers?|(?:weed|nose|hedge) trimmers?|burger kings?"
+    r"|dairy queens?|(?:smoke|metal) detectors?|(?:price|dog) trackers?)$"
+)
+"""Agent nouns that are things with the word before them."""
+WITH_ANIMALS = re.compile(
+    r"(?:walker|breeder|trainer|groomer|hunter|tamer|keeper|catcher|handler|rider|jockey|rancher"
+    r"|herder|whisperer|lover|owner|sitter|farmer|photographer|watcher|butcher|seller|fancier"
+    r"|driver|charmer|vet|veterinarian|burglar|breeder|racer|rescuer|buster|slayer|illustrator"
+    r"|enthusiast|expert|collector|exorcist)s?$"
+)
+"""What people do with animals: a dog walker, but a dog detective."""
+WITH_THINGS = re.compile(
+    r"(?:maker|collector|designer|operator|repairer|seller|dealer|builder|carver|mason|sculptor"
+    r"|restorer|expert|surgeon|worker|artist|cutter|merchant|painter)s?$"
+)
+"""What people do with artificial things: a doll maker, a plastic surgeon."""
+_NOT_REAL = frozenset("robot robots android androids cyborg zombie golem droid droids skeleton".split())
+
+
+def stands_in(word: str, noun: str) -> str:
+    """`animal` or `artificial` if a word before a noun shows that it is no human, else nothing."""
+    if word in ARTIFICIAL and (word in _NOT_REAL or not WITH_THINGS.search(noun)):
+        return "artificial"
+    return "animal" if word in ANIMALS and not WITH_ANIMALS.search(noun) else ""
+
+
 ORIGINS = re.compile(
     r"^(?:(?:chin|japan|vietnam|portugu|nepal|senegal|tai?wan|leban|malt|burm|sudan|congol)ese"
     r"|(?:brit|engl|span|dan|swed|finn|pol|turk|ir|scott|jew|flem|kurd)ish"
@@ -225,6 +262,20 @@ ORIGINS = re.compile(
     r"|pakistani|somali|american|african|mexican|korean|cuban|german|roman|catholic|buddhist|jewish"
     r"|muslim|hindu|christian)$"
 )
+
+
+_PLAIN_ENDING = re.compile(r"(?:ed|ful|less|ous|able|ible|like|some|proof|ish|id)$")
+
+
+@cache
+def _adjectives() -> frozenset[str]:
+    return frozenset(Path(__file__).with_name("adjectives.txt").read_text("utf-8").split())
+
+
+def describes(word: str, is_adjective: bool) -> bool:
+    """Whether a word describes a person rather than naming a kind of person."""
+    ending = _PLAIN_ENDING.search(word)
+    return word in _adjectives() or bool(ending and (is_adjective or len(word) > 6))
 
 
 @cache
@@ -267,6 +318,7 @@ _EXTRA = {
     "couch potato": "", "bookworm": "", "night owl": "", "sous chef": "", "head chef": "",
     "flight attendant": "", "police officer": "", "mail carrier": "", "letter carrier": "",
     "head of state": "", "prime minister": "", "member of parliament": "", "firefighter": "",
+    "news anchor": "", "tv anchor": "", "television anchor": "", "anchorperson": "",
     "stable hand": "", "farm hand": "", "ranch hand": "", "stage hand": "", "deck hand": "",
     "cabin crew member": "", "crew member": "", "team member": "", "staff member": "",
     "family member": "", "band member": "", "gang member": "", "board member": "", "member": "",
@@ -307,10 +359,9 @@ def may_do(noun: str) -> bool:
 def gender_of(noun: str) -> str:
     """`f` or `m` if a noun in the singular states a gender, else nothing."""
     known = _listed().get(noun)
-    if known is not None:
-        return known
+    if known or noun in _EXTRA:
+        return known or ""
     if re.search(r"(?:woman|girl|lady|mother|sister|daughter|wife)$", noun):
         return "f"
-    if re.search(r"(?<!hu)(?<!ger)(?<!ro)(?:man|boy|father|brother|son)$", noun) and noun in GENDERED:
-        return "m"
-    return "m" if re.search(r"[a-z]{2}sman$|(?:police|fire|mail|post|camera|chair)man$", noun) else ""
+    male = re.search(r"(?<!hu)(?<!ger)(?<!ro)(?<!sha)(?:man|boy|father|brother)$", noun)
+    return "m" if male or (noun in GENDERED and noun.endswith("son")) else ""

@@ -45,7 +45,7 @@ def stated(text: str, spot: Spot, words: str, place: str, attribute: str) -> str
     if spot.typed and instead and spot.start == start and place == "before":
         return _put(text, start, end, instead, "")
     if place == "after" or noun in ("someone", "somebody"):
-        if spot.typed and re.match(r"\s+of\b", text[end:]) and (short := _skinned(words)):
+        if spot.typed and re.match(r"\s+(?:of|with)\b", text[end:]) and (short := _skinned(words)):
             return _put(text, spot.start, spot.start, short, " ")
         return f"{text[:end]} {_cased(text, words)}{text[end:]}"
     at = spot.start
@@ -87,8 +87,8 @@ def _cased(text: str, words: str) -> str:
     if len(letters) > 3 and all(c.isupper() for c in letters if c.lower() != c.upper()):
         return words.upper()
     found = re.findall(r"[A-Za-z]{4,}", text)
-    if len(found) > 2 and all(w[0].isupper() for w in found) or re.match(r"An? [A-Z]\w+$", text):
-        return words.title() if re.search(r"\b[A-Z][a-z]+ [A-Z]", text) else words
+    if len(found) > 1 and all(w[0].isupper() for w in found):
+        return words.title()
     return words
 
 
@@ -98,7 +98,7 @@ def _put(text: str, start: int, end: int, words: str, gap: str, typed: bool = Tr
     before, after = text[:start], text[end:]
     article = _ARTICLE.search(before)
     if article:
-        right = indefinite(words)
+        right = indefinite(words.lower())
         if article[1].isupper() and len(article[1]) > 1:
             right = right.upper()
         elif article[1][0].isupper():

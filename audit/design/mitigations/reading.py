@@ -13,12 +13,11 @@ from functools import lru_cache
 
 from audit.design.mitigations import languages, parser
 from audit.design.mitigations.evidence import Statement, told
-from audit.design.mitigations.gate import REASONS, gate
+from audit.design.mitigations.gate import REASONS, ruled
 from audit.design.mitigations.gate_text import named
 from audit.design.mitigations.people import Nobody, Person, people
 from audit.design.mitigations.people_words import is_person, singular
 from audit.design.mitigations.syntax import Readable, readable
-from audit.records import Prompt
 
 LONGEST = 20_000
 """Characters of the longest prompt that is read."""
@@ -27,7 +26,7 @@ _KEPT = 8192
 _WHY = {
     "thing": "part of the name of a thing", "artificial": "not a living person",
     "animal": "an animal", "possession": "whose thing it is", "negated": "said to be absent",
-    "role": "what someone named is shown as", "name": "a name",
+    "title": "part of a title", "role": "what someone named is shown as", "name": "a name",
 }  # fmt: skip
 
 
@@ -70,6 +69,8 @@ def kept(prompt: str) -> Reading | None:
 def read_many(prompts: Sequence[str]) -> list[Reading]:
     """Read prompts in one batch. Raises UserError if the parser is not installed."""
     new = [p for p in dict.fromkeys(prompts) if p not in _known]
+    if not new:
+        return [_known[p] for p in prompts]
     if len(_known) + len(new) > _KEPT:
         _known.clear()
         new = list(dict.fromkeys(prompts))
@@ -100,10 +101,8 @@ _SMALL = frozenset("a an the of in at on by for with and or to from as is is".sp
 
 def _headline(text: str) -> bool:
     found = [w for w in re.findall(r"[A-Za-z']+", text) if w.lower() not in _SMALL and len(w) > 1]
-    return len(found) >= 2 and all(w[0].isupper() for w in found) and (
-        len(found) > 2 or text.isupper()
-        or bool(re.search(r"\b(?:Of|In|At|On|With|And|A|An|The) ", text[1:]))
-    )  # fmt: skip
+    titled = len(found) > 1 and all(w[0].isupper() for w in found)
+    return titled and (len(found) > 2 or not re.search(r"\b[a-z]{2}", text))
 
 
 def why_not(
@@ -132,19 +131,29 @@ def _why_not(prompt: str, attribute: str, phrases: tuple[str, ...], several: boo
     crowd = len(seen.people) > 1 or seen.people[0].number != 1
     if crowd and not several:
         return REASONS["group"] + ": " + " and ".join(p.noun for p in seen.people[:4])
-    return _ruled(seen, attribute, phrases, several)
+    return _ruled(seen, attribute)
 
 
-def _ruled(seen: Reading, attribute: str, phrases: tuple[str, ...], several: bool) -> str:
+def _ruled(seen: Reading, attribute: str) -> str:
     """What the gate's rules say: periods, roles, and what they read as stated."""
     text = seen.readable.text
     for person in seen.people:
-        subject = text[person.start : person.head[1]]
-        asked = Prompt("prompt", text, subject, "prompt", "representation", 1)
-        said = gate(text, asked, attribute, phrases)
-        if said and not (several and said == REASONS["group"]):
+        if said := ruled(_unsigned(text), text[person.start : person.head[1]], attribute):
             return said
     return ""
+
+
+_SIGNED = re.compile(
+    r"(?<!standing )(?<!sitting )(?<!walking )(?<!followed )(?<!accompanied )(?<!surrounded )"
+    r"\bby (?!(?:an?|the|his|her|my|its|their|two)\b)[\w.'-]+(?: [\w.'-]+){0,2}(?=\s*(?:[,.;]|$))"
+    r"|(?:\b[\w.'-]+ ){1,2}(?:style|lighting|aesthetics?|render|engine)\b",
+    re.IGNORECASE,
+)
+"""Who made an image, and names of styles, which do not say who is shown."""
+
+
+def _unsigned(text: str) -> str:
+    return _SIGNED.sub(" ; ", text)
 
 
 def _name(seen: Reading) -> str:
@@ -154,7 +163,7 @@ def _name(seen: Reading) -> str:
     given = [n for n in seen.names if n.lower() not in subject.lower() and _shown(text, n)]
     if given and not seen.headline:
         return f": {given[0]}"
-    return ": by its capitals or a list" if named(text, subject) else ""
+    return ": by its capitals or a list" if named(_unsigned(text), subject) else ""
 
 
 _MAKER = re.compile(

@@ -43,8 +43,8 @@ class Readable:
 
     text: str
     """Words with one kind of space, quotation mark and hyphen, without accents; syntax is blank."""
-    plain: str
-    """The same with its syntax."""
+    source: str
+    """The prompt itself."""
     at: tuple[int, ...]
     """Offset in the prompt of each character of `text`, and the prompt's length."""
     kept: tuple[tuple[int, int], ...]
@@ -106,7 +106,7 @@ def readable(prompt: str) -> Readable:
         blank(*match.span(), ".")
     for match in _WEIGHT.finditer("".join(letters)):
         blank(*match.span(), "," if match.group().startswith("::") else "")
-    clean = "".join(letters).replace("_", " ")
+    clean = re.sub(r",(?=,)", " ", "".join(letters).replace("_", " "))
     end = at[len(text[:stop].rstrip(" ,.;"))] if text[:stop].strip() else at[stop]
     kept = tuple((at[a], at[b - 1] + 1) for a, b in sorted(spans) if b > a)
-    return Readable(clean, text, tuple(at), kept, end, tuple(quoted))
+    return Readable(clean, prompt, tuple(at), kept, end, tuple(quoted))
