@@ -108,6 +108,8 @@ def _follows(token: Token) -> bool:
     if i >= len(doc):
         return False
     after = doc[i]
+    if words.is_thing(after.lower_) and (nounish(after) or after.pos_ == "ADJ"):
+        return True
     if after.lower_.endswith("ing") and len(after.text) > 5:
         return _named_ing(doc, i)
     if after.pos_ == "ADJ" and token.dep_ in ("compound", "amod", "nmod") and token.head.i > i:
@@ -351,6 +353,17 @@ _PLAIN = frozenset(
     """
     young old elderly tall short little big small happy sad tired smiling beautiful handsome pretty
     female male woman man dark light pale middle-aged teenage homeless lone single busy angry
+    calm sweaty sweet fat thin slim chubby obese giant huge tiny massive blind mute bald blonde blond
+    brunette redhead ginger wild mad insane crazy drunk sick ill healthy wise clever smart bright
+    brave bold humble modest honest loyal gentle kind mean cruel evil good bad great fine nice
+    lovely ugly plain elegant fancy chic casual formal dirty muddy bloody dusty oily wet dry cold hot
+    warm frozen weary sleepy dreamy moody gloomy grim stern strict serene joyful pale tanned
+    muscular athletic fit strong weak frail slender petite stocky lean hefty hairy curly spiky
+    wrinkly freckly weathered grizzled scarred masked hooded armed naked nude shirtless barefoot
+    modern futuristic alien mystic mythical legendary iconic famous local foreign native typical
+    average ordinary normal random unknown anonymous lucky unlucky hungry thirsty bored excited
+    surprised scared afraid shocked amazed relaxed asleep awake alone solo pregnant injured wounded
+    hurt dead dying immortal married divorced widowed gay straight queer bisexual asexual
     cute friendly confident serious rich poor famous retired proud cheerful stylish muscular
     """.split()
 )

@@ -10,7 +10,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from audit.design.mitigations.gate_words import GENDERED
+from audit.design.mitigations.gate_words import GENDERED, THINGS
 
 MORE = frozenset(
     """
@@ -232,7 +232,7 @@ WITH_ANIMALS = re.compile(
     r"(?:walker|breeder|trainer|groomer|hunter|tamer|keeper|catcher|handler|rider|jockey|rancher"
     r"|herder|whisperer|lover|owner|sitter|farmer|photographer|watcher|butcher|seller|fancier"
     r"|driver|charmer|vet|veterinarian|burglar|breeder|racer|rescuer|buster|slayer|illustrator"
-    r"|enthusiast|expert|collector|exorcist)s?$"
+    r"|enthusiast|expert|collector|exorcist|researcher|biologist)s?$"
 )
 """What people do with animals: a dog walker, but a dog detective."""
 WITH_THINGS = re.compile(
@@ -286,7 +286,16 @@ def _listed() -> dict[str, str]:
         noun: mark for noun, _, mark in rows if noun not in NOT_PEOPLE and not ORIGINS.match(noun)
     }
     found |= {noun: found.get(noun, "") for noun in MORE}
+    found.pop("black belt", None)
     return found | _EXTRA
+
+
+_THING = re.compile(rf"(?:{THINGS})")
+
+
+def is_thing(word: str) -> bool:
+    """Whether a word after a noun for a person makes it the name of a thing or an animal."""
+    return bool(_THING.fullmatch(word))
 
 
 _EXTRA = {

@@ -146,7 +146,7 @@ def _ruled(seen: Reading, attribute: str) -> str:
 _SIGNED = re.compile(
     r"(?<!standing )(?<!sitting )(?<!walking )(?<!followed )(?<!accompanied )(?<!surrounded )"
     r"\bby (?!(?:an?|the|his|her|my|its|their|two)\b)[\w.'-]+(?: [\w.'-]+){0,2}(?=\s*(?:[,.;]|$))"
-    r"|(?:\b[\w.'-]+ ){1,2}(?:style|lighting|aesthetics?|render|engine)\b",
+    r"|(?:\b[\w.'-]+ ){1,2}(?:style|lighting|aesthetics?|render|engine)\b(?! of)",
     re.IGNORECASE,
 )
 """Who made an image, and names of styles, which do not say who is shown."""

@@ -110,3 +110,30 @@ def readable(prompt: str) -> Readable:
     end = at[len(text[:stop].rstrip(" ,.;"))] if text[:stop].strip() else at[stop]
     kept = tuple((at[a], at[b - 1] + 1) for a, b in sorted(spans) if b > a)
     return Readable(clean, prompt, tuple(at), kept, end, tuple(quoted))
+
+
+def pieces(prompt: str) -> tuple[list[str], list[str], str]:
+    """The words between which a word may be put, those of them without syntax, and the rest.
+
+    A quotation, a choice or a tag is one piece. The rest is a negative part or parameters, with the
+    space before it.
+    """
+    seen = readable(prompt)
+    if not seen.kept:
+        return prompt.split(), prompt.split(), ""
+    ends = [a for a, b in seen.kept if b >= len(prompt.rstrip()) and a >= seen.end]
+    stop = min(ends, default=len(prompt))
+    inside = {i for a, b in seen.kept for i in range(a, b)}
+    whole: list[str] = []
+    plain: list[str] = []
+    start = 0
+    for i in [*range(stop), stop]:
+        if i < stop and not (prompt[i].isspace() and i not in inside):
+            continue
+        if i > start:
+            whole.append(prompt[start:i])
+            if not inside & set(range(start, i)):
+                plain.append(prompt[start:i])
+        start = i + 1
+    gap = len(prompt[:stop]) - len(prompt[:stop].rstrip())
+    return whole, plain, prompt[stop - gap :] if stop < len(prompt) else ""
