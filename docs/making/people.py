@@ -136,7 +136,9 @@ def adjectives(folder: Path) -> list[str]:
 
 def main(folder: str) -> None:
     """Write the lists: one word in a line, a noun with its mark after a tab."""
-    (TARGET.parent / "adjectives.txt").write_text("\n".join(adjectives(Path(folder))) + "\n", "utf-8")
+    (TARGET.parent / "adjectives.txt").write_text(
+        "\n".join(adjectives(Path(folder))) + "\n", "utf-8"
+    )
     lines = [f"{noun}\t{mark}".rstrip() for noun, mark in sorted(nouns(Path(folder)).items())]
     TARGET.write_text("\n".join(lines) + "\n", "utf-8")
     print(f"{len(lines)} nouns in {TARGET}")

@@ -61,7 +61,8 @@ def _insert(
     for _ in range(count):
         word = pick(plain)
         words.insert(int(rng.integers(len(words) + 1)), word)
-    return " ".join(words) + rest
+    gap = " " if words and rest and not rest[0].isspace() else ""
+    return " ".join(words) + gap + rest
 
 
 def repeat_words(text: str, rng: np.random.Generator, count: int = COUNT) -> str:

@@ -84,7 +84,9 @@ def _gender(readable: Readable, lower: str, person: Person) -> Statement | None:
     if match := _EMOJI.search(readable.source):
         return Statement("emoji", match.group())
     for quote in readable.quoted:
-        if match := re.search(r"[a-z]+", " ".join(w for w in re.findall("[a-z]+", quote.lower()) if w in GENDERED)):
+        if match := re.search(
+            r"[a-z]+", " ".join(w for w in re.findall("[a-z]+", quote.lower()) if w in GENDERED)
+        ):
             return Statement("quotation", match.group())
     return None
 

@@ -98,7 +98,9 @@ def _as_noun(token: Token) -> bool:
         return token.lower_ in ("someone", "somebody")
     before = token.doc[token.i - 1]
     leads = before.pos_ in ("DET", "ADJ") or before.lower_ in ("a", "an", "the")
-    leads = leads or (before.tag_ in ("VBG", "VBN") and token.i > 1 and token.doc[token.i - 2].text == "-")
+    leads = leads or (
+        before.tag_ in ("VBG", "VBN") and token.i > 1 and token.doc[token.i - 2].text == "-"
+    )
     return leads and not _follows(token)
 
 
@@ -190,7 +192,9 @@ def _nobody(token: Token, first: int) -> Nobody | None:
 def _titled(token: Token, first: int) -> bool:
     """Whether a noun with a capital follows `The` inside a text: a work, a ship, a card."""
     doc = token.doc
-    start = next((i for i in range(token.i - 1, max(token.i - 5, 0), -1) if doc[i].text == "The"), 0)
+    start = next(
+        (i for i in range(token.i - 1, max(token.i - 5, 0), -1) if doc[i].text == "The"), 0
+    )
     inside = all(t.text[:1].isupper() for t in doc[start : token.i + 1])
     return start > 0 and inside and doc[start - 1].text not in ".!?:"
 
@@ -200,7 +204,12 @@ def _before(token: Token, first: int) -> Iterator[Token]:
     doc = token.doc
     for i in range(first - 1, max(first - 6, -1), -1):
         t = doc[i]
-        if not (t.is_alpha or t.text == "-" or t.like_num) or t.pos_ in ("ADP", "VERB", "AUX", "CCONJ"):
+        if not (t.is_alpha or t.text == "-" or t.like_num) or t.pos_ in (
+            "ADP",
+            "VERB",
+            "AUX",
+            "CCONJ",
+        ):
             if t.lower_ in ("without", "no"):
                 yield t
             return
@@ -214,9 +223,7 @@ def _modifies(token: Token) -> Nobody:
     ):
         i += 1
     last = doc[i]
-    if _ending_at(doc, i) and not words.THING_PAIRS.match(
-        doc[token.i : i + 1].text.lower()
-    ):
+    if _ending_at(doc, i) and not words.THING_PAIRS.match(doc[token.i : i + 1].text.lower()):
         return Nobody("", "")
     if token.text[:1].isupper() and last.pos_ == "PROPN":
         return Nobody("name", f"{token.text} {last.text}")
@@ -241,7 +248,10 @@ def _governed(token: Token) -> Nobody | None:
         head = head.head
     link = head.head
     if link.pos_ != "ADP" and link.lower_ not in _AS:
-        left = next((t for t in reversed(list(doc[: token.i])) if t.pos_ not in ("DET", "ADJ", "NOUN")), None)
+        left = next(
+            (t for t in reversed(list(doc[: token.i])) if t.pos_ not in ("DET", "ADJ", "NOUN")),
+            None,
+        )
         link = left if left is not None and left.lower_ in (*_AS, "of") else link
     word = link.lower_
     if word in _NO:
@@ -271,7 +281,11 @@ def _person(token: Token, noun: str, first: int, many: bool) -> Person:
     doc = token.doc
     for i in range(start - 1, max(start - 8, -1), -1):
         t = doc[i]
-        if t.pos_ in ("ADP", "VERB", "AUX", "CCONJ", "PUNCT", "SPACE") and t.text != "-" and t.tag_ not in ("VBN", "VBG"):
+        if (
+            t.pos_ in ("ADP", "VERB", "AUX", "CCONJ", "PUNCT", "SPACE")
+            and t.text != "-"
+            and t.tag_ not in ("VBN", "VBG")
+        ):
             break
         if t.lower_ in _NUMBERS or (t.like_num and t.text.isdigit()):
             if many:
@@ -284,7 +298,9 @@ def _person(token: Token, noun: str, first: int, many: bool) -> Person:
     said = "".join(t.lower_ + t.whitespace_ for t in doc[start : token.i]) + (
         noun if first == token.i else words.singular(token.lower_)
     )
-    gender = next((words.gender_of(t.lower_) for t in doc[start : token.i] if t.lower_ in _SEXES), "")
+    gender = next(
+        (words.gender_of(t.lower_) for t in doc[start : token.i] if t.lower_ in _SEXES), ""
+    )
     end = token.idx + len(token.text)
     return Person(said, (token.idx, end), doc[start].idx, doc[phrase].idx, number,
                   words.gender_of(noun) or words.gender_of(words.singular(token.lower_)) or gender)  # fmt: skip
@@ -319,19 +335,37 @@ def _compound(token: Token, first: int) -> int:
 def _kind(t: Token, inside: bool) -> bool:
     """Whether a word before a noun belongs to its compound."""
     low = t.lower_
-    if t.pos_ in ("DET", "PRON", "ADP", "CCONJ", "NUM", "VERB", "AUX") and low not in words.CLASSIFYING:
+    if (
+        t.pos_ in ("DET", "PRON", "ADP", "CCONJ", "NUM", "VERB", "AUX")
+        and low not in words.CLASSIFYING
+    ):
         return False
-    if t.doc[t.i + 1].lower_ in _AFTER_PLAIN:
+    if (low, t.doc[t.i + 1].lower_) in _FIXED:
         return True
+    if (
+        t.pos_ == "PROPN"
+        and t.text.istitle()
+        and t.doc[t.i + 1].text.istitle()
+        and not words.ORIGINS.match(low)
+    ):
+        return not _styled(t)
     if low in words.CLASSIFYING:
         return not _styled(t)
     if low in _PLAIN or words.ORIGINS.match(low) or words.describes(low, t.pos_ == "ADJ"):
         return False
-    return not _styled(t) and (inside or nounish(t) or (t.pos_ == "ADJ" and t.tag_ == "JJ" and _rare(low)))
+    return not _styled(t) and (
+        inside or nounish(t) or (t.pos_ == "ADJ" and t.tag_ == "JJ" and _rare(low))
+    )
 
 
-_AFTER_PLAIN = frozenset("school sea food estate fiction rise court".split())
-"""Nouns that form a compound with an adjective before them: a deep sea diver."""
+_FIXED = frozenset(
+    {
+        ("deep", "sea"), ("high", "school"), ("middle", "school"), ("grammar", "school"),
+        ("fast", "food"), ("slow", "food"), ("real", "estate"), ("supreme", "court"), ("high", "court"),
+        ("hot", "dog"), ("hot", "air"), ("heavy", "metal"), ("high", "fashion"), ("black", "market"),
+    }
+)  # fmt: skip
+"""Adjectives that form a compound with the noun after them: a deep sea diver."""
 _STYLES = frozenset("style anime manga chibi cartoon lowpoly steampunk cyberpunk".split())
 _ARTS = frozenset("pixel concept vector line clip digital fan".split())
 

@@ -231,7 +231,7 @@ THING_PAIRS = re.compile(
 WITH_ANIMALS = re.compile(
     r"(?:walker|breeder|trainer|groomer|hunter|tamer|keeper|catcher|handler|rider|jockey|rancher"
     r"|herder|whisperer|lover|owner|sitter|farmer|photographer|watcher|butcher|seller|fancier"
-    r"|driver|charmer|vet|veterinarian|burglar|breeder|racer|rescuer|buster|slayer|illustrator"
+    r"|driver|charmer|vet|veterinarian|burglar|vendor|racer|rescuer|buster|slayer|illustrator"
     r"|enthusiast|expert|collector|exorcist|researcher|biologist)s?$"
 )
 """What people do with animals: a dog walker, but a dog detective."""
@@ -240,7 +240,9 @@ WITH_THINGS = re.compile(
     r"|restorer|expert|surgeon|worker|artist|cutter|merchant|painter)s?$"
 )
 """What people do with artificial things: a doll maker, a plastic surgeon."""
-_NOT_REAL = frozenset("robot robots android androids cyborg zombie golem droid droids skeleton".split())
+_NOT_REAL = frozenset(
+    "robot robots android androids cyborg zombie golem droid droids skeleton".split()
+)
 
 
 def stands_in(word: str, noun: str) -> str:
@@ -327,7 +329,7 @@ _EXTRA = {
     "couch potato": "", "bookworm": "", "night owl": "", "sous chef": "", "head chef": "",
     "flight attendant": "", "police officer": "", "mail carrier": "", "letter carrier": "",
     "head of state": "", "prime minister": "", "member of parliament": "", "firefighter": "",
-    "news anchor": "", "tv anchor": "", "television anchor": "", "anchorperson": "",
+    "superhero": "", "supervillain": "", "villain": "", "news anchor": "", "tv anchor": "", "television anchor": "", "anchorperson": "",
     "stable hand": "", "farm hand": "", "ranch hand": "", "stage hand": "", "deck hand": "",
     "cabin crew member": "", "crew member": "", "team member": "", "staff member": "",
     "family member": "", "band member": "", "gang member": "", "board member": "", "member": "",

@@ -66,7 +66,9 @@ def grouped(text: str, spot: Spot, words: list[str]) -> str:
     """
     end = spot.head[1]
     if not set(words) <= set(_MANY):
-        return stated(text, spot, words[0], "after" if words[0].startswith("with ") else "before", "")
+        return stated(
+            text, spot, words[0], "after" if words[0].startswith("with ") else "before", ""
+        )
     if not 2 <= spot.number <= 10:
         return _put(text, spot.start, spot.start, " and ".join(words), " ")
     shares = [spot.number // len(words) + (k < spot.number % len(words)) for k in range(len(words))]
@@ -107,8 +109,12 @@ def _put(text: str, start: int, end: int, words: str, gap: str, typed: bool = Tr
     elif typed and _opens(before) and text[start : start + 1].isupper():
         words = words[:1].upper() + words[1:]
         following = re.match(r"[A-Za-z]+", after)
-        if gap and following and following[0][1:].islower() and words[1:].islower() and not _proper(
-            text, following[0]
+        if (
+            gap
+            and following
+            and following[0][1:].islower()
+            and words[1:].islower()
+            and not _proper(text, following[0])
         ):
             after = after[0].lower() + after[1:]
     return f"{before}{words}{gap}{after}"

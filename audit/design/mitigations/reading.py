@@ -105,9 +105,7 @@ def _headline(text: str) -> bool:
     return titled and (len(found) > 2 or not re.search(r"\b[a-z]{2}", text))
 
 
-def why_not(
-    prompt: str, attribute: str, phrases: Iterable[str] = (), several: bool = False
-) -> str:
+def why_not(prompt: str, attribute: str, phrases: Iterable[str] = (), several: bool = False) -> str:
     """Why a typed prompt must not be rewritten, or nothing if it may be.
 
     `phrases` are the words with which a rewriter would state `attribute`. With `several`, a prompt
@@ -124,7 +122,9 @@ def _why_not(prompt: str, attribute: str, phrases: tuple[str, ...], several: boo
     if not seen.people:
         return _empty(seen)
     for person in seen.people:
-        if (len(seen.people) == 1 or several) and (found := seen.statement(person, attribute, phrases)):
+        if (len(seen.people) == 1 or several) and (
+            found := seen.statement(person, attribute, phrases)
+        ):
             return f"{attribute} {REASONS['stated']}: {found.words}"
     if name := _name(seen):
         return f"{REASONS['named']}{name}"
@@ -160,12 +160,19 @@ def _name(seen: Reading) -> str:
     """How a name is told, as the end of a reason; nothing without one."""
     text = seen.readable.text
     subject = max((text[p.start : p.head[1]] for p in seen.people), key=len, default="")
+    if not seen.headline and (office := _OFFICE.search(text)):
+        return f": {office.group()}"
     given = [n for n in seen.names if n.lower() not in subject.lower() and _shown(text, n)]
     if given and not seen.headline:
         return f": {given[0]}"
     return ": by its capitals or a list" if named(_unsigned(text), subject) else ""
 
 
+_OFFICE = re.compile(
+    r"\b[Tt]he (?:[\w-]+ ){0,2}(?:president|prime minister|chancellor|mayor|governor|founder|inventor|author"
+    r"|CEO|ceo|leader|director|composer|discoverer|head) of (?:the )?[A-Z][\w-]+"
+)
+"""An office with one holder, which is as good as a name."""
 _MAKER = re.compile(
     r"\b(?:by|style of|inspired by|like|at|in|on|near|from|of the|the|playing|reading|wearing)\s+(?:an?\s|the\s)?$",
     re.IGNORECASE,

@@ -54,7 +54,9 @@ def inject(text: str, prompt: Prompt, drawn: Mapping[str, str], options: MethodO
 
 def _turn(words: str, attribute: str, options: MethodOptions) -> list[str]:
     """The words of each value in order, beginning with the drawn one's."""
-    known = [phrase(attribute, v, options) for v in options.get("words") or PHRASES.get(attribute, {})]
+    known = [
+        phrase(attribute, v, options) for v in options.get("words") or PHRASES.get(attribute, {})
+    ]
     said = [w for w in known if w]
     at = said.index(words) if words in said else -1
     return [*said[at:], *said[:at]] if at >= 0 else [words]
