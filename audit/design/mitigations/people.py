@@ -79,9 +79,16 @@ def _ending_at(doc: Doc, i: int) -> tuple[str, int, bool] | None:
                 return f"{before}{form}", i - width + 1, many
     if nounish(doc[i]):
         for form, many in forms:
-            if words.has_agent_ending(form) or (words.may_do(form) and _acts(doc[i])):
+            acts = words.may_do(form) and _acts(doc[i])
+            if words.has_agent_ending(form) or acts or (words.is_doer(form) and _one(doc, i)):
                 return form, i, many
     return None
+
+
+def _one(doc: Doc, i: int) -> bool:
+    """Whether a noun phrase with `a` or `an` ends with a word, in lower case."""
+    before = [t.lower_ for t in doc[max(i - 4, 0) : i]]
+    return doc[i].text.islower() and bool({"a", "an"} & set(before)) and not _follows(doc[i])
 
 
 def _acts(token: Token) -> bool:
@@ -92,7 +99,7 @@ def _acts(token: Token) -> bool:
 
 def _as_noun(token: Token) -> bool:
     """Whether a word is used as a noun; after an article it is one whatever the tag says."""
-    if nounish(token):
+    if nounish(token) or len(token.doc) == 1:
         return True
     if token.i == 0 or token.pos_ in ("ADP", "DET", "PRON", "AUX", "CCONJ", "PART", "PUNCT"):
         return token.lower_ in ("someone", "somebody")
@@ -110,6 +117,10 @@ def _follows(token: Token) -> bool:
     if i >= len(doc):
         return False
     after = doc[i]
+    if after.lower_ in _WHERE or _verb(doc, i):
+        return False
+    if after.tag_ in ("VB", "VBP") and token.tag_ == "NN" and _ends(doc, i):
+        return True
     if words.is_thing(after.lower_) and (nounish(after) or after.pos_ == "ADJ"):
         return True
     if after.lower_.endswith("ing") and len(after.text) > 5:
@@ -119,6 +130,30 @@ def _follows(token: Token) -> bool:
     if after.text == "-" and not token.whitespace_ and not after.whitespace_:
         return i + 1 < len(doc) and doc[i + 1].is_alpha
     return nounish(after) and after.is_alpha and after.tag_ != "VBG"
+
+
+_WHERE = frozenset(
+    """
+    underwater outdoors indoors upstairs downstairs outside inside midair airborne backstage onstage
+    overseas downtown nearby alone together mid overhead
+    """.split()
+)
+
+
+def _ends(doc: Doc, i: int) -> bool:
+    """Whether a phrase ends with a word: nothing, punctuation or a preposition follows."""
+    return i + 1 >= len(doc) or doc[i + 1].pos_ in ("ADP", "PUNCT")
+
+
+def _verb(doc: Doc, i: int) -> bool:
+    """Whether a plural after a noun is a verb that the parser missed: `a driver leans on`."""
+    after = doc[i]
+    if after.tag_ != "NNS" or doc[i - 1].tag_ != "NN" or _ending_at(doc, i):
+        return False
+    then = doc[i + 1] if i + 1 < len(doc) else None
+    return then is not None and (
+        then.pos_ in ("DET", "PRON", "PART") or then.lower_ in ("on", "against", "at", "into", "over")
+    ) and not words.is_thing(after.lower_)
 
 
 _INGS = frozenset(
@@ -179,6 +214,13 @@ def _nobody(token: Token, first: int) -> Nobody | None:
     pair = doc[max(token.i - 1, 0) : token.i + 1].text
     if words.THING_PAIRS.match(pair.lower()):
         return Nobody("thing", pair)
+    lead = doc[first - 1].lower_ if first else ""
+    if lead in ("called", "titled", "entitled", "named", "labelled", "labeled", "spelling"):
+        return Nobody("title", f"{lead} {token.text}")
+    if token.lower_ == "model" and token.i + 1 < len(doc) and doc[token.i + 1].lower_ == "of":
+        return Nobody("thing", "model of")
+    if token.lower_ in _PIECES and any(t.lower_ == "chess" for t in doc):
+        return Nobody("thing", f"chess {token.text}")
     if _titled(token, first):
         return Nobody("title", doc[max(first - 1, 0) : token.i + 1].text)
     for t in before:
@@ -187,6 +229,9 @@ def _nobody(token: Token, first: int) -> Nobody | None:
         if t.lower_ in _NO:
             return Nobody("negated", f"{t.text} {token.text}")
     return _governed(token)
+
+
+_PIECES = frozenset("bishop king queen knight rook pawn".split())
 
 
 def _titled(token: Token, first: int) -> bool:
@@ -313,23 +358,36 @@ def _compound(token: Token, first: int) -> int:
     i = start - 1
     while i >= 0:
         t = doc[i]
-        joined = not t.whitespace_ and (t.text == "-" or doc[start].text == "-" or t.text == "/")
-        if t.text == "-" and joined and i > 0 and not doc[i - 1].whitespace_:
-            start, i = i - 1, i - 2
-            continue
-        if not t.is_alpha and t.tag_ != "POS" and not joined:
-            break
         if t.tag_ == "POS":
             if start == first or i == 0 or start > token.i - 1:
                 break
             start, i = i - 1, i - 2
             continue
-        if not _kind(t, i in inside):
+        chain = _chain(doc, i)
+        if chain < i:
+            if _plain(t):
+                break
+            start, i = chain, chain - 1
+            continue
+        joined = not t.whitespace_ and (doc[start].text in "-/" or t.text in "-/")
+        if not (t.is_alpha or joined) or not (joined or _kind(t, i in inside)):
             break
         start, i = i, i - 1
     while start < token.i and doc[start].text in "-/":
         start += 1
     return start
+
+
+def _chain(doc: Doc, i: int) -> int:
+    """Index of the first word of the words that hyphens join to a word: `stay-at-home`."""
+    while i > 1 and doc[i - 1].text == "-" and not doc[i - 2].whitespace_ and not doc[i - 1].whitespace_:
+        i -= 2
+    return i
+
+
+def _plain(t: Token) -> bool:
+    """Whether the last word of a hyphenated adjective describes: `thirty-year-old`."""
+    return t.lower_ in _PLAIN or t.tag_ in ("VBN", "VBG") or words.describes(t.lower_, True)
 
 
 def _kind(t: Token, inside: bool) -> bool:

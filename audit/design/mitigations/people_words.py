@@ -14,6 +14,7 @@ from audit.design.mitigations.gate_words import GENDERED, THINGS
 
 MORE = frozenset(
     """
+    picker puller quilter groomer sweep warden clown server
     agent notary billionaire millionaire critic installer human inspector operative pundit
     barkeep bellhop clown mime juggler trooper busker ranger lobbyist delegate envoy
     heir executor trustee juror witness suspect culprit fugitive hostage victim survivor bystander
@@ -56,7 +57,7 @@ MORE = frozenset(
     pediatrician pensioner performer perfumer person pharmacist philosopher photographer
     physician physicist physiotherapist pianist pilgrim pilot pirate pitcher pizzaiolo plasterer
     player playwright plumber podcaster poet politician popstar porter potter preacher
-    preschooler presenter president principal printer prisoner producer professional professor
+    preschooler presenter president principal prisoner producer professional professor
     programmer proofreader protester psychiatrist psychologist punk puppeteer purser
     quadriplegic quarterback radiographer radiologist ranger rapper realtor receptionist recruit
     referee refugee reporter researcher resident restaurateur retiree rider rigger rockstar
@@ -82,7 +83,7 @@ MORE = frozenset(
 
 NOT_PEOPLE = frozenset(
     """
-    watercolor watercolour monitor viewer pastel render sketch drawing minimalist expressionist
+    hood calculator scanner printer watercolor watercolour monitor viewer pastel render sketch drawing minimalist expressionist
     impressionist surrealist cubist portrait still short double
     adder affine african amber american anti antique arb asian badger bagger bailer balker
     batter bean bear beater binder bird black blimp blond blonde boarder body boob border brave
@@ -99,9 +100,9 @@ NOT_PEOPLE = frozenset(
     lacer lamb lancer latin lead leaker light limner lion liver loader locker looker loon lulu
     machine mark maroon mate mercury mixer mobile mod modern monster mortal mouse mouthpiece mug
     native negative neon nob number oiler oracle original own padder panel party peach peeler
-    peeper peer pen penguin petter picker pig pill pillar pincher pivot plater plier plug
+    peeper peer pen penguin petter pig pill pillar pincher pivot plater plier plug
     plunger pooler pop poser possessor post power prairie prey primary processor projector prop
-    puller punch quad queen raiser ranker rat rattler reaper relief rest return ringer ripper
+    punch quad queen raiser ranker rat rattler reaper relief rest return ringer ripper
     riser roaster rocker roller rose round router rover ruler rusher safe sage salt saltshaker
     sapling scooter scorcher screen screw scrubber second seed shaker shark sharp shaver sheep
     shelter shifter shocker shower shredder shrew shrimp shutter sifter signature silly silver
@@ -137,17 +138,16 @@ _AGENTS = re.compile(
     r"(?:ologist|ographer|onomist|atrician|ician|keeper|monger|worker|maker|smith|wright|herder"
     r"|person|preneur|tender|player|walker|driver|seller|hunter|catcher|trainer|cleaner|singer"
     r"|dancer|fighter|jumper|diver|fixer|teacher|coach|nurse|doctor|chef|painter|writer|reader"
-    r"|builder|farmer|runner|rider|lover|enthusiast|expert|artist|influencer|officer|warden"
+    r"|builder|farmer|runner|rider|lover|enthusiast|expert|artist|influencer|officer|warden|pilot"
     r"|(?<!m)(?<!f)(?<!w)(?<!l)ist)$"
 )
 """Endings that show a person in a noun that no list has."""
 _NO_AGENT = re.compile(
-    r"(?:coffeemaker|nightwalker|firefighter-jet|checklist|playlist|wishlist|mist"
-    r"|moonwalker|screwdriver|waist|twist|wrist|heist|gist"
-    r"|hoist|moist|list|cyst|tryst|grist|screenwriter|typewriter|skywriter|e-reader"
-    r"|peacemaker-gun|noisemaker|legal tender|bumper|housekeeping)$"
+    r"(?:^|[ -])(?:coffeemaker|checklist|playlist|wishlist|mist|moonwalker|screwdriver|waist|twist"
+    r"|wrist|heist|gist|hoist|moist|list|cyst|tryst|grist|typewriter|skywriter|e-reader|noisemaker"
+    r"|bumper|housekeeping|bartending|soulmate)$"
 )
-_DOER = re.compile(r"[a-z]{3,}(?:er|or|ist|ian|ant|ee)$")
+_DOER = re.compile(r"[a-z]{3,}(?:er|or|ist|eer)$")
 
 ARTIFICIAL = frozenset(
     """
@@ -301,6 +301,7 @@ def is_thing(word: str) -> bool:
 
 
 _EXTRA = {
+    "parent": "", "spouse": "", "sibling": "", "grandparent": "", "stay-at-home parent": "",
     "hero": "", "child": "", "monk": "m", "drag queen": "f", "boy": "m", "girl": "f", "man": "m",
     "woman": "f", "gentleman": "m", "lady": "f", "guy": "m", "dude": "m", "bro": "m", "gal": "f",
     "lad": "m", "lass": "f", "diva": "f", "mistress": "f", "master": "m", "cowboy": "m",
@@ -362,9 +363,31 @@ def has_agent_ending(noun: str) -> bool:
     return bool(_AGENTS.search(noun) and not _NO_AGENT.search(noun)) and noun not in NOT_PEOPLE
 
 
+@cache
+def _gadgets() -> frozenset[str]:
+    return frozenset(Path(__file__).with_name("gadgets.txt").read_text("utf-8").split())
+
+
 def may_do(noun: str) -> bool:
-    """Whether a noun may mean a person if the text says that it does what people do."""
+    """Whether an unlisted noun means a person if the text says that it does what people do."""
     return bool(_DOER.fullmatch(noun)) and noun not in NOT_PEOPLE
+
+
+def is_doer(noun: str) -> bool:
+    """Whether a noun that no dictionary has is one for what people do: `upcycler`."""
+    return may_do(noun) and noun not in _gadgets() and noun not in _NEW_GADGETS
+
+
+_NEW_GADGETS = frozenset(
+    """
+    router blender charger tracker stroller scooter smartwatch airfryer browser folder server
+    docker poster banner sticker flyer trailer teaser avatar sensor rotor drone
+    quadcopter multicopter e-scooter chatter ladder cleaver
+    shooter twister smoker air-fryer sweater jumper blazer bomber loafer
+    sneaker slipper bunker chopper dumpster roadster speedster hamster
+    """.split()
+)
+"""Things of later years, or with other first senses."""
 
 
 def gender_of(noun: str) -> str:

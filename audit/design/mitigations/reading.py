@@ -159,7 +159,10 @@ def _unsigned(text: str) -> str:
 def _name(seen: Reading) -> str:
     """How a name is told, as the end of a reason; nothing without one."""
     text = seen.readable.text
+    if any(re.search(r"[A-Z]", q) and named(q, "") for q in seen.readable.quoted if " " in q):
+        return ": in a quotation"
     subject = max((text[p.start : p.head[1]] for p in seen.people), key=len, default="")
+    subject = subject[:1].lower() + subject[1:]
     if not seen.headline and (office := _OFFICE.search(text)):
         return f": {office.group()}"
     given = [n for n in seen.names if n.lower() not in subject.lower() and _shown(text, n)]
@@ -170,7 +173,7 @@ def _name(seen: Reading) -> str:
 
 _OFFICE = re.compile(
     r"\b[Tt]he (?:[\w-]+ ){0,2}(?:president|prime minister|chancellor|mayor|governor|founder|inventor|author"
-    r"|CEO|ceo|leader|director|composer|discoverer|head) of (?:the )?[A-Z][\w-]+"
+    r"|CEO|ceo|leader|director|composer|discoverer|head) of (?:the )?[A-Z][\w-]+|\bDoctor Who\b"
 )
 """An office with one holder, which is as good as a name."""
 _MAKER = re.compile(
