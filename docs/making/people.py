@@ -6,7 +6,7 @@
 writes `people_nouns.txt`, `gadgets.txt` and `adjectives.txt` in `audit/design/mitigations/`. A noun
 is kept if its most usual sense is a kind of person: the first one, or the one with at least half of
 WordNet's counts of usage, and no sense is a thing where none is counted. Gadgets end like nouns for
-what people do, and are none. An adjective is kept if it is no noun and describes rather than
+what people do, and are none. An adjective is kept if it is a noun less often and describes rather than
 classifies (a tired nurse, but a medical student), unless `OBVIOUS` tells it by its ending.
 """
 
@@ -17,7 +17,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
-
 
 OBVIOUS = re.compile(r"(?:ed|ful|less|ous|able|ible|like|some|proof|ish|id)$")
 """Endings of adjectives that the reader knows without a list."""
@@ -118,17 +117,22 @@ def nouns(folder: Path) -> dict[str, str]:
 def gadgets(folder: Path, known: Collection[str]) -> list[str]:
     """Nouns that end like those for what people do, and are none: `toaster`, `container`."""
     lemmas = {line.split()[0] for line in (folder / "index.noun").read_text("utf-8").splitlines()}
-    return sorted(w for w in lemmas if re.fullmatch(r"[a-z]{2,}(?:er|or|ist|eer)", w) and w not in known)
+    return sorted(
+        w for w in lemmas if re.fullmatch(r"[a-z]{2,}(?:er|or|ist|eer)", w) and w not in known
+    )
 
 
 def adjectives(folder: Path) -> list[str]:
-    """Adjectives that describe, and are neither nouns nor relational ("pertaining to")."""
+    """Adjectives that describe and are not relational ("pertaining to"): with a mark after a tab those
+    that are nouns, too, but less often."""
     taken = {line.split()[0] for line in (folder / "index.noun").read_text("utf-8").splitlines()}
     counts: dict[str, int] = defaultdict(int)
+    as_noun: dict[str, int] = defaultdict(int)
     for line in (folder / "index.sense").read_text("utf-8").splitlines():
         key, _, _, count = line.split()
         lemma, _, kind = key.partition("%")
         counts[lemma] += int(count) if kind[0] in "35" else 0
+        as_noun[lemma] += int(count) if kind[0] == "1" else 0
     found: dict[str, bool] = {}
     for line in (folder / "data.adj").read_text("utf-8").splitlines():
         if line.startswith(" "):
@@ -137,11 +141,10 @@ def adjectives(folder: Path) -> list[str]:
         for word in parts[4 : 4 + 2 * int(parts[3], 16) : 2]:
             bare = re.sub(r"\(.*\)", "", word)
             found[bare] = found.get(bare, True) and "\\" not in parts
-    return sorted(
-        w for w, describes in found.items()
-        if describes and w not in taken and re.fullmatch(r"[a-z]{3,}", w) and not OBVIOUS.search(w)
-        and (counts[w] or not _LEARNED.search(w))
-    )  # fmt: skip
+    fit = {w for w, describes in found.items() if describes and re.fullmatch(r"[a-z]{3,}", w)}
+    own = {w for w in fit - taken if not OBVIOUS.search(w) and (counts[w] or not _LEARNED.search(w))}
+    shared = {f"{w}\tn" for w in fit & taken if counts[w] and counts[w] >= as_noun[w]}
+    return sorted(own | shared)
 
 
 def main(folder: str) -> None:

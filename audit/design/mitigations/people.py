@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from audit.design.mitigations import nobody_words
 from audit.design.mitigations import people_words as words
+from audit.design.mitigations.noun_phrases import PLAIN, compound, nounish
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
@@ -41,6 +42,7 @@ class Nobody:
     """The words that show it."""
 
 
+_SEXES = frozenset("boy girl woman man lady gentleman women men girls boys".split())
 _NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
             "ten": 10, "both": 2}  # fmt: skip
 _NO = frozenset("no without zero lacking sans".split())
@@ -57,11 +59,6 @@ _DOES = frozenset(
 _LONGEST = 4
 
 
-def nounish(token: Token) -> bool:
-    """Whether the parser takes a word for a noun."""
-    return token.pos_ in ("NOUN", "PROPN")
-
-
 def _ending_at(doc: Doc, i: int) -> tuple[str, int, bool] | None:
     """The longest known noun for a person that ends at a word: it, its first word, and plural."""
     last = doc[i].lower_
@@ -71,13 +68,13 @@ def _ending_at(doc: Doc, i: int) -> tuple[str, int, bool] | None:
         forms.append((one, True))
     for width in range(min(_LONGEST, i + 1), 0, -1):
         those = doc[i - width + 1 : i]
-        if any(t.pos_ == "ADP" or t.lower_ in _PLAIN for t in those):
+        if any(t.pos_ == "ADP" or t.lower_ in PLAIN for t in those):
             continue
         before = "".join(t.lower_ + t.whitespace_ for t in those)
         for form, many in forms:
             if words.is_person(f"{before}{form}"):
                 return f"{before}{form}", i - width + 1, many
-    if nounish(doc[i]):
+    if nounish(doc[i]) or (doc[i].pos_ == "ADJ" and i > 0 and doc[i - 1].pos_ == "DET"):
         for form, many in forms:
             acts = words.may_do(form) and _acts(doc[i])
             if words.has_agent_ending(form) or acts or (words.is_doer(form) and _one(doc, i)):
@@ -105,6 +102,9 @@ def _as_noun(token: Token) -> bool:
         return token.lower_ in ("someone", "somebody")
     before = token.doc[token.i - 1]
     leads = before.pos_ in ("DET", "ADJ") or before.lower_ in ("a", "an", "the")
+    after = token.doc[token.i + 1] if token.i + 1 < len(token.doc) else None
+    ends = after is None or after.pos_ in ("ADP", "PUNCT", "CCONJ", "SCONJ")
+    leads = leads or (nounish(before) and ends and token.tag_ in ("VB", "VBP", "VBN", "VBD"))
     leads = leads or (
         before.tag_ in ("VBG", "VBN") and token.i > 1 and token.doc[token.i - 2].text == "-"
     )
@@ -121,7 +121,7 @@ def _follows(token: Token) -> bool:
         return False
     if after.tag_ in ("VB", "VBP") and token.tag_ == "NN" and _ends(doc, i):
         return True
-    if words.is_thing(after.lower_) and (nounish(after) or after.pos_ == "ADJ"):
+    if nobody_words.is_thing(after.lower_) and (nounish(after) or after.pos_ == "ADJ"):
         return True
     if after.lower_.endswith("ing") and len(after.text) > 5:
         return _named_ing(doc, i)
@@ -151,9 +151,14 @@ def _verb(doc: Doc, i: int) -> bool:
     if after.tag_ != "NNS" or doc[i - 1].tag_ != "NN" or _ending_at(doc, i):
         return False
     then = doc[i + 1] if i + 1 < len(doc) else None
-    return then is not None and (
-        then.pos_ in ("DET", "PRON", "PART") or then.lower_ in ("on", "against", "at", "into", "over")
-    ) and not words.is_thing(after.lower_)
+    return (
+        then is not None
+        and (
+            then.pos_ in ("DET", "PRON", "PART")
+            or then.lower_ in ("on", "against", "at", "into", "over")
+        )
+        and not nobody_words.is_thing(after.lower_)
+    )
 
 
 _INGS = frozenset(
@@ -212,7 +217,7 @@ def _nobody(token: Token, first: int) -> Nobody | None:
         return _possesses(token)
     before = [t for t in _before(token, first)]
     pair = doc[max(token.i - 1, 0) : token.i + 1].text
-    if words.THING_PAIRS.match(pair.lower()):
+    if nobody_words.THING_PAIRS.match(pair.lower()):
         return Nobody("thing", pair)
     lead = doc[first - 1].lower_ if first else ""
     if lead in ("called", "titled", "entitled", "named", "labelled", "labeled", "spelling"):
@@ -224,7 +229,7 @@ def _nobody(token: Token, first: int) -> Nobody | None:
     if _titled(token, first):
         return Nobody("title", doc[max(first - 1, 0) : token.i + 1].text)
     for t in before:
-        if why := words.stands_in(t.lower_, token.lower_):
+        if why := nobody_words.stands_in(t.lower_, token.lower_):
             return Nobody(why, f"{t.text} {token.text}")
         if t.lower_ in _NO:
             return Nobody("negated", f"{t.text} {token.text}")
@@ -268,7 +273,7 @@ def _modifies(token: Token) -> Nobody:
     ):
         i += 1
     last = doc[i]
-    if _ending_at(doc, i) and not words.THING_PAIRS.match(doc[token.i : i + 1].text.lower()):
+    if _ending_at(doc, i) and not nobody_words.THING_PAIRS.match(doc[token.i : i + 1].text.lower()):
         return Nobody("", "")
     if token.text[:1].isupper() and last.pos_ == "PROPN":
         return Nobody("name", f"{token.text} {last.text}")
@@ -277,7 +282,7 @@ def _modifies(token: Token) -> Nobody:
 
 def _possesses(token: Token) -> Nobody | None:
     for t in token.doc[token.i + 2 : token.i + 5]:
-        if t.lower_ in words.BODY_PARTS:
+        if t.lower_ in nobody_words.BODY_PARTS:
             return None
     held = token.doc[token.i + 1 : token.i + 4].text
     return Nobody("possession", f"{token.text}{held}")
@@ -303,7 +308,7 @@ def _governed(token: Token) -> Nobody | None:
         return Nobody("negated", f"{link.text} {token.text}")
     if word == "of":
         thing = next((t for t in reversed(list(doc[: link.i])) if nounish(t)), None)
-        if thing is not None and thing.i >= link.i - 2 and thing.lower_ in words.SHAPES:
+        if thing is not None and thing.i >= link.i - 2 and thing.lower_ in nobody_words.SHAPES:
             return Nobody("artificial", f"{thing.text} of {token.text}")
     if word in _AS:
         return _role(token, link)
@@ -313,7 +318,7 @@ def _governed(token: Token) -> Nobody | None:
 def _role(token: Token, link: Token) -> Nobody | None:
     """Someone or something shown as a person: it is not another one."""
     for t in reversed(list(token.doc[: link.i])):
-        if t.lower_ in words.ANIMALS and nounish(t):
+        if t.lower_ in nobody_words.ANIMALS and nounish(t):
             return Nobody("animal", f"{t.text} {link.text} {token.text}")
         if nounish(t) and (_ending_at(token.doc, t.i) or t.pos_ == "PROPN"):
             return Nobody("role", f"{t.text} {link.text} {token.text}")
@@ -321,7 +326,7 @@ def _role(token: Token, link: Token) -> Nobody | None:
 
 
 def _person(token: Token, noun: str, first: int, many: bool) -> Person:
-    start = _compound(token, min(first, token.i))
+    start = compound(token, min(first, token.i))
     phrase, number = start, 0 if many else 1
     doc = token.doc
     for i in range(start - 1, max(start - 8, -1), -1):
@@ -349,114 +354,3 @@ def _person(token: Token, noun: str, first: int, many: bool) -> Person:
     end = token.idx + len(token.text)
     return Person(said, (token.idx, end), doc[start].idx, doc[phrase].idx, number,
                   words.gender_of(noun) or words.gender_of(words.singular(token.lower_)) or gender)  # fmt: skip
-
-
-def _compound(token: Token, first: int) -> int:
-    """Index of the first word of the compound that ends with a noun: `high school teacher`."""
-    doc, start = token.doc, first
-    inside = {d.i for c in token.lefts if c.dep_ == "compound" for d in c.subtree}
-    i = start - 1
-    while i >= 0:
-        t = doc[i]
-        if t.tag_ == "POS":
-            if start == first or i == 0 or start > token.i - 1:
-                break
-            start, i = i - 1, i - 2
-            continue
-        chain = _chain(doc, i)
-        if chain < i:
-            if _plain(t):
-                break
-            start, i = chain, chain - 1
-            continue
-        joined = not t.whitespace_ and (doc[start].text in "-/" or t.text in "-/")
-        if not (t.is_alpha or joined) or not (joined or _kind(t, i in inside)):
-            break
-        start, i = i, i - 1
-    while start < token.i and doc[start].text in "-/":
-        start += 1
-    return start
-
-
-def _chain(doc: Doc, i: int) -> int:
-    """Index of the first word of the words that hyphens join to a word: `stay-at-home`."""
-    while i > 1 and doc[i - 1].text == "-" and not doc[i - 2].whitespace_ and not doc[i - 1].whitespace_:
-        i -= 2
-    return i
-
-
-def _plain(t: Token) -> bool:
-    """Whether the last word of a hyphenated adjective describes: `thirty-year-old`."""
-    return t.lower_ in _PLAIN or t.tag_ in ("VBN", "VBG") or words.describes(t.lower_, True)
-
-
-def _kind(t: Token, inside: bool) -> bool:
-    """Whether a word before a noun belongs to its compound."""
-    low = t.lower_
-    if (
-        t.pos_ in ("DET", "PRON", "ADP", "CCONJ", "NUM", "VERB", "AUX")
-        and low not in words.CLASSIFYING
-    ):
-        return False
-    if (low, t.doc[t.i + 1].lower_) in _FIXED:
-        return True
-    if (
-        t.pos_ == "PROPN"
-        and t.text.istitle()
-        and t.doc[t.i + 1].text.istitle()
-        and not words.ORIGINS.match(low)
-    ):
-        return not _styled(t)
-    if low in words.CLASSIFYING:
-        return not _styled(t)
-    if low in _PLAIN or words.ORIGINS.match(low) or words.describes(low, t.pos_ == "ADJ"):
-        return False
-    return not _styled(t) and (
-        inside or nounish(t) or (t.pos_ == "ADJ" and t.tag_ == "JJ" and _rare(low))
-    )
-
-
-_FIXED = frozenset(
-    {
-        ("deep", "sea"), ("high", "school"), ("middle", "school"), ("grammar", "school"),
-        ("fast", "food"), ("slow", "food"), ("real", "estate"), ("supreme", "court"), ("high", "court"),
-        ("hot", "dog"), ("hot", "air"), ("heavy", "metal"), ("high", "fashion"), ("black", "market"),
-    }
-)  # fmt: skip
-"""Adjectives that form a compound with the noun after them: a deep sea diver."""
-_STYLES = frozenset("style anime manga chibi cartoon lowpoly steampunk cyberpunk".split())
-_ARTS = frozenset("pixel concept vector line clip digital fan".split())
-
-
-def _styled(t: Token) -> bool:
-    """Whether a word belongs to the style of an image: `pixel art`, `anime style`."""
-    doc, i = t.doc, t.i
-    art = t.lower_ == "art" and i > 0 and doc[i - 1].lower_ in _ARTS
-    return t.lower_ in _STYLES or art
-
-
-def _rare(low: str) -> bool:
-    """Whether an adjective of the parser is more likely a noun: `tarot reader`."""
-    return low in ("tarot", "crypto", "cyber", "esports", "kombucha", "snowplow")
-
-
-_SEXES = frozenset("boy girl woman man lady gentleman women men girls boys".split())
-_PLAIN = frozenset(
-    """
-    young old elderly tall short little big small happy sad tired smiling beautiful handsome pretty
-    female male woman man dark light pale middle-aged teenage homeless lone single busy angry
-    calm sweaty sweet fat thin slim chubby obese giant huge tiny massive blind mute bald blonde blond
-    brunette redhead ginger wild mad insane crazy drunk sick ill healthy wise clever smart bright
-    brave bold humble modest honest loyal gentle kind mean cruel evil good bad great fine nice
-    lovely ugly plain elegant fancy chic casual formal dirty muddy bloody dusty oily wet dry cold hot
-    warm frozen weary sleepy dreamy moody gloomy grim stern strict serene joyful pale tanned
-    muscular athletic fit strong weak frail slender petite stocky lean hefty hairy curly spiky
-    wrinkly freckly weathered grizzled scarred masked hooded armed naked nude shirtless barefoot
-    modern futuristic alien mystic mythical legendary iconic famous local foreign native typical
-    average ordinary normal random unknown anonymous lucky unlucky hungry thirsty bored excited
-    surprised scared afraid shocked amazed relaxed asleep awake alone solo pregnant injured wounded
-    hurt dead dying immortal married divorced widowed gay straight queer bisexual asexual
-    cute friendly confident serious rich poor famous retired proud cheerful stylish muscular
-    """.split()
-)
-"""Adjectives that no compound begins with, whatever the parser says."""

@@ -10,7 +10,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from audit.design.mitigations.gate_words import GENDERED, THINGS
+from audit.design.mitigations.gate_words import GENDERED
 
 MORE = frozenset(
     """
@@ -83,7 +83,7 @@ MORE = frozenset(
 
 NOT_PEOPLE = frozenset(
     """
-    hood calculator scanner printer watercolor watercolour monitor viewer pastel render sketch drawing minimalist expressionist
+    scissor hood calculator scanner printer watercolor watercolour monitor viewer pastel render sketch drawing minimalist expressionist
     impressionist surrealist cubist portrait still short double
     adder affine african amber american anti antique arb asian badger bagger bailer balker
     batter bean bear beater binder bird black blimp blond blonde boarder body boob border brave
@@ -149,57 +149,6 @@ _NO_AGENT = re.compile(
 )
 _DOER = re.compile(r"[a-z]{3,}(?:er|or|ist|eer)$")
 
-ARTIFICIAL = frozenset(
-    """
-    robot robots robotic android androids cyborg mannequin mannequins doll dolls puppet puppets toy
-    toys lego plush plushie figurine figurines statue statues sculpture sculptures bust busts
-    scarecrow snowman gingerbread skeleton skeletons cardboard inflatable animatronic emoji
-    emojis icon icons logo action-figure minifigure playmobil barbie funko bobblehead marionette
-    wooden clockwork ai waxwork wax plastic clay origami balloon mascot automaton
-    nutcracker ragdoll droid droids golem paper papercut hologram stickman voodoo
-    porcelain bronze marble stone felt knitted crochet crocheted stuffed chocolate paper-mache
-    """.split()
-)
-"""Words for things in the shape of people, before the noun or as what is `of` a person."""
-SHAPES = frozenset(
-    """
-    statue statues sculpture sculptures bust busts doll dolls figurine figurines toy toys mannequin
-    mannequins puppet puppets costume costumes mask masks emoji emojis icon icons logo logos plush
-    plushie scarecrow grave tomb gravestone tombstone uniform uniforms clothes clothing shoes boots
-    hat hats bobblehead monument statuette skeleton skull helmet armor armour jacket coat tools
-    hologram robot android waxwork relief symbol emblem figure model sticker clipart minifigure
-    cutout cutouts idol totem effigy snowman carving carvings shadow ghost
-    house home office desk car workshop studio bedroom kitchen lair shop
-    """.split()
-)
-"""Things `of` a person that show no person."""
-ANIMALS = frozenset(
-    """
-    dog dogs puppy cat cats kitten bear bears rabbit bunny fox owl penguin monkey ape gorilla
-    chimpanzee chimp orangutan pig piglet horse pony donkey mouse mice rat hamster frog toad duck
-    goose parrot bird crow raven lion lioness tiger wolf panda raccoon sloth otter squirrel corgi
-    poodle labrador retriever beagle bulldog dachshund pug husky dalmatian chihuahua terrier
-    spaniel goat sheep lamb cow bull llama alpaca camel elephant giraffe zebra hippo rhino
-    kangaroo koala crocodile alligator lizard gecko snake turtle tortoise dinosaur dragon unicorn
-    octopus squid shark whale dolphin seal walrus crab lobster snail bee ant spider butterfly
-    hedgehog badger beaver mole bat deer moose elk reindeer chicken rooster hen turkey pigeon
-    seagull eagle hawk falcon swan flamingo peacock alien aliens monster zombie goblin orc elf
-    fairy ghost banana avocado cactus carrot tomato potato pumpkin mushroom pineapple pickle donut
-    teapot toaster skeleton robot robots android mannequin scarecrow snowman doll puppet toy
-    meerkat lemur capybara axolotl ferret weasel hyena leopard cheetah jaguar panther lynx
-    tabby kitty pup hound sheepdog shiba teddy
-    minion gingerbread statue
-    """.split()
-)
-"""Who is not human, and may be dressed as someone."""
-BODY_PARTS = frozenset(
-    """
-    face faces hand hands eye eyes portrait portraits headshot smile head hair profile silhouette
-    back arm arms finger fingers feet foot lips mouth nose gaze expression figure body shoulder
-    shoulders palm palms photo photograph selfie
-    """.split()
-)
-"""What may be a person's in a possessive, with the person in the image."""
 CLASSIFYING = frozenset(
     """
     civil electrical mechanical chemical nuclear medical dental legal financial social public real
@@ -220,38 +169,6 @@ CLASSIFYING = frozenset(
 )
 """Adjectives that name a kind of person, so what is stated goes before them: a female civil
 engineer."""
-THING_PAIRS = re.compile(
-    r"^(?:(?:record|cd|dvd|mp3|cassette|tape|media|music|video|blu-ray) players?|(?:coffee|ice|waffle"
-    r"|popcorn|pasta|noise|rice|soda|label|bread) makers?|(?:vacuum|air|pipe|drain|glass) cleaners?"
-    r"|(?:card|barcode|code|e-book|ebook) readers?|(?:wire|pipe|cookie|box|glass|paper) cutters?"
-    r"|(?:hard|flash|disk|slave|golf) drivers?|(?:weed|nose|hedge) trimmers?|burger kings?"
-    r"|dairy queens?|(?:smoke|metal) detectors?|(?:price|dog) trackers?)$"
-)
-"""Agent nouns that are things with the word before them."""
-WITH_ANIMALS = re.compile(
-    r"(?:walker|breeder|trainer|groomer|hunter|tamer|keeper|catcher|handler|rider|jockey|rancher"
-    r"|herder|whisperer|lover|owner|sitter|farmer|photographer|watcher|butcher|seller|fancier"
-    r"|driver|charmer|vet|veterinarian|burglar|vendor|racer|rescuer|buster|slayer|illustrator"
-    r"|enthusiast|expert|collector|exorcist|researcher|biologist)s?$"
-)
-"""What people do with animals: a dog walker, but a dog detective."""
-WITH_THINGS = re.compile(
-    r"(?:maker|collector|designer|operator|repairer|seller|dealer|builder|carver|mason|sculptor"
-    r"|restorer|expert|surgeon|worker|artist|cutter|merchant|painter)s?$"
-)
-"""What people do with artificial things: a doll maker, a plastic surgeon."""
-_NOT_REAL = frozenset(
-    "robot robots android androids cyborg zombie golem droid droids skeleton".split()
-)
-
-
-def stands_in(word: str, noun: str) -> str:
-    """`animal` or `artificial` if a word before a noun shows that it is no human, else nothing."""
-    if word in ARTIFICIAL and (word in _NOT_REAL or not WITH_THINGS.search(noun)):
-        return "artificial"
-    return "animal" if word in ANIMALS and not WITH_ANIMALS.search(noun) else ""
-
-
 ORIGINS = re.compile(
     r"^(?:(?:chin|japan|vietnam|portugu|nepal|senegal|tai?wan|leban|malt|burm|sudan|congol)ese"
     r"|(?:brit|engl|span|dan|swed|finn|pol|turk|ir|scott|jew|flem|kurd)ish"
@@ -270,14 +187,15 @@ _PLAIN_ENDING = re.compile(r"(?:ed|ful|less|ous|able|ible|like|some|proof|ish|id
 
 
 @cache
-def _adjectives() -> frozenset[str]:
-    return frozenset(Path(__file__).with_name("adjectives.txt").read_text("utf-8").split())
+def _adjectives() -> dict[str, str]:
+    lines = Path(__file__).with_name("adjectives.txt").read_text("utf-8").splitlines()
+    return {word: mark for word, _, mark in (line.partition("\t") for line in lines)}
 
 
 def describes(word: str, is_adjective: bool) -> bool:
     """Whether a word describes a person rather than naming a kind of person."""
-    ending = _PLAIN_ENDING.search(word)
-    return word in _adjectives() or bool(ending and (is_adjective or len(word) > 6))
+    ending, mark = _PLAIN_ENDING.search(word), _adjectives().get(word)
+    return mark == "" or bool(mark and is_adjective) or bool(ending and (is_adjective or len(word) > 6))
 
 
 @cache
@@ -290,14 +208,6 @@ def _listed() -> dict[str, str]:
     found |= {noun: found.get(noun, "") for noun in MORE}
     found.pop("black belt", None)
     return found | _EXTRA
-
-
-_THING = re.compile(rf"(?:{THINGS})")
-
-
-def is_thing(word: str) -> bool:
-    """Whether a word after a noun for a person makes it the name of a thing or an animal."""
-    return bool(_THING.fullmatch(word))
 
 
 _EXTRA = {
@@ -355,7 +265,9 @@ def singular(word: str) -> str:
 
 def is_person(noun: str) -> bool:
     """Whether a noun in the singular, of one or more words, means a person."""
-    return noun in _listed() or noun in GENDERED - {"miss", "her", "his"} and noun not in NOT_PEOPLE
+    return noun in _listed() or (
+        noun in GENDERED - {"miss", "her", "his"} and noun not in NOT_PEOPLE
+    )
 
 
 def has_agent_ending(noun: str) -> bool:

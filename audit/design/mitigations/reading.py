@@ -138,7 +138,7 @@ def _ruled(seen: Reading, attribute: str) -> str:
     """What the gate's rules say: periods, roles, and what they read as stated."""
     text = seen.readable.text
     for person in seen.people:
-        if said := ruled(_unsigned(text), text[person.start : person.head[1]], attribute):
+        if said := ruled(_unsigned(text), _uncapped(text[person.start : person.head[1]]), attribute):
             return said
     return ""
 
@@ -152,6 +152,11 @@ _SIGNED = re.compile(
 """Who made an image, and names of styles, which do not say who is shown."""
 
 
+def _uncapped(noun: str) -> str:
+    """A noun without the capital that a sentence's first word has."""
+    return noun[:1].lower() + noun[1:]
+
+
 def _unsigned(text: str) -> str:
     return _SIGNED.sub(" ; ", text)
 
@@ -162,7 +167,7 @@ def _name(seen: Reading) -> str:
     if any(re.search(r"[A-Z]", q) and named(q, "") for q in seen.readable.quoted if " " in q):
         return ": in a quotation"
     subject = max((text[p.start : p.head[1]] for p in seen.people), key=len, default="")
-    subject = subject[:1].lower() + subject[1:]
+    subject = _uncapped(subject)
     if not seen.headline and (office := _OFFICE.search(text)):
         return f": {office.group()}"
     given = [n for n in seen.names if n.lower() not in subject.lower() and _shown(text, n)]
