@@ -3,8 +3,8 @@
 It reads `prompts/rewriting/prompts.csv`: 1,526 prompts of 29 families in two halves. `right` marks
 with ^ where a word that states a gender belongs, and is empty where the prompt must stay. Half
 `build` served to build the reader, half `unseen` was looked at once, at its end; see
-docs/rewriting.md. A text is right if it is one of those that the mark allows, in any case of letters:
-so every other change of an open prompt counts as ungrammatical or unfaithful.
+docs/rewriting.md. A text is right if it is one of those that the mark allows, in any case of
+letters: every other change of an open prompt counts as ungrammatical or unfaithful.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def by_parser(prompts: Sequence[str]) -> list[str]:
 
 
 def by_list(prompts: Sequence[str]) -> list[str]:
-    """The texts by the suite's own nouns and the gate's rules alone, as before there was a parser."""
+    """The texts by a suite's own nouns and the gate's rules alone, as without a parser."""
     subjects = sorted({p.subject for p in suites.read_suite("occupations").prompts}, key=len)
     texts = []
     for text in prompts:
@@ -122,8 +122,8 @@ def table(half: str, mistakes: bool) -> None:
             is_open = n["open right"] + n["open missed"] + n["open wrong"]
             left = n["left right"] + n["left changed"]
             made = n["open right"] + n["open wrong"]
-            print(f"{family:28} {is_open + left:4d} {share(made, is_open):28} "
-                  f"{share(n['left changed'], left):26} {share(n['open wrong'], made)}")  # fmt: skip
+            said = f"{share(made, is_open):28} {share(n['left changed'], left):26}"
+            print(f"{family:28} {is_open + left:4d} {said} {share(n['open wrong'], made)}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ def rewrite(
     prompt: Annotated[str, typer.Argument(help="The prompt, in quotes.")] = "",
     file: Annotated[
         Path | None,
-        typer.Option("--file", help="Prompts instead of one: UTF-8 text, one in a line; - reads standard input."),
+        typer.Option(
+            "--file", help="A text file in UTF-8 with one prompt in a line; - is standard input."
+        ),
     ] = None,
     images: Annotated[
         int, typer.Option("--images", "-n", min=1, max=10_000, help="Images per prompt.")
@@ -73,8 +75,8 @@ def lines(file: Path) -> list[str]:
         text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"--file {file} cannot be read as UTF-8 text: {error}. Give a text file with one prompt "
-            "in a line."
+            f"--file {file} cannot be read as UTF-8 text: {error}. Give a text file with one "
+            "prompt in a line."
         ) from error
     found = [line for line in text.splitlines() if line.strip()]
     if not found:

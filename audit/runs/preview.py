@@ -39,7 +39,8 @@ class Seen:
     number: int
     """How many there are; 0 for several without a count."""
     gender: str
-    """What states a gender, as `pronoun: her`; nothing if it is open."""
+    """What states a gender, as `pronoun: her`; nothing if it is open. Beside others, only the noun
+    says it of this one."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def rewrite(  # noqa: PLR0913 - one for each option of the verb
     ['a male school nurse', 'a female chef']
     """
     many = not isinstance(text, str)
-    texts = list(text) if many else [text]
+    texts = [text] if isinstance(text, str) else list(text)
     for one in texts:
         checked("prompt", str, one)
     checked("images", int, images, AtLeast(1))
@@ -246,7 +247,7 @@ def _seen(prompt: Prompt) -> tuple[Seen, ...]:
         return ()
     out = []
     for p in seen.people:
-        said = seen.statement(p, "gender")
+        said = seen.statement(p, "gender") if len(seen.people) == 1 or p.gender else None
         start, end = seen.readable.span(p.start, p.head[1])
         shown = f"{said.by}: {said.words}" if said else ""
         out.append(Seen(p.noun, start, end, p.number, shown))

@@ -6,8 +6,8 @@
 writes `people_nouns.txt`, `gadgets.txt` and `adjectives.txt` in `audit/design/mitigations/`. A noun
 is kept if its most usual sense is a kind of person: the first one, or the one with at least half of
 WordNet's counts of usage, and no sense is a thing where none is counted. Gadgets end like nouns for
-what people do, and are none. An adjective is kept if it is a noun less often and describes rather than
-classifies (a tired nurse, but a medical student), unless `OBVIOUS` tells it by its ending.
+what people do, but are things. An adjective is kept if it is a noun less often and describes rather
+than classifies (a tired nurse, but a medical student), unless `OBVIOUS` tells it by its ending.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def nouns(folder: Path) -> dict[str, str]:
 
 
 def gadgets(folder: Path, known: Collection[str]) -> list[str]:
-    """Nouns that end like those for what people do, and are none: `toaster`, `container`."""
+    """Nouns that end like those for what people do, but are things: `toaster`, `container`."""
     lemmas = {line.split()[0] for line in (folder / "index.noun").read_text("utf-8").splitlines()}
     return sorted(
         w for w in lemmas if re.fullmatch(r"[a-z]{2,}(?:er|or|ist|eer)", w) and w not in known
@@ -123,8 +123,10 @@ def gadgets(folder: Path, known: Collection[str]) -> list[str]:
 
 
 def adjectives(folder: Path) -> list[str]:
-    """Adjectives that describe and are not relational ("pertaining to"): with a mark after a tab those
-    that are nouns, too, but less often."""
+    """Adjectives that describe and are not relational ("pertaining to").
+
+    Those that are nouns, too, but less often, have a mark after a tab.
+    """
     taken = {line.split()[0] for line in (folder / "index.noun").read_text("utf-8").splitlines()}
     counts: dict[str, int] = defaultdict(int)
     as_noun: dict[str, int] = defaultdict(int)
@@ -142,7 +144,9 @@ def adjectives(folder: Path) -> list[str]:
             bare = re.sub(r"\(.*\)", "", word)
             found[bare] = found.get(bare, True) and "\\" not in parts
     fit = {w for w, describes in found.items() if describes and re.fullmatch(r"[a-z]{3,}", w)}
-    own = {w for w in fit - taken if not OBVIOUS.search(w) and (counts[w] or not _LEARNED.search(w))}
+    own = {
+        w for w in fit - taken if not OBVIOUS.search(w) and (counts[w] or not _LEARNED.search(w))
+    }
     shared = {f"{w}\tn" for w in fit & taken if counts[w] and counts[w] >= as_noun[w]}
     return sorted(own | shared)
 

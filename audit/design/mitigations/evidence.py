@@ -1,5 +1,7 @@
-"""What states an attribute of a person in a typed prompt: a noun, an adjective, a pronoun, the body,
-dress, a tag, an emoji or a quotation."""
+"""What states an attribute of a person in a typed prompt.
+
+It is a noun, an adjective, a pronoun, the body, dress, a tag, an emoji or a quotation.
+"""
 
 from __future__ import annotations
 
@@ -30,24 +32,32 @@ _WAYS = (
         r"|lesbian|macho|butch|motherly|fatherly|grandmotherly|maternal|paternal)\b")),
     ("body", re.compile(
         r"\b(?:beard(?:ed)?|moustache|mustache|moustached|mustached|mustachioed|goatee|stubble"
-        r"|sideburns|whiskers|unshaven|clean-?shaven|pregnant|pregnancy|breast ?-?feeding|nursing (?:a|the) baby"
-        r"|lactating|busty|curvy|voluptuous|breasts?(?! cancer| stroke)|cleavage|bosom|adam's apple|balding"
+        r"|sideburns|whiskers|unshaven|clean-?shaven|pregnant|pregnancy|breast ?-?feeding"
+        r"|nursing (?:a|the) baby"
+        r"|lactating|busty|curvy|voluptuous|breasts?(?! cancer| stroke)|cleavage|bosom"
+        r"|adam's apple|balding"
         r"|baby bump)\b(?! trimmer| oil)")),
     ("dress", re.compile(
-        r"\b(?:(?:sun|mini|maxi|night)?dress(?:es)?(?! (?:shoes?|shirts?|uniform|blues|code|pants|rehearsal"
-        r"|shop|socks|form|store|whites))|(?:mini|maxi)?skirts?(?! steak)|(?:ball|evening|wedding|bridal) gowns?|hijab"
-        r"|niqab|burqa|burka|chador|bikini|bra|corset|lingerie|lipstick|mascara|eyeliner|high heels|stilettos?|heels"
+        r"\b(?:(?:sun|mini|maxi|night)?dress(?:es)?(?! (?:shoes?|shirts?|uniform|blues|code"
+        r"|pants|rehearsal"
+        r"|shop|socks|form|store|whites))|(?:mini|maxi)?skirts?(?! steak)|(?:ball|evening"
+        r"|wedding|bridal) gowns?|hijab"
+        r"|niqab|burqa|burka|chador|bikini|bra|corset|lingerie|lipstick|mascara|eyeliner"
+        r"|high heels|stilettos?|heels"
         r"|pantyhose|sari|saree|lehenga|dirndl|lederhosen|petticoat|tiara|tuxedo|kippah|yarmulke|thobe"
         r"|blouse|tutu|pinafore|swim trunks|bow tie|necktie|pigtails|ponytails?)\b")),
     ("tag", re.compile(r"\b\d\+?(?:girl|boy|woman|man|women|men|female|male)s?\b")),
 )  # fmt: skip
-_EMOJI = re.compile("[\u2640\u2642\U0001f466-\U0001f469\U0001f470\U0001f474\U0001f475\U0001f478"
-                    "\U0001f47c\U0001f930\U0001f934\U0001f936\U0001f9d4\U0001f57a\U0001f483]")  # fmt: skip
+_EMOJI = re.compile(
+    "[\u2640\u2642\U0001f466-\U0001f469\U0001f470\U0001f474\U0001f475\U0001f478"
+    "\U0001f47c\U0001f930\U0001f934\U0001f936\U0001f9d4\U0001f57a\U0001f483]"
+)
 _OTHERS = re.compile(
     r"\b(?:(?:wo)?men's|dress(?:ed)?(?= as)|breast cancer|(?:fe)?male (?:connector|plug|socket))\b"
 )
 _AGES = re.compile(
-    r"\b(?:child|kid|baby|toddler|infant|teen|teenager|adolescent|youngster|youth|seniors?(?= citizen|$|,| (?:in|at|on|with)\b)|pensioner|retiree"
+    r"\b(?:child|kid|baby|toddler|infant|teen|teenager|adolescent|youngster|youth"
+    r"|seniors?(?= citizen|$|,| (?:in|at|on|with)\b)|pensioner|retiree"
     r"|elder|preschooler|schoolchild|newborn|grandparent|octogenarian|centenarian|wrinkled|gr[ae]y-haired"
     r"|white-haired|silver-haired|middle-aged|\d+[ -]?(?:years?|yo)[ -]?(?:old)?)\b"
 )

@@ -35,10 +35,13 @@ _ENGLISH = frozenset(
     """.split()
 )
 _FUNCTION = {
-    "es": "un una el la los las de del en con y retrato foto", "fr": "un une le la les des du de dans avec et au aux sur",
-    "de": "ein eine einer einen einem der die das im mit und auf von", "it": "un una uno il la di con del della nel che",
+    "es": "un una el la los las de del en con y retrato foto",
+    "fr": "un une le la les des du de dans avec et au aux sur",
+    "de": "ein eine einer einen einem der die das im mit und auf von",
+    "it": "un una uno il la di con del della nel che",
     "pt": "um uma os de do da em com na no retrato foto", "nl": "een het de van met op en die",
-    "sv": "en ett och med som av", "no": "en et og med som av", "da": "en et og med som af", "pl": "w na z przy",
+    "sv": "en ett och med som av", "no": "en et og med som av", "da": "en et og med som af",
+    "pl": "w na z przy",
     "tr": "bir ve ile", "ro": "un de cu in la si", "ca": "un una el la de amb",
     "id": "seorang dengan di yang sedang", "fi": "ja on", "cs": "v na s se", "hu": "egy az",
     "vi": "mot nguoi", "hr": "na u s", "sk": "v na s se", "sw": "ya wa na",

@@ -58,7 +58,8 @@ BODY_PARTS = frozenset(
 )
 """What may be a person's in a possessive, with the person in the image."""
 THING_PAIRS = re.compile(
-    r"^(?:(?:record|cd|dvd|mp3|cassette|tape|media|music|video|blu-ray) players?|(?:coffee|ice|waffle"
+    r"^(?:(?:record|cd|dvd|mp3|cassette|tape|media|music|video|blu-ray) players?|(?:coffee"
+    r"|ice|waffle"
     r"|popcorn|pasta|noise|rice|soda|label|bread) makers?|(?:vacuum|air|pipe|drain|glass) cleaners?"
     r"|(?:card|barcode|code|e-book|ebook) readers?|(?:wire|pipe|cookie|box|glass|paper) cutters?"
     r"|(?:hard|flash|disk|slave|golf) drivers?|(?:weed|nose|hedge) trimmers?|burger kings?"

@@ -1,4 +1,4 @@
-"""Who is in a parsed prompt: nouns for people, where their noun phrases begin, and who is nobody."""
+"""Who is in a parsed prompt: nouns for people, where their phrases begin, and who is nobody."""
 
 from __future__ import annotations
 
@@ -352,5 +352,5 @@ def _person(token: Token, noun: str, first: int, many: bool) -> Person:
         (words.gender_of(t.lower_) for t in doc[start : token.i] if t.lower_ in _SEXES), ""
     )
     end = token.idx + len(token.text)
-    return Person(said, (token.idx, end), doc[start].idx, doc[phrase].idx, number,
-                  words.gender_of(noun) or words.gender_of(words.singular(token.lower_)) or gender)  # fmt: skip
+    said_by = words.gender_of(noun) or words.gender_of(words.singular(token.lower_)) or gender
+    return Person(said, (token.idx, end), doc[start].idx, doc[phrase].idx, number, said_by)

@@ -83,7 +83,8 @@ MORE = frozenset(
 
 NOT_PEOPLE = frozenset(
     """
-    scissor hood calculator scanner printer watercolor watercolour monitor viewer pastel render sketch drawing minimalist expressionist
+    scissor hood calculator scanner printer watercolor watercolour monitor viewer pastel render
+    sketch drawing minimalist expressionist
     impressionist surrealist cubist portrait still short double
     adder affine african amber american anti antique arb asian badger bagger bailer balker
     batter bean bear beater binder bird black blimp blond blonde boarder body boob border brave
@@ -195,7 +196,11 @@ def _adjectives() -> dict[str, str]:
 def describes(word: str, is_adjective: bool) -> bool:
     """Whether a word describes a person rather than naming a kind of person."""
     ending, mark = _PLAIN_ENDING.search(word), _adjectives().get(word)
-    return mark == "" or bool(mark and is_adjective) or bool(ending and (is_adjective or len(word) > 6))
+    return (
+        mark == ""
+        or bool(mark and is_adjective)
+        or bool(ending and (is_adjective or len(word) > 6))
+    )
 
 
 @cache
@@ -231,21 +236,23 @@ _EXTRA = {
     "schoolboy": "m", "schoolgirl": "f", "boyfriend": "m", "girlfriend": "f", "husband": "m",
     "wife": "f", "countess": "f", "count": "m", "baroness": "f", "baron": "m", "empress": "f",
     "emperor": "m", "starlet": "f", "showgirl": "f", "tsar": "m", "tsarina": "f", "heroine": "f",
-    "hostess": "f", "seamstress": "f", "governess": "f", "nanny": "", "au pair": "", "surrogate": "f",
+    "hostess": "f", "seamstress": "f", "governess": "f", "nanny": "", "au pair": "",
+    "surrogate": "f",
     "expectant mother": "f", "doorman": "m", "bellboy": "m", "busboy": "m", "patriarch": "m",
     "matriarch": "f", "alderman": "m", "human": "", "human being": "", "homo sapiens": "",
     "individual": "", "pop star": "", "rock star": "", "movie star": "", "film star": "",
     "rugby star": "", "tennis star": "", "basketball star": "", "football star": "", "tv host": "",
-    "opera star": "", "fashion model": "", "runway model": "", "stay-at-home parent": "",
+    "opera star": "", "fashion model": "", "runway model": "",
     "couch potato": "", "bookworm": "", "night owl": "", "sous chef": "", "head chef": "",
     "flight attendant": "", "police officer": "", "mail carrier": "", "letter carrier": "",
     "head of state": "", "prime minister": "", "member of parliament": "", "firefighter": "",
-    "superhero": "", "supervillain": "", "villain": "", "news anchor": "", "tv anchor": "", "television anchor": "", "anchorperson": "",
+    "superhero": "", "supervillain": "", "villain": "", "news anchor": "", "tv anchor": "",
+    "television anchor": "", "anchorperson": "",
     "stable hand": "", "farm hand": "", "ranch hand": "", "stage hand": "", "deck hand": "",
     "cabin crew member": "", "crew member": "", "team member": "", "staff member": "",
     "family member": "", "band member": "", "gang member": "", "board member": "", "member": "",
 }  # fmt: skip
-"""Nouns with the gender that they state, for those that WordNet's glosses leave open or get wrong."""
+"""Nouns with the gender that they state, where WordNet's glosses leave it open or get it wrong."""
 
 
 def singular(word: str) -> str:

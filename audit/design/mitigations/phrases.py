@@ -79,7 +79,7 @@ def grouped(text: str, spot: Spot, words: list[str]) -> str:
 
 def _skinned(words: str) -> str:
     """`dark-skinned` for `with dark skin`; nothing for other words."""
-    found = re.fullmatch(r"with (\w+) skin", words)
+    found = re.fullmatch(r"with ([\w-]+) skin", words)
     return f"{found[1]}-skinned" if found else ""
 
 

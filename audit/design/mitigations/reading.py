@@ -138,7 +138,9 @@ def _ruled(seen: Reading, attribute: str) -> str:
     """What the gate's rules say: periods, roles, and what they read as stated."""
     text = seen.readable.text
     for person in seen.people:
-        if said := ruled(_unsigned(text), _uncapped(text[person.start : person.head[1]]), attribute):
+        if said := ruled(
+            _unsigned(text), _uncapped(text[person.start : person.head[1]]), attribute
+        ):
             return said
     return ""
 
@@ -177,12 +179,14 @@ def _name(seen: Reading) -> str:
 
 
 _OFFICE = re.compile(
-    r"\b[Tt]he (?:[\w-]+ ){0,2}(?:president|prime minister|chancellor|mayor|governor|founder|inventor|author"
+    r"\b[Tt]he (?:[\w-]+ ){0,2}(?:president|prime minister|chancellor|mayor|governor|founder"
+    r"|inventor|author"
     r"|CEO|ceo|leader|director|composer|discoverer|head) of (?:the )?[A-Z][\w-]+|\bDoctor Who\b"
 )
 """An office with one holder, which is as good as a name."""
 _MAKER = re.compile(
-    r"\b(?:by|style of|inspired by|like|at|in|on|near|from|of the|the|playing|reading|wearing)\s+(?:an?\s|the\s)?$",
+    r"\b(?:by|style of|inspired by|like|at|in|on|near|from|of the|the|playing|reading"
+    r"|wearing)\s+(?:an?\s|the\s)?$",
     re.IGNORECASE,
 )
 

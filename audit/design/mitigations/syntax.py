@@ -14,7 +14,8 @@ from functools import lru_cache
 _KINDS = str.maketrans(
     {
         **dict.fromkeys("\u2018\u2019\u02bc\u00b4`\u2032\uff07", "'"),
-        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02\u300c\u300d\u300e\u300f", '"'),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02", '"'),
+        **dict.fromkeys("\u300c\u300d\u300e\u300f", '"'),
         **dict.fromkeys("\u2010\u2011\u2012\u2013", "-"),
         **dict.fromkeys("\u2014\u2015", ","),
         "_": " ",
