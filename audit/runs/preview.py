@@ -110,10 +110,10 @@ def rewrite(  # noqa: PLR0913 - one for each option of the verb
     >>> [r.text for r in audit.rewrite(["a school nurse", "a chef"], "inject:gender")]
     ['a male school nurse', 'a female chef']
     """
-    many = not isinstance(text, str)
+    many = isinstance(text, list | tuple)
+    for given in text if isinstance(text, list | tuple) else (text,):
+        checked("prompt", str, given)
     texts = [text] if isinstance(text, str) else list(text)
-    for one in texts:
-        checked("prompt", str, one)
     checked("images", int, images, AtLeast(1))
     checked("seed", int, seed)
     for given in (mitigation, *others):

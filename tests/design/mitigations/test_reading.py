@@ -39,7 +39,7 @@ def test_the_open_cases_of_the_field() -> None:
 
 
 def test_the_benchmark_keeps_its_level() -> None:
-    """Over all labelled prompts: floors for what is reached, changed wrongly, and written wrongly."""
+    """Over all labelled prompts: floors for what is reached, changed wrongly, badly written."""
     rows = rewriting.cases("both")
     texts = rewriting.by_parser([c.prompt for c in rows])
     said = Counter((bool(c.right), c.verdict(t)) for c, t in zip(rows, texts, strict=True))
@@ -75,6 +75,7 @@ def test_each_reason_names_the_words_that_gave_it(prompt: str, reason: str) -> N
     assert (row.text, row.reason) == (prompt, reason)
 
 
+ALL = "inject:gender,people=all"
 WRITTEN = (
     ("a young software engineer", "inject:gender", "a young (?:fe)?male software engineer"),
     ("an old sailor", "inject:gender", "an old (?:fe)?male sailor"),
@@ -83,15 +84,16 @@ WRITTEN = (
     ("A PHOTO OF AN ENGINEER", "inject:gender", "A PHOTO OF A (?:FE)?MALE ENGINEER"),
     ("a nurse practitioner", "inject:skin_tone", r"a nurse practitioner with [\w-]+ skin"),
     ("a professor of law", "inject:skin_tone", r"a [\w-]+-skinned professor of law"),
-    ("two doctors in a hall", "inject:gender,people=all", "two doctors, a (?:wo)?man and a .*man, in a hall"),
-    ("a lawyer and a judge", "inject:gender,people=all", "a (?:fe)?male lawyer and a (?:fe)?male judge"),
-    ("firefighters at rest", "inject:gender,people=all", "(?:fe)?male and (?:fe)?male firefighters at rest"),
+    ("two doctors in a hall", ALL, "two doctors, a (?:wo)?man and a (?:wo)?man, in a hall"),
+    ("a lawyer and a judge", ALL, "a (?:fe)?male lawyer and a (?:fe)?male judge"),
+    ("firefighters at rest", ALL, "(?:fe)?male and (?:fe)?male firefighters at rest"),
     ("a fireman and his dog", "neutral", "a firefighter and their dog"),
     ("a waitress, she smiles at her guests", "neutral", "a server, they smile at their guests"),
     ("two policemen --ar 1:1", "neutral", "two police officers --ar 1:1"),
     ("a bearded fireman", "neutral", "a bearded fireman"),
-    ("a portrait of a school nurse", "indirect", "a portrait of a person who works as a school nurse"),
-    ("a chef. --v 6", "ethical:gender", "a chef if all individuals can be a chef irrespective of their gender. --v 6"),
+    ("art of a school nurse", "indirect", "art of a person who works as a school nurse"),
+    ("a chef. --v 6", "ethical:gender", "a chef if all individuals can be a chef irrespective of "
+     "their gender. --v 6"),
 )  # fmt: skip
 
 
@@ -103,14 +105,15 @@ def test_what_is_written_is_english(prompt: str, spec: str, right: str) -> None:
 
 
 NOUNS = ("nurse", "software engineer", "person", "high school teacher", "Nobel prize winner")
-AROUND = ("a {}", "an old {}", "a photo of a {} --ar 1:1", '"help" says a {}', "a (tired {}:1.2), 8k",
-          "<lora:x:1> a {} in {{a|b}} fog", "A {} at work. Negative prompt: a judge")  # fmt: skip
+AROUND = ("a {}", "an old {}", "a photo of a {} --ar 1:1", '"help" says a {}',
+          "a (tired {}:1.2), 8k", "<lora:x:1> a {} in {{a|b}} fog",
+          "A {} at work. Negative prompt: a judge")  # fmt: skip
 
 
 @given(st.sampled_from(NOUNS), st.sampled_from(AROUND), st.integers(0, 5))
 @settings(deadline=None, max_examples=40)
 def test_all_but_the_phrase_stays(noun: str, frame: str, seed: int) -> None:
-    """What is before the article and after the noun is the same, and a second time changes nothing."""
+    """What is before the article and after the noun stays; a second time changes nothing."""
     prompt = frame.format(noun)
     text = one(prompt, seed=seed)
     assert text == one(prompt, seed=seed) != prompt

@@ -46,7 +46,8 @@ def test_any_text_can_be_read(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["(" * 10_000, "a " * 5_000, '"' * 10_000, "{|" * 5_000,
-                                  "--a " * 2_500, "<a:" * 3_333, "'" * 10_000, "[:" * 5_000])  # fmt: skip
+                                  "--a " * 2_500, "<a:" * 3_333, "'" * 10_000,
+                                  "[:" * 5_000])  # fmt: skip
 def test_time_is_bounded(text: str) -> None:
     """10,000 characters of open brackets take less than two seconds of the processor."""
     began = time.process_time()
