@@ -14,7 +14,8 @@ ARTIFICIAL = frozenset(
     emojis icon icons logo action-figure minifigure playmobil barbie funko bobblehead marionette
     wooden clockwork ai waxwork wax plastic clay origami balloon mascot automaton
     nutcracker ragdoll droid droids golem paper papercut hologram stickman voodoo
-    porcelain bronze marble stone felt knitted crochet crocheted stuffed chocolate paper-mache
+    terracotta ceramic plaster porcelain bronze marble stone felt knitted crochet crocheted
+    stuffed chocolate paper-mache
     """.split()
 )
 """Words for things in the shape of people, before the noun or as what is `of` a person."""
@@ -67,7 +68,7 @@ THING_PAIRS = re.compile(
 )
 """Agent nouns that are things with the word before them."""
 WITH_ANIMALS = re.compile(
-    r"(?:walker|breeder|trainer|groomer|hunter|tamer|keeper|catcher|handler|rider|jockey|rancher"
+    r"(?:walker|fisher|fisherman|breeder|trainer|groomer|hunter|tamer|keeper|catcher|handler|rider|jockey|rancher"
     r"|herder|whisperer|lover|owner|sitter|farmer|photographer|watcher|butcher|seller|fancier"
     r"|driver|charmer|vet|veterinarian|burglar|vendor|racer|rescuer|buster|slayer|illustrator"
     r"|enthusiast|expert|collector|exorcist|researcher|biologist)s?$"

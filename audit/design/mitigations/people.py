@@ -74,7 +74,7 @@ def _ending_at(doc: Doc, i: int) -> tuple[str, int, bool] | None:
         for form, many in forms:
             if words.is_person(f"{before}{form}"):
                 return f"{before}{form}", i - width + 1, many
-    if nounish(doc[i]) or (doc[i].pos_ == "ADJ" and i > 0 and doc[i - 1].pos_ == "DET"):
+    if nounish(doc[i]) or (doc[i].pos_ == "ADJ" and i > 0 and doc[i - 1].pos_ in ("DET", "NOUN")):
         for form, many in forms:
             acts = words.may_do(form) and _acts(doc[i])
             if words.has_agent_ending(form) or acts or (words.is_doer(form) and _one(doc, i)):
@@ -94,6 +94,10 @@ def _acts(token: Token) -> bool:
     return said or any(c.lower_ in _DOES for c in token.children if c.i > token.i)
 
 
+_MISREAD = ("VB", "VBP", "VBN", "VBD", "JJ", "JJR")
+"""What the parser takes a rare noun for, after another noun and at the end of a phrase."""
+
+
 def _as_noun(token: Token) -> bool:
     """Whether a word is used as a noun; after an article it is one whatever the tag says."""
     if nounish(token) or len(token.doc) == 1:
@@ -104,7 +108,7 @@ def _as_noun(token: Token) -> bool:
     leads = before.pos_ in ("DET", "ADJ") or before.lower_ in ("a", "an", "the")
     after = token.doc[token.i + 1] if token.i + 1 < len(token.doc) else None
     ends = after is None or after.pos_ in ("ADP", "PUNCT", "CCONJ", "SCONJ")
-    leads = leads or (nounish(before) and ends and token.tag_ in ("VB", "VBP", "VBN", "VBD"))
+    leads = leads or (nounish(before) and ends and token.tag_ in _MISREAD)
     leads = leads or (
         before.tag_ in ("VBG", "VBN") and token.i > 1 and token.doc[token.i - 2].text == "-"
     )

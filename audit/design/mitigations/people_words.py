@@ -139,7 +139,7 @@ _AGENTS = re.compile(
     r"(?:ologist|ographer|onomist|atrician|ician|keeper|monger|worker|maker|smith|wright|herder"
     r"|person|preneur|tender|player|walker|driver|seller|hunter|catcher|trainer|cleaner|singer"
     r"|dancer|fighter|jumper|diver|fixer|teacher|coach|nurse|doctor|chef|painter|writer|reader"
-    r"|builder|farmer|runner|rider|lover|enthusiast|expert|artist|influencer|officer|warden|pilot"
+    r"|builder|farmer|runner|racer|rider|lover|enthusiast|expert|artist|influencer|officer|warden|pilot"
     r"|(?<!m)(?<!f)(?<!w)(?<!l)ist)$"
 )
 """Endings that show a person in a noun that no list has."""
