@@ -1,9 +1,9 @@
 """How well `inject` rewrites prompts that people type: `python -m benchmarks.rewriting`.
 
 It reads `prompts/rewriting/prompts.csv`: 1,526 prompts of 29 families in two halves, and 155 that
-were written later. `right` marks with ^ where a word that states a gender belongs, and is empty where the prompt must stay. Half
-`build` served to build the reader, half `unseen` was looked at once, at its end; see
-docs/rewriting.md. A text is right if it is one of those that the mark allows, in any case of
+were written later. `right` marks with ^ where a word that states a gender belongs, and is empty
+where the prompt must stay. Half `build` served to build the reader; `unseen` and `third` had one
+look each, see docs/rewriting.md. A text is right if it is one of those that the mark allows, in any case of
 letters: every other change of an open prompt counts as ungrammatical or unfaithful.
 """
 

@@ -143,7 +143,7 @@ def _prompts(texts: Sequence[str], subject: str, images: int, whole: Suite) -> t
 
 @dataclass(frozen=True)
 class _Batch:
-    """Prompts, the arm and those beside it, and how its draws are salted."""
+    """Prompts, an arm and others to imitate, and how its draws are salted."""
 
     texts: Sequence[str]
     suite: Suite

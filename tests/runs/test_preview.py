@@ -69,7 +69,7 @@ def test_a_stack_explains_its_parts() -> None:
         assert not third.engine
         assert not last.drawn
     (row,) = rewrite("a nurse with dark skin", spec, suite="world_full")
-    assert [p.reason for p in row.parts] == ["", "skin_tone is stated", "", ""]
+    assert [p.reason for p in row.parts] == ["", "skin_tone is stated: with dark skin", "", ""]
     assert list(row.drawn) == ["gender"]
     (row,) = rewrite("a nurse in 1850", "inject:gender+inject:skin_tone", suite="world_full")
     assert not row.changed

@@ -133,7 +133,7 @@ def _listed(rows: list[_Token], given: bool) -> bool:
 
 def _grammar(lower: str, subject: str) -> bool:
     """Whether the sentence structure shows a name: `nurse named X`, `X as a nurse`, `Dr. X`."""
-    noun = "person"  # one noun for all, so that the patterns are compiled once
+    noun = "person"  # one noun for all: the patterns are compiled once
     lower = lower.replace(subject.lower(), noun) if subject else lower
     called = rf"\b(?:{noun}|people)(?:,? who is|,? also|,)? (?:named|called|nicknamed|dubbed) "
     called += rf"{_NOT_STOP}(?!(?:out|away|up|in|on|back)\b)[^\W\d]"
