@@ -3,8 +3,8 @@
 It reads `prompts/rewriting/prompts.csv`: 1,526 prompts of 29 families in two halves, and 155 that
 were written later. `right` marks with ^ where a word that states a gender belongs, and is empty
 where the prompt must stay. Half `build` served to build the reader; `unseen` and `third` had one
-look each, see docs/rewriting.md. A text is right if it is one of those that the mark allows, in any case of
-letters: every other change of an open prompt counts as ungrammatical or unfaithful.
+look each, see docs/rewriting.md. A text is right if it is one of those that the mark allows, in
+any case of letters: every other change of an open prompt counts as ungrammatical or unfaithful.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import doctest
 import json
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -15,6 +16,7 @@ from audit.runs import preview
 from audit.runs.preview import rewrite
 
 
+@pytest.mark.slow  # loads the parser
 def test_the_examples_of_the_documentation() -> None:
     """They run and give the documented output."""
     assert doctest.testmod(preview).failed == 0
@@ -44,6 +46,7 @@ SPOKEN = ("inject:gender", "ethical:gender", "placebo:gender", "neutral",
           "negative:attribute=gender", "placebo:gender,length=3")  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.sampled_from(GATED), st.sampled_from(SPOKEN))
 def test_gated_prompts_stay_and_the_reason_is_given(text: str, spec: str) -> None:
     """Names, history, stated genders and counted groups."""

@@ -85,7 +85,7 @@ _NOT_REAL = frozenset(
 
 
 def stands_in(word: str, noun: str) -> str:
-    """`animal` or `artificial` if a word before a noun shows something else than a human, else nothing."""
+    """`animal` or `artificial` if a word before a noun shows that; nothing for a human."""
     if word in ARTIFICIAL and (word in _NOT_REAL or not WITH_THINGS.search(noun)):
         return "artificial"
     return "animal" if word in ANIMALS and not WITH_ANIMALS.search(noun) else ""
