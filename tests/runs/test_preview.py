@@ -90,3 +90,18 @@ def test_the_verb_prints_texts_and_explains_on_the_side() -> None:
     assert "guidance 6" in done.stderr
     body = json.loads(runner.invoke(app, [*given, "--json"]).stdout)
     assert [r["mitigation"] for r in body] == ["inject-gender"] * 2 + ["guidance-6"] * 2
+
+
+@pytest.mark.slow
+def test_a_file_of_prompts_is_rewritten_line_by_line(tmp_path) -> None:
+    """One text for each line that is not empty; a prompt and a file, or neither, are refused."""
+    file = tmp_path / "prompts.txt"
+    file.write_text("a school nurse\n\na chef --ar 1:1\n", "utf-8")
+    got = CliRunner().invoke(app, ["rewrite", "--file", str(file), "-t", "inject:gender", "--json"])
+    rows = json.loads(got.stdout)
+    assert [r["original"] for r in rows] == ["a school nurse", "a chef --ar 1:1"]
+    assert [r["prompt"] for r in rows] == [0, 1]
+    assert all(r["text"] != r["original"] and r["people"][0]["number"] == 1 for r in rows)
+    for arguments in (["a nurse", "--file", str(file)], [], ["--file", str(tmp_path / "none")]):
+        refused = CliRunner().invoke(app, ["rewrite", *arguments, "-t", "neutral"])
+        assert refused.exit_code != 0

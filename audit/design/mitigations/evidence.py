@@ -110,5 +110,5 @@ def _where(lower: str, attribute: str, phrases: Iterable[str]) -> str:
             return phrase
     if attribute == "gender":
         return next((w for w in re.findall(r"[a-z]+", lower) if w in GENDERED), "")
-    found = re.search(r"\b[\w-]*(?:[ -]skin(?:ned)?)\b|\bwith [\w -]{3,25} skin\b", lower)
+    found = re.search(r"\b[\w-]*(?:[ -]skinned|[ -]skin)\b|\bwith [\w -]{3,25} skin\b", lower)
     return found.group() if found else ""
