@@ -46,6 +46,10 @@ PHRASES: dict[str, str] = {
 KEPT = {
     "audit/design/language_model/questions.py": r"whoever is shown may be of any",
     "audit/design/mitigations/gate_text.py": r'"somebody"',
+    "audit/design/mitigations/people.py": r'"somebody"',
+    "audit/design/mitigations/people_words.py": r"solicitor somebody",
+    "audit/design/mitigations/phrases.py": r'"somebody"',
+    "benchmarks/rewriting.py": r'"somebody"',
     "audit/world/tokens.py": r"someone somebody nobody",
     "audit/world/train/classifier.py": r'"somebody"',
     "tests/runs/test_comparing.py": r'"somebody"',

@@ -1,17 +1,18 @@
-"""`rewrite`: apply mitigations to one prompt, with reasons."""
+"""`rewrite`: apply mitigations to prompts, with reasons."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from audit.cli.shared import Json, say, say_json
+from audit.errors import UserError
 
 
 def rewrite(
-    prompt: Annotated[str, typer.Argument(help="The prompt, in quotes.")],
     mitigation: Annotated[
         list[str],
         typer.Option(
@@ -21,15 +22,23 @@ def rewrite(
             "A+B for both at once, ...; may be repeated.",
         ),
     ],
+    prompt: Annotated[str, typer.Argument(help="The prompt, in quotes.")] = "",
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file", help="A text file in UTF-8 with one prompt in a line; - is standard input."
+        ),
+    ] = None,
     images: Annotated[
         int, typer.Option("--images", "-n", min=1, max=10_000, help="Images per prompt.")
     ] = 1,
     subject: Annotated[
-        str, typer.Option(help="Subject of the prompt, e.g. nurse; detected if omitted.")
+        str, typer.Option(help="Subject of the prompt, e.g. nurse; read from it if omitted.")
     ] = "",
     suite: Annotated[
         str, typer.Option(help="Suite that gives attributes, targets and subjects.")
     ] = "occupations",
+    seed: Annotated[int, typer.Option(help="Another seed draws other values.")] = 0,
     explain: Annotated[
         bool, typer.Option("--explain", help="Explain each rewrite.")
     ] = False,
@@ -38,13 +47,16 @@ def rewrite(
     ] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Rewrite one prompt; print the final prompts, one line per image."""
+    """Rewrite one prompt, or each line of a file; print the final prompts, one line per image."""
     from audit.design.mitigations.specs import paired
     from audit.design.suites import read_suite
     from audit.runs.preview import rewrite as made
 
+    if bool(prompt) == (file is not None):
+        raise UserError("Give either a prompt or --file.")
+    given = prompt if file is None else lines(file)
     chosen, asked = read_suite(suite, trust_code=trust_code), paired(mitigation)
-    rows = [r for arm in asked for r in made(prompt, arm, images, subject, chosen, asked)]
+    rows = [r for arm in asked for r in made(given, arm, images, subject, chosen, asked, seed=seed)]
     if as_json:
         say_json([asdict(r) for r in rows])
         return
@@ -53,6 +65,23 @@ def rewrite(
         for part in (row.parts or (row,)) if explain else ():
             said = [f"gives: {part.text}"] if row.parts and part.text != part.original else []
             say("    " + "; ".join([*steps(part), *said]), err=True)
+
+
+def lines(file: Path) -> list[str]:
+    """The prompts of a text file, one in a line; empty lines are left out."""
+    import sys
+
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"--file {file} cannot be read as UTF-8 text: {error}. Give a text file with one "
+            "prompt in a line."
+        ) from error
+    found = [line for line in text.splitlines() if line.strip()]
+    if not found:
+        raise UserError(f"--file {file} has no prompts. Write one in each line.")
+    return found
 
 
 def steps(row: Any) -> list[str]:

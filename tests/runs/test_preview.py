@@ -6,6 +6,7 @@ import doctest
 import json
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -15,6 +16,7 @@ from audit.runs import preview
 from audit.runs.preview import rewrite
 
 
+@pytest.mark.slow  # loads the parser
 def test_the_examples_of_the_documentation() -> None:
     """They run and give the documented output."""
     assert doctest.testmod(preview).failed == 0
@@ -44,6 +46,7 @@ SPOKEN = ("inject:gender", "ethical:gender", "placebo:gender", "neutral",
           "negative:attribute=gender", "placebo:gender,length=3")  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.sampled_from(GATED), st.sampled_from(SPOKEN))
 def test_gated_prompts_stay_and_the_reason_is_given(text: str, spec: str) -> None:
     """Names, history, stated genders and counted groups."""
@@ -69,7 +72,7 @@ def test_a_stack_explains_its_parts() -> None:
         assert not third.engine
         assert not last.drawn
     (row,) = rewrite("a nurse with dark skin", spec, suite="world_full")
-    assert [p.reason for p in row.parts] == ["", "skin_tone is stated", "", ""]
+    assert [p.reason for p in row.parts] == ["", "skin_tone is stated: with dark skin", "", ""]
     assert list(row.drawn) == ["gender"]
     (row,) = rewrite("a nurse in 1850", "inject:gender+inject:skin_tone", suite="world_full")
     assert not row.changed
@@ -87,3 +90,18 @@ def test_the_verb_prints_texts_and_explains_on_the_side() -> None:
     assert "guidance 6" in done.stderr
     body = json.loads(runner.invoke(app, [*given, "--json"]).stdout)
     assert [r["mitigation"] for r in body] == ["inject-gender"] * 2 + ["guidance-6"] * 2
+
+
+@pytest.mark.slow
+def test_a_file_of_prompts_is_rewritten_line_by_line(tmp_path) -> None:
+    """One text for each line that is not empty; a prompt and a file, or neither, are refused."""
+    file = tmp_path / "prompts.txt"
+    file.write_text("a school nurse\n\na chef --ar 1:1\n", "utf-8")
+    got = CliRunner().invoke(app, ["rewrite", "--file", str(file), "-t", "inject:gender", "--json"])
+    rows = json.loads(got.stdout)
+    assert [r["original"] for r in rows] == ["a school nurse", "a chef --ar 1:1"]
+    assert [r["prompt"] for r in rows] == [0, 1]
+    assert all(r["text"] != r["original"] and r["people"][0]["number"] == 1 for r in rows)
+    for arguments in (["a nurse", "--file", str(file)], [], ["--file", str(tmp_path / "none")]):
+        refused = CliRunner().invoke(app, ["rewrite", *arguments, "-t", "neutral"])
+        assert refused.exit_code != 0

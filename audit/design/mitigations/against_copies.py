@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from audit.design.mitigations.grammar import indefinite
+from audit.design.mitigations.syntax import pieces
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,16 +52,17 @@ def _insert(
 ) -> str:
     """Insert `count` words, one after another, each anywhere with equal probability.
 
-    Each word is drawn before its place, as the authors do.
+    Each word is drawn before its place, as the authors do. Quotations and what is syntax for a
+    generator stay whole, and nothing is put after a prompt's parameters.
     """
     if count < 0:
         raise ValueError(f"count is {count}; it cannot be negative.")
-    first = text.split()
-    words = list(first)
+    words, plain, rest = pieces(text)
     for _ in range(count):
-        word = pick(first)
+        word = pick(plain)
         words.insert(int(rng.integers(len(words) + 1)), word)
-    return " ".join(words)
+    gap = " " if words and rest and not rest[0].isspace() else ""
+    return " ".join(words) + gap + rest
 
 
 def repeat_words(text: str, rng: np.random.Generator, count: int = COUNT) -> str:
@@ -69,7 +71,7 @@ def repeat_words(text: str, rng: np.random.Generator, count: int = COUNT) -> str
     Words are separated by white space and drawn with replacement from the original text; the result
     has single spaces. A text without words is returned unchanged.
     """
-    if not text.split():
+    if not pieces(text)[1]:
         return text
     return _insert(text, count, rng, lambda words: words[int(rng.integers(len(words)))])
 

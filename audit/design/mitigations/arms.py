@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from audit.design.mitigations import stacks
+from audit.design.mitigations import stacks, who
 from audit.design.mitigations.changes import change
 from audit.design.mitigations.methods import METHODS, family, method
 from audit.design.mitigations.placebo import added
@@ -127,14 +127,16 @@ def target_of(suite: Suite, arm: Mitigation, prompt: Prompt, attribute: str) -> 
     reference = next((r for r in suite.references if r.name == name), None)
     if reference is None:
         return even
-    shares = {c: reference.share(prompt.subject, attribute, c) for c in classes}
-    if all(map(math.isfinite, shares.values())):
-        return shares
-    if prompt.purpose == "replication":
+    subjects = [prompt.subject] if not who.is_typed(prompt) else who.nouns(prompt.text)
+    for subject in subjects:
+        shares = {c: reference.share(subject, attribute, c) for c in classes}
+        if all(map(math.isfinite, shares.values())):
+            return shares
+    if prompt.purpose == "replication" or (who.is_typed(prompt) and name == "uniform"):
         return even
     raise UserError(
         f"mitigation {arm.name}: the target {name} does not give every {attribute} share of "
-        f"{prompt.subject}. Complete its table, or choose another target."
+        f"{next(iter(subjects), prompt.text)}. Complete its table, or choose another target."
     )
 
 

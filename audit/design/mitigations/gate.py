@@ -150,6 +150,16 @@ def _several(lower: str, subject: str) -> bool:
     return bool(re.search(many, lower) or words.groups(plural(subject)).search(lower))
 
 
+def ruled(plain: str, subject: str, attribute: str) -> str | None:
+    """The reason of the rules for names, periods and roles on a tidy text, or None."""
+    if named(plain, tidy(subject)):
+        return REASONS["named"]
+    if _period(plain.lower()):
+        return REASONS["period"]
+    fixed = _fixed(plain.lower(), tidy(subject).lower(), attribute)
+    return REASONS["fixed role"] if fixed else None
+
+
 def gate(
     text: str, prompt: Prompt, attribute: str = "gender", phrases: Iterable[str] = ()
 ) -> str | None:
@@ -168,10 +178,6 @@ def gate(
         return f"{attribute} {REASONS['stated']}"
     if _QUOTED.search(lower):
         return REASONS["quoted"]
-    if named(plain, tidy(prompt.subject)):
-        return REASONS["named"]
-    if _period(lower):
-        return REASONS["period"]
-    if _fixed(lower, subject, attribute):
-        return REASONS["fixed role"]
+    if reason := ruled(plain, prompt.subject, attribute):
+        return reason
     return REASONS["group"] if _several(lower, subject) else None

@@ -133,10 +133,9 @@ def _listed(rows: list[_Token], given: bool) -> bool:
 
 def _grammar(lower: str, subject: str) -> bool:
     """Whether the sentence structure shows a name: `nurse named X`, `X as a nurse`, `Dr. X`."""
-    noun = re.escape(subject.lower())
-    called = (
-        rf"\b(?:{noun}|person|people)(?:,? who is|,? also|,)? (?:named|called|nicknamed|dubbed) "
-    )
+    noun = "person"  # one noun for all: the patterns are compiled once
+    lower = lower.replace(subject.lower(), noun) if subject else lower
+    called = rf"\b(?:{noun}|people)(?:,? who is|,? also|,)? (?:named|called|nicknamed|dubbed) "
     called += rf"{_NOT_STOP}(?!(?:out|away|up|in|on|back)\b)[^\W\d]"
     common = "|".join(
         sorted(_DEPICTS | {"person", "people", "someone", "somebody", "anyone", "same"})

@@ -66,6 +66,8 @@ class Inject(Options):
     """Phrases that state the values, in place of the shipped ones."""
     place: Literal["before", "after"] | None = None
     """Before or after the noun; by default after it for skin tone, before it otherwise."""
+    people: Literal["none", "all"] = "none"
+    """What happens to a typed prompt with several people: it is left alone, or each is stated."""
 
 
 class Plain(Options):

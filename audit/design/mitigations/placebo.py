@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from itertools import takewhile
 
+from audit.design.mitigations import who
 from audit.design.mitigations.grammar import find, insert_before
 from audit.design.mitigations.rewrite import append, why_not
 from audit.records import MethodOptions, Prompt
@@ -69,16 +70,17 @@ def placebo(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Method
     It obeys the gate of its attribute, so it changes the same prompts as the arm that it imitates.
     """
     words, place = int(options.get("length", USUAL)), options.get("place", "end")
-    noun = find(text, prompt.subject)
-    if words < 1 or noun is None or why_not(text, prompt, options):
+    there = who.spots(text, prompt)
+    if words < 1 or not there or why_not(text, prompt, options):
         return text
-    before, after = text[: noun.start()], text[noun.end() :]
+    start, end = there[0].start, there[0].head[1]
+    before, after = text[:start], text[end:]
     if place == "before" and words <= len(ADJECTIVES):
         said = " ".join(ADJECTIVES[:words])
-        there = before.rstrip().lower().endswith(said)
-        return text if there else insert_before(text, noun.start(), said)
+        already = before.rstrip().lower().endswith(said)
+        return text if already else insert_before(text, start, said)
     said = clause(words)
     if place == "after":
-        there = after.lstrip().startswith(said)
-        return text if there else f"{text[: noun.end()]} {said}{after}"
+        already = after.lstrip().startswith(said)
+        return text if already else f"{text[:end]} {said}{after}"
     return append(text, said, prompt, options)

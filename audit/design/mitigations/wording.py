@@ -11,8 +11,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from audit.design.mitigations.gate import gate
+from audit.design.mitigations import who
 from audit.design.mitigations.grammar import find, indefinite
+from audit.design.mitigations.neutral import worded
+from audit.design.mitigations.phrases import PLAIN
 from audit.records import MethodOptions, Prompt
 
 NEUTRAL: Mapping[str, str] = {
@@ -68,10 +70,14 @@ def _several(noun: str) -> str:
 def neutral(text: str, prompt: Prompt, drawn: Mapping[str, str], options: MethodOptions) -> str:
     """Replace a subject that states a gender: `a waitress` becomes `a server`.
 
-    Article, plural and capitals stay correct; a second rewrite changes nothing. Other people in
-    the text stay unchanged, and so do names, quotes and history, by the gate; a gender that the
-    subject's own noun states does not count.
+    Article, plural and capitals stay correct; a second rewrite changes nothing. Names, quotes and
+    history stay unchanged, by the gate; a gender that the subject's own noun states does not
+    count. In a typed prompt, all people and their pronouns are worded so, or none if one of them
+    has a gender that no other word can leave open.
     """
+    if who.is_typed(prompt):
+        new = worded(text, _NOUN, _instead)
+        return text if who.why_not(new, prompt, "gender", (), several=True) else new
     noun = find(text, prompt.subject)
     if noun is None or not _NOUN.search(prompt.subject):
         return text
@@ -80,10 +86,14 @@ def neutral(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Method
     return text if _kept(new, other, options) else new
 
 
+def _instead(word: str) -> str:
+    """The neutral noun for a gendered one, in lower case and in its number."""
+    return NEUTRAL.get(word) or _several(_PLURALS[word])
+
+
 def _replaced(text: str, start: int = 0) -> str:
     for match in reversed(list(_NOUN.finditer(text, start))):
-        word = match[0].lower()
-        new = NEUTRAL.get(word) or _several(_PLURALS[word])
+        new = _instead(match[0].lower())
         before, after = text[: match.start()], text[match.end() :]
         article = _ARTICLE.search(before)
         if article:
@@ -97,20 +107,22 @@ def _replaced(text: str, start: int = 0) -> str:
 def indirect(text: str, prompt: Prompt, drawn: Mapping[str, str], options: MethodOptions) -> str:
     """Describe the occupation: `a photo of a nurse` becomes `a person who works as a nurse`.
 
-    If the text has no article before the subject, or the gate says so, it stays unchanged.
+    If the text has no article before the subject's compound, or the gate says so, it stays
+    unchanged.
     """
-    noun = find(text, prompt.subject)
-    if noun is None or INDIRECT in text or _kept(text, prompt, options):
+    there = who.spots(text, prompt)
+    if len(there) != 1 or INDIRECT in text or _kept(text, prompt, options):
         return text
-    before = text[: noun.start()]
+    spot = there[0]
+    before = text[: spot.start]
     article = _ARTICLE.search(before)
-    if article is None:
+    if article is None or spot.noun in PLAIN:
         return text
     one = "A" if article[1][0].isupper() else "a"
-    rest = f"{article[1].lower()}{article[2]}{text[noun.start() :]}"
+    rest = f"{article[1].lower()}{article[2]}{text[spot.start :]}"
     return f"{before[: article.start()]}{one} {INDIRECT} {rest}"
 
 
 def _kept(text: str, prompt: Prompt, options: MethodOptions) -> bool:
     """Whether the gate keeps a text unchanged."""
-    return gate(text, prompt, str(options.get("attribute", "gender")), ()) is not None
+    return who.why_not(text, prompt, str(options.get("attribute", "gender")), ()) is not None

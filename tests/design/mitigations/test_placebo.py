@@ -68,6 +68,7 @@ def test_a_clause_has_exactly_as_many_words(n: int) -> None:
     assert not set(re.findall(r"[a-z]+", said)) & gate_words.GENDERED
 
 
+@pytest.mark.slow  # loads the parser
 @given(
     st.sampled_from(["nurse", "astronaut", "taxi driver", "CEO"]),
     st.integers(1, 30), st.sampled_from(["before", "after", "end"]),

@@ -154,6 +154,7 @@ def test_what_a_suite_says_is_stated_counts_as_stated() -> None:
     assert inject("a nurse in a maternity dress", prompt, {"gender": "man"}, {}).count("male") == 0
 
 
+@pytest.mark.slow  # loads the parser
 @given(st.sampled_from(NOUNS), DRAWS, DRAWS, st.text(alphabet="abc xyz,", max_size=20))
 def test_a_second_rewrite_changes_nothing(
     noun: str, drawn: dict[str, str], again: dict[str, str], tail: str

@@ -1,0 +1,99 @@
+"""Words around a noun for people that show that it is nobody: things, animals, artificial ones."""
+
+from __future__ import annotations
+
+import re
+
+from audit.design.mitigations.gate_words import THINGS
+
+ARTIFICIAL = frozenset(
+    """
+    robot robots robotic android androids cyborg mannequin mannequins doll dolls puppet puppets toy
+    toys lego plush plushie figurine figurines statue statues sculpture sculptures bust busts
+    scarecrow snowman gingerbread skeleton skeletons cardboard inflatable animatronic emoji
+    emojis icon icons logo action-figure minifigure playmobil barbie funko bobblehead marionette
+    wooden clockwork ai waxwork wax plastic clay origami balloon mascot automaton
+    nutcracker ragdoll droid droids golem paper papercut hologram stickman voodoo
+    terracotta ceramic plaster porcelain bronze marble stone felt knitted crochet crocheted
+    stuffed chocolate paper-mache
+    """.split()
+)
+"""Words for things in the shape of people, before the noun or as what is `of` a person."""
+SHAPES = frozenset(
+    """
+    statue statues sculpture sculptures bust busts doll dolls figurine figurines toy toys mannequin
+    mannequins puppet puppets costume costumes mask masks emoji emojis icon icons logo logos plush
+    plushie scarecrow grave tomb gravestone tombstone uniform uniforms clothes clothing shoes boots
+    hat hats bobblehead monument statuette skeleton skull helmet armor armour jacket coat tools
+    hologram robot android waxwork relief symbol emblem figure model sticker clipart minifigure
+    cutout cutouts idol totem effigy snowman carving carvings shadow ghost
+    house home office desk car workshop studio bedroom kitchen lair shop
+    """.split()
+)
+"""Things `of` a person that show no person."""
+ANIMALS = frozenset(
+    """
+    dog dogs puppy cat cats kitten bear bears rabbit bunny fox owl penguin monkey ape gorilla
+    chimpanzee chimp orangutan pig piglet horse pony donkey mouse mice rat hamster frog toad duck
+    goose parrot bird crow raven lion lioness tiger wolf panda raccoon sloth otter squirrel corgi
+    poodle labrador retriever beagle bulldog dachshund pug husky dalmatian chihuahua terrier
+    spaniel goat sheep lamb cow bull llama alpaca camel elephant giraffe zebra hippo rhino
+    kangaroo koala crocodile alligator lizard gecko snake turtle tortoise dinosaur dragon unicorn
+    octopus squid shark whale dolphin seal walrus crab lobster snail bee ant spider butterfly
+    hedgehog badger beaver mole bat deer moose elk reindeer chicken rooster hen turkey pigeon
+    seagull eagle hawk falcon swan flamingo peacock alien aliens monster zombie goblin orc elf
+    fairy ghost banana avocado cactus carrot tomato potato pumpkin mushroom pineapple pickle donut
+    teapot toaster skeleton robot robots android mannequin scarecrow snowman doll puppet toy
+    meerkat lemur capybara axolotl ferret weasel hyena leopard cheetah jaguar panther lynx
+    tabby kitty pup hound sheepdog shiba teddy
+    minion gingerbread statue
+    """.split()
+)
+"""Who is not human, and may be dressed as someone."""
+BODY_PARTS = frozenset(
+    """
+    face faces hand hands eye eyes portrait portraits headshot smile head hair profile silhouette
+    back arm arms finger fingers feet foot lips mouth nose gaze expression figure body shoulder
+    shoulders palm palms photo photograph selfie
+    """.split()
+)
+"""What may be a person's in a possessive, with the person in the image."""
+THING_PAIRS = re.compile(
+    r"^(?:(?:record|cd|dvd|mp3|cassette|tape|media|music|video|blu-ray) players?|(?:coffee"
+    r"|ice|waffle"
+    r"|popcorn|pasta|noise|rice|soda|label|bread) makers?|(?:vacuum|air|pipe|drain|glass) cleaners?"
+    r"|(?:card|barcode|code|e-book|ebook) readers?|(?:wire|pipe|cookie|box|glass|paper) cutters?"
+    r"|(?:hard|flash|disk|slave|golf) drivers?|(?:weed|nose|hedge) trimmers?|burger kings?"
+    r"|dairy queens?|(?:smoke|metal) detectors?|(?:price|dog) trackers?)$"
+)
+"""Agent nouns that are things with the word before them."""
+WITH_ANIMALS = re.compile(
+    r"(?:walker|fisher|fisherman|breeder|trainer|groomer|hunter|tamer|keeper|catcher|handler|rider|jockey|rancher"
+    r"|herder|whisperer|lover|owner|sitter|farmer|photographer|watcher|butcher|seller|fancier"
+    r"|driver|charmer|vet|veterinarian|burglar|vendor|racer|rescuer|buster|slayer|illustrator"
+    r"|enthusiast|expert|collector|exorcist|researcher|biologist)s?$"
+)
+"""What people do with animals: a dog walker, but a dog detective."""
+WITH_THINGS = re.compile(
+    r"(?:maker|collector|designer|operator|repairer|seller|dealer|builder|carver|mason|sculptor"
+    r"|restorer|expert|surgeon|worker|artist|cutter|merchant|painter)s?$"
+)
+"""What people do with artificial things: a doll maker, a plastic surgeon."""
+_NOT_REAL = frozenset(
+    "robot robots android androids cyborg zombie golem droid droids skeleton".split()
+)
+
+
+def stands_in(word: str, noun: str) -> str:
+    """`animal` or `artificial` if a word before a noun shows that; nothing for a human."""
+    if word in ARTIFICIAL and (word in _NOT_REAL or not WITH_THINGS.search(noun)):
+        return "artificial"
+    return "animal" if word in ANIMALS and not WITH_ANIMALS.search(noun) else ""
+
+
+_THING = re.compile(rf"(?:{THINGS})")
+
+
+def is_thing(word: str) -> bool:
+    """Whether a word after a noun for a person makes it the name of a thing or an animal."""
+    return bool(_THING.fullmatch(word))

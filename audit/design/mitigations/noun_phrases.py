@@ -1,0 +1,136 @@
+"""Where the compound of a noun begins: after the adjectives that describe, before those that name a
+kind."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from audit.design.mitigations import people_words as words
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc, Token
+
+
+def nounish(token: Token) -> bool:
+    """Whether the parser takes a word for a noun."""
+    return token.pos_ in ("NOUN", "PROPN")
+
+
+def compound(token: Token, first: int) -> int:
+    """Index of the first word of the compound that ends with a noun: `high school teacher`."""
+    doc, start = token.doc, first
+    inside = {d.i for c in token.lefts if c.dep_ == "compound" for d in c.subtree}
+    i = start - 1
+    while i >= 0:
+        t = doc[i]
+        if t.tag_ == "POS":
+            if start == first or i == 0 or start > token.i - 1:
+                break
+            start, i = i - 1, i - 2
+            continue
+        chain = _chain(doc, i)
+        if chain < i:
+            if _plain(t):
+                break
+            start, i = chain, chain - 1
+            continue
+        joined = not t.whitespace_ and (doc[start].text in "-/" or t.text in "-/")
+        if not (t.is_alpha or joined) or not (joined or _kind(t, i in inside)):
+            break
+        start, i = i, i - 1
+    while start < token.i and doc[start].text in "-/":
+        start += 1
+    return start
+
+
+def _chain(doc: Doc, i: int) -> int:
+    """Index of the first word of the words that hyphens join to a word: `stay-at-home`."""
+    while (
+        i > 1
+        and doc[i - 1].text == "-"
+        and not doc[i - 2].whitespace_
+        and not doc[i - 1].whitespace_
+    ):
+        i -= 2
+    return i
+
+
+def _plain(t: Token) -> bool:
+    """Whether the last word of a hyphenated adjective describes: `thirty-year-old`."""
+    return t.lower_ in PLAIN or t.tag_ in ("VBN", "VBG") or words.describes(t.lower_, True)
+
+
+def _kind(t: Token, inside: bool) -> bool:
+    """Whether a word before a noun belongs to its compound."""
+    low, after = t.lower_, t.doc[t.i + 1]
+    odd = _unadjectival(t)
+    closed = t.pos_ in ("DET", "PRON", "ADP", "CCONJ", "NUM", "VERB", "AUX", "ADV")
+    if closed and low not in words.CLASSIFYING and not odd:
+        return False
+    if (low, after.lower_) in _FIXED:
+        return True
+    origin = words.ORIGINS.match(low)
+    named = t.pos_ == "PROPN" and t.text.istitle() and after.text.istitle() and not origin
+    if named or low in words.CLASSIFYING:
+        return not _styled(t)
+    if low in PLAIN or origin or words.describes(low, t.pos_ == "ADJ"):
+        return False
+    return not _styled(t) and (inside or nounish(t) or odd)
+
+
+_FIXED = frozenset(
+    {
+        ("deep", "sea"), ("high", "school"), ("middle", "school"), ("grammar", "school"),
+        ("fast", "food"), ("slow", "food"), ("real", "estate"), ("supreme", "court"),
+        ("hot", "dog"), ("hot", "air"), ("heavy", "metal"), ("high", "court"),
+    }
+)  # fmt: skip
+"""Adjectives that form a compound with the noun after them: a deep sea diver."""
+_STYLES = frozenset("style anime manga chibi cartoon lowpoly steampunk cyberpunk".split())
+_ARTS = frozenset("pixel concept vector line clip digital fan".split())
+
+
+def _styled(t: Token) -> bool:
+    """Whether a word belongs to the style of an image: `pixel art`, `anime style`."""
+    doc, i = t.doc, t.i
+    art = t.lower_ == "art" and i > 0 and doc[i - 1].lower_ in _ARTS
+    return t.lower_ in _STYLES or art
+
+
+_ADJECTIVAL = re.compile(r"(?:al|ic|y|ent|ant|ary|an|ile|ar|ive|est|er|st|ing)$")
+
+
+def _unadjectival(t: Token) -> bool:
+    """Whether the parser takes a word before a noun for something else than it can be: in `tarot
+    reader` or `tattoo artist`, a noun."""
+    low = t.lower_
+    if t.tag_ in ("VB", "VBP", "RB"):
+        led = t.i > 0 and t.doc[t.i - 1].pos_ == "DET"
+        return led and not low.endswith("ly") and low not in _DEGREES
+    return t.tag_ == "JJ" and not _ADJECTIVAL.search(low)
+
+
+_DEGREES = frozenset("very so too quite rather most more less just only even ever once".split())
+PLAIN = frozenset(
+    """
+    young old elderly tall short little big small happy sad tired smiling beautiful handsome pretty
+    female male woman man dark light pale middle-aged teenage homeless lone single busy angry
+    calm sweaty sweet fat thin slim chubby obese giant huge tiny massive blind mute bald blonde
+    blond
+    brunette redhead ginger wild mad insane crazy drunk sick ill healthy wise clever smart bright
+    brave bold humble modest honest loyal gentle kind mean cruel evil good bad great fine nice
+    lovely ugly plain elegant fancy chic casual formal dirty muddy bloody dusty oily wet dry cold
+    hot
+    warm frozen weary sleepy dreamy moody gloomy grim stern strict serene joyful pale tanned
+    muscular athletic fit strong weak frail slender petite stocky lean hefty hairy curly spiky
+    wrinkly freckly weathered grizzled scarred masked hooded armed naked nude shirtless barefoot
+    modern futuristic alien mystic mythical legendary iconic famous local foreign native typical
+    average ordinary normal random unknown anonymous lucky unlucky hungry thirsty bored excited
+    surprised scared afraid shocked amazed relaxed asleep awake alone solo pregnant injured wounded
+    hurt dead dying immortal married divorced widowed gay straight queer bisexual asexual
+    favorite favourite cute friendly confident serious rich poor famous retired proud cheerful
+    stylish muscular
+    """.split()
+)
+"""Adjectives that no compound begins with, whatever the parser says."""
