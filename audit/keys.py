@@ -208,9 +208,7 @@ UNSEEN = ("blocked", "unreadable", "failed", "blank")
 cannot be read, its pixels are not numbers, or it has one colour."""
 UNANSWERED = ("refused", "no answer", "malformed", "timed out")
 """Outcomes of images that a judge was shown without a usable answer."""
-DRAWN_ONLY = "photograph"
-"""Outcome of a photograph where the reader is for drawn art alone."""
-OUTCOMES = ("label", "uncertain", "no person", "several people", *UNSEEN, *UNANSWERED, DRAWN_ONLY)
+OUTCOMES = ("label", "uncertain", "no person", "several people", *UNSEEN, *UNANSWERED)
 ATTRIBUTE_COLUMNS = (
     "sample", "prompt", "subject", "arm", "seed", "attribute", "outcome", "value", "score",
 )  # fmt: skip

@@ -28,6 +28,11 @@ FOREIGN = (
 )
 DOUBT = "read by the embedded classifier, which knows drawn people alone, so no evidence on these"
 """The same in the words of a finding."""
+TOLD_BY_RENDERS = (
+    "Copies were searched with the embedded descriptor, which was trained on renders of the "
+    "calibration world: how near it finds other images is not evidence of copying. Name a "
+    "descriptor that was made for such images with --descriptor."
+)
 PLAIN = (
     "Copies were searched with the perceptual hash `phash`, the default that needs no download: it "
     "finds copies that were compressed, resized or brightened, and misses those that were cropped, "
@@ -80,10 +85,9 @@ def ready(options: Options) -> None:
 
 def foreign(options: Options, encoder: Any) -> bool:
     """Whether the embedded classifier, by whatever name, reads images that are not its own."""
-    from audit.world.models import CLASSIFIER
-
-    name = str(getattr(encoder, "name", "")).removeprefix("local-dir:")
-    return name == str(CLASSIFIER) and not drawn_by(options)
+    if not str(getattr(encoder, "name", "")).startswith("local-dir:") or drawn_by(options):
+        return False
+    return bool(encoder.key == registry.load("encoder", OWN_CLASSIFIER)().key)
 
 
 def readers(suite: Suite, asked: tuple[str, ...]) -> Suite:

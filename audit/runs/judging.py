@@ -85,10 +85,20 @@ def hosts(suite: Suite) -> set[str]:
     return {urlsplit(judges.spec(a.reader).url).hostname or "" for a in judged}
 
 
-def check(attribute: Attribute, options: Options) -> None:
-    """Raise UserError for a reader that is missing, cannot be asked, or has unknown classes."""
+def check(attribute: Attribute, options: Options, by_model: str = "") -> None:
+    """Raise UserError for a reader that is missing, cannot be asked, or has unknown classes.
+
+    Also for classes of drawn art on images that may be photographs: those not drawn by a registered
+    model, `by_model`, unless the user says what they are.
+    """
     if not is_judge(attribute):
         pictures.check(attribute, registry.load("reader", attribute.reader))
+        if attribute.reader in pictures.DRAWN_ONLY and not (options.drawn or by_model):
+            raise UserError(
+                f"{attribute.name} is read by {attribute.reader!r}, whose classes are for drawn "
+                f"art: {pictures.WHY_DRAWN} Read it by a judge (--reader {attribute.name}=vlm:"
+                "MODEL,url=http://HOST/v1) and label some, or give --drawn if the images are drawn."
+            )
         return
     found = judges.spec(attribute.reader)
     judges.question(attribute)

@@ -113,7 +113,11 @@ def _encoders(run: Run) -> tuple[Any, Any]:
         name = choosing.descriptor_name(run.options, run.suite)
         if name != given and name == choosing.PLAIN_DESCRIPTOR:
             run.notes.append(choosing.PLAIN)
+        if name == choosing.OWN_DESCRIPTOR and not choosing.drawn_by(run.options):
+            run.notes.append(choosing.TOLD_BY_RENDERS)
         return classifier, named.named(name, device)
+    if corpus.descriptor == choosing.OWN_DESCRIPTOR and not choosing.drawn_by(run.options):
+        run.notes.append(choosing.TOLD_BY_RENDERS)
     mine = "" if given == AUTO else given
     where = "" if run.options.trust_code else f"The index {run.options.corpus}"
     return classifier, named.recorded(corpus.descriptor, mine, device, where)

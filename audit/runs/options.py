@@ -207,6 +207,10 @@ class Options:
             tables=True,
         ),
     ] = 800
+    drawn: Annotated[
+        bool,
+        Opt("The images are drawn art, not photographs: the readers of Monk classes may be used."),
+    ] = False
     max_cost: Annotated[
         float,
         Opt(

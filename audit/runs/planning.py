@@ -191,7 +191,7 @@ def _read_by(suite: Suite, options: Options) -> tuple[Suite, list[str]]:
         suite, told = choosing.without_classifier(suite)
     for attribute in suite.attributes:
         if attribute.reader != "clip":
-            judging.check(attribute, options)
+            judging.check(attribute, options, choosing.drawn_by(options))
     return suite, told
 
 

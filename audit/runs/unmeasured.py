@@ -9,7 +9,6 @@ from audit.evidence.encoders import pinned
 from audit.evidence.measured import Measured
 from audit.findings import sensitivity
 from audit.findings.sensitivity import Published
-from audit.keys import DRAWN_ONLY
 from audit.records import Attribute
 from audit.runs import choosing, judging
 from audit.runs.context import Run
@@ -39,13 +38,6 @@ def notes(run: Run, encoder: Any, measured: Measured) -> list[str]:
 def _of(run: Run, encoder: Any, measured: Measured, attribute: Attribute) -> Iterator[str]:
     name, rows = attribute.name.replace("_", " "), measured.table
     rows = rows[rows.attribute == attribute.name] if len(rows) else rows
-    if len(rows) and (rows.outcome == DRAWN_ONLY).any():
-        yield (
-            f"{name.capitalize()} is not read from photographs by {attribute.reader!r}: light "
-            "decides more than skin there, and nearly every lit face falls into Monk 6 or 7. "
-            "Classes of skin tone on photographs need people's labels, or a reader whose errors "
-            "people's labels measure."
-        )
     if attribute.name in measured.errors.tables or measured.errors.doubt:
         return
     by = choosing.classifier_name(run.options) if attribute.reader == "clip" else (
