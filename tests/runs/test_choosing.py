@@ -66,7 +66,7 @@ def options(case: tuple[Any, ...]) -> Options:
 
 @pytest.mark.parametrize("suite", ["world", "occupations"])
 def test_nothing_of_the_embedded_world_is_used_outside_of_it(suite: str, tmp_path: Path) -> None:
-    """Classifier, descriptor, planted truth and errors on renders, over 512 cases for each suite."""
+    """Classifier, descriptor, planted truth and errors on renders: 512 cases a suite."""
     asked = suites.read_suite(suite)
     inside = 0
     for case in GRID:

@@ -188,7 +188,8 @@ def test_images_made_elsewhere_go_through_the_same_line(
             lines.append(f'{s.id}.png,"{s.text}",{s.seed}')
     (folder / "metadata.csv").write_text("\n".join(lines))
     options = replace(
-        first.options, images=folder, out=tmp_path / "out", classifier="embedded-classifier", descriptor="embedded-copy",
+        first.options, images=folder, out=tmp_path / "out",
+        classifier="embedded-classifier", descriptor="embedded-copy",
     )  # fmt: skip
     shutil.copytree(first.options.out / "indexes", options.out / "indexes")
     again = planning.open_run(first.suite, options)
