@@ -50,6 +50,12 @@ class Labelled:
         """Whether a column is named after the attribute."""
         return self.table.find([attribute]) is not None
 
+    def words(self, attribute: str) -> tuple[str, ...]:
+        """The different words of a column that are no reason for a missing label, sorted."""
+        place = self.table.find([attribute])
+        found = {cells.tidy(c) for c in self.table.column(place)} if place is not None else set()
+        return tuple(sorted(w for w in found if cells.fold(w) not in answers.ABSTAINED))
+
     def labels(self, attribute: str, classes: Sequence[str]) -> list[str]:
         """The class of each image, empty where the cell gives a reason for none.
 

@@ -46,11 +46,11 @@ def errors(run: Run, encoder: Any, given: str) -> Errors:
         if not shown.has(attribute.name):
             continue
         true = shown.labels(attribute.name, attribute.classes)
-        read, sure = seen(run, attribute, encoder, shown, vectors)
+        said, sure = _seen(run, attribute, encoder, shown, vectors)
         table = np.zeros((len(attribute.classes),) * 2, int)
         place = {c: i for i, c in enumerate(attribute.classes)}
         for id, label in zip(shown.ids, true, strict=True):
-            outcome, value = read.get(id, ("unreadable", None))
+            outcome, value = said.get(id, ("unreadable", None))
             if label and outcome == "label" and value is not None:
                 table[place[label], place[value]] += 1
         name = attribute.name.replace("_", " ")
@@ -92,7 +92,12 @@ def _vectors(run: Run, encoder: Any, shown: labelled.Labelled) -> dict[str, np.n
     return remembered(run.folder, "validation", [encoder.key, str(shown.table.path), stamps], made)
 
 
-def seen(
+def read(run: Run, attribute: Attribute, encoder: Any, shown: labelled.Labelled) -> Seen:
+    """What the attribute's reader says of labelled images, by their place; unreadable ones lack."""
+    return _seen(run, attribute, encoder, shown, _vectors(run, encoder, shown))[0]
+
+
+def _seen(
     run: Run, attribute: Attribute, encoder: Any, shown: labelled.Labelled,
     vectors: Mapping[str, np.ndarray],
 ) -> tuple[Seen, dict[str, tuple[float, str]]]:  # fmt: skip

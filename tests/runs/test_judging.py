@@ -1,4 +1,4 @@
-"""Judges at an endpoint: one request an image, kept, counted, bounded, and without a key in a file."""
+"""Judges at an endpoint: an image is asked about once, counted, and no key is in a file."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_requests_stop_before_the_cost_is_reached(tmp_path: Path) -> None:
     price = ",parallel=3,input=1,output=3"
     with serving(verdict()) as server:
         for _ in range(2):
-            with pytest.raises(UserError, match="more than --max-cost 0.008 allows"):
+            with pytest.raises(UserError, match=r"more than --max-cost 0\.008 allows"):
                 read(judge(server, tmp_path, price, max_cost=0.008))
         asked = len(server.asked)
         assert 0.00115 * asked <= 0.008

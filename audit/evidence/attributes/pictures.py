@@ -44,7 +44,7 @@ def tone_type(picture: np.ndarray) -> str | None:
     return skin_type(found.angle) if found.outcome == "label" else None
 
 
-def _classes(name: str, reader: Any) -> tuple[str, ...]:
+def classes(name: str, reader: Any) -> tuple[str, ...]:
     """The classes that a reader may return; empty where it does not say, in its `classes`."""
     from audit.evidence.attributes import faces
     from audit.evidence.attributes.colour import MONK, TYPES
@@ -59,7 +59,7 @@ def _classes(name: str, reader: Any) -> tuple[str, ...]:
 
 def check(attribute: Attribute, reader: Any) -> None:
     """Raise UserError for a class list that lacks a class of the reader, before it reads."""
-    for found in _classes(attribute.reader, reader):
+    for found in classes(attribute.reader, reader):
         if found not in attribute.classes:
             said = unknown(f"class of {attribute.name}", str(found)[:60], attribute.classes)
             raise UserError(f"The reader {attribute.reader!r} may return an unknown class: {said}")

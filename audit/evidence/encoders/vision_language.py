@@ -37,7 +37,9 @@ class LocalJudge:
     @cached_property
     def _parts(self) -> tuple[Any, Any]:
         from transformers import AutoModelForImageTextToText, AutoProcessor
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # images are counted by the meter
         here = {"local_files_only": True, "trust_remote_code": False}
         try:
             processor = AutoProcessor.from_pretrained(self.path, **here)
