@@ -56,6 +56,12 @@ def classifier_name(options: Options) -> str:
     return OWN_CLASSIFIER if drawn_by(options) else pinned.NAME
 
 
+def revisions(options: Options) -> dict[str, str]:
+    """The pinned classifier with its revision, where it reads the images; for the report."""
+    used = options.labels is None and classifier_name(options) == pinned.NAME
+    return {pinned.NAME: pinned.REVISION[:12]} if used else {}
+
+
 def descriptor_name(options: Options, suite: Suite) -> str:
     """The descriptor's name, `auto` resolved by the origin of both sides of the comparison."""
     if options.descriptor != AUTO:

@@ -212,7 +212,7 @@ def test_the_key_goes_to_an_agreed_host_and_into_no_file(
 ) -> None:
     """One header; even a server that repeats it gets it into no answer that is kept."""
     with secret(monkeypatch) as key, serving(said(f'{{"value": "{key}"}}')) as server:
-        given = {"send_key": ("127.0.0.1",)} if agreed else {}
+        given: dict[str, Any] = {"send_key": ("127.0.0.1",)} if agreed else {}
         found = read(judge(server, tmp_path, **given), ["00"])
         sent = server.headers[0].get("Authorization", "")
     assert (key in sent) == agreed
