@@ -1,7 +1,7 @@
 """Images with labels: a table with a column of files, one per attribute, and perhaps one of people.
 
 Given as the table, or as a folder in which it is called labels.csv or metadata.csv, or is the only
-table. Files are beside the table or below it.
+table. Files are in the folder of the table or below it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Labelled:
         return path.parent.name if path.name in TABLES else path.name
 
     def read(self, at: str) -> np.ndarray:
-        """One image, uint8[h, w, 3], by its place as text; pixels.Unreadable if it is none."""
+        """One image, uint8[h, w, 3], by its place as text; or pixels.Unreadable."""
         return pixels.read(self.files[int(at)])
 
     @property
@@ -51,7 +51,7 @@ class Labelled:
         return self.table.find([attribute]) is not None
 
     def words(self, attribute: str) -> tuple[str, ...]:
-        """The different words of a column that are no reason for a missing label, sorted."""
+        """The different words of a column, sorted, without reasons for a missing label."""
         place = self.table.find([attribute])
         found = {cells.tidy(c) for c in self.table.column(place)} if place is not None else set()
         return tuple(sorted(w for w in found if cells.fold(w) not in answers.ABSTAINED))

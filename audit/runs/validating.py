@@ -2,7 +2,7 @@
 with the run's own.
 
 A reader sees them as it sees the run's images, gate and threshold included; images without a label
-or a reading are no errors.
+or a reading are left out.
 """
 
 from __future__ import annotations

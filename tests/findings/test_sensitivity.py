@@ -18,7 +18,7 @@ def test_it_undoes_errors_of_that_size(true: float, rate: float) -> None:
 
 
 def test_a_share_stays_a_share() -> None:
-    """Fewer than errors alone would give is none."""
+    """Fewer than errors alone would give means 0."""
     assert (at_rate(0.01, 0.1), at_rate(0.99, 0.1)) == (0.0, 1.0)
 
 

@@ -37,7 +37,7 @@ FORMS = [
     ("two objects", f"{answer()}\n{answer('man')}", "malformed", "not JSON"),
     ("a key twice", answer()[:-1] + ', "value": "man"}', "malformed", "twice"),
     ("another language", answer("femme"), "malformed", "not in the list"),
-    ("a class beside the list", answer("nonbinary"), "malformed", "not in the list"),
+    ("a class that the list lacks", answer("nonbinary"), "malformed", "not in the list"),
     ("null", "null", "no answer", "null"),
     ("a null value", answer(None), "no answer", "null"),
     ("empty", "  \n", "no answer", "empty"),
@@ -76,7 +76,7 @@ def test_every_form_gives_its_class_or_its_reason(
 def test_the_servers_own_word_counts_more_than_the_text(
     more: dict[str, object], outcome: str
 ) -> None:
-    """An answer that was cut, or stopped by a filter, is none even if it looks whole."""
+    """An answer that was cut, or stopped by a filter, does not count even if it looks whole."""
     assert judges.judge(answer(), GENDER, **more).outcome == outcome  # type: ignore[arg-type]
 
 
