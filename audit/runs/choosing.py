@@ -26,7 +26,7 @@ FOREIGN = (
     "about them. Name a classifier that was made for such images with --classifier, or let people "
     "label some."
 )
-DOUBT = "read by the embedded classifier, which knows drawn people alone, so this says nothing about them"
+DOUBT = "read by the embedded classifier, which knows drawn people alone: no evidence about these"
 """The same in the words of a finding."""
 TOLD_BY_RENDERS = (
     "Copies were searched with the embedded descriptor, which was trained on renders of the "
