@@ -12,7 +12,7 @@ import pytest
 
 from audit import registry
 from audit.design import suites
-from audit.errors import UserError
+from audit.errors import Untrusted, UserError
 from audit.evidence.encoders import named, pinned
 from audit.evidence.measured import Labelled
 from audit.records import Attribute, Suite
@@ -20,6 +20,7 @@ from audit.runs import choosing, line, planning, reader_errors
 from audit.runs.options import Options
 from audit.world import models
 from tests.builders import running
+from tests.builders.suites import small
 
 MODELS = ("embedded", str(models.GENERATOR), "organisation/model@main", "own.module:model")
 IMAGES = (None, Path("pictures"))
@@ -216,3 +217,31 @@ def test_max_cost_needs_prices() -> None:
     """Without them nothing could be counted."""
     with pytest.raises(UserError, match="needs the prices of m"):
         occupations("gender=vlm:m,url=http://localhost:1/v1", max_cost=1.0)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (",url=http://localhost:8000/v1", ""),
+        (",url=http://[::1]/v1,answers=mine.jsonl", ""),
+        ("", ""),
+        (",url=https://example.org/v1", "sends images to"),
+        (",url=http://localhost:80@example.org/v1", "sends images to"),
+        (", url=http://localhost.example.org", "sends images to"),
+        (",answers=../../x.jsonl", "keeps answers in"),
+        (",answers=/etc/x.jsonl", "keeps answers in"),
+    ],
+)
+def test_a_suite_may_name_a_judge_but_not_where_images_are_sent(
+    more: str, message: str, tmp_path: Path
+) -> None:
+    """An address on this machine, and files below the reader's own folder, alone."""
+    path = small(tmp_path)
+    old = 'templates = ["a photo of {a_value}", "a portrait of {a_value}"]'
+    path.write_text(path.read_text().replace(old, f'reader = "vlm:model{more}"'))
+    if not message:
+        assert suites.read_suite(str(path)).attributes[0].reader == f"vlm:model{more}"
+        return
+    with pytest.raises(Untrusted, match=message):
+        suites.read_suite(str(path))
+    assert suites.read_suite(str(path), trust_code=True)
