@@ -258,13 +258,14 @@ def check(result: Result | str | Path, gates: Sequence[str] | str = ()) -> Check
 
 def index(
     source: str | Path, out: str | Path, *, held_out: str | Path | None = None,
-    descriptor: str = "embedded-copy", coverage: float | None = None, half: bool = False,
+    descriptor: str = "auto", coverage: float | None = None, half: bool = False,
     duplicates: bool = False, device: str = "auto", progress: Progress = silent,
 ) -> Path:  # fmt: skip
     """Make a training set searchable, or add new images to it; returns the folder of the index.
 
     `source` is a folder, tars, tables, a saved dataset, embeddings, or `world`; `held_out` is the
-    same kind of images that the model was not trained on, and `descriptor` compares images.
+    same kind of images that the model was not trained on, and `descriptor` compares images: by
+    default `embedded-copy` for `world`, else `phash`, which finds near-exact copies alone.
     Unreadable images and files that were left out are listed in `unreadable.csv`, and with
     `duplicates` those that the set contains more than once in `duplicates.csv`. Raises UserError
     if there is nothing to read.

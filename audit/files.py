@@ -39,7 +39,7 @@ _LONG_KEY = re.compile(
     r"""(?<![\w."'-])(?:[\w-]++|"[^"\n]{0,99}"|'[^'\n]{0,99}')"""
     r"""(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]{0,99}"|'[^'\n]{0,99}')){500}"""
 )
-HASHED = (".json", ".safetensors", ".txt", ".model", ".py")
+HASHED = (".json", ".safetensors", ".txt", ".model", ".py", ".jinja")
 _KNOWN: dict[tuple[str, int, int], bytes] = {}
 
 

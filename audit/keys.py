@@ -207,7 +207,9 @@ def name_of(key: Key) -> str:
 UNSEEN = ("blocked", "unreadable", "failed", "blank")
 """Outcomes of samples that have no image to look at: the model's own checker blocked it, its file
 cannot be read, its pixels are not numbers, or it has one colour."""
-OUTCOMES = ("label", "uncertain", "no person", "several people", *UNSEEN)
+UNANSWERED = ("refused", "no answer", "malformed", "timed out")
+"""Outcomes of images that a judge was shown without a usable answer."""
+OUTCOMES = ("label", "uncertain", "no person", "several people", *UNSEEN, *UNANSWERED)
 ATTRIBUTE_COLUMNS = (
     "sample", "prompt", "subject", "arm", "seed", "attribute", "outcome", "value", "score",
 )  # fmt: skip

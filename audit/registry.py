@@ -25,6 +25,7 @@ DEFAULTS: dict[str, dict[str, float]] = {"embedded": {"steps": 20, "guidance": 3
 ENCODERS = {
     "embedded-classifier": "audit.world.models:classifier",
     "embedded-copy": "audit.world.models:copy_descriptor",
+    "clip-vit-l-14": "audit.evidence.encoders.pinned:clip",
     "phash": "audit.evidence.encoders.phash:PerceptualHash",
     "pixels": "audit.evidence.encoders.pixel_space:Pixels",
     "sscd": "audit.evidence.encoders.sscd:immaculate",

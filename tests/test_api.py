@@ -75,7 +75,8 @@ def test_options_are_those_of_a_run() -> None:
     assert made == Options(corpus=Path("a/b"), detect=DETECTORS, loras=("x@1",))
     for option in declared(Options).values():
         value = getattr(made, option.field)
-        assert value is None or isinstance(value, tuple if option.several else option.kind)
+        kinds = (option.kind, int) if option.opt.numbers else option.kind
+        assert value is None or isinstance(value, tuple if option.several else kinds)
     with pytest.raises(audit.UserError, match="Did you mean classifier"):
         audit.run("world", classifer="x")
     with pytest.raises(audit.UserError, match="not a valid rule"):

@@ -253,6 +253,9 @@ def test_the_images_of_a_run_are_in_its_folder(tmp_path: Path) -> None:
             run.read_image(id)
 
 
+OWN = ("--classifier", "embedded-classifier", "--drawn")
+
+
 def commands(folder: Path, outside: Path) -> list[list[str]]:
     """Hostile inputs in a folder, and the commands that read them."""
     found: list[list[str]] = []
@@ -260,16 +263,18 @@ def commands(folder: Path, outside: Path) -> list[list[str]]:
     texts = {f"{n}-{i}": t for i, c in enumerate(CODE) for n, t in naming(c).items()}
     for name, text in {**texts, **reaching(outside)}.items():
         (folder / f"{name}.toml").write_text(text)
-        found.append(["run", f"{name}.toml", "--images", "pics", "-q"])
+        found.append(["run", f"{name}.toml", "--images", "pics", *OWN, "-q"])
     (folder / "linked.csv").symlink_to(outside / "secret.csv")
     shutil.copytree(CASES / "reader_pickle" / "pics", folder / "pics")
     tables = [CASES / "reader_pickle" / "evil.toml", *sorted((CASES / "toml").glob("*.toml"))]
-    found += [["run", str(p), "--images", "pics", "-q"] for p in tables if p.stem != "long_prompt"]
+    found += [
+        ["run", str(p), "--images", "pics", *OWN, "-q"] for p in tables if p.stem != "long_prompt"
+    ]
     (folder / "small.toml").write_text(TOML)
     for name, change in indexes(outside).items():
         index(folder / name, change)
         found.append(["search", "pics", "-i", name])
-        found.append(["run", "small.toml", "--images", "pics", "--corpus", name, "-q"])
+        found.append(["run", "small.toml", "--images", "pics", "--corpus", name, *OWN, "-q"])
     for name, change in results(outside).items():
         run = received(folder / name)
         spoilt(run, change)
@@ -278,7 +283,7 @@ def commands(folder: Path, outside: Path) -> list[list[str]]:
     for name, spoil in MODELS.items():
         shutil.copytree(GENERATOR, folder / name)
         spoil(folder / name)
-        found.append(["run", "small.toml", "--model", name, "-n", "1", "--steps", "1", "-q"])
+        found.append(["run", "small.toml", "--model", name, "-n", "1", "--steps", "1", *OWN, "-q"])
     return found
 
 

@@ -55,6 +55,7 @@ def options(place: Path, out: Path) -> Options:
     return Options(
         model=str(place / "sd1"), out=out, steps=2, batch=4, validation=40, dtype="float32",
         device="cpu", corpus=place / "train" / "images", held_out=place / "held" / "images",
+        classifier="embedded-classifier", descriptor="embedded-copy",
     )  # fmt: skip
 
 

@@ -35,9 +35,10 @@ def index(
         str,
         typer.Option(
             help="sscd:FILE, dino:NAME, timm:NAME, clip:NAME, phash, pixels or embedded-copy; for "
-            "embeddings, the model that made them. local:... also finds copied parts of images."
+            "embeddings, the model that made them. local:... also finds copied parts of images. "
+            "auto: embedded-copy for `world`, else phash, which finds near-exact copies alone."
         ),
-    ] = "embedded-copy",
+    ] = "auto",
     coverage: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Share of the model's training set in the source."),

@@ -47,7 +47,7 @@ app = typer.Typer(
 
       t2i-audit run world_full          a larger audit of the embedded model
 
-      t2i-audit run occupations --model MODEL --classifier ViT-B-32/laion2b_s34b_b79k
+      t2i-audit run occupations --model MODEL
 
     Results are printed on stdout, progress on stderr. Run the same command again to continue
     an interrupted run.""",

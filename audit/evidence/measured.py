@@ -44,11 +44,16 @@ class Errors:
     """(attribute, class) to the number of images that were read as it when the sheet was drawn."""
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
     """By attribute: the reader's confidence on images of known class, and where it was wrong."""
+    given: str = ""
+    """Hash of the labelled images that the user gave, where errors were measured on these."""
+    doubt: str = ""
+    """Why no reading of these images is evidence about them; empty if nothing speaks against it."""
 
     @property
     def key(self) -> str:
         """Changes when the labels do."""
-        return digest(self.judged.to_csv(index=False)) if len(self.judged) else "none"
+        people = digest(self.judged.to_csv(index=False)) if len(self.judged) else "none"
+        return digest([people, self.given]) if self.given else people
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ def _context(m: Measured, labelled: pd.DataFrame, uneven: Sequence[Finding]) -> 
         margin=m.suite.margins.difference,
         labelled=labelled,
         uneven=frozenset(f.key.attribute for f in uneven if f.verdict == "above"),
+        doubt=m.errors.doubt,
     )  # fmt: skip
 
 

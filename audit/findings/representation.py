@@ -52,6 +52,7 @@ class Context:
     """Images that people labelled: attribute, subject, arm, value and read."""
     uneven: frozenset[str] = frozenset()
     """Attributes whose reading errors are shown to differ between subjects, by these labels."""
+    doubt: str = ""  # why no reading is evidence about these images; empty where all are
 
 
 EQUIVALENCE_LEVEL = 0.05
@@ -326,7 +327,7 @@ def _sentence(f: Finding, read: Readings, context: Context) -> str:
         text += "; errors of reading differ between subjects, and " + (
             "people's labels of this one are used" if own else "those of all are assumed here"
         )
-    return text + "."
+    return f"{text}; {context.doubt}." if context.doubt else text + "."
 
 
 def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) -> list[Finding]:

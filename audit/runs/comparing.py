@@ -26,6 +26,7 @@ from audit.findings.common import NO_SEEDS, Common, Context
 from audit.findings.quality import classifier_key
 from audit.keys import BASELINE, Key, digest
 from audit.records import Finding, Suite, to_json
+from audit.runs import judging
 from audit.runs.planning import versions
 from audit.stats.change import youden
 from audit.stats.interval import Interval
@@ -50,7 +51,7 @@ def instruments(suite: Suite, classifier: str, corpus: CorpusFacts | None = None
     for a in suite.attributes:
         texts = {k: list(v) for k, v in a.texts.items()}
         asked = digest([list(a.classes), texts, a.threshold, [list(g) for g in suite.gates]], 8)
-        found[a.name] = f"{classifier if a.reader == 'clip' else a.reader}, words {asked}"
+        found[a.name] = f"{classifier if a.reader == 'clip' else judging.named(a)}, words {asked}"
     if corpus:
         keys = ("name", "distinct", "held_out", "descriptor", "rule")
         found["copies"] = ", ".join(f"{k} {getattr(corpus, k)}" for k in keys)

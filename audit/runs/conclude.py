@@ -20,7 +20,7 @@ from audit.keys import digest
 from audit.records import Finding, to_json
 from audit.report import from_folder
 from audit.report.facts import Facts
-from audit.runs import comparing, draw, rounds
+from audit.runs import choosing, comparing, draw, rounds
 from audit.runs.context import Run
 from audit.runs.opt import declared
 from audit.runs.options import Options
@@ -135,7 +135,7 @@ def _write_report(run: Run, made: Made) -> Path:
     facts = replace(
         made.facts,
         command=run.options.command,
-        versions=versions(),
+        versions={**versions(), **choosing.revisions(run.options)},
         suite_hash=digest(repr(run.suite)),
         settings_hash=digest(run.settings.__dict__),
         labels_hash=made.measured.errors.key if len(made.measured.errors.judged) else "",

@@ -64,6 +64,10 @@ class Run:
     notes: list[str] = field(default_factory=list)
     unread: dict[str, str] = field(default_factory=dict)
     """Sample id to the reason why its image cannot be read."""
+    judges: dict[str, Any] = field(default_factory=dict)
+    """The judges that read its images (`runs.judging`), by attribute and name."""
+    costs: dict[str, float] = field(default_factory=dict)
+    """Cost of every answer of a judge that the run uses, by the answer's key."""
     _engine: Any = None
 
     @property

@@ -14,7 +14,9 @@ from audit.datasets.listing import LeftOut
 from audit.evidence.copies import decision
 from audit.evidence.encoders import named
 from audit.files import write_atomic
+from audit.runs import choosing
 from audit.runs.context import Progress, silent
+from audit.runs.options import AUTO
 from audit.store import RunFolder
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class Plan:
 
     held_out: str | None = None
     """Images exchangeable with the training set; a registered set has its own."""
-    descriptor: str = "embedded-copy"
+    descriptor: str = AUTO
     coverage: float | None = None
     """Share of the model's training set that this is, 0..1; None if not stated."""
     half: bool = False
@@ -111,17 +113,20 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
         sides["held"] = source(plan.held_out)
     elif registered:
         sides["held"] = source(training, held_out=True)
-    encoder = named.named(plan.descriptor, str(device(plan.device)))
+    name = choosing.index_descriptor(plan.descriptor, registered)
+    encoder = named.named(name, str(device(plan.device)))
     coverage = plan.coverage
     if coverage is None and registered:
         own = float(sides["train"].corpus.coverage)
         coverage = None if math.isnan(own) else own
-    how = {"descriptor": plan.descriptor, "dtype": "float16" if plan.half else "float32",
+    how = {"descriptor": name, "dtype": "float16" if plan.half else "float32",
            "coverage": coverage}  # fmt: skip
     with RunFolder(out).lock():
         index = build(sides, encoder, out, lambda n, of: progress("index", n, of), how)
         aside = [x for side in sides.values() for x in getattr(side, "left_out", list)()]
         said = dict.fromkeys(n for side in sides.values() for n in side.notes())
+        if name != plan.descriptor and name == choosing.PLAIN_DESCRIPTOR:
+            said[choosing.PLAIN] = None
         made = Made(index, encoder, sides["train"], tuple(aside), tuple(said))
         rows = [LeftOut(name, reason) for name, reason in made.unreadable.items()]
         write_atomic(out / LISTED, listing.table([*rows, *made.left_out]))

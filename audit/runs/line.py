@@ -14,6 +14,7 @@ from audit.errors import Incomplete
 from audit.evidence.encoders import named
 from audit.evidence.measured import Errors, Found, Measured
 from audit.runs import (
+    choosing,
     detecting,
     extraction,
     matching,
@@ -21,11 +22,12 @@ from audit.runs import (
     reading,
     rounds,
     training_images,
+    unmeasured,
 )
 from audit.runs.conclude import Made, conclude
 from audit.runs.context import Run
 from audit.runs.draw import generate, vectors
-from audit.runs.options import Options
+from audit.runs.options import AUTO
 from audit.runs.planning import versions
 
 NOTHING = pd.DataFrame()
@@ -37,6 +39,7 @@ def execute(run: Run) -> Path:
     Raises Incomplete where planned images are missing.
     """
     detecting.fits(run)
+    choosing.ready(run.options)
     with run.folder.lock():
         if run.options.precision:
             run = rounds.begin(run)
@@ -89,7 +92,9 @@ def _measure(run: Run) -> tuple[Run, Made]:
         vectors=known,
         extracted=extraction.search(run, reading.missing_outcomes(run, known)),
         detectors=detecting.search(run),
+        raters=reading.second_judges(run, table) if not len(errors.judged) else None,
     )
+    run.notes += unmeasured.notes(run, encoder, measured)
     made = Made(measured, {"encoder": encoder.key, "labels": errors.key})
     return run, made if run.plan.corpus is None else _match(run, made, encoder, descriptor)
 
@@ -100,13 +105,20 @@ def _encoders(run: Run) -> tuple[Any, Any]:
     A finished index is searched with its own descriptor.
     """
     device, corpus = str(run.plan.device), run.plan.corpus
-    classifier = named.named(run.options.classifier, device)
+    classifier = choosing.classifier(run.options, device)
     if corpus is None:
         return classifier, None
     given = run.options.descriptor
     if corpus.descriptor is None:
-        return classifier, named.named(given, device)
-    mine = "" if given == Options.descriptor else given
+        name = choosing.descriptor_name(run.options, run.suite)
+        if name != given and name == choosing.PLAIN_DESCRIPTOR:
+            run.notes.append(choosing.PLAIN)
+        if name == choosing.OWN_DESCRIPTOR and not choosing.drawn_by(run.options):
+            run.notes.append(choosing.TOLD_BY_RENDERS)
+        return classifier, named.named(name, device)
+    if corpus.descriptor == choosing.OWN_DESCRIPTOR and not choosing.drawn_by(run.options):
+        run.notes.append(choosing.TOLD_BY_RENDERS)
+    mine = "" if given == AUTO else given
     where = "" if run.options.trust_code else f"The index {run.options.corpus}"
     return classifier, named.recorded(corpus.descriptor, mine, device, where)
 

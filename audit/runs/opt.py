@@ -98,6 +98,8 @@ class Opt:
     """Takes a value and returns it, changed or not; UserError for one that does not fit."""
     flags: tuple[Flag, ...] = ()
     """Replace the option with a value on the command line."""
+    numbers: bool = False
+    """Whether a text may also be given as a whole number, which `parse` gets as text."""
     tables: bool = False
     """Whether it changes tables of a run, which makes it part of their file names."""
 
@@ -143,6 +145,8 @@ class Declared:
         return self.opt.parse(found) if self.opt.parse else found
 
     def _one(self, given: Any) -> Any:
+        if self.opt.numbers and type(given) is not bool and isinstance(given, Integral):
+            given = str(given)
         accepted, words = _ACCEPTED[self.kind]
         if not isinstance(given, accepted) or isinstance(given, bool) != (self.kind is bool):
             raise UserError(f"{self.names[0]} must be {words}, not {given!r}.")

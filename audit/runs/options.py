@@ -17,6 +17,8 @@ from audit.evidence.copies.chooser import KINDS
 from audit.evidence.copies.rule import CopyRule
 from audit.runs.opt import AtLeast, Between, Flag, OneOf, Opt, declared
 
+AUTO = "auto"
+"""Of a classifier or a descriptor: chosen by the origin of the images (`runs.choosing`)."""
 INSIDE = ("magnitude", "bright-ending")
 """Detectors that read the internals of the model."""
 DETECTORS = (*INSIDE, "whole-set")
@@ -56,6 +58,19 @@ def words(texts: Sequence[str]) -> tuple[str, ...]:
     if "" in found:
         raise UserError("--missing has an empty word. Give words as in --missing 'N/A,Other'.")
     return tuple(dict.fromkeys(found))
+
+
+def validated(given: str | int) -> str | int:
+    """A number of images from 0, as a number; a path unchanged. UserError for anything else."""
+    text = str(given).strip()
+    if re.fullmatch(r"\d{1,9}", text):
+        return int(text)
+    if not text or re.fullmatch(r"[-+]?[\d.]+", text):
+        raise UserError(
+            f"--validation {given!r} is neither a number of images, 0 or more, nor the folder or "
+            "table of labelled images."
+        )
+    return text
 
 
 def _precision(value: float) -> float:
@@ -168,16 +183,42 @@ class Options:
         ),
     ] = ()
     classifier: Annotated[
-        str, Opt("Attribute classifier: `embedded-classifier` or an open_clip name.")
-    ] = "embedded-classifier"
-    validation: Annotated[
-        int,
+        str,
         Opt(
-            "Images of known labels on which the embedded classifier's errors are measured.",
-            allow=AtLeast(0),
+            "Attribute classifier: auto (`embedded-classifier` for the embedded model, else "
+            "`clip-vit-l-14`), an open_clip name, or none."
+        ),
+    ] = AUTO
+    readers: Annotated[
+        tuple[str, ...],
+        Opt(
+            "Reader of an attribute in place of the suite's: gender=face-gender, "
+            "gender=vlm:MODEL,url=http://HOST/v1, ...; may be repeated.",
+            "--reader",
+        ),
+    ] = ()
+    validation: Annotated[
+        str | int,
+        Opt(
+            "Folder or table of labelled images of the same kind, on which the readers' errors are "
+            "measured; for the embedded model the number of its own to use.",
+            parse=validated,
+            numbers=True,
             tables=True,
         ),
     ] = 800
+    drawn: Annotated[
+        bool,
+        Opt("The images are drawn art, not photographs: the readers of Monk classes may be used."),
+    ] = False
+    max_cost: Annotated[
+        float,
+        Opt(
+            "Stop before the readers' requests cost more than this, by the prices given with them; "
+            "0: no limit.",
+            allow=AtLeast(0),
+        ),
+    ] = 0.0
     corpus: Annotated[
         Path | None,
         Opt(
@@ -191,10 +232,11 @@ class Options:
     descriptor: Annotated[
         str,
         Opt(
-            "Copy descriptor, as in `index`; an existing index keeps its own, which must be named "
+            "Copy descriptor, as in `index`: auto is `embedded-copy` for the embedded model and "
+            "its training set, else `phash`. An existing index keeps its own, which must be named "
             "here if it is a file."
         ),
-    ] = "embedded-copy"
+    ] = AUTO
     copies: Annotated[
         str,
         Opt(

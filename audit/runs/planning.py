@@ -72,9 +72,10 @@ def _source(options: Options) -> Any:
     return find(name, registry.MODELS, options.revision)
 
 
-def _truth(model: str) -> Truth | None:
-    """The planted truth of a registered model; None for every other model."""
-    if model not in registry.MODELS and ":" not in model:
+def _truth(options: Options) -> Truth | None:
+    """The planted truth of a registered model as it is; None for every other, also with LoRAs."""
+    model = options.model
+    if options.loras or (model not in registry.MODELS and ":" not in model):
         return None
     known = getattr(registry.load("model", model), "truth", None)
     return None if known is None else known()
@@ -158,11 +159,15 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
 
     Raises UserError for options that name something missing or invalid.
     """
-    suite = suites.with_keys(suite, options.send_key) if options.send_key else suite
+    told: list[str] = []
     if options.labels is None:
         if options.missing:
             raise UserError("--missing is about the words of a table: give one with --labels.")
-        _readers(suite)
+        suite, told = _read_by(suite, options)
+    if options.send_key:
+        from audit.runs import judging
+
+        suite = suites.with_keys(suite, options.send_key, judging.hosts(suite))
     run = _open(suite, options, progress)
     asked = run.suite
     for text in reversed(options.references):
@@ -170,17 +175,24 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
         if not name or not file:
             raise UserError(f"--reference {text!r} is not a valid reference. Give NAME=FILE.csv.")
         asked = suites.with_reference(asked, name, Path(file))
-    notes = [*run.notes, *asked.notes]
+    notes = [*run.notes, *told, *asked.notes]
     return replace(run, plan=replace(run.plan, suite=asked), notes=notes)
 
 
-def _readers(suite: Suite) -> None:
-    """Raise UserError for a reader of pixels that is missing or may return an unknown class."""
-    from audit.evidence.attributes import pictures
+def _read_by(suite: Suite, options: Options) -> tuple[Suite, list[str]]:
+    """The suite with the readers of the options, and notes on what is then not read.
 
+    Raises UserError for a reader that is missing or may return an unknown class.
+    """
+    from audit.runs import choosing, judging
+
+    suite, told = choosing.readers(suite, options.readers), list[str]()
+    if choosing.classifier_name(options) == choosing.NO_CLASSIFIER:
+        suite, told = choosing.without_classifier(suite)
     for attribute in suite.attributes:
         if attribute.reader != "clip":
-            pictures.check(attribute, registry.load("reader", attribute.reader))
+            judging.check(attribute, options, choosing.drawn_by(options))
+    return suite, told
 
 
 def _open(suite: Suite, options: Options, progress: Progress) -> Run:
@@ -199,9 +211,7 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
     samples = suites.expand(suite, settings, rewriters(suite, options.out, progress))
     folder = RunFolder(options.out / run_name(suite, settings))
     corpus = _corpus(suite, options)
-    plan = Plan(
-        suite, options, settings, tuple(samples), corpus, source, on, truth=_truth(options.model)
-    )
+    plan = Plan(suite, options, settings, tuple(samples), corpus, source, on, truth=_truth(options))
     return Run(plan, folder, progress)
 
 

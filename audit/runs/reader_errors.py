@@ -1,4 +1,9 @@
-"""The classifier's errors, from human labels of this run or from images that it comes with."""
+"""The readers' errors: from human labels of this run, from labelled images that the user gives,
+or from images that the classifier comes with, if the same model drew them.
+
+Errors belong to a kind of images. Where none were measured on this kind, shares are printed as they
+were read.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ import pandas as pd
 
 from audit.evidence.measured import Calibration, Errors, Labelled
 from audit.records import Attribute
+from audit.runs import choosing, validating
 from audit.runs.context import Run
 from audit.runs.work import remembered
 
@@ -20,11 +26,19 @@ PEOPLE = "images of this run that people labelled, weighted to all of its images
 
 
 def errors(run: Run, encoder: Any) -> Errors:
-    """The errors on this run's own images where people labelled them, else on the encoder's.
+    """The errors on this run's own images where people labelled them, else on images of their kind.
 
-    The errors of an external classifier are unknown without labels: there is no table then.
+    Those are the user's labelled images (`--validation`), or the encoder's own where the same model
+    drew them. Without either there is no table.
     """
-    return with_people(run, brought(run, encoder))
+    given = run.options.validation
+    known = validating.errors(run, encoder, given) if isinstance(given, str) else (
+        brought(run, encoder)
+    )  # fmt: skip
+    found = with_people(run, known)
+    return replace(found, doubt=choosing.DOUBT) if choosing.foreign(run.options, encoder) else (
+        found
+    )  # fmt: skip
 
 
 def with_people(run: Run, known: Errors) -> Errors:
@@ -46,7 +60,9 @@ def with_people(run: Run, known: Errors) -> Errors:
         if table is not None:
             tables[attribute.name], sources[attribute.name] = table, PEOPLE
     strata = {(s.attribute, s.read): s.size for s in drawn.strata}
-    return Errors(tables, sources, judged, settled, strata, known.calibration)
+    return replace(
+        known, tables=tables, sources=sources, judged=judged, settled=settled, sizes=strata
+    )
 
 
 def _people(
@@ -70,10 +86,13 @@ def brought(run: Run, encoder: Any) -> Errors:
     """Errors on the images with known labels that a classifier comes with; empty if it has none.
 
     int[K, K] per attribute, of the readings that its threshold keeps, and the calibration of all.
-    Also empty for no images (`--validation 0`).
+    Also empty for no images (`--validation 0`), and where another model drew the run's images:
+    errors on one kind of images say nothing about another.
     """
     validation = getattr(encoder, "validation", None)  # other encoders need not have it
     if validation is None or not run.options.validation:
+        return Errors()
+    if not encoder.drawn_by or encoder.drawn_by != choosing.drawn_by(run.options):
         return Errors()
     from audit.evidence.attributes.zero_shot import classifier
 

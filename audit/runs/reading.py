@@ -12,6 +12,7 @@ from audit import registry
 from audit.datasets import pixels
 from audit.keys import ALIGNMENT_COLUMNS, ATTRIBUTE_COLUMNS, BASELINE, UNSEEN
 from audit.records import Association, Attribute, Prompt, Sample, Suite
+from audit.runs import choosing, judging
 from audit.runs.context import Run
 
 Reading = tuple[str, str | None, float]
@@ -74,14 +75,58 @@ def _asked(suite: Suite, prompt: Prompt) -> list[str]:
 def _from_pictures(
     run: Run, attribute: Attribute, shut: Mapping[str, str]
 ) -> dict[tuple[str, str], Reading]:
-    """Readings of one attribute from pixels; the gate comes first, and finished work is kept."""
+    """Readings of one attribute by its own reader; the gate comes first."""
+    asked = {p.id for p in run.suite.prompts if attribute.name in p.attributes}
+    wanted = sorted({s.id for s in run.samples if s.prompt in asked and not shut.get(s.id)}
+                    & shut.keys())  # fmt: skip
+    known = _judged(run, attribute, wanted) if judging.is_judge(attribute) else _seen(
+        run, attribute, wanted
+    )  # fmt: skip
+    found: dict[tuple[str, str], Reading] = {
+        (i, attribute.name): (*known[i], np.nan) for i in wanted
+    }
+    return found | {(i, attribute.name): (why, None, np.nan) for i, why in shut.items() if why}
+
+
+def _judged(
+    run: Run, attribute: Attribute, wanted: Sequence[str]
+) -> dict[str, tuple[str, str | None]]:
+    """What a vision-language model says; its answers are kept by itself (`runs.judging`)."""
+    known: dict[str, tuple[str, str | None]] = {}
+    judge = run.judges.setdefault(
+        f"{attribute.name} {attribute.reader}", judging.Judge(attribute, run.options, run.costs)
+    )
+    step = f"{attribute.name} by {judge.spec.model}"
+    for n, (id, outcome, value) in enumerate(judge.read(wanted, run.picture), 1):
+        known[id] = outcome, value
+        run.progress(step, n, len(wanted))
+    return known
+
+
+def second_judges(run: Run, table: pd.DataFrame) -> pd.DataFrame | None:
+    """The readings of several judges of one attribute as raters' labels; None for single ones."""
+    found = []
+    for attribute in run.suite.attributes:
+        rows = table[table.attribute == attribute.name]
+        others = choosing.seconds(run.options, attribute)
+        if not others or not len(rows):
+            continue
+        seen = [i for i, o in zip(rows["sample"], rows.outcome, strict=True) if o not in UNSEEN]
+        first = dict(zip(rows["sample"], rows.value, strict=True))
+        labels = {f"1 {judging.named(attribute)}": {i: first[i] for i in seen}}
+        for n, other in enumerate(others, 2):
+            known = _judged(run, other, seen)
+            labels[f"{n} {judging.named(other)}"] = {i: known[i][1] for i in seen}
+        found += [(i, attribute.name, r, v) for r, by in labels.items() for i, v in by.items()]
+    return pd.DataFrame(found, columns=["sample", "attribute", "rater", "value"]) if found else None
+
+
+def _seen(run: Run, attribute: Attribute, wanted: list[str]) -> dict[str, tuple[str, str | None]]:
+    """What a reader of pixels says; finished work is kept."""
     from audit.evidence.attributes import pictures
 
     reader = registry.load("reader", attribute.reader)
     key = pictures.key(attribute, reader)
-    asked = {p.id for p in run.suite.prompts if attribute.name in p.attributes}
-    wanted = sorted({s.id for s in run.samples if s.prompt in asked and not shut.get(s.id)}
-                    & shut.keys())  # fmt: skip
     known = run.folder.readings(key)
     todo = [i for i in wanted if i not in known]
     for start in range(0, len(todo), CHUNK):
@@ -98,10 +143,7 @@ def _from_pictures(
                 known |= part
         run.progress(f"{attribute.name} from pixels", len(wanted) - len(todo) + start + len(part),
                      len(wanted))  # fmt: skip
-    found: dict[tuple[str, str], Reading] = {
-        (i, attribute.name): (*known[i], np.nan) for i in wanted
-    }
-    return found | {(i, attribute.name): (why, None, np.nan) for i, why in shut.items() if why}
+    return known
 
 
 def associate(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -148,7 +190,9 @@ def poles(
 def align(
     run: Run, encoder: Any, known: Mapping[str, np.ndarray], table: pd.DataFrame
 ) -> pd.DataFrame:
-    """How well images fit their ORIGINAL prompts: ALIGNMENT_COLUMNS."""
+    """How well images fit their ORIGINAL prompts: ALIGNMENT_COLUMNS; empty without a classifier."""
+    if not getattr(encoder, "reads", True):
+        return pd.DataFrame()
     prompts = {p.id: p for p in run.suite.prompts}
     names = sorted(prompts)
     encoded = encoder.texts([prompts[n].text for n in names]) if names else np.empty((0, 1))

@@ -72,12 +72,13 @@ def classifier() -> ClipEncoder:
     """The embedded attribute classifier: an open_clip model, trained on balanced renders.
 
     It knows the embedded world and nothing else, and brings pictures of known labels for its own
-    errors: those that the embedded model drew and two readers labelled (`audit.world.seen`).
+    errors: those that the embedded model drew and two readers labelled (`audit.world.seen`). They
+    measure errors on that model's own pictures, and correct no others.
     """
     from audit.evidence.encoders.openclip import ClipEncoder
     from audit.world.seen import validation
 
-    return ClipEncoder(f"local-dir:{_present(CLASSIFIER)}", validation=validation)
+    return ClipEncoder(f"local-dir:{_present(CLASSIFIER)}", validation=("embedded", validation))
 
 
 def copy_descriptor() -> CopyEncoder:

@@ -12,6 +12,10 @@ from docs.making.markdown import code, doc, found, said, section
 BEHIND = {
     "embedded-classifier": ("audit.evidence.encoders.openclip:ClipEncoder",),
     "embedded-copy": ("audit.evidence.encoders.copies:CopyEncoder",),
+    "clip-vit-l-14": (
+        "audit.evidence.encoders.pinned",
+        "audit.evidence.encoders.openclip:ClipEncoder",
+    ),
 }
 """The objects behind a registered function, which have more of its description."""
 KINDS = {

@@ -37,6 +37,10 @@ OUTCOMES = {
     "unreadable": "the file is missing or damaged",
     "failed": "the model drew pixels that are not numbers",
     "blank": "the image has one colour",
+    "refused": "a vision-language model or its filter refused to say",
+    "no answer": "a vision-language model answered null or nothing",
+    "malformed": "the answer does not have the form that was asked for",
+    "timed out": "no answer came in time; the next command asks again",
 }
 
 

@@ -52,7 +52,11 @@ def test_what_had_no_option_has_one(name: str) -> None:
         (("--q", "1"), "--q must be above 0 and below 1, not 1.0."),
         (("--q", "nan"), "--q must be above 0 and below 1, not nan."),
         (("--seed", "-1"), "--seed must be 0 or more, not -1."),
-        (("--validation", "-1"), "--validation must be 0 or more, not -1."),
+        (
+            ("--validation", "-1"),
+            "--validation '-1' is neither a number of images, 0 or more, nor the "
+            "folder or table of labelled images.",
+        ),
         (("--training", "-5"), "--training must be 0 or more, not -5."),
         (("--steps", "0"), "--steps must be 1 or more, not 0."),
         (("--device", "gpu"), "--device must be auto, cpu, cuda, cuda:1 or mps, not 'gpu'."),

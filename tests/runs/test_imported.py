@@ -53,8 +53,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> audit.Result:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         return audit.run(
-            str(small(root / "s")), images="pics", out=root / "out", validation=60, training=0
-        )
+            str(small(root / "s")), images="pics", out=root / "out", validation=60, training=0,
+            classifier="embedded-classifier", descriptor="embedded-copy",
+        )  # fmt: skip
 
 
 def test_blank_images_are_missing_and_have_no_class(made: audit.Result) -> None:
@@ -125,7 +126,8 @@ def test_seeds_that_are_not_unique_pair_nothing(tmp_path: Path) -> None:
             pixels = np.random.default_rng([i, ord(name)]).integers(0, 256, (16, 16, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
         runs.append(audit.run(str(small(tmp_path / "s")), images=tmp_path / name,
-                              out=tmp_path / "out", validation=60))  # fmt: skip
+                              out=tmp_path / "out", validation=60,
+                              classifier="embedded-classifier"))  # fmt: skip
         assert runs[-1].attributes.seed.isna().all()
         assert "4 images have a negative seed" in runs[-1].report.read_text("utf-8")
     both = audit.compare(*runs, out=tmp_path / "out")

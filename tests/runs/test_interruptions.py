@@ -100,6 +100,7 @@ def test_interrupted_anywhere_it_ends_with_the_same_bytes(
     options = Options(
         model=str(tmp_path / "sd1"), steps=2, batch=4, validation=20, dtype="float32",
         device="cpu", corpus=tmp_path / "train" / "images", held_out=tmp_path / "held" / "images",
+        classifier="embedded-classifier", descriptor="embedded-copy",
     )  # fmt: skip
 
     def execute(name: str) -> None:

@@ -40,7 +40,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = CliRunner().invoke(
         cli.app,
         ["index", str(root / "train" / "images"), "--held-out", str(root / "held" / "images"),
-         "--out", str(root / "idx"), "--device", "cpu", "--coverage", "0.25", "--json"],
+         "--out", str(root / "idx"), "--device", "cpu", "--coverage", "0.25", "--json",
+         "--descriptor", "embedded-copy"],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     body = json.loads(result.stdout)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from audit.design.language_model.replies import OUTCOMES, plain
 from audit.errors import UserError
@@ -45,18 +45,33 @@ class Answer:
         return self.outcome in OUTCOMES and self.text == self.prompt and plain(self.reason)
 
 
-class Answers:
+class Kept(Protocol):
+    """A record of a file of answers: a dataclass with the key of its question."""
+
+    @property
+    def key(self) -> str:
+        """Of the question."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether the line is valid: files are edited by hand or come from others."""
+
+
+Record = TypeVar("Record", bound=Kept)
+
+
+class Answers(Generic[Record]):
     """A file of answers, safe for several processes; the first answer to a question is kept."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._known: dict[str, Answer] = {}
+    def __init__(self, path: Path, kind: type[Record]) -> None:
+        self.path, self.kind = path, kind
+        self._known: dict[str, Record] = {}
         self._read_to = self._file = 0
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def get(self, key: str) -> Answer | None:
+    def get(self, key: str) -> Record | None:
         """The answer under a key, even if another process has just written it."""
         if key not in self._known:
             try:
@@ -68,7 +83,7 @@ class Answers:
                 raise UserError(f"{self.path} cannot be read: {error.strerror}.") from error
         return self._known.get(key)
 
-    def put(self, answer: Answer) -> Answer:
+    def put(self, answer: Record) -> Record:
         """Store an answer; returns the stored one, which is another process's if that was first."""
         try:
             with (
@@ -87,13 +102,13 @@ class Answers:
         return self._known.get(answer.key, answer)
 
     @staticmethod
-    def _append(file: BinaryIO, answer: Answer) -> None:
+    def _append(file: BinaryIO, answer: Record) -> None:
         """Append one line; after a torn last line, begin a new one."""
         torn = False
         if file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)
             torn = file.read(1) != b"\n"
-        line = json.dumps(asdict(answer), sort_keys=True).encode()
+        line = json.dumps(vars(answer), sort_keys=True).encode()
         file.write(b"\n" * torn + line + b"\n")
         file.flush()
         os.fsync(file.fileno())
@@ -109,7 +124,8 @@ class Answers:
         self._read_to += len(whole)
         for line in whole.split(b"\n"):
             try:
-                answer = checked(Answer, only(Answer, checked(dict[str, object], loads(line))))
+                row = checked(dict[str, object], loads(line))
+                answer = checked(self.kind, only(self.kind, row))
             except ValueError:
                 continue
             if answer.sound:

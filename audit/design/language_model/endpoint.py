@@ -10,6 +10,7 @@ import http.client
 import ipaddress
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +18,6 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from audit.design.language_model.deadline import Deadline
-from audit.design.language_model.questions import Question
 from audit.design.language_model.replies import Malformed, Reply
 from audit.errors import UserError
 from audit.files import loads
@@ -33,6 +33,38 @@ TRY_AGAIN = frozenset({408, 409, 425, 429})
 """Client errors that may be temporary, like all server errors."""
 
 
+FILTERED = re.compile(r"content[_ -]?(filter|policy)|moderation[_ -]?blocked|responsibleai", re.I)
+"""Codes by which services say that their own filter refused a question."""
+
+
+class Asked(Protocol):
+    """A question: the body of its request."""
+
+    @property
+    def body(self) -> dict[str, object]:
+        """As JSON."""
+
+
+class Unanswered(UserError):
+    """No answer after all tries; `timed_out` where the last one took too long."""
+
+    def __init__(self, what: str, timed_out: bool) -> None:
+        super().__init__(what)
+        self.timed_out = timed_out
+
+
+class Rejected(UserError):
+    """A request that the server does not accept, with its status."""
+
+    def __init__(self, what: str, status: int) -> None:
+        super().__init__(what)
+        self.status = status
+
+
+class _Filtered(Exception):
+    """The service's own filter refused the question, in its own words."""
+
+
 class _Stay(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: object) -> None:
         return None
@@ -45,9 +77,9 @@ class _Readable(Protocol):
 class _Failed(Exception):
     """A request that may succeed later, with the seconds that the server asks to wait."""
 
-    def __init__(self, what: str, wait: float = 0.0) -> None:
+    def __init__(self, what: str, wait: float = 0.0, late: bool = False) -> None:
         super().__init__(what)
-        self.wait = wait
+        self.wait, self.late = wait, late
 
 
 def key_for(url: str, agreed: bool) -> str:
@@ -103,39 +135,35 @@ def _here(host: str) -> bool:
         return host == "localhost"
 
 
-def ask(question: Question, url: str, timeout: float, tries: int, agreed: bool = False) -> Reply:
+def ask(question: Asked, url: str, timeout: float, tries: int, agreed: bool = False) -> Reply:
     """The endpoint's reply.
 
     `timeout` is in seconds, for each request with its whole answer; `agreed` as for `key_for`.
-    Raises UserError after `tries` failures, or at once for a refused request, and Malformed for an
-    answer that does not follow the API.
+    Raises Unanswered after `tries` failures, Rejected at once for a request that the server does
+    not accept, and Malformed for an answer that does not follow the API.
     """
-    host = urlsplit(url).netloc
+    host, late = urlsplit(url).netloc, False
     for i in range(tries):
         try:
             key = key_for(url, agreed)
             return _reply(_post(question, url, timeout, key), key)
+        except _Filtered as error:  # asking again would select what passes
+            return Reply("", str(error))
         except _Failed as error:
-            what = str(error)
+            what, late = str(error), error.late
             if i + 1 < tries:
                 time.sleep(min(max(PAUSE * 2**i, error.wait), LONGEST_PAUSE))
     times = f"{tries} times" if tries > 1 else "once"
-    raise UserError(f"The language model at {host} was asked {times} and {what}")
+    raise Unanswered(f"The language model at {host} was asked {times} and {what}", late)
 
 
-def _post(question: Question, url: str, timeout: float, key: str) -> bytes:
-    body = {
-        "model": question.model, "messages": [{"role": "user", "content": question.message}],
-        "temperature": question.temperature, "max_tokens": question.tokens, "stream": False,
-    }  # fmt: skip
-    if question.seed is not None:
-        body["seed"] = question.seed
+def _post(question: Asked, url: str, timeout: float, key: str) -> bytes:
     headers = {"Content-Type": "application/json", "Accept": "application/json",
                "User-Agent": "t2i-audit"}  # fmt: skip
     if key:
         headers["Authorization"] = f"Bearer {key}"
     request = urllib.request.Request(
-        f"{url}/chat/completions", json.dumps(body).encode(), headers, method="POST"
+        f"{url}/chat/completions", json.dumps(question.body).encode(), headers, method="POST"
     )
     with Deadline(timeout) as deadline:
         try:
@@ -146,7 +174,7 @@ def _post(question: Question, url: str, timeout: float, key: str) -> bytes:
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             why = getattr(error, "reason", error)
             if deadline.over or isinstance(why, TimeoutError):
-                raise _Failed(f"did not answer within {timeout:g} s.") from None
+                raise _Failed(f"did not answer within {timeout:g} s.", late=True) from None
             raise _Failed(f"could not be reached ({_said(str(why), key)}).") from None
 
 
@@ -193,19 +221,27 @@ def _refused(error: urllib.error.HTTPError, url: str, key: str, until: float) ->
     if 300 <= error.code < 400:
         hint = "It points elsewhere, and redirects are not followed; give that address as `url`."
     if hint is None:  # a server's message about a key may quote it, so 401 is not repeated
-        hint = _complaint(error, key, until) or "Check `model` and the options."
-    return UserError(f"The language model at {urlsplit(url).netloc} answered {status}. {hint}")
+        code, words = _complaint(error, key, until)
+        if error.code in (400, 403, 422) and FILTERED.search(code):
+            return _Filtered(words or code)
+        hint = f"It says: {words}" if words else "Check `model` and the options."
+    return Rejected(
+        f"The language model at {urlsplit(url).netloc} answered {status}. {hint}", error.code
+    )
 
 
-def _complaint(error: urllib.error.HTTPError, key: str, until: float) -> str:
-    """The server's own error message, as one short line."""
+def _complaint(error: urllib.error.HTTPError, key: str, until: float) -> tuple[str, str]:
+    """The code and the message of the server's own error, each as one short line."""
     try:
         found = loads(_body(error, until))
         found = found.get("error", found)
-        words = found.get("message", "") if isinstance(found, dict) else found
+        code, words = (
+            (f"{found.get('code', '')} {found.get('type', '')}", found.get("message", ""))
+            if isinstance(found, dict) else ("", found)
+        )  # fmt: skip
     except (Malformed, OSError, http.client.HTTPException, ValueError, AttributeError):
-        return ""
-    return f"It says: {_said(words, key)}" if isinstance(words, str) and words.strip() else ""
+        return "", ""
+    return _said(code, key), _said(words, key) if isinstance(words, str) else ""
 
 
 def _said(words: str, key: str) -> str:
@@ -226,12 +262,24 @@ def _reply(body: bytes, key: str) -> Reply:
     if not isinstance(message, dict) or not isinstance(first, dict):
         raise Malformed("it holds no choices")
     finish, content = first.get("finish_reason"), message.get("content")
+    tokens = _counted(found.get("usage"))
     if finish == "content_filter":
-        return Reply("", "its content filter stopped the answer")
+        return Reply("", "its content filter stopped the answer", tokens=tokens)
     if message.get("refusal"):
-        return Reply("", "it says so in `refusal`")
+        return Reply("", "it says so in `refusal`", tokens=tokens)
     if content is not None and not isinstance(content, str):
         raise Malformed("it holds no text")
     if len(key) >= 8 and key in (content or ""):
         raise Malformed("it repeats the key")
-    return Reply(content or "", cut=finish == "length")
+    return Reply(content or "", cut=finish == "length", tokens=tokens)
+
+
+def _counted(usage: object) -> tuple[int, int]:
+    """Tokens of question and answer; 0 for what the server does not say."""
+    found = usage if isinstance(usage, dict) else {}
+    counts = [found.get(k) for k in ("prompt_tokens", "completion_tokens")]
+    first, second = (
+        n if isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 10**9 else 0
+        for n in counts
+    )
+    return first, second

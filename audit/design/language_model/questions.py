@@ -47,6 +47,15 @@ class Question:
     """Of sampling; None at temperature 0, where all images share an answer."""
 
     @property
+    def body(self) -> dict[str, object]:
+        """The request of a chat completion."""
+        body: dict[str, object] = {
+            "model": self.model, "messages": [{"role": "user", "content": self.message}],
+            "temperature": self.temperature, "max_tokens": self.tokens, "stream": False,
+        }  # fmt: skip
+        return body if self.seed is None else {**body, "seed": self.seed}
+
+    @property
     def key(self) -> str:
         """Hash of all fields, which do not include the address.
 

@@ -46,6 +46,8 @@ class Reply:
     """Why the model or its filter refused, in its own words."""
     cut: bool = False
     """Whether the answer was cut off at its maximum length."""
+    tokens: tuple[int, int] = (0, 0)
+    """Tokens that the server counted, of the question and of the answer; 0 where it did not."""
 
 
 class Malformed(Exception):

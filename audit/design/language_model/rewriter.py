@@ -34,7 +34,7 @@ class LanguageModel:
 
     def __init__(self, out: Path) -> None:
         self._out = out
-        self._files: dict[str, Answers] = {}
+        self._files: dict[str, Answers[Answer]] = {}
         self._local = cache(_local)
 
     def __call__(
@@ -55,14 +55,14 @@ class LanguageModel:
         answer = kept.get(asked.key) or kept.put(self._answer(asked, asks, kept))
         return answer.text, answer.reason
 
-    def _kept(self, options: Llm) -> Answers:
+    def _kept(self, options: Llm) -> Answers[Answer]:
         """The file that the options name, or the one next to the runs."""
         if options.answers not in self._files:
             path = Path(options.answers).expanduser() if options.answers else self._out / FILE
-            self._files[options.answers] = Answers(path)
+            self._files[options.answers] = Answers(path, Answer)
         return self._files[options.answers]
 
-    def _answer(self, asked: Question, options: Llm, kept: Answers) -> Answer:
+    def _answer(self, asked: Question, options: Llm, kept: Answers[Answer]) -> Answer:
         said = ""
         try:
             reply = self._ask(asked, options)

@@ -28,10 +28,11 @@ def with_seeds(suite: Suite, seeds: int | Mapping[str, int]) -> Suite:
     return replace(suite, prompts=prompts)
 
 
-def with_keys(suite: Suite, hosts: Collection[str]) -> Suite:
+def with_keys(suite: Suite, hosts: Collection[str], others: Collection[str] = ()) -> Suite:
     """The suite with the user's agreement to send the environment's key to these hosts.
 
-    Raises UserError for a host that no mitigation of the suite names.
+    `others` are hosts that something else asks, such as a reader. Raises UserError for a host that
+    neither they nor a mitigation of the suite names.
     """
     wanted = {h.lower() for h in hosts}
     met: set[str] = set()
@@ -43,8 +44,8 @@ def with_keys(suite: Suite, hosts: Collection[str]) -> Suite:
         return replace(m, options={**m.options, **more}, parts=tuple(map(agreed, m.parts)))
 
     arms_ = tuple(map(agreed, suite.mitigations))
-    for host in sorted(wanted - met):
-        raise UserError(f"--send-key {host}: no mitigation of the suite has a `url` of this host.")
+    for host in sorted(wanted - met - set(others)):
+        raise UserError(f"--send-key {host}: no mitigation and no reader has a `url` of this host.")
     return replace(suite, mitigations=arms_)
 
 

@@ -17,6 +17,9 @@ MOST_PROMPTS = 100_000
 """Prompts of a suite."""
 MOST_TEXT = 10_000
 """Characters of a prompt; text encoders read some hundreds."""
+JUDGE = "vlm:"
+"""Start of a reader that is a vision-language model."""
+_HERE = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/.*)?")
 _FIELD = re.compile(r"\{\{|\}\}|\{(\w+)\}|[{}]")
 
 
@@ -31,7 +34,9 @@ def check(raw: RawSuite, trust_code: bool) -> None:
     if trust_code:
         return
     for what, name in _named(raw):
-        if ":" in name:
+        if what == "reader" and name.startswith(JUDGE):
+            _judge(name)
+        elif ":" in name:
             raise untrusted("the suite", what, name)
     for options in _options(raw):
         if "send_key" in options:
@@ -62,6 +67,20 @@ def _options(raw: RawSuite) -> Iterator[Mapping[str, Any]]:  # of any kind, as t
     """The options of every mitigation, also of those inside a stack."""
     yield from (m.options for m in raw.mitigations)
     yield from (p.get("options", {}) for p in _parts(raw))
+
+
+def _judge(name: str) -> None:
+    """A suite may name a judge, but not where its reader's images are sent, nor any file."""
+    for part in name.split(",")[1:]:
+        key, _, value = part.strip().partition("=")
+        if key == "url" and not _HERE.fullmatch(value):
+            raise Untrusted(
+                f"the suite sends images to {value!r}. Take `url` out and give it yourself, as in "
+                f"--reader ATTRIBUTE={name.partition(',')[0]},url=ADDRESS, or give --trust-code if "
+                "this suite may send them."
+            )
+        if key == "answers":
+            _answers(value)
 
 
 def _answers(name: str) -> None:

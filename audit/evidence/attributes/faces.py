@@ -115,12 +115,23 @@ def age(picture: np.ndarray) -> str | None:
     return AGES[int(np.searchsorted((20, 40, 60), found["age"]["value"], side="right"))]
 
 
-def monk(picture: np.ndarray) -> str | None:
-    """Monk class of the skin inside the only face: no wood, sand or second person is read."""
-    image, face, outcome = _one(picture)
+def tone(picture: np.ndarray) -> skin_tone.Tone | None:
+    """Colour of the skin inside the only face; None where there is not exactly one.
+
+    No wood, sand or second person is read, but light is: one person's colours in two lights differ
+    as much as two people's.
+    """
+    image, face, _ = _one(picture)
     if face is None:
-        return outcome
+        return None
     mask = np.zeros(image.shape[:2], bool)
     mask[max(face.top, 0) : face.bottom + 1, max(face.left, 0) : face.right + 1] = True
-    tone = skin_tone.read(image, mask)
-    return f"monk {tone.monk}" if tone.outcome == "label" else None
+    return skin_tone.read(image, mask)
+
+
+def monk(picture: np.ndarray) -> str | None:
+    """Monk class of the skin inside the only face; for drawn art alone."""
+    found = tone(picture)
+    if found is None:
+        return _one(picture)[2]
+    return f"monk {found.monk}" if found.outcome == "label" else None

@@ -26,6 +26,11 @@ class Tone:
     colour: tuple[float, float, float]
     """Median CIELAB of the skin."""
 
+    @property
+    def hue(self) -> float:
+        """Hue angle in degrees, 0..360: red is near 0, yellow near 90."""
+        return float(np.degrees(np.arctan2(self.colour[2], self.colour[1])) % 360)
+
 
 def read(picture: np.ndarray, mask: np.ndarray | None = None) -> Tone:
     """The tone of uint8[h, w, 3]; `mask` bool[h, w] says where skin can be.

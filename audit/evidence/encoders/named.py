@@ -9,6 +9,7 @@ from typing import Any
 
 from audit import registry
 from audit.errors import Untrusted
+from audit.evidence.encoders import pinned
 
 
 def _clip(name: str, device: str) -> Any:
@@ -79,6 +80,8 @@ def named(name: str, device: str = "cpu") -> Any:
         return Tiled(named(what, device))
     if kind in KINDS and what:
         return KINDS[kind](what, device)
+    if name == pinned.NAME:
+        return pinned.clip(device)
     if kind == "local-dir" or ("/" in name and not what):
         return _clip(name, device)
     return registry.load("encoder", name)()

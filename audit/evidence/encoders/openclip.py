@@ -30,13 +30,19 @@ class ClipEncoder:
     """It describes what an image shows; images of one caption are near whether or not copied."""
 
     def __init__(
-        self, name: str, batch: int = 16, device: str = "cpu", validation: Validation | None = None
-    ) -> None:
+        self, name: str, batch: int = 16, device: str = "cpu",
+        validation: tuple[str, Validation] | None = None,
+        weights: Callable[[], Path] | None = None,
+    ) -> None:  # fmt: skip
         self.name = name
         self.batch = batch
         self.device = device
-        self.validation = validation
+        self.drawn_by = validation[0] if validation else ""
+        """The registered model that drew the images of `validation`."""
+        self.validation = validation[1] if validation else None
         """Images with known labels that measure the model's errors, if it comes with any."""
+        self.weights = weights
+        """The file of the weights where the name, `architecture@revision`, does not decide it."""
 
     @cached_property
     def key(self) -> str:
@@ -54,8 +60,10 @@ class ClipEncoder:
         import open_clip
 
         logging.getLogger().setLevel(logging.ERROR)
-        architecture, _, weights = self.name.partition("/")
         local = self.name.startswith("local-dir:")
+        architecture, _, weights = self.name.partition("/")
+        if self.weights is not None:
+            architecture, weights = self.name.partition("@")[0], str(self.weights())
         try:
             model, preprocess = open_clip.create_model_from_pretrained(
                 self.name if local else architecture, None if local else weights or None
