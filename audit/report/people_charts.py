@@ -49,7 +49,7 @@ def multiples(name: str, title: str, panels: Sequence[Panel]) -> str:
         figure.supxlabel(wording.text("chart.percent"), fontsize=9)
         legend_above(figure, axes.flat[0])
         most = max((r for p in panels for r in p.rows if math.isfinite(r.estimate)),
-                   key=lambda r: r.estimate, default=None)  # fmt: skip
+                   key=lambda r: round(r.estimate, 6), default=None)  # fmt: skip
         of = next((p.label for p in panels if most in p.rows), "")
         words = wording.text("chart.multiples", title=wording.clip(title, 60), n=len(labels),
                              classes=len(panels))  # fmt: skip

@@ -181,7 +181,7 @@ def _part(
     first = found[0]
     names = list(dict.fromkeys(n for f in found for n in f.references))
     names.sort(key=lambda n: order.get(n, len(order)))
-    far = _deviations(found)
+    far = _deviations(found, names)
     ranked = sorted(found, key=lambda f: (far[f.where], f.where))
     details = list(dict.fromkeys(f.key.detail for f in found))
     family = next((f.family for f in found if f.family), "")
@@ -199,21 +199,26 @@ def _part(
         classes=len(details),
         subjects=len(far),
         references=names,
-        primary=next((wording.primary(f) for f in found if f.references), ""),
+        primary=next((_primary(f, names) for f in found if f.references), ""),
         family=family,
         comparisons=sizes.get(family, 0),
         worst=any(f.missing and math.isfinite(f.worst_low) for f in found),
     )  # fmt: skip
 
 
-def _deviations(found: Sequence[Finding]) -> dict[str, tuple[bool, float]]:
+def _primary(f: Finding, names: Sequence[str]) -> str:
+    """The reference of a finding's verdict; else the first of its own, in the suite's order."""
+    return f.against or next((n for n in names if n in f.references), "")
+
+
+def _deviations(found: Sequence[Finding], names: Sequence[str]) -> dict[str, tuple[bool, float]]:
     """Sort key of each subject: the largest deviation first, unknown ones last.
 
     Equal to a millionth, and rounding moves no row.
     """
     far: dict[str, float] = {}
     for f in found:
-        d = abs(f.estimate - f.references.get(wording.primary(f), math.nan))
+        d = abs(f.estimate - f.references.get(_primary(f, names), math.nan))
         best = far.get(f.where, -math.inf)
         far[f.where] = max(best, round(d, 6)) if math.isfinite(d) else best
     return {s: (not math.isfinite(d), -d if math.isfinite(d) else 0.0) for s, d in far.items()}

@@ -81,9 +81,8 @@ def _vectors(run: Run, encoder: Any, shown: labelled.Labelled) -> dict[str, np.n
 
     def made() -> dict[str, np.ndarray]:
         found: dict[str, np.ndarray] = {}
-        for some, _ in pixels.together(shown.ids, shown.read):
-            if some:
-                found |= dict(zip(some, encoder.images(list(some.values())), strict=True))
+        for some, rows, _ in pixels.encoded(shown.ids, shown.read, encoder.images):
+            found |= dict(zip(some, rows, strict=True))
             run.progress("labelled images", len(found), len(shown.files))
         return found
 

@@ -33,9 +33,10 @@ def two_of_a_name(findings: Sequence[Finding]) -> dict[tuple[str, ...], list[str
 def estimates(text: str) -> dict[str, set[str]]:
     """The estimates that a page gives for each finding, in table cells and as figures of cards."""
     out = defaultdict[str, set[str]](set)
-    cell = r'<td class="n est" data-finding="([^"]+)">([^<]*)<'
-    grid = r'<td class="cell" data-finding="([^"]+)">.*?<b>([^<]*)</b>'
-    big = r'<li class="card" data-finding="([^"]+)">(?:(?!</li>).)*?<p class="big">([^<]*)<'
+    of = r'(?:id="[^"]*" )?data-finding="([^"]+)"(?: data-anchor="[^"]*")?'
+    cell = rf'<td class="n est" {of}>([^<]*)<'
+    grid = rf'<td class="cell" {of}>.*?<b>([^<]*)</b>'
+    big = rf'<li class="card" {of}>(?:(?!</li>).)*?<p class="big">([^<]*)<'
     for pattern in (cell, grid, big):
         for id, value in re.findall(pattern, text, re.S):
             if not id.endswith("/verdict"):  # its card shows the gain that it rests on
