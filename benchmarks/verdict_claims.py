@@ -253,7 +253,7 @@ DESCRIBED: frozenset[tuple[str, str]] = frozenset({
     ("representation", "joint"), ("representation", "template"),
     ("representation", "one-template"), ("representation", "stated"),
     ("representation", "person-leak"), ("mitigation", "overshoot"), ("mitigation", "drift"),
-    ("representation", "slope"),
+    ("representation", "slope"), ("representation", "needed"),
     *(("quality", k) for k in ("classifier", "classifier-class", "people", "abstention",
                                "agreement", "equal-labels", "kappa", "people-share",
                                "subject-read")),

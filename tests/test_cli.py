@@ -159,11 +159,11 @@ def test_plan_power_says_what_images_can_tell_and_makes_none(tmp_path: Path) -> 
     done = call("run", "world", "--plan-power", "--json", cwd=tmp_path)
     rows = json.loads(done.stdout)
     row = next(r for r in rows if r["subject"] == "nurse" and r["attribute"] == "gender: woman")
-    assert row["images"] == 24
+    assert row["images"] == 30
     assert row["reference"] == pytest.approx(0.879)
     low, high = row["apart"]
-    assert power.power_of_share(np.array([24]), low, 0.879)[0] == pytest.approx(0.8, abs=0.01)
-    assert high is None
+    assert power.power_of_share(np.array([30]), low, 0.879)[0] == pytest.approx(0.8, abs=0.01)
+    assert power.power_of_share(np.array([30]), high, 0.879)[0] == pytest.approx(0.8, abs=0.01)
     assert row["images_for"] == {"0.1": 93, "0.05": 381}
     assert row["apart_family"][0] < low
     family = sum(r["attribute"] == "gender: woman" for r in rows)

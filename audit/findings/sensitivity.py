@@ -1,4 +1,4 @@
-"""What uncorrected shares would be at error rates that were published for their reader.
+"""What uncorrected shares would be at error rates that were published for such a reader.
 
 Those rates were measured on other images, so no share is corrected by them; they say how much
 errors of that size matter here.
@@ -17,7 +17,7 @@ from audit.keys import BASELINE
 
 @dataclass(frozen=True)
 class Published:
-    """Error rates of a reader of two classes, each wrong equally often: the least and the most."""
+    """Error rates of a reader of two classes, taken as equal for both: the least and the most."""
 
     low: float
     high: float
@@ -45,7 +45,7 @@ def line(table: pd.DataFrame, attribute: str, classes: Sequence[str], rates: Pub
     most = max(abs(at_rate(float(s), rates.high) - float(s)) for s in shares)
     between = " to ".join(dict.fromkeys(percent(e) for e in sorted(ends)))
     return (
-        f"At the error rates published for it ({100 * rates.low:.1f} to {100 * rates.high:.1f} %; "
+        f"At published error rates ({100 * rates.low:.1f} to {100 * rates.high:.1f} %; "
         f"{rates.source}), the share of {classes[0]} over all baseline images, {percent(read)} as "
         f"read, would be {between}, and no subject's share would move by more than "
         f"{100 * most:.1f} points."

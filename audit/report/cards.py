@@ -26,6 +26,8 @@ class Card:
     says: str
     scale: str
     """An `<svg>`, or nothing where there are no numbers."""
+    limits: str = ""
+    """Beside the figure, where the sentence does not say them."""
 
 
 def cards(evidence: Evidence, chosen: Sequence[Finding]) -> list[Card]:
@@ -41,7 +43,7 @@ def _card(f: Finding, evidence: Evidence) -> Card:
     if f.section == "mitigation" and f.key.kind == "verdict":
         return _arm(f, evidence)
     if f.unit == "share":
-        return _share(f)
+        return _share(f, evidence)
     return Card(f, wording.label(f), figure(f), wording.sentence(f), _plain(f))
 
 
@@ -58,7 +60,7 @@ def _said(f: Finding, more: str = "") -> str:
     return wording.text("card.scale", value=figure(f), span=wording.span(f), more=more)
 
 
-def _share(f: Finding) -> Card:
+def _share(f: Finding, evidence: Evidence) -> Card:
     name = wording.primary(f)
     known = name in f.references
     marks = [Mark(f.references[name], wording.reference(name))] if known else []
@@ -67,6 +69,9 @@ def _share(f: Finding) -> Card:
         shown = wording.tens(f.references[name])
         said = wording.text("card.share.against", name=wording.reference(name), share=shown)
         says += " " + cap(said)
+    if verdicts.doubtful(f):
+        among = sum(g.family == f.family for g in evidence.findings)
+        says += " " + wording.text("card.share.doubtful", n=wording.count(among))
     drawn = scale((f.estimate, f.low, f.high), SHARES, marks, _said(f))
     return Card(f, wording.label(f), figure(f), says, drawn)
 
@@ -86,11 +91,12 @@ def _gap(f: Finding, evidence: Evidence) -> Card:
     most = max(x for x in (f.high, f.floor_high, f.estimate, 0.2) if math.isfinite(x))
     high = math.ceil(10 * most) / 10
     ends = Ends(0.0, high, ("0", f"{100 * high:.0f}"))
-    marks = [Mark(0.0, wording.text("card.chance"), f.floor_high)]
+    chance = wording.text("card.chance", most=f"{100 * f.floor_high:.0f}")
+    marks = [Mark(0.0, chance, f.floor_high)]
     drawn = scale((f.estimate, f.low, f.high), ends, marks, _said(f, said))
     about = wording.text("card.gap.title", attribute=f.key.attribute.replace("_", " "),
                          where=wording.clip(f.where, 60))  # fmt: skip
-    return Card(f, cap(about), figure(f), said, drawn)
+    return Card(f, cap(about), figure(f), said, drawn, wording.span(f))
 
 
 def against(evidence: Evidence, attribute: str) -> str:
@@ -139,7 +145,7 @@ def _arm(f: Finding, evidence: Evidence) -> Card:
             span=wording.span(cost),
         )
     return Card(f, wording.text("card.arm", name=wording.arm(f.arm)), figure(main), says,
-                _plain(main))  # fmt: skip
+                _plain(main), wording.span(main))  # fmt: skip
 
 
 def reading(evidence: Evidence) -> list[str]:

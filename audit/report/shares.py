@@ -16,6 +16,7 @@ from audit.keys import BASELINE, Key, digest
 from audit.records import Finding
 from audit.report import charts, wording
 from audit.report.bounds import CHART, ends
+from audit.report.cards import against
 from audit.report.evidence import Evidence
 from audit.report.people_charts import Block, Panel, multiples, units
 from audit.report.thumbnails import Album
@@ -151,8 +152,15 @@ def grid(heading: str, found: Sequence[Finding]) -> Grid:
 
 
 def distances(evidence: Evidence) -> list[Grid]:
-    """Per attribute the distances of each subject from each reference, in the suite's order."""
-    found = [f for f in of_section(evidence, "representation") if f.key.kind == "distance"]
+    """Per attribute the distances of each subject from each reference, in the suite's order.
+
+    Of two classes, the distance from the reference of the shares' verdict is the share's difference
+    from it, which the table of shares has; another test of it would only confuse.
+    """
+    two = {a.name: against(evidence, a.name) for a in evidence.suite.attributes
+           if len(a.classes) == 2}  # fmt: skip
+    found = [f for f in of_section(evidence, "representation") if f.key.kind == "distance"
+             and f.key.detail != two.get(f.key.attribute)]  # fmt: skip
     names = dict.fromkeys(f.key.attribute for f in found)
     return [grid(n.replace("_", " "), [f for f in found if f.key.attribute == n]) for n in names]
 

@@ -221,13 +221,18 @@ def reference(name: str) -> str:
     return REFERENCES.get(name, clip(name, 40))
 
 
-def tens(x: float) -> str:
+ENDS, NEAR = 0.075, 0.15
+"""Distance from none and all within which a share is said in hundredths: alone, and as the limit
+of a share that is."""
+
+
+def tens(x: float, ends: float = ENDS) -> str:
     """A share as a person says it: `3 in 10`, `4 in 100` near the ends, `none`, `all`."""
     if not math.isfinite(x):
         return _unknown()
     if x <= 0 or x >= 1:
         return text("tens.none" if x <= 0 else "tens.all")
-    if _in_ten(x):
+    if _in_ten(x, ends):
         return text("tens.ten", n=f"{10 * x:.0f}")
     few = 100 * x
     if few < 0.5 or few > 99.5:
@@ -241,14 +246,16 @@ def about(f: Finding) -> str:
         return _unknown()
     if not (math.isfinite(f.low) and math.isfinite(f.high)):
         return tens(f.estimate)
-    low, high = (f"{10 * x:.0f}" if _in_ten(x) and _in_ten(f.estimate) else tens(x)
-                 for x in (f.low, f.high))  # fmt: skip
+    if _in_ten(f.estimate):
+        low, high = (f"{10 * x:.0f}" if _in_ten(x) else tens(x) for x in (f.low, f.high))
+    else:  # a rounded tenth could be that of a reference next to it
+        low, high = (tens(x, NEAR) for x in (f.low, f.high))
     return text("tens.between", share=tens(f.estimate), low=low, high=high)
 
 
-def _in_ten(x: float) -> bool:
+def _in_ten(x: float, ends: float = ENDS) -> bool:
     """Whether a share is far enough from none and all to be said in tenths."""
-    return 0.075 <= x <= 0.925
+    return ends <= x <= 1 - ends
 
 
 SIZES = {"images": "size.images", "pairs": "size.pairs", "prompts": "size.prompts",

@@ -110,9 +110,10 @@ def test_our_own_cells_come_back(tmp_path: Path) -> None:
 
 
 def test_no_other_module_reads_csv() -> None:
-    """Tables of strangers have one reader; the embedded world reads its own labels."""
+    """Tables of strangers have one reader; tables that the package wrote may have their own."""
     root = Path(strict.__file__).parent.parent
     readers = re.compile(r"csv\.reader|DictReader|read_csv|read_table\(.*\bsep=|genfromtxt|loadtxt")
     found = [p.relative_to(root).as_posix() for p in root.rglob("*.py")
              if readers.search(p.read_text("utf-8"))]  # fmt: skip
-    assert sorted(found) == ["datasets/strict.py", "world/seen.py"]
+    own = ["datasets/listing.py", "world/seen.py"]  # tables that the package wrote
+    assert sorted(found) == sorted(["datasets/strict.py", *own])

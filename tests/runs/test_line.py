@@ -62,7 +62,7 @@ def test_a_run_answers_both_questions(run: tuple[Run, Path]) -> None:
     findings = found(run[1])
     share = findings["representation/none/technologist/gender=woman"]
     assert share.truth == 0.1
-    assert share.n + share.missing == 12
+    assert share.n + share.missing == 20
     assert share.low <= share.estimate <= share.high
     assert "training set" in share.references
     assert findings["replication/none/repeats=64"].n == 16

@@ -77,5 +77,5 @@ def test_findings_json_has_no_truth_for_labels(tmp_path: Path) -> None:
     table.write_text("occupation,gender\n" + "nurse,woman\n" * 5 + "nurse,man\n" * 5, "utf-8")
     run = planning.open_run(suites.read_suite("world"), Options(labels=table, out=tmp_path))
     line.execute(run)
-    rows = json.loads((run.folder.path / "findings.json").read_text("utf-8"))
+    rows = json.loads((run.folder.path / "findings.json").read_text("utf-8"))["findings"]
     assert {row["truth"] for row in rows} == {None}

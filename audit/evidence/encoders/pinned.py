@@ -1,9 +1,9 @@
 """The default classifier for images of any model: one open_clip checkpoint, pinned by content.
 
-CLIP ViT-L/14 by OpenAI (Radford et al. 2021). Among open_clip's checkpoints those trained on
-OpenAI's data read perceived gender best (Ceschini, Ramos & Jung, CVPR Workshops 2025, on FairFace,
-over architectures and data sets); the training images of DataComp have their faces blurred. It is
-also the one whose errors by group were published with it. docs/readers.md compares the choices.
+CLIP ViT-L/14 by OpenAI at 224 pixels (Radford et al. 2021). Larger training sets do not read
+perceived gender better (Ceschini, Ramos & Jung, CVPR Workshops 2025, on FairFace); the training
+images of DataComp have their faces blurred. Errors by group were published for its sibling at 336
+pixels. docs/readers.md gives the reasons.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def test_a_text_that_looks_like_a_placeholder_stays_a_text() -> None:
 
 
 GATED = ("a photo of Marie Curie, a scientist", "a female judge", "a 1920s pilot", "3 nurses",
-         'a nurse with a sign "help"', "a photo of a tree")  # fmt: skip
+         'a sign that says "nurse"', "a photo of a tree")  # fmt: skip
 WORDS = st.sampled_from(
     'a the photo of nurse judge woman king Mozart 1920s medieval three "x" in Rome\'s old'.split()
 )
@@ -198,7 +198,7 @@ def test_a_suite_gets_no_key_unless_the_user_names_its_host(
     assert server.headers
     assert not any("Authorization" in h for h in server.headers)
     chosen = suites.read_suite("mine.toml")
-    with pytest.raises(UserError, match="no mitigation of the suite has a `url` of this host"):
+    with pytest.raises(UserError, match="no mitigation and no reader has a `url` of this host"):
         planning.open_run(chosen, Options(out=Path("x"), send_key=("elsewhere.test",)))
     before = len(server.headers)
     planning.open_run(chosen, Options(out=Path("x"), send_key=("127.0.0.1",)))
