@@ -27,7 +27,7 @@ class Card:
     scale: str
     """An `<svg>`, or nothing where there are no numbers."""
     limits: str = ""
-    """Beside the figure, where the sentence does not say them."""
+    """Next to the figure, where the sentence does not say them."""
 
 
 def cards(evidence: Evidence, chosen: Sequence[Finding]) -> list[Card]:
@@ -96,7 +96,7 @@ def _gap(f: Finding, evidence: Evidence) -> Card:
     drawn = scale((f.estimate, f.low, f.high), ends, marks, _said(f, said))
     about = wording.text("card.gap.title", attribute=f.key.attribute.replace("_", " "),
                          where=wording.clip(f.where, 60))  # fmt: skip
-    return Card(f, cap(about), figure(f), said, drawn, wording.span(f))
+    return Card(f, cap(about), figure(f), said, drawn, _limits(f))
 
 
 def against(evidence: Evidence, attribute: str) -> str:
@@ -145,7 +145,12 @@ def _arm(f: Finding, evidence: Evidence) -> Card:
             span=wording.span(cost),
         )
     return Card(f, wording.text("card.arm", name=wording.arm(f.arm)), figure(main), says,
-                _plain(main), wording.span(main))  # fmt: skip
+                _plain(main), _limits(main))  # fmt: skip
+
+
+def _limits(f: Finding) -> str:
+    """The limits in brackets; nothing where they are not known."""
+    return wording.span(f) if math.isfinite(f.low) and math.isfinite(f.high) else ""
 
 
 def reading(evidence: Evidence) -> list[str]:

@@ -55,13 +55,13 @@ def scale(values: tuple[float, float, float], ends: Ends, marks: Sequence[Mark],
         out.append(f'<line class="span" x1="{x1}%" x2="{x2}%" y1="{LINE}" y2="{LINE}"/>')
     if math.isfinite(estimate):
         out.append(f'<circle class="dot" cx="{ends.place(estimate)}%" cy="{LINE}" r="4.5"/>')
-    taken = [ends.place(m.at) for m in marks if m.word]
+    taken = [ends.place(m.end if math.isfinite(m.end) else m.at) for m in marks if m.word]
     if all(x > 30 for x in taken):
         out.append(f'<text x="0" y="{HEIGHT - 3}">{escape(ends.words[0])}</text>')
     if all(x < 70 for x in taken):
         out.append(f'<text x="100%" y="{HEIGHT - 3}" text-anchor="end">'
                    f"{escape(ends.words[1])}</text>")  # fmt: skip
-    return "".join(out) + "</svg>"
+    return " ".join(out) + "</svg>"
 
 
 def _mark(mark: Mark, ends: Ends) -> list[str]:

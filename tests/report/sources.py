@@ -226,13 +226,16 @@ def _grid_cell(cell: Node, f: Finding, out: Checked) -> None:
 def values(f: Finding, findings: Iterable[Finding]) -> list[float]:
     """Every number that a card or a plain sentence about a finding may show.
 
-    That of an arm shows its gain and its cost, and that of an average counts its comparisons.
+    That of an arm shows its gain and its cost; an average, and a share that is undone by many
+    comparisons, count them.
     """
     of = [f]
     if f.key.kind == "verdict":
         of += [g for g in findings if g.arm == f.arm and g.section == f.section]
     out = [x for g in of for x in (g.estimate, g.low, g.high, g.floor, g.floor_high, g.n,
                                    g.n_effective, g.missing, *g.references.values())]  # fmt: skip
+    if f.key.kind == "share" and f.family:
+        out.append(sum(g.family == f.family for g in findings))
     if f.key.kind == "gap":
         shares = [g for g in findings if g.key.kind == "share" and g.arm == f.arm
                   and g.key.attribute == f.key.attribute]  # fmt: skip

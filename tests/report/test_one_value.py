@@ -40,7 +40,7 @@ def estimates(text: str) -> dict[str, set[str]]:
     for pattern in (cell, grid, big):
         for id, value in re.findall(pattern, text, re.S):
             if not id.endswith("/verdict"):  # its card shows the gain that it rests on
-                out[html.unescape(id)].add(value.replace(" points", ""))
+                out[html.unescape(id)].add(value.replace(" points", "").strip())
     return out
 
 

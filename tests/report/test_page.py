@@ -319,7 +319,7 @@ def test_more_copies_than_the_cap_are_counted(full: Evidence) -> None:
     trains = many[many["copy"]].train.nunique()
     words = f"{flagged} images with unchanged prompts were flagged as copies, of {trains} training "
     assert words in made
-    assert f"{flagged - copies.PAIRS} are not shown here" in made
+    assert f"{flagged - copies.PAIRS} of the flagged images are not shown here" in made
     body = made[made.index('id="replication"') : made.index("were not flagged as copies")]
     captions = set(re.findall(r"Text</dt><dd><bdi>([^<]+)", body))
     assert len(captions) == trains
