@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,8 +31,21 @@ def clean(made: sources.Checked) -> None:
 
 
 def due(findings: Sequence[Finding]) -> set[str]:
-    """What a page must show: all but the shares under a rewrite, which its effects cover."""
-    return {f.id for f in findings if f.section != "representation" or f.arm == BASELINE}
+    """What a page must show: all but the shares under a rewrite, which its effects cover.
+
+    Of two classes, nor the distance from the reference that the share is compared with.
+    """
+    classes = defaultdict[str, set[str]](set)
+    for f in findings:
+        if f.key.kind == "share":
+            classes[f.key.attribute].add(f.key.detail)
+    twice = {(f.key.attribute, f.against) for f in findings
+             if f.key.kind == "share" and len(classes[f.key.attribute]) == 1}  # fmt: skip
+    return {
+        f.id for f in findings
+        if (f.section != "representation" or f.arm == BASELINE)
+        and not (f.key.kind == "distance" and (f.key.attribute, f.key.detail) in twice)
+    }  # fmt: skip
 
 
 def test_the_example_is_its_findings() -> None:
