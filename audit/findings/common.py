@@ -14,7 +14,7 @@ from audit.findings.claim import joined, seeded
 from audit.keys import BASELINE
 from audit.stats.interval import Interval
 from audit.stats.noninferiority import mean_change
-from audit.stats.paired import sign_flip
+from audit.stats.paired import no_change
 
 LEVELS = (0.95, 0.90)
 """Level of the printed interval, and of the one for two one-sided tests at 5 %."""
@@ -112,7 +112,7 @@ class Moved:
 
 
 def moved(change: np.ndarray, prompts: pd.Series, shares: bool, seed: int) -> Moved:
-    """Mean of changes float[n], with limits over prompts, and p by flipping whole prompts' signs.
+    """Mean of changes float[n], with limits over prompts, and p of no change in whole prompts.
 
     `shares` says that changes are differences of shares, which are never certain (`mean_change`).
     There are no limits for fewer than FEWEST prompts.
@@ -120,7 +120,7 @@ def moved(change: np.ndarray, prompts: pd.Series, shares: bool, seed: int) -> Mo
     place = pd.factorize(prompts)[0]
     sums = np.bincount(place, weights=change) if len(change) else np.empty(0)
     m = len(sums)
-    p = sign_flip(sums, np.random.default_rng(seed)) if m > 1 else math.nan
+    p = no_change(sums, np.random.default_rng(seed)) if m > 1 else math.nan
     return Moved(
         lambda level: mean_change(change, place, level, shares), p, m,
         "Student's t over prompts; sign-flip test",

@@ -18,7 +18,7 @@ from audit.records import Finding, Prompt
 from audit.stats.decisions import verdict
 from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.noninferiority import FEWEST, NonInferiority, mean_change, share_change
-from audit.stats.paired import mcnemar, sign_flip
+from audit.stats.paired import mcnemar, no_change
 
 FLIPS = 4999
 BY_PROMPT = "paired by seed; Newcombe's limits with the design effect of prompts"
@@ -142,7 +142,7 @@ def share_finding(
 
 
 def paired_p(differences: np.ndarray, groups: np.ndarray) -> float:
-    """Two-sided p of no change in a share: McNemar's, or flips of whole prompts with several pairs.
+    """Two-sided p of no change in a share: McNemar's, or that of whole prompts with several pairs.
 
     Pairs of one prompt depend on each other, so an exact test of single pairs would give too small
     a p.
@@ -150,7 +150,7 @@ def paired_p(differences: np.ndarray, groups: np.ndarray) -> float:
     if len(np.unique(groups)) == len(groups):
         return mcnemar(int((differences < 0).sum()), int((differences > 0).sum()))
     sums = np.bincount(groups, weights=differences)
-    return sign_flip(sums, np.random.default_rng(0), FLIPS)
+    return no_change(sums, np.random.default_rng(0), FLIPS)
 
 
 def mean_finding(claim: Claim, rows: pd.DataFrame, column: str) -> Finding:

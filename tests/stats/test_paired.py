@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, permutation_test
+from scipy.stats import binomtest, permutation_test, ttest_1samp
 
 from audit.stats import paired
 from audit.stats.proportions import wilson
@@ -167,3 +167,23 @@ def test_exchanged_columns_are_uniform_without_a_difference() -> None:
     p = np.array([paired.exchanged_columns(t, rng, 99) for t in tables])
     assert (p <= 0.05).mean() <= 0.1
     assert (p <= 0.5).mean() == pytest.approx(0.5, abs=0.12)
+
+
+def test_five_clusters_have_students_p() -> None:
+    """No flips of five signs reach 5 %; four, six and equal sums have the p of flips."""
+    rng = np.random.default_rng(3)
+    for m in (4, 5, 6):
+        sums = rng.normal(2, 1, m)
+        theirs = ttest_1samp(sums, 0).pvalue if m == 5 else paired.sign_flip(sums, rng)
+        assert paired.no_change(sums, rng) == pytest.approx(theirs)
+    assert paired.no_change(np.ones(5), rng) == 1 / 16
+    assert math.isnan(paired.no_change(np.array([1.0, np.nan, 2, 3, 4]), rng))
+
+
+@pytest.mark.parametrize(("pairs", "share"), [(3, 0.2), (6, 0.5), (15, 0.05)])
+def test_five_clusters_err_as_often_as_they_may(pairs: int, share: float) -> None:
+    """Shares that do not change differ in at most about 5 % of cases."""
+    rng = np.random.default_rng(8)
+    before, after = rng.binomial(pairs, share, (2, 3000, 5)).astype(float)
+    ps = [paired.no_change(d, rng) for d in after - before]
+    assert np.mean(np.array(ps) < 0.05) <= 0.062
