@@ -49,7 +49,7 @@ def no_change(sums: np.ndarray, rng: np.random.Generator, draws: int = 9999) -> 
 
     Flips of signs (`sign_flip`). No flips of five can reach 5 %: there it is Student's t, as for
     the limits, which errs in at most 5.2 % of null cases with 3 to 15 pairs of any share. Flips
-    again where five are equal, which is no spread to judge by.
+    again where all five are equal, because Student's p would be 0.
     """
     m = len(sums)
     spread = float(np.std(sums, ddof=1)) if m > 1 else 0.0
