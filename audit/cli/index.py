@@ -208,7 +208,9 @@ def _closing(opened: Any, question: Any, by: Any) -> str:
         text += "image's pixels can be named."
     else:
         text += f" {by.words[:1].upper()}{by.words[1:]}."
-    if not math.isnan(opened.coverage):
+    if opened.coverage >= 1:
+        text += " They are the whole training set."
+    elif not math.isnan(opened.coverage):
         text += f" They are {opened.coverage:.2%} of the training set: an image that was not found"
         text += " may be in the rest."
     return text
