@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 
@@ -136,7 +135,7 @@ def differential_missingness(
     i, j = int(np.nanargmax(rates)), int(np.nanargmin(rates))
     if i == j:
         i, j = (int(g) for g in known[:2])
-    pairs = len(list(itertools.combinations(known, 2)))
+    pairs = math.comb(len(known), 2)
     high, low = (wilson(rates[g] * sizes[g], sizes[g], 1 - (1 - level) / pairs) for g in (i, j))
     p, *floor = _exchanged(missing, totals, groups, rng, draws)
     return Missingness(shares, p, (i, j), difference(high, low), *floor)
@@ -145,14 +144,13 @@ def differential_missingness(
 def _effective(missing: np.ndarray, totals: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Effective number of images of each group, float[g]; its prompts where likeness is unknown."""
     prompt = np.repeat(np.arange(len(totals)), totals)
-    lost = np.concatenate([np.arange(t) < k for k, t in zip(missing, totals, strict=True)] or [[]])
-    group = groups[prompt] if len(prompt) else np.empty(0, int)
-    icc = intraclass(lost.astype(float), prompt, group)
+    within = np.arange(len(prompt)) - (np.cumsum(totals) - totals)[prompt]
+    lost, group = (within < missing[prompt]).astype(float), groups[prompt]
+    icc = intraclass(lost, prompt, group)
     out = np.zeros(int(groups.max(initial=-1)) + 1)
     for g in np.unique(group):
         at = group == g
-        constant = np.ptp(lost.astype(float)) == 0
-        size = math.nan if constant else effective_n(lost[at].astype(float), prompt[at], icc)
+        size = effective_n(lost[at], prompt[at], icc) if np.ptp(lost) else math.nan
         out[g] = size if math.isfinite(size) else float(len(np.unique(prompt[at])))
     return out
 
