@@ -250,7 +250,13 @@ def about(f: Finding) -> str:
         low, high = (f"{10 * x:.0f}" if _in_ten(x) else tens(x) for x in (f.low, f.high))
     else:  # a rounded tenth could be that of a reference next to it
         low, high = (tens(x, NEAR) for x in (f.low, f.high))
-    return text("tens.between", share=tens(f.estimate), low=low, high=high)
+    if low != high:
+        return text("tens.between", share=tens(f.estimate), low=low, high=high)
+    # The limits are the same tenth, or almost all or none: they are said in hundredths.
+    share, low, high = (f"{100 * x:.0f}" for x in (f.estimate, f.low, f.high))
+    if low == high or f.low == f.high:
+        return tens(f.estimate)
+    return text("tens.between", share=text("tens.hundred", n=share), low=low, high=high)
 
 
 def _in_ten(x: float, ends: float = ENDS) -> bool:

@@ -99,6 +99,16 @@ def test_an_interval_is_said_in_tenths() -> None:
     assert wording.about(replace(f, low=0.0)) == "3 in 10 (between none and 5)"
 
 
+@given(st.tuples(*[st.floats(0, 1)] * 3).map(sorted))
+def test_no_interval_lies_between_a_number_and_itself(three: list[float]) -> None:
+    """Limits that round to the same tenth are said in hundredths, or not at all."""
+    low, estimate, high = three
+    words = wording.about(replace(SHARE, estimate=estimate, low=low, high=high))
+    assert not re.search(r"between (.+) and \1\)", words)
+    f = replace(SHARE, estimate=0.7, low=0.66, high=0.74)
+    assert wording.about(f) == "70 in 100 (between 66 and 74)"
+
+
 def test_every_text_of_the_templates_exists_and_is_used() -> None:
     """Names in the templates and the code are those of TEXTS, and no text is idle."""
     folder = page.TEMPLATES.parent
