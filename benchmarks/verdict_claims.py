@@ -178,7 +178,7 @@ STILL = Truth(scene("mitigated"), "the arm does nothing")
 EDGE = Truth(scene("mitigated", gain=0.1, alignment=-MARGIN, read=-0.05, obeys=-0.05),
              "exactly the margin is lost, and every subject is 10 points nearer")  # fmt: skip
 REACHED = Truth(scene("mitigated", reached=0.5), "every share is the target's")
-OFF = Truth(scene("mitigated", reached=0.6), "every share is exactly the margin off its target")
+OFF = Truth(scene("mitigated", reached=0.4), "every share is exactly the margin off its target")
 GOOD = Truth(scene("mitigated", gain=0.2, copies=-0.2), "20 points nearer, 20 points fewer copies")
 BAD = Truth(
     scene("mitigated", gain=-0.08, alignment=-2 * MARGIN, read=-0.2, obeys=-0.2, copies=0.2,

@@ -65,6 +65,7 @@ def _directional(table: pd.DataFrame, training: pd.DataFrame, context: Context) 
                 Resampling(np.random.default_rng(context.seed)),
             )
             ci, name = got.interval, attribute.name.replace("_", " ")
+            prompts = float(model[model.subject.isin(subjects)].prompt.nunique())
             claim = Claim(
                 _key(ALL, attribute, f"directional, {kind}"),
                 f"change by directional amplification of {name}, {kind}",
@@ -77,7 +78,7 @@ def _directional(table: pd.DataFrame, training: pd.DataFrame, context: Context) 
                     claim,
                     ci,
                     Counts(len(model), float(len(learned))),
-                    verdict=verdict(ci, 0.0),
+                    verdict=judged(ci, Counts(effective=prompts), "images", verdict(ci, 0.0)),
                     sentence=(
                         f"Directional bias amplification, from subject to {name} ({kind}): "
                         f"{change(ci.estimate, ci.low, ci.high)} over {len(subjects)} subjects; "

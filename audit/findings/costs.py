@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from audit.findings.claim import Claim, joined
 from audit.findings.pairs import (
     BY_PROMPT,
     Question,
+    behind_errors,
     clusters,
     counts,
     kept_within,
@@ -86,7 +88,8 @@ def _leaks(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
         both = rows[(rows.outcome_base == "label") & (rows.outcome_arm == "label")]
         before, after = ((both[f"value_{s}"] == both.stated_base) for s in ("base", "arm"))
         hits = before.to_numpy(bool), after.to_numpy(bool)
-        found = share_finding(claim, both, hits, counts(both, rows))
+        found = share_finding(claim, both, hits, counts(both, rows),
+                              partial(behind_errors, attribute=attribute, q=q))  # fmt: skip
         yield kept_within(found, q.margins.subject, f"{100 * q.margins.subject:.0f} points")
     yield _unasked(table, q)
 

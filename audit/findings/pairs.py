@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from audit.findings.claim import Claim, Counts, finding, interval
-from audit.findings.representation import Context
+from audit.findings.representation import Context, estimates
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change
 from audit.keys import TOO_FEW, Counted, Key, Margins, Unit
-from audit.records import Finding, Prompt
+from audit.records import Attribute, Finding, Prompt
+from audit.stats.change import through_errors, youden
 from audit.stats.decisions import verdict
 from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.noninferiority import FEWEST, NonInferiority, mean_change, share_change
@@ -113,17 +114,44 @@ def _words(unit: Unit, change: Interval) -> str:
     return cosine_change(*numbers) if unit == "cosine" else points(*numbers)
 
 
+def behind_errors(
+    seen: Interval, attribute: Attribute, q: Question
+) -> tuple[Interval, Interval, str]:
+    """The true change of a share behind the one seen, the latter if they differ, and the method.
+
+    Errors of a reader shrink every change of a share, or of its distance from a target, by Youden's
+    index. Unchanged where the errors are not known, and for three classes or more, whose changes no
+    single factor shrinks.
+    """
+    table = q.context.confusion.get(attribute.name)
+    if table is None or len(table) != 2:
+        return seen, UNKNOWN, ""
+    (a, b), (c, d) = table.astype(float)
+    index = youden(a, a + b, d, c + d)
+    return through_errors(seen, index), seen, "; corrected for classifier error"
+
+
+def true_share(seen: float, attribute: Attribute, q: Question) -> float:
+    """The share of the first of two classes behind the one seen; other shares as they are."""
+    table = q.context.confusion.get(attribute.name)
+    if table is None or len(table) != 2 or not math.isfinite(seen):
+        return seen
+    return estimates(np.array([seen, 1 - seen]), table, 0)[0].estimate
+
+
 def unknown(claim: Claim, missing: int = 0) -> Finding:
     """An unknown claim, with the reason in words."""
     return paired(claim, UNKNOWN, Counts(missing=missing))
 
 
 def share_finding(
-    claim: Claim, rows: pd.DataFrame, hits: tuple[np.ndarray, np.ndarray], size: Counts
-) -> Finding:
+    claim: Claim, rows: pd.DataFrame, hits: tuple[np.ndarray, np.ndarray], size: Counts,
+    true: Callable[[Interval], tuple[Interval, Interval, str]] = lambda x: (x, UNKNOWN, ""),
+) -> Finding:  # fmt: skip
     """Change of a share on pairs bool[n] before and after, with both shares and an exact p.
 
-    Limits are NaN for fewer than FEWEST prompts, which say too little about other prompts.
+    Limits are NaN for fewer than FEWEST prompts, which say too little about other prompts. `true`
+    turns the change that was seen into the one behind it, as `behind_errors` does.
     """
     before, after = (np.asarray(h, bool) for h in hits)
     if not len(before):
@@ -132,9 +160,13 @@ def share_finding(
     change = share_change(before, after, groups)
     if len(np.unique(groups)) < FEWEST:
         change = Interval(change.estimate, math.nan, math.nan)
-    out = paired(claim, change, size)
+    change, seen, how = true(change)
+    out = paired(replace(claim, method=claim.method + how), change, size)
     return replace(
         out,
+        naive=seen.estimate,
+        naive_low=seen.low,
+        naive_high=seen.high,
         references={"before": float(before.mean()), "after": float(after.mean())},
         p=paired_p(after.astype(float) - before, groups),
         family=f"changes under {claim.key.arm}",

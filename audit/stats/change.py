@@ -43,11 +43,13 @@ def through_errors(change: Interval, index: Interval) -> Interval:
     The same errors on both sides shrink every change by Youden's index, whatever the shares (the
     difference of two estimates of Rogan & Gladen 1978, Am J Epidemiol 107:71). Limits of the ratio
     by MOVER-R (Donner & Zou 2012, Stat Methods Med Res 21:347, sec. 2.2), whose denominator must be
-    known to be above 0; else unknown.
+    known to be above 0; else unknown. A change without limits has none behind it either.
     """
-    values = (change.estimate, change.low, change.high, index.estimate, index.low, index.high)
+    values = (change.estimate, index.estimate, index.low, index.high)
     if not all(math.isfinite(v) for v in values) or index.low <= 0:
         return UNKNOWN
+    if not (math.isfinite(change.low) and math.isfinite(change.high)):
+        return Interval(min(max(change.estimate / index.estimate, -1.0), 1.0), math.nan, math.nan)
     d, low, high = change.estimate, change.low, change.high
     j, below, above = index.estimate, index.low, index.high
     down = (d * j) ** 2 - low * above * (2 * d - low) * (2 * j - above)

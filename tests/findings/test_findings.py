@@ -276,10 +276,13 @@ def test_mitigation_effects_are_paired_and_judged_against_the_target() -> None:
 
 @pytest.mark.parametrize("many", [3, 8])
 def test_the_mean_distance_has_students_limits_over_subjects(many: int) -> None:
-    """The t interval by scipy on the same subjects; for fewer than five none, with the reason."""
+    """scipy's t interval on the same subjects; for fewer than five none, with the reason.
+
+    There are enough images for each prompt to show the direction by itself (`test_folded`).
+    """
     rng = np.random.default_rng(many)
     shares = {f"job{i}": float(p) for i, p in enumerate(rng.uniform(0.05, 0.3, many))}
-    data = pd.concat([table(shares, 20, rng), table(dict.fromkeys(shares, 0.4), 20, rng, "x")])
+    data = pd.concat([table(shares, 400, rng), table(dict.fromkeys(shares, 0.4), 400, rng, "x")])
     asks = Question("x", {"gender": dict.fromkeys(shares, 0.5)}, context(shares), {})
     f = by_id(targets.findings(data, asks))["mitigation/x/all/distance"]
     women = (data.value == "woman").groupby([data.subject, data.arm]).mean().unstack()
