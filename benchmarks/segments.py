@@ -26,7 +26,7 @@ from sklearn.metrics import roc_auc_score
 
 from audit.engine.cross_attention import layers
 from audit.engine.edges import labelled, otsu
-from audit.engine.segments import LEVELS, of_drawn, of_given
+from audit.engine.segments import LEVELS, Where, of_drawn, of_given
 from audit.runs.options import Options
 from audit.runs.segmenting import Segmenter
 from audit.stats.interval import Interval
@@ -104,7 +104,7 @@ def shown(title: str, rows: Mapping[str, np.ndarray]) -> Table:
     table = Table("", "IoU of the person", "95 % interval", "images", title=title)
     for name, values in rows.items():
         found = interval(values)
-        table.add_row(name, f"{found.value:.3f}", f"[{found.low:.3f}, {found.high:.3f}]",
+        table.add_row(name, f"{found.estimate:.3f}", f"[{found.low:.3f}, {found.high:.3f}]",
                       str(len(values)))  # fmt: skip
     return table
 
@@ -114,12 +114,12 @@ def alone(segmenter: Segmenter, images: np.ndarray, truth: np.ndarray) -> list[T
     given = (segmenter.model, list(images), [WORD], segmenter.settings, "")
     by_layer, by_level = {}, {}
     for name in layers(segmenter.model):
-        maps = of_given(*given, part=name).values
+        maps = of_given(*given, Where(name)).values
         by_layer[name.replace(".transformer_blocks.0.attn2", "")] = iou(
             refined(list(images), maps), truth
         )
     for level in (0.02, *LEVELS, 0.7, 0.9):
-        maps = of_given(*given, levels=(level,)).values
+        maps = of_given(*given, Where(levels=(level,))).values
         by_level[f"{level:g} of the schedule"] = iou(refined(list(images), maps), truth)
     return [shown("renders, one layer", by_layer), shown("renders, one level", by_level)]
 
@@ -142,7 +142,7 @@ def figure(path: Path, images: np.ndarray, truth: np.ndarray, found: np.ndarray)
     """Images, each with its outline by resemblance and by attention below it."""
     cells = [images]
     for masks in (truth, found):
-        cells.append(np.stack([tinted(i, m) for i, m in zip(images, masks, strict=True)]))
+        cells += [np.stack([tinted(i, m) for i, m in zip(images, masks, strict=True)])]
     rows = [np.concatenate(list(c), 1) for c in cells]
     Image.fromarray(np.concatenate(rows)).save(path, "WEBP", quality=80)
 

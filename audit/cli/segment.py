@@ -61,7 +61,8 @@ def segment(
     meter = Meter(quiet)
     try:
         segmenter = segmenting.Segmenter(options, chosen, layers)
-        table = segmenting.segment(segmenter, question, draw or [], seeds, caption, out, meter)
+        asked = segmenting.Asked(question, caption, draw or [], seeds)
+        table = segmenting.segment(segmenter, asked, out, meter)
     finally:
         meter.close()
     unreadable = question.unreadable if question else {}

@@ -35,9 +35,8 @@ def otsu(values: np.ndarray) -> float:
     centres = (edges[1:] + edges[:-1]) / 2
     below, total = np.cumsum(counts)[:-1], counts.sum()
     first = np.cumsum(counts * centres)
-    between = (first[-1] * below / total - first[:-1]) ** 2 / np.maximum(
-        below * (total - below), 1
-    )
+    apart = first[-1] * below / total - first[:-1]
+    between = apart**2 / np.maximum(below * (total - below), 1)
     # Several bins may be empty between two classes: the middle of those that do equally well.
     return float(edges[1:-1][np.isclose(between, between.max(), rtol=1e-9)].mean())
 

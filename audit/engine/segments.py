@@ -58,6 +58,16 @@ class Maps:
     """Names of the layers."""
 
 
+@dataclass(frozen=True)
+class Where:
+    """Which of a model's layers are read, and how given images are noised."""
+
+    part: str = DECODER
+    """Beginning of the layers' names: of these, those of SIDE places or more, else the finest."""
+    levels: tuple[float, ...] = LEVELS
+    """Shares of the schedule, 0 to 1; only for given images."""
+
+
 @dataclass
 class Watch:
     """A layer's own processor, which also adds up how much each place attends to each word."""
@@ -162,14 +172,14 @@ def gathered(watches: Mapping[str, Watch], words: Sequence[str], size: tuple[int
 @torch.no_grad()
 def of_drawn(
     model: Model, texts: Sequence[str], seeds: Sequence[int], words: Sequence[str],
-    settings: Settings, part: str = DECODER,
+    settings: Settings, where: Where = Where(),
 ) -> tuple[np.ndarray, Maps]:  # fmt: skip
     """Images drawn by the pipeline itself, uint8[n, h, w, 3], and maps over all of its steps.
 
-    One image per text and seed, all in one batch. Layers are those whose names begin with `part`.
-    Raises UserError for models without a UNet and for settings that they refuse.
+    One image per text and seed, all in one batch. Raises UserError for models without a UNet and
+    for settings that they refuse.
     """
-    found, probe = watched(model, part), Probe(model, settings)
+    found, probe = watched(model, where.part), Probe(model, settings)
     watch = partial(Watch, words=read(probe, words), n=len(texts))
     sizes: list[tuple[int, int]] = []
     handle = probe.denoiser.register_forward_pre_hook(
@@ -193,17 +203,15 @@ def of_drawn(
 @torch.no_grad()
 def of_given(
     model: Model, images: Sequence[np.ndarray], words: Sequence[str], settings: Settings,
-    text: str = "", part: str = DECODER, levels: Sequence[float] = LEVELS,
+    text: str = "", where: Where = Where(),
 ) -> Maps:  # fmt: skip
     """Maps of given images, each noised and denoised once at every level.
 
     Images are uint8[h, w, 3] of any size, and are scaled to the model's. `text` says what they
-    show; without it the UNet sees the image alone. Layers are those whose names begin with `part`,
-    those of SIDE places or more, else the finest. Levels are shares of the schedule, 0 to 1; the
-    noise is the same for all images and calls. Raises UserError for models without a UNet, or whose
-    sampler knows no noise by time step.
+    show; without it the UNet sees the image alone. The noise is the same for all images and calls.
+    Raises UserError for models without a UNet, or whose sampler knows no noise by time step.
     """
-    found, probe = watched(model, part), Probe(model, settings)
+    found, probe = watched(model, where.part), Probe(model, settings)
     kept = getattr(model.pipeline.scheduler, "alphas_cumprod", None)
     if kept is None:
         raise UserError(
@@ -216,7 +224,7 @@ def of_given(
     clean = encode(model, images, call.sample.shape[-2:])
     noise = torch.randn(clean.shape[1:], generator=torch.Generator().manual_seed(0)).to(clean)
     with processed(found, partial(Watch, words=read(probe, words), n=n)) as watches:
-        for level in levels:
+        for level in where.levels:
             step = min(int(level * len(kept)), len(kept) - 1)
             a = kept[step].to(clean)
             _again(probe, call, a.sqrt() * clean + (1 - a).sqrt() * noise, step)

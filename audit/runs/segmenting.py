@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,8 @@ class Segmented:
     """int16[h, w]: place of the pixel's word, -1 for none."""
     contrast: tuple[float, ...]
     """How unequally the image's places attend to each word, in nats."""
+    drawn: bool = False
+    """Whether it was drawn for this, and not given."""
 
 
 def words_of(texts: Sequence[str]) -> tuple[str, ...]:
@@ -58,6 +60,23 @@ def words_of(texts: Sequence[str]) -> tuple[str, ...]:
     return found
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The images to segment: given ones, and prompts to draw."""
+
+    given: Question | None
+    caption: str = ""
+    """What the given ones show; empty where it is not known."""
+    texts: Sequence[str] = ()
+    seeds: int = 1
+    """Images of each text."""
+
+    @property
+    def images(self) -> int:
+        """How many there are in all."""
+        return (len(self.given.names) if self.given else 0) + len(self.texts) * self.seeds
+
+
 class Segmenter:
     """A model that finds `words` in images by its layers whose names begin with `part`.
 
@@ -66,10 +85,10 @@ class Segmenter:
 
     def __init__(self, options: Options, words: Sequence[str], part: str) -> None:
         from audit.engine.model import load
-        from audit.engine.segments import watched
+        from audit.engine.segments import Where, watched
 
         source, self.settings, _ = model_of(options)
-        self.words, self.part = tuple(words), part
+        self.words, self.where = tuple(words), Where(part)
         self.model = load(source, options.loading)
         watched(self.model, part)
 
@@ -79,7 +98,7 @@ class Segmenter:
 
         for picks in self._batches(len(images)):
             some = [images[i] for i in picks]
-            maps = of_given(self.model, some, self.words, self.settings, text, self.part)
+            maps = of_given(self.model, some, self.words, self.settings, text, self.where)
             yield from _cut(some, maps)
 
     def drawn(self, text: str, seeds: Sequence[int]) -> Iterator[Segmented]:
@@ -88,7 +107,7 @@ class Segmenter:
 
         for picks in self._batches(len(seeds)):
             asked = [text] * len(picks), [seeds[i] for i in picks]
-            images, maps = of_drawn(self.model, *asked, self.words, self.settings, self.part)
+            images, maps = of_drawn(self.model, *asked, self.words, self.settings, self.where)
             yield from _cut(list(images), maps)
 
     def _batches(self, n: int) -> Iterator[range]:
@@ -104,40 +123,41 @@ def _cut(images: Sequence[np.ndarray], maps: Maps) -> Iterator[Segmented]:
 
 
 def segment(
-    segmenter: Segmenter, question: Question | None, texts: Sequence[str], seeds: int, caption: str,
-    out: Path, progress: Progress = silent,
+    segmenter: Segmenter, asked: Asked, out: Path, progress: Progress = silent
 ) -> pd.DataFrame:  # fmt: skip
-    """Segment the images of a question, and `seeds` drawn of each text; write them below `out`.
+    """Segment images and write what was found below `out`; the table is also returned.
 
-    For each image a mask (a PNG whose colours are the words' places from 1, 0 for none), an overlay
-    (WebP) and, of a drawn one, the image; and the table of COLUMNS. The table is returned.
+    For each image a mask (a PNG whose values are the words' places from 1, 0 for none), an overlay
+    (WebP) and, of a drawn one, the image; and the table of COLUMNS.
     """
-    total = (len(question.names) if question else 0) + len(texts) * seeds
     rows: list[dict[str, Any]] = []
-
-    def keep(found: Segmented, name: str, drawn: bool) -> None:
-        stem = f"{len(rows) // len(segmenter.words):04d}-{_plain(name)}"
-        if drawn:
+    for i, found in enumerate(_found(segmenter, asked)):
+        stem = f"{i:04d}-{_plain(found.name)}"
+        if found.drawn:
             write_atomic(out / f"{stem}.png", _png(Image.fromarray(found.image)))
         _write(out, stem, found, segmenter.words)
-        rows.extend(described(found, name, segmenter.words, f"{stem}-mask.png"))
-        progress("segments", len(rows) // len(segmenter.words), total)
-
-    if question:
-        given = segmenter.given(question.pictures, caption)
-        for name, found in zip(question.names, given, strict=True):
-            keep(found, name, drawn=False)
-    for text in texts:
-        for seed, found in enumerate(segmenter.drawn(text, range(seeds))):
-            keep(found, f"{text} {seed}", drawn=True)
+        rows += described(found, segmenter.words, f"{stem}-mask.png")
+        progress("segments", i + 1, asked.images)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     write_atomic(out / TABLE, cells.of_frame(table))
     return table
 
 
-def described(
-    found: Segmented, name: str, words: Sequence[str], mask: str = ""
-) -> list[dict[str, Any]]:
+def _found(segmenter: Segmenter, asked: Asked) -> Iterator[Segmented]:
+    """All images with their segments and names, the given ones first."""
+    if asked.given:
+        found = segmenter.given(asked.given.pictures, asked.caption)
+        yield from map(_named, found, asked.given.names)
+    for text in asked.texts:
+        drawn = segmenter.drawn(text, range(asked.seeds))
+        yield from (replace(_named(x, f"{text} {i}"), drawn=True) for i, x in enumerate(drawn))
+
+
+def _named(found: Segmented, name: str) -> Segmented:
+    return replace(found, name=name)
+
+
+def described(found: Segmented, words: Sequence[str], mask: str) -> list[dict[str, Any]]:
     """A row of COLUMNS for each word; boxes in pixels, right and bottom exclusive, empty of none.
 
     `share` is of the image's area.
@@ -149,7 +169,7 @@ def described(
         box = (across[0], down[0], across[-1] + 1, down[-1] + 1) if len(down) else (None,) * 4
         corners = [None if v is None else int(v) for v in box]
         rows.append(dict(zip(COLUMNS, (
-            name, word, float(inside.mean()), *corners, found.contrast[i], mask,
+            found.name, word, float(inside.mean()), *corners, found.contrast[i], mask,
         ), strict=True)))  # fmt: skip
     return rows
 

@@ -16,7 +16,7 @@ from audit.engine import segments as subject
 from audit.engine.cross_attention import layers
 from audit.engine.model import Model
 from audit.engine.probe import Probe
-from audit.engine.segments import of_drawn, of_given
+from audit.engine.segments import Where, of_drawn, of_given
 from audit.errors import UserError
 from tests.engine.test_bright_ending import model, settings
 
@@ -42,7 +42,7 @@ class Recorded:
             layer.set_processor(AttnProcessor())
 
     def maps(self, it: Model, rows: slice, side: int) -> np.ndarray:
-        """Log shares of some rows, standardised, mean over the decoder's layers, by their formula."""
+        """Log shares of some rows, standardised, mean over the decoder's layers."""
         out = []
         for layer in layers(it, "up_blocks.").values():
             shares = torch.stack(self.by[id(layer)]).mean(2)[..., rows].sum(-1)
@@ -82,7 +82,7 @@ def test_a_given_image_is_noised_and_denoised_once(
     handle = it.pipeline.unet.register_forward_pre_hook(
         lambda _, args, given: seen.append((args, given)), with_kwargs=True
     )
-    maps = of_given(it, IMAGES, [WORD], how, WORD, levels=(0.25,))
+    maps = of_given(it, IMAGES, [WORD], how, WORD, Where(levels=(0.25,)))
     handle.remove()
     (noisy, step), given = seen[-1]
     vae = it.pipeline.vae
@@ -163,7 +163,7 @@ def test_words_and_layers_that_are_not_there(
 ) -> None:
     """One sentence for each."""
     with pytest.raises(UserError, match=words):
-        of_given(model("sd1", tmp_path), IMAGES, [word], settings(), "", part)
+        of_given(model("sd1", tmp_path), IMAGES, [word], settings(), "", Where(part))
 
 
 def test_a_sampler_without_levels_by_step_is_refused(

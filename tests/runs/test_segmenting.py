@@ -35,7 +35,7 @@ def test_rows_have_shares_and_boxes() -> None:
     """Areas are shares of the image, boxes end behind the last pixel, and an absent word has no
     box."""
     found = Segmented("x", np.zeros((2, 3, 3), np.uint8), LABELS, (0.5, 0.25, 0.0))
-    one, two, none = described(found, "x.png", ("a", "b", "c"))
+    one, two, none = described(found, ("a", "b", "c"), "x-mask.png")
     assert [one[k] for k in ("share", "left", "top", "right", "bottom")] == [0.5, 1, 0, 3, 2]
     assert [two[k] for k in ("share", "left", "top", "right", "bottom")] == [1 / 6, 2, 1, 3, 2]
     assert (none["share"], none["left"]) == (0, None)
