@@ -38,6 +38,7 @@ from audit.world.truth import OCCUPATIONS
 
 WORD = "person"
 OTHERS = ("woman", "man", "background")
+NOUNS = tuple(o.noun for o in OCCUPATIONS)
 UNLIKE = 45.0
 """Root mean square difference from the most similar person above which an image is left out."""
 
@@ -63,7 +64,7 @@ def cut(values: np.ndarray) -> np.ndarray:
     return np.stack([v > otsu(v) for v in values])
 
 
-def refined(images: Sequence[np.ndarray], maps: np.ndarray) -> np.ndarray:
+def refined(images: np.ndarray, maps: np.ndarray) -> np.ndarray:
     """Masks of the first word by the command's own refinement."""
     return np.stack([labelled(i, m[:1]) == 0 for i, m in zip(images, maps, strict=True)])
 
@@ -91,7 +92,7 @@ def people(seed: int, n: int) -> list[Item]:
 def methods(images: np.ndarray, maps: np.ndarray, fixed: np.ndarray) -> Mapping[str, np.ndarray]:
     """Masks bool[n, h, w] of every method."""
     return {
-        "attention, refined along edges": refined(list(images), maps),
+        "attention, refined along edges": refined(images, maps),
         "attention alone": cut(enlarged(maps[:, 0])),
         "distance from the border's colour": from_border(images),
         "the same mask everywhere": np.broadcast_to(fixed, images.shape[:3]),
@@ -116,12 +117,38 @@ def alone(segmenter: Segmenter, images: np.ndarray, truth: np.ndarray) -> list[T
     for name in layers(segmenter.model):
         maps = of_given(*given, Where(name)).values
         by_layer[name.replace(".transformer_blocks.0.attn2", "")] = iou(
-            refined(list(images), maps), truth
+            refined(images, maps), truth
         )
     for level in (0.02, *LEVELS, 0.7, 0.9):
         maps = of_given(*given, Where(levels=(level,))).values
-        by_level[f"{level:g} of the schedule"] = iou(refined(list(images), maps), truth)
+        by_level[f"{level:g} of the schedule"] = iou(refined(images, maps), truth)
     return [shown("renders, one layer", by_layer), shown("renders, one level", by_level)]
+
+
+def given(segmenter: Segmenter, images: np.ndarray, words: Sequence[str]) -> np.ndarray:
+    """Maps of images that exist, float32[n, words, h, w], in batches."""
+    size = segmenter.settings.batch
+    found = [
+        of_given(segmenter.model, list(images[i : i + size]), words, segmenter.settings).values
+        for i in range(0, len(images), size)
+    ]
+    return np.concatenate(found)
+
+
+def other_words(
+    items: Sequence[Item], images: np.ndarray, maps: np.ndarray, truth: np.ndarray
+) -> Mapping[str, np.ndarray]:
+    """IoU of the person with segments of words that name it, or do not."""
+    of = np.arange(len(items))
+    people = [i.scene.sprite for i in items]
+    own = np.array([NOUNS.index(p.noun) if p else -1 for p in people])
+    gender = np.array([p.gender if p else "" for p in people])
+    rows = {"its occupation": iou(refined(images, maps[of, 1 + len(OTHERS) + own][:, None]), truth)}
+    for i, word in enumerate(OTHERS, 1):
+        found = iou(refined(images, maps[:, [i]]), truth)
+        for name in ("woman", "man"):
+            rows[f"{word}, images of a {name}"] = found[gender == name]
+    return rows
 
 
 def drawn(segmenter: Segmenter, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -168,15 +195,10 @@ def main() -> None:
     items = people(asked.seed, asked.images)
     images = np.stack([i.pixels() for i in items])
     truth = np.stack([mask(i.scene) > 127 for i in items])
-    batches = range(0, len(images), segmenter.settings.batch)
-    maps = np.concatenate([
-        of_given(segmenter.model, list(images[i : i + segmenter.settings.batch]), [WORD, *OTHERS],
-                 segmenter.settings).values for i in batches
-    ])  # fmt: skip
+    maps = given(segmenter, images, (WORD, *OTHERS, *NOUNS))
     rows = {k: iou(m, truth) for k, m in methods(images, maps, fixed).items()}
     out.print(shown("renders, their own masks", rows))
-    words = {w: iou(refined(list(images), maps[:, [i + 1]]), truth) for i, w in enumerate(OTHERS)}
-    out.print(shown("renders, other words, refined", words))
+    out.print(shown("renders, other words, refined", other_words(items, images, maps, truth)))
 
     pictures, seen = drawn(segmenter, asked.images)
     near, far = outlines(pictures)

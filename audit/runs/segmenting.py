@@ -138,7 +138,9 @@ def segment(
         _write(out, stem, found, segmenter.words)
         rows += described(found, segmenter.words, f"{stem}-mask.png")
         progress("segments", i + 1, asked.images)
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).round({"share": 4, "contrast": 3})
+    corners = ["left", "top", "right", "bottom"]
+    table[corners] = table[corners].astype("Int64")  # whole numbers also where some are missing
     write_atomic(out / TABLE, cells.of_frame(table))
     return table
 

@@ -61,7 +61,7 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
 
 def test_a_small_model_segments_what_is_given_and_what_it_draws(tmp_path: Path) -> None:
     """A table, a mask and an overlay for each; a damaged file costs only itself."""
-    folder, out = small.save("sdxl", tmp_path), tmp_path / "out"
+    folder, out = small.save("sd1", tmp_path), tmp_path / "out"
     image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     Image.fromarray(image).save(tmp_path / "=1+1;..png")
     (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -77,7 +77,7 @@ def test_a_small_model_segments_what_is_given_and_what_it_draws(tmp_path: Path) 
     with Image.open(out / body["segments"][0]["mask"]) as made:
         labels = np.asarray(made)
     assert labels.shape == (40, 60)
-    assert np.isclose((labels == 2).mean(), body["segments"][1]["share"])
+    assert np.isclose((labels == 2).mean(), body["segments"][1]["share"], atol=1e-4)
     with (out / "segments.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [r["word"] for r in rows] == ["nurse", "hat"] * 3
