@@ -161,7 +161,7 @@ def drawn(segmenter: Segmenter, n: int) -> tuple[np.ndarray, np.ndarray]:
         found = of_drawn(segmenter.model, [texts[i] for i in some], list(some),
                          [WORD], segmenter.settings)  # fmt: skip
         images.append(found[0])
-        maps.append(found[1].values)
+        maps.append(found[2].values)
     return np.concatenate(images), np.concatenate(maps)
 
 

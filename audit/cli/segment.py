@@ -49,8 +49,8 @@ def segment(
     """Find words in images by the attention of a Stable Diffusion model, without training.
 
     The words need not be in the prompt. Prints the path of the table: a row for each image and
-    word with its share of the area and its box. Exit code 3: some images cannot be read; the rest
-    is segmented.
+    word with its share of the area and its box. Exit code 3: some images cannot be read, or
+    were blocked by the model's own checker; the rest is segmented.
     """
     from audit.runs import searching, segmenting
 
@@ -62,16 +62,19 @@ def segment(
     try:
         segmenter = segmenting.Segmenter(options, chosen, layers)
         asked = segmenting.Asked(question, caption, draw or [], seeds)
-        table = segmenting.segment(segmenter, asked, out, meter)
+        table, missing = segmenting.segment(segmenter, asked, out, meter)
     finally:
         meter.close()
     unreadable = question.unreadable if question else {}
     if as_json:
         rows = json.loads(table.to_json(orient="records"))
-        say_json({"segments": rows, "table": str(out / segmenting.TABLE), "unreadable": unreadable})
+        say_json({"segments": rows, "table": str(out / segmenting.TABLE),
+                  "unreadable": unreadable, "missing": missing})  # fmt: skip
     else:
         say(out / segmenting.TABLE)
     for name, reason in unreadable.items():
         say(f"{name}: unreadable ({reason})", err=True)
-    if unreadable:
+    for name, reason in missing.items():
+        say(f"{name}: no image ({reason})", err=True)
+    if unreadable or missing:
         raise typer.Exit(INCOMPLETE)

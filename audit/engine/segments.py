@@ -21,11 +21,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from audit.engine.arguments import fixed, generators, refused
+from audit.engine.arguments import fixed
 from audit.engine.bright_ending import grid
 from audit.engine.cross_attention import encoded, layers, logits, processed
 from audit.engine.model import Model
 from audit.engine.probe import Call, Probe
+from audit.engine.sampler import called
 from audit.engine.texts import truncated
 from audit.engine.tokens import tokens
 from audit.errors import UserError
@@ -173,11 +174,11 @@ def gathered(watches: Mapping[str, Watch], words: Sequence[str], size: tuple[int
 def of_drawn(
     model: Model, texts: Sequence[str], seeds: Sequence[int], words: Sequence[str],
     settings: Settings, where: Where = Where(),
-) -> tuple[np.ndarray, Maps]:  # fmt: skip
-    """Images drawn by the pipeline itself, uint8[n, h, w, 3], and maps over all of its steps.
+) -> tuple[np.ndarray, list[str], Maps]:  # fmt: skip
+    """Images drawn by the pipeline itself, why some are missing, and maps over all of its steps.
 
-    One image per text and seed, all in one batch. Raises UserError for models without a UNet and
-    for settings that they refuse.
+    One image, uint8[h, w, 3], per text and seed, all in one batch; reasons are those of
+    `sampler.Drawn`. Raises UserError for models without a UNet and for settings that they refuse.
     """
     found, probe = watched(model, where.part), Probe(model, settings)
     watch = partial(Watch, words=read(probe, words), n=len(texts))
@@ -188,16 +189,11 @@ def of_drawn(
     )
     try:
         with processed(found, watch) as watches:
-            out = model.pipeline(
-                **probe.states(texts), generator=generators(seeds), **fixed(model, settings)
-            )
-            maps = gathered(watches, words, sizes[0])
-    except ValueError as error:
-        raise refused(model, error) from error
+            states, rest = probe.states(texts), fixed(model, settings)
+            images, missing = called(model, states, seeds, rest)
     finally:
         handle.remove()
-    pixels = (out.images.float().nan_to_num(0).clamp(0, 1) * 255).round().to(torch.uint8)
-    return pixels.permute(0, 2, 3, 1).cpu().numpy(), maps
+    return images, missing, gathered(watches, words, sizes[0])
 
 
 @torch.no_grad()
@@ -251,7 +247,8 @@ def encode(
         vae.to(dtype)
     pixels = torch.from_numpy(np.stack(scaled)).permute(0, 3, 1, 2)
     x = (pixels.float() / 127.5 - 1).to(device=model.execution_device, dtype=dtype)
-    found = vae.encode(x).latent_dist.mode()
+    # One by one: an autoencoder needs more memory for an image than the denoiser.
+    found = torch.cat([vae.encode(one).latent_dist.mode() for one in x.split(1)])
     if upcast:
         vae.to(torch.float16)
     shift = getattr(vae.config, "shift_factor", None) or 0.0

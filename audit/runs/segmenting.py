@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,8 @@ class Segmented:
     """How unequally the image's places attend to each word, in nats."""
     drawn: bool = False
     """Whether it was drawn for this, and not given."""
+    missing: str = ""
+    """Why there is no image: "blocked" by the model's own checker, or "failed"."""
 
 
 def words_of(texts: Sequence[str]) -> tuple[str, ...]:
@@ -98,7 +101,8 @@ class Segmenter:
 
         for picks in self._batches(len(images)):
             some = [images[i] for i in picks]
-            maps = of_given(self.model, some, self.words, self.settings, text, self.where)
+            with _enough_memory(len(some)):
+                maps = of_given(self.model, some, self.words, self.settings, text, self.where)
             yield from _cut(some, maps)
 
     def drawn(self, text: str, seeds: Sequence[int]) -> Iterator[Segmented]:
@@ -107,12 +111,32 @@ class Segmenter:
 
         for picks in self._batches(len(seeds)):
             asked = [text] * len(picks), [seeds[i] for i in picks]
-            images, maps = of_drawn(self.model, *asked, self.words, self.settings, self.where)
-            yield from _cut(list(images), maps)
+            with _enough_memory(len(picks)):
+                images, missing, maps = of_drawn(
+                    self.model, *asked, self.words, self.settings, self.where
+                )
+            for found, reason in zip(_cut(list(images), maps), missing, strict=True):
+                yield replace(found, drawn=True, missing=reason)
 
     def _batches(self, n: int) -> Iterator[range]:
         size = self.settings.batch
         return (range(start, min(start + size, n)) for start in range(0, n, size))
+
+
+@contextmanager
+def _enough_memory(n: int) -> Iterator[None]:
+    """UserError where memory does not suffice for `n` images at once."""
+    from audit.engine.sampler import out_of_memory
+
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise UserError(
+            f"Memory ran out at {n} images at once. Use --batch 1, --dtype bfloat16, fewer words, "
+            "a smaller --size, or another device."
+        ) from error
 
 
 def _cut(images: Sequence[np.ndarray], maps: Maps) -> Iterator[Segmented]:
@@ -124,25 +148,29 @@ def _cut(images: Sequence[np.ndarray], maps: Maps) -> Iterator[Segmented]:
 
 def segment(
     segmenter: Segmenter, asked: Asked, out: Path, progress: Progress = silent
-) -> pd.DataFrame:  # fmt: skip
-    """Segment images and write what was found below `out`; the table is also returned.
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Segment images and write what was found below `out`; the table, and reasons of missing ones.
 
     For each image a mask (a PNG whose values are the words' places from 1, 0 for none), an overlay
     (WebP) and, of a drawn one, the image; and the table of COLUMNS.
     """
     rows: list[dict[str, Any]] = []
+    missing: dict[str, str] = {}
     for i, found in enumerate(_found(segmenter, asked)):
+        progress("segments", i + 1, asked.images)
+        if found.missing:
+            missing[found.name] = found.missing
+            continue
         stem = f"{i:04d}-{_plain(found.name)}"
         if found.drawn:
             write_atomic(out / f"{stem}.png", _png(Image.fromarray(found.image)))
         _write(out, stem, found, segmenter.words)
         rows += described(found, segmenter.words, f"{stem}-mask.png")
-        progress("segments", i + 1, asked.images)
     table = pd.DataFrame(rows, columns=list(COLUMNS)).round({"share": 4, "contrast": 3})
     corners = ["left", "top", "right", "bottom"]
     table[corners] = table[corners].astype("Int64")  # whole numbers also where some are missing
     write_atomic(out / TABLE, cells.of_frame(table))
-    return table
+    return table, missing
 
 
 def _found(segmenter: Segmenter, asked: Asked) -> Iterator[Segmented]:
@@ -152,7 +180,7 @@ def _found(segmenter: Segmenter, asked: Asked) -> Iterator[Segmented]:
         yield from map(_named, found, asked.given.names)
     for text in asked.texts:
         drawn = segmenter.drawn(text, range(asked.seeds))
-        yield from (replace(_named(x, f"{text} {i}"), drawn=True) for i, x in enumerate(drawn))
+        yield from (_named(found, f"{text} {i}") for i, found in enumerate(drawn))
 
 
 def _named(found: Segmented, name: str) -> Segmented:

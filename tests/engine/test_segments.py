@@ -66,7 +66,7 @@ def test_maps_are_the_pipelines_own_attention(
     probe.record(probe.states([WORD, WORD]), [3, 4])
     wanted = recorded.maps(it, slice(1, 3), 8)
     recorded.by.clear()
-    _, maps = of_drawn(it, [WORD, WORD], [3, 4], [WORD, "hat"], how)
+    *_, maps = of_drawn(it, [WORD, WORD], [3, 4], [WORD, "hat"], how)
     np.testing.assert_allclose(maps.values[:, 0], wanted, rtol=1e-3, atol=1e-4)
     assert not np.allclose(maps.values[:, 1], wanted, atol=0.1)
 
@@ -104,8 +104,9 @@ def test_looking_changes_no_image_and_leaves_nothing_behind(tmp_path: Path) -> N
     before = {n: a.processor for n, a in layers(it).items()}
     rest = {"num_inference_steps": how.steps, "guidance_scale": how.guidance, "output_type": "np"}
     plain = it.pipeline(["a judge"], generator=[torch.Generator().manual_seed(5)], **rest).images
-    images, maps = of_drawn(it, ["a judge"], [5], ["hat", "a nurse"], how)
+    images, missing, maps = of_drawn(it, ["a judge"], [5], ["hat", "a nurse"], how)
     np.testing.assert_array_equal(images, np.rint(plain * 255).astype(np.uint8))
+    assert missing == [""]
     assert maps.values.shape == (1, 2, 8, 8)
     assert maps.contrast.shape == (1, 2)
     with pytest.raises(UserError, match="refuses these settings"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +15,18 @@ from typer.testing import CliRunner
 
 from audit.cli import main as cli
 from audit.errors import UserError
+from audit.records import Settings
 from audit.runs.options import Options
-from audit.runs.segmenting import MOST, Segmented, Segmenter, described, overlay, words_of
+from audit.runs.segmenting import (
+    MOST,
+    Asked,
+    Segmented,
+    Segmenter,
+    described,
+    overlay,
+    segment,
+    words_of,
+)
 from audit.world.dataset import fresh
 from audit.world.render import mask
 from tests.engine import small
@@ -95,6 +107,44 @@ def test_other_architectures_and_nothing_to_do(tmp_path: Path) -> None:
         invoke("-w", "hat", "--draw", "a judge", "--model", str(folder), "--out", str(tmp_path))
     with pytest.raises(UserError, match="nothing to segment"):
         invoke("-w", "hat", "--out", str(tmp_path))
+
+
+class Stub:
+    """A segmenter whose second image the model's own checker has blocked."""
+
+    words = ("hat",)
+
+    def drawn(self, text: str, seeds: Sequence[int]) -> Iterator[Segmented]:
+        """One image for each seed."""
+        for seed in seeds:
+            reason = "blocked" if seed == 1 else ""
+            yield Segmented("", np.zeros((2, 3, 3), np.uint8), LABELS, (0.5,), True, reason)
+
+
+def test_a_blocked_image_is_missing_with_its_reason(tmp_path: Path) -> None:
+    """It has no row and no file."""
+    stub: Any = Stub()
+    table, missing = segment(stub, Asked(None, texts=["a judge"], seeds=3), tmp_path)
+    assert missing == {"a judge 1": "blocked"}
+    assert table.image.tolist() == ["a judge 0", "a judge 2"]
+    assert not list(tmp_path.glob("0001-*"))
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory")])
+def test_too_little_memory_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """One sentence in place of an internal error; other errors stay what they are."""
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("audit.engine.segments.of_given", fail)
+    it = object.__new__(Segmenter)
+    it.model, it.words, it.where = None, ("hat",), None  # type: ignore[assignment]
+    it.settings = Settings("m", "r", steps=1, guidance=1.0, batch=2)
+    with pytest.raises(UserError, match="--batch 1"):
+        list(it.given([np.zeros((2, 2, 3), np.uint8)]))
 
 
 @pytest.mark.slow
