@@ -34,7 +34,7 @@ def segment(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Images of each --draw.")] = 4,
     caption: Annotated[
-        str, typer.Option(help="What the given images show; helps, and is not needed.")
+        str, typer.Option(help="What the given images show, where it is known.")
     ] = "",
     layers: Annotated[
         str,

@@ -152,7 +152,11 @@ def gathered(watches: Mapping[str, Watch], words: Sequence[str], size: tuple[int
 
     Raises UserError where the denoiser did not use its layers.
     """
-    seen = {k: w.total / w.uses for k, w in watches.items() if w.total is not None}
+    # Where numbers run out of range the image has failed too; it gets a map without any place.
+    seen = {
+        k: (w.total / w.uses).nan_to_num(0, 0, 0)
+        for k, w in watches.items() if w.total is not None
+    }  # fmt: skip
     if not seen:
         raise UserError("The model draws without its cross-attention layers, so no map is known.")
     enough = SIDE**2 * max(size) / min(size)

@@ -144,6 +144,16 @@ def test_coarse_layers_are_left_out_where_there_are_finer_ones(
     assert subject.gathered(watches, ["a", "b"], (16, 16)).layers == ("fine", "finer")
 
 
+def test_an_image_whose_numbers_run_out_of_range_has_no_place() -> None:
+    """Its map is constant, so nothing is cut out of it; its neighbours keep theirs."""
+    logs = torch.randn(2, 1, 64)
+    logs[0] = torch.nan
+    maps = subject.gathered({"a": subject.Watch(None, [], 2, logs, 1)}, ["hat"], (8, 8))
+    assert (maps.values[0] == 0).all()
+    assert (maps.contrast[0] == 0).all()
+    assert maps.values[1].std() == pytest.approx(1, rel=1e-3)
+
+
 @pytest.mark.parametrize("name", ["sd3", "flux", "pixart"])
 def test_other_architectures_get_one_sentence(tmp_path: Path, name: str) -> None:
     """Transformers have no such layers; the sentence says which models do."""
