@@ -28,6 +28,7 @@ from audit.cli import (
     rewrite,
     runs,
     score,
+    segment,
     view,
     world,
 )
@@ -89,6 +90,7 @@ for verb in (
     runs.runs,
     index.index,
     index.search,
+    segment.segment,
     about.doctor,
 ):
     app.command()(verb)

@@ -41,7 +41,13 @@ class Drawn:
 
 
 @torch.inference_mode()
-def _call(model: Model, states: Mapping[str, Any], seeds: list[int], rest: dict[str, Any]) -> Any:
+def called(
+    model: Model, states: Mapping[str, Any], seeds: Sequence[int], rest: Mapping[str, Any]
+) -> tuple[np.ndarray, list[str]]:
+    """One call of the pipeline: images uint8[n, h, w, 3], and why some are missing (see `Drawn`).
+
+    `rest` is from `arguments.fixed`. Raises UserError for settings that it refuses.
+    """
     try:
         out = model.pipeline(**states, generator=generators(seeds), **rest)
     except Exception as error:  # pipelines, samplers and encoders raise many kinds
@@ -121,7 +127,7 @@ class _Group:
                 texts, seeds = [s.text for s in full], [s.noise for s in full]
                 batch = Batch(self.texts.batch(texts), texts, seeds)
                 with self.intervening(batch) as states:
-                    pictures, missing = _call(self.model, states, seeds, self.rest)
+                    pictures, missing = called(self.model, states, seeds, self.rest)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise

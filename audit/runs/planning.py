@@ -195,11 +195,11 @@ def _read_by(suite: Suite, options: Options) -> tuple[Suite, list[str]]:
     return suite, told
 
 
-def _open(suite: Suite, options: Options, progress: Progress) -> Run:
-    if options.labels is not None:
-        return _open_labels(suite, options, progress)
-    if options.images is not None:
-        return _open_pictures(suite, options, progress)
+def model_of(options: Options) -> tuple[Any, Settings, str]:
+    """Where the options' model is, what decides its pixels, and the kind of device it draws on.
+
+    Nothing of it is loaded. Raises UserError where there is none, or for an unknown sampler.
+    """
     from audit.engine.model import device
     from audit.engine.samplers import SCHEDULERS
 
@@ -207,7 +207,15 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
         raise unknown("scheduler", options.scheduler, SCHEDULERS)
     on = device(options.device).type
     source = _source(options)
-    settings = _settings(options, source, on)
+    return source, _settings(options, source, on), on
+
+
+def _open(suite: Suite, options: Options, progress: Progress) -> Run:
+    if options.labels is not None:
+        return _open_labels(suite, options, progress)
+    if options.images is not None:
+        return _open_pictures(suite, options, progress)
+    source, settings, on = model_of(options)
     samples = suites.expand(suite, settings, rewriters(suite, options.out, progress))
     folder = RunFolder(options.out / run_name(suite, settings))
     corpus = _corpus(suite, options)

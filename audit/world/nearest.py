@@ -57,13 +57,19 @@ def _templates() -> tuple[list[Sprite], np.ndarray, np.ndarray]:
 
 def distances(pictures: np.ndarray) -> tuple[list[Sprite], np.ndarray]:
     """Persons, and the distance of each picture uint8[n, 64, 64, 3] to each at its best place."""
-    people, masks, pixels = _templates()
+    people = _templates()[0]
+    return people, _far(pictures).reshape(len(pictures), len(people), -1).min(2)
+
+
+def _far(pictures: np.ndarray) -> np.ndarray:
+    """The distance of each picture uint8[n, 64, 64, 3] to each template, float32[n, t]."""
+    _, masks, pixels = _templates()
     x = pictures.reshape(len(pictures), -1).astype(np.float32)
     squares = (pictures.astype(np.float32) ** 2).sum(-1).reshape(len(pictures), -1)
     inside = masks.sum(1)
     total = squares @ masks.T - 2 * x @ pixels.T + (pixels**2).sum(1)
     mean = (np.maximum(total, 0) / 3 + (SIDE**2 - inside) * OUTSIDE**2) / SIDE**2
-    return people, np.sqrt(mean.reshape(len(pictures), len(people), -1).min(2))
+    return np.asarray(np.sqrt(mean))
 
 
 def nearest(pictures: np.ndarray) -> list[Reading]:
@@ -78,3 +84,10 @@ def nearest(pictures: np.ndarray) -> list[Reading]:
         }
         found.append(Reading(people[best], float(row[best]), margins))
     return found
+
+
+def outlines(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the person is by the one that is most alike, bool[n, 64, 64], and its `distance`."""
+    _, masks, _ = _templates()
+    far = _far(pictures)
+    return masks[far.argmin(1)].reshape(-1, SIDE, SIDE) > 0, far.min(1)

@@ -17,7 +17,7 @@ from audit.engine.arguments import fixed, generators
 from audit.engine.latent_guidance import Guide, masked, steered
 from audit.engine.model import Loading, Model, load
 from audit.engine.probe import Probe
-from audit.engine.sampler import _call, draw
+from audit.engine.sampler import called, draw
 from audit.engine.source import find
 from audit.errors import UserError
 from audit.evidence.attributes.zero_shot import probabilities, prototypes
@@ -170,7 +170,7 @@ def test_a_pipeline_that_asks_otherwise_is_refused(
         pytest.raises(UserError, match="does not ask with and without text at once"),
         steered(Probe(it, how), PAIR, 4),
     ):
-        _call(it, Probe(it, how).states(TEXTS), SEEDS, fixed(it, how))
+        called(it, Probe(it, how).states(TEXTS), SEEDS, fixed(it, how))
     assert not it.pipeline.unet._forward_hooks
 
 

@@ -262,18 +262,18 @@ def test_memory_that_runs_out_halves_the_batch_and_loses_nothing(
 ) -> None:
     """Batches of four fail, batches of two do not: all pictures come, and it is said once."""
     said: list[str] = []
-    model, whole = loaded["sd1"], sampler._call
+    model, whole = loaded["sd1"], sampler.called
 
     def scarce(model: Model, states: Any, seeds: list[int], rest: Any) -> Any:
         if len(seeds) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return whole(model, states, seeds, rest)
 
-    monkeypatch.setattr(sampler, "_call", scarce)
+    monkeypatch.setattr(sampler, "called", scarce)
     drawn = list(sampler.draw(model, plan(7), settings(batch=4), said.append))
     assert sorted(i for b in drawn for i in b.ids) == [f"s{i}" for i in range(7)]
     assert said == ["Memory ran out at 4 images at once; continuing with 2."]
-    monkeypatch.setattr(sampler, "_call", lambda *a: (_ for _ in ()).throw(MemoryError()))
+    monkeypatch.setattr(sampler, "called", lambda *a: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(UserError, match="single image"):
         list(sampler.draw(model, plan(2), settings(batch=2), said.append))
 

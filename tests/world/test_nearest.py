@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from audit.world.dataset import balanced
-from audit.world.nearest import OUTSIDE, nearest
+from audit.world.nearest import OUTSIDE, SOLID, nearest, outlines
+from audit.world.render import mask
 
 
 def test_renders_are_read_without_an_error() -> None:
@@ -33,3 +34,12 @@ def test_noise_and_blends_are_far_or_without_a_margin() -> None:
         (found,) = nearest(blend[None].astype(np.uint8))
         (clear,) = nearest(render(scene)[None])
         assert found.margins["gender"] < 0.5 * clear.margins["gender"]
+
+
+def test_outlines_of_renders_are_their_people() -> None:
+    """The outline is the renderer's own mask, up to its soft edge."""
+    items = balanced((10,), 12)
+    found, far = outlines(np.stack([i.pixels() for i in items]))
+    for outline, item in zip(found, items, strict=True):
+        np.testing.assert_array_equal(outline, mask(item.scene) >= SOLID)
+    assert far.max() < OUTSIDE
