@@ -25,7 +25,7 @@ ALL = "*"
 """Subject of a key that is about all subjects together; printed as `all`. No prompt can have it."""
 Unit = Literal["share", "points", "distance", "cosine", "bits", "coefficient", "count"]
 """The unit of a finding's numbers. Shares are in 0..1; points are signed differences of shares."""
-Counted = Literal["images", "pairs", "prompts", "subjects"]
+Counted = Literal["images", "pairs", "people", "prompts", "subjects"]
 """What a finding's interval is based on; more of these would narrow it."""
 
 

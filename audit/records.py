@@ -291,7 +291,7 @@ class Finding:
     """The unit of the numbers: `share`, `points`, `distance`, `cosine`, `bits`, `coefficient`,
     `count`."""
     counted: Counted
-    """What `n` and the interval are based on: `images`, `pairs`, `prompts` or `subjects`."""
+    """What `n` and the interval are based on: `images`, `pairs`, `people` ...: `keys.Counted`."""
     estimate: float
     """Shares, and changes of shares, in 0..1; the report writes them in percent and points."""
     low: float

@@ -29,6 +29,7 @@ from audit.findings import (
     why,
 )
 from audit.findings.pairs import Question, Tables
+from audit.findings.readings import with_everyone
 from audit.findings.representation import Context
 from audit.records import Attribute, Finding, Prompt, Reference
 
@@ -80,7 +81,8 @@ def _representation(
     for p in m.suite.prompts:
         if p.purpose == "representation":
             subjects[p.subject] = subjects.get(p.subject, 0) + 1
-    found = representation.findings(table, context, subjects)
+    others = following.open_questions(m.others, prompts) if len(m.others) else m.others
+    found = representation.findings(with_everyone(table, others), context, subjects)
     found += needed.findings(found, context.margin)
     found += following.findings(m.table, context, prompts)
     found += distances.findings(table, context, subjects)

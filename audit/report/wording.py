@@ -258,8 +258,8 @@ def _in_ten(x: float, ends: float = ENDS) -> bool:
     return ends <= x <= 1 - ends
 
 
-SIZES = {"images": "size.images", "pairs": "size.pairs", "prompts": "size.prompts",
-         "subjects": "size.subjects.only"}  # fmt: skip
+SIZES = {"images": "size.images", "pairs": "size.pairs", "people": "size.people",
+         "prompts": "size.prompts", "subjects": "size.subjects.only"}  # fmt: skip
 
 
 def size(f: Finding) -> str:
@@ -290,8 +290,8 @@ def clip(words: object, length: int = 160) -> str:
 def basis(f: Finding) -> str:
     """The basis of a claim: what was counted, independent images, missing ones, method."""
     parts = [size(f)]
-    images = f.counted == "images" and f.unit != "points" and math.isfinite(f.n_effective)
-    if images and count(f.n_effective) != count(f.n):
+    single = f.counted in ("images", "people") and f.unit != "points"
+    if single and math.isfinite(f.n_effective) and count(f.n_effective) != count(f.n):
         parts.append(text("basis.effective", n=count(f.n_effective)))
     if f.missing:
         parts.append(text("basis.missing", n=count(f.missing)))

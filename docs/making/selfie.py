@@ -31,7 +31,7 @@ def arrays(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
     runtime = importlib.import_module("ai_edge_litert.interpreter")
     model = runtime.Interpreter(str(path))
     # The list of operations is private there; nothing else of the package lists them.
-    steps, half = model._get_ops_details(), dict[int, int]()
+    steps, half = model._get_ops_details(), dict[int, int]()  # noqa: SLF001
     found = []
     for step in steps:
         inputs = [half.get(int(i), int(i)) for i in step["inputs"]]
@@ -56,9 +56,10 @@ def main(path: Path) -> None:
     if hashlib.sha256(path.read_bytes()).hexdigest() != SOURCE:
         raise SystemExit(f"{path} is another file than the one that this was written for.")
     weights: dict[str, torch.Tensor] = {}
-    for (name, layer), (kernel, bias) in zip(
-        selfie.layers(selfie.Segmenter()), arrays(path), strict=True
-    ):
+    # Modules are declared in the order in which the network applies them.
+    layers = [(n, m) for n, m in selfie.Segmenter().named_modules()
+              if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]  # fmt: skip
+    for (name, layer), (kernel, bias) in zip(layers, arrays(path), strict=True):
         weights[f"{name}.weight"] = placed(kernel, layer)
         weights[f"{name}.bias"] = torch.from_numpy(bias.copy())
     save_file(weights, selfie.WEIGHTS)

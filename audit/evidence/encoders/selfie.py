@@ -9,7 +9,6 @@ covers everybody in an image: it does not tell people apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -118,12 +117,6 @@ class Segmenter(nn.Module):
         for up, fine in zip(self.ups, (quarter, early, stem), strict=True):
             y = up(y, fine)
         return torch.sigmoid(self.last(y))[:, 0]
-
-
-def layers(net: Segmenter) -> Iterator[tuple[str, nn.Module]]:
-    """The convolutions by name, in the order in which the network applies them."""
-    yield from ((n, m) for n, m in net.named_modules() if isinstance(m, nn.Conv2d)
-                or isinstance(m, nn.ConvTranspose2d))  # fmt: skip
 
 
 @cache
