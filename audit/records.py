@@ -288,8 +288,7 @@ class Finding:
     quantity: str
     """The estimated quantity, in words: `share of women`, `copies among images`, ..."""
     unit: Unit
-    """The unit of the numbers: `share`, `points`, `distance`, `cosine`, `bits`, `coefficient`,
-    `count`."""
+    """The unit of the numbers, one of `keys.Unit`."""
     counted: Counted
     """What `n` and the interval are based on: `images`, `pairs`, `people` ...: `keys.Counted`."""
     estimate: float

@@ -112,5 +112,7 @@ class Measured:
     others: pd.DataFrame = field(default_factory=pd.DataFrame)
     """ATTRIBUTE_COLUMNS of the further people in images of several, where each person is read;
     `table` has the largest."""
+    tones: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Lightness and hue of skin (TONE_COLUMNS), where they were measured."""
     people: Mapping[str, int] = field(default_factory=dict)
     """Sample to the number of people in its image, where they were counted."""

@@ -26,6 +26,7 @@ from audit.findings import (
     replication,
     representation,
     templates,
+    tones,
     why,
 )
 from audit.findings.pairs import Question, Tables
@@ -46,6 +47,7 @@ def findings(m: Measured) -> list[Finding]:
         *_copies(m, prompts),
         *_mitigations(m, table, context, prompts),
         *_instruments(m, table, context.attributes),
+        *tones.findings(m.tones, m.suite.attributes, prompts),
         *uneven,
     ]
 

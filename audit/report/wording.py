@@ -164,6 +164,8 @@ def _value(f: Finding, x: float) -> str:
             return f"{x:.3f}"
         case "coefficient":
             return tie(f"{x:.2f}")
+        case "lightness" | "degrees":
+            return tie(f"{x:+.1f}")
         case _:
             return count(x)
 

@@ -21,6 +21,7 @@ from audit.runs import (
     reader_errors,
     reading,
     rounds,
+    tones,
     training_images,
     unmeasured,
 )
@@ -87,6 +88,7 @@ def _measure(run: Run) -> tuple[Run, Made]:
     measured = replace(
         nothing_but(run, read.table),
         others=read.others,
+        tones=tones.measure(run, known),
         people=read.counted.people,
         alignment=reading.align(run, encoder, known, read.table),
         errors=errors,
@@ -97,6 +99,8 @@ def _measure(run: Run) -> tuple[Run, Made]:
         raters=reading.second_judges(run, read) if not len(errors.judged) else None,
     )
     run.notes += unmeasured.notes(run, encoder, measured)
+    if run.options.tone:
+        run.notes.append(tones.NOTE)
     made = Made(measured, {"encoder": encoder.key, "labels": errors.key})
     return run, made if run.plan.corpus is None else _match(run, made, encoder, descriptor)
 

@@ -222,6 +222,14 @@ class Options:
             tables=True,
         ),
     ] = ONLY
+    tone: Annotated[
+        bool,
+        Opt(
+            "Measure lightness and hue of the skin in photographs, to compare arms and stated "
+            "groups within the run. Needs the extra `faces`.",
+            tables=True,
+        ),
+    ] = False
     max_cost: Annotated[
         float,
         Opt(

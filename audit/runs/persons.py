@@ -41,10 +41,10 @@ class Counted:
 
 def check(options: Options) -> None:
     """Raise UserError where people cannot be counted, before anything is drawn."""
-    if options.people == ONLY:
+    if options.people == ONLY and not options.tone:
         return
     if options.labels is not None:
-        raise UserError("--people is about images: a table of --labels has one person a row.")
+        raise UserError("--people and --tone are about images: a table of --labels has none.")
     if options.precision and options.people == EACH:
         raise UserError(
             "--precision counts images, and --people each counts people. Give --people first, or "

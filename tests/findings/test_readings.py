@@ -71,20 +71,20 @@ def test_images_of_one_kind_only_count_once() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("prompts", [1, 10])
 @pytest.mark.parametrize("alike", [0.0, 0.8])
-def test_intervals_of_people_cover(alike: float, prompts: int) -> None:
-    """200 runs of 40 images of 3 people: at least 92 % of the intervals contain the share."""
+def test_intervals_of_people_cover(alike: float) -> None:
+    """100 runs of 40 images of 3 people: at least 92 % of the intervals contain the share."""
+    prompts = 10
     rng = np.random.default_rng([3, int(10 * alike), prompts])
     table = readings.with_everyone(*tables(np.ones((40, 3), bool), prompts))
     hits = 0
-    for _ in range(200):
+    for _ in range(100):
         women = drawn(rng, 40, 3, alike).T.ravel()
         table = table.assign(value=np.where(women, "woman", "man"))
         (read,) = readings.readings(table, GENDER, "none", ["nurse"])
         found = representation.estimates(read.thinned, None, 0)[0]
         hits += found.low <= 0.4 <= found.high
-    assert hits >= 184
+    assert hits >= 92
 
 
 def test_the_loss_of_two_stages() -> None:
