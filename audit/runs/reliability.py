@@ -33,7 +33,7 @@ def measure(place: Path, options: Options, progress: Progress = silent) -> dict[
     """What the readers of the options get right on labelled images, as JSON-able data.
 
     The table has a column of files, one for each attribute, and may have one of people; with
-    people, lightness and hue of the skin inside the face are compared between and within them.
+    people, lightness and hue of the skin are compared between and within them.
     Raises UserError for a table or a reader that cannot be used.
     """
     asked = options.readers or DEFAULT
@@ -158,7 +158,7 @@ def page(found: dict[str, Any]) -> str:
                 + (f" ({why})" if why else "")
             )
     if tone := found.get("tone"):
-        lines += ["", f"Skin inside the face, {tone['people']} people, {tone['images']} images:"]
+        lines += ["", f"Skin of the face, {tone['people']} people, {tone['images']} images:"]
         for name, unit in (("lightness", "L*"), ("hue", "degrees")):
             t = tone[name]
             lines.append(

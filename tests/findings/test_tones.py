@@ -68,7 +68,7 @@ def test_a_planted_difference_between_groups_is_found() -> None:
 
 def test_a_change_under_an_arm_is_paired() -> None:
     """Noise that both share cancels: 1.5 units are known to a tenth; hue did not change."""
-    light, hue = (found(table(4, arm=1.5), 4)[f"mitigation/inject/tone/{c}"]
+    light, hue = (found(table(4, arm=1.5), 4)[f"mitigation/inject/tone-{c}"]
                   for c in ("lightness", "hue"))  # fmt: skip
     assert light.estimate == pytest.approx(1.5, abs=0.3)
     assert light.high - light.low < 0.6
