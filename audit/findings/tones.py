@@ -95,8 +95,10 @@ def _difference(
     if not math.isfinite(found.estimate):
         said = "not known: no face could be read on one side"
     else:
-        span = f" [{found.low:+.1f}, {found.high:+.1f}]" if math.isfinite(found.low) else ""
-        said = f"{found.estimate:+.1f}{span}, p = {p_value(p)}, n = {n}".replace("= <", "<")
+        span = "too few prompts for limits"
+        if math.isfinite(found.low):
+            span = f"[{found.low:+.1f}, {found.high:+.1f}], p = {p_value(p)}".replace("= <", "<")
+        said = f"{found.estimate:+.1f}, {span}, n = {n}".replace(", [", " [")
     return replace(
         made, sentence=f"Prompts that state {names[1]} less those that state {names[0]}: {name} "
         f"{said}. This compares images of one run; it is not a class of skin tone.",

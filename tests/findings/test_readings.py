@@ -9,7 +9,7 @@ import pytest
 from audit.findings import readings, representation
 from audit.findings.representation import Context
 from audit.keys import ATTRIBUTE_COLUMNS
-from audit.records import Attribute
+from audit.records import Attribute, Finding
 from audit.stats.proportions import nested_loss
 
 GENDER = Attribute("gender", ("woman", "man"), {})
@@ -38,7 +38,7 @@ def drawn(rng: np.random.Generator, images: int, people: int, alike: float) -> n
     return women
 
 
-def shares(women: np.ndarray, prompts: int = 1) -> representation.Finding:
+def shares(women: np.ndarray, prompts: int = 1) -> Finding:
     """The finding on women in these images."""
     table = readings.with_everyone(*tables(women, prompts))
     return representation.findings(table, CONTEXT, {"nurse": prompts})[0]

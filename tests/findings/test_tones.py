@@ -84,6 +84,7 @@ def test_too_few_prompts_have_no_limits() -> None:
     assert not math.isfinite(f.low)
     assert not math.isfinite(f.p)
     assert f.verdict == "not enough prompts"
+    assert "too few prompts for limits, n = 24." in f.sentence
 
 
 def test_images_without_a_face_are_missing_with_their_reason() -> None:

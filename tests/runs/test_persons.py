@@ -176,7 +176,7 @@ def test_the_report_counts_the_faces() -> None:
 
 @pytest.mark.parametrize(
     ("more", "message"),
-    [({"labels": Path("x.csv")}, "is about images"), ({"precision": 0.05}, "counts images"),
+    [({"labels": Path("x.csv")}, "are about images"), ({"precision": 0.05}, "counts images"),
      ({"people": "all"}, "--people")],
 )  # fmt: skip
 def test_what_cannot_be_counted_is_refused(more: dict[str, Any], message: str) -> None:
