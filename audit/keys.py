@@ -23,9 +23,11 @@ BASELINE = "none"
 """Name of the arm without a mitigation."""
 ALL = "*"
 """Subject of a key that is about all subjects together; printed as `all`. No prompt can have it."""
-Unit = Literal["share", "points", "distance", "cosine", "bits", "coefficient", "count"]
-"""The unit of a finding's numbers. Shares are in 0..1; points are signed differences of shares."""
-Counted = Literal["images", "pairs", "prompts", "subjects"]
+Unit = Literal["share", "points", "distance", "cosine", "bits", "coefficient", "count", "lightness",
+               "degrees"]  # fmt: skip
+"""The unit of a finding's numbers. Shares are in 0..1; points are signed differences of shares;
+lightness is CIE L*, 0..100, and degrees are those of hue."""
+Counted = Literal["images", "pairs", "people", "prompts", "subjects"]
 """What a finding's interval is based on; more of these would narrow it."""
 
 
@@ -78,6 +80,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
             **_same("{attribute}-{kind}/{detail}", "distance", "amplification"),
             **_same("{attribute}={detail}-{kind}", "template", "one-template"),
             "stated": "{attribute}-stated={detail}",
+            "tone": "{attribute}-tone/{detail}",
             "association": "association-{detail}",
             "person-leak": "person-leak",
         }.items()
@@ -96,7 +99,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
     "mitigation": {
         "change": "{arm}/{subject}/{attribute}",
         "target-distance": "{arm}/all/distance{of}",
-        **_same("{arm}/{kind}-{detail}", "cost", "copies", "nearness", "removed"),
+        **_same("{arm}/{kind}-{detail}", "cost", "copies", "nearness", "removed", "tone"),
         "verdict": "{arm}/verdict",
         **_same("{arm}/{kind}/{attribute}/{detail}", "distance", "parity", "overshoot"),
         **_same("{arm}/{kind}/{detail}", "outcome", "leak", "drift"),
@@ -143,7 +146,7 @@ baseline."""
 _ANY = r"/|%(?=[0-9A-F]{2})"
 _MARKS: Mapping[str, str] = {
     "subject": r"|^a(?=ll$)",
-    "attribute": r"|=|-(?=(?:gap|slope|needed|together|distance|amplification|stated)$)"
+    "attribute": r"|=|-(?=(?:gap|slope|needed|together|distance|amplification|stated|tone)$)"
     r"|^a(?=ssociation-)",
     "detail": r"|-(?=(?:one-)?template$)|^a(?=ll classes$)",
     "attribute of share": r"|\+",
@@ -214,6 +217,11 @@ ATTRIBUTE_COLUMNS = (
     "sample", "prompt", "subject", "arm", "seed", "attribute", "outcome", "value", "score",
 )  # fmt: skip
 """One row per sample and attribute; `value` is None unless `outcome` is "label"."""
+TONE_COLUMNS = (
+    "sample", "prompt", "subject", "arm", "seed", "outcome", "lightness", "hue",
+)  # fmt: skip
+"""One row per sample: CIE L* and hue angle in degrees of the skin, NaN unless `outcome` is
+"label"."""
 MATCH_COLUMNS = (
     "sample", "prompt", "arm", "seed", "score", "held_score", "held", "train", "train_caption",
     "repeats", "copy", "outcome",

@@ -288,10 +288,9 @@ class Finding:
     quantity: str
     """The estimated quantity, in words: `share of women`, `copies among images`, ..."""
     unit: Unit
-    """The unit of the numbers: `share`, `points`, `distance`, `cosine`, `bits`, `coefficient`,
-    `count`."""
+    """The unit of the numbers, one of `keys.Unit`."""
     counted: Counted
-    """What `n` and the interval are based on: `images`, `pairs`, `prompts` or `subjects`."""
+    """What `n` and the interval are based on: `images`, `pairs`, `people` ...: `keys.Counted`."""
     estimate: float
     """Shares, and changes of shares, in 0..1; the report writes them in percent and points."""
     low: float

@@ -109,3 +109,10 @@ class Measured:
     """The planted truth, where the model has one."""
     decided: DecisionFacts = field(default_factory=DecisionFacts)
     """How images were flagged as copies."""
+    others: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """ATTRIBUTE_COLUMNS of the further people in images of several, where each person is read;
+    `table` has the largest."""
+    tones: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Lightness and hue of skin (TONE_COLUMNS), where they were measured."""
+    people: Mapping[str, int] = field(default_factory=dict)
+    """Sample to the number of people in its image, where they were counted."""

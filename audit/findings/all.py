@@ -26,9 +26,11 @@ from audit.findings import (
     replication,
     representation,
     templates,
+    tones,
     why,
 )
 from audit.findings.pairs import Question, Tables
+from audit.findings.readings import with_everyone
 from audit.findings.representation import Context
 from audit.records import Attribute, Finding, Prompt, Reference
 
@@ -45,6 +47,7 @@ def findings(m: Measured) -> list[Finding]:
         *_copies(m, prompts),
         *_mitigations(m, table, context, prompts),
         *_instruments(m, table, context.attributes),
+        *tones.findings(m.tones, m.suite.attributes, prompts),
         *uneven,
     ]
 
@@ -80,7 +83,8 @@ def _representation(
     for p in m.suite.prompts:
         if p.purpose == "representation":
             subjects[p.subject] = subjects.get(p.subject, 0) + 1
-    found = representation.findings(table, context, subjects)
+    others = following.open_questions(m.others, prompts) if len(m.others) else m.others
+    found = representation.findings(with_everyone(table, others), context, subjects)
     found += needed.findings(found, context.margin)
     found += following.findings(m.table, context, prompts)
     found += distances.findings(table, context, subjects)

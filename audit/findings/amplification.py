@@ -11,7 +11,8 @@ import pandas as pd
 
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.pairs import judged, too_few
-from audit.findings.representation import Context, Readings, estimates, readings
+from audit.findings.readings import Readings, readings
+from audit.findings.representation import Context, estimates
 from audit.findings.wording import cap, change, share_phrase
 from audit.keys import ALL, BASELINE, Key
 from audit.records import Attribute, Finding

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from audit.findings.claim import Claim, Counts, adjusted, finding
-from audit.findings.representation import Context, Readings, observed, readings, sight
+from audit.findings.readings import Readings, readings
+from audit.findings.representation import Context, observed, sight
 from audit.findings.wording import cap
 from audit.keys import BASELINE, Key, digest
 from audit.records import Finding, Reference

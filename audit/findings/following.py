@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from audit.findings.claim import Claim, Counts, arms, finding
-from audit.findings.representation import Context, Readings, estimates, readings
+from audit.findings.readings import Readings, readings
+from audit.findings.representation import Context, estimates
 from audit.findings.wording import cap, estimate
 from audit.keys import ALL, UNSEEN, Key
 from audit.records import Attribute, Finding, Prompt

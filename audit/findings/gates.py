@@ -124,6 +124,7 @@ NAMES: Mapping[Unit, str] = {
     "share": "a share", "points": "a difference of shares", "distance": "a distance between shares",
     "cosine": "a cosine, or a change of one,", "count": "a count",
     "bits": "an amount of information", "coefficient": "a coefficient",
+    "lightness": "a lightness L*", "degrees": "an angle of hue",
 }  # fmt: skip
 
 

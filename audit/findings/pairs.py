@@ -108,9 +108,11 @@ def too_few(f: Finding) -> str:
 
 def _words(unit: Unit, change: Interval) -> str:
     numbers = change.estimate, change.low, change.high
-    if unit == "coefficient":
-        span = f"[{change.low:+.2f}, {change.high:+.2f}]" if math.isfinite(change.low) else ""
-        return f"{change.estimate:+.2f} {span}".strip()
+    if unit in ("coefficient", "lightness", "degrees"):
+        digits = 2 if unit == "coefficient" else 1
+        low, high = (f"{x:+.{digits}f}" for x in (change.low, change.high))
+        span = f"[{low}, {high}]" if math.isfinite(change.low) else ""
+        return f"{change.estimate:+.{digits}f} {span}".strip()
     return cosine_change(*numbers) if unit == "cosine" else points(*numbers)
 
 

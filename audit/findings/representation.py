@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from audit.findings import overall
 from audit.findings.claim import Claim, Counts, adjusted, arms, finding
+from audit.findings.readings import Readings, readings
 from audit.findings.wording import cap, estimate, percent, share_phrase, unseen
 from audit.keys import BASELINE, Key, digest
 from audit.records import Attribute, Finding, Reference
@@ -30,7 +30,7 @@ from audit.stats.floors import gap_floor
 from audit.stats.interval import Interval
 from audit.stats.labels import stratified_share
 from audit.stats.noninferiority import FEWEST
-from audit.stats.proportions import effective_n_among, intraclass, plain_shares, worst_case
+from audit.stats.proportions import plain_shares, worst_case
 
 
 @dataclass(frozen=True)
@@ -106,77 +106,6 @@ def sight(reads: Sequence[Readings], confusion: np.ndarray | None) -> Sight:
     return Sight(n, effective, reads[0].free if len(reads) > 1 else 0, confusion)
 
 
-@dataclass(frozen=True)
-class Readings:
-    """Labels of one attribute in one subject's images of one arm."""
-
-    attribute: Attribute
-    subject: str
-    arm: str
-    rows: pd.DataFrame
-    correlation: Mapping[str, float]
-    """Correlation of two images of the same prompt, by class; NaN where unknown."""
-    free: int = 0
-    """Degrees of freedom of it: prompts less subjects, of all subjects together."""
-
-    @cached_property
-    def labelled(self) -> pd.DataFrame:
-        """The rows that have a label."""
-        return self.rows[self.rows.outcome == "label"]
-
-    @cached_property
-    def counts(self) -> np.ndarray:
-        """Labels by class, int[K], in the order of the fixed class list."""
-        found = self.labelled.value.value_counts()
-        return np.asarray(found.reindex(list(self.attribute.classes), fill_value=0).to_numpy())
-
-    @cached_property
-    def effective(self) -> np.ndarray:
-        """Effective sample size by class, float[K]; NaN where unknown."""
-        clusters = pd.factorize(self.labelled.prompt)[0]
-        values = self.labelled.value.to_numpy(object)
-        hits = {c: (values == c).astype(float) for c in self.attribute.classes}
-        return np.array([effective_n_among(hits[c], clusters, self.correlation[c]) for c in hits])
-
-    @property
-    def thinned(self) -> np.ndarray:
-        """Counts scaled to the effective sample size, float[K]: images of a prompt are a cluster.
-
-        The smallest of the classes' sizes is used; where all are unknown, the number of images.
-        """
-        known = self.effective[np.isfinite(self.effective)]
-        n = self.counts.sum()
-        return self.counts * (known.min() / n if len(known) else 1.0)
-
-    @property
-    def reasons(self) -> dict[str, int]:
-        """Images without a label by reason."""
-        found = self.rows.outcome.value_counts().items()
-        return {str(k): int(v) for k, v in found if k != "label"}
-
-
-def readings(
-    table: pd.DataFrame, attribute: Attribute, arm: str, subjects: Iterable[str]
-) -> list[Readings]:
-    """The readings of each subject that has any, with the correlation within prompts.
-
-    The correlation is pooled over subjects: a few prompts of one subject say too little, unless
-    they are clearly less alike than others' (`effective_n_among`).
-    """
-    part = table[(table.arm == arm) & (table.attribute == attribute.name)]
-    labelled = part[part.outcome == "label"]
-    clusters, strata = (pd.factorize(labelled[c])[0] for c in ("prompt", "subject"))
-    values = labelled.value.to_numpy(object)
-    correlation = {
-        c: intraclass((values == c).astype(float), clusters, strata) for c in attribute.classes
-    }
-    free = labelled.groupby("subject").prompt.nunique().sub(1).sum()
-    rows = {str(s): r for s, r in part.groupby("subject", sort=False)}
-    return [
-        Readings(attribute, s, arm, rows[s], correlation, int(free)) for s in subjects if s in rows
-    ]
-
-
 def _own_labels(read: Readings, context: Context) -> tuple[np.ndarray, np.ndarray] | None:
     """Labels and readings int[n] of this subject alone, where a common correction would be wrong.
 
@@ -233,7 +162,8 @@ def _method(read: Readings, context: Context) -> str:
     else:
         plain = "Goodman" if several else "Wilson"
         how = "corrected for classifier error" if known else plain
-    return f"{how}; limits of all classes at once" if several else how
+    how = f"{how}; limits of all classes at once" if several else how
+    return f"{how}; every person counts, images and prompts are clusters" if read.several else how
 
 
 def _class_finding(
@@ -249,7 +179,7 @@ def _class_finding(
     target = math.nan if primary is None else references[primary.name]
     claim = Claim(
         Key("representation", read.arm, read.subject, name, "share", value), share_phrase(value),
-        read.subject, "share", "images", _method(read, context),
+        read.subject, "share", "people" if read.several else "images", _method(read, context),
     )  # fmt: skip
     effective = float(read.effective[i]) if n else math.nan
     made = finding(
@@ -315,6 +245,8 @@ def _sentence(f: Finding, read: Readings, context: Context) -> str:
     """The claim in words, with what it is about and rests on where that is not the usual."""
     prompts = read.labelled.prompt.nunique()
     text = f"{cap(f.where)}: {f.quantity} {estimate(f.estimate, f.low, f.high)}, n = {f.n}"
+    if read.several:
+        text += f" people in {read.images} images"
     if 0 < prompts < FEWEST:
         text += f", about {'this prompt' if prompts == 1 else f'these {prompts} prompts'} only"
     if f.references:

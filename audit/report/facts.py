@@ -52,6 +52,18 @@ class Looks:
 
 
 @dataclass(frozen=True)
+class PeopleFacts:
+    """The people in the images of a run whose people were counted."""
+
+    mode: str
+    """`first` or `each`, as in the option."""
+    images: Mapping[str, int]
+    """Number of faces found, `0` to `3+`, to the number of images."""
+    read: int
+    """People in images of several that were read."""
+
+
+@dataclass(frozen=True)
 class Facts:
     """All facts of a report."""
 
@@ -69,6 +81,8 @@ class Facts:
     sequential: Looks | None = None
     measured_on: tuple[str, ...] = ()
     """The pictures on which the classifier's errors were measured, in words; empty if on none."""
+    people: PeopleFacts | None = None
+    """None where the people in the images were not counted."""
     truth_note: str = ""
     """The note of a model whose truth was planted."""
     corpus: CorpusFacts | None = None

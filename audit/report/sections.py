@@ -58,6 +58,7 @@ def _representation(evidence: Evidence, excerpt: Excerpt) -> dict[str, Any]:
         "joints": shares.joints(evidence),
         "amplified": shares.amplified(evidence),
         "templates": shares.templates(evidence),
+        "tones": shares.tones(evidence),
         "rest": shares.rest(evidence),
         "wall": shares,
     }

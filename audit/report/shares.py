@@ -61,7 +61,8 @@ def of_section(evidence: Evidence, section: str) -> list[Finding]:
     return [f for f in evidence.findings if f.section == section]
 
 
-TABLES = frozenset({"template", "one-template", "amplification", "joint", "together", "distance"})
+TABLES = frozenset({"template", "one-template", "amplification", "joint", "together", "distance",
+                    "tone"})  # fmt: skip
 """Kinds of claims with a table or a list of their own."""
 
 
@@ -75,6 +76,11 @@ def rest(evidence: Evidence) -> list[Finding]:
 def overall(evidence: Evidence) -> list[Finding]:
     """Baseline claims about all subjects: distances and associations."""
     return [f for f in of_section(evidence, "representation") if _overall(f)]
+
+
+def tones(evidence: Evidence) -> list[Finding]:
+    """Differences in skin tone between stated groups."""
+    return [f for f in of_section(evidence, "representation") if f.key.kind == "tone"]
 
 
 def _overall(f: Finding) -> bool:

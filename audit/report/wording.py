@@ -164,6 +164,8 @@ def _value(f: Finding, x: float) -> str:
             return f"{x:.3f}"
         case "coefficient":
             return tie(f"{x:.2f}")
+        case "lightness" | "degrees":
+            return tie(f"{x:+.1f}")
         case _:
             return count(x)
 
@@ -264,8 +266,8 @@ def _in_ten(x: float, ends: float = ENDS) -> bool:
     return ends <= x <= 1 - ends
 
 
-SIZES = {"images": "size.images", "pairs": "size.pairs", "prompts": "size.prompts",
-         "subjects": "size.subjects.only"}  # fmt: skip
+SIZES = {"images": "size.images", "pairs": "size.pairs", "people": "size.people",
+         "prompts": "size.prompts", "subjects": "size.subjects.only"}  # fmt: skip
 
 
 def size(f: Finding) -> str:
@@ -296,8 +298,8 @@ def clip(words: object, length: int = 160) -> str:
 def basis(f: Finding) -> str:
     """The basis of a claim: what was counted, independent images, missing ones, method."""
     parts = [size(f)]
-    images = f.counted == "images" and f.unit != "points" and math.isfinite(f.n_effective)
-    if images and count(f.n_effective) != count(f.n):
+    single = f.counted in ("images", "people") and f.unit != "points"
+    if single and math.isfinite(f.n_effective) and count(f.n_effective) != count(f.n):
         parts.append(text("basis.effective", n=count(f.n_effective)))
     if f.missing:
         parts.append(text("basis.missing", n=count(f.missing)))

@@ -27,6 +27,7 @@ from audit.findings.quality import classifier_key
 from audit.keys import BASELINE, Key, digest
 from audit.records import Finding, Suite, to_json
 from audit.runs import judging
+from audit.runs.options import ONLY
 from audit.runs.planning import versions
 from audit.stats.change import youden
 from audit.stats.interval import Interval
@@ -38,12 +39,14 @@ KEYS = ["prompt", "arm", "seed"]
 EMPTY = pd.DataFrame(columns=[*KEYS, "subject", "outcome", "attribute", "group"])
 
 
-def instruments(suite: Suite, classifier: str, corpus: CorpusFacts | None = None) -> dict[str, str]:
+def instruments(
+    suite: Suite, classifier: str, corpus: CorpusFacts | None = None, people: str = ONLY
+) -> dict[str, str]:
     """The readers of a run's images, kept with its tables: attribute to reader and words.
 
     `alignment` is the encoder of the cosines; `copies` the descriptor and the training set that
-    was searched. Equal texts mean equal errors, so two runs can be compared. Of labels that were
-    given (`GIVEN`) only the classes are known.
+    was searched; `people` is the option of that name. Equal texts mean equal errors, so two runs
+    can be compared. Of labels that were given (`GIVEN`) only the classes are known.
     """
     if classifier == GIVEN:
         return {a.name: given(a.classes) for a in suite.attributes}
@@ -52,6 +55,8 @@ def instruments(suite: Suite, classifier: str, corpus: CorpusFacts | None = None
         texts = {k: list(v) for k, v in a.texts.items()}
         asked = digest([list(a.classes), texts, a.threshold, [list(g) for g in suite.gates]], 8)
         found[a.name] = f"{classifier if a.reader == 'clip' else judging.named(a)}, words {asked}"
+        if people != ONLY:
+            found[a.name] += f", people {people}"
     if corpus:
         keys = ("name", "distinct", "held_out", "descriptor", "rule")
         found["copies"] = ", ".join(f"{k} {getattr(corpus, k)}" for k in keys)

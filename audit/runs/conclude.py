@@ -20,7 +20,7 @@ from audit.keys import digest
 from audit.records import Finding, to_json
 from audit.report import from_folder
 from audit.report.facts import Facts
-from audit.runs import choosing, comparing, draw, rounds
+from audit.runs import choosing, comparing, draw, persons, rounds
 from audit.runs.context import Run
 from audit.runs.opt import declared
 from audit.runs.options import Options
@@ -96,6 +96,11 @@ def _write_tables(run: Run, made: Made) -> None:
     key = {**made.key, "suite": digest(repr(run.suite)), "options": options}
     tables = {"attributes": m.table, "alignment": m.alignment, "matches": m.matches,
               "looks": pd.DataFrame(run.plan.looks), "detectors": m.detectors}  # fmt: skip
+    if len(m.tones):
+        tables["tones"] = m.tones
+    if m.people:
+        tables["people"] = pd.DataFrame(m.people.items(), columns=["sample", "people"])
+        tables["others"] = m.others
     names = {n: run.folder.write_table(n, key, table).name for n, table in tables.items()}
     reader = made.key.get("encoder", comparing.GIVEN)
     run.folder.write_results(
@@ -116,7 +121,9 @@ def _write_tables(run: Run, made: Made) -> None:
             "images": str(chosen.images or ""),
             "images_at": str(chosen.images.resolve()) if chosen.images else "",
             "corpus": str(chosen.corpus or ""),
-            "instruments": comparing.instruments(run.suite, reader, made.facts.corpus),
+            "instruments": comparing.instruments(
+                run.suite, reader, made.facts.corpus, chosen.people
+            ),
             "checks": list(run.suite.checks),
             **AS_GIVEN,
         }
@@ -144,6 +151,7 @@ def _write_report(run: Run, made: Made) -> Path:
         left_alone=left_alone(run.samples),
         sequential=rounds.summary(run) if run.options.precision else None,
         measured_on=tuple(sorted(set(made.measured.errors.sources.values()))),
+        people=persons.facts(run.options.people, made.measured.people),
         truth_note=run.plan.truth.note if run.plan.truth is not None else "",
     )
     from_folder.keep(run.folder, run.suite, facts, run.plan.labels is None)

@@ -60,7 +60,7 @@ def write_sheet(
             raise unknown("attribute", name, classes)
     wanted = attributes or list(results["classes"])
     chosen = {a: c for a, c in classes.items() if a in wanted}
-    drawn = draw(folder.read_table("attributes"), chosen, n, seed, everything)
+    drawn = draw(_one_person(folder), chosen, n, seed, everything)
     record, path = sheet.record(drawn, seed), folder.label_file(SHEET)
     if path.exists():
         _same_draw(folder, drawn, seed)
@@ -82,6 +82,15 @@ def write_sheet(
         "pictures": len(drawn.rows),
         "next": f"Open the page, fill in {path}, and then: {again}",
     }
+
+
+def _one_person(folder: RunFolder) -> pd.DataFrame:
+    """The readings of images that do not show several people: a label could be of any of them."""
+    table = folder.read_table("attributes")
+    if "people" not in folder.results()["tables"]:
+        return table
+    counted = folder.read_table("people")
+    return table[~table["sample"].isin(counted["sample"][counted.people > 1])]
 
 
 def _command(folder: RunFolder, *more: object) -> str:
@@ -200,7 +209,7 @@ def _again(folder: RunFolder) -> Drawn | None:
     """The draw by the default seed that has the rows of the run's sheet, if there is one."""
     try:
         counts = sheet.counts(folder.label_file(SHEET))
-        table, classes = folder.read_table("attributes"), classes_of(folder.results())
+        table, classes = _one_person(folder), classes_of(folder.results())
     except UserError:
         return None
     chosen = {a: c for a, c in classes.items() if a in counts}

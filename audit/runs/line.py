@@ -21,6 +21,7 @@ from audit.runs import (
     reader_errors,
     reading,
     rounds,
+    tones,
     training_images,
     unmeasured,
 )
@@ -76,25 +77,30 @@ def _measure(run: Run) -> tuple[Run, Made]:
     if more:
         errors = reader_errors.errors(run, encoder)
         rounds.say_limits(run, errors.tables)
-    known, table = _drawn_and_read(run, encoder, encoders)
+    known, read = _drawn_and_read(run, encoder, encoders)
     while more:
-        run, more = rounds.go_on(run, table, errors.tables)
+        run, more = rounds.go_on(run, read.table, errors.tables)
         if more:
             run.folder.write_plan(run.samples)
-            known, table = _drawn_and_read(run, encoder, encoders)
+            known, read = _drawn_and_read(run, encoder, encoders)
     if not run.options.precision:
         errors = reader_errors.errors(run, encoder)
     measured = replace(
-        nothing_but(run, table),
-        alignment=reading.align(run, encoder, known, table),
+        nothing_but(run, read.table),
+        others=read.others,
+        tones=tones.measure(run, known),
+        people=read.counted.people,
+        alignment=reading.align(run, encoder, known, read.table),
         errors=errors,
         nearness=reading.associate(run, encoder, known),
         vectors=known,
         extracted=extraction.search(run, reading.missing_outcomes(run, known)),
         detectors=detecting.search(run),
-        raters=reading.second_judges(run, table) if not len(errors.judged) else None,
+        raters=reading.second_judges(run, read) if not len(errors.judged) else None,
     )
     run.notes += unmeasured.notes(run, encoder, measured)
+    if run.options.tone:
+        run.notes.append(tones.NOTE)
     made = Made(measured, {"encoder": encoder.key, "labels": errors.key})
     return run, made if run.plan.corpus is None else _match(run, made, encoder, descriptor)
 
@@ -125,7 +131,7 @@ def _encoders(run: Run) -> tuple[Any, Any]:
 
 def _drawn_and_read(
     run: Run, encoder: Any, encoders: Sequence[Any]
-) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+) -> tuple[dict[str, np.ndarray], reading.Read]:
     """Make the planned images that are missing, and read all of them."""
     generate(run, encoders)
     known = vectors(run, encoder, "classifier")

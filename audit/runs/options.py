@@ -19,6 +19,8 @@ from audit.runs.opt import AtLeast, Between, Flag, OneOf, Opt, declared
 
 AUTO = "auto"
 """Of a classifier or a descriptor: chosen by the origin of the images (`runs.choosing`)."""
+ONLY, FIRST, EACH = "only", "first", "each"
+"""Of images with several people: none, the largest, or every one is read."""
 INSIDE = ("magnitude", "bright-ending")
 """Detectors that read the internals of the model."""
 DETECTORS = (*INSIDE, "whole-set")
@@ -210,6 +212,23 @@ class Options:
     drawn: Annotated[
         bool,
         Opt("The images are drawn art, not photographs: the readers of Monk classes may be used."),
+    ] = False
+    people: Annotated[
+        str,
+        Opt(
+            "Images of several people: only reads none of them, first the largest person, each "
+            "every person (the image is then a cluster). Needs the extra `faces`.",
+            allow=OneOf((ONLY, FIRST, EACH)),
+            tables=True,
+        ),
+    ] = ONLY
+    tone: Annotated[
+        bool,
+        Opt(
+            "Measure lightness and hue of the skin in photographs, to compare arms and stated "
+            "groups within the run. Needs the extra `faces`.",
+            tables=True,
+        ),
     ] = False
     max_cost: Annotated[
         float,

@@ -159,6 +159,9 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
 
     Raises UserError for options that name something missing or invalid.
     """
+    from audit.runs import persons
+
+    persons.check(options)
     told: list[str] = []
     if options.labels is None:
         if options.missing:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,10 @@ from audit import registry
 from audit.datasets import pixels
 from audit.keys import ALIGNMENT_COLUMNS, ATTRIBUTE_COLUMNS, BASELINE, UNSEEN
 from audit.records import Association, Attribute, Prompt, Sample, Suite
-from audit.runs import choosing, judging
+from audit.runs import choosing, judging, persons
 from audit.runs.context import Run
+from audit.runs.options import FIRST
+from audit.runs.persons import Counted
 
 Reading = tuple[str, str | None, float]
 """Outcome, value, score."""
@@ -26,37 +30,72 @@ def missing_outcomes(run: Run, known: Mapping[str, np.ndarray]) -> dict[str, str
     return {s.id: blocked.get(s.id, "unreadable") for s in run.samples if s.id not in known}
 
 
-def score(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Perceived attributes of every sample (ATTRIBUTE_COLUMNS), missing ones with their reason."""
-    from audit.evidence.attributes.zero_shot import classifier
+@dataclass(frozen=True)
+class Read:
+    """The perceived attributes of a run's images."""
 
-    suite = run.suite
-    zero_shot = tuple(a for a in suite.attributes if a.reader == "clip")
-    reader = classifier(zero_shot, suite.gates, encoder.texts, encoder.scale)
-    ids = sorted(known)
-    stack = np.stack([known[i] for i in ids]) if ids else np.empty((0, 1), np.float32)
-    read = (
-        reader.read(stack)
-        if ids
-        else pd.DataFrame(columns=["row", "attribute", "outcome", "value", "score"])
-    )
-    read["sample"] = [ids[int(r)] for r in read.row]
-    by_key = {(r.sample, r.attribute): (r.outcome, r.value, r.score) for r in read.itertuples()}
-    shut = dict(zip(ids, reader.shut(stack), strict=True)) if ids else {}
-    for attribute in suite.attributes:
-        if attribute.reader != "clip":
-            by_key |= _from_pictures(run, attribute, shut)
+    table: pd.DataFrame
+    """ATTRIBUTE_COLUMNS, a row per image; of several people the largest, where these are read."""
+    others: pd.DataFrame
+    """The same of the other people in images of several, where each person is read."""
+    counted: Counted
+    """The people in the images, where they were counted."""
+
+
+def score(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> Read:
+    """Perceived attributes of every sample, missing ones with their reason."""
+    asked = {p.id for p in run.suite.prompts if p.purpose == "representation"}
+    samples = [s for s in run.samples if s.prompt in asked]
     outcomes = missing_outcomes(run, known)
-    prompts = {p.id: p for p in suite.prompts}
-    rows = []
-    for s in run.samples:
+    counted = persons.count(run, sorted({s.id for s in samples} & known.keys()))
+    # What portraits replace is not read as a whole, which may cost money.
+    whole = {i: v for i, v in known.items() if i not in counted.portraits}
+    read = _read(run, encoder, whole, run.suite.gates)
+    vectors = persons.vectors(run, encoder, counted)
+    chosen = {s: persons.units(s, counted, run.options.people) for s in counted.portraits}
+    wanted = {u for some in chosen.values() for u in some}
+    read |= _read(run, encoder, {u: v for u, v in vectors.items() if u in wanted}, ())
+    own = [(s, chosen.get(s.id, [s.id])[0]) for s in samples]
+    others = [(s, u) for s in samples for u in chosen.get(s.id, [])[1:]]
+    return Read(_rows(run.suite, own, read, outcomes), _rows(run.suite, others, read, outcomes),
+                counted)  # fmt: skip
+
+
+def _rows(
+    suite: Suite, units: Sequence[tuple[Sample, str]], found: Mapping[tuple[str, str], Reading],
+    outcomes: Mapping[str, str],
+) -> pd.DataFrame:  # fmt: skip
+    """ATTRIBUTE_COLUMNS of images or portraits, each with its sample."""
+    prompts, rows = {p.id: p for p in suite.prompts}, []
+    for s, unit in units:
         prompt = prompts[s.prompt]
-        if prompt.purpose != "representation":
-            continue
         for name in _asked(suite, prompt):
-            got = by_key.get((s.id, name)) or (outcomes[s.id], None, np.nan)
+            got = found.get((unit, name)) or (outcomes.get(s.id, "unreadable"), None, np.nan)
             rows.append((s.id, s.prompt, prompt.subject, s.arm, s.seed, name, *got))
     return _table(rows, ATTRIBUTE_COLUMNS)
+
+
+def _read(
+    run: Run, encoder: Any, known: Mapping[str, np.ndarray], gates: Sequence[Sequence[str]]
+) -> dict[tuple[str, str], Reading]:
+    """Readings by image or portrait and attribute; `known` has their vectors."""
+    from audit.evidence.attributes.zero_shot import classifier
+
+    if not known:
+        return {}
+    zero_shot = tuple(a for a in run.suite.attributes if a.reader == "clip")
+    reader = classifier(zero_shot, gates, encoder.texts, encoder.scale)
+    ids = sorted(known)
+    stack = np.stack([known[i] for i in ids])
+    found: dict[tuple[str, str], Reading] = {
+        (ids[int(r.row)], str(r.attribute)): (r.outcome, r.value, r.score)
+        for r in reader.read(stack).itertuples()
+    }
+    shut = dict(zip(ids, reader.shut(stack), strict=True))
+    for attribute in run.suite.attributes:
+        if attribute.reader != "clip":
+            found |= _from_pictures(run, attribute, shut)
+    return found
 
 
 def _table(rows: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> pd.DataFrame:
@@ -77,8 +116,8 @@ def _from_pictures(
 ) -> dict[tuple[str, str], Reading]:
     """Readings of one attribute by its own reader; the gate comes first."""
     asked = {p.id for p in run.suite.prompts if attribute.name in p.attributes}
-    wanted = sorted({s.id for s in run.samples if s.prompt in asked and not shut.get(s.id)}
-                    & shut.keys())  # fmt: skip
+    ours = {s.id for s in run.samples if s.prompt in asked}
+    wanted = [i for i, why in sorted(shut.items()) if not why and i.partition("@")[0] in ours]
     known = _judged(run, attribute, wanted) if judging.is_judge(attribute) else _seen(
         run, attribute, wanted
     )  # fmt: skip
@@ -97,26 +136,27 @@ def _judged(
         f"{attribute.name} {attribute.reader}", judging.Judge(attribute, run.options, run.costs)
     )
     step = f"{attribute.name} by {judge.spec.model}"
-    for n, (id, outcome, value) in enumerate(judge.read(wanted, run.picture), 1):
+    for n, (id, outcome, value) in enumerate(judge.read(wanted, partial(persons.picture, run)), 1):
         known[id] = outcome, value
         run.progress(step, n, len(wanted))
     return known
 
 
-def second_judges(run: Run, table: pd.DataFrame) -> pd.DataFrame | None:
+def second_judges(run: Run, read: Read) -> pd.DataFrame | None:
     """The readings of several judges of one attribute as raters' labels; None for single ones."""
-    found = []
+    found, table = [], read.table
     for attribute in run.suite.attributes:
         rows = table[table.attribute == attribute.name]
         others = choosing.seconds(run.options, attribute)
         if not others or not len(rows):
             continue
         seen = [i for i, o in zip(rows["sample"], rows.outcome, strict=True) if o not in UNSEEN]
+        shown = {i: persons.units(i, read.counted, FIRST)[0] for i in seen}
         first = dict(zip(rows["sample"], rows.value, strict=True))
         labels = {f"1 {judging.named(attribute)}": {i: first[i] for i in seen}}
         for n, other in enumerate(others, 2):
-            known = _judged(run, other, seen)
-            labels[f"{n} {judging.named(other)}"] = {i: known[i][1] for i in seen}
+            known = _judged(run, other, list(shown.values()))
+            labels[f"{n} {judging.named(other)}"] = {i: known[u][1] for i, u in shown.items()}
         found += [(i, attribute.name, r, v) for r, by in labels.items() for i, v in by.items()]
     return pd.DataFrame(found, columns=["sample", "attribute", "rater", "value"]) if found else None
 
@@ -134,7 +174,7 @@ def _seen(run: Run, attribute: Attribute, wanted: list[str]) -> dict[str, tuple[
         try:
             for id in todo[start : start + CHUNK]:
                 try:
-                    part[id] = pictures.read(attribute, reader, run.picture(id))
+                    part[id] = pictures.read(attribute, reader, persons.picture(run, id))
                 except pixels.Unreadable:
                     part[id] = ("unreadable", None)
         finally:

@@ -13,10 +13,10 @@ from audit import registry
 from audit.datasets import labelled, pixels
 from audit.design import suites
 from audit.errors import UserError
-from audit.evidence.attributes import faces, pictures
+from audit.evidence.attributes import pictures
 from audit.evidence.encoders.unread import Unread
 from audit.records import Attribute, Settings, Suite
-from audit.runs import choosing, judging, validating
+from audit.runs import choosing, judging, tones, validating
 from audit.runs.context import Plan, Progress, Run, silent
 from audit.runs.options import Options
 from audit.stats.interval import Interval
@@ -33,7 +33,7 @@ def measure(place: Path, options: Options, progress: Progress = silent) -> dict[
     """What the readers of the options get right on labelled images, as JSON-able data.
 
     The table has a column of files, one for each attribute, and may have one of people; with
-    people, lightness and hue of the skin inside the face are compared between and within them.
+    people, lightness and hue of the skin are compared between and within them.
     Raises UserError for a table or a reader that cannot be used.
     """
     asked = options.readers or DEFAULT
@@ -116,14 +116,14 @@ def _rates(rows: Sequence[tuple[str, str, str | None]]) -> dict[str, Any]:
 
 
 def _tones(shown: labelled.Labelled, progress: Progress) -> dict[str, Any]:
-    """Lightness and hue of the skin inside the only face, between people and within one."""
+    """Lightness and hue of the skin (`tones.tone`), between people and within one."""
     people, values = list[str](), list[tuple[float, float]]()
     for n, (id, person) in enumerate(zip(shown.ids, shown.people, strict=True), 1):
         try:
-            tone = faces.tone(shown.read(id)) if person else None
+            tone = tones.tone(shown.read(id))[1] if person else None
         except pixels.Unreadable:
             tone = None
-        if tone is not None and tone.outcome == "label":
+        if tone is not None:
             people.append(person)
             values.append((tone.colour[0], tone.hue))
         progress("skin tones", n, len(shown.files))
@@ -158,7 +158,7 @@ def page(found: dict[str, Any]) -> str:
                 + (f" ({why})" if why else "")
             )
     if tone := found.get("tone"):
-        lines += ["", f"Skin inside the face, {tone['people']} people, {tone['images']} images:"]
+        lines += ["", f"Skin of the face, {tone['people']} people, {tone['images']} images:"]
         for name, unit in (("lightness", "L*"), ("hue", "degrees")):
             t = tone[name]
             lines.append(

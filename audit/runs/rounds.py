@@ -16,7 +16,8 @@ import pandas as pd
 
 from audit.design import suites
 from audit.errors import UserError
-from audit.findings.representation import Readings, estimates, readings
+from audit.findings.readings import Readings, readings
+from audit.findings.representation import estimates
 from audit.records import Prompt
 from audit.report.facts import LookFacts, Looks
 from audit.runs.context import Run

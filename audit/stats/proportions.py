@@ -164,6 +164,29 @@ def effective_n_among(values: np.ndarray, clusters: np.ndarray, pooled: float) -
     return max(1.0, float(effective_n(values, clusters, own) * known))
 
 
+def nested_loss(images: np.ndarray, clusters: np.ndarray, alike: float, apart: float) -> float:
+    """How many times smaller an effective n is where images show several people, 0..1.
+
+    `images` and `clusters` int[n] are the image and the prompt of each person. `alike` is the
+    correlation of two people in one image, `apart` of two in different images of one prompt, from
+    which the effective n without this follows (`effective_n`). The design effect is that of two
+    stages, 1 + (m - 1) alike + (M - m) apart, with size-weighted mean sizes m of images and M of
+    prompts (Kish 1965, sec. 5.4; Skinner, Holt & Smith 1989). An unknown `alike` counts as 1: each
+    image then counts once. An unknown `apart` counts as 0.
+    """
+    n = len(images)
+    if not n:
+        return 1.0
+    m, prompt = (
+        float((np.unique(c, return_counts=True)[1].astype(float) ** 2).sum() / n)
+        for c in (images, clusters)
+    )
+    between = apart if math.isfinite(apart) else 0.0
+    inside = max(alike, between) if math.isfinite(alike) else 1.0
+    without = 1 + (prompt - 1) * between
+    return float(without / (1 + (m - 1) * inside + (prompt - m) * between))
+
+
 def cluster_bootstrap(
     successes: np.ndarray, clusters: np.ndarray, rng: np.random.Generator,
     draws: int = 2000, level: float = 0.95,

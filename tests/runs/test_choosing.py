@@ -30,6 +30,7 @@ CORPORA = (None, Path("training"))
 NAMED: tuple[dict[str, Any], ...] = (
     {}, {"classifier": "ViT-B-32/openai"}, {"descriptor": "sscd:FILE"}, {"validation": 40},
     {"classifier": "none"}, {"readers": ("gender=face-gender",)}, {"drawn": True},
+    {"people": "first"}, {"people": "each"}, {"tone": True}, {"people": "each", "tone": True},
     {"guidance": 1.0, "negative": "blur", "scheduler": "ddim"},
 )  # fmt: skip
 GRID = list(product(MODELS, IMAGES, LABELS, LORAS, CORPORA, NAMED))
@@ -67,7 +68,7 @@ def options(case: tuple[Any, ...]) -> Options:
 
 @pytest.mark.parametrize("suite", ["world", "occupations"])
 def test_nothing_of_the_embedded_world_is_used_outside_of_it(suite: str, tmp_path: Path) -> None:
-    """Classifier, descriptor, planted truth and errors on renders: 512 cases a suite."""
+    """Classifier, descriptor, planted truth and errors on renders: 768 cases a suite."""
     asked = suites.read_suite(suite)
     inside = 0
     for case in GRID:

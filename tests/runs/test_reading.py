@@ -68,7 +68,7 @@ def known(made: Any) -> dict[str, np.ndarray]:
 def test_one_function_is_an_attribute(tmp_path: Path) -> None:
     """Its answers are next to the classifier's; None is uncertain; the gate comes first."""
     made = run(tmp_path, "tests.runs.test_reading:brightness")
-    table = reading.score(made, models.classifier(), known(made))
+    table = reading.score(made, models.classifier(), known(made)).table
     light = table[table.attribute == "light"].set_index("sample")
     gender = table[table.attribute == "gender"].set_index("sample")
     assert len(light) == len(gender) == 40
@@ -87,14 +87,14 @@ def test_pictures_are_read_once(tmp_path: Path) -> None:
     """A second scoring does not call the reader; a damaged record is made again."""
     made = run(tmp_path, "tests.runs.test_reading:brightness")
     vectors = known(made)
-    first = reading.score(made, models.classifier(), vectors)
+    first = reading.score(made, models.classifier(), vectors).table
     CALLS.clear()
-    again = reading.score(made, models.classifier(), vectors)
+    again = reading.score(made, models.classifier(), vectors).table
     assert not CALLS
     assert first.equals(again)
     for chunk in (tmp_path / "readings").rglob("*.json"):
         chunk.write_bytes(chunk.read_bytes()[:20])
-    assert first.equals(reading.score(made, models.classifier(), vectors))
+    assert first.equals(reading.score(made, models.classifier(), vectors).table)
     assert CALLS
 
 

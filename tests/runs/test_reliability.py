@@ -12,8 +12,7 @@ from typer.testing import CliRunner
 
 from audit.cli import main as cli
 from audit.errors import UserError
-from audit.evidence.attributes import faces
-from audit.runs import planning, reliability
+from audit.runs import planning, reliability, tones
 from audit.runs.options import Options
 from tests.design.language_model.serving import Answer, serving
 from tests.runs.test_judging import shown, verdict
@@ -41,7 +40,7 @@ def says(body: dict[str, object]) -> Answer:
 @pytest.mark.slow
 def test_accuracy_and_abstention_by_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four of five decided women are right, one of six has no label; all men are right."""
-    monkeypatch.setattr(faces, "tone", lambda picture: None)
+    monkeypatch.setattr(tones, "tone", lambda picture: ("uncertain", None))
     place = known(tmp_path)
     with serving(says) as server:
         ask = ["doctor", "--readers", str(place), "--out", str(tmp_path / "out"), "-q", "--reader",

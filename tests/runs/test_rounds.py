@@ -11,7 +11,8 @@ import pytest
 
 from audit.design import suites
 from audit.errors import UserError
-from audit.findings.representation import estimates, readings
+from audit.findings.readings import readings
+from audit.findings.representation import estimates
 from audit.keys import ATTRIBUTE_COLUMNS
 from audit.records import Settings
 from audit.runs import rounds

@@ -63,6 +63,11 @@ def _parts() -> tuple[Any, Any]:
     return dlib.get_frontal_face_detector(), AgeAndGender()
 
 
+def ready() -> None:
+    """Raise UserError where the package is not installed."""
+    _parts()
+
+
 def sized(picture: np.ndarray) -> np.ndarray:
     """uint8[h, w, 3] at a size at which faces are found: small ones enlarged, huge ones reduced."""
     h, w = picture.shape[:2]

@@ -1,0 +1,102 @@
+"""Skin tones of photographs: lightness and hue of a face inside the mask of its person.
+
+They are numbers to compare within one run, never classes of a scale: the light changes them as much
+as the skin does. `doctor --readers` measures by how much.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from audit.datasets import pixels
+from audit.evidence.attributes import faces, portraits, skin_tone
+from audit.keys import TONE_COLUMNS, digest
+from audit.runs.context import Run
+from audit.runs.options import ONLY
+from audit.runs.reading import missing_outcomes
+
+CHUNK = 64
+"""Images that are measured between two writings."""
+NOTE = (
+    "Skin tone is lightness (L*) and hue of the face inside the mask of its person. The light "
+    "changes both as much as the skin does: they are compared within this run alone, and none is a "
+    "class of the Monk scale or says which tone a person has."
+)
+_KEPT = re.compile(r"(-?\d+\.\d+),(-?\d+\.\d+)")
+
+
+def tone(picture: np.ndarray, largest: bool = False) -> tuple[str, skin_tone.Tone | None]:
+    """Outcome and tone of the only face in uint8[h, w, 3], or of the largest of several.
+
+    Hair, eyes and background inside the box of the face are left out by the mask of the person and
+    by `skin_tone.read`.
+    """
+    from audit.evidence.encoders import selfie
+
+    image = faces.sized(picture)
+    found = portraits.find(image)
+    if not found or (len(found) > 1 and not largest):
+        return ("several people" if found else "uncertain"), None
+    box, face = portraits.portraits(found, image.shape)[0], found[0]
+    shown = box.of(image)
+    inside = np.zeros(shown.shape[:2], bool)
+    inside[face.top - box.top : face.bottom - box.top,
+           face.left - box.left : face.right - box.left] = True  # fmt: skip
+    read = skin_tone.read(shown, inside & selfie.person(shown))
+    return read.outcome, read if read.outcome == "label" else None
+
+
+def measure(run: Run, known: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """TONE_COLUMNS of the images of representation prompts; empty without `--tone`.
+
+    Finished work is kept. Of several people the largest is measured, unless none of them is read.
+    """
+    if not run.options.tone:
+        return pd.DataFrame(columns=list(TONE_COLUMNS))
+    asked = {p.id: p for p in run.suite.prompts if p.purpose == "representation"}
+    samples = [s for s in run.samples if s.prompt in asked]
+    outcomes = missing_outcomes(run, known)
+    found = _measured(run, sorted({s.id for s in samples} & known.keys()))
+    rows = [
+        (s.id, s.prompt, asked[s.prompt].subject, s.arm, s.seed,
+         *found.get(s.id, (outcomes.get(s.id, "unreadable"), np.nan, np.nan)))
+        for s in samples
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=list(TONE_COLUMNS))
+    return table.assign(seed=pd.array([r[4] for r in rows], dtype="Int64"))
+
+
+def _measured(run: Run, ids: list[str]) -> dict[str, tuple[str, float, float]]:
+    """Outcome, lightness and hue of images that can be read."""
+    largest = run.options.people != ONLY
+    key = f"tones-{digest([portraits.key(), skin_tone.LEAST_PIXELS, skin_tone.TRIM, largest], 8)}"
+    kept = run.folder.readings(key)
+    todo = [i for i in ids if i not in kept]
+    for start in range(0, len(todo), CHUNK):
+        part: dict[str, tuple[str, str | None]] = {}
+        try:
+            for id in todo[start : start + CHUNK]:
+                try:
+                    outcome, found = tone(run.picture(id), largest)
+                except pixels.Unreadable:
+                    continue
+                said = f"{found.colour[0]:.4f},{found.hue:.4f}" if found else None
+                part[id] = outcome, said
+        finally:
+            if part:
+                run.folder.add_readings(key, part)
+        kept |= part
+        run.progress("skin tones", len(ids) - len(todo) + start + len(part), len(ids))
+    return {i: _numbers(*kept[i]) for i in ids if i in kept}
+
+
+def _numbers(outcome: str, said: str | None) -> tuple[str, float, float]:
+    """What `_measured` kept; anything else is unreadable."""
+    if outcome != "label":
+        return outcome, np.nan, np.nan
+    match = _KEPT.fullmatch(said or "")
+    return (outcome, float(match[1]), float(match[2])) if match else ("unreadable", np.nan, np.nan)
