@@ -16,7 +16,7 @@ from audit.cli.shared import INCOMPLETE, Json, Quiet, say, say_json
 from audit.runs.options import Options
 
 
-@with_options("device")
+@with_options("device", "columns", "split")
 def index(
     source: Annotated[
         str,
@@ -31,6 +31,9 @@ def index(
         str | None,
         typer.Option(help="Held-out images, exchangeable with the source; `world` has its own."),
     ] = None,
+    held_out_split: Annotated[
+        str, typer.Option(help="The split to read of the held-out images; default: all of them.")
+    ] = "",
     descriptor: Annotated[
         str,
         typer.Option(
@@ -62,7 +65,8 @@ def index(
     from audit.runs import indexing
 
     started = time.monotonic()
-    plan = indexing.Plan(held_out, descriptor, coverage, half, options.device)
+    plan = indexing.Plan(held_out, descriptor, coverage, half, options.device, options.columns,
+                         options.split, held_out_split)  # fmt: skip
     made = _made(source, out, plan, Meter(quiet))
     for words in _left_out(made):
         _tell(quiet, words)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from audit.datasets.chosen import Chosen, chosen
 from audit.engine.choices import DTYPES, OFFLOADS, known_device
 from audit.errors import UserError, unknown
 from audit.evidence.copies.chooser import KINDS
@@ -50,6 +51,11 @@ def pixels(text: str) -> str:
     if match is None or int(match[1]) == 0 or match[2] == "0":
         raise UserError(f"--size {text!r} is not a valid size. Give pixels as 512 or WIDTHxHEIGHT.")
     return f"{match[1]}x{match[2] or match[1]}"
+
+
+def _columns(texts: Sequence[str]) -> tuple[str, ...]:
+    chosen(texts)
+    return tuple(texts)
 
 
 def words(texts: Sequence[str]) -> tuple[str, ...]:
@@ -104,6 +110,15 @@ class Options:
     prompts: Annotated[
         Path | None, Opt("Table of prompts for --images: file_name, text, seed, arm.")
     ] = None
+    columns: Annotated[
+        tuple[str, ...],
+        Opt(
+            "Columns to read of a table of images, or of --prompts, where their names leave it "
+            "open: image=NAME,caption=NAME, also seed= and arm=; may be repeated.",
+            parse=_columns,
+        ),
+    ] = ()
+    split: Annotated[str, Opt("The split of a data set to read; default: all of them.")] = ""
     labels: Annotated[
         Path | None,
         Opt("CSV or Parquet table: subject, and a column per attribute; see docs/images.md."),
@@ -305,6 +320,11 @@ class Options:
             self.dtype, self.device, self.scheduler, self.loras, self.compile, self.offload,
             self.trust, self.config, self.partial_lora,
         )  # fmt: skip
+
+    @property
+    def chosen(self) -> Chosen:
+        """The columns and the split that are read of existing images."""
+        return chosen(self.columns, self.split)
 
     @property
     def rule(self) -> CopyRule:

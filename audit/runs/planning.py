@@ -160,6 +160,8 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
     Raises UserError for options that name something missing or invalid.
     """
     told: list[str] = []
+    if (options.columns or options.split) and options.images is None:
+        raise UserError("--columns and --split are about images: give these with --images.")
     if options.labels is None:
         if options.missing:
             raise UserError("--missing is about the words of a table: give one with --labels.")
@@ -221,7 +223,7 @@ def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
     from audit.design.imported.pictures import read
 
     assert options.images is not None
-    pictures = read(options.images, options.prompts)
+    pictures = read(options.images, options.prompts, options.chosen)
     settings = plan.settings(pictures)
     joined = plan.join(suite, pictures)
     folder = RunFolder(options.out / run_name(joined.suite, settings))
