@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from audit.datasets.chosen import Chosen, chosen
 from audit.engine.choices import DTYPES, OFFLOADS, known_device
 from audit.errors import UserError, unknown
 from audit.evidence.copies.chooser import KINDS
@@ -54,6 +53,8 @@ def pixels(text: str) -> str:
 
 
 def _columns(texts: Sequence[str]) -> tuple[str, ...]:
+    from audit.datasets.chosen import chosen
+
     chosen(texts)
     return tuple(texts)
 
@@ -322,8 +323,10 @@ class Options:
         )  # fmt: skip
 
     @property
-    def chosen(self) -> Chosen:
+    def chosen(self) -> Any:
         """The columns and the split that are read of existing images."""
+        from audit.datasets.chosen import chosen
+
         return chosen(self.columns, self.split)
 
     @property
