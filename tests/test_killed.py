@@ -88,7 +88,8 @@ def model(folder: Path) -> None:
 VERBS = {
     "index": Verb("index {}/train/images -o index --held-out {}/held/images --descriptor phash "
                   "--duplicates"),
-    "search": Verb("search {}/train/images/0000000.png {}/held/images -i {}/index --page found.html"),
+    "search": Verb("search {}/train/images/planted-00.png {}/held/images -i {}/index "
+                   "--page found.html"),
     "report": Verb("report run", inputs.INPUTS["report"].make),
     **{f"export {form}": Verb(f"export run -f {form} -o {out}", inputs.INPUTS["label"].make)
        for form, out in (("csv", "out"), ("parquet", "out"), ("xlsx", "x.xlsx"), ("zip", "x.zip"))},

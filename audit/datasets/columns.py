@@ -43,9 +43,7 @@ class Columns:
     """What has to be said about the choice."""
 
 
-def columns(
-    schema: Any, path: Path, peek: Peek | None = None, chosen: Chosen = USUALLY
-) -> Columns:
+def columns(schema: Any, path: Path, peek: Peek | None = None, chosen: Chosen = USUALLY) -> Columns:
     """The columns of a table, by its Arrow schema.
 
     UserError where no column contains images, where several do and none is called `image`, where

@@ -49,9 +49,7 @@ class Album:
     off: bool = False
     """Whether to omit all images, at the user's request."""
 
-    def small(
-        self, load: Callable[[str], np.ndarray], id: str, side: int = SIDE
-    ) -> str | None:
+    def small(self, load: Callable[[str], np.ndarray], id: str, side: int = SIDE) -> str | None:
         """The same for an image that is shown as a whole and compared with no other.
 
         Large photographs are decoded at a fraction of their size.

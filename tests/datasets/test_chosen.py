@@ -212,5 +212,5 @@ def test_an_index_keeps_what_was_named(tmp_path: Path) -> None:
     for id, right in zip(ids, SOME, strict=False):
         np.testing.assert_array_equal(opened.image(id), right)
     for columns, split in (("image=a,caption=words", "train"), (words, "test")):
-        with pytest.raises(UserError, match="which those of .* would replace"):
+        with pytest.raises(UserError, match=r"which those of .* would replace"):
             index(columns, split)
