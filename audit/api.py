@@ -267,9 +267,9 @@ def index(
     `source` is a folder, tars, tables, a saved dataset, embeddings, or `world`; `held_out` is the
     same kind of images that the model was not trained on, and `descriptor` compares images: by
     default `embedded-copy` for `world`, else `phash`, which finds near-exact copies alone.
-    `columns` (`image=NAME,caption=NAME`) and the splits are those of tables. Unreadable images and files that were left out are listed in `unreadable.csv`, and with
-    `duplicates` those that the set contains more than once in `duplicates.csv`. Raises UserError
-    if there is nothing to read.
+    `columns` (`image=NAME,caption=NAME`) and the splits are those of tables. Unreadable images and
+    files that were left out are listed in `unreadable.csv`, and with `duplicates` those that the
+    set contains more than once in `duplicates.csv`. Raises UserError if there is nothing to read.
 
     >>> import audit, numpy as np
     >>> from pathlib import Path

@@ -85,22 +85,35 @@ def model(folder: Path) -> None:
     (folder / "small.toml").write_text(TOML)
 
 
+def undrawn(folder: Path) -> None:
+    """A run without a draw of images to label."""
+    inputs.INPUTS["label"].make(folder)
+    shutil.rmtree(folder / "run" / "labels")
+
+
+def unread(folder: Path) -> None:
+    """A run whose filled sheet was not read yet."""
+    inputs.INPUTS["label"].make(folder)
+    (folder / "run" / "labels" / "labels.csv").unlink()
+
+
 VERBS = {
     "index": Verb("index {}/train/images -o index --held-out {}/held/images --descriptor phash "
                   "--duplicates"),
     "search": Verb("search {}/train/images/planted-00.png {}/held/images -i {}/index "
                    "--page found.html"),
     "report": Verb("report run", inputs.INPUTS["report"].make),
-    **{f"export {form}": Verb(f"export run -f {form} -o {out}", inputs.INPUTS["label"].make)
-       for form, out in (("csv", "out"), ("parquet", "out"), ("xlsx", "x.xlsx"), ("zip", "x.zip"))},
+    **{f"export {form}": Verb(f"export run -f {form} -o {out}", inputs.INPUTS["compare"].make)
+       for form, out in (("csv", "out"), ("parquet", "out"), ("xlsx", "x.xlsx"))},
+    "export zip": Verb("export run -f zip -o x.zip", inputs.INPUTS["label"].make),
     "model card": Verb("export run -f model-card -o card.md", inputs.INPUTS["compare"].make),
     "compare": Verb("compare run other --out out --anyway", inputs.INPUTS["compare"].make),
-    "label": Verb("label run -n 6", inputs.INPUTS["label"].make),
-    "label --read": Verb("label run --read filled.csv", inputs.INPUTS["label"].make),
+    "label": Verb("label run -n 6", undrawn),
+    "label --read": Verb("label run --read filled.csv", unread),
     "score": Verb("score --labels labels.csv --out out", inputs.INPUTS["labels"].make),
-    "mitigate": Verb("mitigate small.toml --model {}/sd1 -t inject:gender -t placebo --steps 2 "
-                     "--batch 4 --corpus {}/train/images --held-out {}/held/images --out out "
-                     "--classifier embedded-classifier --descriptor phash --validation 40 "
+    "mitigate": Verb("mitigate small.toml --model {}/sd1 -t inject:gender -t placebo:gender "
+                     "--steps 2 --batch 4 --corpus {}/train/images --held-out {}/held/images "
+                     "--out out --classifier embedded-classifier --descriptor phash --validation 40 "
                      "--device cpu --dtype float32", model),
     "world render": Verb("world render set --limit 80"),
 }  # fmt: skip
@@ -153,7 +166,7 @@ def test_a_verb_that_is_killed_ends_the_same(name: str, place: Path, tmp_path: P
             time.sleep(0.002)
         process.kill()
         process.join()
-        if process.exitcode == 0:  # too late; the next one begins anew
+        if process.exitcode == 0:  # too late; the next one starts from nothing
             fresh()
             continue
         assert process.exitcode == -signal.SIGKILL, (work.parent / "said").read_text()
