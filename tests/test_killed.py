@@ -113,8 +113,8 @@ VERBS = {
     "score": Verb("score --labels labels.csv --out out", inputs.INPUTS["labels"].make),
     "mitigate": Verb("mitigate small.toml --model {}/sd1 -t inject:gender -t placebo:gender "
                      "--steps 2 --batch 4 --corpus {}/train/images --held-out {}/held/images "
-                     "--out out --classifier embedded-classifier --descriptor phash --validation 40 "
-                     "--device cpu --dtype float32", model),
+                     "--out out --classifier embedded-classifier --descriptor phash "
+                     "--validation 40 --device cpu --dtype float32", model),
     "world render": Verb("world render set --limit 80"),
 }  # fmt: skip
 

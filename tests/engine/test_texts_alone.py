@@ -12,6 +12,7 @@ from audit.engine.model import Model
 from audit.engine.probe import Probe
 from audit.errors import UserError
 from audit.records import Change, Intervention, Sample
+from audit.world.tokens import CONTEXT
 from tests.engine import small
 from tests.engine.test_sampler import plan, settings
 
@@ -19,7 +20,7 @@ KIND = "KandinskyV22CombinedPipeline"
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
 
-def model(root: Path, positions: int = small.tokens.CONTEXT) -> Model:
+def model(root: Path, positions: int = CONTEXT) -> Model:
     """Kandinsky 2.2 with its prior."""
     made = small.kandinsky(root, positions)
     made.set_progress_bar_config(disable=True)
@@ -38,8 +39,8 @@ def test_a_pipeline_with_a_prior_draws(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("positions", "changes", "said"),
-    [(small.tokens.CONTEXT, {"negative": "blurry"}, f"A {KIND} takes no negative prompt"),
-     (small.tokens.CONTEXT + 9, {}, f"The {KIND} of k failed while drawing")],
+    [(CONTEXT, {"negative": "blurry"}, f"A {KIND} takes no negative prompt"),
+     (CONTEXT + 9, {}, f"The {KIND} of k failed while drawing")],
 )  # fmt: skip
 @pytest.mark.slow
 def test_what_a_pipeline_with_a_prior_cannot_do(
