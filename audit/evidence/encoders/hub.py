@@ -1,4 +1,4 @@
-"""The hub of models without waiting: its client tries again for minutes where there is no network."""
+"""The hub of models without waiting: its client tries again for a minute without a network."""
 
 from __future__ import annotations
 
