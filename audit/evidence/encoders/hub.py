@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -13,9 +14,9 @@ def ready() -> None:
     Behind a proxy the host needs none. For the rest of the process, as by HF_HUB_OFFLINE.
     """
     from huggingface_hub import constants
-    from huggingface_hub.utils import logging
+    from huggingface_hub.utils.logging import set_verbosity
 
-    logging.set_verbosity_error()
+    set_verbosity(logging.ERROR)
     if constants.HF_HUB_OFFLINE or getproxies():
         return
     try:
