@@ -68,19 +68,20 @@ def index(
     plan = indexing.Plan(held_out, descriptor, coverage, half, options.device, options.columns,
                          options.split, held_out_split)  # fmt: skip
     made = _made(source, out, plan, Meter(quiet))
+    _say(made, quiet)
+    groups = _duplicates(made, quiet) if duplicates else None
+    by = indexing.compared(made, options.seed)
+    say_json(_body(made, by, groups, started)) if as_json else say(out)
+    _tell(quiet, f"{by.words[:1].upper()}{by.words[1:]}.")
+    if made.index.damaged:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _say(made: Any, quiet: bool) -> None:
     for words in _left_out(made):
         _tell(quiet, words)
     for note in made.notes:  # not progress
         say(note, err=True)
-    groups = _duplicates(made, quiet) if duplicates else None
-    by = indexing.compared(made, options.seed)
-    if as_json:
-        say_json(_body(made, by, groups, started))
-    else:
-        say(out)
-    _tell(quiet, f"{by.words[:1].upper()}{by.words[1:]}.")
-    if made.index.damaged:
-        raise typer.Exit(INCOMPLETE)
 
 
 def _left_out(made: Any) -> list[str]:
