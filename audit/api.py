@@ -259,16 +259,17 @@ def check(result: Result | str | Path, gates: Sequence[str] | str = ()) -> Check
 def index(
     source: str | Path, out: str | Path, *, held_out: str | Path | None = None,
     descriptor: str = "auto", coverage: float | None = None, half: bool = False,
-    duplicates: bool = False, device: str = "auto", progress: Progress = silent,
+    duplicates: bool = False, device: str = "auto", columns: Sequence[str] | str = (),
+    split: str = "", held_out_split: str = "", progress: Progress = silent,
 ) -> Path:  # fmt: skip
     """Make a training set searchable, or add new images to it; returns the folder of the index.
 
     `source` is a folder, tars, tables, a saved dataset, embeddings, or `world`; `held_out` is the
     same kind of images that the model was not trained on, and `descriptor` compares images: by
     default `embedded-copy` for `world`, else `phash`, which finds near-exact copies alone.
-    Unreadable images and files that were left out are listed in `unreadable.csv`, and with
-    `duplicates` those that the set contains more than once in `duplicates.csv`. Raises UserError
-    if there is nothing to read.
+    `columns` (`image=NAME,caption=NAME`) and the splits are those of tables. Unreadable images and
+    files that were left out are listed in `unreadable.csv`, and with `duplicates` those that the
+    set contains more than once in `duplicates.csv`. Raises UserError if there is nothing to read.
 
     >>> import audit, numpy as np
     >>> from pathlib import Path
@@ -294,7 +295,9 @@ def index(
     coverage = checked("coverage", float, coverage, Within(0, 1))
     descriptor = checked("descriptor", str, descriptor)
     other = checked("held_out", str, held_out)
-    plan = indexing.Plan(other, descriptor, coverage, half, device)
+    names = tuple(checked("columns", str, columns, several=True) or ())
+    splits = [checked(n, str, v) for n, v in (("split", split), ("held_out_split", held_out_split))]
+    plan = indexing.Plan(other, descriptor, coverage, half, device, names, *splits)
     made = indexing.make(checked("source", str, source), Path(out), plan, progress)
     for note in made.notes:
         warnings.warn(note, Notice, stacklevel=2)

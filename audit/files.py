@@ -317,6 +317,7 @@ class Results:
     command: str = ""
     pictures: dict[str, str] = field(default_factory=dict)
     images: str = ""
+    columns: list[str] = field(default_factory=list)
     corpus: str = ""
     instruments: dict[str, str] = field(default_factory=dict)
     checks: list[str] = field(default_factory=list)

@@ -79,9 +79,9 @@ class Bench:
         """Write the files of a mutation; returns the name of the file that was changed."""
         self._fresh()
         chance = random.Random(f"{self.seed} {self.name} {number}")
-        pattern = chance.choice(self.input.files)
-        victims = sorted(p for p in self.now.glob(pattern) if p.is_file())
-        victim = chance.choice(victims)
+        found = [sorted(p for p in self.now.glob(pattern) if p.is_file())
+                 for pattern in self.input.files]  # fmt: skip
+        victim = chance.choice(chance.choice([files for files in found if files]))
         victim.write_bytes(mutate(victim.read_bytes(), victim.suffix, chance))
         return str(victim.relative_to(self.now))
 

@@ -13,6 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from audit.cli import main as cli
 from audit.datasets import pixels, prompts
+from audit.datasets.chosen import USUALLY, Chosen, chosen
 from audit.datasets.find import find
 from audit.design import suites
 from audit.design.imported import pictures as imported
@@ -69,9 +70,9 @@ def shown(folder: Path) -> object:
     return show(next(p for p in sorted(folder.iterdir()) if p.is_file()))
 
 
-def as_images(path: Path, table: Path | None = None) -> object:
+def as_images(path: Path, table: Path | None = None, which: Chosen = USUALLY) -> object:
     """What `run --images` reads: items, their place in the plan, notes, and every image."""
-    source = imported.read(path, table)
+    source = imported.read(path, table, which)
     found = [(p.name, p.text, p.seed) for p in source.items()]
     with suppress(UserError):  # none of the prompts is in the suite
         plan = plans.join(suites.read_suite(str(path.parent / "small.toml")), source)
@@ -151,6 +152,34 @@ def parquet(root: Path) -> None:
     (root / "small.toml").write_text(TOML)
     table = made.rows(made.pictures(3, 1)).append_column("seed", [[1, 2, 3]])
     parquet.write_table(table, root / "set.parquet")
+
+
+WHICH = chosen(["image=photo b,caption=what it shows"])
+"""The columns that `as_named` names."""
+
+
+def two_columns(root: Path) -> None:
+    """A Parquet table with two columns of images, and a folder with a table of captions."""
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    (root / "small.toml").write_text(TOML)
+    files = [pixels.png(p) for p in made.pictures(3, 1)]
+    table = pa.table({"photo a": files, "photo b": files, "what it shows": [PROMPT] * 3})
+    folder = made.folder(root / "set", made.pictures(3, 2))
+    parquet.write_table(table, folder / "photos.parquet")
+    rows = "".join(f"{i:03d}.png,{PROMPT}\n" for i in range(3))
+    (folder / "metadata.csv").write_text(f"photo b,what it shows\n{rows}")
+
+
+def as_named(root: Path) -> object:
+    """What `--images --columns` reads of both."""
+    table = root / "set" / "photos.parquet"
+    moved = table.rename(root / "photos.parquet") if table.exists() else root / "photos.parquet"
+    try:
+        return [as_images(place, None, WHICH) for place in (moved, root / "set")]
+    finally:
+        moved.rename(table)
 
 
 def embeddings(root: Path) -> None:

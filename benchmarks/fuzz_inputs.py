@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from audit.datasets import labelled
+from audit.datasets.pixels import Unreadable
 from audit.design import suites
 from audit.errors import UserError
 from audit.records import Settings
@@ -101,9 +103,35 @@ def _labels(root: Path) -> None:
     )
 
 
+def _label_table(root: Path) -> None:
+    """The same as Parquet."""
+    import pandas as pd
+
+    _labels(root)
+    pd.read_csv(root / "labels.csv").to_parquet(root / "labels.parquet")
+    (root / "labels.csv").unlink()
+
+
 def score(root: Path) -> object:
     """`score` of a table of labels."""
-    return verb("score", "--labels", root / "labels.csv", "--out", root / "out", "-q")
+    (table,) = root.glob("labels.*")
+    return verb("score", "--labels", table, "--out", root / "out", "-q")
+
+
+def _known(root: Path) -> None:
+    """Labelled images, on which a reader's errors are measured."""
+    collections.made.folder(root / "known", collections.made.pictures(4, 1))
+    rows = "".join(f"{i:03d}.png,p{i},{'woman' if i % 2 else 'man'}\n" for i in range(4))
+    (root / "known" / "labels.csv").write_text(f"file_name,person,gender\n{rows}")
+
+
+def known(root: Path) -> object:
+    """What a run reads of them."""
+    found = labelled.load(root / "known", {"gender": ("woman", "man")})
+    for id in found.ids:
+        with suppress(Unreadable):
+            found.read(id)
+    return found.people, found.words("gender"), found.labels("gender", ("woman", "man"))
 
 
 # Runs
@@ -150,9 +178,15 @@ def check(root: Path) -> object:
 
 def export(root: Path) -> object:
     """`export` in every form."""
-    for form, out in (("csv", "c"), ("parquet", "p"), ("evidence", "e.md"), ("model-card", "m.md")):
+    for form, out in (("csv", "c"), ("parquet", "p"), ("evidence", "e.md"), ("model-card", "m.md"),
+                      ("xlsx", "x.xlsx"), ("zip", "z.zip")):  # fmt: skip
         verb("export", root / "run", "-f", form, "-o", root / out)
     return None
+
+
+def listed(root: Path) -> object:
+    """`runs` of a folder."""
+    return verb("runs", root), verb("runs", root, "--json")
 
 
 def compare(root: Path) -> object:
@@ -302,6 +336,8 @@ TABLES = ("run/results.json", "run/run.json", "run/plan.jsonl", "run/tables/*.pa
 INPUTS: dict[str, Input] = {
     **{kind: _form(kind) for kind in ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")},
     "suite": Input(_suite, plan, ("small.toml",)),
+    "label table": Input(_label_table, score, ("labels.parquet",)),
+    "labelled images": Input(_known, known, ("known/labels.csv", "known/*.png")),
     "suite tables": Input(_suite, plan, ("*.csv",)),
     "labels": Input(_labels, score, ("labels.csv",)),
     "sheet": Input(_labelled, label, ("filled.csv",)),
@@ -317,6 +353,8 @@ INPUTS: dict[str, Input] = {
                          ("set.parquet",)),
     "Parquet images": Input(collections.parquet, _at("set.parquet", collections.as_images),
                             ("set.parquet",)),
+    "named columns": Input(collections.two_columns, collections.as_named,
+                           ("set/*.parquet", "set/metadata.csv")),
     "saved set": Input(collections.saved, _at("set", collections.as_training_set), ("set/*",)),
     "saved images": Input(collections.saved, _at("set", collections.as_images), ("set/*",)),
     "embeddings": Input(collections.embeddings, _at("set", collections.as_embeddings),
@@ -329,6 +367,7 @@ INPUTS: dict[str, Input] = {
         "out/*/left_out.csv",
     ), checked=True),
     "check": Input(_run, check, ("run/findings.json", "run/results.json")),
+    "runs": Input(_run, listed, ("*/findings.json", "*/results.json", "*/run.json")),
     "export": Input(_run, export, ("run/findings.json", *TABLES)),
     "compare": Input(_run, compare, ("run/findings.json", *TABLES)),
     "report": Input(_reported, report, ("run/page.json", "run/findings.json", *TABLES)),
@@ -343,13 +382,25 @@ INPUTS: dict[str, Input] = {
                                                "index/*.npy", "index/*.parquet", "index/*.csv"),
                          checked=True),
 }  # fmt: skip
-SLOW = ("model", "LoRA", "run again", "report", "compare", "labels", "view", "sheet", "label")
+SLOW = (
+    "label table",
+    "model",
+    "LoRA",
+    "run again",
+    "report",
+    "compare",
+    "labels",
+    "view",
+    "sheet",
+    "label",
+)
 """Inputs of which one mutation costs a second or so."""
 
 
 def ready() -> None:
     """Import what the verbs import on use, and have libraries say nothing."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ["SOURCE_DATE_EPOCH"] = "1000000000"  # when findings were written is no answer
     warnings.simplefilter("ignore")
     import diffusers  # noqa: F401
     import pyarrow.parquet  # noqa: F401

@@ -16,7 +16,7 @@ from audit.cli.shared import INCOMPLETE, Json, Quiet, say, say_json
 from audit.runs.options import Options
 
 
-@with_options("device")
+@with_options("device", "columns", "split")
 def index(
     source: Annotated[
         str,
@@ -31,6 +31,9 @@ def index(
         str | None,
         typer.Option(help="Held-out images, exchangeable with the source; `world` has its own."),
     ] = None,
+    held_out_split: Annotated[
+        str, typer.Option(help="The split to read of the held-out images; default: all of them.")
+    ] = "",
     descriptor: Annotated[
         str,
         typer.Option(
@@ -62,21 +65,23 @@ def index(
     from audit.runs import indexing
 
     started = time.monotonic()
-    plan = indexing.Plan(held_out, descriptor, coverage, half, options.device)
+    plan = indexing.Plan(held_out, descriptor, coverage, half, options.device, options.columns,
+                         options.split, held_out_split)  # fmt: skip
     made = _made(source, out, plan, Meter(quiet))
+    _say(made, quiet)
+    groups = _duplicates(made, quiet) if duplicates else None
+    by = indexing.compared(made, options.seed)
+    say_json(_body(made, by, groups, started)) if as_json else say(out)
+    _tell(quiet, f"{by.words[:1].upper()}{by.words[1:]}.")
+    if made.index.damaged:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _say(made: Any, quiet: bool) -> None:
     for words in _left_out(made):
         _tell(quiet, words)
     for note in made.notes:  # not progress
         say(note, err=True)
-    groups = _duplicates(made, quiet) if duplicates else None
-    by = indexing.compared(made, options.seed)
-    if as_json:
-        say_json(_body(made, by, groups, started))
-    else:
-        say(out)
-    _tell(quiet, f"{by.words[:1].upper()}{by.words[1:]}.")
-    if made.index.damaged:
-        raise typer.Exit(INCOMPLETE)
 
 
 def _left_out(made: Any) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.datasets.captions import ARM_COLUMNS, SEED_COLUMNS, TEXT_COLUMNS, column, folded, listed
+from audit.datasets.chosen import USUALLY, Chosen
 from audit.errors import UserError
 
 IMAGE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp", "picture", "photo", "image_bytes")
@@ -42,19 +43,25 @@ class Columns:
     """What has to be said about the choice."""
 
 
-def columns(schema: Any, path: Path, peek: Peek | None = None) -> Columns:
+def columns(schema: Any, path: Path, peek: Peek | None = None, chosen: Chosen = USUALLY) -> Columns:
     """The columns of a table, by its Arrow schema.
 
-    UserError where no column contains images, where several do and none is called `image`, and
-    where columns of captions differ in capitals alone. Without `peek` names decide, and the first.
+    UserError where no column contains images, where several do and none is called `image`, where
+    columns of captions differ in capitals alone, and for a chosen column that is missing or
+    contains something else. Without `peek` names decide, and the first.
     """
-    image, paths, notes = _image_column(schema, path, peek)
-    words = [
-        name
-        for wanted in (*TEXT_COLUMNS, *SEED_COLUMNS, *ARM_COLUMNS)
-        if (name := column(schema.names, (wanted,), str(path))) and name != image
-    ]
-    if not {folded(w) for w in words} & set(TEXT_COLUMNS):
+    named = chosen.column("image", schema.names, str(path))
+    image, paths, notes = (
+        _named_image(schema, named, path, peek) if named else _image_column(schema, path, peek)
+    )
+    words = list[str]()
+    for what, usual in (("caption", TEXT_COLUMNS), ("seed", SEED_COLUMNS), ("arm", ARM_COLUMNS)):
+        if own := chosen.column(what, schema.names, str(path)):
+            words.append(own)
+        else:
+            found = (column(schema.names, (wanted,), str(path)) for wanted in usual)
+            words += [name for name in found if name and name != image]
+    if not chosen.named("caption") and not {folded(w) for w in words} & set(TEXT_COLUMNS):
         there = listed(schema.names)
         notes = (*notes, f"Tables without a column of captions ({', '.join(TEXT_COLUMNS)}), with "
                          f"the columns {there}")  # fmt: skip
@@ -81,9 +88,25 @@ def _image_column(schema: Any, path: Path, peek: Peek | None) -> tuple[str, bool
         return name, True, ()
     there = ", ".join(f"{f.name!r} ({str(f.type)[:60]})" for f in list(schema)[:12])
     raise UserError(
-        f"{path} has no column of image bytes or of paths ({', '.join(PATH_COLUMNS)}). Give a "
-        f"table that has one image in each row; the columns of this one are {there}."
+        f"{path} has no column of image bytes or of paths ({', '.join(PATH_COLUMNS)}). Name it "
+        f"with --columns image=NAME; the columns are {there}."
     )
+
+
+def _named_image(
+    schema: Any, name: str, path: Path, peek: Peek | None
+) -> tuple[str, bool, tuple[str, ...]]:
+    """The column that the user named, of bytes or of paths; UserError where it has neither."""
+    kind = schema.field(name).type
+    if holds_bytes(kind):
+        return name, False, ()
+    if not is_text(kind):
+        raise UserError(
+            f"The column {name!r} of {path} contains {str(kind)[:60]}, not image bytes or paths. "
+            "Name another with --columns image=NAME."
+        )
+    _are_paths(name, path, (peek([name]) if peek else {}).get(name, ()))
+    return name, True, ()
 
 
 def _are_paths(name: str, path: Path, cells: Sequence[Any]) -> None:
@@ -101,8 +124,8 @@ def _of_several(found: Sequence[str], path: Path) -> tuple[str, bool, tuple[str,
     image = [n for n in found if folded(n) == "image"]
     if len(image) != 1:
         raise UserError(
-            f"{path} has {len(found)} columns of images ({names}). Rename the one that is meant to "
-            "'image', or drop the others."
+            f"{path} has {len(found)} columns of images ({names}). Say which one is meant with "
+            "--columns image=NAME."
         )
     return image[0], False, (f"Tables with several columns of images ({names}), of which "
                              f"{image[0]!r} was read",)  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from audit.datasets import pixels
 from audit.datasets.batches import batches, records
 from audit.datasets.captions import TEXT_COLUMNS, Said, column, listed, plain
+from audit.datasets.chosen import USUALLY
 from audit.datasets.damage import reading
 from audit.datasets.source import Entry, Item, Unit, one_line, stamp
 from audit.errors import UserError
@@ -24,7 +25,7 @@ class Embeddings:
     which model made the vectors.
     """
 
-    kind = "embeddings"
+    kind, chosen = "embeddings", USUALLY
     block = 65_536
 
     def __init__(self, path: Path) -> None:

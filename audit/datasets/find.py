@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audit.datasets import kinds, listing, saved
+from audit.datasets.chosen import USUALLY, Chosen
 from audit.datasets.columns import columns
 from audit.datasets.embeddings import Embeddings
 from audit.datasets.folder import Folder
@@ -15,6 +16,7 @@ from audit.datasets.members import BROKEN, has_images
 from audit.datasets.parquet import Parquet
 from audit.datasets.saved import Saved
 from audit.datasets.source import Collection, Files, Source
+from audit.datasets.table import Rows
 from audit.datasets.tar import Tars
 from audit.errors import UserError
 
@@ -22,12 +24,35 @@ LOOKED_AT = 20
 """Tars or tables next to images that are looked into."""
 
 
-def find(path: Path) -> Source:
+def find(path: Path, chosen: Chosen = USUALLY, tables_only: bool = False) -> Source:
     """The training set, or the images of a run, at a path; UserError where none can be read.
 
     A folder that contains images is read as these; tars of other things and tables next to them are
-    left out, which `left_out` of the source says. UserError where they hold images, too.
+    left out, which `left_out` of the source says. UserError where they hold images, too, and where
+    chosen columns, or the split, are missing; with `tables_only` columns are chosen in tables of
+    images alone.
     """
+    found = _find(path, chosen)
+    if not isinstance(found, Collection):
+        if chosen != USUALLY:
+            raise UserError(
+                f"{path} contains embeddings, of which --columns and --split choose nothing. Leave "
+                "them out."
+            )
+        return found
+    return _chosen(found, Chosen((), chosen.split) if tables_only and not isinstance(found, Rows)
+                   else chosen)  # fmt: skip
+
+
+def _chosen(found: Collection, chosen: Chosen) -> Collection:
+    if chosen != USUALLY:
+        found.choose(chosen)
+    if chosen.columns:
+        found.check()
+    return found
+
+
+def _find(path: Path, chosen: Chosen) -> Source:
     if path.is_file():
         return _file(path)
     if not path.is_dir():
@@ -40,13 +65,14 @@ def find(path: Path) -> Source:
         return found
     if saved.is_saved(path):
         return Saved(path, saved.streams(path))
-    return _folder(path, listing.listed(path))
+    return _folder(path, listing.listed(path), chosen)
 
 
-def _folder(path: Path, found: Listing) -> Source:
+def _folder(path: Path, found: Listing, chosen: Chosen) -> Source:
     """A folder by what its files hold."""
     if found.images:
-        several = [p for p in (*found.tars[:LOOKED_AT], *found.tables[:LOOKED_AT]) if _holds(p)]
+        beside = (*found.tars[:LOOKED_AT], *found.tables[:LOOKED_AT])
+        several = [p for p in beside if _holds(p, chosen)]
         if several:
             raise UserError(
                 f"{path} contains {len(found.images)} images such as {found.images[0].name}, and "
@@ -54,8 +80,8 @@ def _folder(path: Path, found: Listing) -> Source:
                 "folder of its own."
             )
         return Folder(path, found=found)
-    tars = any(_holds(p, alone=True) for p in found.tars[:LOOKED_AT])
-    tables = [] if tars else [p for p in found.tables if _holds(p, alone=True)]
+    tars = any(_holds(p, chosen, alone=True) for p in found.tars[:LOOKED_AT])
+    tables = [] if tars else [p for p in found.tables if _holds(p, chosen, alone=True)]
     source: Files
     if found.tars and (tars or not tables):
         source, rest = Tars(path, found.tars), found.tables
@@ -86,7 +112,7 @@ def _nothing(path: Path, left_out: Sequence[LeftOut]) -> UserError:
     )
 
 
-def _holds(path: Path, alone: bool = False) -> bool:
+def _holds(path: Path, chosen: Chosen, alone: bool = False) -> bool:
     """Whether a tar or a table holds images.
 
     Where the folder has no images (`alone`), paths of images count, and a damaged file does:
@@ -101,7 +127,7 @@ def _holds(path: Path, alone: bool = False) -> bool:
     import pyarrow.parquet as parquet
 
     try:
-        found = columns(parquet.read_schema(path), path)
+        found = columns(parquet.read_schema(path), path, chosen=chosen)
         return alone or not found.paths
     except (OSError, ValueError, pa.ArrowException):
         return alone
@@ -117,24 +143,38 @@ def _file(path: Path) -> Source:
     raise UserError(f"{path} is not a tar or a Parquet file. Give one, or a folder.")
 
 
-def pictures(path: Path, table: Path | None = None) -> Collection:
+def pictures(path: Path, table: Path | None = None, chosen: Chosen = USUALLY) -> Collection:
     """The images at a path, for a run over them; `table` gives their captions by file name.
 
     Raises UserError as `find` does, for embeddings, and for a table of captions where images have
     no file names.
     """
-    found = find(path)
-    if not isinstance(found, Collection):
-        raise UserError(
-            f"{path} contains embeddings, which are vectors computed from images. Give the images "
-            "themselves."
-        )
+    found = _images(path, chosen)
     if table is None:
-        return found
+        return _chosen(found, chosen)
     if not isinstance(found, Tars | Folder):
         raise UserError(
             f"{table} names images by file, and the images of {path} are rows of a table. Put "
             "their prompts into a column named text, prompt or caption instead."
         )
     found.table = table
+    return _chosen(found, chosen)
+
+
+def _images(path: Path, chosen: Chosen) -> Collection:
+    found = _find(path, chosen)
+    if not isinstance(found, Collection):
+        raise UserError(
+            f"{path} contains embeddings, which are vectors computed from images. Give the images "
+            "themselves."
+        )
     return found
+
+
+def again(path: Path, chosen: Chosen = USUALLY) -> Collection:
+    """The images of an earlier run, by name, from the columns that it read.
+
+    Raises UserError as `find` does, and for embeddings.
+    """
+    found = _images(path, chosen)
+    return _chosen(found, Chosen(chosen.columns)) if isinstance(found, Rows) else found

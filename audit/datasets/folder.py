@@ -48,8 +48,9 @@ class Folder(Collection):
 
     def units(self) -> Sequence[Unit]:
         """One for each image file, sorted by path."""
+        own = self.chosen.key
         return [
-            Unit(spelled(p.relative_to(self.path).as_posix()), self._with_sidecars(p))
+            Unit(spelled(p.relative_to(self.path).as_posix()), self._with_sidecars(p) + own)
             for p in self._found.images
         ]
 

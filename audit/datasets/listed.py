@@ -7,13 +7,14 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from audit.datasets.chosen import USUALLY
 from audit.datasets.source import Corpus, Entry, Item, Unit, item_of
 
 
 class Listed:
     """One side of a registered training set: the training images, or the held-out twin."""
 
-    kind = "listed"
+    kind, chosen = "listed", USUALLY
     block = 256
 
     def __init__(self, corpus: Corpus, held_out: bool = False) -> None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from audit.datasets.captions import Caption, Said, one_place, some_names
+from audit.datasets.chosen import USUALLY, Chosen
 from audit.datasets.metadata import Nameless, Table, read, twice
 
 
@@ -20,7 +21,9 @@ class Matched:
     notes: Sequence[str] = ()
 
 
-def matched(tables: Sequence[Path], names: Sequence[str], root: Path) -> Matched:
+def matched(
+    tables: Sequence[Path], names: Sequence[str], root: Path, chosen: Chosen = USUALLY
+) -> Matched:
     """Rows of tables by image; `names` are the paths of all images below `root`.
 
     A row names an image by its path below the table's folder, or by any end of its whole path,
@@ -34,7 +37,7 @@ def matched(tables: Sequence[Path], names: Sequence[str], root: Path) -> Matched
     for path in tables:
         prefix = _below(path, root)
         try:
-            table = read(path)
+            table = read(path, chosen)
         except Nameless:
             if not prefix:
                 raise

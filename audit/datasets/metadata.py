@@ -26,6 +26,7 @@ from audit.datasets.captions import (
     one_place,
     plain,
 )
+from audit.datasets.chosen import USUAL, USUALLY, Chosen
 from audit.datasets.damage import reading
 from audit.errors import UserError
 from audit.files import loads, stays
@@ -45,6 +46,7 @@ class Table:
     rows: Mapping[str, Caption]
     columns: Sequence[str]
     doubts: Sequence[str] = ()
+    chosen: Chosen = USUALLY
 
     @property
     def notes(self) -> list[str]:
@@ -52,12 +54,12 @@ class Table:
         out = [f"{d}: {self.path.name}." for d in self.doubts]
         if not self.rows:
             out.append(f"{self.path.name} has no rows.")
-        elif not {folded(c) for c in self.columns} & set(TEXT_COLUMNS):
+        elif "caption" not in (read := [self.chosen.reads(c, self.columns) for c in self.columns]):
             out.append(
-                f"{self.path.name} has no column of captions ({', '.join(TEXT_COLUMNS)}); its "
-                f"columns are {listed(self.columns)}."
+                f"{self.path.name} has no column of captions ({', '.join(TEXT_COLUMNS)}), and "
+                f"--columns caption=NAME names none; its columns are {listed(self.columns)}."
             )
-        elif rest := [c for c in self.columns if folded(c) not in READ_COLUMNS]:
+        elif rest := [c for c, what in zip(self.columns, read, strict=True) if what is None]:
             out.append(f"Columns of {self.path.name} that were not read: {listed(rest)}.")
         return out
 
@@ -78,11 +80,12 @@ def inside(folder: Path) -> list[Path]:
     ]
 
 
-def read(path: Path) -> Table:
+def read(path: Path, chosen: Chosen = USUALLY) -> Table:
     """A table of captions by file name, in any usual encoding and with any usual separator.
 
     UserError, with the line, for a row without a name, with more or fewer cells than the header, or
-    with a seed that is not a whole number, and for a file that has two rows.
+    with a seed that is not a whole number, and for a file that has two rows; NoColumn where a
+    chosen column is missing.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -90,7 +93,7 @@ def read(path: Path) -> Table:
         with path.open("rb") as file:
             parquet = file.read(4) == b"PAR1"
         if parquet:
-            return _table(path, _parquet(path))
+            return _table(path, _parquet(path, chosen), chosen)
         shape = path.suffix.lower()
         if shape not in (".csv", ".tsv"):
             how = texts.of_file(path)
@@ -100,8 +103,9 @@ def read(path: Path) -> Table:
                 with _text(path, how) as text:
                     array = shape == ".json" and beginning == "["
                     records = _array(path, text) if array else _lines(path, text)
-                    return _table(path, records, (WINDOWS,) if how.assumed else ())
-        return _cells(path)
+                    own = (_object(where, record, chosen) for where, record in records)
+                    return _table(path, own, chosen, (WINDOWS,) if how.assumed else ())
+        return _cells(path, chosen)
     except (OSError, UnicodeError) as error:
         raise UserError(f"{path} cannot be read: {error}. Save it as UTF-8 text.") from error
 
@@ -113,49 +117,61 @@ def _text(path: Path, how: texts.Encoding) -> TextIO:
     return file
 
 
-Row = tuple[str, Mapping[str, Any]]
+Row = tuple[str, Any]
 """The place of a row, for messages, and its cells by column."""
 
 
-def _cells(path: Path) -> Table:
+def _cells(path: Path, chosen: Chosen) -> Table:
     """The rows of a CSV."""
-    with strict.opened(path, MAX_ROWS, READ_COLUMNS, anyhow=True) as found:
+    usual = (*READ_COLUMNS, *(name for _, name in chosen.columns))
+    with strict.opened(path, MAX_ROWS, usual, anyhow=True) as found:
         where, named = f"{path}, line", [c for c in found.header if c]
-        if not {folded(c) for c in named} & set(NAME_COLUMNS):
+        _check(chosen, named, str(path))
+        if "image" not in {chosen.reads(c, named) for c in named}:
             raise Nameless(_nameless(f"{where} {found.line}: no column of file names", named))
         records = (
             (f"{where} {n}", {c: v for c, v in zip(found.header, row, strict=True) if c})
             for n, row in found.rows
         )
-        return _table(path, records, (WINDOWS,) if found.assumed else (), named)
+        return _table(path, records, chosen, (WINDOWS,) if found.assumed else (), named)
+
+
+def _check(chosen: Chosen, names: Sequence[str], where: str) -> None:
+    """NoColumn where a chosen column is missing."""
+    for what, _ in chosen.columns:
+        chosen.column(what, names, where)
 
 
 def _nameless(what: str, columns: Sequence[str]) -> str:
     return (
-        f"{what}. Name it in one of the columns {', '.join(NAME_COLUMNS)}; the columns are "
-        f"{listed(columns)}."
+        f"{what}. Name it in one of the columns {', '.join(NAME_COLUMNS)}, or the column with "
+        f"--columns image=NAME; the columns are {listed(columns)}."
     )
 
 
 def _table(
-    path: Path, records: Iterable[Row], doubts: Sequence[str] = (), known: Sequence[str] = ()
-) -> Table:
+    path: Path, records: Iterable[Row], chosen: Chosen, doubts: Sequence[str] = (),
+    known: Sequence[str] = (),
+) -> Table:  # fmt: skip
     rows: dict[str, Caption] = {}
     columns: dict[str, None] = dict.fromkeys(known)
-    for where, record in records:
-        columns |= dict.fromkeys(map(str, record))
+    for where, given in records:
+        columns |= dict.fromkeys(map(str, given))
+        record = chosen.row(given)
         name, _ = plain(first(record, NAME_COLUMNS))
         if not name:
+            chosen.column("image", list(given), where)
             there = {folded(str(c)) for c in record} & set(NAME_COLUMNS)
             kind = UserError if there else Nameless
-            raise kind(_nameless(f"{where}: no file name", [str(c) for c in record]))
+            raise kind(_nameless(f"{where}: no file name", [str(c) for c in given]))
         row = caption_of(record, where)
         row.whole_seed()
         place = one_place(cells.tidy(name))
         if place in rows:
             raise twice(place, rows[place], row)
         rows[place] = row
-    return Table(path, rows, list(columns), doubts)
+    _check(chosen, list(columns), str(path))
+    return Table(path, rows, list(columns), doubts, chosen)
 
 
 def twice(name: str, one: Caption, other: Caption) -> UserError:
@@ -171,7 +187,7 @@ def _array(path: Path, file: TextIO) -> Iterator[Row]:
     except ValueError as error:
         raise UserError(f"{path} is not JSON: {error}. Fix it.") from None
     for number, record in enumerate(records, 1):
-        yield _object(f"{path}, row {number}", record)
+        yield f"{path}, row {number}", record
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[Row]:
@@ -181,32 +197,34 @@ def _lines(path: Path, file: TextIO) -> Iterator[Row]:
                 record = loads(line, finite=False, once=True)
             except ValueError as error:
                 raise UserError(f"{path}, line {number} is not JSON: {error}. Fix it.") from None
-            yield _object(f"{path}, line {number}", record)
+            yield f"{path}, line {number}", record
 
 
-def _object(where: str, record: Any) -> Row:
+def _object(where: str, record: Any, chosen: Chosen) -> Row:
     if not isinstance(record, dict):
         raise UserError(f"{where} is not a JSON object. Fix it.")
-    _once(list(record), where)
+    _once(list(record), where, chosen)
     return where, record
 
 
-def _once(names: Sequence[str], where: str) -> None:
+def _once(names: Sequence[str], where: str, chosen: Chosen) -> None:
     """UserError where two columns differ in capitals alone, and either might be meant."""
     counts = Counter(map(folded, names))
-    for wanted in READ_COLUMNS:
-        if counts[wanted] > 1:
-            column(names, (wanted,), where)
+    for what, usual in USUAL.items():
+        for wanted in usual if chosen.named(what) is None else ():
+            if counts[wanted] > 1:
+                column(names, (wanted,), where)
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path, chosen: Chosen) -> Iterator[Row]:
     import pyarrow.parquet as parquet
 
     number = 0
     with reading(path, "Parquet"):
         there = parquet.read_schema(path).names
-        names = [n for n in there if folded(n) in READ_COLUMNS]
-        _once(names, str(path))
+        _check(chosen, there, str(path))
+        names = [n for n in there if chosen.reads(n, there)]
+        _once(names, str(path), chosen)
         for batch in batches(path, names):
             for record in records(batch, names):
                 number += 1

@@ -10,6 +10,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar, overload
@@ -48,6 +49,22 @@ BLANK = 2
 # Pillow warns of every image with damaged EXIF data, on a terminal that belongs to the command;
 # what matters is in an image's reason. A filter for one call would not be safe in threads.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+_SIDE: ContextVar[int] = ContextVar("side", default=0)
+
+
+@contextmanager
+def shrunk(side: int) -> Iterator[None]:
+    """Within it, JPEG files may be decoded at a half, a quarter or an eighth of their size.
+
+    No side is then below `side` pixels. It saves most of the time where an image is only shown.
+    """
+    was = _SIDE.set(side)
+    try:
+        yield
+    finally:
+        _SIDE.reset(was)
 
 
 class Unreadable(Exception):
@@ -90,10 +107,12 @@ def _unknown(file: bytes | Path) -> str:
 def decode(data: bytes) -> np.ndarray:
     """File content to uint8[h, w, 3], sRGB on white, the way up that its EXIF data say.
 
-    Greys of other depths are scaled to 8 bits. Raises Unreadable as `opened` does, and for a depth
-    or colours that cannot be told.
+    Greys of other depths are scaled to 8 bits. Within `shrunk` it may be smaller than the file.
+    Raises Unreadable as `opened` does, and for a depth or colours that cannot be told.
     """
     with opened(data) as image:
+        if side := _SIDE.get():
+            image.draft(image.mode, (side, side))
         image.load()
         if image.mode in depth.MODES:
             found = depth.grey(image)

@@ -37,7 +37,8 @@ class Saved(Rows):
                 batch.validate(full=True)
                 yield batch
 
-    def _split(self, name: str, path: Path) -> str:
+    def split(self, name: str, path: Path) -> str:
+        """The folder of a stream."""
         return path.parent.name
 
     def _from(self, key: Key, row: int) -> Cursor:

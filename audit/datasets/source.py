@@ -6,6 +6,7 @@ written here once.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +17,19 @@ from typing import Any, Protocol
 import numpy as np
 
 from audit.datasets import pixels
-from audit.datasets.captions import Caption, Said, doubt
+from audit.datasets.captions import Caption, Said, doubt, listed
+from audit.datasets.chosen import USUALLY, Chosen
 from audit.datasets.listing import LeftOut
 from audit.datasets.matching import Matched, matched
 from audit.datasets.metadata import inside
 from audit.datasets.texts import spelled
+from audit.errors import UserError
 
+_SHARD = re.compile(r"(?:.*/)?([^/]+?)-\d+-of-\d+\.[^/]*")
+"""Names of files as hubs write them: the split, and which of how many files this is."""
+_SPLIT = re.compile(
+    r"(?:^|[/_.\-])(train(?:ing)?|test|validation|valid|val|dev)(?=[/_.\-]|$)", re.I
+)
 MAX_CAPTION = 10_000
 """Characters of a caption that a training set's entry keeps."""
 
@@ -95,6 +103,8 @@ class Source(Protocol):
     kind: str
     place: str
     """Where it is: a path, or a registered name."""
+    chosen: Chosen
+    """What the user named of it."""
 
     def units(self) -> Sequence[Unit]:
         """All units in a fixed order, without reading them."""
@@ -139,6 +149,25 @@ class Collection:
     """CSV, JSON lines or Parquet with captions by file name, for forms whose images have names."""
     aside: Sequence[LeftOut] = ()
     """Files of the same folder that are not read."""
+    chosen: Chosen = USUALLY
+    """Columns of tables that the user named."""
+
+    def choose(self, chosen: Chosen) -> None:
+        """Read what the user named; UserError for a split where there are none."""
+        if chosen.split:
+            raise UserError(
+                f"{self.place} is a folder of images, which has no splits. Give the folder of one."
+            )
+        self.chosen = chosen
+
+    def check(self) -> None:
+        """UserError where columns were named that no table has."""
+        if not self._tables:
+            raise UserError(
+                f"{self.place} has no table of captions whose columns --columns could name. Give "
+                "one with --prompts, or put it into the folder as metadata.csv."
+            )
+        assert self._rows
 
     def left_out(self) -> Sequence[LeftOut]:
         """Files that look like images or data, and are not read."""
@@ -182,12 +211,17 @@ class Collection:
         return Said()
 
     @cached_property
-    def _rows(self) -> Matched:
-        root = Path(self.place)
-        tables = inside(root) if self.kind == "folder" else []
+    def _tables(self) -> Sequence[Path]:
+        tables = inside(Path(self.place)) if self.kind == "folder" else []
         if self.table and self.table.resolve() not in tables:
             tables = [self.table]
-        return matched(tables, self.names(), root) if tables else Matched()
+        return tables
+
+    @cached_property
+    def _rows(self) -> Matched:
+        if not self._tables:
+            return Matched()
+        return matched(self._tables, self.names(), Path(self.place), self.chosen)
 
     def _caption(self, name: str, beside: str) -> Caption:
         """The table's caption of an image, else the text next to it, with seed and arm."""
@@ -213,9 +247,33 @@ class Files(Collection):
         self.prefix = f"{spelled(path.name)}/" if alone else ""
         self._lock = threading.Lock()
 
+    def choose(self, chosen: Chosen) -> None:
+        """Read what the user named; UserError, with what there is, for an unknown split."""
+        self.chosen, wanted = chosen, chosen.split.casefold()
+        if not wanted:
+            return
+        splits = {n: self.split(n, p) for n, p in sorted(self.files.items())}
+        there = {n for n, s in splits.items() if s.casefold() == wanted}
+        if not there:
+            known = [*dict.fromkeys(filter(None, splits.values()))]
+            what = "splits" if known else "files"
+            raise UserError(
+                f"{self.place} has no split {chosen.split[:60]!r}. Give --split with one that is "
+                f"there; its {what} are {listed(known or list(self.files))}."
+            )
+        self.files = {n: p for n, p in self.files.items() if n in there}
+
+    def split(self, name: str, path: Path) -> str:
+        """The split that a file's name or folder says; empty for none."""
+        if match := _SHARD.fullmatch(name):
+            return match[1]
+        found = _SPLIT.findall(name)
+        return found[-1].lower() if found else ""
+
     def units(self) -> Sequence[Unit]:
         """One for each file, sorted by name."""
-        return [Unit(n, stamp(p)) for n, p in sorted(self.files.items())]
+        own = self.chosen.key
+        return [Unit(n, stamp(p) + own) for n, p in sorted(self.files.items())]
 
     def stamp(self, id: str) -> str:
         """Of the file that contains the image."""

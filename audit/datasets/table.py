@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,9 +20,6 @@ from audit.files import stays
 
 LOOKED_AT = 16
 """Cells by which it is decided whether a column contains images."""
-_SPLIT = re.compile(
-    r"(?:^|[/_.\-])(train(?:ing)?|test|validation|valid|val|dev)(?=[/_.\-]|$)", re.I
-)
 
 
 @dataclass
@@ -73,17 +70,16 @@ class Rows(Files):
 
     def notes(self) -> list[str]:
         """Which splits were read where there are several, and what each table left open."""
-        found = Counter(s for f, p in sorted(self.files.items()) if (s := self._split(f, p)))
+        found = Counter(s for f, p in sorted(self.files.items()) if (s := self.split(f, p)))
         names = ", ".join(f"{s} ({n} files)" if n > 1 else s for s, n in found.items())
-        said = (
-            f"All splits were read: {names}. Give the folder or the file of one to read it alone."
-        )
+        said = f"All splits were read: {names}. Give --split NAME to read one alone."
         return [*([said] if len(found) > 1 else []), *super().notes()]
 
-    def _split(self, name: str, path: Path) -> str:
-        """The split that a file's name or folder says; empty for none."""
-        found = _SPLIT.findall(name)
-        return found[-1].lower() if found else ""
+    def check(self) -> None:
+        """UserError where the first table lacks a column that was named; damage is said later."""
+        for path in [*self.files.values()][:1]:
+            with suppress(pixels.Unreadable), unreadable():
+                self._columns(path)
 
     def records(self, unit: Unit) -> Iterator[Record]:
         """The rows of a table, or of a window of one; images are read on demand."""
@@ -94,11 +90,12 @@ class Rows(Files):
             for note in which.notes if not start else ():
                 self._said.add(note, name)
             changed = path.stat().st_mtime_ns
+            own = f"+{self.chosen.key}" if self.chosen.key else ""
             for row, said in enumerate(self._words(path, which, start), start or 0):
                 file = str(said.pop(which.image) or "") if which.paths else ""
-                caption = caption_of(said, f"{path}, line {row + 1}")
+                caption = caption_of(self.chosen.row(said), f"{path}, line {row + 1}")
                 self._said.add(caption.doubt, f"{name}/{row}")
-                about = f"{row}-{changed}" + (f"+{self._beside(path, file)}" if file else "")
+                about = f"{row}-{changed}{own}" + (f"+{self._beside(path, file)}" if file else "")
                 yield Record(f"{name}/{row}", caption, partial(self._data, path, row), about, file)
 
     def _words(self, path: Path, which: Columns, start: int | None) -> Iterator[dict[str, Any]]:
@@ -182,6 +179,6 @@ class Rows(Files):
         """The columns of a table, cached for the last one."""
         key, known = (path, stamp(path)), self._known
         if known is None or known[0] != key:
-            found = columns(self._schema(path), path, partial(self._peek, path))
+            found = columns(self._schema(path), path, partial(self._peek, path), self.chosen)
             self._known = known = (key, found)
         return known[1]

@@ -15,6 +15,8 @@ from audit.design.mitigations.methods import method
 from audit.engine.batch import Batch, Engine
 from audit.engine.model import Model
 from audit.engine.probe import States
+from audit.engine.texts import OUTPUTS
+from audit.errors import UserError
 from audit.records import Intervention, Settings
 
 Handler = Callable[..., AbstractContextManager[States]]
@@ -31,8 +33,14 @@ def intervening(
 
     Those on states come before those on attention and predictions, which then affect only the
     drawing; each group keeps its order. An image's change depends only on its own text and seed.
-    Raises UserError for an unknown kind; the block raises it for a model that does not support one.
+    Raises UserError for an unknown kind, and for a pipeline that takes texts only; the block raises
+    it for a model that does not support one.
     """
+    if interventions and model.kind not in OUTPUTS:
+        raise UserError(
+            f"A {model.kind} is given texts, not states, so {interventions[0].kind} has nothing to "
+            "change. Leave this mitigation out."
+        )
     engine = Engine(model, settings)
     ordered = sorted(interventions, key=lambda one: method(one.kind).changes != "states")
     handlers: list[tuple[Handler, Intervention]] = [

@@ -94,8 +94,10 @@ def draw(
     groups: dict[str, list[Sample]] = {}
     for s in sorted(samples, key=lambda s: s.text):
         groups.setdefault(digest(s.change.as_json()), []).append(s)
-    for rows in groups.values():
-        group = _Group(model, settings, rows[0].change)
+    # All at first: a change that the model does not take is refused before anything is drawn.
+    made = [_Group(model, settings, rows[0].change) for rows in groups.values()]
+    for group, rows in zip(made, groups.values(), strict=True):
+        group.settings = replace(group.settings, batch=settings.batch)
         yield from group.draw(rows, say)
         settings = replace(settings, batch=group.settings.batch)
 

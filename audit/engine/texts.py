@@ -106,6 +106,8 @@ def takes_negative(model: Model) -> bool:
     names = OUTPUTS.get(model.kind)
     if names is not None:
         return "negative_prompt_embeds" in names
+    if model.kind.startswith("Kandinsky") and hasattr(model.pipeline, "prior_pipe"):
+        return False  # its prior draws twice as many, for which there are no generators
     return "negative_prompt" in inspect.signature(model.pipeline.__call__).parameters
 
 

@@ -167,7 +167,7 @@ def strips(evidence: Evidence, album: Album) -> dict[str, Any]:
     cells = [
         [
             {
-                "src": album.uri(evidence.image, s.id, 128),
+                "src": album.small(evidence.image, s.id, 128),
                 "arm": s.arm,
                 "text": s.text,
                 "label": words.get((s.id, s.prompt), ""),

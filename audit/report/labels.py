@@ -29,7 +29,7 @@ def labelling_page(
     numbered = rows.assign(number=range(1, len(rows) + 1))
     for attribute, part in numbered.groupby("attribute", sort=False):
         cells = [
-            {"number": r.number, "src": album.uri(image, r.sample, SIDE)}
+            {"number": r.number, "src": album.small(image, r.sample, SIDE)}
             for r in part.itertuples(index=False)
         ]
         parts.append({"attribute": attribute, "classes": classes[str(attribute)], "cells": cells})

@@ -345,7 +345,7 @@ def walls(evidence: Evidence, album: Album) -> dict[str, Any]:
     for subject, (picks, every) in drawn.items():
         cells = [
             {
-                "src": album.uri(evidence.image, r.sample, WALL_SIDE),
+                "src": album.small(evidence.image, r.sample, WALL_SIDE),
                 "label": words.get((r.sample, r.prompt), ""),
             }
             for r in picks.itertuples(index=False)

@@ -120,6 +120,7 @@ def _write_tables(run: Run, made: Made) -> None:
             "pictures": run.plan.names,
             "images": str(chosen.images or ""),
             "images_at": str(chosen.images.resolve()) if chosen.images else "",
+            "columns": list(chosen.columns),
             "corpus": str(chosen.corpus or ""),
             "instruments": comparing.instruments(
                 run.suite, reader, made.facts.corpus, chosen.people

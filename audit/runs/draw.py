@@ -13,6 +13,7 @@ from audit.errors import UserError
 from audit.keys import digest
 from audit.runs import mending, paraphrasing
 from audit.runs.context import Run
+from audit.runs.options import INSIDE
 from audit.runs.writer import BackgroundWriter, keep_vectors
 
 GROUP, ELSEWHERE = 64, 256
@@ -43,10 +44,13 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     _refuse_nothing(run)
     if not todo:
         return
+    from audit.engine.probe import Probe
     from audit.engine.sampler import draw
     from audit.engine.texts import truncated
 
     model = run.engine()
+    if not {*INSIDE}.isdisjoint(run.options.detect):
+        Probe(model, run.settings)  # refuses a model that detectors cannot look into
     texts, against = _read_by_model(run)
     cut = [t for t in sorted(texts | against) if truncated(model, t)]
     run.folder.add_notes(cut, model.notes)

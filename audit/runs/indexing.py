@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from audit import registry
 from audit.datasets import cells, listing
+from audit.datasets.chosen import USUALLY, Chosen, chosen
 from audit.datasets.listing import LeftOut
+from audit.errors import UserError
 from audit.evidence.copies import decision
 from audit.evidence.encoders import named
 from audit.files import write_atomic
@@ -79,6 +81,10 @@ class Plan:
     half: bool = False
     """Whether vectors are stored as float16."""
     device: str = "auto"
+    columns: tuple[str, ...] = ()
+    """Of tables, as `datasets.chosen.chosen` takes them."""
+    split: str = ""
+    held_out_split: str = ""
 
 
 def damaged_files(damaged: Mapping[str, str]) -> str:
@@ -88,14 +94,23 @@ def damaged_files(damaged: Mapping[str, str]) -> str:
     return f"{files} of the training set cannot be read and left out: {some}"
 
 
-def source(text: str, held_out: bool = False) -> Any:
-    """The training set of that name or at that path; UserError where there is none."""
+def _registered(text: str) -> bool:
+    return text in registry.CORPORA and not Path(text).exists()
+
+
+def source(text: str, read: Chosen = USUALLY, held_out: bool = False) -> Any:
+    """The training set of that name or at that path; UserError where there is none.
+
+    If it is `held_out`, the columns to read are those of tables of images alone.
+    """
     from audit.datasets.find import find
     from audit.datasets.listed import Listed
 
-    if text in registry.CORPORA and not Path(text).exists():
-        return Listed(registry.load("corpus", text)(), held_out)
-    return find(Path(text))
+    if not _registered(text):
+        return find(Path(text), read, held_out)
+    if read != USUALLY and not held_out:
+        raise UserError(f"{text} has no columns or splits. Leave --columns and --split out.")
+    return Listed(registry.load("corpus", text)(), held_out)
 
 
 def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> Made:
@@ -107,12 +122,15 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
     from audit.engine.model import device
     from audit.evidence.copies.index import build
 
-    registered = training in registry.CORPORA and not Path(training).exists()
-    sides = {"train": source(training)}
+    registered = _registered(training)
+    sides = {"train": source(training, chosen(plan.columns, plan.split))}
     if plan.held_out is not None:
-        sides["held"] = source(plan.held_out)
+        other = chosen(plan.columns, plan.held_out_split)
+        sides["held"] = source(plan.held_out, other, True)
+    elif plan.held_out_split:
+        raise UserError("--held-out-split is about held-out images: give these with --held-out.")
     elif registered:
-        sides["held"] = source(training, held_out=True)
+        sides["held"] = source(training, USUALLY, held_out=True)
     name = choosing.index_descriptor(plan.descriptor, registered)
     encoder = named.named(name, str(device(plan.device)))
     coverage = plan.coverage

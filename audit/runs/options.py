@@ -54,6 +54,13 @@ def pixels(text: str) -> str:
     return f"{match[1]}x{match[2] or match[1]}"
 
 
+def _columns(texts: Sequence[str]) -> tuple[str, ...]:
+    from audit.datasets.chosen import chosen
+
+    chosen(texts)
+    return tuple(texts)
+
+
 def words(texts: Sequence[str]) -> tuple[str, ...]:
     """The words of lists with commas between them, each once; UserError for an empty one."""
     found = [w.strip() for t in texts for w in t.split(",")]
@@ -106,6 +113,15 @@ class Options:
     prompts: Annotated[
         Path | None, Opt("Table of prompts for --images: file_name, text, seed, arm.")
     ] = None
+    columns: Annotated[
+        tuple[str, ...],
+        Opt(
+            "Columns to read of a table of images, or of --prompts, where their names leave it "
+            "open: image=NAME,caption=NAME, also seed= and arm=; may be repeated.",
+            parse=_columns,
+        ),
+    ] = ()
+    split: Annotated[str, Opt("The split of a data set to read; default: all of them.")] = ""
     labels: Annotated[
         Path | None,
         Opt("CSV or Parquet table: subject, and a column per attribute; see docs/images.md."),
@@ -324,6 +340,13 @@ class Options:
             self.dtype, self.device, self.scheduler, self.loras, self.compile, self.offload,
             self.trust, self.config, self.partial_lora,
         )  # fmt: skip
+
+    @property
+    def chosen(self) -> Any:
+        """The columns and the split that are read of existing images."""
+        from audit.datasets.chosen import chosen
+
+        return chosen(self.columns, self.split)
 
     @property
     def rule(self) -> CopyRule:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from audit.datasets import find, pixels
+from audit.datasets.chosen import chosen
 from audit.datasets.source import present
 from audit.errors import UserError
 from audit.store import RunFolder
@@ -50,7 +51,9 @@ def of_run(
     """
     if not results.get("images"):
         return RunPictures(folder.read_image, lambda id: present(folder.image_path(id)))
-    collection, names = find.pictures(_place(folder, results, moved)), results["pictures"]
+    read = chosen(results["columns"])
+    collection = find.again(_place(folder, results, moved), read)
+    names = results["pictures"]
 
     def place(id: str) -> str:
         if id not in names:

@@ -163,6 +163,8 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
 
     persons.check(options)
     told: list[str] = []
+    if (options.columns or options.split) and options.images is None:
+        raise UserError("--columns and --split are about images: give these with --images.")
     if options.labels is None:
         if options.missing:
             raise UserError("--missing is about the words of a table: give one with --labels.")
@@ -232,7 +234,7 @@ def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:
     from audit.design.imported.pictures import read
 
     assert options.images is not None
-    pictures = read(options.images, options.prompts)
+    pictures = read(options.images, options.prompts, options.chosen)
     settings = plan.settings(pictures)
     joined = plan.join(suite, pictures)
     folder = RunFolder(options.out / run_name(joined.suite, settings))

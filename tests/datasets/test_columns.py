@@ -153,7 +153,7 @@ def test_of_two_images_the_one_called_image(
     _, notes = read(form(tmp_path, pa.table({"control_image": other, "Image": DATA})))
     assert "several columns of images ('control_image', 'Image'), of which 'Image' was" in notes[0]
     path = form(tmp_path, pa.table({"control": other, "jpg": DATA}))
-    with pytest.raises(UserError, match=r"2 columns of images \('control', 'jpg'\). Rename the"):
+    with pytest.raises(UserError, match=r"2 columns of images \('control', 'jpg'\). Say which"):
         imported.read(path).items()
 
 
@@ -262,7 +262,7 @@ def test_several_splits_are_said(tmp_path: Path) -> None:
         made.parquet_file(tmp_path / "p" / "data" / f"{split}-00000-of-00001.parquet", SOME)
         made.parquet_file(tmp_path / "t" / f"train-{len(split)}-of-2.parquet", SOME)
     (tmp_path / "d" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
-    said = "All splits were read: test, train. Give the folder or the file of one to read it alone."
+    said = "All splits were read: test, train. Give --split NAME to read one alone."
     assert find(tmp_path / "d").notes()[0] == said.replace(
         "test, train", "test (2 files), train (2 files)"
     )

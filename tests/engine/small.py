@@ -9,10 +9,13 @@ from typing import Any
 import diffusers
 import torch
 from transformers import (
+    CLIPImageProcessor,
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
     T5Config,
     T5EncoderModel,
     T5Tokenizer,
@@ -170,6 +173,43 @@ ARCHITECTURES: dict[str, Callable[[Path], Any]] = {
     "sd1": stable_diffusion, "sd2": stable_diffusion_2, "sdxl": sdxl, "sd3": sd3, "flux": flux,
     "pixart": pixart, "lcm": lcm,
 }  # fmt: skip
+
+
+def kandinsky(root: Path, positions: int = tokens.CONTEXT) -> Any:
+    """Kandinsky 2.2 with its prior, which reads so many positions of a text."""
+    torch.manual_seed(0)
+    tokenizer = clip_tokenizer(root)
+    blocks = ("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D")
+    unet = diffusers.UNet2DConditionModel(
+        in_channels=4, out_channels=8, addition_embed_type="image", down_block_types=blocks,
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn", block_out_channels=(16, 16),
+        layers_per_block=1, encoder_hid_dim=WIDTH, encoder_hid_dim_type="image_proj",
+        cross_attention_dim=WIDTH, attention_head_dim=4, resnet_time_scale_shift="scale_shift",
+        norm_num_groups=4,
+    )  # fmt: skip
+    eye = CLIPVisionConfig(
+        hidden_size=WIDTH, image_size=32, projection_dim=WIDTH, intermediate_size=32,
+        num_attention_heads=2, num_hidden_layers=1, patch_size=16,
+    )  # fmt: skip
+    return diffusers.KandinskyV22CombinedPipeline(
+        unet=unet, scheduler=diffusers.DDIMScheduler(beta_schedule="linear", clip_sample=False),
+        movq=diffusers.VQModel(
+            block_out_channels=(32, 32), down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4, norm_num_groups=4,
+            norm_type="spatial", num_vq_embeddings=12, vq_embed_dim=4,
+        ),
+        prior_prior=diffusers.PriorTransformer(
+            num_attention_heads=2, attention_head_dim=8, embedding_dim=WIDTH, num_layers=1,
+            num_embeddings=positions, additional_embeddings=4,
+        ),
+        prior_image_encoder=CLIPVisionModelWithProjection(eye).eval(),
+        prior_text_encoder=_clip(tokenizer, pooled=True), prior_tokenizer=tokenizer,
+        prior_scheduler=diffusers.UnCLIPScheduler(
+            variance_type="fixed_small_log", prediction_type="sample", num_train_timesteps=100
+        ),
+        prior_image_processor=CLIPImageProcessor(crop_size=32, size=32),
+    )  # fmt: skip
 
 
 def save(name: str, root: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from audit.datasets import find, pixels, prompts
+from audit.datasets.chosen import USUALLY, Chosen
 from audit.datasets.listing import LeftOut
 from audit.datasets.source import Collection, Record
 from audit.errors import UserError
@@ -79,12 +80,12 @@ class Pictures:
         return self.collection.image(self.collection.prefix + name)
 
 
-def read(path: Path, table: Path | None = None) -> Pictures:
+def read(path: Path, table: Path | None = None, chosen: Chosen = USUALLY) -> Pictures:
     """The images at a path; `table` (CSV or JSON lines) gives their prompts by name.
 
     Raises UserError as `datasets.find.pictures` does.
     """
-    return Pictures(find.pictures(path, table))
+    return Pictures(find.pictures(path, table, chosen))
 
 
 def _picture(record: Record, prefix: str) -> Picture:

@@ -57,7 +57,7 @@ class Index:
     coverage: float
     """Share of the model's training set that is here; NaN if unknown."""
     places: Mapping[str, Sequence[str]]
-    """Kind and path of the source of each side."""
+    """The source of each side, as `manifest.place` writes it."""
     damaged: Mapping[str, str] = field(default_factory=dict)
     """Files of the sources that could not be read, with the reason; nothing of them is here."""
     notes: tuple[str, ...] = ()
@@ -119,7 +119,7 @@ def build(
     descriptor = Descriptor(str(how.get("descriptor", encoder.key)), encoder.key)
     listed = {side: list(source.units()) for side, source in sides.items()}
     was = manifest.before(folder)
-    now = Origin(descriptor, {s: (v.kind, v.place) for s, v in sides.items()})
+    now = Origin(descriptor, {s: manifest.place(v) for s, v in sides.items()})
     manifest.refuse_another(folder, was, now, listed)
     lost = manifest.gone(was, folder, listed)
     manifest.start(folder, now)

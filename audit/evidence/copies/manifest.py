@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from audit.datasets.source import Unit
+from audit.datasets.source import Source, Unit
 from audit.errors import UserError
 from audit.evidence.copies import shards
 from audit.evidence.copies.shards import Shard
@@ -32,12 +32,22 @@ class Descriptor:
     key: str
 
 
+Place = tuple[str, str] | tuple[str, str, str]
+"""Kind and place of a source, and what the user named of it, `Chosen.text`, if anything."""
+
+
+def place(source: Source) -> Place:
+    """The place of a source."""
+    text = source.chosen.text
+    return (source.kind, source.place, text) if text else (source.kind, source.place)
+
+
 @dataclass(frozen=True)
 class Origin:
-    """Whose index this is: its descriptor, and kind and place of the source of each side."""
+    """Whose index this is: its descriptor, and the place of the source of each side."""
 
     descriptor: Descriptor
-    places: Mapping[str, tuple[str, str]]
+    places: Mapping[str, Place]
 
 
 @dataclass(frozen=True)
@@ -165,16 +175,17 @@ def refuse_another(
     for side, what in (("train", "images"), ("held", "held-out images")):
         if side not in was.places:
             continue
-        old = was.places[side][1]
+        old = was.places[side][1:]
         if side not in now.places:
             raise UserError(
-                f"{folder} has held-out images, those of {old}, which a new index without them "
+                f"{folder} has held-out images, those of {old[0]}, which a new index without them "
                 "would lose. Give them again with --held-out, or choose another folder with --out."
             )
-        new = now.places[side][1]
+        new = now.places[side][1:]
         if old != new and not _moved(folder, side, units[side]):
             raise UserError(
-                f"{folder} is an index of the {what} of {old}, which those of {new} would replace. "
+                f"{folder} is an index of the {what} of {' '.join(old)}, which those of "
+                f"{' '.join(new)} would replace. "
                 "Choose another folder with --out; to search both at once, put them (or links to "
                 "them) into one folder and index that."
             )

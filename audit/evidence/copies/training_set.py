@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from audit.datasets import find, pixels
+from audit.datasets.chosen import of_text
 from audit.datasets.listed import Listed
 from audit.datasets.source import Corpus, Source
 from audit.errors import Untrusted, UserError
@@ -108,13 +109,13 @@ def at(path: Path, held_out: Path | None, corpora: Callable[[str], Corpus]) -> T
 def _places(index: Index, corpora: Callable[[str], Corpus]) -> dict[str, Source]:
     """Sources of an index that are still where they were."""
     out: dict[str, Source] = {}
-    for side, (kind, place) in index.places.items():
+    for side, (kind, place, *named) in index.places.items():
         try:
             listed = kind == Listed.kind
             out[side] = (Listed(corpora(place), side == "held") if listed
-                         else find.find(Path(place)))  # fmt: skip
+                         else find.find(Path(place), of_text("".join(named)), True))  # fmt: skip
         except Untrusted:
             raise
-        except UserError:
+        except (UserError, ValueError):
             continue
     return out

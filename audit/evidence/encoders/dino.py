@@ -24,6 +24,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from audit.errors import UserError
+from audit.evidence.encoders import hub
 from audit.evidence.encoders.batches import encode
 
 TIMM = "timm:"
@@ -112,6 +113,7 @@ def dinov2() -> Dino:
 def _offline() -> bool:
     from huggingface_hub import constants
 
+    hub.ready()
     return bool(constants.HF_HUB_OFFLINE)
 
 

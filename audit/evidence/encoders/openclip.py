@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from audit.errors import UserError
+from audit.evidence.encoders import hub
 from audit.evidence.measured import Labelled
 
 Validation = Callable[[int, Mapping[str, Sequence[str]]], Labelled]
@@ -64,6 +65,8 @@ class ClipEncoder:
         architecture, _, weights = self.name.partition("/")
         if self.weights is not None:
             architecture, weights = self.name.partition("@")[0], str(self.weights())
+        if not local:
+            hub.ready()
         try:
             model, preprocess = open_clip.create_model_from_pretrained(
                 self.name if local else architecture, None if local else weights or None

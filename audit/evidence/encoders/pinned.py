@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audit.errors import UserError
+from audit.evidence.encoders import hub
 
 if TYPE_CHECKING:
     from audit.evidence.encoders.openclip import ClipEncoder
@@ -39,6 +40,7 @@ def weights(folder: Path | None = None) -> Path:
     """
     from huggingface_hub import hf_hub_download
 
+    hub.ready()
     try:
         path = Path(hf_hub_download(REPOSITORY, FILE, revision=REVISION, cache_dir=folder))
     except Exception as error:  # many kinds: offline, unreachable, refused, gone
