@@ -27,6 +27,7 @@ from audit.design.mitigations.grammar import find, insert_before
 from audit.records import Prompt
 
 PROMPTS = Path(__file__).parents[1] / "prompts/rewriting/prompts.csv"
+HALVES = ("build", "unseen", "third", "fourth", "fifth", "both")
 INSTEAD = {
     "person": ("woman", "man"), "individual": ("woman", "man"), "child": ("girl", "boy"),
     "kid": ("girl", "boy"), "human": ("woman", "man"),
@@ -128,7 +129,7 @@ def table(half: str, mistakes: bool) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--half", default="build", choices=("build", "unseen", "third", "both"))
+    parser.add_argument("--half", default="build", choices=HALVES)
     parser.add_argument("--mistakes", action="store_true", help="List each prompt that went wrong.")
     given = parser.parse_args()
     table(given.half, given.mistakes)
