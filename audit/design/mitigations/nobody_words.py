@@ -76,7 +76,9 @@ WITH_ANIMALS = re.compile(
 """What people do with animals: a dog walker, but a dog detective."""
 WITH_THINGS = re.compile(
     r"(?:maker|collector|designer|operator|repairer|seller|dealer|builder|carver|mason|sculptor"
-    r"|restorer|expert|surgeon|worker|artist|cutter|merchant|painter)s?$"
+    r"|restorer|expert|surgeon|worker|artist|cutter|merchant|painter|engineer|scientist|researcher"
+    r"|developer|programmer|technician|specialist|ethicist|pilot|vendor|inspector|enthusiast|fan"
+    r"|historian|twister|inventor|analyst|appraiser|thrower|polisher)s?$"
 )
 """What people do with artificial things: a doll maker, a plastic surgeon."""
 _NOT_REAL = frozenset(
@@ -86,8 +88,8 @@ _NOT_REAL = frozenset(
 
 def stands_in(word: str, noun: str) -> str:
     """`animal` or `artificial` if a word before a noun shows that; nothing for a human."""
-    if word in ARTIFICIAL and (word in _NOT_REAL or not WITH_THINGS.search(noun)):
-        return "artificial"
+    if word in ARTIFICIAL:
+        return "artificial" if word in _NOT_REAL or not WITH_THINGS.search(noun) else ""
     return "animal" if word in ANIMALS and not WITH_ANIMALS.search(noun) else ""
 
 

@@ -65,6 +65,12 @@ def _kind(t: Token, inside: bool) -> bool:
     """Whether a word before a noun belongs to its compound."""
     low, after = t.lower_, t.doc[t.i + 1]
     odd = _unadjectival(t)
+    if t.tag_ == "VBG" and low not in PLAIN and (_field(t) or after.lower_ in _TAUGHT):
+        return True
+    if t.tag_ == "NN" and t.i in range(1, len(t.doc)) and nounish(t.doc[t.i - 1]) and inside:
+        return not _styled(t)
+    if low.endswith("ing") and t.dep_ == "amod" and low not in words.CLASSIFYING:
+        return False
     closed = t.pos_ in ("DET", "PRON", "ADP", "CCONJ", "NUM", "VERB", "AUX", "ADV")
     if closed and low not in words.CLASSIFYING and not odd:
         return False
@@ -72,22 +78,37 @@ def _kind(t: Token, inside: bool) -> bool:
         return True
     origin = words.ORIGINS.match(low)
     named = t.pos_ == "PROPN" and t.text.istitle() and after.text.istitle() and not origin
-    if named or low in words.CLASSIFYING:
+    if named or low in words.CLASSIFYING or words.relates(low):
         return not _styled(t)
     if low in PLAIN or origin or words.describes(low, t.pos_ == "ADJ"):
         return False
     return not _styled(t) and (inside or nounish(t) or odd)
 
 
+def _field(t: Token) -> bool:
+    """Whether a word in -ing names a field with the noun before it: `machine learning`."""
+    before = t.doc[t.i - 1] if t.i else None
+    joined = t.dep_ in ("compound", "amod", "nmod") and t.head.i > t.i
+    return joined and before is not None and before.tag_ == "NN" and before.lower_ not in PLAIN
+
+
+_TAUGHT = frozenset(
+    """
+    instructor coach teacher tutor trainer student champion contestant competitor enthusiast expert
+    judge referee fan specialist consultant supervisor inspector engineer officer crew manager
+    """.split()
+)
+"""Heads before which a word in -ing names what they do: a driving instructor."""
 _FIXED = frozenset(
     {
+        ("prompt", "engineer"), ("ethical", "hacker"),
         ("deep", "sea"), ("high", "school"), ("middle", "school"), ("grammar", "school"),
         ("fast", "food"), ("slow", "food"), ("real", "estate"), ("supreme", "court"),
         ("hot", "dog"), ("hot", "air"), ("heavy", "metal"), ("high", "court"),
     }
 )  # fmt: skip
 """Adjectives that form a compound with the noun after them: a deep sea diver."""
-_STYLES = frozenset("style anime manga chibi cartoon lowpoly steampunk cyberpunk".split())
+_STYLES = frozenset("cinematic photographic style anime manga chibi cartoon lowpoly steampunk cyberpunk".split())
 _ARTS = frozenset("pixel concept vector line clip digital fan".split())
 
 

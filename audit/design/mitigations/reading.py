@@ -186,7 +186,8 @@ _OFFICE = re.compile(
 """An office with one holder, which is as good as a name."""
 _MAKER = re.compile(
     r"\b(?:by|style of|inspired by|like|at|in|on|near|from|of the|the|playing|reading"
-    r"|wearing)\s+(?:an?\s|the\s)?$",
+    r"|wearing|performing|(?:copy|edition|volume|recording|album) of)\s+(?:an?\s|the\s)?$"
+    r"|\b[a-z]+ing an?\s$",
     re.IGNORECASE,
 )
 
