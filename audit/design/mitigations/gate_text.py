@@ -50,14 +50,16 @@ _OBJECT = re.compile(
     r"|(?:pianist|violinist|cellist|organist|guitarist|musician|conductor|orchestra) (?:playing"
     r"|conducting|rehearsing)|(?:with|holding|near|beside|under|in front of|carrying|painting) "
     r"(?:an?|the) (?:portrait|poster|bust|statue|book|picture|photo|biography|painting|poem"
-    rf"|quote|sonata|novel|map|copy|edition|volume|album|recording|dvd|paperback|score) (?:of|by|about|from))(?: (?:a|an|the))?"
+    rf"|quote|sonata|novel|map|copy|edition|volume|album|recording|dvd|paperback|score)"
+    r" (?:of|by|about|from))(?: (?:a|an|the))?"
     rf" (?:{_NOT_STOP}[\w.'-]+ ?){{1,3}}",
     re.IGNORECASE,
 )
 """Something that a person reads, plays, cooks or holds, which does not say who is shown."""
 _PRINTED = re.compile(
-    rf"\b(?:in|wearing|with|under|holding|behind) an? (?:{_NOT_STOP}[\w.'-]+ ){{1,2}}(?:t-?shirts?|shirt"
-    r"|tee|hoodie|jersey|sweatshirt|mug|poster|sticker|backpack|lunchbox|calendar|badge|cap|album)\b",
+    rf"\b(?:in|wearing|with|under|holding|behind) an? (?:{_NOT_STOP}[\w.'-]+ ){{1,2}}(?:t-?shirts?"
+    r"|shirt|tee|hoodie|jersey|sweatshirt|mug|poster|sticker|backpack|lunchbox|calendar|badge|cap"
+    r"|album)\b",
     re.IGNORECASE,
 )
 """A name on clothes or things."""
@@ -246,6 +248,11 @@ def _one(rows: list[_Token], first: int, last: int, row: _Token) -> bool:
     return bool(
         opens and (after is None or then[:1] == ["as"] or then in ([",", "a"], [",", "an"]))
     )
+
+
+def unbranded(name: str) -> str:
+    """A name, or nothing if it is one of a firm, a drink or a sight."""
+    return "" if _BRANDS.search(name) else name
 
 
 def named(text: str, subject: str) -> bool:

@@ -147,7 +147,8 @@ _ERAS = (
     r"|victorians?|edwardians?|elizabethans?|jacobeans?|tudors?|renaissance|baroque|enlightenment"
     r"|industrial revolution|great depression|dust bowl|gold rush|roaring twenties|jazz age"
     r"|(?:wild|old) west|age of (?:sail|discovery|reason|exploration)|pre-?columbian|pre-?colonial"
-    r"|cold war|black death|plague doctors?|jim crow|reign of terror|ancien regime"
+    r"|(?!(?:digital|internet|modern|new|covid|pandemic|space|information|ai|streaming)\b)[a-z']+-era"
+    r"(?! of)|cold war|black death|plague doctors?|jim crow|reign of terror|ancien regime"
 )
 _REALMS = (
     r"dynast(?:y|ies)|(?:ming|qing|tang|song|yuan|zhou|qin|shang|han|joseon|goryeo|mughal|safavid"
@@ -165,6 +166,9 @@ _REALMS = (
     r"|east germany|stasi|nazis?|third reich|gestapo|wehrmacht|luftwaffe|waffen-ss"
     r"|ss (?:officers?|guards?|soldiers?|ministers?|generals?|men|troops?|doctors?)"
     r"|hitler youth|red guards?|khmer rouge|vichy|apartheid|colonial(?!ism)|colonists?|bolsheviks?"
+    r"|hellenistic|hellenic|mesoamericans?|hittites?|scythians?|thracians?|nabataeans?|parthians?"
+    r"|kushites?|moche|nazca|zapotecs?|canaanites?|israelites|philistines|akkadians?|chaldeans?"
+    r"|elamites?|dacians?|illyrians?|jacobites?|lombards?|merovingians?|franks|frankish|celts"
     r"|jacobins?|kgb|fascist italy|thirteen colonies|plantation owners?|enslaved|slaves?|slavery"
     r"|slave traders?|serfs?|vassals?"
 )
@@ -291,8 +295,8 @@ _PLAYER = (
 _LEAGUES = (
     "nfl|nba|wnba|nhl|mlb|nwsl|premier league|la liga|serie a|bundesliga|ligue 1"
     "|major league baseball|national football league|national basketball association"
-    "|national hockey league|negro leagues?|ipl|six nations|nascar|formula (?:1|one|2|3|e)|f1|indycar"
-    "|motogp|ufc|mls|xfl|afl|nrl|super league|eredivisie"
+    "|national hockey league|negro leagues?|ipl|six nations|nascar|formula (?:1|one|2|3|e)|f1"
+    "|indycar|motogp|ufc|mls|xfl|afl|nrl|super league|eredivisie"
 )
 _TEAMS = (
     "lakers|celtics|knicks|chicago bulls|golden state warriors|spurs|miami heat|nuggets|raptors"

@@ -82,8 +82,8 @@ def other(text: str) -> str:
     scores = {name: float(score) for name, score in ranked}
     best = str(ranked[0][0])
     theirs = _FUNCTION.get(best, "").split()
-    english = sum(w in _ENGLISH and w not in theirs for w in words)
-    own = sum(w in theirs for w in words)
+    own = sum(w in theirs and w not in _ENGLISH for w in words)
+    english = sum(w in _ENGLISH and not (own and w in theirs) for w in words)
     margin = scores[best] - scores["en"]
     needed = _MARGIN + 12 * english - 5 * min(own, 3) + (0 if own else _ALONE)
     return NAMES[best] if best != "en" and margin > needed and (own or english == 0) else ""

@@ -24,12 +24,21 @@ _SAID = re.compile(
 )
 
 
+_PLACED = re.compile(
+    r"(?<= )(?:Lady|Uncle|Aunt|Father|Mother|Sister|Brother|King|Queen|Prince|Princess|Duke"
+    r"|Sir|Mrs?)(?: [A-Z][\w'-]+)+"
+)
+"""Names of places, shops and works in capitals."""
+
+
 def of_others(text: str, end: int) -> str:
     """The text in which such words after a person's noun, which ends at `end`, are blank.
 
     A male Labrador, men's shirts and a queen ant say nothing of the trainer, the shop assistant and
     the biologist; a male voice does.
     """
+
+    text = text[:end] + _PLACED.sub(lambda m: " " * len(m.group()), text[end:])
 
     def blank(found: re.Match[str]) -> str:
         noun = found["one"] or found["owned"] or found["kind"]

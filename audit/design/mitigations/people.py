@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from audit.design.mitigations import nobody_words
 from audit.design.mitigations import people_words as words
+from audit.design.mitigations.actions import DOES, INGS, WHERE, acts, doing
 from audit.design.mitigations.noun_phrases import PLAIN, compound, nounish
 from audit.design.mitigations.titles import in_name
 
@@ -48,15 +49,6 @@ _NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "e
             "ten": 10, "both": 2}  # fmt: skip
 _NO = frozenset("no without zero lacking sans".split())
 _JOINED = frozenset(("compound", "nmod", "amod", "poss", "npadvmod", "nummod"))
-_DOES = frozenset(
-    """
-    filming tasting baking singing dancing painting typing shouting testing feeding climbing
-    counting playing building repairing waiting listening
-    wearing smiling holding standing sitting looking talking working walking playing reading
-    cooking laughing sleeping writing running drinking eating teaching explaining carrying crying
-    posing fixing
-    """.split()
-)
 _LONGEST = 4
 
 
@@ -75,7 +67,10 @@ def _ending_at(doc: Doc, i: int) -> tuple[str, int, bool] | None:
         for form, many in forms:
             if words.is_person(f"{before}{form}"):
                 return f"{before}{form}", i - width + 1, many
-    capital = i > 0 and doc[i].text.istitle()  # no list has it: rather a surname than a noun
+    # No list has it: with a capital, it is rather a surname; and `older` is no noun.
+    capital = (i > 0 and doc[i].text.istitle()) or (
+        doc[i].tag_ in ("JJR", "RBR") and words.describes(doc[i].lower_[:-2], True)
+    )
     adjective = doc[i].pos_ == "ADJ" and i > 0 and doc[i - 1].pos_ in ("DET", "NOUN")
     if not capital and (nounish(doc[i]) or adjective):
         for form, many in forms:
@@ -88,7 +83,9 @@ def _ending_at(doc: Doc, i: int) -> tuple[str, int, bool] | None:
 def _one(doc: Doc, i: int) -> bool:
     """Whether a noun phrase with `a` or `an` ends with a word, in lower case."""
     before = [t.lower_ for t in doc[max(i - 4, 0) : i]]
-    return doc[i].text.islower() and bool({"a", "an"} & set(before)) and not _follows(doc[i])
+    alone = (i == 0 or doc[i - 1].is_punct) and (i + 1 == len(doc) or doc[i + 1].is_punct)
+    led = bool({"a", "an"} & set(before)) or alone
+    return doc[i].text.islower() and led and not _follows(doc[i])
 
 
 def _acts(token: Token, noun: str) -> bool:
@@ -96,10 +93,8 @@ def _acts(token: Token, noun: str) -> bool:
     after = [t for t in token.doc[token.i + 1 : token.i + 2]]
     then = [t for t in (*after, *token.children) if t.i > token.i]
     if not words.is_gadget(noun):
-        return any(t.lower_ in _DOES or words.acts(t.lower_) for t in then)
-    return any(
-        words.acts(t.lower_) and t.lower_ != "reading" and t.lower_[:4] != noun[:4] for t in then
-    )
+        return any(t.lower_ in DOES or acts(t.lower_) for t in then)
+    return any(acts(t.lower_) and t.lower_ != "reading" and t.lower_[:4] != noun[:4] for t in then)
 
 
 _MISREAD = ("VB", "VBP", "VBN", "VBD", "JJ", "JJR", "JJS", "RBR", "RBS")
@@ -117,9 +112,9 @@ def _as_noun(token: Token) -> bool:
     before = token.doc[token.i - 1]
     leads = before.pos_ in ("DET", "ADJ") or before.lower_ in ("a", "an", "the")
     after = token.doc[token.i + 1] if token.i + 1 < len(token.doc) else None
-    ends = after is None or after.pos_ in ("ADP", "PUNCT", "CCONJ", "SCONJ") or _doing(after)
+    ends = after is None or after.pos_ in ("ADP", "PUNCT", "CCONJ", "SCONJ") or doing(after)
     ends = ends or _verb(token.doc, token.i + 1)
-    leads = leads or (before.pos_ == "ADP" and after is not None and _doing(after))
+    leads = leads or (before.pos_ == "ADP" and after is not None and doing(after))
     leads = leads or (nounish(before) and ends and token.tag_ in _MISREAD)
     leads = leads or (
         before.tag_ in ("VBG", "VBN") and token.i > 1 and token.doc[token.i - 2].text == "-"
@@ -131,15 +126,7 @@ def _opens(token: Token) -> bool:
     """Whether a first word that the parser takes for a verb or an adjective is a noun here."""
     after = token.doc[1]
     agent = words.may_do(token.lower_) or words.has_agent_ending(token.lower_)
-    return _doing(after) or (agent and after.pos_ in ("ADP", "PUNCT"))
-
-
-def _doing(token: Token) -> bool:
-    """Whether a word in -ing, or in -in as people write it, says what someone does."""
-    low = token.lower_
-    if low in _INGS or len(low) < 5:
-        return False
-    return words.acts(low) or f"{low}g" in _DOES or (low.endswith("ing") and token.tag_ == "VBG")
+    return doing(after) or (agent and after.pos_ in ("ADP", "PUNCT"))
 
 
 def _follows(token: Token) -> bool:
@@ -148,8 +135,8 @@ def _follows(token: Token) -> bool:
     if i >= len(doc):
         return False
     after = doc[i]
-    slang = after.lower_.endswith("in") and _doing(after)
-    if after.lower_ in _WHERE or slang or _verb(doc, i):
+    slang = after.lower_.endswith("in") and doing(after)
+    if after.lower_ in WHERE or slang or _verb(doc, i):
         return False
     if after.tag_ in ("VB", "VBP") and token.tag_ == "NN" and _ends(doc, i):
         return True
@@ -162,14 +149,6 @@ def _follows(token: Token) -> bool:
     if after.text == "-" and not token.whitespace_ and not after.whitespace_:
         return i + 1 < len(doc) and doc[i + 1].is_alpha
     return nounish(after) and after.is_alpha and after.tag_ != "VBG"
-
-
-_WHERE = frozenset(
-    """
-    underwater outdoors indoors upstairs downstairs outside inside midair airborne backstage onstage
-    overseas downtown nearby alone together mid overhead
-    """.split()
-)
 
 
 def _ends(doc: Doc, i: int) -> bool:
@@ -198,18 +177,9 @@ def _verb(doc: Doc, i: int) -> bool:
     )
 
 
-_INGS = frozenset(
-    """
-    building training meeting housing clothing wedding evening morning string ceiling earring
-    seating lodging crossing parking gathering greeting setting painting drawing outing opening
-    landing carving stocking
-    """.split()
-)
-
-
 def _named_ing(doc: Doc, i: int) -> bool:
     """Whether a word in -ing is the noun of a compound; most after a person are what they do."""
-    if doc[i].lower_ not in _INGS or doc[i].tag_ == "VBG":
+    if doc[i].lower_ not in INGS or doc[i].tag_ == "VBG":
         return False
     after = doc[i + 1] if i + 1 < len(doc) else None
     return after is None or after.pos_ not in ("DET", "PRON", "NUM", "NOUN", "ADJ")
@@ -220,7 +190,7 @@ def people(doc: Doc) -> tuple[list[Person], list[Nobody]]:
     found: list[Person] = []
     none: list[Nobody] = []
     for token in doc:
-        if token.lower_ in _WHERE:
+        if token.lower_ in WHERE:
             continue
         if token.lower_ in words.CROWDS and _crowd(token, bool(found)):
             found.append(_person(token, token.lower_, token.i, True))
@@ -229,7 +199,7 @@ def people(doc: Doc) -> tuple[list[Person], list[Nobody]]:
         if known is None or not _as_noun(token):
             continue
         noun, first, many = known
-        why = _nobody(token, first)
+        why = _nobody(token, first, bool(found))
         if why is None:
             found.append(_person(token, noun, first, many))
         elif why.why:
@@ -245,9 +215,9 @@ def _crowd(token: Token, beside: bool) -> bool:
     return not beside or token.lower_ in words.COMPANY
 
 
-def _nobody(token: Token, first: int) -> Nobody | None:
+def _nobody(token: Token, first: int, seen: bool) -> Nobody | None:
     """Why a noun for people shows nobody, None if it shows someone; no kind if it is only a part of
-    another noun for a person."""
+    another noun for a person. `seen` tells whether someone is in the text before it."""
     doc = token.doc
     if _follows(token):
         return _modifies(token)
@@ -267,6 +237,11 @@ def _nobody(token: Token, first: int) -> Nobody | None:
         return Nobody("thing", f"chess {token.text}")
     if name := in_name(token):
         return Nobody("title", name)
+    then = doc[token.i + 1].lower_ if token.i + 1 < len(doc) else ""
+    if then in _HOLDS and words.also_thing(token.lower_):
+        return Nobody("thing", f"{token.text} {then}")
+    if seen and lead in ("a", "an", "the") and _portrayed(doc, first):
+        return Nobody("artificial", f"{doc[first - 3].text} of {token.text}")
     owned = first > 1 and doc[first - 1].tag_ == "POS"
     if owned and words.also_thing(token.lower_):
         return Nobody("possession", doc[first - 2 : token.i + 1].text)
@@ -278,6 +253,20 @@ def _nobody(token: Token, first: int) -> Nobody | None:
     return _governed(token)
 
 
+def _portrayed(doc: Doc, first: int) -> bool:
+    """Whether `a portrait of a` and the like precede a noun: an image inside of the image."""
+    if first < 3 or doc[first - 2].lower_ != "of" or doc[first - 3].lower_ not in _IMAGES:
+        return False
+    return not {"taking", "making", "painting", "drawing", "sketching", "shooting"} & {
+        t.lower_ for t in doc[max(first - 6, 0) : first - 3]
+    }
+
+
+_IMAGES = frozenset(
+    "portrait painting photo photograph picture poster drawing sketch mural fresco".split()
+)
+_HOLDS = frozenset("full filled made plugged loaded".split())
+"""What is said of things, and not of people, right after their nouns."""
 _PIECES = frozenset("bishop king queen knight rook pawn".split())
 
 

@@ -302,22 +302,12 @@ def relates(adjective: str) -> bool:
 
 def also_thing(noun: str) -> bool:
     """Whether a noun for a person has another sense, which is a thing: `crook`."""
-    return "t" in _listed().get(noun, "")
+    return "t" in _listed().get(noun, "") or is_gadget(noun)
 
 
 def is_gadget(noun: str) -> bool:
     """Whether a noun that ends like one for what people do is one for a thing."""
     return noun in _words("gadgets") or noun in _NEW_GADGETS or noun in NOT_PEOPLE
-
-
-def acts(verb: str) -> bool:
-    """Whether a verb in -ing (or -in) is one for what people do and things do not: `raking`."""
-    found = re.fullmatch(r"([a-z]{2,})in[g']?", verb)
-    if found is None:
-        return False
-    stem = found[1]
-    double = len(stem) > 2 and stem[-1] == stem[-2]
-    return bool({stem, stem + "e", stem[:-1] if double else stem} & _words("acts"))
 
 
 def is_agent(noun: str) -> bool:
@@ -350,9 +340,13 @@ _NEW_GADGETS = frozenset(
 def gender_of(noun: str) -> str:
     """`f` or `m` if a noun in the singular states a gender, else nothing."""
     known = _listed().get(noun, "").replace("t", "")
-    if known or noun in _EXTRA:
+    if known or noun in _EXTRA or noun == "landlord":
         return known
     if re.search(r"(?:woman|girl|lady|mother|sister|daughter|wife)$", noun):
         return "f"
+    if re.search(r"(?<!wit)(?<!bus)ess$|(?:duchess|queen|maid)$", noun):
+        return "f"
+    if re.search(r"(?:duke|baron|prince|(?<!ac)count|lord)$", noun):
+        return "m"
     male = re.search(r"(?<!hu)(?<!ger)(?<!ro)(?<!sha)(?:man|boy|father|brother)$", noun)
     return "m" if male or (noun in GENDERED and noun.endswith("son")) else ""
