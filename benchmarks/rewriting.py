@@ -4,8 +4,9 @@ It reads `prompts/rewriting/prompts.csv`: 1,526 prompts of 29 families in two ha
 155, 644 and 336 that were written later. `right` marks with ^ where a word that states a gender
 belongs, and is empty where the prompt must stay. Half `build` served to build the reader; `unseen`,
 `third`, `fourth` and `fifth` had one look each, in this order, see docs/rewriting.md; `both` is all
-of them. `--languages` prints the frames in Spanish and German instead. A text is right if it is one of those that the mark allows, in
-any case of letters: every other change of an open prompt counts as ungrammatical or unfaithful.
+of them. `--languages` prints the frames in Spanish and German instead. A text is right if it is one
+of those that the mark allows, in any case of letters: every other change of an open prompt counts
+as ungrammatical or unfaithful.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ def relational(folder: Path) -> list[str]:
 
 
 def seeming_adjectives(folder: Path) -> list[str]:
-    """Nouns that end like adjectives that describe, and are none: `seaweed`, `vegetable`."""
+    """Nouns that end like adjectives that describe, and are not: `seaweed`, `vegetable`."""
     is_noun, is_adjective = (
         {line.split()[0] for line in (folder / f"index.{kind}").read_text("utf-8").splitlines()}
         for kind in ("noun", "adj")

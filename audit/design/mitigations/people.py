@@ -67,7 +67,7 @@ def _ending_at(doc: Doc, i: int) -> tuple[str, int, bool] | None:
         for form, many in forms:
             if words.is_person(f"{before}{form}"):
                 return f"{before}{form}", i - width + 1, many
-    # No list has it: with a capital, it is rather a surname; and `older` is no noun.
+    # No list has it: with a capital, it is rather a surname; and `older` is not a noun.
     capital = (i > 0 and doc[i].text.istitle()) or (
         doc[i].tag_ in ("JJR", "RBR") and words.describes(doc[i].lower_[:-2], True)
     )

@@ -40,6 +40,8 @@ _WEIGHT = re.compile(
 )
 _TYPED = re.compile(r"(?<=[a-z]{3})\.(?=[a-z]{3})|(?<=[a-z] )n(?= [a-z])")
 """A full stop without its space, and `n` for `and`."""
+LONGEST_WORD = 80
+"""Characters without a space that are read; the parser's time grows with the square of them."""
 _QUOTED = re.compile(r"(?<!\d)\"[^\"]*\"|(?<!\w)'(?!n'|\d0s)[^']+'(?!\w)")
 
 
@@ -144,7 +146,11 @@ def readable(prompt: str) -> Readable:
     end = at[len(text[:stop].rstrip(" ,.;"))] if text[:stop].strip() else at[stop]
     kept = tuple((at[a], at[b - 1] + 1) for a, b in sorted(spans) if b > a)
     # The parser takes more than one space for a word between two others.
-    one = [i for i, c in enumerate(clean) if c != " " or clean[i - 1 : i] != " "]
+    one, run = [], 0
+    for i, c in enumerate(clean):
+        run = 0 if c == " " else run + 1
+        if run <= LONGEST_WORD and (c != " " or clean[i - 1 : i] != " "):
+            one.append(i)
     said, places = "".join(clean[i] for i in one), (*(at[i] for i in one), at[-1])
     return Readable(said, prompt, places, kept, end, tuple(quoted))
 
