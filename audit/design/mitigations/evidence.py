@@ -34,7 +34,7 @@ _WAYS = (
     ("body", re.compile(
         r"\b(?:beard(?:ed)?|mo?ustach(?:e|ed|ioed)|goateed?|stubbl(?:e|ed|y)|five[ -]o'clock shadow"
         r"|side(?:burns|burned|whiskers)|(?:be)?whisker(?:s|ed)|mutton ?chops|soul patch"
-        r"|unshave[nd]|clean-?shaven|pregnant|pregnancy|breast ?-?feeding"
+        r"|unshaven|unshaved|clean-?shaven|pregnant|pregnancy|breast ?-?feeding"
         r"|nursing (?:a|the) baby"
         r"|lactating|busty|curvy|voluptuous|breasts?(?! cancer| stroke)|cleavage|bosom"
         r"|adam's apple|balding"

@@ -71,7 +71,7 @@ THING_PAIRS = re.compile(
 WITH_ANIMALS = re.compile(
     r"(?:walker|fisher|fisherman|breeder|trainer|groomer|hunter|tamer|keeper|catcher|handler|rider|jockey|rancher"
     r"|herder|whisperer|lover|owner|sitter|farmer|photographer|watcher|butcher|seller|fancier"
-    r"|behaviou?rist|psychologist|nutritionist|cafe owner|shearer|milker"
+    r"|behaviorist|behaviourist|psychologist|nutritionist|cafe owner|shearer|milker"
     r"|driver|charmer|vet|veterinarian|burglar|vendor|racer|rescuer|buster|slayer|illustrator"
     r"|enthusiast|expert|collector|exorcist|researcher|biologist)s?$"
 )
