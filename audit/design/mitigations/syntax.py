@@ -146,7 +146,8 @@ def readable(prompt: str) -> Readable:
     end = at[len(text[:stop].rstrip(" ,.;"))] if text[:stop].strip() else at[stop]
     kept = tuple((at[a], at[b - 1] + 1) for a, b in sorted(spans) if b > a)
     # The parser takes more than one space for a word between two others.
-    one, run = [], 0
+    one: list[int] = []
+    run = 0
     for i, c in enumerate(clean):
         run = 0 if c == " " else run + 1
         if run <= LONGEST_WORD and (c != " " or clean[i - 1 : i] != " "):
