@@ -1,10 +1,12 @@
 """How well `inject` rewrites prompts that people type: `python -m benchmarks.rewriting`.
 
-It reads `prompts/rewriting/prompts.csv`: 1,526 prompts of 29 families in two halves, and 155 that
-were written later. `right` marks with ^ where a word that states a gender belongs, and is empty
-where the prompt must stay. Half `build` served to build the reader; `unseen` and `third` had one
-look each, see docs/rewriting.md. A text is right if it is one of those that the mark allows, in
-any case of letters: every other change of an open prompt counts as ungrammatical or unfaithful.
+It reads `prompts/rewriting/prompts.csv`: 1,526 prompts of 29 families in two halves, and sets of
+155, 644 and 336 that were written later. `right` marks with ^ where a word that states a gender
+belongs, and is empty where the prompt must stay. Half `build` served to build the reader; `unseen`,
+`third`, `fourth` and `fifth` had one look each, in this order, see docs/rewriting.md; `both` is all
+of them. `--languages` prints the frames in Spanish and German instead. A text is right if it is one
+of those that the mark allows, in any case of letters: every other change of an open prompt counts
+as ungrammatical or unfaithful.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from audit.design.mitigations.grammar import find, insert_before
 from audit.records import Prompt
 
 PROMPTS = Path(__file__).parents[1] / "prompts/rewriting/prompts.csv"
+HALVES = ("build", "unseen", "third", "fourth", "fifth", "both")
 INSTEAD = {
     "person": ("woman", "man"), "individual": ("woman", "man"), "child": ("girl", "boy"),
     "kid": ("girl", "boy"), "human": ("woman", "man"),
@@ -126,9 +129,28 @@ def table(half: str, mistakes: bool) -> None:
             print(f"{family:28} {is_open + left:4d} {said} {share(n['open wrong'], made)}")
 
 
+def frames() -> None:
+    """Print, for Spanish and German, how many frames leave a gender open, and what is done."""
+    path = PROMPTS.with_name("other_languages.csv")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    made = audit.rewrite([r["prompt"] for r in rows], "inject:gender")
+    print("language  frames  gender left open  left alone  with its language")
+    for language in dict.fromkeys(r["language"] for r in rows):
+        mine = [(r, m) for r, m in zip(rows, made, strict=True) if r["language"] == language]
+        free = sum(r["open"] == "yes" for r, _ in mine)
+        alone = sum(not m.changed for _, m in mine)
+        told = sum(language in m.reason for _, m in mine)
+        print(f"{language:9} {len(mine):6d} {free:17d} {alone:11d} {told:18d}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--half", default="build", choices=("build", "unseen", "third", "both"))
+    parser.add_argument("--half", default="build", choices=HALVES)
     parser.add_argument("--mistakes", action="store_true", help="List each prompt that went wrong.")
+    parser.add_argument("--languages", action="store_true", help="Frames in Spanish and German.")
     given = parser.parse_args()
-    table(given.half, given.mistakes)
+    if given.languages:
+        frames()
+    else:
+        table(given.half, given.mistakes)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audit.design.mitigations.gate import states
 from audit.design.mitigations.gate_words import GENDERED, NOT_GENDER
+from audit.design.mitigations.others import of_others
 from audit.design.mitigations.people import Person
 from audit.design.mitigations.syntax import Readable
 
@@ -31,8 +32,9 @@ _WAYS = (
         r"|ladylike|trans(?:gender)?|nonbinary|non-binary|androgynous|genderfluid|gender-?neutral"
         r"|lesbian|macho|butch|motherly|fatherly|grandmotherly|maternal|paternal)\b")),
     ("body", re.compile(
-        r"\b(?:beard(?:ed)?|moustache|mustache|moustached|mustached|mustachioed|goatee|stubble"
-        r"|sideburns|whiskers|unshaven|clean-?shaven|pregnant|pregnancy|breast ?-?feeding"
+        r"\b(?:beard(?:ed)?|mo?ustach(?:e|ed|ioed)|goateed?|stubbl(?:e|ed|y)|five[ -]o'clock shadow"
+        r"|side(?:burns|burned|whiskers)|(?:be)?whisker(?:s|ed)|mutton ?chops|soul patch"
+        r"|unshaven|unshaved|clean-?shaven|pregnant|pregnancy|breast ?-?feeding"
         r"|nursing (?:a|the) baby"
         r"|lactating|busty|curvy|voluptuous|breasts?(?! cancer| stroke)|cleavage|bosom"
         r"|adam's apple|balding"
@@ -48,6 +50,14 @@ _WAYS = (
         r"|blouse|tutu|pinafore|swim trunks|bow tie|necktie|pigtails|ponytails?)\b")),
     ("tag", re.compile(r"\b\d\+?(?:girl|boy|woman|man|women|men|female|male)s?\b")),
 )  # fmt: skip
+_MADE = re.compile(
+    r"\b(?:sewing|designing|ironing|folding|selling|washing|stitching|hemming|pinning|repairing|mending"
+    r"|painting|drawing|buying|steaming|packing|hanging|photographing|cutting|making|tailoring"
+    r"|embroidering|altering|delivering|arranging|displaying|weaving|knitting|dyeing|sketching)"
+    r"(?: up| out)? (?:an?|the|some|\w+) (?:(?!in\b|with\b|wearing\b)[\w'-]+ ){0,3}?"
+    rf"(?:{_WAYS[3][1].pattern})"
+)
+"""Clothes that someone makes, mends or sells, and does not wear."""
 _EMOJI = re.compile(
     "[\u2640\u2642\U0001f466-\U0001f469\U0001f470\U0001f474\U0001f475\U0001f478"
     "\U0001f47c\U0001f930\U0001f934\U0001f936\U0001f9d4\U0001f57a\U0001f483]"
@@ -67,6 +77,8 @@ def told(
     readable: Readable, person: Person, attribute: str, phrases: Iterable[str] = ()
 ) -> Statement | None:
     """What states an attribute of a person, or None if it is open."""
+    if attribute == "gender":
+        readable = replace(readable, text=of_others(readable.text, person.head[1]))
     lower = readable.text.lower()
     if attribute == "gender":
         found = _gender(readable, lower, person)
@@ -88,7 +100,7 @@ def _gender(readable: Readable, lower: str, person: Person) -> Statement | None:
     if person.gender:
         return Statement("noun", person.noun)
     plain = lower
-    for others in (_OTHERS, NOT_GENDER):
+    for others in (_OTHERS, _MADE, NOT_GENDER):
         plain = others.sub(lambda m: " " * len(m.group()), plain)
     for by, pattern in _WAYS:
         if match := pattern.search(plain):

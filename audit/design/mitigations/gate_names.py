@@ -178,6 +178,7 @@ BRANDS = (
     r"|louis vuitton|john deere|jp morgan|morgan stanley|charles schwab|johnson (?:&|and) johnson"
     r"|ernst (?:&|and) young|mercedes(?:-benz)?|harley-davidson|rolls-royce|st\.? jude"
     r"|caesar salad|bloody mary|eggs benedict|beef wellington|christmas carol|vera wang gown"
+    r"|statue of liberty|tower of london|tom collins|arc de triomphe|st\.? mary's"
     r"|bed bath (?:&|and) beyond|peter pan bus|phillips curve|johns hopkins|mary kay"
 )
 """Firms and products with the names of people."""

@@ -44,16 +44,25 @@ _STYLE = re.compile(
 """The maker or the style of an image, which does not say who is shown."""
 _OBJECT = re.compile(
     r"\b(?:(?:making|preparing|cooking|baking|serving|pouring|mixing|reading|explaining|teaching"
-    r"|studying|translating|quoting|selling|driving|repairing|restoring|wearing)(?: about)?"
+    r"|studying|translating|quoting|selling|driving|repairing|restoring|wearing|performing"
+    r"|rehearsing|singing|humming|stacking|shelving|buying|planting)(?: about)?"
     r"|(?:writing|talking|lecturing) about|listening to"
     r"|(?:pianist|violinist|cellist|organist|guitarist|musician|conductor|orchestra) (?:playing"
     r"|conducting|rehearsing)|(?:with|holding|near|beside|under|in front of|carrying|painting) "
     r"(?:an?|the) (?:portrait|poster|bust|statue|book|picture|photo|biography|painting|poem"
-    rf"|quote|sonata|novel|map) (?:of|by|about|from))(?: (?:a|an|the))?"
+    rf"|quote|sonata|novel|map|copy|edition|volume|album|recording|dvd|paperback|score)"
+    r" (?:of|by|about|from))(?: (?:a|an|the))?"
     rf" (?:{_NOT_STOP}[\w.'-]+ ?){{1,3}}",
     re.IGNORECASE,
 )
 """Something that a person reads, plays, cooks or holds, which does not say who is shown."""
+_PRINTED = re.compile(
+    rf"\b(?:in|wearing|with|under|holding|behind) an? (?:{_NOT_STOP}[\w.'-]+ ){{1,2}}(?:t-?shirts?"
+    r"|shirt|tee|hoodie|jersey|sweatshirt|mug|poster|sticker|backpack|lunchbox|calendar|badge|cap"
+    r"|album)\b",
+    re.IGNORECASE,
+)
+"""A name on clothes or things."""
 _TITLE = re.compile(
     rf"\b(?:(?:mrs?|ms|mx|dr|prof|sir|dame)\b\.?|(?:rev|sgt|capt|lt|gen|col|sen|gov)\.) "
     rf"{_NOT_STOP}[^\W\d]"
@@ -241,13 +250,18 @@ def _one(rows: list[_Token], first: int, last: int, row: _Token) -> bool:
     )
 
 
+def unbranded(name: str) -> str:
+    """A name, or nothing if it is one of a firm, a drink or a sight."""
+    return "" if _BRANDS.search(name) else name
+
+
 def named(text: str, subject: str) -> bool:
     """Whether a tidy text (straight quotation marks, no accents) names a person or a character.
 
     Lists and grammar apply in any case of letters; other names need capitals, and capitals count
     if the rest of the text is not all in capitals. The subject's capitals are the suite's.
     """
-    plain = _OBJECT.sub(" | ", _STYLE.sub(" | ", _BRANDS.sub("Brand", text)))
+    plain = _OBJECT.sub(" | ", _PRINTED.sub(" | ", _STYLE.sub(" | ", _BRANDS.sub("Brand", text))))
     lower = plain.lower()
     rows = _tokens(plain, subject)
     if _FAMOUS.search(lower) or _listed(rows, given=True) or _grammar(lower, subject):

@@ -147,7 +147,8 @@ _ERAS = (
     r"|victorians?|edwardians?|elizabethans?|jacobeans?|tudors?|renaissance|baroque|enlightenment"
     r"|industrial revolution|great depression|dust bowl|gold rush|roaring twenties|jazz age"
     r"|(?:wild|old) west|age of (?:sail|discovery|reason|exploration)|pre-?columbian|pre-?colonial"
-    r"|cold war|black death|plague doctors?|jim crow|reign of terror|ancien regime"
+    r"|(?!(?:digital|internet|modern|new|covid|pandemic|space|information|ai|streaming)\b)[a-z']+-era"
+    r"(?! of)|cold war|black death|plague doctors?|jim crow|reign of terror|ancien regime"
 )
 _REALMS = (
     r"dynast(?:y|ies)|(?:ming|qing|tang|song|yuan|zhou|qin|shang|han|joseon|goryeo|mughal|safavid"
@@ -155,7 +156,7 @@ _REALMS = (
     r"|merovingian|plantagenet|prussian|achaemenid|sass?anid|seljuk|timurid|maurya|gupta|chola"
     r"|kushan|tokugawa|ottoman(?! (?:upholsterer|maker|designer|furniture))|aztecs?|incas?|incan"
     r"|olmecs?|toltecs?|mesopotamian?|babylonian?|assyrian?|sumerians?|sumer|phoenicians?"
-    r"|carthaginians?|etruscans?|minoans?|mycenaeans?|visigoths?|ostrogoths?|huns?|picts?|gauls?"
+    r"|carthaginians?|mayans?|etruscans?|minoans?|mycenaeans?|visigoths?|ostrogoths?|huns?|picts?|gauls?"
     r"|anglo-saxons?|saxons?|norsem[ae]n|norse|vikings?|soviets?|ussr|tsarist|czarist"
     r"|imperial (?:china|russia|japan|rome)|weimar|yugoslav|rhodesian|confederates?|confederacy)"
     r"|(?:roman|mongol|persian|british|ottoman|russian|aztec|inca|mali|songhai|austro-hungarian"
@@ -165,6 +166,9 @@ _REALMS = (
     r"|east germany|stasi|nazis?|third reich|gestapo|wehrmacht|luftwaffe|waffen-ss"
     r"|ss (?:officers?|guards?|soldiers?|ministers?|generals?|men|troops?|doctors?)"
     r"|hitler youth|red guards?|khmer rouge|vichy|apartheid|colonial(?!ism)|colonists?|bolsheviks?"
+    r"|hellenistic|hellenic|mesoamericans?|hittites?|scythians?|thracians?|nabataeans?|parthians?"
+    r"|kushites?|moche|nazca|zapotecs?|canaanites?|israelites|philistines|akkadians?|chaldeans?"
+    r"|elamites?|dacians?|illyrians?|jacobites?|lombards?|merovingians?|franks|frankish|celts"
     r"|jacobins?|kgb|fascist italy|thirteen colonies|plantation owners?|enslaved|slaves?|slavery"
     r"|slave traders?|serfs?|vassals?"
 )
@@ -252,6 +256,17 @@ _VINTAGE = (
     "|jaguar|harley|vespa|car|motorcycle|tractor|guitar|stratocaster|telecaster|gibson|fender"
     "|radio|jukebox|camera|wine|bordeaux|typewriter|locomotive|house|building"
 )
+_FINDS = (
+    "swords?|coins?|vases?|urns?|pots?|tablets?|scrolls?|manuscripts?|maps?|shields?|daggers?|bowls?"
+    "|jars?|mosaics?|fresco(?:e?s)?|skulls?|bones?|relics?|statues?|books?|jewell?e?ry|chests?|cups?"
+    "|clocks?|tapestr(?:y|ies)|vessels?|tools?|weapons?|rings?|amulets?|inscriptions?|papyr(?:us|i)"
+    "|graves?|mumm(?:y|ies)|carvings?|instruments?|globes?|documents?|letters?|portraits?"
+)
+_HANDLES = (
+    "digging up|excavating|unearthing|examining|studying|catalogu?ing|selling|appraising|auctioning"
+    "|drawing|scanning|dusting|polishing|restoring|cleaning|photographing|inspecting|displaying"
+    "|discovering|finding|repairing|x-raying"
+)
 NOT_PERIOD = re.compile(
     r"\bchess knights?\b|\b[\w-]+(?: age)?[- ](?:style|styled|inspired|themed|revival|looking)\b"
     rf"|\b(?:{_ERAS}|{_REALMS}|{_WARS}|{_STATIONS}) (?:[\w-]+ )?(?:{_FIELDS})\b"
@@ -259,6 +274,8 @@ NOT_PERIOD = re.compile(
     rf"(?:{_ERAS}|{_REALMS}|{_WARS}|{_STATIONS})(?![\w])"
     rf"|\b(?:{_VISITS}) (?:an?|the|some) (?:[\w-]+ )?(?:{_ERAS}|{_REALMS}) "
     rf"(?:[\w-]+ )?(?:{_SITES})\b"
+    rf"|\b(?:{_HANDLES}) (?:an?|the|some) (?:[\w-]+ )?(?:{_ERAS}|{_REALMS}) "
+    rf"(?:[\w-]+ )?(?:{_FINDS})\b"
     rf"|\b(?:studying|researching|reading about|writing about) (?:the )?(?:[\w'-]+ ){{0,1}}"
     rf"(?:{_ERAS}|{_REALMS}|{_WARS}|{_STATIONS})(?![\w])"
     rf"|\bat (?:an?|the) (?:{_ERAS}|{_REALMS}) (?:house|hotel|museum|mansion|ruin|site)s?\b"
@@ -273,17 +290,19 @@ _PLAYER = (
     "|linem[ae]n|safety|cornerbacks?|punters?|cent(?:er|re)s?|guards?|forwards?|footballers?"
     "|strikers?|midfielders?|defenders?|goalkeepers?|goalies?|goaltenders?|wingers?|pitchers?"
     "|catchers?|shortstops?|basem[ae]n|outfielders?|infielders?|batters?|stars?|rookies?"
-    "|athletes?|captains?|enforcers?|sluggers?"
+    "|athletes?|captains?|enforcers?|sluggers?|cheerleaders?|drivers?|racers?|riders?|fighters?"
 )
 _LEAGUES = (
     "nfl|nba|wnba|nhl|mlb|nwsl|premier league|la liga|serie a|bundesliga|ligue 1"
     "|major league baseball|national football league|national basketball association"
-    "|national hockey league|negro leagues?|ipl|six nations"
+    "|national hockey league|negro leagues?|ipl|six nations|nascar|formula (?:1|one|2|3|e)|f1"
+    "|indycar|motogp|ufc|mls|xfl|afl|nrl|super league|eredivisie"
 )
 _TEAMS = (
     "lakers|celtics|knicks|chicago bulls|golden state warriors|spurs|miami heat|nuggets|raptors"
     "|yankees|red sox|dodgers|cubs|mets|white sox|orioles|phillies|dallas cowboys|patriots|packers"
     "|steelers|49ers|kansas city chiefs|philadelphia eagles|broncos|seahawks|chicago bears"
+    "|texans|colts|titans|jaguars|ravens|bengals|chargers|buccaneers|astros|braves|padres|brewers"
     "|maple leafs|bruins|canadiens|red wings|penguins|blackhawks|oilers"
 )
 _CLERICS = "priests?|bishops?|archbishops?|cardinals?|deacons?|clergy|rabbis?|patriarchs?"

@@ -37,9 +37,9 @@ _ENGLISH = frozenset(
 _FUNCTION = {
     "es": "un una el la los las de del en con y retrato foto",
     "fr": "un une le la les des du de dans avec et au aux sur",
-    "de": "ein eine einer einen einem der die das im mit und auf von",
-    "it": "un una uno il la di con del della nel che",
-    "pt": "um uma os de do da em com na no retrato foto", "nl": "een het de van met op en die",
+    "de": "ein eine einer einen einem der die das im in mit und auf von",
+    "it": "un una uno il la di con del della nel che in",
+    "pt": "um uma os de do da em com na no retrato foto", "nl": "een het de van met op en die in",
     "sv": "en ett och med som av", "no": "en et og med som av", "da": "en et og med som af",
     "pl": "w na z przy",
     "tr": "bir ve ile", "ro": "un de cu in la si", "ca": "un una el la de amb",
@@ -81,8 +81,9 @@ def other(text: str) -> str:
         return ""
     scores = {name: float(score) for name, score in ranked}
     best = str(ranked[0][0])
-    english = sum(w in _ENGLISH for w in words)
-    own = sum(w in _FUNCTION.get(best, "").split() for w in words)
+    theirs = _FUNCTION.get(best, "").split()
+    own = sum(w in theirs and w not in _ENGLISH for w in words)
+    english = sum(w in _ENGLISH and not (own and w in theirs) for w in words)
     margin = scores[best] - scores["en"]
     needed = _MARGIN + 12 * english - 5 * min(own, 3) + (0 if own else _ALONE)
     return NAMES[best] if best != "en" and margin > needed and (own or english == 0) else ""

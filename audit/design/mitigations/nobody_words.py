@@ -15,7 +15,8 @@ ARTIFICIAL = frozenset(
     wooden clockwork ai waxwork wax plastic clay origami balloon mascot automaton
     nutcracker ragdoll droid droids golem paper papercut hologram stickman voodoo
     terracotta ceramic plaster porcelain bronze marble stone felt knitted crochet crocheted
-    stuffed chocolate paper-mache
+    stuffed chocolate paper-mache papier mache tin pewter resin yarn foam sandstone
+    granite alabaster
     """.split()
 )
 """Words for things in the shape of people, before the noun or as what is `of` a person."""
@@ -70,13 +71,17 @@ THING_PAIRS = re.compile(
 WITH_ANIMALS = re.compile(
     r"(?:walker|fisher|fisherman|breeder|trainer|groomer|hunter|tamer|keeper|catcher|handler|rider|jockey|rancher"
     r"|herder|whisperer|lover|owner|sitter|farmer|photographer|watcher|butcher|seller|fancier"
+    r"|behaviorist|behaviourist|psychologist|nutritionist|cafe owner|shearer|milker"
     r"|driver|charmer|vet|veterinarian|burglar|vendor|racer|rescuer|buster|slayer|illustrator"
     r"|enthusiast|expert|collector|exorcist|researcher|biologist)s?$"
 )
 """What people do with animals: a dog walker, but a dog detective."""
 WITH_THINGS = re.compile(
     r"(?:maker|collector|designer|operator|repairer|seller|dealer|builder|carver|mason|sculptor"
-    r"|restorer|expert|surgeon|worker|artist|cutter|merchant|painter)s?$"
+    r"|restorer|expert|surgeon|worker|artist|cutter|merchant|painter|engineer|scientist|researcher"
+    r"|developer|programmer|technician|specialist|ethicist|pilot|vendor|inspector|enthusiast|fan"
+    r"|historian|twister|inventor|analyst|appraiser|thrower|polisher|miner|skipper|smith|fitter|setter"
+    r"|wright|crafter|turner|whittler)s?$"
 )
 """What people do with artificial things: a doll maker, a plastic surgeon."""
 _NOT_REAL = frozenset(
@@ -86,8 +91,8 @@ _NOT_REAL = frozenset(
 
 def stands_in(word: str, noun: str) -> str:
     """`animal` or `artificial` if a word before a noun shows that; nothing for a human."""
-    if word in ARTIFICIAL and (word in _NOT_REAL or not WITH_THINGS.search(noun)):
-        return "artificial"
+    if word in ARTIFICIAL:
+        return "artificial" if word in _NOT_REAL or not WITH_THINGS.search(noun) else ""
     return "animal" if word in ANIMALS and not WITH_ANIMALS.search(noun) else ""
 
 

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from audit.design.mitigations import people_words as words
+from audit.design.mitigations.nobody_words import BODY_PARTS
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
@@ -41,7 +42,31 @@ def compound(token: Token, first: int) -> int:
         start, i = i, i - 1
     while start < token.i and doc[start].text in "-/":
         start += 1
+    while _inside(doc, start):
+        start -= 2
     return start
+
+
+def _inside(doc: Doc, start: int) -> bool:
+    """Whether the word before a compound is inside of it, because the one before that is a noun:
+    `trade fair planner`. An adjective that describes would come first."""
+    if start < 2 or not doc[start - 2].whitespace_ or not doc[start - 1].whitespace_:
+        return False
+    noun, word = doc[start - 2], doc[start - 1]
+    open_class = word.pos_ in ("ADJ", "ADV", "NOUN", "VERB") and word.is_alpha
+    joined = noun.is_alpha and noun.head.i != start - 1
+    joined = joined or noun.dep_ in ("compound", "nmod", "npadvmod")
+    said = noun.lower_ in PLAIN or noun.lower_ in BODY_PARTS or noun.lower_ in _MEDIA
+    return open_class and joined and noun.tag_ == "NN" and not said and not _styled(noun)
+
+
+_MEDIA = frozenset(
+    """
+    photo portrait picture painting image sketch art style drawing render headshot closeup fantasy
+    photography noir quality film comic vintage retro watercolor oil color colour film digital
+    """.split()
+)
+"""Nouns for images, whose adjectives describe the image or the person."""
 
 
 def _chain(doc: Doc, i: int) -> int:
@@ -65,6 +90,12 @@ def _kind(t: Token, inside: bool) -> bool:
     """Whether a word before a noun belongs to its compound."""
     low, after = t.lower_, t.doc[t.i + 1]
     odd = _unadjectival(t)
+    if t.tag_ == "VBG" and low not in PLAIN and (_field(t) or after.lower_ in _TAUGHT):
+        return True
+    if t.tag_ == "NN" and t.i in range(1, len(t.doc)) and nounish(t.doc[t.i - 1]) and inside:
+        return not _styled(t)
+    if low.endswith("ing") and t.dep_ == "amod" and low not in words.CLASSIFYING:
+        return False
     closed = t.pos_ in ("DET", "PRON", "ADP", "CCONJ", "NUM", "VERB", "AUX", "ADV")
     if closed and low not in words.CLASSIFYING and not odd:
         return False
@@ -72,22 +103,39 @@ def _kind(t: Token, inside: bool) -> bool:
         return True
     origin = words.ORIGINS.match(low)
     named = t.pos_ == "PROPN" and t.text.istitle() and after.text.istitle() and not origin
-    if named or low in words.CLASSIFYING:
+    if named or low in words.CLASSIFYING or words.relates(low):
         return not _styled(t)
     if low in PLAIN or origin or words.describes(low, t.pos_ == "ADJ"):
         return False
     return not _styled(t) and (inside or nounish(t) or odd)
 
 
+def _field(t: Token) -> bool:
+    """Whether a word in -ing names a field with the noun before it: `machine learning`."""
+    before = t.doc[t.i - 1] if t.i else None
+    joined = t.dep_ in ("compound", "amod", "nmod") and t.head.i > t.i
+    return joined and before is not None and before.tag_ == "NN" and before.lower_ not in PLAIN
+
+
+_TAUGHT = frozenset(
+    """
+    instructor coach teacher tutor trainer student champion contestant competitor enthusiast expert
+    judge referee fan specialist consultant supervisor inspector engineer officer crew manager
+    """.split()
+)
+"""Heads before which a word in -ing names what they do: a driving instructor."""
 _FIXED = frozenset(
     {
+        ("prompt", "engineer"), ("ethical", "hacker"),
         ("deep", "sea"), ("high", "school"), ("middle", "school"), ("grammar", "school"),
         ("fast", "food"), ("slow", "food"), ("real", "estate"), ("supreme", "court"),
         ("hot", "dog"), ("hot", "air"), ("heavy", "metal"), ("high", "court"),
     }
 )  # fmt: skip
 """Adjectives that form a compound with the noun after them: a deep sea diver."""
-_STYLES = frozenset("style anime manga chibi cartoon lowpoly steampunk cyberpunk".split())
+_STYLES = frozenset(
+    "cinematic photographic style anime manga chibi cartoon lowpoly steampunk cyberpunk".split()
+)
 _ARTS = frozenset("pixel concept vector line clip digital fan".split())
 
 
@@ -108,6 +156,8 @@ def _unadjectival(t: Token) -> bool:
     if t.tag_ in ("VB", "VBP", "RB"):
         led = t.i > 0 and t.doc[t.i - 1].pos_ == "DET"
         return led and not low.endswith("ly") and low not in _DEGREES
+    if t.tag_ in ("JJR", "RBR", "JJS"):
+        return not words.describes(low[:-2], True) and not words.describes(low[:-3] + "y", True)
     return t.tag_ == "JJ" and not _ADJECTIVAL.search(low)
 
 

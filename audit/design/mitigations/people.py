@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from audit.design.mitigations import nobody_words
 from audit.design.mitigations import people_words as words
+from audit.design.mitigations.actions import DOES, INGS, WHERE, acts, doing
 from audit.design.mitigations.noun_phrases import PLAIN, compound, nounish
+from audit.design.mitigations.titles import in_name
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
@@ -47,15 +49,6 @@ _NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "e
             "ten": 10, "both": 2}  # fmt: skip
 _NO = frozenset("no without zero lacking sans".split())
 _JOINED = frozenset(("compound", "nmod", "amod", "poss", "npadvmod", "nummod"))
-_DOES = frozenset(
-    """
-    filming tasting baking singing dancing painting typing shouting testing feeding climbing
-    counting playing building repairing waiting listening
-    wearing smiling holding standing sitting looking talking working walking playing reading
-    cooking laughing sleeping writing running drinking eating teaching explaining carrying crying
-    posing fixing
-    """.split()
-)
 _LONGEST = 4
 
 
@@ -74,9 +67,14 @@ def _ending_at(doc: Doc, i: int) -> tuple[str, int, bool] | None:
         for form, many in forms:
             if words.is_person(f"{before}{form}"):
                 return f"{before}{form}", i - width + 1, many
-    if nounish(doc[i]) or (doc[i].pos_ == "ADJ" and i > 0 and doc[i - 1].pos_ in ("DET", "NOUN")):
+    # No list has it: with a capital, it is rather a surname; and `older` is not a noun.
+    capital = (i > 0 and doc[i].text.istitle()) or (
+        doc[i].tag_ in ("JJR", "RBR") and words.describes(doc[i].lower_[:-2], True)
+    )
+    adjective = doc[i].pos_ == "ADJ" and i > 0 and doc[i - 1].pos_ in ("DET", "NOUN")
+    if not capital and (nounish(doc[i]) or adjective):
         for form, many in forms:
-            acts = words.may_do(form) and _acts(doc[i])
+            acts = words.is_agent(form) and _acts(doc[i], form)
             if words.has_agent_ending(form) or acts or (words.is_doer(form) and _one(doc, i)):
                 return form, i, many
     return None
@@ -85,16 +83,21 @@ def _ending_at(doc: Doc, i: int) -> tuple[str, int, bool] | None:
 def _one(doc: Doc, i: int) -> bool:
     """Whether a noun phrase with `a` or `an` ends with a word, in lower case."""
     before = [t.lower_ for t in doc[max(i - 4, 0) : i]]
-    return doc[i].text.islower() and bool({"a", "an"} & set(before)) and not _follows(doc[i])
+    alone = (i == 0 or doc[i - 1].is_punct) and (i + 1 == len(doc) or doc[i + 1].is_punct)
+    led = bool({"a", "an"} & set(before)) or alone
+    return doc[i].text.islower() and led and not _follows(doc[i])
 
 
-def _acts(token: Token) -> bool:
-    after = token.doc[token.i + 1] if token.i + 1 < len(token.doc) else None
-    said = after is not None and after.lower_ in _DOES
-    return said or any(c.lower_ in _DOES for c in token.children if c.i > token.i)
+def _acts(token: Token, noun: str) -> bool:
+    """Whether a noun does what people do; of a gadget's, what gadgets never do."""
+    after = [t for t in token.doc[token.i + 1 : token.i + 2]]
+    then = [t for t in (*after, *token.children) if t.i > token.i]
+    if not words.is_gadget(noun):
+        return any(t.lower_ in DOES or acts(t.lower_) for t in then)
+    return any(acts(t.lower_) and t.lower_ != "reading" and t.lower_[:4] != noun[:4] for t in then)
 
 
-_MISREAD = ("VB", "VBP", "VBN", "VBD", "JJ", "JJR")
+_MISREAD = ("VB", "VBP", "VBN", "VBD", "JJ", "JJR", "JJS", "RBR", "RBS")
 """What the parser takes a rare noun for, after another noun and at the end of a phrase."""
 
 
@@ -102,17 +105,28 @@ def _as_noun(token: Token) -> bool:
     """Whether a word is used as a noun; after an article it is one whatever the tag says."""
     if nounish(token) or len(token.doc) == 1:
         return True
-    if token.i == 0 or token.pos_ in ("ADP", "DET", "PRON", "AUX", "CCONJ", "PART", "PUNCT"):
+    if token.i == 0:
+        return token.lower_ in ("someone", "somebody") or _opens(token)
+    if token.pos_ in ("ADP", "DET", "PRON", "AUX", "CCONJ", "PART", "PUNCT"):
         return token.lower_ in ("someone", "somebody")
     before = token.doc[token.i - 1]
     leads = before.pos_ in ("DET", "ADJ") or before.lower_ in ("a", "an", "the")
     after = token.doc[token.i + 1] if token.i + 1 < len(token.doc) else None
-    ends = after is None or after.pos_ in ("ADP", "PUNCT", "CCONJ", "SCONJ")
+    ends = after is None or after.pos_ in ("ADP", "PUNCT", "CCONJ", "SCONJ") or doing(after)
+    ends = ends or _verb(token.doc, token.i + 1)
+    leads = leads or (before.pos_ == "ADP" and after is not None and doing(after))
     leads = leads or (nounish(before) and ends and token.tag_ in _MISREAD)
     leads = leads or (
         before.tag_ in ("VBG", "VBN") and token.i > 1 and token.doc[token.i - 2].text == "-"
     )
     return leads and not _follows(token)
+
+
+def _opens(token: Token) -> bool:
+    """Whether a first word that the parser takes for a verb or an adjective is a noun here."""
+    after = token.doc[1]
+    agent = words.may_do(token.lower_) or words.has_agent_ending(token.lower_)
+    return doing(after) or (agent and after.pos_ in ("ADP", "PUNCT"))
 
 
 def _follows(token: Token) -> bool:
@@ -121,7 +135,8 @@ def _follows(token: Token) -> bool:
     if i >= len(doc):
         return False
     after = doc[i]
-    if after.lower_ in _WHERE or _verb(doc, i):
+    slang = after.lower_.endswith("in") and doing(after)
+    if after.lower_ in WHERE or slang or _verb(doc, i):
         return False
     if after.tag_ in ("VB", "VBP") and token.tag_ == "NN" and _ends(doc, i):
         return True
@@ -136,14 +151,6 @@ def _follows(token: Token) -> bool:
     return nounish(after) and after.is_alpha and after.tag_ != "VBG"
 
 
-_WHERE = frozenset(
-    """
-    underwater outdoors indoors upstairs downstairs outside inside midair airborne backstage onstage
-    overseas downtown nearby alone together mid overhead
-    """.split()
-)
-
-
 def _ends(doc: Doc, i: int) -> bool:
     """Whether a phrase ends with a word: nothing, punctuation or a preposition follows."""
     return i + 1 >= len(doc) or doc[i + 1].pos_ in ("ADP", "PUNCT")
@@ -152,9 +159,14 @@ def _ends(doc: Doc, i: int) -> bool:
 def _verb(doc: Doc, i: int) -> bool:
     """Whether a plural after a noun is a verb that the parser missed: `a driver leans on`."""
     after = doc[i]
-    if after.tag_ != "NNS" or doc[i - 1].tag_ != "NN" or _ending_at(doc, i):
+    if after.tag_ != "NNS" or _ending_at(doc, i):
         return False
     then = doc[i + 1] if i + 1 < len(doc) else None
+    one = {"a", "an"} & {t.lower_ for t in doc[max(i - 5, 0) : i]}
+    if one and then is not None and then.pos_ == "ADP" and then.lower_ != "of":
+        return not nobody_words.is_thing(after.lower_)
+    if doc[i - 1].tag_ != "NN":
+        return False
     return (
         then is not None
         and (
@@ -165,18 +177,9 @@ def _verb(doc: Doc, i: int) -> bool:
     )
 
 
-_INGS = frozenset(
-    """
-    building training meeting housing clothing wedding evening morning string ceiling earring
-    seating lodging crossing parking gathering greeting setting painting drawing outing opening
-    landing carving stocking
-    """.split()
-)
-
-
 def _named_ing(doc: Doc, i: int) -> bool:
     """Whether a word in -ing is the noun of a compound; most after a person are what they do."""
-    if doc[i].lower_ not in _INGS or doc[i].tag_ == "VBG":
+    if doc[i].lower_ not in INGS or doc[i].tag_ == "VBG":
         return False
     after = doc[i + 1] if i + 1 < len(doc) else None
     return after is None or after.pos_ not in ("DET", "PRON", "NUM", "NOUN", "ADJ")
@@ -187,6 +190,8 @@ def people(doc: Doc) -> tuple[list[Person], list[Nobody]]:
     found: list[Person] = []
     none: list[Nobody] = []
     for token in doc:
+        if token.lower_ in WHERE:
+            continue
         if token.lower_ in words.CROWDS and _crowd(token, bool(found)):
             found.append(_person(token, token.lower_, token.i, True))
             continue
@@ -194,7 +199,7 @@ def people(doc: Doc) -> tuple[list[Person], list[Nobody]]:
         if known is None or not _as_noun(token):
             continue
         noun, first, many = known
-        why = _nobody(token, first)
+        why = _nobody(token, first, bool(found))
         if why is None:
             found.append(_person(token, noun, first, many))
         elif why.why:
@@ -210,9 +215,9 @@ def _crowd(token: Token, beside: bool) -> bool:
     return not beside or token.lower_ in words.COMPANY
 
 
-def _nobody(token: Token, first: int) -> Nobody | None:
+def _nobody(token: Token, first: int, seen: bool) -> Nobody | None:
     """Why a noun for people shows nobody, None if it shows someone; no kind if it is only a part of
-    another noun for a person."""
+    another noun for a person. `seen` tells whether someone is in the text before it."""
     doc = token.doc
     if _follows(token):
         return _modifies(token)
@@ -230,8 +235,16 @@ def _nobody(token: Token, first: int) -> Nobody | None:
         return Nobody("thing", "model of")
     if token.lower_ in _PIECES and any(t.lower_ == "chess" for t in doc):
         return Nobody("thing", f"chess {token.text}")
-    if _titled(token, first):
-        return Nobody("title", doc[max(first - 1, 0) : token.i + 1].text)
+    if name := in_name(token):
+        return Nobody("title", name)
+    then = doc[token.i + 1].lower_ if token.i + 1 < len(doc) else ""
+    if then in _HOLDS and words.also_thing(token.lower_):
+        return Nobody("thing", f"{token.text} {then}")
+    if seen and lead in ("a", "an", "the") and _portrayed(doc, first):
+        return Nobody("artificial", f"{doc[first - 3].text} of {token.text}")
+    owned = first > 1 and doc[first - 1].tag_ == "POS"
+    if owned and words.also_thing(token.lower_):
+        return Nobody("possession", doc[first - 2 : token.i + 1].text)
     for t in before:
         if why := nobody_words.stands_in(t.lower_, token.lower_):
             return Nobody(why, f"{t.text} {token.text}")
@@ -240,17 +253,21 @@ def _nobody(token: Token, first: int) -> Nobody | None:
     return _governed(token)
 
 
+def _portrayed(doc: Doc, first: int) -> bool:
+    """Whether `a portrait of a` and the like precede a noun: an image inside of the image."""
+    if first < 3 or doc[first - 2].lower_ != "of" or doc[first - 3].lower_ not in _IMAGES:
+        return False
+    return not {"taking", "making", "painting", "drawing", "sketching", "shooting"} & {
+        t.lower_ for t in doc[max(first - 6, 0) : first - 3]
+    }
+
+
+_IMAGES = frozenset(
+    "portrait painting photo photograph picture poster drawing sketch mural fresco".split()
+)
+_HOLDS = frozenset("full filled made plugged loaded".split())
+"""What is said of things, and not of people, right after their nouns."""
 _PIECES = frozenset("bishop king queen knight rook pawn".split())
-
-
-def _titled(token: Token, first: int) -> bool:
-    """Whether a noun with a capital follows `The` inside a text: a work, a ship, a card."""
-    doc = token.doc
-    start = next(
-        (i for i in range(token.i - 1, max(token.i - 5, 0), -1) if doc[i].text == "The"), 0
-    )
-    inside = all(t.text[:1].isupper() for t in doc[start : token.i + 1])
-    return start > 0 and inside and doc[start - 1].text not in ".!?:"
 
 
 def _before(token: Token, first: int) -> Iterator[Token]:
@@ -288,8 +305,10 @@ def _possesses(token: Token) -> Nobody | None:
     for t in token.doc[token.i + 2 : token.i + 5]:
         if t.lower_ in nobody_words.BODY_PARTS:
             return None
-    held = token.doc[token.i + 1 : token.i + 4].text
-    return Nobody("possession", f"{token.text}{held}")
+    doc, end = token.doc, min(token.i + 3, len(token.doc))
+    while end < len(doc) and nounish(doc[end]) and not doc[end - 1].is_punct:
+        end += 1
+    return Nobody("possession", doc[token.i : end].text)
 
 
 _AS = frozenset(("as", "like"))

@@ -176,9 +176,15 @@ ORIGINS = re.compile(
     r"|(?:indi|ital|rus|russ|ind|nige|niger|brazil|canad|austral|austr|egypt|syr|pers|iran|armen"
     r"|georg|ukrain|hungar|roman|bulgar|serb|croat|alban|eston|latv|lithuan|norweg|belg|colomb"
     r"|peruv|bolivi|chile|argentin|venezuel|jamaic|hait|ethiop|ken|ghana|tanzan|ugand|zamb"
-    r"|indones|malays|cambod|mongol|as|europe|afric|americ|palestin|jord|tunis|alger|libya"
-    r"|scandinav|caribbe|asi|ital|hawai|cuba|polynes|maced|boliv|lib|guatemal|ecuador)i?an"
+    r"|indones|malays|cambod|mongol|as|europe|afric|americ|palestin|jord|tunis|alger|liby|keny"
+    r"|scandinav|caribbe|asi|ital|hawai|cuba|polynes|maced|boliv|lib|guatemal|ecuador|morocc"
+    r"|rwand|angol|zimbabwe|mozambic|cameroon|eritre|gamb|maurit|namib|malaw|gabon|sloven|bosn"
+    r"|moldov|catal|sicil|bavar|tusc|venet|tex|californ|alask|uruguay|paraguay|salvador|hondur"
+    r"|nicaragu|panaman|baham|trinidad|domin|ric|lank|fij|samo|tong|tibet|lao|singapore|ital)i?an"
     r"|french|german|greek|dutch|thai|swiss|welsh|czech|iraqi|israeli"
+    r"|afghan|saudi|emirati|kuwaiti|yemeni|omani|qatari|bangladeshi|bengali|punjabi|nepali|filipin[oa]"
+    r"|icelandic|greenlandic|malagasy|azerbaijani|kazakh|uzbek|tajik|turkmen|kyrgyz|slovak|serb|croat"
+    r"|montenegrin|cypriot|basque|breton|quebecois|maori|inuit|sami|berber|bedouin|tamil|sikh"
     r"|pakistani|somali|american|african|mexican|korean|cuban|german|roman|catholic|buddhist|jewish"
     r"|muslim|hindu|christian)$"
 )
@@ -193,8 +199,15 @@ def _adjectives() -> dict[str, str]:
     return {word: mark for word, _, mark in (line.partition("\t") for line in lines)}
 
 
+@cache
+def _words(name: str) -> frozenset[str]:
+    return frozenset(Path(__file__).with_name(f"{name}.txt").read_text("utf-8").split())
+
+
 def describes(word: str, is_adjective: bool) -> bool:
     """Whether a word describes a person rather than naming a kind of person."""
+    if word in _words("seeming_adjectives"):
+        return False
     ending, mark = _PLAIN_ENDING.search(word), _adjectives().get(word)
     return (
         mark == ""
@@ -282,9 +295,24 @@ def has_agent_ending(noun: str) -> bool:
     return bool(_AGENTS.search(noun) and not _NO_AGENT.search(noun)) and noun not in NOT_PEOPLE
 
 
-@cache
-def _gadgets() -> frozenset[str]:
-    return frozenset(Path(__file__).with_name("gadgets.txt").read_text("utf-8").split())
+def relates(adjective: str) -> bool:
+    """Whether an adjective has no sense but "pertaining to": `postal`."""
+    return adjective in _words("relational") and adjective not in ("human", "gentile")
+
+
+def also_thing(noun: str) -> bool:
+    """Whether a noun for a person has another sense, which is a thing: `crook`."""
+    return "t" in _listed().get(noun, "") or is_gadget(noun)
+
+
+def is_gadget(noun: str) -> bool:
+    """Whether a noun that ends like one for what people do is one for a thing."""
+    return noun in _words("gadgets") or noun in _NEW_GADGETS or noun in NOT_PEOPLE
+
+
+def is_agent(noun: str) -> bool:
+    """Whether a noun ends like those for what people or gadgets do."""
+    return bool(_DOER.fullmatch(noun))
 
 
 def may_do(noun: str) -> bool:
@@ -294,7 +322,7 @@ def may_do(noun: str) -> bool:
 
 def is_doer(noun: str) -> bool:
     """Whether a noun that no dictionary has is one for what people do: `upcycler`."""
-    return may_do(noun) and noun not in _gadgets() and noun not in _NEW_GADGETS
+    return may_do(noun) and not is_gadget(noun)
 
 
 _NEW_GADGETS = frozenset(
@@ -311,10 +339,14 @@ _NEW_GADGETS = frozenset(
 
 def gender_of(noun: str) -> str:
     """`f` or `m` if a noun in the singular states a gender, else nothing."""
-    known = _listed().get(noun)
-    if known or noun in _EXTRA:
-        return known or ""
+    known = _listed().get(noun, "").replace("t", "")
+    if known or noun in _EXTRA or noun == "landlord":
+        return known
     if re.search(r"(?:woman|girl|lady|mother|sister|daughter|wife)$", noun):
         return "f"
+    if re.search(r"(?<!wit)(?<!bus)ess$|(?:duchess|queen|maid)$", noun):
+        return "f"
+    if re.search(r"(?:duke|baron|prince|(?<!ac)count|lord)$", noun):
+        return "m"
     male = re.search(r"(?<!hu)(?<!ger)(?<!ro)(?<!sha)(?:man|boy|father|brother)$", noun)
     return "m" if male or (noun in GENDERED and noun.endswith("son")) else ""

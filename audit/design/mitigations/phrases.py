@@ -114,6 +114,7 @@ def _put(text: str, start: int, end: int, words: str, gap: str, typed: bool = Tr
             and following
             and following[0][1:].islower()
             and words[1:].islower()
+            and not re.match(r"[A-Za-z]+ [A-Z]", after)
             and not _proper(text, following[0])
         ):
             after = after[0].lower() + after[1:]

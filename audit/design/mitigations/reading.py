@@ -14,7 +14,7 @@ from functools import lru_cache
 from audit.design.mitigations import languages, parser
 from audit.design.mitigations.evidence import Statement, told
 from audit.design.mitigations.gate import REASONS, ruled
-from audit.design.mitigations.gate_text import named
+from audit.design.mitigations.gate_text import named, unbranded
 from audit.design.mitigations.people import Nobody, Person, people
 from audit.design.mitigations.people_words import is_person, singular
 from audit.design.mitigations.syntax import Readable, readable
@@ -172,7 +172,11 @@ def _name(seen: Reading) -> str:
     subject = _uncapped(subject)
     if not seen.headline and (office := _OFFICE.search(text)):
         return f": {office.group()}"
-    given = [n for n in seen.names if n.lower() not in subject.lower() and _shown(text, n)]
+    given = [
+        n
+        for n in map(unbranded, seen.names)
+        if n and n.lower() not in subject.lower() and _shown(text, n)
+    ]
     if given and not seen.headline:
         return f": {given[0]}"
     return ": by its capitals or a list" if named(_unsigned(text), subject) else ""
@@ -186,7 +190,8 @@ _OFFICE = re.compile(
 """An office with one holder, which is as good as a name."""
 _MAKER = re.compile(
     r"\b(?:by|style of|inspired by|like|at|in|on|near|from|of the|the|playing|reading"
-    r"|wearing)\s+(?:an?\s|the\s)?$",
+    r"|wearing|performing|(?:copy|edition|volume|recording|album) of)\s+(?:an?\s|the\s)?$"
+    r"|\b[a-z]+ing an?\s$",
     re.IGNORECASE,
 )
 

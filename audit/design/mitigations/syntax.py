@@ -11,6 +11,9 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+from audit.design.mitigations.gate_words import GENDERED
+from audit.design.mitigations.people_words import is_person, singular
+
 _KINDS = str.maketrans(
     {
         **dict.fromkeys("\u2018\u2019\u02bc\u00b4`\u2032\uff07", "'"),
@@ -35,6 +38,10 @@ _WEIGHT = re.compile(
     r"\s?:\s?-?\d+(?:\.\d+)?\s?(?=\))|::-?(?:\d+(?:\.\d+)?)?|(?<=\))(?:[+-]{1,6}|\d\.\d+)"
     r"|(?<=\w)\+{1,6}(?!\w)|[()\[\]{}\\*#]"
 )
+_TYPED = re.compile(r"(?<=[a-z]{3})\.(?=[a-z]{3})|(?<=[a-z] )n(?= [a-z])")
+"""A full stop without its space, and `n` for `and`."""
+LONGEST_WORD = 80
+"""Characters without a space that are read; the parser's time grows with the square of them."""
 _QUOTED = re.compile(r"(?<!\d)\"[^\"]*\"|(?<!\w)'(?!n'|\d0s)[^']+'(?!\w)")
 
 
@@ -80,6 +87,32 @@ def _folded(prompt: str) -> tuple[str, list[int]]:
     return "".join(out), [*at, len(prompt)]
 
 
+_CHOICE = re.compile(r"[{\[](?:\d+\$\$)?(.*?)(?::\d*\.?\d+)?[}\]]", re.DOTALL)
+_INSIDE = re.compile(r"(?:(?<=[\s(])|^)(?:an?|the|very|one|two) ?$", re.IGNORECASE)
+
+
+def _shown(syntax: str, before: str, after: str) -> str:
+    """What is read in place of a piece of syntax: a comma, or one of the options of a choice.
+
+    An option is read if another noun follows and none of them means a person: `a {sad|happy}
+    clown` is one clown. One that states a gender is preferred, as the prompt may come to state it.
+    """
+    found = _CHOICE.fullmatch(syntax)
+    options = [o.strip() for o in re.split(r"[|:]", found[1])] if found else []
+    if any(w in GENDERED for o in options for w in o.lower().split()):
+        return max(options, key=lambda o: bool(GENDERED & set(o.lower().split())))
+    if not re.match(r"\s+[A-Za-z]", after):
+        return ","
+    if not _INSIDE.search(before):
+        return ","
+    if not options:
+        return ""
+    fits = all(re.fullmatch(r"[A-Za-z][A-Za-z -]*", o) for o in options)
+    if not fits or any(is_person(singular(o.lower().split()[-1])) for o in options):
+        return ","
+    return options[0] if len(options[0]) < len(syntax) else ","
+
+
 @lru_cache(maxsize=4096)
 def readable(prompt: str) -> Readable:
     """Read a prompt's syntax; time is linear in its length."""
@@ -97,7 +130,7 @@ def readable(prompt: str) -> Readable:
         blank(tail.start(), len(text))
     body = text[:stop]
     for match in _WHOLE.finditer(body):
-        blank(*match.span(), "," if match.end() - match.start() > 1 else "")
+        blank(*match.span(), _shown(match.group(), body[: match.start()], body[match.end() :]))
     body = "".join(letters)
     quoted = []
     for match in _QUOTED.finditer(body):
@@ -107,10 +140,20 @@ def readable(prompt: str) -> Readable:
         blank(*match.span(), ".")
     for match in _WEIGHT.finditer("".join(letters)):
         blank(*match.span(), "," if match.group().startswith("::") else "")
+    for match in _TYPED.finditer("".join(letters)):
+        letters[match.start()] = {".": " ", "n": "&"}[match.group()]
     clean = re.sub(r",(?=,)", " ", "".join(letters).replace("_", " "))
     end = at[len(text[:stop].rstrip(" ,.;"))] if text[:stop].strip() else at[stop]
     kept = tuple((at[a], at[b - 1] + 1) for a, b in sorted(spans) if b > a)
-    return Readable(clean, prompt, tuple(at), kept, end, tuple(quoted))
+    # The parser takes more than one space for a word between two others.
+    one: list[int] = []
+    run = 0
+    for i, c in enumerate(clean):
+        run = 0 if c == " " else run + 1
+        if run <= LONGEST_WORD and (c != " " or clean[i - 1 : i] != " "):
+            one.append(i)
+    said, places = "".join(clean[i] for i in one), (*(at[i] for i in one), at[-1])
+    return Readable(said, prompt, places, kept, end, tuple(quoted))
 
 
 def pieces(prompt: str) -> tuple[list[str], list[str], str]:

