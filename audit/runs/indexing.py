@@ -104,7 +104,6 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
     Files that cannot be read are left out, and read again the next time. Writes the index and
     `unreadable.csv` into `out`. Raises UserError as `source` and `build` do.
     """
-    from audit.engine.model import device
     from audit.evidence.copies.index import build
 
     registered = training in registry.CORPORA and not Path(training).exists()
@@ -114,7 +113,7 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
     elif registered:
         sides["held"] = source(training, held_out=True)
     name = choosing.index_descriptor(plan.descriptor, registered)
-    encoder = named.named(name, str(device(plan.device)))
+    encoder = named.named(name, _device(name, plan.device))
     coverage = plan.coverage
     if coverage is None and registered:
         own = float(sides["train"].corpus.coverage)
@@ -131,6 +130,15 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
         rows = [LeftOut(name, reason) for name, reason in made.unreadable.items()]
         write_atomic(out / LISTED, listing.table([*rows, *made.left_out]))
     return made
+
+
+def _device(descriptor: str, asked: str) -> str:
+    """The device of a descriptor; torch, which takes seconds, is loaded only if that matters."""
+    if asked == "auto" and descriptor.removeprefix("local:") in named.ARITHMETIC:
+        return "cpu"
+    from audit.engine.model import device
+
+    return str(device(asked))
 
 
 def compared(made: Made, seed: int = 0) -> Sides:
