@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import registry
-from audit.datasets import cells, listing
+from audit.datasets import cells, far, listing
 from audit.datasets.listing import LeftOut
 from audit.evidence.copies import decision
 from audit.evidence.encoders import named
@@ -95,7 +95,7 @@ def source(text: str, held_out: bool = False) -> Any:
 
     if text in registry.CORPORA and not Path(text).exists():
         return Listed(registry.load("corpus", text)(), held_out)
-    return find(Path(text))
+    return find(Path(text), far=True)
 
 
 def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> Made:
@@ -106,6 +106,7 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
     """
     from audit.evidence.copies.index import build
 
+    far.refuse(out)
     registered = training in registry.CORPORA and not Path(training).exists()
     sides = {"train": source(training)}
     if plan.held_out is not None:
