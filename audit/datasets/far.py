@@ -265,7 +265,7 @@ def _safe(name: str) -> bool:
 
 
 def _groups(found: Mapping[str, Object]) -> dict[str, list[str]]:
-    """Each file with images, and itself with the captions beside it: tars, else tables, else images.
+    """Each file with images, and the captions beside it: tars, else tables, else images.
 
     Hidden files, and names that no folder can have, are left out.
     """
