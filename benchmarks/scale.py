@@ -89,7 +89,7 @@ def simulate(stage: Stage, workers: int, site: Site, seed: int = 0) -> float:
     rng = random.Random(seed)
     free = [(site.start, i) for i in range(workers)]
     heapq.heapify(free)
-    fails = [rng.expovariate(1 / site.between) for _ in range(workers)]
+    fails = [site.between * rng.expovariate(1) for _ in range(workers)]
     store = end = 0.0
     waiting = stage.shards
     service = stage.size / site.bandwidth + stage.requests / site.rate
@@ -99,7 +99,7 @@ def simulate(stage: Stage, workers: int, site: Site, seed: int = 0) -> float:
         done = max(now + takes, max(store, now) + service)
         if done > fails[worker]:  # its shard is done again, by whoever is free
             again = max(fails[worker], now)
-            fails[worker] = again + site.start + rng.expovariate(1 / site.between)
+            fails[worker] = again + site.start + site.between * rng.expovariate(1)
             heapq.heappush(free, (again + site.start, worker))
             continue
         store = max(store, now) + service
