@@ -18,6 +18,7 @@ from audit.evidence.copies import index as indexes
 from audit.evidence.copies import reading
 from audit.evidence.copies.reading import Reader
 from audit.evidence.encoders.phash import PerceptualHash, bits
+from audit.evidence.encoders.tiles import Tiled
 from tests.evidence.copies import made
 
 
@@ -149,6 +150,11 @@ def test_an_index_by_phash_reads_reduced_jpegs_and_counts_same_ones(tmp_path: Pa
     own = PerceptualHash().images([pixels.decode(f.read_bytes(), 64) for f in files])
     assert np.array_equal(index.train.rows(np.arange(5)), own)
     assert index.repeated == (1, 0)
+
+
+def test_crops_are_cut_from_whole_images() -> None:
+    """Their key is that of earlier versions, too."""
+    assert Tiled(PerceptualHash()).key == Tiled(PerceptualHash(0)).key
 
 
 def test_an_index_of_earlier_versions_is_continued_as_it_was(tmp_path: Path) -> None:
