@@ -10,6 +10,7 @@ from audit.datasets import kinds, listing, saved
 from audit.datasets.chosen import USUALLY, Chosen
 from audit.datasets.columns import columns
 from audit.datasets.embeddings import Embeddings
+from audit.datasets.far import Far, address
 from audit.datasets.folder import Folder
 from audit.datasets.listing import LeftOut, Listing
 from audit.datasets.members import BROKEN, has_images
@@ -18,21 +19,24 @@ from audit.datasets.saved import Saved
 from audit.datasets.source import Collection, Files, Source
 from audit.datasets.table import Rows
 from audit.datasets.tar import Tars
-from audit.errors import UserError
+from audit.errors import Untrusted, UserError
 
 LOOKED_AT = 20
 """Tars or tables next to images that are looked into."""
 
 
-def find(path: Path, chosen: Chosen = USUALLY, tables_only: bool = False) -> Source:
+def find(
+    path: Path, chosen: Chosen = USUALLY, tables_only: bool = False, far: bool = False
+) -> Source:
     """The training set, or the images of a run, at a path; UserError where none can be read.
 
     A folder that contains images is read as these; tars of other things and tables next to them are
     left out, which `left_out` of the source says. UserError where they hold images, too, and where
     chosen columns, or the split, are missing; with `tables_only` columns are chosen in tables of
-    images alone.
+    images alone. With `far`, the user gave the path, and it may be an address; one that a file
+    names is not opened.
     """
-    found = _find(path, chosen)
+    found = _find(path, chosen, far)
     if not isinstance(found, Collection):
         if chosen != USUALLY:
             raise UserError(
@@ -52,7 +56,11 @@ def _chosen(found: Collection, chosen: Chosen) -> Collection:
     return found
 
 
-def _find(path: Path, chosen: Chosen) -> Source:
+def _find(path: Path, chosen: Chosen, far: bool = False) -> Source:
+    if where := address(path):
+        if not far:
+            raise Untrusted(f"A file names the address {where}. Give it yourself to open it.")
+        return Far(where)
     if path.is_file():
         return _file(path)
     if not path.is_dir():
@@ -143,15 +151,19 @@ def _file(path: Path) -> Source:
     raise UserError(f"{path} is not a tar or a Parquet file. Give one, or a folder.")
 
 
-def pictures(path: Path, table: Path | None = None, chosen: Chosen = USUALLY) -> Collection:
+def pictures(
+    path: Path, table: Path | None = None, chosen: Chosen = USUALLY, far: bool = False
+) -> Collection:
     """The images at a path, for a run over them; `table` gives their captions by file name.
 
     Raises UserError as `find` does, for embeddings, and for a table of captions where images have
     no file names.
     """
-    found = _images(path, chosen)
+    found = _images(path, chosen, far)
     if table is None:
         return _chosen(found, chosen)
+    if isinstance(found, Far):
+        raise UserError(f"{table} cannot be read with images at an address. Copy them here first.")
     if not isinstance(found, Tars | Folder):
         raise UserError(
             f"{table} names images by file, and the images of {path} are rows of a table. Put "
@@ -161,8 +173,8 @@ def pictures(path: Path, table: Path | None = None, chosen: Chosen = USUALLY) ->
     return _chosen(found, chosen)
 
 
-def _images(path: Path, chosen: Chosen) -> Collection:
-    found = _find(path, chosen)
+def _images(path: Path, chosen: Chosen, far: bool = False) -> Collection:
+    found = _find(path, chosen, far)
     if not isinstance(found, Collection):
         raise UserError(
             f"{path} contains embeddings, which are vectors computed from images. Give the images "
@@ -171,10 +183,10 @@ def _images(path: Path, chosen: Chosen) -> Collection:
     return found
 
 
-def again(path: Path, chosen: Chosen = USUALLY) -> Collection:
+def again(path: Path, chosen: Chosen = USUALLY, far: bool = False) -> Collection:
     """The images of an earlier run, by name, from the columns that it read.
 
     Raises UserError as `find` does, and for embeddings.
     """
-    found = _images(path, chosen)
+    found = _images(path, chosen, far)
     return _chosen(found, Chosen(chosen.columns)) if isinstance(found, Rows) else found

@@ -85,7 +85,7 @@ def read(path: Path, table: Path | None = None, chosen: Chosen = USUALLY) -> Pic
 
     Raises UserError as `datasets.find.pictures` does.
     """
-    return Pictures(find.pictures(path, table, chosen))
+    return Pictures(find.pictures(path, table, chosen, far=True))
 
 
 def _picture(record: Record, prefix: str) -> Picture:

@@ -41,7 +41,9 @@ class Tiled:
     def __init__(self, encoder: Encoder, scales: Sequence[int] = (1, 2, 3)) -> None:
         if not scales or min(scales) < 1 or len(set(scales)) < len(scales):
             raise ValueError(f"scales must be different whole numbers from 1, not {scales}")
-        self.encoder, self.scales = encoder, tuple(scales)
+        whole = getattr(encoder, "whole", None)  # crops are cut from images that are not reduced
+        self.encoder: Encoder = whole() if whole else encoder
+        self.scales = tuple(scales)
         self.semantic = bool(getattr(encoder, "semantic", False))
 
     @property
