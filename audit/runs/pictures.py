@@ -51,7 +51,7 @@ def of_run(
     """
     if not results.get("images"):
         return RunPictures(folder.read_image, lambda id: present(folder.image_path(id)))
-    read = chosen(results["columns"])
+    read = chosen(results.get("columns", ()))
     collection = find.again(_place(folder, results, moved), read, moved is not None)
     names = results["pictures"]
 
