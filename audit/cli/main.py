@@ -24,6 +24,7 @@ from audit.cli import (
     export,
     index,
     label,
+    mcp,
     report,
     rewrite,
     runs,
@@ -89,6 +90,7 @@ for verb in (
     runs.runs,
     index.index,
     index.search,
+    mcp.mcp,
     about.doctor,
 ):
     app.command()(verb)
