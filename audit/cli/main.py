@@ -25,6 +25,7 @@ from audit.cli import (
     export,
     index,
     label,
+    mcp,
     report,
     rewrite,
     runs,
@@ -93,6 +94,7 @@ for verb in (
     index.index,
     index.search,
     segment.segment,
+    mcp.mcp,
     about.doctor,
 ):
     app.command()(verb)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
@@ -79,18 +80,29 @@ def to_detect(centre: float, shift: float, family: int) -> dict[str, float | Non
     return {k: _null(max(n)) for k, n in numbers.items()}
 
 
-def table(suite: Any) -> list[dict[str, Any]]:
-    """One row per subject and attribute: planned images, precision, and needed sample sizes."""
-    from audit.stats import power
-
+def images_of(suite: Any) -> dict[tuple[str, str], int]:
+    """Planned images by subject and attribute, in the suite's order."""
     images: dict[tuple[str, str], int] = {}
     for p in suite.prompts:
         if p.purpose == "representation":
             for a in p.attributes:
                 images[p.subject, a] = images.get((p.subject, a), 0) + p.seeds
+    return images
+
+
+def table(suite: Any, only: Collection[tuple[str, str]] | None = None) -> list[dict[str, Any]]:
+    """One row per subject and attribute: planned images, precision, and needed sample sizes.
+
+    With `only`, the rows of these subjects and attributes alone: each takes a moment.
+    """
+    from audit.stats import power
+
+    images = images_of(suite)
     first = {a.name: a.classes[0] for a in suite.attributes}
     rows = []
     for (subject, attribute), n in images.items():
+        if only is not None and (subject, attribute) not in only:
+            continue
         stated = (r.share(subject, attribute, first[attribute]) for r in suite.references)
         reference = next((s for s in stated if math.isfinite(s)), math.nan)
         family = sum(a == attribute for _, a in images)

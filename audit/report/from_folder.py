@@ -58,6 +58,19 @@ def render(
     `pictures` is one of `report.page.PICTURES`. Raises UserError where the folder does not contain
     a finished run, or one of a version that did not keep what the report needs.
     """
+    made = html(folder, image, train_image, pictures)
+    if out is None:
+        return folder.write_report(made)
+    from audit.files import write_atomic
+
+    write_atomic(out, made.encode("utf-8"))
+    return out
+
+
+def html(
+    folder: RunFolder, image: Image, train_image: Image | None, pictures: str = "all"
+) -> str:  # fmt: skip
+    """The report of a finished run; arguments and errors as for `render`."""
     from audit.report.page import page
 
     kept = folder.page_facts()
@@ -67,13 +80,7 @@ def render(
         train_image or image, facts(folder, kept.get("facts")), folder.head().written,
         folder.left_out(),
     )  # fmt: skip
-    html = page(evidence, pictures if kept.get("pictures", True) else "none")
-    if out is None:
-        return folder.write_report(html)
-    from audit.files import write_atomic
-
-    write_atomic(out, html.encode("utf-8"))
-    return out
+    return page(evidence, pictures if kept.get("pictures", True) else "none")
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def runs(folder: Path) -> list[Listed]:
     inner = [folder] if is_run(folder) else sorted(p for p in folder.iterdir() if is_run(p))
     if not inner:
         raise UserError(f"No folder in {folder} is a run. Give the folder that contains your runs.")
-    found = sorted((_listed(p) for p in inner), key=lambda x: x.folder.name)
+    found = sorted((listed(p) for p in inner), key=lambda x: x.folder.name)
     return sorted(found, key=lambda x: x.written, reverse=True)
 
 
@@ -49,8 +49,8 @@ def is_run(folder: Path) -> bool:
     return any((folder / name).is_file() for name in ("run.json", "findings.json"))
 
 
-def _listed(path: Path) -> Listed:
-    """A row; a damaged or unfinished run says so in its headline."""
+def listed(path: Path) -> Listed:
+    """A run's row; a damaged or unfinished run says so in its headline."""
     folder = RunFolder(path)
     suite = model = ""
     try:
@@ -72,13 +72,18 @@ def _time(file: Path) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(file.stat().st_mtime))
 
 
-def headline(found: Sequence[Finding]) -> str:
-    """The sentence of one finding, by a rule that ignores estimates.
+def first(found: Sequence[Finding]) -> Finding | None:
+    """One finding with a sentence, by a rule that ignores estimates; None if there is none.
 
     On all subjects together if there is one, else on copies, else the first that has a sentence.
     """
     told = [f for f in found if f.sentence and f.arm == BASELINE]
     whole = [f for f in told if f.key.everyone and f.section == "representation"]
     copies = [f for f in told if f.section == "replication" and f.key.kind == "rate"]
-    first = next(iter([*whole, *copies, *told, *(f for f in found if f.sentence)]), None)
-    return wording.tie(wording.clip(first.sentence, 240)) if first else "No findings."
+    return next(iter([*whole, *copies, *told, *(f for f in found if f.sentence)]), None)
+
+
+def headline(found: Sequence[Finding]) -> str:
+    """The sentence of the first finding."""
+    one = first(found)
+    return wording.tie(wording.clip(one.sentence, 240)) if one else "No findings."

@@ -586,3 +586,11 @@ def test_a_dry_run_lists_what_gates_name(tmp_path: Path) -> None:
         app, ["check", str(tmp_path), "--dry-run", "--json", "-g", f"{name} < 1 %"]
     )
     assert json.loads(found.stdout)[0]["name"] == name
+
+
+@given(st.text("ab*", max_size=8), st.text("ab", max_size=8))
+def test_stars_fit_what_a_regular_expression_does(pattern: str, part: str) -> None:
+    """Without its backtracking, which a pattern of many stars would make endless."""
+    expression = ".*".join(map(re.escape, pattern.split("*")))
+    assert gates._starred(pattern, part) == bool(re.fullmatch(expression, part))
+    assert not gates._starred("a*" * 5000 + "b", "a" * 20_000)

@@ -53,6 +53,13 @@ MOST_IMAGES = 1_000_000
 """Images of a plan, over all arms."""
 
 
+def planned_images(suite: Suite) -> int:
+    """Images of a suite over all arms, counting those that arms may share more than once."""
+    arms_of = {b: 1 + sum(b in m.blocks for m in suite.mitigations)
+               for b in {p.block for p in suite.prompts}}  # fmt: skip
+    return sum(p.seeds * arms_of[p.block] for p in suite.prompts)
+
+
 def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) -> list[Sample]:
     """The plan: one sample per prompt, seed and arm, baseline first, in the suite's order.
 
@@ -60,9 +67,7 @@ def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) 
     image if it leaves the text unchanged: ids may repeat, rows do not. Raises UserError for a plan
     of more than MOST_IMAGES.
     """
-    arms_of = {b: 1 + sum(b in m.blocks for m in suite.mitigations)
-               for b in {p.block for p in suite.prompts}}  # fmt: skip
-    images = sum(p.seeds * arms_of[p.block] for p in suite.prompts)
+    images = planned_images(suite)
     if images > MOST_IMAGES:
         raise UserError(
             f"The plan has {images:,} images, and {MOST_IMAGES:,} is the most. Plan fewer seeds, "

@@ -100,9 +100,9 @@ def at(
     if far and (where := addresses.address(path)) and "index.json" in addresses.objects(where):
         path = addresses.local(path)
     if not (path / "index.json").is_file():
-        sides = {"train": find.find(path, far)}
+        sides = {"train": find.find(path, far=far)}
         if held_out is not None:
-            sides["held"] = find.find(held_out, far)
+            sides["held"] = find.find(held_out, far=far)
         return TrainingSet(sides["train"].name, sides)
     if held_out is not None:
         raise UserError(
