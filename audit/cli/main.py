@@ -78,6 +78,7 @@ The same as `run` with mitigations: same options, same run folder, images are sh
 for verb in (
     audits.demo,
     audits.run,
+    audits.gather,
     score.score,
     label.label,
     rewrite.rewrite,

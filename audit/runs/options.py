@@ -73,6 +73,24 @@ def validated(given: str | int) -> str | int:
     return text
 
 
+def counted(given: str | int) -> str | int:
+    """A number of processes from 0 to 1024, as a number; `auto` unchanged. UserError otherwise."""
+    text = str(given).strip()
+    if text == AUTO:
+        return text
+    if not re.fullmatch(r"\d{1,4}", text) or int(text) > 1024:
+        raise UserError(f"--workers must be auto or a number up to 1024, not {given!r}.")
+    return int(text)
+
+
+def part(text: str) -> str:
+    """`I/N` with I from 1 to N, unchanged, and empty text; UserError for anything else."""
+    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if text and (match is None or not 1 <= int(match[1]) <= int(match[2])):
+        raise UserError(f"--shard must be I/N, with I from 1 to N, such as 2/8, not {text!r}.")
+    return text
+
+
 def _precision(value: float) -> float:
     return half_width(value) if value else 0.0
 
@@ -158,6 +176,23 @@ class Options:
     device: Annotated[str, Opt("Device: auto, cpu, cuda, cuda:1, mps.", parse=known_device)] = (
         "auto"
     )
+    workers: Annotated[
+        str | int,
+        Opt(
+            "Processes that draw, encode and read images, each with its own model: a number, or "
+            "auto for one per GPU. The results are the same.",
+            parse=counted,
+            numbers=True,
+        ),
+    ] = 0
+    shard: Annotated[
+        str,
+        Opt(
+            "Do only part I of N, as 2/8, of the images, then stop; `t2i-audit gather` finishes "
+            "the run.",
+            parse=part,
+        ),
+    ] = ""
     compile: Annotated[bool, Opt("Compile the denoiser: for long runs on a GPU.")] = False
     offload: Annotated[
         str, Opt("Offload to main memory: slower, needs less GPU memory.", allow=OneOf(OFFLOADS))
