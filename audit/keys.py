@@ -271,6 +271,23 @@ def digest(value: object, length: int = 16) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
+def digest_but(body: Mapping[str, object], name: str, length: int) -> Callable[[int], str]:
+    """`digest` of an object with one more key, a number, as a function of that number."""
+    before, after = ({k: v for k, v in body.items() if (k < name) == first}
+                     for first in (True, False))  # fmt: skip
+    start, end = (json.dumps(part, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+                  for part in (before, after))  # fmt: skip
+    hashed = hashlib.sha256(f'{start[:-1]}{"," if before else ""}"{name}":'.encode())
+    rest = ("," if after else "") + end[1:]
+
+    def made(number: int) -> str:
+        copy = hashed.copy()
+        copy.update(f"{number}{rest}".encode())
+        return copy.hexdigest()[:length]
+
+    return made
+
+
 def fits(table: pd.DataFrame, name: str) -> None:
     """ValueError for a table with rows that lacks columns, or has words in place of numbers."""
     import pandas as pd
@@ -282,6 +299,8 @@ def fits(table: pd.DataFrame, name: str) -> None:
         raise ValueError(f"it has no column {missing[0]}")
     for column in columns:
         numeric = pd.api.types.is_numeric_dtype(table[column]) or table[column].isna().all()
-        words = [x for x in table[column].dropna().unique() if not isinstance(x, str)]
+        text = isinstance(table[column].dtype, pd.StringDtype)  # with nothing else in it
+        some = [] if text else table[column].dropna().unique()
+        words = [x for x in some if not isinstance(x, str)]
         if (column in NUMBERS and not numeric) or (column in WORDS and words):
             raise ValueError(f"the column {column} has another type")

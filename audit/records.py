@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from audit.files import Head, checked, headed, only, rows_of
-from audit.keys import MARGINS, Counted, Key, Margins, Unit, digest, id_of, name_of, refuse_all
+from audit.keys import MARGINS, Counted, Key, Margins, Unit, digest_but, id_of, name_of, refuse_all
 
 MethodOptions = Mapping[str, Any]  # each method has its own, checked by its model or by itself
 JsonRow = Mapping[str, Any]  # JSON has no types; what is made of a row checks it
@@ -226,7 +226,7 @@ class Change:
         return cls(row.get("guidance"), row.get("negative"), told and Paraphrase(**told), inside)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a plan may have a million
 class Sample:
     """One image to be made."""
 
@@ -257,10 +257,10 @@ class Sample:
         return self.seed is None, self.seed or 0
 
 
-def sample_id(text: str, seed: int, settings: Settings, change: Change | None = None) -> str:
-    """Hash of all that produces the image."""
+def sample_ids(text: str, settings: Settings, change: Change | None = None) -> Callable[[int], str]:
+    """Seed to the hash of all that produces the image."""
     inside = {"how": change.as_json()} if change else {}
-    return digest({"text": text, "seed": seed, **asdict(settings), **inside}, 20)
+    return digest_but({"text": text, **asdict(settings), **inside}, "seed", 20)
 
 
 @dataclass(frozen=True)

@@ -99,8 +99,8 @@ class RunFolder:
 
         UserError where a newer version wrote the run: it is left as it is.
         """
-        body = {"suite": suite.name, "settings": settings.__dict__, "versions": dict(versions),
-                "format": files.FORMAT}  # fmt: skip
+        body: dict[str, object] = {"suite": suite.name, "settings": settings.__dict__}
+        body |= {"versions": dict(versions), "format": files.FORMAT}
         if (self.path / "run.json").exists():
             with suppress(Damaged):  # written again
                 self.manifest()
@@ -108,8 +108,10 @@ class RunFolder:
 
     def write_plan(self, samples: Iterable[Sample]) -> None:
         """The plan as JSON lines, one sample each."""
-        line = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
-        self._write("plan.jsonl", "".join(line(asdict_sample(s)) + "\n" for s in samples))
+        from audit.datasets import alike
+
+        encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+        self._write("plan.jsonl", alike.written(samples, lambda s: encode(asdict_sample(s))))
 
     def manifest(self) -> dict[str, Any]:
         """The record of `write_manifest`.
@@ -130,10 +132,10 @@ class RunFolder:
 
         UserError where the folder contains no run.
         """
+        from audit.datasets import alike
 
-        planned = self.final(self._read("plan.jsonl", lambda text: [
-            sample_from(loads(line)) for line in text.split("\n") if line
-        ]))  # fmt: skip
+        planned = self.final(self._read("plan.jsonl", lambda text: alike.read(
+            text.split("\n"), lambda line: sample_from(loads(line)))))  # fmt: skip
         return [replace(s, seed=None) for s in planned] if self._numbered else planned
 
     @property
@@ -209,8 +211,8 @@ class RunFolder:
         """Sample id to the outcome of samples that have no image."""
         why = sorted(stem for stem, suffix in self._images() if suffix == ".why")
         said = {id: self.image_path(id).with_suffix(".why").read_bytes() for id in why}
-        known = {outcome.encode(): outcome for outcome in OUTCOMES}
-        return {id: known.get(outcome, "unreadable") for id, outcome in said.items()}
+        known = {o.encode(): o for o in OUTCOMES}
+        return {id: known.get(o, "unreadable") for id, o in said.items()}
 
     def read_image(self, sample: str) -> np.ndarray:
         """One image as uint8[h, w, 3]; pixels.Unreadable if it is missing or damaged."""

@@ -34,7 +34,7 @@ from audit.engine import model as models
 from audit.engine import sampler
 from audit.engine.model import Loading, Model
 from audit.engine.source import find
-from audit.records import Sample, Settings, sample_id
+from audit.records import Sample, Settings, sample_ids
 from audit.runs.writer import BackgroundWriter
 from audit.store import RunFolder
 
@@ -51,7 +51,7 @@ def plan(prompts: int, seeds: int, settings: Settings) -> list[Sample]:
     """`prompts` distinct texts with `seeds` images each."""
     texts = [f"a photo of {article(JOBS[i % 16])}" + ", again" * (i // 16) for i in range(prompts)]
     return [
-        Sample(sample_id(t, noise_seed(t, k), settings), t, "none", noise_seed(t, k), t)
+        Sample(sample_ids(t, settings)(noise_seed(t, k)), t, "none", noise_seed(t, k), t)
         for t in texts
         for k in range(seeds)
     ]

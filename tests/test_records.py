@@ -19,7 +19,7 @@ from audit.records import (
     Prompt,
     Sample,
     Settings,
-    sample_id,
+    sample_ids,
 )
 from audit.store import RunFolder, asdict_sample, sample_from
 
@@ -50,7 +50,7 @@ def test_a_change_comes_back_as_it_was(change: Change) -> None:
     assert bool(change) == bool(body)
     sample = Sample("i", "p", "a", 1, "t", {"gender": "woman"}, change, "why")
     assert sample_from(json.loads(json.dumps(asdict_sample(sample)))) == sample
-    same = sample_id("t", 1, SETTINGS, change) == sample_id("t", 1, SETTINGS)
+    same = sample_ids("t", SETTINGS, change)(1) == sample_ids("t", SETTINGS)(1)
     assert same == (not change)
 
 

@@ -96,14 +96,16 @@ def test_growing_keeps_what_was_planned(tmp_path: Path) -> None:
 
 def test_settings_and_text_change_the_id() -> None:
     """Whatever produces the pixels is in the id."""
-    from dataclasses import replace
+    from dataclasses import asdict, replace
 
-    from audit.records import sample_id
+    from audit.keys import digest
+    from audit.records import sample_ids
 
-    base = sample_id("t", 1, SETTINGS)
+    base = sample_ids("t", SETTINGS)(1)
+    assert base == digest({"text": "t", "seed": 1, **asdict(SETTINGS)}, 20)
     others = [replace(SETTINGS, **c) for c in ({"steps": 5}, {"guidance": 4.0}, {"revision": "x"})]
-    assert len({base, sample_id("u", 1, SETTINGS), sample_id("t", 2, SETTINGS)}) == 3
-    assert base not in {sample_id("t", 1, s) for s in others}
+    assert len({base, sample_ids("u", SETTINGS)(1), sample_ids("t", SETTINGS)(2)}) == 3
+    assert base not in {sample_ids("t", s)(1) for s in others}
 
 
 def test_a_sample_s_noise_is_the_hash_of_its_text_and_index() -> None:

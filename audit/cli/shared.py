@@ -110,4 +110,4 @@ def training_images(folder: Any, corpus: str) -> Any:
     corpora = registry.corpora(f"the training set {name} of {folder.path}")
     if name in registry.CORPORA and not Path(name).exists():
         return training_set.of_corpus(corpora(name)).image
-    return training_set.at(Path(name), None, corpora).image
+    return training_set.at(Path(name), None, corpora, far=bool(corpus)).image

@@ -9,6 +9,7 @@ from pathlib import Path
 from audit.datasets import kinds, listing, saved
 from audit.datasets.columns import columns
 from audit.datasets.embeddings import Embeddings
+from audit.datasets.far import Far, address
 from audit.datasets.folder import Folder
 from audit.datasets.listing import LeftOut, Listing
 from audit.datasets.members import BROKEN, has_images
@@ -16,18 +17,23 @@ from audit.datasets.parquet import Parquet
 from audit.datasets.saved import Saved
 from audit.datasets.source import Collection, Files, Source
 from audit.datasets.tar import Tars
-from audit.errors import UserError
+from audit.errors import Untrusted, UserError
 
 LOOKED_AT = 20
 """Tars or tables next to images that are looked into."""
 
 
-def find(path: Path) -> Source:
+def find(path: Path, far: bool = False) -> Source:
     """The training set, or the images of a run, at a path; UserError where none can be read.
 
     A folder that contains images is read as these; tars of other things and tables next to them are
-    left out, which `left_out` of the source says. UserError where they hold images, too.
+    left out, which `left_out` of the source says. UserError where they hold images, too. With
+    `far`, the user gave the path, and it may be an address; one that a file names is not opened.
     """
+    if where := address(path):
+        if not far:
+            raise Untrusted(f"A file names the address {where}. Give it yourself to open it.")
+        return Far(where)
     if path.is_file():
         return _file(path)
     if not path.is_dir():
@@ -117,13 +123,13 @@ def _file(path: Path) -> Source:
     raise UserError(f"{path} is not a tar or a Parquet file. Give one, or a folder.")
 
 
-def pictures(path: Path, table: Path | None = None) -> Collection:
+def pictures(path: Path, table: Path | None = None, far: bool = False) -> Collection:
     """The images at a path, for a run over them; `table` gives their captions by file name.
 
     Raises UserError as `find` does, for embeddings, and for a table of captions where images have
     no file names.
     """
-    found = find(path)
+    found = find(path, far)
     if not isinstance(found, Collection):
         raise UserError(
             f"{path} contains embeddings, which are vectors computed from images. Give the images "
@@ -131,6 +137,8 @@ def pictures(path: Path, table: Path | None = None) -> Collection:
         )
     if table is None:
         return found
+    if isinstance(found, Far):
+        raise UserError(f"{table} cannot be read with images at an address. Copy them here first.")
     if not isinstance(found, Tars | Folder):
         raise UserError(
             f"{table} names images by file, and the images of {path} are rows of a table. Put "

@@ -87,13 +87,31 @@ def _unknown(file: bytes | Path) -> str:
     return "not an image in a known format"
 
 
-def decode(data: bytes) -> np.ndarray:
+def extent(data: bytes, least: int = 0) -> int:
+    """Bytes of the pixels that `decode` returns, from the header; 0 where it cannot be read."""
+    try:
+        with opened(data) as image:
+            _reduce(image, least)
+            return image.width * image.height * 3
+    except Unreadable:
+        return 0
+
+
+def _reduce(image: Image.Image, least: int) -> None:
+    """Let a JPEG be decoded at 1/2, 1/4 or 1/8 of its size, with no side below `least`."""
+    if least:
+        image.draft(None, (least, least))  # other formats have no such decoder, and stay whole
+
+
+def decode(data: bytes, least: int = 0) -> np.ndarray:
     """File content to uint8[h, w, 3], sRGB on white, the way up that its EXIF data say.
 
-    Greys of other depths are scaled to 8 bits. Raises Unreadable as `opened` does, and for a depth
-    or colours that cannot be told.
+    Greys of other depths are scaled to 8 bits. With `least`, a JPEG is decoded at a reduced size
+    whose sides have at least so many pixels. Raises Unreadable as `opened` does, and for a depth or
+    colours that cannot be told.
     """
     with opened(data) as image:
+        _reduce(image, least)
         image.load()
         if image.mode in depth.MODES:
             found = depth.grey(image)

@@ -56,6 +56,24 @@ class Item:
     vector: np.ndarray | None = None
     """float[d], as computed by the publisher of the embeddings."""
     reason: str = ""
+    content: str = ""
+    """Hash of what decides its pixels; empty where it was not computed yet."""
+
+
+@dataclass(frozen=True)
+class Filed:
+    """One image of a training set that is not decoded yet: the content of its file."""
+
+    entry: Entry
+    data: bytes = b""
+    reason: str = ""
+    """Why there is no content."""
+
+    def item(self, least: int = 0) -> Item:
+        """The image with its pixels, as `pixels.decode` makes them, or why it has none."""
+        if self.reason:
+            return Item(self.entry, reason=self.reason)
+        return item_of(self.entry, lambda: pixels.decode(self.data, least))
 
 
 @dataclass(frozen=True)
@@ -83,9 +101,13 @@ class Record:
 
     def picture(self) -> np.ndarray:
         """uint8[h, w, 3]; raises as `data` does, and pixels.Unreadable for a damaged image."""
+        return pixels.decode(self.content())
+
+    def content(self) -> bytes:
+        """The content of its file; raises as `data` does, and pixels.Unreadable if left out."""
         if self.left_out:
             raise pixels.Unreadable(self.left_out)
-        return pixels.decode(self.data())
+        return self.data()
 
 
 class Source(Protocol):
@@ -160,10 +182,17 @@ class Collection:
         """Changes when the image, or its archive or table, does; pixels.Unreadable if missing."""
         raise NotImplementedError
 
+    def undecoded(self, unit: Unit) -> Iterator[Filed]:
+        """The images of a unit before they are decoded; UserError where the unit is damaged."""
+        for record in self.records(unit):
+            try:
+                yield Filed(record.entry, record.content())
+            except pixels.Unreadable as reason:
+                yield Filed(record.entry, reason=str(reason))
+
     def read(self, unit: Unit) -> Iterator[Item]:
         """The images of a unit, in its order; UserError where the unit itself is damaged."""
-        for record in self.records(unit):
-            yield item_of(record.entry, record.picture)
+        return (filed.item() for filed in self.undecoded(unit))
 
     def image(self, id: str) -> np.ndarray:
         """One image by its record's id; pixels.Unreadable where there is none."""

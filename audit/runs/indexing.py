@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import registry
-from audit.datasets import cells, listing
+from audit.datasets import cells, far, listing
 from audit.datasets.listing import LeftOut
 from audit.evidence.copies import decision
 from audit.evidence.encoders import named
@@ -95,7 +95,7 @@ def source(text: str, held_out: bool = False) -> Any:
 
     if text in registry.CORPORA and not Path(text).exists():
         return Listed(registry.load("corpus", text)(), held_out)
-    return find(Path(text))
+    return find(Path(text), far=True)
 
 
 def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> Made:
@@ -104,9 +104,9 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
     Files that cannot be read are left out, and read again the next time. Writes the index and
     `unreadable.csv` into `out`. Raises UserError as `source` and `build` do.
     """
-    from audit.engine.model import device
     from audit.evidence.copies.index import build
 
+    far.refuse(out)
     registered = training in registry.CORPORA and not Path(training).exists()
     sides = {"train": source(training)}
     if plan.held_out is not None:
@@ -114,7 +114,7 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
     elif registered:
         sides["held"] = source(training, held_out=True)
     name = choosing.index_descriptor(plan.descriptor, registered)
-    encoder = named.named(name, str(device(plan.device)))
+    encoder = named.named(name, _device(name, plan.device))
     coverage = plan.coverage
     if coverage is None and registered:
         own = float(sides["train"].corpus.coverage)
@@ -131,6 +131,15 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
         rows = [LeftOut(name, reason) for name, reason in made.unreadable.items()]
         write_atomic(out / LISTED, listing.table([*rows, *made.left_out]))
     return made
+
+
+def _device(descriptor: str, asked: str) -> str:
+    """The device of a descriptor; torch, which takes seconds, is loaded only if that matters."""
+    if asked == "auto" and descriptor.removeprefix("local:") in named.ARITHMETIC:
+        return "cpu"
+    from audit.engine.model import device
+
+    return str(device(asked))
 
 
 def compared(made: Made, seed: int = 0) -> Sides:

@@ -38,13 +38,18 @@ def whole(data: bytes) -> bool:
 def removed(run: Run, ids: Iterable[str]) -> set[str]:
     """Remove damaged images of the run, and files without a known reason; their ids."""
     known, gone = {outcome.encode() for outcome in OUTCOMES}, set()
+    folders: dict[str, Path] = {}  # each is looked up once: a run may have a million images
     for id in ids:
-        path = run.folder.image_path(id)
-        why = path.with_suffix(".why")
-        if path.exists():
-            intact = whole(_bytes(path))
+        if id[:2] not in folders:
+            folders[id[:2]] = run.folder.image_path(id).parent
+        path = folders[id[:2]] / f"{id}.png"
+        if data := _bytes(path):
+            intact = whole(data)
+        elif not path.exists():
+            path = path.with_suffix(".why")
+            intact = _bytes(path) in known
         else:
-            intact, path = _bytes(why) in known, why
+            intact = False
         if not intact:
             with suppress(OSError):
                 path.unlink()

@@ -50,7 +50,10 @@ def of_run(
     """
     if not results.get("images"):
         return RunPictures(folder.read_image, lambda id: present(folder.image_path(id)))
-    collection, names = find.pictures(_place(folder, results, moved)), results["pictures"]
+    collection, names = (
+        find.pictures(_place(folder, results, moved), far=moved is not None),
+        results["pictures"],
+    )
 
     def place(id: str) -> str:
         if id not in names:

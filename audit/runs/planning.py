@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import registry
+from audit.datasets import far
 from audit.design import suites
 from audit.design.mitigations.specs import with_arms
 from audit.design.suites import Rewriter
@@ -58,7 +59,7 @@ def _corpus(suite: Suite, options: Options) -> Any:
 
     if options.corpus is not None:
         corpora = registry.corpora("" if options.trust_code else f"the index {options.corpus}")
-        return training_set.at(options.corpus, options.held_out, corpora)
+        return training_set.at(options.corpus, options.held_out, corpora, far=True)
     corpus = registry.load("corpus", suite.corpus)() if suite.corpus else None
     return None if corpus is None else training_set.of_corpus(corpus)
 
@@ -160,6 +161,7 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
     Raises UserError for options that name something missing or invalid.
     """
     told: list[str] = []
+    far.refuse(options.out)
     if options.labels is None:
         if options.missing:
             raise UserError("--missing is about the words of a table: give one with --labels.")

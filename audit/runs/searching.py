@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from audit import registry
-from audit.datasets import listing, pixels
+from audit.datasets import far, listing, pixels
 from audit.datasets.listed import Listed
 from audit.errors import UserError, untrusted
 from audit.evidence.copies import decision, local, single
@@ -111,7 +111,7 @@ def opened(
     from audit.evidence.copies.index import load
     from audit.evidence.encoders import named
 
-    index = load(folder)
+    index = load(far.local(folder))
     where = "" if trust_code else f"The index {folder}"
     for kind, place in index.places.values():
         if where and kind == Listed.kind and place not in registry.CORPORA:

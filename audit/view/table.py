@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,10 +31,12 @@ class Column:
     @classmethod
     def of(cls, words: Iterable[object], first: Sequence[str] = ()) -> Column:
         """Codes for words, None and NaN as -1; the names of `first` come first, used or not."""
-        plain = [None if w is None or w != w else str(w) for w in words]
-        names = dict.fromkeys([*first, *(w for w in plain if w is not None)])
+        if not isinstance(words, pd.Series):
+            words = np.array([*words, None], object)[:-1]  # one more: NumPy looks into equal lists
+        codes, found = pd.factorize(words)
+        names = dict.fromkeys([*first, *map(str, found)])
         code = {w: i for i, w in enumerate(names)}
-        return cls(tuple(names), np.array([-1 if w is None else code[w] for w in plain], np.int32))
+        return cls(tuple(names), np.array([*(code[str(w)] for w in found), -1], np.int32)[codes])
 
     def __getitem__(self, row: int) -> str:
         code = int(self.codes[row])
@@ -120,6 +121,9 @@ class Table:
     @cached_property
     def rows(self) -> Mapping[str, tuple[int, ...]]:
         """Sample id to its rows: arms that leave a text unchanged share the image."""
+        once = {s.id: (i,) for i, s in enumerate(self.samples)}
+        if len(once) == len(self):
+            return once
         found: dict[str, list[int]] = {}
         for i, s in enumerate(self.samples):
             found.setdefault(s.id, []).append(i)
@@ -168,7 +172,8 @@ def gather(folder: RunFolder) -> Table:
     read = {n: folder.read_table(n) for n in ("attributes", "matches", "alignment") if n in tables}
     empty = pd.DataFrame()
     attributes, matches = read.get("attributes", empty), read.get("matches", empty)
-    readings = _readings(samples, attributes, results["classes"])
+    ids = pd.Index([s.id for s in samples], dtype=object)
+    readings = _readings(ids, attributes, results["classes"])
     base = {s.prompt: s.text for s in reversed(samples) if s.arm == BASELINE}
     subject = {
         str(p): str(w)
@@ -181,17 +186,16 @@ def gather(folder: RunFolder) -> Table:
         samples, Column.of(s.prompt for s in samples), Column.of(s.text for s in samples),
         Column.of(base.get(s.prompt) for s in samples),
         Column.of(subject.get(s.prompt) for s in samples), Column.of(s.arm for s in samples),
-        readings, _match(samples, matches) if len(matches) else None,
+        readings, _match(ids, matches) if len(matches) else None,
         _fit(samples, read.get("alignment", empty)), blocked,
-        _missing(samples, readings, matches, blocked), folder.files(),
+        _missing(ids, readings, matches, blocked), folder.files(),
     )  # fmt: skip
 
 
-def _place(samples: Sequence[Sample], part: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+def _place(ids: pd.Index, part: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
     """A table with one row per sample, and the position of each planned row's own, or -1."""
     once = part.drop_duplicates("sample")
-    index = pd.Index(once["sample"].astype(object))
-    return once, index.get_indexer(pd.Index([s.id for s in samples], dtype=object))
+    return once, pd.Index(once["sample"].astype(object)).get_indexer(ids)
 
 
 def _words(values: Any, at: np.ndarray, first: Sequence[str] = ()) -> Column:
@@ -205,14 +209,14 @@ def _numbers(values: Any, at: np.ndarray) -> np.ndarray:
 
 
 def _readings(
-    samples: Sequence[Sample], table: pd.DataFrame, classes: Mapping[str, Sequence[str]]
+    ids: pd.Index, table: pd.DataFrame, classes: Mapping[str, Sequence[str]]
 ) -> tuple[Reading, ...]:
     if table.empty:
         return ()
     names = [n for n in dict.fromkeys([*classes, *map(str, table.attribute.unique())])]
     found = []
     for name in names:
-        once, at = _place(samples, table[table.attribute == name])
+        once, at = _place(ids, table[table.attribute == name])
         found.append(
             Reading(name, _words(once.outcome, at, OUTCOMES),
                     _words(once.value, at, classes.get(name, ())), _numbers(once.score, at))
@@ -220,8 +224,8 @@ def _readings(
     return tuple(found)
 
 
-def _match(samples: Sequence[Sample], table: pd.DataFrame) -> Match:
-    once, at = _place(samples, table)
+def _match(ids: pd.Index, table: pd.DataFrame) -> Match:
+    once, at = _place(ids, table)
     called = np.where(flags.decided(once["copy"]), flags.flagged(once["copy"]), -1)
     return Match(
         _numbers(once.score, at), _numbers(once.held_score, at),
@@ -232,36 +236,34 @@ def _match(samples: Sequence[Sample], table: pd.DataFrame) -> Match:
 
 
 def _fit(samples: Sequence[Sample], table: pd.DataFrame) -> np.ndarray:
+    """Scores of prompt, arm and seed: images without a seed share the others, one each."""
     if table.empty:
         return np.full(len(samples), np.nan)
-    planned = _counted((s.prompt, s.arm, s.seed) for s in samples)
-    seeds = table.seed.astype("Int64")
-    read = _counted(zip(table.prompt, table.arm, seeds.astype(object).where(seeds.notna(), None),
-                        strict=True))  # fmt: skip
-    place = {key: i for i, key in enumerate(read)}
-    return _numbers(table.score, np.array([place.get(key, -1) for key in planned], int))
-
-
-def _counted(keys: Iterable[tuple[str, str, int | None]]) -> list[tuple[object, ...]]:
-    """Each prompt, arm and seed with its count so far: images without a seed share the others."""
-    seen: Counter[tuple[str, str, int | None]] = Counter()
-    out: list[tuple[object, ...]] = []
-    for key in keys:
-        seen[key] += 1
-        out.append((*key, seen[key]))
-    return out
+    read = pd.DataFrame({"prompt": table.prompt, "arm": table.arm, "seed": table.seed})
+    planned = pd.DataFrame(
+        {"prompt": [s.prompt for s in samples], "arm": [s.arm for s in samples],
+         "seed": pd.array([s.seed for s in samples], "Int64")}
+    )  # fmt: skip
+    both = pd.concat([planned.astype({"seed": "Int64"}), read.astype({"seed": "Int64"})])
+    keys = [pd.factorize(both[c])[0] for c in ("prompt", "arm", "seed")]
+    there = np.arange(len(both)) >= len(samples)
+    nth = both.groupby([*keys, there], sort=False).cumcount().to_numpy()
+    group = both.groupby([*keys, nth], sort=False).ngroup().to_numpy()
+    scores = np.full(group.max() + 1, np.nan)
+    scores[group[there]] = np.asarray(table.score, np.float64)
+    return scores[group[~there]]
 
 
 def _missing(
-    samples: Sequence[Sample], readings: Sequence[Reading], matches: pd.DataFrame,
+    ids: pd.Index, readings: Sequence[Reading], matches: pd.DataFrame,
     blocked: Mapping[str, str],
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Rows by reason: of a reading, of a match, or of the image itself."""
     columns = [r.outcome for r in readings]
     if len(matches):
-        once, at = _place(samples, matches)
+        once, at = _place(ids, matches)
         columns.append(_words(once.outcome, at, OUTCOMES))
-    columns.append(Column.of(blocked.get(s.id) for s in samples))
+    columns.append(Column.of(map(blocked.get, ids)))
     reasons = dict.fromkeys(n for n in (*OUTCOMES, *(n for c in columns for n in c.names)))
     found = {r: np.any([c.equals(r) for c in columns], axis=0) for r in reasons if r != "label"}
     return {r: rows for r, rows in found.items() if rows.any()}

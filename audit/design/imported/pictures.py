@@ -84,7 +84,7 @@ def read(path: Path, table: Path | None = None) -> Pictures:
 
     Raises UserError as `datasets.find.pictures` does.
     """
-    return Pictures(find.pictures(path, table))
+    return Pictures(find.pictures(path, table, far=True))
 
 
 def _picture(record: Record, prefix: str) -> Picture:

@@ -17,7 +17,16 @@ from audit.design.mitigations.quota import generator, phases, quota
 from audit.design.mitigations.rewrite import why_not
 from audit.errors import UserError, known
 from audit.keys import BASELINE
-from audit.records import Attribute, Mitigation, Prompt, Sample, Settings, Suite, sample_id
+from audit.records import (
+    Attribute,
+    Change,
+    Mitigation,
+    Prompt,
+    Sample,
+    Settings,
+    Suite,
+    sample_ids,
+)
 
 Rewriter = Callable[..., str | tuple[str, str]]
 """Text, prompt, drawn values and options to the final text, or to the text and the reason why it
@@ -242,9 +251,14 @@ def samples(
     prompts = {p.id: p for p in suite.prompts}
     classes = {a.name: a.classes for a in suite.attributes}
     rows = []
+    known: dict[object, tuple[Change, Callable[[int], str]]] = {}  # a plan has a text many times
     for (id, i), made in texts(suite, arm, rewriters).items():
-        seed = noise_seed(prompts[id].text, i)
-        changed = change(arm, settings, made.drawn, classes)
-        key = sample_id(made.text, seed, settings, changed)
-        rows.append(Sample(key, id, arm.name, seed, made.text, made.drawn, changed, made.reason))
+        seed, like = noise_seed(prompts[id].text, i), (made.text, *made.drawn.items())
+        if like not in known:
+            changed = change(arm, settings, made.drawn, classes)
+            known[like] = changed, sample_ids(made.text, settings, changed)
+        changed, key = known[like]
+        rows.append(
+            Sample(key(seed), id, arm.name, seed, made.text, made.drawn, changed, made.reason)
+        )
     return rows

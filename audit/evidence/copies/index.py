@@ -8,19 +8,18 @@ keep it while the index grows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from audit.datasets import pixels
 from audit.datasets.captions import some_names
 from audit.datasets.source import Item, Source, Unit
 from audit.errors import UserError
-from audit.evidence.copies import manifest, shards
+from audit.evidence.copies import manifest, reading, shards
 from audit.evidence.copies.manifest import Descriptor, Manifest, Origin
+from audit.evidence.copies.reading import Failed
 from audit.evidence.copies.shards import Row, Shard
 from audit.evidence.copies.side import Side
 from audit.keys import digest
@@ -91,13 +90,24 @@ class Index:
                 for name, side in sides.items() if side.parts}  # fmt: skip
 
     def check(self, encoder: Encoder) -> None:
-        """Raise UserError for queries of another descriptor."""
-        if encoder.key != self.descriptor.key:
+        """Raise UserError for queries of another descriptor.
+
+        One that reads training images in another way than an earlier version has the same queries.
+        """
+        if as_made(encoder, self.descriptor.key).key != self.descriptor.key:
             raise UserError(
                 f"The index {self.folder} was made by {self.descriptor.name} "
                 f"({self.descriptor.key}), the query by {encoder.key}. Use the same descriptor; "
                 "scores of two descriptors cannot be compared."
             )
+
+
+def as_made(encoder: Encoder, key: str) -> Encoder:
+    """The encoder, or its form of earlier versions if an index of that key was made by it."""
+    former: Callable[[], Encoder] | None = getattr(encoder, "whole", None)
+    if former is None or encoder.key == key or former().key != key:
+        return encoder
+    return former()
 
 
 def build(
@@ -116,9 +126,10 @@ def build(
     images, of another descriptor or of a newer version, or cannot be written.
     """
     how = how or {}
-    descriptor = Descriptor(str(how.get("descriptor", encoder.key)), encoder.key)
     listed = {side: list(source.units()) for side, source in sides.items()}
     was = manifest.before(folder)
+    encoder = as_made(encoder, was.descriptor.key) if was else encoder
+    descriptor = Descriptor(str(how.get("descriptor", encoder.key)), encoder.key)
     now = Origin(descriptor, {s: (v.kind, v.place) for s, v in sides.items()})
     manifest.refuse_another(folder, was, now, listed)
     lost = manifest.gone(was, folder, listed)
@@ -234,9 +245,9 @@ class _Making:
         images: list[Row] = []
         vectors: list[np.ndarray] = []
         whole = (0, 0)  # images and vectors of pieces that have ended
-        with ThreadPoolExecutor(1, "corpus") as reader:
+        with reading.Reader(source, getattr(self.encoder, "smallest", 0)) as reader:
             try:
-                for part in _ahead(source, todo, reader):
+                for part in reader.parts(todo):
                     made = self._encode([s for s in part if isinstance(s, Item)])
                     for step in part:
                         if isinstance(step, Item):
@@ -244,7 +255,7 @@ class _Making:
                             images.append(row)
                             vectors += [] if vector is None else [vector]
                             continue
-                        if isinstance(step, _Failed):
+                        if isinstance(step, Failed):
                             self.damaged[step.unit.id] = step.reason
                             images, vectors = images[: whole[0]], vectors[: whole[1]]
                             continue
@@ -280,7 +291,7 @@ class _Making:
             vector, reason = _unit_length(
                 item.vector if item.picture is None else next(made), item.reason
             )
-            same = "" if reason else shards.pixels_key(item.picture, item.vector)
+            same = "" if reason else item.content or shards.pixels_key(item.picture, item.vector)
             yield (
                 Row(item.entry, reason, same),
                 vector if vector is None else vector.astype(self.dtype),
@@ -307,43 +318,6 @@ def _unit_length(vector: np.ndarray | None, reason: str) -> tuple[np.ndarray | N
     if not np.isfinite(size) or size == 0:
         return None, "its vector is zero or not finite"
     return (wide if abs(size - 1) < 1e-5 else wide / size), ""
-
-
-@dataclass(frozen=True)
-class _Failed:
-    """A piece that cannot be read, and why: its items so far do not count."""
-
-    unit: Unit
-    reason: str
-
-
-Step = Item | Unit | _Failed
-"""An item of a piece, or the end of the piece after its items."""
-
-
-def _ahead(
-    source: Source, todo: Sequence[Unit], reader: ThreadPoolExecutor
-) -> Iterator[list[Step]]:
-    """The steps in the parts of a batch; the next one is read while this one is encoded."""
-    stream = pixels.parts(_steps(source, todo), _bytes)
-    ahead = reader.submit(next, stream, None)
-    while (part := ahead.result()) is not None:
-        ahead = reader.submit(next, stream, None)
-        yield part
-
-
-def _steps(source: Source, todo: Sequence[Unit]) -> Iterator[Step]:
-    for unit in todo:
-        try:
-            yield from source.read(unit)
-        except UserError as error:
-            yield _Failed(unit, str(error))
-        else:
-            yield unit
-
-
-def _bytes(step: Step) -> int:
-    return step.picture.nbytes if isinstance(step, Item) and step.picture is not None else 0
 
 
 def load(folder: Path) -> Index:

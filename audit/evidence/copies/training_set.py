@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audit.datasets import far as addresses
 from audit.datasets import find, pixels
 from audit.datasets.listed import Listed
 from audit.datasets.source import Corpus, Source
@@ -85,17 +86,22 @@ def of_corpus(corpus: Corpus) -> TrainingSet:
     return TrainingSet(corpus.name, sides, None, share, getattr(corpus, "index", None))
 
 
-def at(path: Path, held_out: Path | None, corpora: Callable[[str], Corpus]) -> TrainingSet:
+def at(
+    path: Path, held_out: Path | None, corpora: Callable[[str], Corpus], far: bool = False
+) -> TrainingSet:
     """The training set at a path: images or vectors in any known form, or a finished index.
 
     `corpora` returns registered ones by name. Raises UserError where nothing is there, and for an
     index together with a held-out set, which must be given when the index is made. What `corpora`
-    raises for code that an index names, Untrusted, is passed on.
+    raises for code that an index names, Untrusted, is passed on. With `far`, the user gave the
+    path, and it may be an address; an index there is copied first.
     """
+    if far and (where := addresses.address(path)) and "index.json" in addresses.objects(where):
+        path = addresses.local(path)
     if not (path / "index.json").is_file():
-        sides = {"train": find.find(path)}
+        sides = {"train": find.find(path, far)}
         if held_out is not None:
-            sides["held"] = find.find(held_out)
+            sides["held"] = find.find(held_out, far)
         return TrainingSet(sides["train"].name, sides)
     if held_out is not None:
         raise UserError(
@@ -109,6 +115,8 @@ def _places(index: Index, corpora: Callable[[str], Corpus]) -> dict[str, Source]
     """Sources of an index that are still where they were."""
     out: dict[str, Source] = {}
     for side, (kind, place) in index.places.items():
+        if addresses.address(place):  # a file names it, and perhaps another's
+            continue
         try:
             listed = kind == Listed.kind
             out[side] = (Listed(corpora(place), side == "held") if listed

@@ -39,6 +39,8 @@ KINDS: dict[str, Callable[[str, str], Any]] = {
 """`kind:what`: an open_clip name, an SSCD file, a DINOv2 folder or hub name, a timm name."""
 
 
+ARITHMETIC = ("phash", "pixels")
+"""Descriptors without a network, which run on no other device than the processor."""
 HARMLESS = re.compile(
     r"(?:clip:)?(?P<arch>[\w-]+)/(?P<tag>\w+)|timm:\w[\w.-]*|dino:(?P<hub>\w[\w.-]*/\w[\w.-]*)"
 )

@@ -1,0 +1,75 @@
+"""Lines of a plan that differ only in id and seed: what is read and written is what JSON says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit.datasets import alike
+from audit.files import loads
+from audit.records import Change, Sample
+from audit.store import asdict_sample, sample_from
+
+
+def encode(sample: Sample) -> str:
+    """As the plan is written."""
+    return json.dumps(asdict_sample(sample), sort_keys=True, ensure_ascii=False)
+
+
+def parse(line: str) -> Sample:
+    """As a line is read alone."""
+    return sample_from(loads(line))
+
+
+WORDS = st.sampled_from(["a", 'a "nurse"', '"id": "x"', '"seed": 1,', "é\\", "", "ab12"])
+DRAWN = st.dictionaries(st.sampled_from(["id", "seed", "gender"]), WORDS, max_size=2)
+SEEDS = st.none() | st.sampled_from([0, 1, 10, 7, 2**63 - 1, -1, 10**25])
+CHANGES = st.sampled_from([Change(), Change(guidance=2.0), Change(negative='"id": "ab12"')])
+SAMPLES = st.builds(
+    Sample, st.sampled_from(["ab12", "cd34", "ef", "a-b", "é1", 'x"y']), WORDS, WORDS, SEEDS, WORDS,
+    DRAWN, CHANGES, WORDS,
+)  # fmt: skip
+
+
+@given(st.lists(SAMPLES, max_size=12))
+def test_lines_are_those_of_each_sample_alone(some: list[Sample]) -> None:
+    """Whatever words look like keys, in any order and mixture."""
+    text = alike.written(some, encode)
+    assert text == "".join(encode(s) + "\n" for s in some)
+    assert alike.read(text.split("\n"), parse) == some
+
+
+def test_a_plan_of_many_seeds_is_parsed_twice() -> None:
+    """Once, and once with another id and seed at the same places."""
+    asked = []
+
+    def counted(line: str) -> Sample:
+        asked.append(line)
+        return parse(line)
+
+    some = [Sample(f"a{i}", "p", "none", i, "a nurse", {"gender": "man"}) for i in range(100)]
+    assert alike.read([encode(s) for s in some], counted) == some
+    assert len(asked) == 2
+
+
+def line(**changes: Any) -> str:
+    """A line with other fields, or without one that is None."""
+    row: Mapping[str, Any] = asdict_sample(Sample("ab1", "p", "none", 5, "t")) | changes
+    return json.dumps({k: v for k, v in row.items() if v is not None}, sort_keys=True)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["{", line(text=None), line(seed="x"), line(more=1), line().replace("5,", "05,"),
+     line().replace("5,", "1e2,"), line()[:-1], '{"id": "ab1", "seed": 5,'],
+)  # fmt: skip
+def test_a_damaged_line_is_an_error_also_after_good_ones(bad: str) -> None:
+    """As strict as for one line."""
+    good = [line(id=f"ab{i}", seed=i) for i in range(3)]
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        alike.read([*good, bad], parse)
