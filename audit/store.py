@@ -93,7 +93,6 @@ class RunFolder:
             sweep(self.path)
             yield
 
-    # plan and manifest
     def write_manifest(self, suite: Suite, settings: Settings, versions: Mapping[str, str]) -> None:
         """Keep the suite's name, settings and versions; no time stamps.
 
@@ -146,7 +145,6 @@ class RunFolder:
         made = self.manifest().get("settings", {}).get("steps") != 0
         return not made and not AS_GIVEN.items() <= self.results().items()
 
-    # texts that the engine changed
     def add_texts(self, texts: Mapping[str, str]) -> None:
         """Keep the texts that are drawn in place of the planned ones, by sample id."""
         body = json.dumps(texts, sort_keys=True).encode()

@@ -143,6 +143,16 @@ def _notice(
 _usual = warnings.showwarning
 
 
+def spelled(words: list[str]) -> list[str]:
+    """The words of a command; `--ray` without a value starts Ray on this machine."""
+    out = list[str]()
+    for word, following in zip(words, [*words[1:], "-"], strict=True):
+        out.append(word)
+        if word == "--ray" and following.startswith("-"):
+            out.append("local")
+    return out
+
+
 def main() -> None:
     """Entry point.
 
@@ -150,6 +160,7 @@ def main() -> None:
     143 terminated.
     """
     came = _catch_signals()
+    sys.argv[1:] = spelled(sys.argv[1:])
     warnings.showwarning = _notice
     if not sys.warnoptions:  # -W and PYTHONWARNINGS still show what libraries will change
         warnings.simplefilter("ignore", FutureWarning)

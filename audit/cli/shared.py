@@ -47,7 +47,7 @@ def finish(report: Path, findings: Path, as_json: bool, pdf: Path | None = None)
         say(pdf)
 
 
-NOT_SHOWN = ("--shard", "--workers")
+NOT_SHOWN = ("--shard", "--workers", "--ray", "--gpus-per-worker")
 """Options that change who draws the images, not which: a report does not depend on them."""
 
 

@@ -6,17 +6,17 @@ that started them, or the next one, does itself, so no result depends on them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from audit.errors import UserError
 from audit.files import locked
 from audit.records import Settings, Suite
-from audit.runs import choosing, draw, pool, reading, shards
+from audit.runs import choosing, cluster, draw, pool, reading, shards
 from audit.runs.context import Plan, Progress, Run
 from audit.runs.options import AUTO, Options
 from audit.runs.shards import Shard
@@ -117,7 +117,7 @@ def count(options: Options) -> int:
 
 def ahead(run: Run, encoders: Sequence[Any]) -> None:
     """With workers: draw, encode and read all shards that are not finished."""
-    if count(run.options) > 1 and run.plan.labels is None:
+    if several(run.options) and run.plan.labels is None:
         wanted = shards.unfinished(run, keys(run, encoders))
         _do(run, [s for s in shards.of(run) if s.name in wanted])
 
@@ -132,26 +132,45 @@ def part(run: Run, encoders: Sequence[Any]) -> None:
 def _do(run: Run, todo: Sequence[Shard]) -> None:
     """Do shards in as many processes as there are workers."""
     job = Drawing(
-        run.folder.path, run.suite, run.options, run.settings, run.plan.source,
+        run.folder.path.resolve(), run.suite, _from_anywhere(run.options), run.settings,
+        run.plan.source,
         None if run.plan.corpus is None else Searched(run.plan.corpus.descriptor),
     )  # fmt: skip
     tasks, total = [shards.task(s, run.plan.names) for s in todo], _Total(run, todo)
     shown = False
-    for _ in _results(job, tasks, count(run.options), total):
+    for _ in results(job, tasks, run.folder.path, run.options, total):
         if not shown and run.plan.pictures is None:
             draw.refuse_nothing(run)
             shown = bool(run.folder.present() - run.folder.blocked().keys())
     shards.collect_notes(run.folder)
 
 
-def _results(job: Drawing, tasks: Sequence[Any], processes: int, tell: Any) -> Iterator[Any]:
-    if processes > 1:
-        yield from pool.work(job, tasks, processes, tell)
+def _from_anywhere(options: Options) -> Options:
+    """The options with whole paths: actors may run in another folder."""
+    paths = {n: getattr(options, n) for n in ("out", "images", "prompts")}
+    return replace(options, **{n: p.resolve() for n, p in paths.items() if p is not None})
+
+
+def several(options: Options) -> bool:
+    """Whether others than this process do the work."""
+    return bool(options.ray) or count(options) > 1
+
+
+def results(
+    job: pool.Job, tasks: Sequence[Any], folder: Path, options: Options,
+    tell: Callable[[int, str, int, int], None],
+) -> Iterator[tuple[int, Any]]:  # fmt: skip
+    """Position and result of each task, as they end: by Ray, by processes, or by this one."""
+    if not tasks:
         return
-    worker = Worker(job) if tasks else None
-    for place, task in enumerate(tasks):
-        assert worker is not None
-        yield place, worker.do(task, lambda *told, place=place: tell(place, *told))
+    if options.ray:
+        yield from cluster.work(job, tasks, folder, options, tell)
+    elif several(options):
+        yield from pool.work(job, tasks, count(options), tell)
+    else:
+        worker = job.worker(0)
+        for place, task in enumerate(tasks):
+            yield place, worker.do(task, partial(tell, place))
 
 
 class _Total:

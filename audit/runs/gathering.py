@@ -27,7 +27,7 @@ FILE = Path(shards.FOLDER) / "request.json"
 PATIENCE = 60.0
 """Seconds that a part waits for another one to write the plan."""
 GIVEN_AGAIN = ("trust", "trust_code", "send_key", "device")
-HOW = ("shard", "workers")
+HOW = ("shard", "workers", "ray", "gpus_per_worker")
 """Options that change nothing in the results."""
 SHOWN = 5
 """Unfinished shards that an error lists."""
@@ -84,7 +84,7 @@ def part(run: Run, wanted: Request) -> Path:
 def _written(run: Run, wanted: Request) -> Iterator[None]:
     """Plan and request on disk, the lock of the part held; other parts may run meanwhile."""
     folder, text = run.folder, json.dumps(asdict(wanted), indent=1, sort_keys=True) + "\n"
-    with _moment(folder):
+    with moment(folder):
         path = folder.path / FILE
         if path.is_file() and path.read_text("utf-8") != text:
             with distributing.alone(folder):
@@ -103,7 +103,7 @@ def _written(run: Run, wanted: Request) -> Iterator[None]:
 
 
 @contextmanager
-def _moment(folder: RunFolder) -> Iterator[None]:
+def moment(folder: RunFolder) -> Iterator[None]:
     """The lock of the folder, which other parts hold for a moment; UserError where a run does."""
     end = time.monotonic() + PATIENCE
     while True:

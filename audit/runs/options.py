@@ -17,7 +17,7 @@ from audit.evidence.copies.chooser import KINDS
 from audit.evidence.copies.rule import CopyRule
 from audit.runs.opt import AtLeast, Between, Flag, OneOf, Opt, declared
 
-AUTO = "auto"
+AUTO, LOCAL = "auto", "local"
 """Of a classifier or a descriptor: chosen by the origin of the images (`runs.choosing`)."""
 INSIDE = ("magnitude", "bright-ending")
 """Detectors that read the internals of the model."""
@@ -81,6 +81,13 @@ def counted(given: str | int) -> str | int:
     if not re.fullmatch(r"\d{1,4}", text) or int(text) > 1024:
         raise UserError(f"--workers must be auto or a number up to 1024, not {given!r}.")
     return int(text)
+
+
+def cluster(text: str) -> str:
+    """`local`, `auto`, HOST:PORT and empty text, unchanged; UserError for anything else."""
+    if text in ("", AUTO, LOCAL) or re.fullmatch(r"[\w.:\[\]-]+:\d{1,5}", text):
+        return text
+    raise UserError(f"--ray must be local, auto or HOST:PORT, not {text!r}.")
 
 
 def part(text: str) -> str:
@@ -185,6 +192,18 @@ class Options:
             numbers=True,
         ),
     ] = 0
+    ray: Annotated[
+        str,
+        Opt(
+            "Draw, encode and read with the actors of a Ray cluster: auto, HOST:PORT, or local, "
+            "which starts Ray on this machine (`pip install t2i-audit[ray]`).",
+            parse=cluster,
+        ),
+    ] = ""
+    gpus_per_worker: Annotated[
+        float,
+        Opt("GPUs of a Ray actor, such as 0.5; 0: one.", allow=AtLeast(0)),
+    ] = 0.0
     shard: Annotated[
         str,
         Opt(

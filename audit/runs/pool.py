@@ -125,14 +125,8 @@ class _Crew:
         elif kind == "notice" and body not in self.said:
             self.said.add(body)
             warnings.warn(body, Notice, stacklevel=2)
-        elif kind == "refused":
-            raise UserError(body)
-        elif kind == "memory":
-            raise MemoryError(body)
-        elif kind == "failed":
-            error = RuntimeError(body.strip().rpartition("\n")[2])
-            error.add_note(body)
-            raise error
+        else:
+            raised(kind, body)
 
     def _lost(self, process: _Process, place: int) -> None:
         """Give the task of a dead process to another, and start one in its place."""
@@ -231,6 +225,18 @@ def attempt(make: Callable[[], Any]) -> tuple[str, Any]:
         return "memory", str(error)
     except Exception:
         return "failed", traceback.format_exc()
+
+
+def raised(kind: str, body: Any) -> None:
+    """Raise what `attempt` caught; nothing for a result."""
+    if kind == "refused":
+        raise UserError(body)
+    if kind == "memory":
+        raise MemoryError(body)
+    if kind == "failed":
+        error = RuntimeError(body.strip().rpartition("\n")[2])
+        error.add_note(body)
+        raise error
 
 
 def _serve() -> None:

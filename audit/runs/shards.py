@@ -199,7 +199,7 @@ def begin(run: Run, shard: Shard, present: Collection[str]) -> None:
     if not any((m.device, m.versions) == (mine.device, mine.versions) for m in kept):
         makers.append(Began(mine.device, mine.versions, now()))
     if was.end is not None or tuple(makers) != was.makers:
-        _write(run.folder.path, shard.name, makers)
+        write(run.folder.path, shard.name, makers)
 
 
 def finish(run: Run, shard: Shard, keys: Sequence[str]) -> bool:
@@ -213,11 +213,17 @@ def finish(run: Run, shard: Shard, keys: Sequence[str]) -> bool:
     known = was.end.keys if was.end is not None else []
     end = Done(now(), len(ids) - len(blocked), len(blocked), sorted({*known, *keys}))
     if was.end is None or was.end.keys != end.keys:
-        _write(run.folder.path, shard.name, [*was.makers, end])
+        write(run.folder.path, shard.name, [*was.makers, end])
     return True
 
 
-def _write(folder: Path, shard: str, lines: Sequence[Began | Done]) -> None:
+def reopen(folder: Path, shard: str) -> None:
+    """Drop the last line of a record whose files are no longer all there."""
+    write(folder, shard, record(folder, shard).makers)
+
+
+def write(folder: Path, shard: str, lines: Sequence[Began | Done]) -> None:
+    """Write the record of a shard, whole."""
     body = "".join(json.dumps(asdict(line), sort_keys=True) + "\n" for line in lines)
     write_atomic(folder / FOLDER / f"{shard}.jsonl", body.encode())
 
@@ -258,8 +264,8 @@ def mixed(folder: Path) -> str:
     if len(kinds.shards) < 2:
         return ""
     return (
-        f"The images were made by different devices or versions: {'; '.join(kinds.words())}. The "
-        "same image may differ in its last digits from one to another."
+        f"Shards were made by different devices or versions: {'; '.join(kinds.words())}. The "
+        "last digits of the same image, or of its vector, may differ from one to another."
     )
 
 

@@ -266,7 +266,7 @@ def test_devices_and_versions_that_differ_are_named(tmp_path: Path) -> None:
     assert shards.mixed(tmp_path) == ""
     for name, device, torch in (("a", "cpu", "2.9"), ("b", "cpu", "2.9"), ("c", "GPU", "2.8")):
         made = shards.Began(device, {"torch": torch, "numpy": "2.0"}, AT)
-        shards._write(tmp_path, name, [made, shards.Done(AT, 4, 0, [])])
+        shards.write(tmp_path, name, [made, shards.Done(AT, 4, 0, [])])
     said = shards.mixed(tmp_path)
     assert "or versions: GPU, torch 2.8 (1 shard); cpu, torch 2.9 (2 shards). The" in said
     (tmp_path / "shards" / "c.jsonl").unlink()
