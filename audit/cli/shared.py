@@ -13,7 +13,7 @@ import typer
 
 from audit.cli.meter import Meter
 from audit.errors import harmless
-from audit.runs.options import Options
+from audit.runs.options import HOW, Options
 
 DONE, GATE_FAILED, USAGE, INCOMPLETE, CRASHED, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
@@ -47,8 +47,8 @@ def finish(report: Path, findings: Path, as_json: bool, pdf: Path | None = None)
         say(pdf)
 
 
-NOT_SHOWN = ("--shard", "--workers", "--ray", "--gpus-per-worker")
-"""Options that change who draws the images, not which: a report does not depend on them."""
+NOT_SHOWN = tuple(f"--{name.replace('_', '-')}" for name in HOW)
+"""Options that a report does not show, because it does not depend on them."""
 
 
 def command() -> str:

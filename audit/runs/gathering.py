@@ -19,7 +19,7 @@ from audit.files import checked, loads, write_atomic
 from audit.runs import choosing, detecting, distributing, line, mending, shards
 from audit.runs.context import Progress, Run, silent
 from audit.runs.opt import declared
-from audit.runs.options import Options
+from audit.runs.options import HOW, Options
 from audit.runs.planning import asked, open_run, versions
 from audit.store import RunFolder
 
@@ -27,8 +27,6 @@ FILE = Path(shards.FOLDER) / "request.json"
 PATIENCE = 60.0
 """Seconds that a part waits for another one to write the plan."""
 GIVEN_AGAIN = ("trust", "trust_code", "send_key", "device")
-HOW = ("shard", "workers", "ray", "gpus_per_worker")
-"""Options that change nothing in the results."""
 SHOWN = 5
 """Unfinished shards that an error lists."""
 

@@ -19,6 +19,8 @@ from audit.runs.opt import AtLeast, Between, Flag, OneOf, Opt, declared
 
 AUTO, LOCAL = "auto", "local"
 """Of a classifier or a descriptor: chosen by the origin of the images (`runs.choosing`)."""
+HOW = ("shard", "workers", "ray", "gpus_per_worker")
+"""Options that say who does the work: nothing in the results depends on them."""
 INSIDE = ("magnitude", "bright-ending")
 """Detectors that read the internals of the model."""
 DETECTORS = (*INSIDE, "whole-set")

@@ -18,7 +18,8 @@ import traceback
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any, Protocol
+from functools import partial
+from typing import IO, Any, Protocol, TextIO
 
 from audit.errors import Incomplete, Notice, UserError
 
@@ -250,7 +251,13 @@ def _serve() -> None:
         with lock:
             _send(out, (kind, body))
 
-    def notice(message: Any, category: type[Warning], *rest: Any) -> None:
+    def tell(step: str, done: int, total: int) -> None:
+        say("tell", (step, done, total))
+
+    def notice(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int,
+        file: TextIO | None = None, line: str | None = None,
+    ) -> None:  # fmt: skip
         if issubclass(category, Notice):
             say("notice", str(message))
 
@@ -274,8 +281,7 @@ def _serve() -> None:
                 say(kind, worker)
                 worker = None
                 continue
-        doing = worker
-        say(*attempt(lambda doing=doing, task=task: doing.do(task, lambda *a: say("tell", a))))
+        say(*attempt(partial(worker.do, task, tell)))
 
 
 if __name__ == "__main__":

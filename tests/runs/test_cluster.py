@@ -1,4 +1,4 @@
-"""Ray: the same results from actors, a lost one costs its task, and sentences where there is none."""
+"""Ray: the same results from actors; a lost one costs its task, a wrong address a sentence."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_actors_make_the_same_index(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @INSTALLED
 def test_an_address_without_a_cluster_is_a_sentence(tmp_path: Path) -> None:
-    """Nobody listens there."""
+    """A port at which nothing listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"

@@ -13,6 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
+import audit
+from audit.cli import shared
 from audit.design import suites
 from audit.errors import Incomplete, UserError
 from audit.records import Change, Sample
@@ -286,3 +288,12 @@ def test_workers_are_a_number_or_auto() -> None:
     assert distributing.count(Options()) == 1
     with pytest.raises(UserError, match="--workers must be auto or a number"):
         Options(workers="many")
+
+
+def test_a_report_does_not_show_who_did_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command in it is that of one process; in Python a part is refused."""
+    words = "t2i-audit run small --shard 1/2 --workers=2 --ray auto -q --gpus-per-worker 0.5"
+    monkeypatch.setattr("sys.argv", words.split())
+    assert shared.command() == "t2i-audit run small -q"
+    with pytest.raises(UserError, match="In Python give `workers`"):
+        audit.run("small", shard="1/2")
