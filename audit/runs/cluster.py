@@ -77,19 +77,23 @@ def work(
 
     Raises UserError where Ray is not installed, or the cluster cannot be reached or used.
     """
-    ray = _connected(options.ray)
+    ray, mine = _connected(options.ray)
     try:
         crew = _Crew(ray, job, tasks, folder.resolve(), options, tell)
         yield from crew.results()
     finally:
-        ray.shutdown()
+        if mine:
+            ray.shutdown()
 
 
-def _connected(address: str) -> Any:
+def _connected(address: str) -> tuple[Any, bool]:
+    """Ray, and whether it was connected here: a program that uses it already goes on with it."""
     try:
         ray: Any = importlib.import_module("ray")
     except ImportError as error:
         raise UserError("--ray needs Ray. Install it with `pip install t2i-audit[ray]`.") from error
+    if ray.is_initialized():
+        return ray, False
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address == LOCAL:
@@ -110,7 +114,7 @@ def _connected(address: str) -> Any:
             f"No Ray cluster can be used at --ray {address}: {first}. Check the address and that "
             "the cluster runs the same versions of Ray and Python, or give --ray local."
         ) from error
-    return ray
+    return ray, True
 
 
 class _Crew:
