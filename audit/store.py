@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from audit import files
+from audit.datasets import alike
 from audit.errors import Damaged, UserError
 from audit.files import Head, checked, inside, loads, locked, only, rows_of, sweep, write_atomic
 from audit.keys import OUTCOMES, TYPED, digest, fits
@@ -107,8 +108,6 @@ class RunFolder:
 
     def write_plan(self, samples: Iterable[Sample]) -> None:
         """The plan as JSON lines, one sample each."""
-        from audit.datasets import alike
-
         encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
         self._write("plan.jsonl", alike.written(samples, lambda s: encode(asdict_sample(s))))
 
@@ -131,8 +130,6 @@ class RunFolder:
 
         UserError where the folder contains no run.
         """
-        from audit.datasets import alike
-
         planned = self.final(self._read("plan.jsonl", lambda text: alike.read(
             text.split("\n"), lambda line: sample_from(loads(line)))))  # fmt: skip
         return [replace(s, seed=None) for s in planned] if self._numbered else planned

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 ALIKE = 100_000
 """Different samples, apart from ids and seeds, that are remembered."""
-SEED = re.compile(r"0|[1-9][0-9]{0,18}|null")
 
 
-class Sample(Protocol):
-    """The part of a sample that is used here."""
-
-    id: Any
-    prompt: Any
-    arm: Any
-    seed: Any
-    text: Any
-    drawn: Mapping[str, str]
-    change: Any
-    reason: Any
-
-
-_T = TypeVar("_T", bound=Sample)
+_T = TypeVar("_T")  # of `records.Sample`
 
 
 def read(lines: Iterable[str], parse: Callable[[str], _T]) -> list[_T]:
@@ -34,34 +19,57 @@ def read(lines: Iterable[str], parse: Callable[[str], _T]) -> list[_T]:
     rest of that sample. What `parse` raises is passed on.
     """
     known: dict[tuple[str, str, str], _T | None] = {}
-    found = []
+    found: list[_T] = []
+    last: tuple[str, str, str, int, _T] | None = None
     for line in filter(None, lines):
-        start, _, rest = line.partition('"id": "')
+        if last is not None:  # most lines are like the one before, which takes no search
+            start, middle, end, size, like = last
+            id = line[len(start) : len(start) + size]
+            seed = line[len(start) + size + len(middle) : -len(end)]
+            if _plain(id, seed) and line == f"{start}{id}{middle}{seed}{end}":
+                found.append(_with(like, id, int(seed)))
+                continue
+        start, mark, rest = line.partition('"id": "')
         id, _, rest = rest.partition('"')
-        middle, _, rest = rest.partition('"seed": ')
-        seed, _, end = rest.partition(",")
-        if not id.isalnum() or not SEED.fullmatch(seed):
+        between, _, rest = rest.partition('"seed": ')
+        seed, _, rest = rest.partition(",")
+        if not _plain(id, seed):
             found.append(parse(line))
             continue
-        key = (start, middle, end)
+        key = (f"{start}{mark}", f'"{between}"seed": ', f",{rest}")
         if key not in known:
             if len(known) >= ALIKE:
                 known.clear()
-            one = parse(line)
-            more = "1" if seed == "null" else f"1{seed}"  # others, at the same places
-            other = parse(f'{start}"id": "{id}0"{middle}"seed": {more},{end}')
-            known[key] = one if other == _with(one, f"{id}0", int(more)) else None
-        like = known[key]
-        number = None if seed == "null" else int(seed)
-        found.append(parse(line) if like is None else _with(like, id, number))
+            known[key] = _template(parse, line, key, id, seed)
+        template = known[key]
+        if template is None:
+            found.append(parse(line))
+            continue
+        found.append(_with(template, id, int(seed)))
+        last = (*key, len(id), template)
     return found
 
 
-def _with(s: _T, id: str, seed: int | None) -> _T:
-    return type(s)(id, s.prompt, s.arm, seed, s.text, s.drawn, s.change, s.reason)  # type: ignore[call-arg]
+def _plain(id: str, seed: str) -> bool:
+    """Whether JSON reads these as they are: no escapes, no other numbers."""
+    digits = seed.isascii() and seed.isdigit() and len(seed) < 20
+    return digits and (seed[0] != "0" or seed == "0") and id.isalnum()
 
 
-def written(samples: Iterable[_T], encode: Callable[[_T], str]) -> str:
+def _template(
+    parse: Callable[[str], _T], line: str, key: tuple[str, str, str], id: str, seed: str
+) -> _T | None:
+    """The sample of a line, if another id and seed at the same places are all that they change."""
+    one, (start, middle, end) = parse(line), key
+    other = parse(f"{start}{id}0{middle}1{seed}{end}")
+    return one if other == _with(one, f"{id}0", int(f"1{seed}")) else None
+
+
+def _with(s: Any, id: str, seed: int | None) -> Any:
+    return type(s)(id, s.prompt, s.arm, seed, s.text, s.drawn, s.change, s.reason)
+
+
+def written(samples: Iterable[Any], encode: Callable[[Any], str]) -> str:
     """The lines that `encode` makes of samples; it is asked once for those that are alike.
 
     A sample with a change is always asked for. Ids are letters and digits in ASCII, or asked for.

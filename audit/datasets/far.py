@@ -36,6 +36,8 @@ KEPT = 2
 """Files of a collection that are kept in the temporary folder, the ones read last."""
 LAST = ("findings.json", "results.json", "run.json", "index.json")
 """Files that say that a run or an index is there: they are written after all others."""
+_COPIES: list[tempfile.TemporaryDirectory[str]] = []
+"""Folders that were copied here, until the process ends."""
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
 
 
@@ -196,7 +198,7 @@ class Far(Collection):
         return tempfile.TemporaryDirectory(prefix="t2i-audit-")
 
     def units(self) -> Sequence[Unit]:
-        """One for each file, with the captions beside it; sorted by name."""
+        """One for each file, with its captions; sorted by name."""
         return [
             Unit(name, "+".join(self._all[n].stamp for n in some))
             for name, some in self._groups.items()
@@ -271,7 +273,7 @@ def _safe(name: str) -> bool:
 
 
 def _groups(found: Mapping[str, Object]) -> dict[str, list[str]]:
-    """Each file with images, and itself with the captions beside it: tars, else tables, else images.
+    """Each file with images, and its captions: tars, else tables, else images.
 
     Hidden files, and names that no folder can have, are left out.
     """
@@ -295,13 +297,13 @@ def _aside(found: Mapping[str, Object], groups: Mapping[str, Sequence[str]]) -> 
     ]  # fmt: skip
 
 
-def local(path: Path, holder: list[Any] = []) -> Path:  # noqa: B006 - until the process ends
+def local(path: Path) -> Path:
     """The folder itself, or a temporary copy of the one at an address, for indexes and runs."""
     where = address(path)
     if not where:
         return path
     folder = tempfile.TemporaryDirectory(prefix="t2i-audit-")
-    holder.append(folder)
+    _COPIES.append(folder)
     download(where, Path(folder.name))
     return Path(folder.name)
 

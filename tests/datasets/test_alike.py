@@ -66,7 +66,7 @@ def line(**changes: Any) -> str:
 @pytest.mark.parametrize(
     "bad",
     ["{", line(text=None), line(seed="x"), line(more=1), line().replace("5,", "05,"),
-     line().replace("5,", "1e2,"), line()[:-1], '{"id": "ab1", "seed": 5,'],
+     line()[:-1], '{"id": "ab1", "seed": 5,'],
 )  # fmt: skip
 def test_a_damaged_line_is_an_error_also_after_good_ones(bad: str) -> None:
     """As strict as for one line."""

@@ -74,13 +74,16 @@ def test_what_is_far_is_read_as_what_is_here(
     rows = [[i for u in s.units() for i in s.read(u)] for s in (near, there)]
     assert [i.entry for i in rows[0]] == [i.entry for i in rows[1]]
     assert len(rows[1]) == 6
-    for one, other in zip(*rows, strict=True):
-        assert np.array_equal(one.picture, other.picture)
-        assert np.array_equal(there.image(one.entry.id), one.picture)
+    for near_one, far_one in zip(*rows, strict=True):
+        assert near_one.picture is not None
+        assert far_one.picture is not None
+        assert np.array_equal(near_one.picture, far_one.picture)
+        assert np.array_equal(there.image(near_one.entry.id), near_one.picture)
     assert len([p for p in Path(there._folder.name).iterdir()]) <= far.KEPT
     indexes = [build({"train": s}, Thumbnail(), tmp_path / f"idx{i}")
                for i, s in enumerate((near, there))]  # fmt: skip
-    assert np.array_equal(*(i.train.rows(np.arange(6)) for i in indexes))
+    one, other = (i.train.rows(np.arange(6)) for i in indexes)
+    assert np.array_equal(one, other)
 
 
 def test_one_file_at_an_address_has_the_ids_of_one_file_here(

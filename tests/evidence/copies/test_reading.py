@@ -73,6 +73,8 @@ def test_items_are_those_of_one_thread_in_their_order(
     alone = list(source.read(units[0]))
     assert [i.entry for i in items[: len(alone)]] == [i.entry for i in alone]
     for one, other in zip(items, alone, strict=False):
+        assert one.picture is not None
+        assert other.picture is not None
         assert np.array_equal(one.picture, other.picture)
     assert [type(s).__name__ for s in steps if not isinstance(s, Item)] == ["Unit", "Failed"]
 
