@@ -19,7 +19,7 @@ from audit.files import checked, loads, write_atomic
 from audit.runs import choosing, detecting, distributing, line, mending, shards
 from audit.runs.context import Progress, Run, silent
 from audit.runs.opt import declared
-from audit.runs.options import HOW, Options
+from audit.runs.options import AUTO, HOW, Options
 from audit.runs.planning import asked, open_run, versions
 from audit.store import RunFolder
 
@@ -46,7 +46,7 @@ def request(
     suite: str, mitigations: list[str], seeds: int | None, run: Run, quick: bool = False
 ) -> Request:
     """What was asked, with the precision and batch size that were chosen for the device."""
-    chosen = replace(run.options, dtype=run.settings.dtype, batch=run.settings.batch)
+    chosen = replace(run.options, dtype=run.settings.dtype or AUTO, batch=run.settings.batch)
     kept = {n: _plain(getattr(chosen, n)) for n in declared(Options)
             if n not in (*GIVEN_AGAIN, *HOW, "out")}  # fmt: skip
     return Request(suite, mitigations, seeds, quick, {**kept, "command": chosen.command})

@@ -20,7 +20,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from audit.datasets import pixels
 from audit.evidence.copies.facts import EditCosines
-from audit.evidence.copies.index import Encoder
+from audit.evidence.copies.making import Encoder
 from audit.evidence.copies.local import similarities
 
 Edit = Callable[[np.ndarray, np.random.Generator], np.ndarray]
