@@ -71,8 +71,11 @@ def test_actors_make_the_same_index(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @INSTALLED
-def test_an_address_without_a_cluster_is_a_sentence(tmp_path: Path) -> None:
-    """A port at which nothing listens."""
+def test_an_address_without_a_cluster_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port at which nothing listens; other tests of this file are connected to Ray."""
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
