@@ -24,7 +24,7 @@ from audit.records import Finding, Suite
 from audit.runs import comparing
 from audit.runs.context import Progress, silent
 from audit.runs.opt import AtLeast, Declared, Opt, Within, checked, named
-from audit.runs.options import Options
+from audit.runs.options import HOW, Options
 from audit.runs.planning import asked
 from audit.runs.preview import Rewritten, rewrite
 from audit.store import RunFolder, asdict_sample
@@ -165,10 +165,15 @@ def run(
     checked("quick", bool, quick)
     seeds = SEEDS.value(seeds)
     planned = Options(model=str(model), **named(Options, options))
+    if planned.shard:
+        raise UserError(
+            "Parts of a run are commands, `t2i-audit run --shard I/N`. In Python give `workers` or "
+            "`ray`."
+        )
     text = suite if isinstance(suite, Suite) else str(suite)
     chosen = asked(text, arms, seeds, quick, planned.trust_code)
     changes = {"mitigations": arms, "seeds": seeds, "quick": quick, **options}
-    said = {"model": str(model), **{k: v for k, v in changes.items() if v}}
+    said = {"model": str(model), **{k: v for k, v in changes.items() if v and k not in HOW}}
     call = ", ".join([repr(chosen.name if isinstance(suite, Suite) else text),
                       *(f"{k}={_said(v)}" for k, v in said.items())])  # fmt: skip
     planned = replace(planned, command=f"audit.run({call})")

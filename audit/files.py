@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import platform
 import re
 import time
 import tomllib
@@ -25,8 +26,11 @@ from typing import IO, Any, TypeVar, cast
 from audit.errors import Notice, Untrusted, UserError
 
 _T = TypeVar("_T")
-TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.tmp")
-"""Names of files that are being written: the final name, and the process that writes."""
+HERE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+"""This machine among those that share a folder."""
+TEMPORARY = re.compile(r"\.(?P<name>.+?)(?:\.(?P<host>[0-9a-f]{8}))?\.(?P<pid>\d+)\.tmp")
+"""Names of files that are being written: the final name, and the machine and process that write;
+earlier versions named no machine."""
 LOCKLESS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 """Errors of file systems that have no locks."""
 OPEN = 256
@@ -55,7 +59,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
 
     UserError where the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{HERE}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -164,13 +168,14 @@ def locked(path: Path, wait: bool = True) -> Iterator[None]:
 def sweep(folder: Path) -> None:
     """Remove half-written files, at any depth, whose writers no longer run.
 
-    Files of another machine's process, which may have any number, are removed after a day.
+    Files of another machine's process are removed after a day.
     """
     for path in folder.rglob(".*.tmp"):
         found = TEMPORARY.fullmatch(path.name)
         with suppress(OSError):
             old = path.stat().st_mtime < time.time() - 24 * 3600
-            if found and (old or not _runs(int(found["pid"]))):
+            ours = found is not None and found["host"] in (None, HERE)
+            if found and (old or (ours and not _runs(int(found["pid"])))):
                 path.unlink()
 
 

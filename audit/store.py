@@ -66,10 +66,14 @@ def run_name(suite: Suite, settings: Settings) -> str:
 
 
 class RunFolder:
-    """One run on disk. Reading never creates anything; the first write does."""
+    """One run on disk. Reading never creates anything; the first write does.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    `own` is a prefix: only chunks of vectors, readings and texts whose names have it are used.
+    """
+
+    def __init__(self, path: Path, own: str = "") -> None:
+        self.path, self.own = path, own
+        self._notes = f"shards/{own}notes.json" if own else "notes.json"
 
     @contextmanager
     def lock(self, wait: bool = False) -> Iterator[None]:
@@ -90,7 +94,6 @@ class RunFolder:
             sweep(self.path)
             yield
 
-    # plan and manifest
     def write_manifest(self, suite: Suite, settings: Settings, versions: Mapping[str, str]) -> None:
         """Keep the suite's name, settings and versions; no time stamps.
 
@@ -139,16 +142,15 @@ class RunFolder:
         made = self.manifest().get("settings", {}).get("steps") != 0
         return not made and not AS_GIVEN.items() <= self.results().items()
 
-    # texts that the engine changed
     def add_texts(self, texts: Mapping[str, str]) -> None:
         """Keep the texts that are drawn in place of the planned ones, by sample id."""
         body = json.dumps(texts, sort_keys=True).encode()
-        write_atomic(self.path / "texts" / f"{digest(sorted(texts))}.json", body)
+        write_atomic(self.path / "texts" / f"{self.own}{digest(sorted(texts))}.json", body)
 
     def texts(self) -> dict[str, str]:
         """Sample id to the text that `add_texts` kept; a damaged file counts as absent."""
         found: dict[str, str] = {}
-        for path in sorted((self.path / "texts").glob("*.json")):
+        for path in sorted((self.path / "texts").glob(f"{self.own}*.json")):
             with suppress(OSError, ValueError):
                 found.update(checked(dict[str, str], loads(path.read_bytes())))
         return found
@@ -158,22 +160,20 @@ class RunFolder:
         texts = self.texts()
         return [replace(s, text=texts[s.id]) if s.id in texts else s for s in samples]
 
-    # notes on drawing
     def add_notes(self, cut: Iterable[str] = (), said: Iterable[str] = ()) -> None:
         """Keep what is noted about drawing (`files.Notes`), in addition to what was."""
         was = self.notes()
         body = {"cut": sorted({*was.cut, *cut}), "said": [*dict.fromkeys([*was.said, *said])]}
         if body != vars(was):
-            self._write("notes.json", json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+            self._write(self._notes, json.dumps(body, indent=1, ensure_ascii=False) + "\n")
 
     def notes(self) -> files.Notes:
         """What `add_notes` kept; nothing where it is damaged."""
         try:
-            return checked(files.Notes, loads((self.path / "notes.json").read_bytes()))
+            return checked(files.Notes, loads((self.path / self._notes).read_bytes()))
         except (OSError, ValueError):
             return files.Notes()
 
-    # images
     def image_path(self, sample: str) -> Path:
         """Path of a sample's image, there or not; Untrusted for an id that leads out."""
         return inside(self.path / "images", f"{sample[:2]}/{sample}.png")
@@ -215,14 +215,14 @@ class RunFolder:
 
         return pixels.read(self.image_path(sample))
 
-    # vectors
     def add_vectors(self, encoder: str, ids: list[str], vectors: np.ndarray) -> None:
         """Keep float32[n, d] of an encoder, a chunk at a time."""
         import numpy as np
 
         buffer = io.BytesIO()
         np.savez(buffer, ids=np.asarray(ids), vectors=vectors.astype(np.float32))
-        write_atomic(self.path / "vectors" / encoder / f"{digest(ids)}.npz", buffer.getvalue())
+        name = f"{self.own}{digest(ids)}.npz"
+        write_atomic(self.path / "vectors" / encoder / name, buffer.getvalue())
 
     def encoders(self) -> list[str]:
         """Keys of the encoders whose vectors are kept here, sorted."""
@@ -237,7 +237,7 @@ class RunFolder:
         import numpy as np
 
         found: dict[str, np.ndarray] = {}
-        for path in sorted((self.path / "vectors" / encoder).glob("*.npz")):
+        for path in sorted((self.path / "vectors" / encoder).glob(f"{self.own}*.npz")):
             try:
                 with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as chunk:
                     ids, rows = [str(i) for i in chunk["ids"]], chunk["vectors"]
@@ -249,16 +249,16 @@ class RunFolder:
                     path.unlink(missing_ok=True)
         return found
 
-    # readings of pixels
     def add_readings(self, reader: str, readings: Mapping[str, tuple[str, str | None]]) -> None:
         """Keep outcome and value of a reader by sample id, a chunk at a time."""
         body = json.dumps(readings, sort_keys=True).encode()
-        write_atomic(self.path / "readings" / reader / f"{digest(sorted(readings))}.json", body)
+        name = f"{self.own}{digest(sorted(readings))}.json"
+        write_atomic(self.path / "readings" / reader / name, body)
 
     def readings(self, reader: str) -> dict[str, tuple[str, str | None]]:
         """Sample id to outcome and value; a damaged chunk counts as absent and is made again."""
         found: dict[str, tuple[str, str | None]] = {}
-        for path in sorted((self.path / "readings" / reader).glob("*.json")):
+        for path in sorted((self.path / "readings" / reader).glob(f"{self.own}*.json")):
             try:
                 rows = loads(path.read_bytes())
                 found.update(checked(dict[str, tuple[str, str | None]], rows))
@@ -266,7 +266,6 @@ class RunFolder:
                 path.unlink(missing_ok=True)
         return found
 
-    # results
     def write_table(self, name: str, key: object, table: pd.DataFrame) -> Path:
         """Keep a table under a name that contains the hash of what produced it."""
         buffer = io.BytesIO()
@@ -331,7 +330,6 @@ class RunFolder:
         except Exception as error:  # pyarrow raises many kinds for damaged files
             raise UserError(f"{path} cannot be read. Run the same command again.") from error
 
-    # human labels
     def write_label_file(self, name: str, data: bytes) -> Path:
         """Keep a file of this run's labelling."""
         write_atomic(self.path / "labels" / name, data)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from audit.cli.meter import Meter
 from audit.cli.options import with_options
-from audit.cli.shared import Json, Quiet, audit
+from audit.cli.shared import Json, Quiet, audit, finish, say, say_json
 from audit.runs.options import Options
 
 
@@ -60,4 +62,44 @@ def run(
 
         show(chosen, as_json)
         return
-    audit(chosen, options, quiet, as_json)
+    audit(chosen, options, quiet, as_json, (suite, mitigation or [], seeds))
+
+
+AGAIN = ("device", "trust", "trust_code", "send_key", "workers", "ray",
+         "gpus_per_worker")  # fmt: skip
+"""Options of `gather`: how it is done, and what a file in a run's folder may not decide."""
+
+
+@with_options(*AGAIN, "descriptor")
+def gather(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN|INDEX",
+            help="The folder that `run --shard I/N` or `index --shard I/N` printed.",
+        ),
+    ],
+    options: Options,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Finish a run or an index whose parts were made with --shard; print the report or the index.
+
+    Exit code 3: shards are missing or not whole; they are listed.
+    """
+    from audit.runs import gathering, index_parts
+
+    meter = Meter(quiet)
+    try:
+        if index_parts.is_index(folder):
+            for note in index_parts.gather(folder, options, meter).notes:
+                say(note, err=True)
+            if as_json:
+                say_json({"index": str(folder)})
+            else:
+                say(folder)
+            return
+        report = gathering.gather(folder, {n: getattr(options, n) for n in AGAIN}, meter)
+    finally:
+        meter.close()
+    finish(report, report.with_name("findings.json"), as_json)

@@ -16,7 +16,7 @@ from audit.cli.shared import INCOMPLETE, Json, Quiet, say, say_json
 from audit.runs.options import Options
 
 
-@with_options("device", "columns", "split")
+@with_options("device", "columns", "split", "workers", "ray", "gpus_per_worker", "shard")
 def index(
     source: Annotated[
         str,
@@ -67,7 +67,7 @@ def index(
     started = time.monotonic()
     plan = indexing.Plan(held_out, descriptor, coverage, half, options.device, options.columns,
                          options.split, held_out_split)  # fmt: skip
-    made = _made(source, out, plan, Meter(quiet))
+    made = _made(source, out, plan, options, quiet, as_json)
     _say(made, quiet)
     groups = _duplicates(made, quiet) if duplicates else None
     by = indexing.compared(made, options.seed)
@@ -120,13 +120,24 @@ def _number(x: float) -> float | None:
     return None if math.isnan(x) else x
 
 
-def _made(source: str, out: Path, plan: Any, meter: Meter) -> Any:
-    from audit.runs import indexing
+def _made(
+    source: str, out: Path, plan: Any, options: Options, quiet: bool, as_json: bool
+) -> Any:  # fmt: skip
+    """The index; after a part of it its folder is printed, and the verb ends."""
+    from audit.runs import index_parts
 
+    meter = Meter(quiet)
     try:
-        return indexing.make(source, out, plan, meter)
+        if not options.shard:
+            return index_parts.make(source, out, plan, options, meter)
+        index_parts.part(source, out, plan, options, meter)
     finally:
         meter.close()
+    if as_json:
+        say_json({"index": str(out), "shard": options.shard})
+    else:
+        say(out)
+    raise typer.Exit
 
 
 def _duplicates(made: Any, quiet: bool) -> dict[str, Any]:

@@ -81,6 +81,7 @@ The same as `run` with mitigations: same options, same run folder, images are sh
 for verb in (
     audits.demo,
     audits.run,
+    audits.gather,
     score.score,
     label.label,
     rewrite.rewrite,
@@ -146,6 +147,16 @@ def _notice(
 _usual = warnings.showwarning
 
 
+def spelled(words: list[str]) -> list[str]:
+    """The words of a command; `--ray` without a value starts Ray on this machine."""
+    out = list[str]()
+    for word, following in zip(words, [*words[1:], "-"], strict=True):
+        out.append(word)
+        if word == "--ray" and following.startswith("-"):
+            out.append("local")
+    return out
+
+
 def main() -> None:
     """Entry point.
 
@@ -153,6 +164,7 @@ def main() -> None:
     143 terminated.
     """
     came = _catch_signals()
+    sys.argv[1:] = spelled(sys.argv[1:])
     warnings.showwarning = _notice
     if not sys.warnoptions:  # -W and PYTHONWARNINGS still show what libraries will change
         warnings.simplefilter("ignore", FutureWarning)

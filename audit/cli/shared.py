@@ -13,7 +13,7 @@ import typer
 
 from audit.cli.meter import Meter
 from audit.errors import harmless
-from audit.runs.options import Options
+from audit.runs.options import HOW, Options
 
 DONE, GATE_FAILED, USAGE, INCOMPLETE, CRASHED, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
@@ -47,21 +47,46 @@ def finish(report: Path, findings: Path, as_json: bool, pdf: Path | None = None)
         say(pdf)
 
 
+NOT_SHOWN = tuple(f"--{name.replace('_', '-')}" for name in HOW)
+"""Options that a report does not show, because it does not depend on them."""
+
+
 def command() -> str:
-    """The command as it was typed, for the report."""
-    return shlex.join(["t2i-audit", *sys.argv[1:]])
+    """The command as it was typed, for the report, without what does not change the results."""
+    words, given = list[str](), iter(sys.argv[1:])
+    for word in given:
+        if word in NOT_SHOWN:
+            next(given, None)
+        elif word.partition("=")[0] not in NOT_SHOWN:
+            words.append(word)
+    return shlex.join(["t2i-audit", *words])
 
 
-def audit(suite: Any, options: Options, quiet: bool, as_json: bool) -> None:
-    """Plan and run a suite with progress; print the report's path."""
-    from audit.runs import line, planning
+def audit(
+    suite: Any, options: Options, quiet: bool, as_json: bool,
+    asked: tuple[str, list[str], int | None] | None = None,
+) -> None:  # fmt: skip
+    """Plan and run a suite with progress; print the report's path, or the run's after a part.
+
+    `asked` are the suite's name, the mitigations and the seeds, as they were given.
+    """
+    from audit.runs import gathering, line, planning
 
     meter = Meter(quiet)
     try:
         run = planning.open_run(suite, replace(options, command=command()), meter)
-        report = line.execute(run)
+        if options.shard and asked is not None:
+            folder = gathering.part(run, gathering.request(*asked, run))
+        else:
+            report = line.execute(run)
     finally:
         meter.close()
+    if options.shard:
+        if as_json:
+            say_json({"run": str(folder), "shard": options.shard})
+        else:
+            say(folder)
+        return
     finish(report, report.with_name("findings.json"), as_json)
 
 

@@ -54,6 +54,10 @@ class Embeddings:
             raise UserError(f"{file} contains {what}, not vectors. Remove it.")
         return np.asarray(rows)
 
+    def about(self, unit: Unit) -> int:
+        """The images of a block."""
+        return self.block
+
     def read(self, unit: Unit) -> Iterator[Item]:
         """The vectors of a block, with ids and captions from the metadata."""
         name, _, start = unit.id.partition("#")

@@ -25,7 +25,7 @@ from audit.datasets.captions import SIDECARS
 from audit.datasets.folder import Folder
 from audit.datasets.listing import LeftOut
 from audit.datasets.parquet import Parquet
-from audit.datasets.source import Collection, Record, Unit
+from audit.datasets.source import IMAGE_BYTES, Collection, Record, Unit
 from audit.datasets.tar import Tars
 from audit.errors import UserError
 from audit.files import inside
@@ -211,6 +211,12 @@ class Far(Collection):
             for record in local.records(inner):
                 yield replace(record, stamp=unit.stamp)
         self._told.update(dict.fromkeys(local.notes()))
+
+    def about(self, unit: Unit) -> int:
+        """One for an image; by size for a file of many, which is not fetched for this."""
+        name = unit.id
+        one = _is_image(name) and not kinds.is_tar(name)
+        return 1 if one else max(1, self._all[name].size // IMAGE_BYTES)
 
     def content(self, id: str) -> bytes:
         """One image file by its record's id."""

@@ -32,6 +32,10 @@ class Listed:
             Unit(f"{side}/{s}", self.corpus.key) for s in range(0, len(self._entries), self.block)
         ]
 
+    def about(self, unit: Unit) -> int:
+        """The images of a block."""
+        return self.block
+
     def read(self, unit: Unit) -> Iterator[Item]:
         """The images of a block."""
         start = int(unit.id.partition("/")[2])

@@ -36,6 +36,10 @@ class Parquet(Rows):
             found += several if len(several) > 1 else [unit]
         return found
 
+    def about(self, unit: Unit) -> int:
+        """By the size of the table; a window has a part of it that is known by its rows."""
+        return self.window if "#" in unit.id else super().about(unit)
+
     def _windows(self, path: Path) -> dict[int, list[int]]:
         """Row groups by the first row of their window; empty for a table that cannot be read."""
         import pyarrow.parquet as parquet

@@ -33,6 +33,9 @@ _SPLIT = re.compile(
 MAX_CAPTION = 10_000
 """Characters of a caption that a training set's entry keeps."""
 
+IMAGE_BYTES = 1 << 16
+"""Size of an image in a file of many, where only the size of the file is known."""
+
 Key = tuple[Path, str]
 """A file and its stamp: cached contents are valid while both are the same."""
 
@@ -131,6 +134,9 @@ class Source(Protocol):
     def units(self) -> Sequence[Unit]:
         """All units in a fixed order, without reading them."""
 
+    def about(self, unit: Unit) -> int:
+        """Roughly how many images a unit has, without reading it; at least 1."""
+
     def read(self, unit: Unit) -> Iterator[Item]:
         """The images of a unit, in its order; UserError where the unit itself is damaged."""
 
@@ -198,6 +204,10 @@ class Collection:
     def units(self) -> Sequence[Unit]:
         """All units in a fixed order, without reading them."""
         raise NotImplementedError
+
+    def about(self, unit: Unit) -> int:
+        """Roughly how many images a unit has, without reading it: one."""
+        return 1
 
     def records(self, unit: Unit) -> Iterator[Record]:
         """The images of a unit, in its order; UserError where the unit itself is damaged."""
@@ -303,6 +313,11 @@ class Files(Collection):
         """One for each file, sorted by name."""
         own = self.chosen.key
         return [Unit(n, stamp(p) + own) for n, p in sorted(self.files.items())]
+
+    def about(self, unit: Unit) -> int:
+        """By the size of the file, as if each image had IMAGE_BYTES."""
+        path = self.files.get(unit.id)
+        return max(1, path.stat().st_size // IMAGE_BYTES) if path and path.is_file() else 1
 
     def stamp(self, id: str) -> str:
         """Of the file that contains the image."""

@@ -82,7 +82,7 @@ def draw(
     settings: Settings,
     say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Drawn]:
-    """Draw samples batch by batch, text by text, filling batches across prompts.
+    """Draw samples batch by batch in their order, filling batches across prompts.
 
     Samples whose arms change the engine alike are drawn together. The last batch is padded with
     repeats that are discarded. If memory runs out, the batch is halved for the rest of the run,
@@ -92,7 +92,7 @@ def draw(
     if model.own is not None:
         samplers.check(model.pipeline, model.own, settings.steps)
     groups: dict[str, list[Sample]] = {}
-    for s in sorted(samples, key=lambda s: s.text):
+    for s in samples:
         groups.setdefault(digest(s.change.as_json()), []).append(s)
     # All at first: a change that the model does not take is refused before anything is drawn.
     made = [_Group(model, settings, rows[0].change) for rows in groups.values()]

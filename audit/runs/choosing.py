@@ -16,6 +16,7 @@ from audit.evidence.attributes import judges
 from audit.evidence.encoders import named, pinned
 from audit.evidence.encoders.unread import Unread
 from audit.records import Attribute, Suite
+from audit.runs.context import Run
 from audit.runs.options import AUTO, Options
 
 OWN_CLASSIFIER, OWN_DESCRIPTOR, PLAIN_DESCRIPTOR = "embedded-classifier", "embedded-copy", "phash"
@@ -87,6 +88,30 @@ def ready(options: Options) -> None:
     """Raise UserError where the default classifier is missing, before anything is drawn."""
     if options.labels is None and options.classifier == AUTO and not drawn_by(options):
         pinned.weights()
+
+
+def encoders(run: Run) -> tuple[Any, Any]:
+    """The classifier, and the copy descriptor: None where no training set is searched.
+
+    A finished index is searched with its own descriptor.
+    """
+    device, corpus = str(run.plan.device), run.plan.corpus
+    chosen = classifier(run.options, device)
+    if corpus is None:
+        return chosen, None
+    given = run.options.descriptor
+    if corpus.descriptor is None:
+        name = descriptor_name(run.options, run.suite)
+        if name != given and name == PLAIN_DESCRIPTOR:
+            run.notes.append(PLAIN)
+        if name == OWN_DESCRIPTOR and not drawn_by(run.options):
+            run.notes.append(TOLD_BY_RENDERS)
+        return chosen, named.named(name, device)
+    if corpus.descriptor == OWN_DESCRIPTOR and not drawn_by(run.options):
+        run.notes.append(TOLD_BY_RENDERS)
+    mine = "" if given == AUTO else given
+    where = "" if run.options.trust_code else f"The index {run.options.corpus}"
+    return chosen, named.recorded(corpus.descriptor, mine, device, where)
 
 
 def foreign(options: Options, encoder: Any) -> bool:

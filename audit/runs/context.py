@@ -68,6 +68,8 @@ class Run:
     """The judges that read its images (`runs.judging`), by attribute and name."""
     costs: dict[str, float] = field(default_factory=dict)
     """Cost of every answer of a judge that the run uses, by the answer's key."""
+    shard: str = ""
+    """Name of the one shard that the plan is, in a worker; empty where it is the whole plan."""
     _engine: Any = None
 
     @property

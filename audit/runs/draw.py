@@ -10,8 +10,7 @@ import numpy as np
 
 from audit.datasets import pixels
 from audit.errors import UserError
-from audit.keys import digest
-from audit.runs import mending, paraphrasing
+from audit.runs import mending, paraphrasing, shards
 from audit.runs.context import Run
 from audit.runs.options import INSIDE
 from audit.runs.writer import BackgroundWriter, keep_vectors
@@ -31,19 +30,23 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     """Draw the planned images that are missing or damaged; each is scored while the next is drawn.
 
     What is noted about their drawing is kept in the run folder (`notes`). Raises UserError where
-    the model draws nothing.
+    the model draws nothing; the worker of a shard leaves that to its command.
     """
-    planned = {s.id: s for s in run.samples}
     if run.plan.pictures is not None:
         return
+    parts = shards.of(run)
+    planned = {s.id: s for part in parts for s in part.samples}
     present = run.folder.present()
     present -= mending.removed(run, [i for i in planned if i in present])
     todo = [s for i, s in planned.items() if i not in present]
     done = len(planned) - len(todo)
     run.progress("images", done, len(planned))
-    _refuse_nothing(run)
+    refuse_nothing(run)
     if not todo:
         return
+    for part in parts:
+        if any(s.id not in present for s in part.samples):
+            shards.begin(run, part, present)
     from audit.engine.probe import Probe
     from audit.engine.sampler import draw
     from audit.engine.texts import truncated
@@ -64,7 +67,7 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     def say(words: str) -> None:
         run.folder.add_notes(said=[words])
 
-    shown = bool(present & planned.keys() - run.folder.blocked().keys())
+    shown = bool(run.shard or present & planned.keys() - run.folder.blocked().keys())
     drawn = 0
     with BackgroundWriter(run.folder, encoders, list(_groups(run)), finished) as writer:
         for batch in draw(model, todo, run.settings, say):
@@ -77,7 +80,10 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
             shown |= any(why not in NOTHING for why in missing)
             if drawn >= ENOUGH and not shown:
                 break  # more would be wasted
-    _refuse_nothing(run)
+    refuse_nothing(run)
+    if not run.shard:
+        for part in parts:
+            shards.finish(run, part, [e.key for e in encoders])
 
 
 def _read_by_model(run: Run) -> tuple[set[str], set[str]]:
@@ -86,8 +92,10 @@ def _read_by_model(run: Run) -> tuple[set[str], set[str]]:
     return {s.text for s in run.samples}, against
 
 
-def _refuse_nothing(run: Run) -> None:
+def refuse_nothing(run: Run) -> None:
     """Raise UserError where all images that were drawn show nothing: a whole plan, or ENOUGH."""
+    if run.shard:
+        return
     planned = {s.id for s in run.samples}
     reasons, there = run.folder.blocked(), planned & run.folder.present()
     lost = Counter(reasons[i] for i in there if reasons.get(i) in NOTHING)
@@ -107,20 +115,16 @@ def notes(run: Run) -> list[str]:
         for what, read in zip(("texts", "negative prompts"), _read_by_model(run), strict=True)
         if (n := len(read.intersection(kept.cut)))
     ]
-    return [*cut, *kept.said]
+    mixed = shards.mixed(run.folder.path)
+    return [*cut, *kept.said, *([mixed] if mixed else [])]
 
 
 def _groups(run: Run) -> Iterator[list[str]]:
-    """Ids that are encoded together: the plan in about the order in which it is drawn."""
-    if run.plan.pictures is not None:
-        ids, size = sorted({s.id for s in run.samples}), ELSEWHERE
-    else:
-        order: dict[str, list[str]] = {}
-        for s in sorted(run.samples, key=lambda s: s.text):
-            order.setdefault(digest(s.change.as_json()), []).append(s.id)
-        ids, size = list(dict.fromkeys(i for some in order.values() for i in some)), GROUP
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
+    """Ids that are encoded together, in the order of drawing; no group is in two shards."""
+    size = GROUP if run.plan.pictures is None else ELSEWHERE
+    for shard in shards.of(run):
+        ids = [s.id for s in shard.samples]
+        yield from (ids[start : start + size] for start in range(0, len(ids), size))
 
 
 def vectors(run: Run, encoder: Any, step: str) -> dict[str, np.ndarray]:

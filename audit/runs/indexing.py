@@ -16,7 +16,7 @@ from audit.errors import UserError
 from audit.evidence.copies import decision
 from audit.evidence.encoders import named
 from audit.files import write_atomic
-from audit.runs import choosing
+from audit.runs import choosing, shards
 from audit.runs.context import Progress, silent
 from audit.runs.options import AUTO
 from audit.store import RunFolder
@@ -50,7 +50,8 @@ class Made:
     @property
     def notes(self) -> list[str]:
         """What was assumed or left out, and which images are there more than once: sentences."""
-        index, out = self.index, [*self.said, *self.index.notes]
+        mixed = shards.mixed(self.index.folder)
+        index, out = self.index, [*self.said, *self.index.notes, *([mixed] if mixed else [])]
         if index.damaged:
             out.append(damaged_files(index.damaged))
         images, shared = index.repeated
@@ -119,9 +120,24 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
     Files that cannot be read are left out, and read again the next time. Writes the index and
     `unreadable.csv` into `out`. Raises UserError as `source` and `build` do.
     """
-    from audit.evidence.copies.index import build
-
     far.refuse(out)
+    with RunFolder(out).lock():
+        return finish(opened(training, plan), out, progress)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A training set about to be indexed: its sides, their encoder, and how vectors are stored."""
+
+    sides: dict[str, Any]
+    encoder: Any
+    how: dict[str, Any]
+    plain: bool
+    """Whether the descriptor is the default, which finds near-exact copies alone."""
+
+
+def opened(training: str, plan: Plan, device: str = "") -> Opened:
+    """The training set with its encoder, on a device if one is given; UserError as `source`."""
     registered = _registered(training)
     sides = {"train": source(training, chosen(plan.columns, plan.split))}
     if plan.held_out is not None:
@@ -132,22 +148,30 @@ def make(training: str, out: Path, plan: Plan, progress: Progress = silent) -> M
     elif registered:
         sides["held"] = source(training, USUALLY, held_out=True)
     name = choosing.index_descriptor(plan.descriptor, registered)
-    encoder = named.named(name, _device(name, plan.device))
+    encoder = named.named(name, device or _device(name, plan.device))
     coverage = plan.coverage
     if coverage is None and registered:
         own = float(sides["train"].corpus.coverage)
         coverage = None if math.isnan(own) else own
     how = {"descriptor": name, "dtype": "float16" if plan.half else "float32",
            "coverage": coverage}  # fmt: skip
-    with RunFolder(out).lock():
-        index = build(sides, encoder, out, lambda n, of: progress("index", n, of), how)
-        aside = [x for side in sides.values() for x in getattr(side, "left_out", list)()]
-        said = dict.fromkeys(n for side in sides.values() for n in side.notes())
-        if name != plan.descriptor and name == choosing.PLAIN_DESCRIPTOR:
-            said[choosing.PLAIN] = None
-        made = Made(index, encoder, sides["train"], tuple(aside), tuple(said))
-        rows = [LeftOut(name, reason) for name, reason in made.unreadable.items()]
-        write_atomic(out / LISTED, listing.table([*rows, *made.left_out]))
+    plain = name != plan.descriptor and name == choosing.PLAIN_DESCRIPTOR
+    return Opened(sides, encoder, how, plain)
+
+
+def finish(found: Opened, out: Path, progress: Progress) -> Made:
+    """The index in a folder whose lock is held, with what workers left undone; see `make`."""
+    from audit.evidence.copies.index import build
+
+    sides, encoder = found.sides, found.encoder
+    index = build(sides, encoder, out, lambda n, of: progress("index", n, of), found.how)
+    aside = [x for side in sides.values() for x in getattr(side, "left_out", list)()]
+    said = dict.fromkeys(n for side in sides.values() for n in side.notes())
+    if found.plain:
+        said[choosing.PLAIN] = None
+    made = Made(index, encoder, sides["train"], tuple(aside), tuple(said))
+    rows = [LeftOut(name, reason) for name, reason in made.unreadable.items()]
+    write_atomic(out / LISTED, listing.table([*rows, *made.left_out]))
     return made
 
 

@@ -73,6 +73,11 @@ def is_judge(attribute: Attribute) -> bool:
     return attribute.reader.startswith(judges.PREFIX)
 
 
+def is_remote(attribute: Attribute) -> bool:
+    """Whether the attribute is read by a judge that is asked over a network."""
+    return is_judge(attribute) and bool(judges.spec(attribute.reader).url)
+
+
 def named(attribute: Attribute) -> str:
     """The reader in words that do not depend on its address."""
     reader = attribute.reader

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import Incomplete
-from audit.evidence.encoders import named
 from audit.evidence.measured import Errors, Found, Measured
 from audit.runs import (
     choosing,
     detecting,
+    distributing,
     extraction,
     matching,
     reader_errors,
@@ -28,7 +28,6 @@ from audit.runs import (
 from audit.runs.conclude import Made, conclude
 from audit.runs.context import Run
 from audit.runs.draw import generate, vectors
-from audit.runs.options import AUTO
 from audit.runs.planning import versions
 
 NOTHING = pd.DataFrame()
@@ -41,7 +40,7 @@ def execute(run: Run) -> Path:
     """
     detecting.fits(run)
     choosing.ready(run.options)
-    with run.folder.lock():
+    with run.folder.lock(), distributing.alone(run.folder):
         if run.options.precision:
             run = rounds.begin(run)
         run.folder.write_manifest(
@@ -71,7 +70,7 @@ def nothing_but(run: Run, table: pd.DataFrame) -> Measured:
 
 def _measure(run: Run) -> tuple[Run, Made]:
     """Images drawn, read and, if there is a training set, matched; the run as it was at the end."""
-    encoder, descriptor = _encoders(run)
+    encoder, descriptor = choosing.encoders(run)
     encoders = [encoder, descriptor] if descriptor else [encoder]
     more, errors = bool(run.options.precision), Errors()
     if more:
@@ -105,34 +104,11 @@ def _measure(run: Run) -> tuple[Run, Made]:
     return run, made if run.plan.corpus is None else _match(run, made, encoder, descriptor)
 
 
-def _encoders(run: Run) -> tuple[Any, Any]:
-    """The classifier, and the copy descriptor: None where no training set is searched.
-
-    A finished index is searched with its own descriptor.
-    """
-    device, corpus = str(run.plan.device), run.plan.corpus
-    classifier = choosing.classifier(run.options, device)
-    if corpus is None:
-        return classifier, None
-    given = run.options.descriptor
-    if corpus.descriptor is None:
-        name = choosing.descriptor_name(run.options, run.suite)
-        if name != given and name == choosing.PLAIN_DESCRIPTOR:
-            run.notes.append(choosing.PLAIN)
-        if name == choosing.OWN_DESCRIPTOR and not choosing.drawn_by(run.options):
-            run.notes.append(choosing.TOLD_BY_RENDERS)
-        return classifier, named.named(name, device)
-    if corpus.descriptor == choosing.OWN_DESCRIPTOR and not choosing.drawn_by(run.options):
-        run.notes.append(choosing.TOLD_BY_RENDERS)
-    mine = "" if given == AUTO else given
-    where = "" if run.options.trust_code else f"The index {run.options.corpus}"
-    return classifier, named.recorded(corpus.descriptor, mine, device, where)
-
-
 def _drawn_and_read(
     run: Run, encoder: Any, encoders: Sequence[Any]
 ) -> tuple[dict[str, np.ndarray], reading.Read]:
     """Make the planned images that are missing, and read all of them."""
+    distributing.ahead(run, encoders)
     generate(run, encoders)
     known = vectors(run, encoder, "classifier")
     return known, reading.score(run, encoder, known)

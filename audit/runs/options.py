@@ -17,10 +17,12 @@ from audit.evidence.copies.chooser import KINDS
 from audit.evidence.copies.rule import CopyRule
 from audit.runs.opt import AtLeast, Between, Flag, OneOf, Opt, declared
 
-AUTO = "auto"
+AUTO, LOCAL = "auto", "local"
 """Of a classifier or a descriptor: chosen by the origin of the images (`runs.choosing`)."""
 ONLY, FIRST, EACH = "only", "first", "each"
 """Of images with several people: none, the largest, or every one is read."""
+HOW = ("shard", "workers", "ray", "gpus_per_worker")
+"""Options that say who does the work: nothing in the results depends on them."""
 INSIDE = ("magnitude", "bright-ending")
 """Detectors that read the internals of the model."""
 DETECTORS = (*INSIDE, "whole-set")
@@ -79,6 +81,31 @@ def validated(given: str | int) -> str | int:
             f"--validation {given!r} is neither a number of images, 0 or more, nor the folder or "
             "table of labelled images."
         )
+    return text
+
+
+def counted(given: str | int) -> str | int:
+    """A number of processes from 0 to 1024, as a number; `auto` unchanged. UserError otherwise."""
+    text = str(given).strip()
+    if text == AUTO:
+        return text
+    if not re.fullmatch(r"\d{1,4}", text) or int(text) > 1024:
+        raise UserError(f"--workers must be auto or a number up to 1024, not {given!r}.")
+    return int(text)
+
+
+def cluster(text: str) -> str:
+    """`local`, `auto`, HOST:PORT and empty text, unchanged; UserError for anything else."""
+    if text in ("", AUTO, LOCAL) or re.fullmatch(r"[\w.:\[\]-]+:\d{1,5}", text):
+        return text
+    raise UserError(f"--ray must be local, auto or HOST:PORT, not {text!r}.")
+
+
+def part(text: str) -> str:
+    """`I/N` with I from 1 to N, unchanged, and empty text; UserError for anything else."""
+    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if text and (match is None or not 1 <= int(match[1]) <= int(match[2])):
+        raise UserError(f"--shard must be I/N, with I from 1 to N, such as 2/8, not {text!r}.")
     return text
 
 
@@ -176,6 +203,35 @@ class Options:
     device: Annotated[str, Opt("Device: auto, cpu, cuda, cuda:1, mps.", parse=known_device)] = (
         "auto"
     )
+    workers: Annotated[
+        str | int,
+        Opt(
+            "Processes that draw, encode and read images, each with its own model: a number, or "
+            "auto for one per GPU. The results are the same.",
+            parse=counted,
+            numbers=True,
+        ),
+    ] = 0
+    ray: Annotated[
+        str,
+        Opt(
+            "Draw, encode and read with the actors of a Ray cluster: auto, HOST:PORT, or local, "
+            "which starts Ray on this machine (`pip install t2i-audit[ray]`).",
+            parse=cluster,
+        ),
+    ] = ""
+    gpus_per_worker: Annotated[
+        float,
+        Opt("GPUs of a Ray actor, such as 0.5; 0: one.", allow=AtLeast(0)),
+    ] = 0.0
+    shard: Annotated[
+        str,
+        Opt(
+            "Do only part I of N, as 2/8, of the images, then stop; `t2i-audit gather` finishes "
+            "the run.",
+            parse=part,
+        ),
+    ] = ""
     compile: Annotated[bool, Opt("Compile the denoiser: for long runs on a GPU.")] = False
     offload: Annotated[
         str, Opt("Offload to main memory: slower, needs less GPU memory.", allow=OneOf(OFFLOADS))

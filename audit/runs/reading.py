@@ -16,7 +16,7 @@ from audit.keys import ALIGNMENT_COLUMNS, ATTRIBUTE_COLUMNS, BASELINE, UNSEEN
 from audit.records import Association, Attribute, Prompt, Sample, Suite
 from audit.runs import choosing, judging, persons
 from audit.runs.context import Run
-from audit.runs.options import FIRST
+from audit.runs.options import FIRST, ONLY
 from audit.runs.persons import Counted
 
 Reading = tuple[str, str | None, float]
@@ -96,6 +96,32 @@ def _read(
         if attribute.reader != "clip":
             found |= _from_pictures(run, attribute, shut)
     return found
+
+
+def read_by_pixels(run: Run) -> list[Attribute]:
+    """Attributes whose readers see pixels on this machine: those that workers can read.
+
+    Judges that are asked over a network are asked by one process, which counts what they cost.
+    """
+    asked = {name for p in run.suite.prompts for name in p.attributes}
+    return [
+        a for a in run.suite.attributes
+        if a.name in asked and a.reader != "clip" and not judging.is_remote(a)
+    ]  # fmt: skip
+
+
+def read_ahead(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> None:
+    """Read the attributes of `read_by_pixels`; the readings are kept for `score`."""
+    from audit.evidence.attributes.zero_shot import classifier
+
+    chosen, ids = read_by_pixels(run), sorted(known)
+    if not (chosen and ids) or run.options.people != ONLY:  # portraits may be read instead
+        return
+    zero_shot = tuple(a for a in run.suite.attributes if a.reader == "clip")
+    reader = classifier(zero_shot, run.suite.gates, encoder.texts, encoder.scale)
+    shut = dict(zip(ids, reader.shut(np.stack([known[i] for i in ids])), strict=True))
+    for attribute in chosen:
+        _from_pictures(run, attribute, shut)
 
 
 def _table(rows: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> pd.DataFrame:

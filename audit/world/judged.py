@@ -142,7 +142,8 @@ def drawn(texts: Sequence[str], guidance: float, steps: int = 20, first: int = 0
     samples = [Sample(str(k), "", "none", noise_seed(t, first + k), t) for k, t in enumerate(texts)]
     made: dict[str, np.ndarray] = {}
     settings = Settings("embedded", "", steps, guidance, 16)
-    for batch in draw(load(find(str(GENERATOR))), samples, settings):
+    ordered = sorted(samples, key=lambda s: s.text)
+    for batch in draw(load(find(str(GENERATOR))), ordered, settings):
         made.update(zip(batch.ids, batch.pictures, strict=True))
     return np.stack([made[s.id] for s in samples])
 

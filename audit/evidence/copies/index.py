@@ -7,20 +7,21 @@ keep it while the index grows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from audit.datasets.captions import some_names
-from audit.datasets.source import Item, Source, Unit
+from audit.datasets.source import Source, Unit
 from audit.errors import UserError
-from audit.evidence.copies import manifest, reading, shards
+from audit.evidence.copies import manifest, shards
+from audit.evidence.copies.blocks import Block, blocks
+from audit.evidence.copies.making import Encoder, Making
 from audit.evidence.copies.manifest import Descriptor, Manifest, Origin
-from audit.evidence.copies.reading import Failed
-from audit.evidence.copies.shards import Row, Shard
+from audit.evidence.copies.shards import Shard
 from audit.evidence.copies.side import Side
 from audit.keys import digest
 
@@ -28,17 +29,6 @@ SHARD_ROWS = 4096
 """A shard is closed at the first end of a piece after this many images."""
 TRIES = 3
 """Times that an index is opened again because it changed while it was opened."""
-
-
-class Encoder(Protocol):
-    """The part of an encoder that an index uses."""
-
-    @property
-    def key(self) -> str:
-        """Hash of weights and preprocessing."""
-
-    def images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8 images to float32[n, d] of unit length."""
 
 
 @dataclass(frozen=True)
@@ -126,15 +116,9 @@ def build(
     images, of another descriptor or of a newer version, or cannot be written.
     """
     how = how or {}
-    listed = {side: list(source.units()) for side, source in sides.items()}
-    was = manifest.before(folder)
-    encoder = as_made(encoder, was.descriptor.key) if was else encoder
-    descriptor = Descriptor(str(how.get("descriptor", encoder.key)), encoder.key)
-    now = Origin(descriptor, {s: manifest.place(v) for s, v in sides.items()})
-    manifest.refuse_another(folder, was, now, listed)
-    lost = manifest.gone(was, folder, listed)
-    manifest.start(folder, now)
-    kept, damaged = _made(sides, listed, encoder, folder, how, advance)
+    begun = begin(sides, encoder, folder, how)
+    descriptor, now = begun.now.descriptor, begun.now
+    kept, damaged = _made(sides, begun, folder, how, advance)
     _refuse_nothing(sides["train"].name, kept["train"], damaged["train"])
     manifest.write(
         folder,
@@ -148,7 +132,67 @@ def build(
     for path in folder.glob("*.npy"):  # of changed or missing pieces
         if path.stem not in {p.name for parts in kept.values() for p in parts}:
             shards.remove(path)
-    return replace(load(folder), notes=_left_out(lost))
+    return replace(load(folder), notes=_left_out(begun.lost))
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A build before anything is read."""
+
+    encoder: Encoder
+    now: Origin
+    listed: Mapping[str, Sequence[Unit]]
+    """The pieces of each side."""
+    lost: Sequence[str]
+    """Files of the finished index that are no longer in the source."""
+    blocks: Sequence[Block]
+    """Pieces that the finished index does not have."""
+
+    def of(self, side: str) -> list[Sequence[Unit]]:
+        """The pieces of a side, block by block; then those that the finished index should have."""
+        mine = [b.units for b in self.blocks if b.side == side]
+        cut = {u for units in mine for u in units}
+        return [*mine, [u for u in self.listed[side] if u not in cut]]
+
+
+def begin(
+    sides: Mapping[str, Source], encoder: Encoder, folder: Path, how: Mapping[str, Any]
+) -> Begun:
+    """Begin a build, or go on with it; UserError as for `build`."""
+    listed = {side: list(source.units()) for side, source in sides.items()}
+    was = manifest.before(folder)
+    encoder = as_made(encoder, was.descriptor.key) if was else encoder
+    descriptor = Descriptor(str(how.get("descriptor", encoder.key)), encoder.key)
+    now = Origin(descriptor, {s: manifest.place(v) for s, v in sides.items()})
+    manifest.refuse_another(folder, was, now, listed)
+    lost = manifest.gone(was, folder, listed)
+    manifest.start(folder, now)
+    return Begun(encoder, now, listed, lost, blocks(sides, listed, was, folder, SHARD_ROWS))
+
+
+def add(
+    source: Source, block: Block, encoder: Encoder, folder: Path, dtype: str,
+    tick: Callable[[int], None] = lambda count: None,
+) -> dict[str, str]:  # fmt: skip
+    """Write the shards of a block that are missing; damaged pieces with the reason.
+
+    A finished build takes them up. `tick` receives numbers of pieces.
+    """
+    making = Making(folder, block.side, encoder, np.dtype(dtype), SHARD_ROWS)
+    standing = _standing(folder, block.side, block.units, f"{encoder.key}-{dtype}")
+    have = {u for p in standing for u in p.units}
+    tick(len(have))
+    for _ in making.shards(source, [u for u in block.units if u not in have], tick):
+        pass
+    return making.damaged
+
+
+def pieces(folder: Path, block: Block) -> int:
+    """How many pieces of a block are in whole shards."""
+    wanted = set(block.units)
+    found = (shards.read(p, keep=False) for p in sorted(folder.glob(f"{block.side}-*.npy")))
+    mine = [s for s in found if s is not None and wanted.issuperset(s.units) and s.whole()]
+    return len({u for s in mine for u in s.units})
 
 
 def _left_out(lost: Sequence[str]) -> tuple[str, ...]:
@@ -159,11 +203,11 @@ def _left_out(lost: Sequence[str]) -> tuple[str, ...]:
 
 
 def _made(
-    sides: Mapping[str, Source], listed: Mapping[str, Sequence[Unit]], encoder: Encoder,
-    folder: Path, how: Mapping[str, Any], advance: Callable[[int, int], None],
+    sides: Mapping[str, Source], begun: Begun, folder: Path, how: Mapping[str, Any],
+    advance: Callable[[int, int], None],
 ) -> tuple[dict[str, list[Shard]], dict[str, dict[str, str]]]:  # fmt: skip
     """The shards of each side, and its damaged files with their reasons."""
-    dtype = np.dtype(how.get("dtype", "float32"))
+    dtype, listed, encoder = np.dtype(how.get("dtype", "float32")), begun.listed, begun.encoder
     kept: dict[str, list[Shard]] = {}
     damaged: dict[str, dict[str, str]] = {}
     total, done = sum(map(len, listed.values())), 0
@@ -171,15 +215,15 @@ def _made(
         parts = _standing(folder, side, listed[side], f"{encoder.key}-{dtype}")
         have = {u for p in parts for u in p.units}
         done += len(have)
-        todo = [u for u in listed[side] if u not in have]
 
         def tick(count: int) -> None:
             nonlocal done
             done += count
             advance(done, total)
 
-        making = _Making(folder, side, encoder, dtype)
-        parts += making.shards(source, todo, tick)
+        making = Making(folder, side, encoder, dtype, SHARD_ROWS)
+        for units in begun.of(side):
+            parts += making.shards(source, [u for u in units if u not in have], tick)
         kept[side], damaged[side] = _ordered(parts, listed[side]), making.damaged
     return kept, damaged
 
@@ -220,104 +264,6 @@ def _refuse_nothing(name: str, parts: Sequence[Shard], damaged: Mapping[str, str
         f"None of the {len(reasons)} images of {name} can be read "
         f"({next(iter(reasons.values()))}). Check the files."
     )
-
-
-@dataclass(frozen=True)
-class _Making:
-    """The maker of one side's shards."""
-
-    folder: Path
-    side: str
-    encoder: Encoder
-    dtype: np.dtype[Any]
-    damaged: dict[str, str] = field(default_factory=dict)
-    """Pieces that could not be read, with the reason."""
-
-    def shards(
-        self, source: Source, todo: Sequence[Unit], tick: Callable[[int], None]
-    ) -> Iterator[Shard]:
-        """Shards of pieces, each written as soon as it is full; `tick` counts pieces read.
-
-        A damaged piece is left out whole and kept in `damaged`. Where the encoder fails, earlier
-        pieces are written before the error is raised.
-        """
-        units: list[Unit] = []
-        images: list[Row] = []
-        vectors: list[np.ndarray] = []
-        whole = (0, 0)  # images and vectors of pieces that have ended
-        with reading.Reader(source, getattr(self.encoder, "smallest", 0)) as reader:
-            try:
-                for part in reader.parts(todo):
-                    made = self._encode([s for s in part if isinstance(s, Item)])
-                    for step in part:
-                        if isinstance(step, Item):
-                            row, vector = next(made)
-                            images.append(row)
-                            vectors += [] if vector is None else [vector]
-                            continue
-                        if isinstance(step, Failed):
-                            self.damaged[step.unit.id] = step.reason
-                            images, vectors = images[: whole[0]], vectors[: whole[1]]
-                            continue
-                        units.append(step)
-                        whole = (len(images), len(vectors))
-                        if len(images) >= SHARD_ROWS:
-                            yield self._write(units, images, vectors)
-                            units, images, vectors, whole = [], [], [], (0, 0)
-                    tick(sum(not isinstance(s, Item) for s in part))
-            except UserError:
-                if units:
-                    yield self._write(units, images[: whole[0]], vectors[: whole[1]])
-                raise
-        if units:
-            yield self._write(units, images, vectors)
-
-    def _write(self, units: list[Unit], images: list[Row], vectors: list[np.ndarray]) -> Shard:
-        stem = shards.name(self.side, f"{self.encoder.key}-{self.dtype}", units)
-        rows = np.stack(vectors) if vectors else np.empty((0, 1), self.dtype)
-        return shards.write(self.folder, stem, units, images, rows)
-
-    def _encode(self, items: Sequence[Item]) -> Iterator[tuple[Row, np.ndarray | None]]:
-        """The row of each item, with its vector if it has one."""
-        if getattr(self.encoder, "count", 1) > 1 and any(i.vector is not None for i in items):
-            raise UserError(
-                "A local descriptor needs images to cut, but these are embeddings. Give the "
-                "images, or the descriptor of the embeddings without `local:`."
-            )
-        self._fit([i.vector for i in items if i.vector is not None])
-        pictures = [i.picture for i in items if i.picture is not None]
-        made = iter(self.encoder.images(pictures)) if pictures else iter(())
-        for item in items:
-            vector, reason = _unit_length(
-                item.vector if item.picture is None else next(made), item.reason
-            )
-            same = "" if reason else item.content or shards.pixels_key(item.picture, item.vector)
-            yield (
-                Row(item.entry, reason, same),
-                vector if vector is None else vector.astype(self.dtype),
-            )
-
-    def _fit(self, vectors: Sequence[np.ndarray]) -> None:
-        """Raise UserError for embeddings that the descriptor cannot have made."""
-        if not vectors:
-            return
-        probe = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-        own = self.encoder.images([probe]).shape[1]
-        if wrong := {len(v) for v in vectors} - {own}:
-            raise UserError(
-                f"These embeddings have {min(wrong)} numbers each, those of the descriptor {own}. "
-                "Give the model that made them with --descriptor, such as clip:NAME."
-            )
-
-
-def _unit_length(vector: np.ndarray | None, reason: str) -> tuple[np.ndarray | None, str]:
-    if vector is None:
-        return None, reason or "no image"
-    wide = np.asarray(vector, np.float32)
-    size = float(np.linalg.norm(wide))
-    if not np.isfinite(size) or size == 0:
-        return None, "its vector is zero or not finite"
-    return (wide if abs(size - 1) < 1e-5 else wide / size), ""
 
 
 def load(folder: Path) -> Index:

@@ -16,7 +16,8 @@ from audit.datasets.listed import Listed
 from audit.datasets.source import Corpus, Source
 from audit.errors import Untrusted, UserError
 from audit.evidence.copies import manifest
-from audit.evidence.copies.index import Encoder, Index, build, load
+from audit.evidence.copies.index import Index, build, load
+from audit.evidence.copies.making import Encoder
 from audit.files import write_atomic
 from audit.keys import digest
 

@@ -13,7 +13,7 @@ import skimage.data
 from PIL import Image
 
 from audit.evidence.copies.edits import CURVE_COLUMNS, EDITS, Edit, apply, curve, encoded, jpeg
-from audit.evidence.copies.index import Encoder
+from audit.evidence.copies.making import Encoder
 from audit.world.models import copy_descriptor
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "retina", "immunohistochemistry")
