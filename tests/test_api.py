@@ -21,8 +21,9 @@ from audit.cli.main import app
 from audit.errors import UserError
 from audit.records import from_json
 from audit.runs import preview
+from audit.runs.given import DETECTORS
 from audit.runs.opt import declared, named
-from audit.runs.options import DETECTORS, Options
+from audit.runs.options import Options
 from tests.builders.runs import Plan, write
 
 EXAMPLES = [n for n in audit.__all__ if ">>>" in (inspect.getdoc(getattr(audit, n)) or "")]

@@ -17,7 +17,8 @@ from audit.evidence.encoders import named, pinned
 from audit.evidence.encoders.unread import Unread
 from audit.records import Attribute, Suite
 from audit.runs.context import Run
-from audit.runs.options import AUTO, Options
+from audit.runs.given import AUTO
+from audit.runs.options import Options
 
 OWN_CLASSIFIER, OWN_DESCRIPTOR, PLAIN_DESCRIPTOR = "embedded-classifier", "embedded-copy", "phash"
 NO_CLASSIFIER = "none"

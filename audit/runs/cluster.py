@@ -20,7 +20,8 @@ from typing import Any
 
 from audit.errors import Incomplete, UserError
 from audit.runs import pool
-from audit.runs.options import AUTO, LOCAL, Options
+from audit.runs.given import AUTO, LOCAL
+from audit.runs.options import Options
 from audit.runs.planning import versions
 
 STORE = 100 << 20

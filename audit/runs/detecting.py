@@ -16,7 +16,7 @@ from audit.errors import UserError
 from audit.keys import BASELINE, digest
 from audit.records import Finding
 from audit.runs.context import Run
-from audit.runs.options import INSIDE
+from audit.runs.given import INSIDE
 
 if TYPE_CHECKING:
     from audit.evidence.copies.index import Index

@@ -18,7 +18,8 @@ from audit.files import locked
 from audit.records import Settings, Suite
 from audit.runs import choosing, cluster, draw, pool, reading, shards
 from audit.runs.context import Plan, Progress, Run
-from audit.runs.options import AUTO, Options
+from audit.runs.given import AUTO
+from audit.runs.options import Options
 from audit.runs.shards import Shard
 from audit.store import RunFolder
 

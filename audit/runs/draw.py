@@ -12,7 +12,7 @@ from audit.datasets import pixels
 from audit.errors import UserError
 from audit.runs import mending, paraphrasing, shards
 from audit.runs.context import Run
-from audit.runs.options import INSIDE
+from audit.runs.given import INSIDE
 from audit.runs.writer import BackgroundWriter, keep_vectors
 
 GROUP, ELSEWHERE = 64, 256

@@ -18,8 +18,9 @@ from audit.errors import Damaged, Incomplete, UserError
 from audit.files import checked, loads, write_atomic
 from audit.runs import choosing, detecting, distributing, line, mending, shards
 from audit.runs.context import Progress, Run, silent
+from audit.runs.given import AUTO
 from audit.runs.opt import declared
-from audit.runs.options import AUTO, HOW, Options
+from audit.runs.options import HOW, Options
 from audit.runs.planning import asked, open_run, versions
 from audit.store import RunFolder
 

@@ -16,8 +16,9 @@ from audit.runs import shards
 from audit.runs.context import Progress
 from audit.runs.distributing import alone, device_of, registered, results, several
 from audit.runs.gathering import FILE, SHOWN, moment
+from audit.runs.given import AUTO
 from audit.runs.indexing import Made, Opened, Plan, finish, opened
-from audit.runs.options import AUTO, Options
+from audit.runs.options import Options
 from audit.store import RunFolder
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from audit.evidence.encoders import named
 from audit.files import write_atomic
 from audit.runs import choosing, shards
 from audit.runs.context import Progress, silent
-from audit.runs.options import AUTO
+from audit.runs.given import AUTO
 from audit.store import RunFolder
 
 if TYPE_CHECKING:

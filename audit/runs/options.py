@@ -5,117 +5,32 @@ Command line, Python and reference are generated from the fields; see docs/exten
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from audit.engine.choices import DTYPES, OFFLOADS, known_device
-from audit.errors import UserError, unknown
 from audit.evidence.copies.chooser import KINDS
 from audit.evidence.copies.rule import CopyRule
+from audit.runs.given import (
+    AUTO,
+    cluster,
+    columns,
+    copies,
+    counted,
+    detectors,
+    part,
+    pixels,
+    precision,
+    validated,
+    words,
+)
 from audit.runs.opt import AtLeast, Between, Flag, OneOf, Opt, declared
 
-AUTO, LOCAL = "auto", "local"
-"""Of a classifier or a descriptor: chosen by the origin of the images (`runs.choosing`)."""
 ONLY, FIRST, EACH = "only", "first", "each"
 """Of images with several people: none, the largest, or every one is read."""
 HOW = ("shard", "workers", "ray", "gpus_per_worker")
 """Options that say who does the work: nothing in the results depends on them."""
-INSIDE = ("magnitude", "bright-ending")
-"""Detectors that read the internals of the model."""
-DETECTORS = (*INSIDE, "whole-set")
-
-
-def detectors(names: Sequence[str]) -> tuple[str, ...]:
-    """The names without repeats, `all` written out; UserError for an unknown name."""
-    for name in names:
-        if name not in (*DETECTORS, "all"):
-            raise unknown("detector", name, [*DETECTORS, "all"])
-    return tuple(n for n in DETECTORS if n in names or "all" in names)
-
-
-def half_width(precision: float) -> float:
-    """A half-width of intervals, 0.005 to 0.49, unchanged; UserError for any other number."""
-    if not 0.005 <= precision < 0.5:
-        raise UserError(
-            f"--precision {precision:g} is not a valid half-width. Give 0.005 to 0.49; "
-            "0.05 means plus or minus 5 points."
-        )
-    return precision
-
-
-def pixels(text: str) -> str:
-    """`512` and `512x768` as `WIDTHxHEIGHT`, empty unchanged; UserError for anything else."""
-    if not text:
-        return text
-    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text)
-    if match is None or int(match[1]) == 0 or match[2] == "0":
-        raise UserError(f"--size {text!r} is not a valid size. Give pixels as 512 or WIDTHxHEIGHT.")
-    return f"{match[1]}x{match[2] or match[1]}"
-
-
-def _columns(texts: Sequence[str]) -> tuple[str, ...]:
-    from audit.datasets.chosen import chosen
-
-    chosen(texts)
-    return tuple(texts)
-
-
-def words(texts: Sequence[str]) -> tuple[str, ...]:
-    """The words of lists with commas between them, each once; UserError for an empty one."""
-    found = [w.strip() for t in texts for w in t.split(",")]
-    if "" in found:
-        raise UserError("--missing has an empty word. Give words as in --missing 'N/A,Other'.")
-    return tuple(dict.fromkeys(found))
-
-
-def validated(given: str | int) -> str | int:
-    """A number of images from 0, as a number; a path unchanged. UserError for anything else."""
-    text = str(given).strip()
-    if re.fullmatch(r"\d{1,9}", text):
-        return int(text)
-    if not text or re.fullmatch(r"[-+]?[\d.]+", text):
-        raise UserError(
-            f"--validation {given!r} is neither a number of images, 0 or more, nor the folder or "
-            "table of labelled images."
-        )
-    return text
-
-
-def counted(given: str | int) -> str | int:
-    """A number of processes from 0 to 1024, as a number; `auto` unchanged. UserError otherwise."""
-    text = str(given).strip()
-    if text == AUTO:
-        return text
-    if not re.fullmatch(r"\d{1,4}", text) or int(text) > 1024:
-        raise UserError(f"--workers must be auto or a number up to 1024, not {given!r}.")
-    return int(text)
-
-
-def cluster(text: str) -> str:
-    """`local`, `auto`, HOST:PORT and empty text, unchanged; UserError for anything else."""
-    if text in ("", AUTO, LOCAL) or re.fullmatch(r"[\w.:\[\]-]+:\d{1,5}", text):
-        return text
-    raise UserError(f"--ray must be local, auto or HOST:PORT, not {text!r}.")
-
-
-def part(text: str) -> str:
-    """`I/N` with I from 1 to N, unchanged, and empty text; UserError for anything else."""
-    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
-    if text and (match is None or not 1 <= int(match[1]) <= int(match[2])):
-        raise UserError(f"--shard must be I/N, with I from 1 to N, such as 2/8, not {text!r}.")
-    return text
-
-
-def _precision(value: float) -> float:
-    return half_width(value) if value else 0.0
-
-
-def _copies(text: str) -> str:
-    CopyRule.parse(text)
-    return text
 
 
 @dataclass(frozen=True)
@@ -145,7 +60,7 @@ class Options:
         Opt(
             "Columns to read of a table of images, or of --prompts, where their names leave it "
             "open: image=NAME,caption=NAME, also seed= and arm=; may be repeated.",
-            parse=_columns,
+            parse=columns,
         ),
     ] = ()
     split: Annotated[str, Opt("The split of a data set to read; default: all of them.")] = ""
@@ -177,7 +92,7 @@ class Options:
         Opt(
             "Generate in rounds until each share's interval has this half-width, e.g. 0.05; "
             "0 generates what the suite plans.",
-            parse=_precision,
+            parse=precision,
             tables=True,
         ),
     ] = 0.0
@@ -332,7 +247,7 @@ class Options:
         str,
         Opt(
             "Decision rule for flagging copies: twin, conformal, or fixed:0.75 (uncalibrated).",
-            parse=_copies,
+            parse=copies,
             tables=True,
         ),
     ] = "twin"

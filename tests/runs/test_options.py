@@ -8,7 +8,8 @@ import pytest
 
 from audit.errors import UserError
 from audit.evidence.copies.rule import CopyRule
-from audit.runs.options import DETECTORS, Options, detectors, half_width
+from audit.runs.given import DETECTORS, detectors, half_width
+from audit.runs.options import Options
 
 
 @pytest.mark.parametrize(
