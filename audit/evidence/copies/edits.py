@@ -20,8 +20,8 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from audit.datasets import pixels
 from audit.evidence.copies.facts import EditCosines
-from audit.evidence.copies.making import Encoder
 from audit.evidence.copies.local import similarities
+from audit.evidence.copies.making import Encoder
 
 Edit = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """uint8[h, w, 3] to uint8[h', w', 3]; all randomness comes from the generator."""
