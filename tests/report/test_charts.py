@@ -13,6 +13,7 @@ from audit.report import charts
 from audit.report.charts import Row
 from audit.report.svg import ACCENT, CSS, INK, QUIET, SECOND
 
+pytestmark = pytest.mark.usefixtures("drawn_anew")
 ROWS = [
     Row("high", 0.8, 0.7, 0.9, 0.75, {"planted": 0.6, "uniform": 0.5}),
     Row("low", 0.1, 0.05, 0.2, 0.15, {"planted": 0.1, "uniform": 0.5}),

@@ -114,6 +114,7 @@ def text(full: Evidence) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("drawn_anew")
 def test_the_same_evidence_is_the_same_bytes(full: Evidence, text: str) -> None:
     """No clock, no hash seed, no order of sets, even for evidence that is made again."""
     assert page.page(full) == text
