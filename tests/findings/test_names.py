@@ -247,7 +247,7 @@ class World:
         vectors = np.random.default_rng(3).normal(size=(len(matches), 4))
         known = dict(zip(matches["sample"], vectors, strict=True))
         aims = {self.attributes[0].name: dict.fromkeys(subjects, 0.5)}
-        for m in self.mitigations[:2]:  # the third is a dose more
+        for m in self.mitigations:
             asks = Question(m.name, aims, context, self.prompts)
             found += effects.findings(Tables(attributes, alignment, matches, known), asks)
         found += doses.findings(table, self.mitigations, context, {"guidance": 3.0})
