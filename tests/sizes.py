@@ -54,7 +54,7 @@ def crossed(names: str, *values: Collection[Any]) -> pytest.MarkDecorator:
 
 def examples(few: int) -> settings:
     """So many of hypothesis' usual hundred examples; ten times as many under `search`."""
-    return settings(max_examples=settings.default.max_examples * few // 100)
+    return settings(max_examples=settings().max_examples * few // 100)
 
 
 def at_most(count: float, of: int, level: float) -> bool:
