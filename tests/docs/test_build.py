@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -14,8 +15,11 @@ from typing import Any
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from typer.testing import CliRunner
 
 import audit
+from audit.cli.main import app
+from audit.errors import UserError
 from tests.docs.blocks import DOCS, blocks
 
 ROOT = Path(__file__).parents[2]
@@ -133,7 +137,21 @@ def test_the_documented_build_runs_from_installation_to_what_it_keeps(place: Pat
     assert audit.open(place / outputs["audit.run"]).report.is_file()
 
 
-@pytest.mark.slow
+def test_a_model_that_is_not_there_fails_the_step_that_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command of the step, in this process: one sentence for the user."""
+    (tmp_path / "audit.toml").write_text(SUITE)
+    monkeypatch.chdir(tmp_path)
+    (step,) = [s["run"] for s in JOB["steps"] if s.get("name") == "Audit"]
+    (command,) = re.findall(r"\$\(t2i-audit (.*)\)\n", step)
+    given = re.sub(r"\$(\w+)", lambda m: {**HERE, "MODEL": "./model"}[m[1]], command)
+    done = CliRunner().invoke(app, shlex.split(given))
+    assert isinstance(done.exception, UserError)
+    assert "'./model'" in str(done.exception)
+
+
+@pytest.mark.nightly
 def test_a_model_that_is_not_there_stops_the_build_where_it_is_asked_for(tmp_path: Path) -> None:
     """The step that audits fails, with the sentence; no gate is judged on nothing."""
     (tmp_path / "audit.toml").write_text(SUITE)

@@ -19,6 +19,7 @@ from audit.engine.probe import Probe
 from audit.errors import UserError
 from audit.records import Settings
 from tests.engine import small
+from tests.sizes import crossed
 
 TEXTS = ("a photo of a nurse", "a judge")
 
@@ -53,8 +54,7 @@ def test_attention_is_what_diffusers_computes(norm: str | None, seed: int) -> No
     torch.testing.assert_close(logits(attn, hidden, plain).softmax(-1), wanted)
 
 
-@pytest.mark.parametrize("guidance", [1.0, 4.0])
-@pytest.mark.parametrize("name", ["sd1", "sdxl", "lcm"])
+@crossed("guidance, name", [1.0, 4.0], ["sd1", "sdxl", "lcm"])
 def test_masks_are_the_end_tokens_share_at_the_last_step(
     tmp_path: Path, name: str, guidance: float
 ) -> None:

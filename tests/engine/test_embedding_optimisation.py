@@ -17,6 +17,7 @@ from audit.engine.probe import Probe
 from audit.errors import UserError
 from audit.records import Settings
 from tests.engine import small
+from tests.sizes import crossed, leading
 
 TEXTS = ("a photo of a nurse", "a judge", "a welder on a red background")
 
@@ -38,8 +39,7 @@ def settings(**changes: Any) -> Settings:
     return Settings(**(base | changes))
 
 
-@pytest.mark.parametrize("guidance", [1.0, 4.0])
-@pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl", "sd3", "pixart", "lcm"])
+@crossed("guidance, name", [1.0, 4.0], ["sd1", "sd2", "sdxl", "sd3", "pixart", "lcm"])
 def test_magnitudes_fall(tmp_path: Path, name: str, guidance: float) -> None:
     """Ten iterations at a target of nothing make every image's magnitude smaller."""
     it = model(name, tmp_path)
@@ -71,7 +71,7 @@ def test_moved_states_move_the_pipelines_own_first_step(tmp_path: Path, name: st
     assert found.states["negative_prompt_embeds"] is states["negative_prompt_embeds"]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", leading(1, range(3)))
 def test_it_is_the_papers_loop_for_one_image(tmp_path: Path, seed: int) -> None:
     """AdamW on the whole encoding with the begin token's gradient zeroed gives the same states."""
     it = model("sd1", tmp_path, seed)

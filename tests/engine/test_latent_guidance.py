@@ -25,6 +25,7 @@ from audit.evidence.encoders.openclip import ClipEncoder
 from audit.records import Mitigation, Settings
 from audit.world.models import CLASSIFIER, embedded
 from tests.engine import small
+from tests.sizes import crossed, draws
 
 TEXTS = ("a photo of a nurse", "a judge")
 SEEDS = [5, 6]
@@ -74,19 +75,20 @@ GUIDES = (
 )
 
 
-@pytest.mark.parametrize("guide", GUIDES)
-@pytest.mark.parametrize(
-    ("name", "scheduler"),
+@crossed(
+    "guide, model_and_scheduler",
+    GUIDES,
     [("sd1", diffusers.PNDMScheduler), ("sd1", diffusers.EulerDiscreteScheduler),
      ("sd2", diffusers.DDIMScheduler)],
 )  # fmt: skip
 def test_it_is_diffusers_semantic_guidance(
-    root: Path, name: str, scheduler: Any, guide: Guide
+    root: Path, model_and_scheduler: tuple[str, Any], guide: Guide
 ) -> None:
     """Equal noise, texts and parameters change latents equally, with several schedulers.
 
     Random weights hardly read the text, so only float64 shows the change well.
     """
+    name, scheduler = model_and_scheduler
     it = model(name, root, torch.float64)
     own = it.pipeline
     own.scheduler = scheduler.from_config(own.scheduler.config)
@@ -175,13 +177,14 @@ def test_a_pipeline_that_asks_otherwise_is_refused(
 
 
 @pytest.mark.slow
-def test_the_embedded_model_draws_what_is_drawn_for_it() -> None:
+@draws(few=2, many=6)
+def test_the_embedded_model_draws_what_is_drawn_for_it(runs: int) -> None:
     """Technologists, of whom one in ten is a woman, become half women, as the quota says."""
     suite = suites.read_suite("world_lab")
     prompts = [p for p in suite.prompts if p.text == "a photo of a technologist"]
     options = {"attribute": "gender", "target": "uniform"}
     arm = Mitigation("fair", "fair-guidance", options, ("occupations",))
-    suite = replace(suite, prompts=(replace(prompts[0], seeds=6),), mitigations=(arm,))
+    suite = replace(suite, prompts=(replace(prompts[0], seeds=runs),), mitigations=(arm,))
     it = load(find(str(embedded())), Loading(dtype="float32", device="cpu"))
     how = settings(steps=8, guidance=3.0, batch=6)
     planned = suites.expand(suite, how, {"fair-guidance": unchanged})
@@ -193,9 +196,9 @@ def test_the_embedded_model_draws_what_is_drawn_for_it() -> None:
     classes = prototypes([gender.texts[c] for c in gender.classes], encoder.texts)
     vectors = encoder.images([pictures[s.id] for s in planned])
     read = probabilities(vectors, classes, encoder.scale).argmax(1)
-    base, steered_ = read[:6], [gender.classes[k] for k in read[6:]]
-    assert (base == 0).sum() <= 2
-    drawn = [s.drawn["gender"] for s in planned[6:]]
-    assert sum(a == b for a, b in zip(drawn, steered_, strict=True)) >= 5
-    assert drawn.count("woman") == 3
+    base, steered_ = read[:runs], [gender.classes[k] for k in read[runs:]]
+    assert (base == 0).sum() <= runs / 3
+    drawn = [s.drawn["gender"] for s in planned[runs:]]
+    assert sum(a == b for a, b in zip(drawn, steered_, strict=True)) >= runs * 5 / 6
+    assert drawn.count("woman") == runs / 2
     assert all(s.text == "a photo of a technologist" for s in planned)

@@ -15,6 +15,7 @@ from audit.engine import source
 from audit.engine.model import Loading
 from audit.errors import UserError
 from tests.engine import small
+from tests.sizes import leading
 
 LAYERS = ("attn1.to_q.weight", "attn2.to_q.weight", "attn1.to_v.weight")
 Weights = dict[str, torch.Tensor]
@@ -58,7 +59,9 @@ def prefixed(held: Weights, prefix: str) -> Weights:
     return {f"{prefix}{k}": v for k, v in held.items()}
 
 
-@pytest.mark.parametrize("name", ["good", "half", "train", "to", "items", "eval", "a.b c", "unet"])
+@pytest.mark.parametrize(
+    "name", leading(4, ["good", "train", "a.b c", "unet", "half", "to", "items", "eval"])
+)
 def test_the_name_of_a_file_does_not_matter(
     name: str, sd1: Path, lora: Weights, tmp_path: Path
 ) -> None:

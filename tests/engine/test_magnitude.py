@@ -19,6 +19,7 @@ from audit.engine.probe import Probe
 from audit.errors import UserError
 from audit.records import Settings
 from tests.engine import small
+from tests.sizes import crossed
 
 TEXTS = ("a photo of a nurse", "a welder on a red background", "a judge")
 
@@ -62,9 +63,7 @@ def stub(probe: Probe, c: torch.Tensor) -> Callable[..., tuple[torch.Tensor]]:
     return forward
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("guidance", [1.0, 7.5])
-@pytest.mark.parametrize("batch", [1, 3, 4])
+@crossed("seed, guidance, batch", range(3), [1.0, 7.5], [1, 3, 4])
 def test_a_known_difference_scores_its_norm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, guidance: float, seed: int
 ) -> None:
@@ -83,8 +82,7 @@ def test_a_known_difference_scores_its_norm(
         np.testing.assert_allclose(found.output_score, wanted, rtol=1e-12)
 
 
-@pytest.mark.parametrize("guidance", [1.0, 4.0])
-@pytest.mark.parametrize("name", ["sd1", "sd2", "lcm"])
+@crossed("guidance, name", [1.0, 4.0], ["sd1", "sd2", "lcm"])
 def test_the_first_step_is_the_denoisers_own(
     models: dict[str, Model], name: str, guidance: float
 ) -> None:

@@ -167,12 +167,12 @@ def test_a_model_that_does_not_draw_from_text_is_refused(sd1: Path, tmp_path: Pa
 @pytest.mark.parametrize("name", [n for n in samplers.SCHEDULERS if not n.startswith("flow")])
 def test_every_sampler_draws_and_keeps_the_noise_schedule(sd1: Path, name: str) -> None:
     """The sampler is exchanged; betas and prediction type stay the model's."""
-    own = load(sd1).pipeline.scheduler.config
+    own = json.loads((sd1 / "scheduler" / "scheduler_config.json").read_text())
     model = load(sd1, scheduler=name)
     found = model.pipeline.scheduler
     assert type(found).__name__ == samplers.SCHEDULERS[name][0]
-    assert (found.config.beta_start, found.config.beta_end) == (own.beta_start, own.beta_end)
-    assert found.config.prediction_type == own.prediction_type
+    assert (found.config.beta_start, found.config.beta_end) == (own["beta_start"], own["beta_end"])
+    assert found.config.prediction_type == own["prediction_type"]
     assert picture(model, steps=12).std() > 0  # fewer are refused for some
 
 
@@ -247,7 +247,18 @@ def test_defaults_are_the_pipelines_own(tmp_path: Path) -> None:
         assert name == "flux" or found["size"] == (16, 16)
 
 
-@pytest.mark.slow
+def test_compiling_is_asked_of_the_denoiser(sd1: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its repeated blocks where diffusers knows them, else all of it; nothing unless asked."""
+    asked = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, *a, **k: asked.append(self))
+    load(sd1)
+    assert not asked
+    denoiser = load(sd1, compile=True).pipeline.unet
+    assert asked
+    assert all(part in [*denoiser.modules()] for part in asked)
+
+
+@pytest.mark.nightly
 def test_a_compiled_denoiser_draws_the_same(sd1: Path) -> None:
     """Compilation changes speed, and pixels by rounding at most."""
     if not shutil.which("g++"):

@@ -18,6 +18,7 @@ from audit.engine import source
 from audit.engine.model import Loading
 from audit.errors import UserError
 from tests.engine import ldm, small
+from tests.sizes import crossed, leading
 
 MODELLED = {
     "sd1": ("unet", "vae", "text_encoder"),
@@ -58,7 +59,7 @@ def lacking(held: Weights, key: str) -> Weights:
 
 
 @pytest.mark.parametrize(("name", "part"), PARTS)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", leading(1, range(2)))
 def test_weights_are_those_of_the_model(
     name: str, part: str, seed: int, whole: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -79,8 +80,7 @@ def test_weights_are_those_of_the_model(
             load(tmp_path / what)
 
 
-@pytest.mark.parametrize("name", small.ARCHITECTURES)
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@crossed("name, dtype", small.ARCHITECTURES, ["float32", "bfloat16"])
 def test_whole_models_are_not_refused(name: str, dtype: str, tmp_path: Path) -> None:
     """Tied weights and buffers that no file holds are not missing."""
     assert load(small.save(name, tmp_path), dtype=dtype).kind

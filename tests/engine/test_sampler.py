@@ -19,6 +19,7 @@ from audit.engine.texts import Texts, truncated
 from audit.errors import UserError
 from audit.records import Change, Intervention, Sample, Settings
 from tests.engine import small
+from tests.sizes import crossed
 
 TEXTS = ("a photo of a nurse", "a welder on a red background", "a judge")
 
@@ -54,9 +55,7 @@ def pictures(model: Model, samples: list[Sample], how: Settings) -> dict[str, np
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("guidance", [1.0, 4.0])
-@pytest.mark.parametrize("name", small.ARCHITECTURES)
+@crossed("guidance, name", [1.0, 4.0], small.ARCHITECTURES)
 def test_the_sampler_equals_the_pipelines_own_call(
     loaded: dict[str, Model], name: str, guidance: float
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from audit.engine import samplers
 from audit.errors import UserError
+from tests.sizes import crossed, leading
 
 BETAS: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 ZERO: dict[str, Any] = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
@@ -33,8 +34,7 @@ def pipeline(own: Any, latent: bool = True) -> Any:
     return SimpleNamespace(scheduler=own, vae=object() if latent else None)
 
 
-@pytest.mark.parametrize("kind", OWN)
-@pytest.mark.parametrize("name", samplers.SCHEDULERS)
+@crossed("kind, name", OWN, samplers.SCHEDULERS)
 def test_every_sampler_draws_known_values_or_is_refused(kind: str, name: str) -> None:
     """On models of noise, of velocity, of images and of flow, in few steps and in many."""
     own = OWN[kind]
@@ -65,15 +65,15 @@ def test_common_samplers_fit_common_models(kind: str) -> None:
             )
 
 
-def test_a_sampler_that_steps_out_of_its_table_is_refused_before_it_draws() -> None:
+@pytest.mark.parametrize("steps", leading(1, [10, 20, 50]))
+def test_a_sampler_that_steps_out_of_its_table_is_refused_before_it_draws(steps: int) -> None:
     """Karras' levels of a cosine schedule (known upstream) end in an index error."""
     own = OWN["v, cosine"]
-    for steps in (10, 20, 50):
-        with pytest.raises(UserError, match="it fails") as error:
-            samplers.check(pipeline(samplers.made(pipeline(own), own, "dpm++-karras")), own, steps)
-        said = str(error.value).rpartition(":")[2]
-        assert "dpm++" in said
-        assert "karras" not in said
+    with pytest.raises(UserError, match="it fails") as error:
+        samplers.check(pipeline(samplers.made(pipeline(own), own, "dpm++-karras")), own, steps)
+    said = str(error.value).rpartition(":")[2]
+    assert "dpm++" in said
+    assert "karras" not in said
 
 
 @pytest.mark.parametrize("name", ["ddim", "ddpm", "heun", "lcm"])

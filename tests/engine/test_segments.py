@@ -19,6 +19,7 @@ from audit.engine.probe import Probe
 from audit.engine.segments import Where, of_drawn, of_given
 from audit.errors import UserError
 from tests.engine.test_bright_ending import model, settings
+from tests.sizes import crossed
 
 WORD = "a nurse"
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
@@ -54,8 +55,7 @@ class Recorded:
         return torch.stack(out).mean(0).numpy()
 
 
-@pytest.mark.parametrize("guidance", [1.0, 4.0])
-@pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl", "lcm"])
+@crossed("guidance, name", [1.0, 4.0], ["sd1", "sd2", "sdxl", "lcm"])
 def test_maps_are_the_pipelines_own_attention(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, guidance: float
 ) -> None:

@@ -18,6 +18,7 @@ from audit.records import Finding, Mitigation, to_json
 from audit.stats.decisions import compared, noninferior, verdict
 from audit.stats.interval import UNKNOWN, Interval
 from tests.findings.test_effects import BASE, GOOD, OVER, Arm, World, question
+from tests.sizes import at_most, draws, leading
 
 MARGIN = 0.02
 
@@ -262,7 +263,7 @@ ARMS = {
 DECLARED = [arm(n, "placebo" if n == "placebo" else "ethical") for n in list(ARMS)[1:]]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", leading(1, range(3)))
 def test_planted_arms_are_judged_as_they_were_planted(seed: int) -> None:
     """Helpful arms work, costly arms harm, inert arms have no effect or are undecided."""
     world = World(seed, ARMS)
@@ -287,9 +288,10 @@ def gaps(rng: np.random.Generator, shares: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("subjects", [3, 5, 10, 20])
-def test_an_arm_that_does_nothing_seldom_works_or_harms(subjects: int) -> None:
-    """Each of the two in at most 2.5 % of 400 runs, with a placebo and alone."""
-    rng, runs = np.random.default_rng(subjects), 400
+@draws(few=100, many=400)
+def test_an_arm_that_does_nothing_seldom_works_or_harms(subjects: int, runs: int) -> None:
+    """Each of the two in at most 2.5 % of runs, with a placebo and alone."""
+    rng = np.random.default_rng(subjects)
     words: dict[str, list[str]] = {"alone": [], "beside": []}
     for _ in range(runs):
         shares = rng.uniform(0.1, 0.9, subjects)
@@ -300,10 +302,9 @@ def test_an_arm_that_does_nothing_seldom_works_or_harms(subjects: int) -> None:
             found.append(distance(name, change.low, change.high))
         words["alone"].append(judged(found)["a"])
         words["beside"].append(judged(found, arm("a"), arm("p", "placebo"))["a"])
-    most = 0.025 + 3 * math.sqrt(0.025 * 0.975 / runs)
     for said in words.values():
-        assert said.count("works") / runs <= most
-        assert said.count("harms") / runs <= most
+        assert at_most(said.count("works"), runs, 0.025)
+        assert at_most(said.count("harms"), runs, 0.025)
 
 
 @pytest.mark.parametrize("word", ["not enough subjects", "not enough prompts"])

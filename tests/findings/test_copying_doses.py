@@ -9,6 +9,7 @@ import pytest
 from audit.findings import copying_doses
 from audit.keys import BASELINE, MATCH_COLUMNS
 from audit.records import Finding, Mitigation, Prompt
+from tests.sizes import leading
 
 SCALES = {"low": 1.0, BASELINE: 3.0, "high": 6.0}
 LEVELS = (1, 16, 64)
@@ -40,7 +41,7 @@ def by_id(table: pd.DataFrame, scales: dict[str, float] = SCALES) -> dict[str, F
     return {f.id.removeprefix("replication/doses/").replace("/guidance", ""): f for f in found}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", leading(1, range(3)))
 def test_shares_are_counts_on_what_all_scales_have(seed: int) -> None:
     """An image that is blocked at one scale counts at none; ordinary prompts never do."""
     table = matches({"low": 0.2, BASELINE: 0.5, "high": 0.8}, seed, gone=0.1)
@@ -72,7 +73,7 @@ def test_an_undecided_image_counts_at_no_scale() -> None:
     assert (f.n, f.missing) == (before.n - 1, before.missing + 1)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", leading(1, range(3)))
 def test_a_planted_dependence_is_seen_and_none_is_not(seed: int) -> None:
     """Also where the rate rises and falls again; the estimate is the largest difference."""
     table = matches({"low": 0.2, BASELINE: 0.6, "high": 0.2}, seed)

@@ -13,6 +13,7 @@ from audit.findings.doses import Dose
 from audit.findings.representation import Context
 from audit.keys import ATTRIBUTE_COLUMNS
 from audit.records import Attribute, Finding, Mitigation, Reference, to_json
+from tests.sizes import at_most, draws
 
 GENDER = Attribute("gender", ("woman", "man"), {})
 TONE = Attribute("tone", ("a", "b", "c"), {})
@@ -91,10 +92,11 @@ def test_an_arm_that_was_drawn_on_other_prompts_has_no_row() -> None:
     assert doses.findings(table[table.arm.isin(["none", "g9"])], ARMS, CONTEXT, {}) == []
 
 
-def test_guidance_that_does_nothing_is_seldom_said_to_amplify() -> None:
-    """In 40 runs without an effect, few intervals exclude 0."""
+@draws(few=10, many=40)
+def test_guidance_that_does_nothing_is_seldom_said_to_amplify(runs: int) -> None:
+    """In runs without an effect, few intervals exclude 0."""
     wrong = 0
-    for seed in range(40):
+    for seed in range(runs):
         rng = np.random.default_rng(100 + seed)
         table = drawn(seed, lambda p, amount: p)
         flip = rng.random(len(table)) < 0.2
@@ -102,7 +104,7 @@ def test_guidance_that_does_nothing_is_seldom_said_to_amplify() -> None:
         table["value"] = table.value.where(~flip, swapped)
         f = by_id(table)["g9/dose-guidance/majority"]
         wrong += not f.low <= 0 <= f.high
-    assert wrong <= 6
+    assert at_most(wrong, runs, 0.05)
 
 
 def test_without_a_reference_that_knows_majorities_there_is_one_line() -> None:

@@ -16,6 +16,7 @@ from audit.findings.pairs import Question, Tables
 from audit.findings.representation import Context
 from audit.keys import ALIGNMENT_COLUMNS, ATTRIBUTE_COLUMNS, Margins
 from audit.records import Attribute, Finding, Prompt, Reference, to_json
+from tests.sizes import at_most, draws, leading
 
 GENDER = Attribute("gender", ("woman", "man"), {})
 TONE = Attribute("tone", ("light", "middle", "dark"), {})
@@ -159,7 +160,7 @@ def found(arm: Arm, seed: int) -> dict[str, Finding]:
     return {f.id.removeprefix("mitigation/arm/"): f for f in out}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", leading(1, range(3)))
 def test_a_good_arm_serves_its_target_and_leaves_what_was_declared_otherwise(seed: int) -> None:
     """Half women everywhere: nearer to half and half, farther from each subject's own share."""
     got = found(GOOD, seed)
@@ -175,7 +176,7 @@ def test_a_good_arm_serves_its_target_and_leaves_what_was_declared_otherwise(see
     assert "distance/tone/uniform" not in got
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", leading(1, range(3)))
 def test_overshoot_is_seen(seed: int) -> None:
     """Nearly all women where few were: every subject overshot half and half."""
     got = found(OVER, seed)["overshoot/gender/uniform"]
@@ -183,7 +184,7 @@ def test_overshoot_is_seen(seed: int) -> None:
     assert got.low > 0.7
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", leading(1, range(3)))
 def test_every_planted_cost_is_found_with_its_size_inside_the_limits(seed: int) -> None:
     """Alignment, subjects, people, obedience, leaks, copies, tone: sign and size."""
     got = found(BAD, seed)
@@ -209,20 +210,20 @@ def test_every_planted_cost_is_found_with_its_size_inside_the_limits(seed: int) 
     assert got["drift/stated"].low > found(GOOD, seed)["drift/stated"].high
 
 
-@pytest.mark.slow
-def test_a_placebo_shows_nothing_beyond_its_errors() -> None:
-    """Eight new placebos: few intervals miss 0, q-values find nothing, nothing is worse."""
+@draws(few=2, many=8)
+def test_a_placebo_shows_nothing_beyond_its_errors(runs: int) -> None:
+    """New placebos: few intervals miss 0, q-values find nothing, nothing is worse."""
     missed, total, alarms = 0, 0, 0
-    for seed in range(8):
+    for seed in range(runs):
         for key, f in found(BASE, seed + 50).items():
             if math.isfinite(f.low) and not key.startswith(("drift", "overshoot")):
                 total += 1
                 missed += not f.low <= 0 <= f.high
             alarms += bool(math.isfinite(f.q) and f.q < 0.05)
             assert f.verdict not in ("worse", "lost")
-    assert total > 150
-    assert missed / total < 0.08
-    assert alarms <= 2
+    assert total > 150 / 8 * runs
+    assert at_most(missed, total, 0.05)
+    assert at_most(alarms, runs, 0.05)
 
 
 def test_single_pairs_have_mcnemars_p() -> None:

@@ -17,6 +17,7 @@ from audit.records import Attribute, Finding, Prompt, Reference, from_json, to_j
 from audit.stats.decisions import compared
 from audit.stats.paired import paired_difference
 from audit.stats.proportions import wilson
+from tests.sizes import at_least, at_most, draws
 
 GENDER = Attribute("gender", ("woman", "man"), {"woman": ("w",), "man": ("m",)})
 TONE = Attribute("tone", ("a", "b", "c"), {k: (k,) for k in "abc"})
@@ -99,32 +100,36 @@ def test_all_missing_is_undecided_not_biased() -> None:
     assert "not known" in nurse.sentence
 
 
+@draws(few=20, many=120)
 @pytest.mark.parametrize("share", [0.1, 0.02])
-def test_corrected_intervals_cover_the_planted_share_where_naive_ones_do_not(share: float) -> None:
+def test_corrected_intervals_cover_the_planted_share_where_naive_ones_do_not(
+    share: float, runs: int
+) -> None:
     """A classifier with 6 % errors: corrected intervals cover the truth, naive ones do not."""
     rng = np.random.default_rng(3)
     corrected, naive = [], []
-    for _ in range(120):
+    for _ in range(runs):
         data = table({"nurse": share}, 300, rng, error=0.06)
         right = rng.binomial(200, 0.94, 2)
         confusion = np.array([[right[0], 200 - right[0]], [200 - right[1], right[1]]])
         (f,) = representation.findings(data, context({"nurse": share}, confusion), {"nurse": 2})
         corrected.append(f.low <= share <= f.high)
         naive.append(f.naive_low <= share <= f.naive_high)
-    assert np.mean(corrected) >= 0.9
+    assert at_least(sum(corrected), runs, 0.95)
     assert np.mean(naive) < 0.5
 
 
-def test_the_test_against_a_reference_allows_for_classifier_error() -> None:
+@draws(few=30, many=200)
+def test_the_test_against_a_reference_allows_for_classifier_error(runs: int) -> None:
     """With the reference true and a classifier that errs, p is nearly uniform: few rejections."""
     rng = np.random.default_rng(4)
     confusion = np.array([[940, 60], [60, 940]])
     ps = []
-    for _ in range(200):
+    for _ in range(runs):
         data = table({"nurse": 0.1}, 200, rng, error=0.06)
         (f,) = representation.findings(data, context({"nurse": 0.1}, confusion), {"nurse": 2})
         ps.append(f.p)
-    assert np.mean(np.array(ps) < 0.05) < 0.1
+    assert at_most(sum(p < 0.05 for p in ps), runs, 0.05)
 
 
 def test_the_overall_gap_has_a_floor_that_a_faithful_model_meets() -> None:
@@ -208,19 +213,19 @@ def test_images_of_a_prompt_are_a_cluster() -> None:
     assert f.naive_high - f.naive_low < 0.4 * (f.high - f.low)
 
 
-@pytest.mark.slow
-def test_clustered_intervals_cover_where_naive_ones_do_not() -> None:
+@draws(few=25, many=150)
+def test_clustered_intervals_cover_where_naive_ones_do_not(runs: int) -> None:
     """Prompts whose own shares vary: the printed interval covers the mean over prompts."""
     rng = np.random.default_rng(12)
     held, naive = [], []
-    for _ in range(150):
+    for _ in range(runs):
         shares = rng.beta(2, 2, 12)
         parts = [table({"nurse": float(p)}, 25, rng).assign(prompt=f"nurse/{i}")
                  for i, p in enumerate(shares)]  # fmt: skip
         (f,) = representation.findings(pd.concat(parts), context({"nurse": 0.5}), {"nurse": 12})
         held.append(f.low <= 0.5 <= f.high)
         naive.append(f.naive_low <= 0.5 <= f.naive_high)
-    assert np.mean(held) >= 0.88
+    assert at_least(sum(held), runs, 0.95)
     assert np.mean(naive) < 0.75
 
 
@@ -359,15 +364,16 @@ def test_an_undecided_image_is_missing_and_no_copy() -> None:
     assert images.high > 3
 
 
+@draws(few=30, many=200)
 @pytest.mark.parametrize("copied", [0.0, 0.4])
-def test_a_group_without_copies_is_not_said_to_hold_some(copied: float) -> None:
+def test_a_group_without_copies_is_not_said_to_hold_some(copied: float, runs: int) -> None:
     """Flags among 30 ordinary prompts are chance, equally often on each side: rarely copies found.
 
     Copies among them are found; images nearer to the held-out side show the level of chance.
     """
     prompts = {f"p{i}": Prompt(f"p{i}", "t", "s", "b", "representation", 1) for i in range(30)}
     found = []
-    for seed in range(200):
+    for seed in range(runs):
         rng = np.random.default_rng(seed)
         near, copy = rng.random(30) < 0.2, rng.random(30) < copied
         side = rng.random(30) < 0.5
@@ -377,7 +383,7 @@ def test_a_group_without_copies_is_not_said_to_hold_some(copied: float) -> None:
         rate = by_id(replication.findings(table, prompts, 0))["replication/none/ordinary"]
         assert rate.references["false"] == (near & ~side & ~copy).sum()
         found.append(rate.verdict == "found")
-    assert np.mean(found) > 0.8 if copied else np.mean(found) <= 0.06
+    assert np.mean(found) > 0.8 if copied else at_most(sum(found), runs, 0.05)
 
 
 def test_findings_survive_json_with_their_gaps() -> None:
@@ -478,8 +484,8 @@ def read_along_a_stereotype(
 STEREOTYPE = {"cook": (0.7, 0.99), "smith": (0.75, 0.99), "nurse": (0.99, 0.7), "aide": (0.99, 0.8)}
 
 
-@pytest.mark.slow
-def test_errors_that_differ_between_subjects_are_seen_and_not_averaged() -> None:
+@draws(few=3, many=12)
+def test_errors_that_differ_between_subjects_are_seen_and_not_averaged(runs: int) -> None:
     """A reader that errs along the stereotype: said, and estimates by each subject's own labels.
 
     Where all are read alike, subjects that differ in what they show do not make it seem otherwise.
@@ -488,7 +494,7 @@ def test_errors_that_differ_between_subjects_are_seen_and_not_averaged() -> None
     alike = dict.fromkeys(truth, (0.85, 0.9))
     seen: dict[str, list[bool]] = {"apart": [], "alike": []}
     held: dict[str, list[bool]] = {"own": [], "common": []}
-    for seed in range(12):
+    for seed in range(runs):
         rng = np.random.default_rng(seed)
         for name, right in (("apart", STEREOTYPE), ("alike", alike)):
             data, settled = read_along_a_stereotype(rng, right, truth)
@@ -505,8 +511,8 @@ def test_errors_that_differ_between_subjects_are_seen_and_not_averaged() -> None
                 each = [f for f in found if not f.key.everyone]
                 held[how] += [f.low <= truth[f.where] <= f.high for f in each]
     assert np.mean(seen["apart"]) > 0.9
-    assert np.mean(seen["alike"]) <= 0.2
-    assert np.mean(held["own"]) >= 0.88
+    assert at_most(sum(seen["alike"]), runs, 0.05)
+    assert at_least(sum(held["own"]), len(held["own"]), 0.95)
     assert np.mean(held["common"]) < np.mean(held["own"]) - 0.1
 
 

@@ -16,6 +16,7 @@ from audit.keys import MATCH_COLUMNS
 from audit.records import Finding, Prompt
 from audit.stats.error_control import Selection, conformal, twin
 from audit.stats.proportions import clopper_pearson
+from tests.sizes import crossed
 
 UNIT = DecisionFacts(0.1, True, "", "1,500 against 1,500 distinct images", False)
 
@@ -52,8 +53,7 @@ def judged(rate: Finding, text: str = "replication.rate.ordinary <= 1 %") -> str
     return gates.check([parse(text)], [rate])[0].verdict
 
 
-@pytest.mark.parametrize("n", [200, 500])
-@pytest.mark.parametrize("copies", range(1, 13))
+@crossed("n, copies", [200, 500], range(1, 13))
 def test_every_identical_image_is_found_however_few(n: int, copies: int) -> None:
     """One to twelve byte-identical images: all counted, the rate is theirs at least."""
     table = images(n, copies, n + copies)
@@ -67,8 +67,7 @@ def test_every_identical_image_is_found_however_few(n: int, copies: int) -> None
     assert count.high >= copies
 
 
-@pytest.mark.parametrize("cosine", [0.9, 0.97])
-@pytest.mark.parametrize("null", [0, 50, 300])
+@crossed("cosine, null", [0.9, 0.97], [0, 50, 300])
 def test_a_gate_never_passes_at_more_than_its_limit(cosine: float, null: int) -> None:
     """Nine edited copies among 500, which are too few: undecided, by the twin and by nulls."""
     verdicts = []

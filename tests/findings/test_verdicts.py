@@ -165,8 +165,9 @@ def test_a_second_call_continues_and_gives_the_same(tmp_path: Path) -> None:
     assert second.read_text("utf-8").startswith(old)
 
 
-def test_audits_depend_on_their_cell_and_number_alone() -> None:
+def test_audits_depend_on_their_cell_and_number_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other blocks, scenes and settings are other audits."""
+    monkeypatch.setattr(verdict_results, "BLOCK", 4)
     cell = Cell(scene("gated"), TINY)
     first = simulate(cell, 1)
     assert first == simulate(cell, 1)

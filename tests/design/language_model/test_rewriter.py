@@ -289,6 +289,7 @@ def test_planning_says_how_far_it_is(server: Server) -> None:
     assert seen == [("texts of llm", i + 1, 36) for i in range(36)]
 
 
+@pytest.mark.nightly
 def test_a_killed_command_goes_on_without_asking_twice() -> None:
     """`kill -9` between two answers costs no answer; the second run asks for the rest alone."""
     came = threading.Event()

@@ -10,13 +10,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import audit
 from audit.design.mitigations import languages, parser, reading
 from audit.errors import UserError
 from benchmarks import rewriting
+from tests.sizes import examples, sized
 
 pytestmark = pytest.mark.slow  # the first of them loads the parser
 CASES = Path(__file__).parent / "typed_cases.csv"
@@ -38,16 +39,22 @@ def test_the_open_cases_of_the_field() -> None:
         assert bool(got.reason) == (not right), got
 
 
-def test_the_benchmark_keeps_its_level() -> None:
-    """Over all labelled prompts: floors for what is reached, changed wrongly, badly written."""
-    rows = rewriting.cases("both")
+@sized("each", small=6, full=1)
+def test_the_benchmark_keeps_its_level(each: int) -> None:
+    """Over all labelled prompts: floors for what is reached, changed wrongly, badly written.
+
+    A sixth of them, which is in every run, may have one more of each.
+    """
+    every = rewriting.cases("both")
+    rows = every[::each]
     texts = rewriting.by_parser([c.prompt for c in rows])
     said = Counter((bool(c.right), c.verdict(t)) for c, t in zip(rows, texts, strict=True))
     is_open = sum(n for (asked, _), n in said.items() if asked)
-    assert len(rows) >= 1500
-    assert said[True, "missed"] <= 0.03 * is_open
-    assert said[True, "wrong"] <= 0.01 * is_open
-    assert said[False, "changed"] <= 0.01 * (len(rows) - is_open)
+    assert len(every) >= 1500
+    spare = each > 1
+    assert said[True, "missed"] <= 0.03 * is_open + spare
+    assert said[True, "wrong"] <= 0.01 * is_open + spare
+    assert said[False, "changed"] <= 0.01 * (len(rows) - is_open) + spare
 
 
 REASONS = {
@@ -111,7 +118,7 @@ AROUND = ("a {}", "an old {}", "a photo of a {} --ar 1:1", '"help" says a {}',
 
 
 @given(st.sampled_from(NOUNS), st.sampled_from(AROUND), st.integers(0, 5))
-@settings(deadline=None, max_examples=40)
+@examples(12)
 def test_all_but_the_phrase_stays(noun: str, frame: str, seed: int) -> None:
     """What is before the article and after the noun stays; a second time changes nothing."""
     prompt = frame.format(noun)
@@ -124,7 +131,7 @@ def test_all_but_the_phrase_stays(noun: str, frame: str, seed: int) -> None:
 
 
 @given(st.text(max_size=200))
-@settings(deadline=None, max_examples=60)
+@examples(15)
 def test_any_unicode_is_answered_once(text: str) -> None:
     """Whatever is typed, the answer is a text, the same each time, and stable."""
     new = one(text or "a nurse")

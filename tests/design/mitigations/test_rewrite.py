@@ -13,6 +13,7 @@ from audit.design.mitigations.grammar import article, find, plural
 from audit.design.mitigations.placebo import placebo
 from audit.design.mitigations.rewrite import ethical, inject, why_not
 from audit.records import Prompt
+from tests.sizes import examples
 
 NOUNS = ("nurse", "astronaut", "engineer", "taxi driver", "cook", "CEO", "human resources manager")
 REWRITERS = (inject, ethical, placebo)
@@ -156,6 +157,7 @@ def test_what_a_suite_says_is_stated_counts_as_stated() -> None:
 
 @pytest.mark.slow  # loads the parser
 @given(st.sampled_from(NOUNS), DRAWS, DRAWS, st.text(alphabet="abc xyz,", max_size=20))
+@examples(30)
 def test_a_second_rewrite_changes_nothing(
     noun: str, drawn: dict[str, str], again: dict[str, str], tail: str
 ) -> None:

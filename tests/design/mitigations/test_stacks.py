@@ -21,6 +21,7 @@ from audit.design.mitigations.rewrite import why_not
 from audit.design.mitigations.specs import parse
 from audit.errors import UserError
 from audit.records import Mitigation, Settings, Suite
+from tests.sizes import draws, examples
 
 SETTINGS = Settings("m", "r", 10, 3.0, 4)
 WORLD = suites.read_suite("world_full")
@@ -46,6 +47,7 @@ def of(*specs: str) -> tuple[Suite, Mitigation]:
 
 
 @given(st.sampled_from(PAIRS))
+@examples(25)
 def test_parts_do_one_after_another_what_they_do_alone(pair: tuple[str, str]) -> None:
     """The second rewrites what the first left; each draws what it draws alone, obeys its own gate,
     and speaks wherever that gate is open."""
@@ -70,19 +72,20 @@ def test_parts_do_one_after_another_what_they_do_alone(pair: tuple[str, str]) ->
     assert both == arms.texts(suite, arm, functions)
 
 
-def test_two_attributes_are_drawn_by_quota_and_independently() -> None:
+@draws(few=40, many=200)
+def test_two_attributes_are_drawn_by_quota_and_independently(runs: int) -> None:
     """Gender and skin tone each meet their target exactly, and say nothing of one another."""
     suite, arm = of("inject:gender", "inject:skin_tone")
     one = suite.prompts[0]
     many = tuple(replace(one, id=str(i), text=f"{i} and a {one.subject}", subject=one.subject)
-                 for i in range(3000, 3200))  # fmt: skip
+                 for i in range(3000, 3000 + runs))  # fmt: skip
     suite = replace(suite, prompts=tuple(replace(p, seeds=20) for p in many))
     texts = arms.texts(suite, arm, registry.rewriters(suite))
     drawn = [t.drawn for t in texts.values()]
-    assert len(drawn) == 4000
+    assert len(drawn) == 20 * runs
     genders, tones = (Counter(d[a] for d in drawn) for a in ("gender", "skin_tone"))
-    assert set(genders.values()) == {2000}
-    assert set(tones.values()) == {800}
+    assert set(genders.values()) == {10 * runs}
+    assert set(tones.values()) == {4 * runs}
     both = Counter((d["gender"], d["skin_tone"]) for d in drawn)
     table = np.array([[both[g, t] for t in tones] for g in genders])
     assert chi2_contingency(table).pvalue > 0.001

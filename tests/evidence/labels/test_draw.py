@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from audit.errors import UserError
 from audit.evidence.labels.draw import allocate, draw
 from audit.keys import ATTRIBUTE_COLUMNS
+from tests.sizes import at_least, at_most, draws
 
 CLASSES = {"gender": ("woman", "man")}
 
@@ -47,16 +47,17 @@ def test_the_rare_class_is_looked_at_as_often_as_the_common_one() -> None:
     assert drawn.strata[1].weight == pytest.approx(200 / 30)
 
 
-def test_every_picture_is_drawn_equally_often() -> None:
+@draws(few=60, many=300)
+def test_every_picture_is_drawn_equally_often(runs: int) -> None:
     """Over many seeds each picture of a stratum comes up at its share."""
     seen: dict[str, int] = {}
-    for seed in range(300):
-        for s in draw(table(20, 20), CLASSES, 10, seed).rows["sample"]:
+    read = table(20, 20)
+    for seed in range(runs):
+        for s in draw(read, CLASSES, 10, seed).rows["sample"]:
             seen[s] = seen.get(s, 0) + 1
-    counts = np.array(list(seen.values()))
-    assert len(counts) == 40
-    assert counts.sum() == 3000
-    assert np.abs(counts - 75).max() < 40  # binomial(300, 1/4): sd 7.5
+    assert len(seen) == 40
+    assert sum(seen.values()) == 10 * runs
+    assert all(at_least(k, runs, 0.25) and at_most(k, runs, 0.25) for k in seen.values())
 
 
 def test_the_order_does_not_betray_the_class() -> None:
