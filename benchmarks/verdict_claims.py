@@ -261,8 +261,11 @@ DESCRIBED: frozenset[tuple[str, str]] = frozenset({
 """Section and kind of findings that describe and judge nothing."""
 UNPRINTED = frozenset({("replication", "extraction-prompt")})
 """Those that no report prints: verdicts on single prompts."""
-UNMEASURED = frozenset({("quality", "uneven-errors")})
-"""Those whose labels by people no world simulates; `tests/findings` has their null."""
+UNMEASURED = frozenset({
+    ("quality", "uneven-errors"), ("mitigation", "tone"), ("representation", "tone"),
+})  # fmt: skip
+"""Those whose labels by people, or skin tones, no world simulates; `tests/findings` has their
+null."""
 NEUTRAL = frozenset({
     "compatible", "undecided", "not found", "described", "not enough prompts",
     "not enough subjects", CONFIRMED,

@@ -20,7 +20,7 @@ ELSEWHERE = {
     "uname", "wait3", "wait4", "WNOHANG",
 }  # fmt: skip
 """Names of `os` that Windows lacks."""
-GUARDED = {("cli/doctor.py", "sched_getaffinity"), ("report/pdf.py", "geteuid")}
+GUARDED = {("evidence/copies/reading.py", "sched_getaffinity"), ("report/pdf.py", "geteuid")}
 """Calls behind a test of the platform."""
 
 IMPORT = """

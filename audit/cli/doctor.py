@@ -8,7 +8,6 @@ import os
 import platform
 import re
 import shutil
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -63,17 +62,14 @@ def examine(tell: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
         )  # fmt: skip
     tell("Loading torch and looking for devices ...")
     devices = _devices()
+    from audit.evidence.copies.reading import cores
+
     tell("Loading the embedded models ...")
     return {
         "python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}",
-        "cores": _cores(), "disk_free_gib": round(shutil.disk_usage(os.getcwd()).free / 2**30, 1),
+        "cores": cores(), "disk_free_gib": round(shutil.disk_usage(os.getcwd()).free / 2**30, 1),
         "parts": parts, **devices, "embedded": _embedded(),
     }  # fmt: skip
-
-
-def _cores() -> int:
-    """Processors available to this process, which may be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _devices() -> dict[str, Any]:

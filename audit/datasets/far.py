@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -36,8 +37,6 @@ KEPT = 2
 """Files of a collection that are kept in the temporary folder, the ones read last."""
 LAST = ("findings.json", "results.json", "run.json", "index.json")
 """Files that say that a run or an index is there: they are written after all others."""
-_COPIES: list[tempfile.TemporaryDirectory[str]] = []
-"""Folders that were copied here, until the process ends."""
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
 
 
@@ -194,8 +193,8 @@ class Far(Collection):
         self._told: dict[str, None] = {}
 
     @cached_property
-    def _folder(self) -> tempfile.TemporaryDirectory[str]:
-        return tempfile.TemporaryDirectory(prefix="t2i-audit-")
+    def _folder(self) -> Path:
+        return _passing(self)
 
     def units(self) -> Sequence[Unit]:
         """One for each file, with its captions; sorted by name."""
@@ -244,7 +243,7 @@ class Far(Collection):
         """A unit on this machine, read like any other; it replaces the one unused for longest."""
         with self._lock:
             if unit not in self._kept:
-                root = Path(tempfile.mkdtemp(dir=self._folder.name))
+                root = Path(tempfile.mkdtemp(dir=self._folder))
                 for name in self._groups[unit]:
                     fetch(self.place, self._all[name], inside(root, name))
                 self._kept[unit] = _local(root, unit)
@@ -302,10 +301,16 @@ def local(path: Path) -> Path:
     where = address(path)
     if not where:
         return path
-    folder = tempfile.TemporaryDirectory(prefix="t2i-audit-")
-    _COPIES.append(folder)
-    download(where, Path(folder.name))
-    return Path(folder.name)
+    folder = _passing(download)
+    download(where, folder)
+    return folder
+
+
+def _passing(owner: object) -> Path:
+    """A folder that goes with its owner, or with the process: silently, as an owner may be lost."""
+    folder = Path(tempfile.mkdtemp(prefix="t2i-audit-"))
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def download(where: str, to: Path) -> int:

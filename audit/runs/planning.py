@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import registry
-from audit.datasets import far
 from audit.design import suites
 from audit.design.mitigations.specs import with_arms
 from audit.design.suites import Rewriter
@@ -166,6 +165,8 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
     told: list[str] = []
     if (options.columns or options.split) and options.images is None:
         raise UserError("--columns and --split are about images: give these with --images.")
+    from audit.datasets import far
+
     far.refuse(options.out)
     if options.labels is None:
         if options.missing:

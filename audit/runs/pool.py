@@ -50,9 +50,9 @@ def cores() -> int:
     given = os.environ.get("OMP_NUM_THREADS", "")
     if given.isdigit() and int(given):
         return int(given)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    from audit.evidence.copies.reading import cores as usable
+
+    return usable()
 
 
 def work(

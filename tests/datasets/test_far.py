@@ -79,7 +79,7 @@ def test_what_is_far_is_read_as_what_is_here(
         assert far_one.picture is not None
         assert np.array_equal(near_one.picture, far_one.picture)
         assert np.array_equal(there.image(near_one.entry.id), near_one.picture)
-    assert len([p for p in Path(there._folder.name).iterdir()]) <= far.KEPT
+    assert len([p for p in there._folder.iterdir()]) <= far.KEPT
     indexes = [build({"train": s}, Thumbnail(), tmp_path / f"idx{i}")
                for i, s in enumerate((near, there))]  # fmt: skip
     one, other = (i.train.rows(np.arange(6)) for i in indexes)

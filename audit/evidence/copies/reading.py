@@ -4,6 +4,7 @@ caller, and never more of them in memory than a number of bytes."""
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -44,7 +45,7 @@ class Reader:
 
     def __init__(self, source: Source, smallest: int = 0) -> None:
         self.source, self.smallest = source, smallest
-        count = min(_cores(), MOST_THREADS)
+        count = min(cores(), MOST_THREADS)
         self._reader = ThreadPoolExecutor(1, "corpus")
         self._decoders = ThreadPoolExecutor(count, "decoder")
         self._waiting = 4 * count
@@ -110,9 +111,6 @@ def _bytes(step: Step) -> int:
     return step.picture.nbytes if isinstance(step, Item) and step.picture is not None else 0
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
