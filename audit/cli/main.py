@@ -150,7 +150,7 @@ _usual = warnings.showwarning
 def spelled(words: list[str]) -> list[str]:
     """The words of a command; `--ray` without a value starts Ray on this machine."""
     out = list[str]()
-    for word, following in zip(words, [*words[1:], "-"], strict=True):
+    for word, following in zip(words, [*words, "-"][1:], strict=True):
         out.append(word)
         if word == "--ray" and following.startswith("-"):
             out.append("local")

@@ -249,15 +249,16 @@ class Judge:
             return id, "timed out", None
         except UserError as error:
             raise self._stopped(str(error)) from error
-        finally:
+        else:
+            self._late = 0
+            seen = Seen(
+                key, self.spec.model, picture_hash(image), self.attribute.name, verdict.outcome,
+                verdict.value, verdict.people, verdict.evidence, verdict.reason, *tokens,
+            )  # fmt: skip
+            return self._read(id, self.kept.put(seen))
+        finally:  # after its price was booked: never is less counted than was spent
             with self._lock:
                 self._reserved -= cost
-        self._late = 0
-        seen = Seen(
-            key, self.spec.model, picture_hash(image), self.attribute.name, verdict.outcome,
-            verdict.value, verdict.people, verdict.evidence, verdict.reason, *tokens,
-        )  # fmt: skip
-        return self._read(id, self.kept.put(seen))
 
     def _reserve(self) -> float:
         """Set the cost of one more request aside; UserError where it would be too much."""

@@ -18,6 +18,7 @@ from audit.report import page
 from audit.report.evidence import Evidence
 from tests.report import pages
 from tests.report.made import Size, evidence
+from tests.sizes import sized
 from tests.view import browser
 
 pytestmark = [
@@ -191,10 +192,11 @@ def test_however_many_prompts(prompts: int, chromium: browser.Browser, tmp_path:
     holds(opened(chromium, text, tmp_path))
 
 
-def test_many_arms_fit(chromium: browser.Browser, tmp_path: Path) -> None:
-    """Twenty arms over forty subjects: under two megabytes, and what is left out is said."""
+@sized("count", 14, 20)
+def test_many_arms_fit(count: int, chromium: browser.Browser, tmp_path: Path) -> None:
+    """Many arms over forty subjects: under two megabytes, and what is left out is said."""
     one = evidence(Size(subjects=tuple(f"job {i}" for i in range(40)), seeds=1, captions=4))
-    arms = [f"arm {i}" for i in range(20)]
+    arms = [f"arm {i}" for i in range(count)]
     effects = [f for f in one.findings if f.arm == "inject-gender"]
     found = [f for f in one.findings if f.arm == "none"]
     found += [

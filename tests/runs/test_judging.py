@@ -162,6 +162,23 @@ def test_no_form_at_all_is_an_error_with_the_servers_words(tmp_path: Path) -> No
         read(judge(server, tmp_path, ",parallel=1"))
 
 
+def test_a_price_is_booked_before_its_reserve_is_freed(tmp_path: Path) -> None:
+    """While an answer is written down, another thread cannot spend its money."""
+    price, seen = ",parallel=1,input=1,output=3", list[float]()
+    with serving(verdict()) as server:
+        one = judge(server, tmp_path, price, max_cost=1.0)
+        put = one.kept.put
+
+        def kept(found: judging.Seen) -> judging.Seen:
+            seen.append(sum(one.costs.values()) + one._reserved)
+            return put(found)
+
+        one.kept.put = kept  # type: ignore[method-assign]
+        read(one)
+    assert seen == sorted(seen)
+    assert all(s >= 0.00115 * (i + 1) for i, s in enumerate(seen))
+
+
 def test_requests_stop_before_the_cost_is_reached(tmp_path: Path) -> None:
     """0.00115 an answer: the limit is never passed, also after the command is repeated."""
     price = ",parallel=3,input=1,output=3"

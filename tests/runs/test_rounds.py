@@ -19,6 +19,7 @@ from audit.runs import rounds
 from audit.runs.context import Run
 from audit.runs.options import Options
 from tests.builders import running
+from tests.sizes import at_least, draws, leading
 
 SHARES = {"technologist": 0.02, "nurse": 0.98, "judge": 0.5}
 SETTINGS = Settings("m", "r", 20, 3.0, 16)
@@ -66,7 +67,7 @@ def sizes(made: Run) -> dict[str, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", leading(1, [0, 1, 2]))
 def test_skewed_subjects_stop_early_and_all_are_narrow(tmp_path: Path, seed: int) -> None:
     """Nearly uniform subjects take far fewer images than a fixed plan; all meet the width."""
     made = finished(0.05, tmp_path, seed)
@@ -122,19 +123,20 @@ def test_prompts_that_decide_the_answer_are_found_out_early(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_intervals_at_the_stop_cover(tmp_path: Path) -> None:
-    """Over many runs the printed interval covers the share in 95 %: 90 or more of these 120."""
+@draws(10, 40)
+def test_intervals_at_the_stop_cover(runs: int, tmp_path: Path) -> None:
+    """Over many runs the printed interval covers the share in 95 %."""
     from audit.stats.proportions import wilson
 
     held = []
-    for seed in range(40):
+    for seed in range(runs):
         made = finished(0.1, tmp_path, seed)
         for look in (
             x for x in made.plan.looks if x.number == max(y.number for y in made.plan.looks)
         ):
             ci = wilson(look.k, look.n, rounds.level(made))
             held.append(ci.low <= SHARES[look.subject] <= ci.high)
-    assert np.mean(held) >= 0.9
+    assert at_least(sum(held), len(held), 0.95)
 
 
 def misread(made: Run, seed: int = 0) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from audit.records import Sample
 from audit.store import RunFolder
 from audit.view import query, table
 from audit.view.query import Query
+from tests.sizes import sized
 from tests.view import made
 
 
@@ -151,10 +152,10 @@ def test_ids_that_are_not_file_names_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_images_are_filtered_and_sorted(tmp_path: Path) -> None:
-    """Of 100,000 images, text, similarity and reading choose those that pandas chooses."""
+@sized("n", 10_000, 100_000)
+def test_many_images_are_filtered_and_sorted(n: int, tmp_path: Path) -> None:
+    """Of very many images, text, similarity and reading choose those that pandas chooses."""
     rng = np.random.default_rng(6)
-    n = 100_000
     samples = [Sample(f"{i:020x}", f"p/{i % 4}", "none", i, f"photo {i} of a nurse")
                for i in range(n)]  # fmt: skip
     ids = [s.id for s in samples]

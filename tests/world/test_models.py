@@ -9,6 +9,7 @@ import pytest
 from audit.world import judged, verify
 from audit.world.models import CLASSIFIER, DESCRIPTOR, GENERATOR
 from audit.world.train import classifier, descriptor, recipes, unet, vae
+from tests.sizes import sized
 
 
 def test_the_weights_fit_and_are_safetensors() -> None:
@@ -62,9 +63,10 @@ def test_the_classifier_is_right_about_pictures_that_the_model_drew() -> None:
 
 
 @pytest.mark.slow
-def test_the_descriptor_tells_edits_from_other_images() -> None:
+@sized("images", 100, 200)
+def test_the_descriptor_tells_edits_from_other_images(images: int) -> None:
     """Edited training images are nearer than new scenes are, one edit or several."""
-    for check in verify.descriptor_checks(200):
+    for check in verify.descriptor_checks(images):
         assert check.passed, check
 
 

@@ -60,9 +60,10 @@ class Started:
             self._readers.append(reader)
 
     def _follow(self, name: str, pipe: IO[bytes]) -> None:
-        while line := pipe.readline(LINE):
-            if line.strip():
-                self._last[name] = line
+        with pipe:
+            while line := pipe.readline(LINE):
+                if line.strip():
+                    self._last[name] = line
 
     def last(self, name: str) -> str:
         """The last line of `out` or `err`; of a process that has ended, its very last."""
