@@ -169,8 +169,6 @@ def test_parts_are_gathered_to_the_same_bytes(
     assert kept(line.execute(opened(place, tmp_path))) == calm
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("several")
 def is_worker(process: psutil.Process) -> bool:
     """Whether a process draws for this one; others that the tests started are left alone."""
     try:
@@ -179,6 +177,8 @@ def is_worker(process: psutil.Process) -> bool:
         return False
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("several")
 @pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.nightly)])
 def test_workers_make_the_same_bytes_and_may_be_killed(
     place: Path, calm: dict[str, bytes], tmp_path: Path, kills: int
