@@ -98,7 +98,7 @@ class Worker:
         from audit.design.imported.pictures import read
 
         assert self.job.options.images is not None
-        return read(self.job.options.images, self.job.options.prompts)
+        return read(self.job.options.images, self.job.options.prompts, self.job.options.chosen)
 
 
 def keys(run: Run, encoders: Sequence[Any]) -> list[str]:
