@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,41 +83,35 @@ def part(run: Run, wanted: Request) -> Path:
 def _written(run: Run, wanted: Request) -> Iterator[None]:
     """Plan and request on disk, the lock of the part held; other parts may run meanwhile."""
     folder, text = run.folder, json.dumps(asdict(wanted), indent=1, sort_keys=True) + "\n"
-    with moment(folder):
-        path = folder.path / FILE
-        if path.is_file() and path.read_text("utf-8") != text:
-            with distributing.alone(folder):
-                pass  # nobody works on the other request
-        folder.write_manifest(
-            run.suite, run.settings, {**versions(), "device": run.plan.device}
-        )  # fmt: skip
-        folder.write_plan(run.samples)
-        write_atomic(path, text.encode())
-        held = distributing.registered(folder, run.options.shard)
-        held.__enter__()
-    try:
+    with ExitStack() as held:
+        with moment(folder):
+            path = folder.path / FILE
+            if path.is_file() and path.read_text("utf-8") != text:
+                with distributing.alone(folder):
+                    pass  # nobody works on the other request
+            folder.write_manifest(
+                run.suite, run.settings, {**versions(), "device": run.plan.device}
+            )  # fmt: skip
+            folder.write_plan(run.samples)
+            write_atomic(path, text.encode())
+            held.enter_context(distributing.registered(folder, run.options.shard))
         yield
-    finally:
-        held.__exit__(None, None, None)
 
 
 @contextmanager
 def moment(folder: RunFolder) -> Iterator[None]:
     """The lock of the folder, which other parts hold for a moment; UserError where a run does."""
     end = time.monotonic() + PATIENCE
-    while True:
-        lock = folder.lock()
-        try:
-            lock.__enter__()
-            break
-        except UserError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.2)
-    try:
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(folder.lock())
+                break
+            except UserError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
         yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 def gather(

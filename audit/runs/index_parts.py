@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,16 +103,13 @@ def part(training: str, out: Path, plan: Plan, options: Options, progress: Progr
     far.refuse(out)
     found, folder = opened(training, plan), RunFolder(out)
     number, parts = map(int, options.shard.split("/"))
-    with moment(folder):
-        asked = {"training": training, **asdict(plan)}
-        write_atomic(out / FILE, (json.dumps(asked, indent=1, sort_keys=True) + "\n").encode())
-        mine = _begin(found, out).blocks[number - 1 :: parts]
-        held = registered(folder, options.shard)
-        held.__enter__()
-    try:
+    with ExitStack() as held:
+        with moment(folder):
+            asked = {"training": training, **asdict(plan)}
+            write_atomic(out / FILE, (json.dumps(asked, indent=1, sort_keys=True) + "\n").encode())
+            mine = _begin(found, out).blocks[number - 1 :: parts]
+            held.enter_context(registered(folder, options.shard))
         _do(_job(training, out, plan), mine, options, progress)
-    finally:
-        held.__exit__(None, None, None)
 
 
 def _begin(found: Opened, out: Path) -> Any:
