@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from audit.errors import Damaged, Incomplete, UserError
+from audit.errors import Damaged, Incomplete, UserError, counted
 from audit.files import checked, loads, write_atomic
 from audit.runs import choosing, detecting, distributing, line, mending, shards
 from audit.runs.context import Progress, Run, silent
@@ -130,12 +130,17 @@ def gather(
         lost = distributing.missing(run, encoders, gone)
         shards.collect_notes(run.folder)
     if lost:
-        more = f"; and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
-        raise Incomplete(
-            f"{len(lost)} shards of {path} are not finished: {'; '.join(lost[:SHOWN])}{more}. Run "
-            "the command of their parts again, then gather again."
-        )
+        raise unfinished(counted(len(lost), f"shard of {path} is", f"shards of {path} are"), lost)
     return line.execute(run)
+
+
+def unfinished(what: str, lost: Sequence[str]) -> Incomplete:
+    """The error for shards or blocks of parts that are missing; `lost` has a reason for each."""
+    more = f"; and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+    return Incomplete(
+        f"{what} not finished: {'; '.join(lost[:SHOWN])}{more}. Run the command of "
+        f"{'its part' if len(lost) == 1 else 'their parts'} again, then gather again."
+    )
 
 
 def _reopened(path: Path, again: dict[str, Any], progress: Progress) -> tuple[Run, list[Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit.errors import Incomplete
+from audit.errors import Incomplete, counted
 from audit.evidence.measured import Errors, Found, Measured
 from audit.runs import (
     choosing,
@@ -53,7 +53,8 @@ def execute(run: Run) -> Path:
         report = conclude(*_measure(run))
     gone = run.plan.pictures is None and len({s.id for s in run.samples} - run.folder.present())
     if gone:
-        raise Incomplete(f"{gone} of the planned images are missing; run the same command again.")
+        some = counted(gone, "planned image is", "planned images are")
+        raise Incomplete(f"{some} missing; run the same command again.")
     return report
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from audit.errors import counted
 from audit.keys import OUTCOMES
 from audit.runs.context import Run
 
@@ -55,7 +56,8 @@ def removed(run: Run, ids: Iterable[str]) -> set[str]:
                 path.unlink()
                 gone.add(id)
     if gone:
-        run.progress(f"{len(gone)} damaged images are drawn again", 0, len(gone))
+        some = counted(len(gone), "damaged image is", "damaged images are")
+        run.progress(f"{some} drawn again", 0, len(gone))
     return gone
 
 

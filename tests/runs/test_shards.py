@@ -152,14 +152,16 @@ def test_parts_are_gathered_to_the_same_bytes(
     """Three parts in any order; what is lost after that is listed, made again, and gathered."""
     for which in ("3/3", "1/3"):
         folder = part(place, tmp_path, which)
-    with pytest.raises(Incomplete, match=r"1 shards of .* 4 of 4 images are missing"):
+    with pytest.raises(
+        Incomplete, match=r"^1 shard of .* is not finished: .* 4 of 4 images are missing"
+    ):
         gathering.gather(folder)
     assert part(place, tmp_path, "2/3") == folder
     first = shards.of(opened(place, tmp_path))[0]
     for spoil, said in (
         (cut_record, "its record has no last line"),
         (lose_images, "4 of 4 images are missing"),
-        (damage_image, "1 of 4 images are missing, 1 of them were damaged"),
+        (damage_image, "1 of 4 images are missing, 1 of them was damaged"),
     ):  # fmt: skip
         spoil(folder, first)
         with pytest.raises(Incomplete, match=said):
