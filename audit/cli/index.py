@@ -17,7 +17,8 @@ from audit.errors import counted
 from audit.runs.options import Options
 
 
-@with_options("device", "columns", "split", "workers", "ray", "gpus_per_worker", "shard")
+@with_options("device", "columns", "split", "workers", "ray", "gpus_per_worker", "slurm",
+              "slurm_option", "shard")  # fmt: skip
 def index(
     source: Annotated[
         str,

@@ -48,16 +48,7 @@ class Actor:
         return pool.attempt(lambda: self._do(task))
 
     def _do(self, task: Any) -> Any:
-        if versions()[OWN] != self.version:
-            raise UserError(
-                f"A node of the Ray cluster has t2i-audit {versions()[OWN]}, this machine "
-                f"{self.version}. Install the same version on all of them."
-            )
-        if not self.folder.is_dir():
-            raise UserError(
-                f"A node of the Ray cluster does not see {self.folder}. Give a folder with --out "
-                "that all nodes share."
-            )
+        fits("Ray", self.version, self.folder)
         if self.worker is None:
             self.worker = self.job.worker(self.number)
         return self.worker.do(task, self._tell)
@@ -68,6 +59,21 @@ class Actor:
     def progress(self) -> dict[str, tuple[int, int]]:
         """Done and total by step of the task under way."""
         return dict(self.told)
+
+
+def fits(cluster: str, version: str, folder: Path) -> None:
+    """Raise UserError on a node that has another version, or does not see the folder."""
+    own = versions()[OWN]
+    if own != version:
+        raise UserError(
+            f"A node of the {cluster} cluster has t2i-audit {own}, this machine {version}. Install "
+            "the same version on all of them."
+        )
+    if not folder.is_dir():
+        raise UserError(
+            f"A node of the {cluster} cluster does not see {folder}. Give a folder with --out that "
+            "all nodes share."
+        )
 
 
 def work(

@@ -15,10 +15,11 @@ from audit.evidence.encoders import named
 from audit.files import checked, loads, now, write_atomic
 from audit.runs import shards
 from audit.runs.context import Progress
-from audit.runs.distributing import alone, device_of, registered, results, several
-from audit.runs.gathering import FILE, moment, unfinished
+from audit.runs.distributing import device_of, ready, results, several
+from audit.runs.gathering import FILE, unfinished
 from audit.runs.given import AUTO
 from audit.runs.indexing import Made, Opened, Plan, finish, opened
+from audit.runs.locks import alone, moment, registered
 from audit.runs.options import Options
 from audit.store import RunFolder
 
@@ -81,6 +82,7 @@ def make(training: str, out: Path, plan: Plan, options: Options, progress: Progr
     The same index as `indexing.make` makes, in the same files.
     """
     far.refuse(out)
+    ready(options)
     found, folder = opened(training, plan), RunFolder(out)
     with folder.lock(), alone(folder):
         if several(options):

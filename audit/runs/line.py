@@ -17,6 +17,7 @@ from audit.runs import (
     detecting,
     distributing,
     extraction,
+    locks,
     matching,
     reader_errors,
     reading,
@@ -40,7 +41,8 @@ def execute(run: Run) -> Path:
     """
     detecting.fits(run)
     choosing.ready(run.options)
-    with run.folder.lock(), distributing.alone(run.folder):
+    distributing.ready(run.options)
+    with run.folder.lock(), locks.alone(run.folder):
         if run.options.precision:
             run = rounds.begin(run)
         run.folder.write_manifest(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -18,10 +19,11 @@ from audit.cli import shared
 from audit.design import suites
 from audit.errors import Incomplete, UserError
 from audit.records import Change, Sample
-from audit.runs import distributing, gathering, line, planning, shards
+from audit.runs import gathering, line, locks, planning, pool, shards, slurm
 from audit.runs.context import silent
 from audit.runs.options import Options
 from audit.runs.shards import cut
+from tests.builders.submitted import Site
 from tests.builders.suites import small as small_suite
 from tests.engine import small
 
@@ -206,19 +208,38 @@ def test_workers_make_the_same_bytes_and_may_be_killed(
     assert [r.end.images for r in closed if r.end] == [4, 4, 4, 4]
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("several")
+@pytest.mark.parametrize("real", [False, pytest.param(True, marks=pytest.mark.nightly)])
+def test_jobs_of_slurm_make_the_same_bytes(
+    place: Path, calm: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    real: bool,
+) -> None:  # fmt: skip
+    """An array of two jobs: inside this process, and by submitit's local executor."""
+    monkeypatch.setattr(slurm, "CLUSTER", "local")
+    if real:
+        pytest.importorskip("submitit")
+    else:
+        monkeypatch.setitem(sys.modules, "submitit", Site().module)
+    report = line.execute(opened(place, tmp_path, slurm=2))
+    assert kept(report) == calm
+    closed = [shards.record(report.parent, s.name) for s in shards.of(opened(place, tmp_path))]
+    assert [r.end.images for r in closed if r.end] == [4, 4, 4, 4]
+
+
 @pytest.mark.usefixtures("several")
 def test_parts_and_runs_exclude_each_other(place: Path, tmp_path: Path) -> None:
     """The same part twice, and a whole run next to a part: a sentence, and nothing is touched."""
     run = opened(place, tmp_path, shard="1/2")
     with (
-        distributing.registered(run.folder, "1/2"),
+        locks.registered(run.folder, "1/2"),
         pytest.raises(UserError, match=r"Another process does shard 1/2"),
     ):
         line.execute(opened(place, tmp_path))
     with (
-        distributing.registered(run.folder, "1/2"),
+        locks.registered(run.folder, "1/2"),
         pytest.raises(UserError, match=r"Give each process a part of its own"),
-        distributing.registered(run.folder, "1/2"),
+        locks.registered(run.folder, "1/2"),
     ):
         pass
     assert not (run.folder.path / "plan.jsonl").exists()
@@ -295,14 +316,17 @@ def test_a_part_is_one_of_so_many(text: str) -> None:
 def test_workers_are_a_number_or_auto() -> None:
     """As text or as a number; one process where nothing is said, and for each GPU by auto."""
     assert [Options(workers=w).workers for w in (3, "3", "auto")] == [3, 3, "auto"]
-    assert distributing.count(Options()) == 1
+    assert pool.count(Options()) == 1
     with pytest.raises(UserError, match="--workers must be auto or a number"):
         Options(workers="many")
 
 
 def test_a_report_does_not_show_who_did_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command in it is that of one process; in Python a part is refused."""
-    words = "t2i-audit run small --shard 1/2 --workers=2 --ray auto -q --gpus-per-worker 0.5"
+    words = (
+        "t2i-audit run small --shard 1/2 --workers=2 --ray auto -q --gpus-per-worker 0.5 --slurm 8 "
+        "--slurm-option partition=gpu --slurm-option=time=9"
+    )
     monkeypatch.setattr("sys.argv", words.split())
     assert shared.command() == "t2i-audit run small -q"
     with pytest.raises(UserError, match="In Python give `workers`"):
