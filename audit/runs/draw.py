@@ -13,6 +13,7 @@ from audit.errors import UserError
 from audit.runs import mending, paraphrasing, shards
 from audit.runs.context import Run
 from audit.runs.given import INSIDE
+from audit.runs.packing import Packer
 from audit.runs.writer import BackgroundWriter, keep_vectors
 
 GROUP, ELSEWHERE = 64, 256
@@ -40,9 +41,11 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     present -= mending.removed(run, [i for i in planned if i in present])
     todo = [s for i, s in planned.items() if i not in present]
     done = len(planned) - len(todo)
+    packer = Packer(run, parts, {s.id for s in todo})
     run.progress("images", done, len(planned))
     refuse_nothing(run)
     if not todo:
+        packer.close()
         return
     for part in parts:
         if any(s.id not in present for s in part.samples):
@@ -59,9 +62,10 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     run.folder.add_notes(cut, model.notes)
     todo = paraphrasing.reworded(todo, run.folder, model, run.settings, run.progress)
 
-    def finished(n: int) -> None:
+    def finished(ids: Sequence[str]) -> None:
         nonlocal done
-        done += n
+        done += len(ids)
+        packer.drawn(ids)
         run.progress("images", done, len(planned))
 
     def say(words: str) -> None:
@@ -81,6 +85,7 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
             if drawn >= ENOUGH and not shown:
                 break  # more would be wasted
     refuse_nothing(run)
+    packer.close()
     if not run.shard:
         for part in parts:
             shards.finish(run, part, [e.key for e in encoders])

@@ -15,6 +15,8 @@ INSIDE = ("magnitude", "bright-ending")
 """Detectors that read the internals of the model."""
 OURS = ("array", "output", "error", "open-mode", "job-name", "nodes", "ntasks")
 """Options of sbatch that are not the user's."""
+FILES, TAR = "files", "tar"
+"""How a run keeps its images: a file each, or a tar for each shard."""
 DETECTORS = (*INSIDE, "whole-set")
 
 

@@ -37,7 +37,11 @@ def whole(data: bytes) -> bool:
 
 
 def removed(run: Run, ids: Iterable[str]) -> set[str]:
-    """Remove damaged images of the run, and files without a known reason; their ids."""
+    """Remove damaged images of the run, and files without a known reason; their ids.
+
+    What is packed is taken out of the manifest of its pack.
+    """
+    images, lost = run.folder.images, list[str]()
     known, gone = {outcome.encode() for outcome in OUTCOMES}, set()
     folders: dict[str, Path] = {}  # each is looked up once: a run may have a million images
     for id in ids:
@@ -46,15 +50,21 @@ def removed(run: Run, ids: Iterable[str]) -> set[str]:
         path = folders[id[:2]] / f"{id}.png"
         if data := _bytes(path):
             intact = whole(data)
-        elif not path.exists():
+        elif path.exists():
+            intact = False
+        elif path.with_suffix(".why").exists():
             path = path.with_suffix(".why")
             intact = _bytes(path) in known
         else:
-            intact = False
+            packed = images.packed(id)
+            intact = whole(packed) or packed in known
+            if not intact:
+                lost.append(id)
         if not intact:
             with suppress(OSError):
                 path.unlink()
                 gone.add(id)
+    gone |= images.drop(lost) if lost else set()
     if gone:
         some = counted(len(gone), "damaged image is", "damaged images are")
         run.progress(f"{some} drawn again", 0, len(gone))

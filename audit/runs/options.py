@@ -14,6 +14,8 @@ from audit.evidence.copies.chooser import KINDS
 from audit.evidence.copies.rule import CopyRule
 from audit.runs.given import (
     AUTO,
+    FILES,
+    TAR,
     cluster,
     columns,
     copies,
@@ -31,8 +33,9 @@ from audit.runs.opt import AtLeast, Between, Flag, OneOf, Opt, declared
 
 ONLY, FIRST, EACH = "only", "first", "each"
 """Of images with several people: none, the largest, or every one is read."""
-HOW = ("shard", "workers", "ray", "gpus_per_worker", "slurm", "slurm_option")
-"""Options that say who does the work: nothing in the results depends on them."""
+HOW = ("shard", "workers", "ray", "gpus_per_worker", "slurm", "slurm_option",
+       "pack")  # fmt: skip
+"""Options that say who does the work, and how it is kept: no result depends on them."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,14 @@ class Options:
             parse=part,
         ),
     ] = ""
+    pack: Annotated[
+        str,
+        Opt(
+            "How images are kept that the run draws: a file each, or tar: those of a finished "
+            "shard in one (WebDataset), for runs of a million. Both are read.",
+            allow=OneOf((FILES, TAR)),
+        ),
+    ] = FILES
     compile: Annotated[bool, Opt("Compile the denoiser: for long runs on a GPU.")] = False
     offload: Annotated[
         str, Opt("Offload to main memory: slower, needs less GPU memory.", allow=OneOf(OFFLOADS))

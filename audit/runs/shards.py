@@ -19,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audit.datasets.packs import Images
 from audit.errors import counted
 from audit.files import checked, loads, now, write_atomic
 from audit.keys import digest
@@ -135,13 +136,7 @@ class Part(RunFolder):
     def __init__(self, path: Path, shard: Shard) -> None:
         super().__init__(path, f"{shard.name}-")
         self._ids = [s.id for s in shard.samples]
-
-    def _images(self) -> Iterator[tuple[str, str]]:
-        for id in self._ids:
-            path = self.image_path(id)
-            for suffix in (".png", ".why"):
-                if path.with_suffix(suffix).exists():
-                    yield id, suffix
+        self.images = Images(path / "images", self._ids)
 
     @cached_property
     def _whole(self) -> RunFolder:

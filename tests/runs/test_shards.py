@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -19,10 +20,13 @@ from audit.cli import shared
 from audit.design import suites
 from audit.errors import Incomplete, UserError
 from audit.records import Change, Sample
-from audit.runs import gathering, line, locks, planning, pool, shards, slurm
+from audit.report.exports import archive
+from audit.runs import gathering, line, locks, planning, pool, searching, shards, slurm
 from audit.runs.context import silent
 from audit.runs.options import Options
+from audit.runs.pictures import of_run
 from audit.runs.shards import cut
+from audit.store import RunFolder
 from tests.builders.submitted import Site
 from tests.builders.suites import small as small_suite
 from tests.engine import small
@@ -171,6 +175,70 @@ def test_parts_are_gathered_to_the_same_bytes(
         part(place, tmp_path, "1/3")
     assert kept(gathering.gather(folder)) == calm
     assert kept(line.execute(opened(place, tmp_path))) == calm
+
+
+def unpacked(report: Path) -> dict[str, bytes]:
+    """As `kept`, of a run whose images are all in tars."""
+    folder = RunFolder(report.parent)
+    assert not [*(folder.path / "images").rglob("*.png")]
+    names = {f"images/{i[:2]}/{i}.png": i for i in folder.images.members()}
+    return {**kept(report), **{name: folder.images.content(i) for name, i in names.items()}}
+
+
+def damage_tar(folder: Path, shard: shards.Shard) -> None:
+    """Overwrite a byte in the middle of a packed image."""
+    images, id = RunFolder(folder).images, shard.samples[2].id
+    (tar,) = (folder / "images").glob(f"{shard.name}.tar")
+    data = bytearray(tar.read_bytes())
+    data[data.index(images.content(id)) + len(images.content(id)) // 2] ^= 1
+    tar.write_bytes(data)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("several")
+def test_a_packed_run_is_the_same(place: Path, calm: dict[str, bytes], tmp_path: Path) -> None:
+    """A tar for each shard; repeated, with a damaged one, from files, and sent as an archive."""
+    report = line.execute(opened(place, tmp_path, pack="tar"))
+    assert unpacked(report) == calm
+    every = shards.of(opened(place, tmp_path))
+    names = {f"{s.name}.{e}" for s in every for e in ("tar", "json")}
+    assert {p.name for p in (report.parent / "images").iterdir()} == names
+    assert unpacked(line.execute(opened(place, tmp_path))) == calm
+    damage_tar(report.parent, every[1])
+    assert unpacked(line.execute(opened(place, tmp_path, pack="tar"))) == calm
+    assert (report.parent / "images" / f"{every[1].name}-2.tar").exists()
+    folder = RunFolder(report.parent)
+    shown = of_run(folder, folder.results())
+    assert len({shown.stamp(s.id) for s in folder.plan()}) == 16
+    sent = archive.write(folder, shown.read, tmp_path / "sent.zip")
+    with zipfile.ZipFile(sent) as file:
+        assert f"{folder.path.name}/images/{every[0].name}.tar" in file.namelist()
+    found = searching.ask([report.parent])
+    assert [Path(n).stem for n in found.names] == sorted(s.id for s in folder.plan())
+    assert (found.pictures[3] == folder.read_image(Path(found.names[3]).stem)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("several")
+def test_packed_parts_are_gathered_to_the_same_bytes(
+    place: Path, calm: dict[str, bytes], tmp_path: Path
+) -> None:
+    """One part packs, the other does not, and gathering packs the rest."""
+    run = opened(place, tmp_path, shard="1/2", pack="tar")
+    gathering.part(run, gathering.request(str(place / "small.toml"), [], None, run))
+    folder = part(place, tmp_path, "2/2")
+    assert len(RunFolder(folder).images.members()) == 8
+    damage_tar(folder, shards.of(opened(place, tmp_path))[0])
+    with pytest.raises(Incomplete, match="1 of 4 images are missing, 1 of them was damaged"):
+        gathering.gather(folder)
+    part(place, tmp_path, "1/2")
+    assert unpacked(gathering.gather(folder, {"pack": "tar"})) == calm
+
+
+def test_only_images_that_are_drawn_are_packed(place: Path, tmp_path: Path) -> None:
+    """Images that others made stay where they are."""
+    with pytest.raises(UserError, match="--pack is about images that the run draws"):
+        opened(place, tmp_path, pack="tar", images=tmp_path)
 
 
 def is_worker(process: psutil.Process) -> bool:
