@@ -140,17 +140,20 @@ class _Crew:
         count = asked or (int(gpus / self.share) if gpus else max(1, cores // 4))
         self.count = max(1, min(count, len(tasks)))
         self.threads = max(1, cores // self.count)
+        self.cpus = min(self.threads, cores / self.count)
         self.waiting, self.deaths = deque(range(len(tasks))), Counter[int]()
         self.at: dict[Any, tuple[Any, int, int]] = {}
+        self.unborn: dict[Any, tuple[Any, int]] = {}
 
     def _start(self, number: int) -> None:
         paths = os.pathsep.join(p or os.getcwd() for p in sys.path)
         variables = {**dict.fromkeys(pool.THREADS, str(self.threads)), "PYTHONPATH": paths}
         kind = self.ray.remote(
-            num_cpus=self.threads, num_gpus=self.share, max_concurrency=2, max_restarts=0,
+            num_cpus=self.cpus, num_gpus=self.share, max_concurrency=2, max_restarts=0,
             runtime_env={"env_vars": variables},
         )(Actor)  # fmt: skip
-        self._next(kind.remote(self.job, self.folder, number, versions()[OWN]), number)
+        actor = kind.remote(self.job, self.folder, number, versions()[OWN])
+        self.unborn[actor.progress.remote()] = actor, number
 
     def _next(self, actor: Any, number: int) -> None:
         if self.waiting:
@@ -158,12 +161,15 @@ class _Crew:
             self.at[actor.do.remote(self.tasks[place])] = actor, number, place
 
     def results(self) -> Iterator[tuple[int, Any]]:
-        """As they come."""
+        """As they come. An actor that fits on no node, or not yet, has no task that others lack."""
         for number in range(self.count):
             self._start(number)
-        while self.at:
-            ready, _ = self.ray.wait(list(self.at), timeout=1)
+        while self.at or (self.waiting and self.unborn):
+            ready, _ = self.ray.wait([*self.at, *self.unborn], timeout=1)
             for ref in ready:
+                if ref in self.unborn:
+                    self._born(ref)
+                    continue
                 actor, number, place = self.at.pop(ref)
                 try:
                     kind, body = self.ray.get(ref)
@@ -175,15 +181,27 @@ class _Crew:
                 yield place, body
             self._progress()
 
-    def _lost(self, place: int, number: int, error: Exception) -> None:
-        self.deaths[place] += 1
-        if self.deaths[place] == pool.TRIES:
+    def _born(self, ref: Any) -> None:
+        actor, number = self.unborn.pop(ref)
+        try:
+            self.ray.get(ref)
+        except self.ray.exceptions.RayError as error:
+            self._lost(None, number, error)
+            return
+        self._next(actor, number)
+
+    def _lost(self, place: int | None, number: int, error: Exception) -> None:
+        """Start another actor, for the task at that place if the lost one had a task."""
+        self.deaths[-1 if place is None else place] += 1
+        if pool.TRIES in self.deaths.values():
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            when = "before it began" if place is None else "over the same shard"
             raise Incomplete(
-                f"A Ray actor was lost {pool.TRIES} times over the same shard ({first}); "
-                "everything finished so far is kept. Run the same command again."
+                f"A Ray actor was lost {pool.TRIES} times {when} ({first}); everything finished so "
+                "far is kept. Run the same command again."
             )
-        self.waiting.appendleft(place)
+        if place is not None:
+            self.waiting.appendleft(place)
         self._start(number)
 
     def _progress(self) -> None:

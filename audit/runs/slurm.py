@@ -146,9 +146,8 @@ class _Crew:
             with executor.batch():
                 made = [executor.submit(share) for share in shares]
         except (OSError, RuntimeError, ValueError) as error:  # of sbatch: FailedJobError
-            said = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise UserError(
-                f"The jobs cannot be submitted to SLURM: {said[-1] if said else error!r}. Check "
+                f"The jobs cannot be submitted to SLURM: {_last(error) or repr(error)}. Check "
                 "--slurm-option."
             ) from error
         self.jobs = dict(enumerate(made))
@@ -195,9 +194,10 @@ class _Crew:
                 job.cancel(check=False)
         if not self.failed:
             shutil.rmtree(self.place, ignore_errors=True)
-        for path in self.place.glob("*.pkl"):
-            with suppress(OSError):
-                path.unlink()
+        for pattern in ("*.pkl", "said-*.json"):
+            for path in self.place.glob(pattern):
+                with suppress(OSError):
+                    path.unlink()
 
 
 def _parameters(options: Options, count: int) -> dict[str, Any]:
@@ -219,5 +219,9 @@ def _ended(job: Any, error: Exception) -> str:
     """How a job ended: its number, its state, and the last line of its log."""
     with suppress(Exception):  # the log may be missing, too
         error = RuntimeError(job.stderr() or error)
-    last = ([line.strip() for line in str(error).splitlines() if line.strip()] or [""])[-1]
-    return f"{job.job_id} is {job.state}, {last[:200]!r}"
+    return f"{job.job_id} is {job.state}, {_last(error)[:200]!r}"
+
+
+def _last(error: Exception) -> str:
+    """The last line of what an error says that is not empty."""
+    return next((s for line in reversed(str(error).splitlines()) if (s := line.strip())), "")

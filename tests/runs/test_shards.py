@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import random
 import sys
+import threading
 import zipfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -290,6 +293,45 @@ def test_jobs_of_slurm_make_the_same_bytes(
     else:
         monkeypatch.setitem(sys.modules, "submitit", Site().module)
     report = line.execute(opened(place, tmp_path, slurm=2))
+    assert kept(report) == calm
+    closed = [shards.record(report.parent, s.name) for s in shards.of(opened(place, tmp_path))]
+    assert [r.end.images for r in closed if r.end] == [4, 4, 4, 4]
+
+
+def kill_actors(records: Path, kills: int, ended: threading.Event) -> None:
+    """Kill so many actors of Ray that this process started, once shards have been begun."""
+    while kills and not ended.wait(0.01):
+        mine = [p for p in psutil.Process().children(recursive=True) if is_actor(p)]
+        if mine and [*records.glob("*.jsonl")]:
+            mine[0].kill()
+            kills -= 1
+    assert not kills
+
+
+def is_actor(process: psutil.Process) -> bool:
+    """Whether a process is an actor: Ray names it by its class."""
+    try:
+        return "".join(process.cmdline()).startswith("ray::Actor")
+    except psutil.Error:  # it has just ended
+        return False
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is optional")
+@pytest.mark.nightly
+@pytest.mark.usefixtures("several")
+@pytest.mark.parametrize("kills", [0, 1])
+def test_actors_of_ray_make_the_same_bytes(
+    place: Path, calm: dict[str, bytes], tmp_path: Path, kills: int
+) -> None:
+    """Two actors, of which one is killed while it draws."""
+    run, ended = opened(place, tmp_path, ray="local", workers=2), threading.Event()
+    with ThreadPoolExecutor(1) as beside:
+        killing = beside.submit(kill_actors, run.folder.path / "shards", kills, ended)
+        try:
+            report = line.execute(run)
+        finally:
+            ended.set()
+        killing.result()
     assert kept(report) == calm
     closed = [shards.record(report.parent, s.name) for s in shards.of(opened(place, tmp_path))]
     assert [r.end.images for r in closed if r.end] == [4, 4, 4, 4]
