@@ -15,10 +15,11 @@ import os
 import tarfile
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from audit.files import atomic, checked, inside, loads, write_atomic
 
@@ -164,14 +165,12 @@ class Images:
         from audit.datasets import pixels
 
         path = self.path(id)
-        try:
+        pack = self._packs.of(id) if path.exists() else self._pack(id)
+        if pack is None:
             return pixels.content(path)
-        except pixels.Unreadable:
-            pack = self._pack(id)
-            if pack is None or path.exists():
-                raise
         try:
-            return self._member(id, *pack)
+            with self._tar(pack[0]).open("rb") as file:
+                return _member(file, id, pack[1])
         except BROKEN as error:
             raise pixels.Unreadable(f"cannot be read from the tar ({error})") from None
 
@@ -180,46 +179,42 @@ class Images:
         from audit.datasets.source import present
 
         path = self.path(id)
-        pack = None if path.exists() else self._pack(id)
+        pack = self._packs.of(id) if path.exists() else self._pack(id)
         if pack is None:
             return present(path)
-        return f"{present(self.root / f'{pack[0]}{TAR}')}-{pack[1].images.get(id, 0)}"
+        return f"{present(self._tar(pack[0]))}-{pack[1].images.get(id, 0)}"
 
     def reason(self, id: str) -> bytes:
         """Why a sample has no image; empty where nothing says so."""
+        if pack := self._packs.of(id):
+            return _reason(id, pack[1])
         with suppress(OSError):
             return self.path(id).with_suffix(WHY).read_bytes()
-        pack = self._pack(id)
-        return pack[1].reasons.get(id, "").encode("utf-8", "replace") if pack else b""
+        return b""
 
-    def packed(self, id: str) -> bytes:
-        """What a pack has of an id: a PNG file or a reason; empty where it cannot be read."""
-        pack = self._pack(id)
-        if pack is None:
-            return b""
-        try:
-            why = pack[1].reasons.get(id, "").encode("utf-8", "replace")
-            return why or self._member(id, *pack)
-        except BROKEN:
-            return b""
+    def packed(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """What packs have of these ids, tar by tar: a PNG file or a reason, empty if unreadable."""
+        packs, by = self._packs.refresh(), defaultdict[str, list[str]](list)
+        for id in ids:
+            if pack := packs.of(id):
+                by[pack[0]].append(id)
+        for name, some in by.items():
+            with ExitStack() as held:
+                file: IO[bytes] = io.BytesIO()
+                with suppress(OSError):
+                    file = held.enter_context(self._tar(name).open("rb"))
+                for id in some:
+                    data = b""
+                    if pack := packs.of(id):
+                        with suppress(*BROKEN):
+                            data = _reason(id, pack[1]) or _member(file, id, pack[1])
+                    yield id, data
+
+    def _tar(self, name: str) -> Path:
+        return self.root / f"{name}{TAR}"
 
     def _pack(self, id: str) -> tuple[str, Manifest] | None:
         return self._packs.of(id) or self._packs.refresh().of(id)
-
-    def _member(self, id: str, name: str, pack: Manifest) -> bytes:
-        """An image from its tar, by the place in the manifest; one of BROKEN if it is not there."""
-        from audit.datasets import pixels
-
-        with (self.root / f"{name}{TAR}").open("rb") as file:
-            file.seek(pack.images.get(id, -1))
-            head = tarfile.TarInfo.frombuf(file.read(tarfile.BLOCKSIZE), "utf-8", "strict")
-            fits = head.isreg() and 0 <= head.size <= pixels.MAX_BYTES
-            if head.name != f"{id}{PNG}" or not fits:
-                raise ValueError("another file is at its place")
-            data = file.read(head.size)
-        if len(data) < head.size:
-            raise ValueError("it is cut short")
-        return data
 
     def pack(self, name: str, ids: Sequence[str]) -> None:
         """Pack those that are files, in their order, and remove the files.
@@ -236,13 +231,14 @@ class Images:
             while stem in packs.names():
                 number += 1
                 stem = f"{name}-{number}"
-            made = _written(self.root / f"{stem}{TAR}", {i: new[i] for i in ids if i in new})
+            made = _written(self._tar(stem), {i: new[i] for i in ids if i in new})
             write_atomic(self.root / f"{stem}{JSON}", json.dumps(asdict(made)).encode())
             _settle(self.root)
             packs.refresh()
+        same = dict(self.packed({id for id, _ in there} - new.keys()))
         for id, path in there:
             with suppress(OSError):
-                if id in new or path.read_bytes() == self.packed(id):
+                if id in new or path.read_bytes() == same.get(id):
                     path.unlink()
 
     def drop(self, ids: Collection[str]) -> set[str]:
@@ -270,12 +266,29 @@ class Images:
 
     def tidy(self) -> None:
         """Remove folders that packing has emptied; no other process may write meanwhile."""
-        folders = (
-            [f.path for f in os.scandir(self.root) if f.is_dir()] if self.root.is_dir() else []
-        )
-        for folder in folders:
-            with suppress(OSError):  # of one that is not empty
-                os.rmdir(folder)
+        for file in [*os.scandir(self.root)] if self.root.is_dir() else ():
+            if file.is_dir(follow_symlinks=False):
+                with suppress(OSError):  # of one that is not empty
+                    os.rmdir(file.path)
+
+
+def _reason(id: str, pack: Manifest) -> bytes:
+    return pack.reasons.get(id, "").encode("utf-8", "replace")
+
+
+def _member(file: IO[bytes], id: str, pack: Manifest) -> bytes:
+    """An image from a tar, by its place in the manifest; one of BROKEN if it is not there."""
+    from audit.datasets import pixels
+
+    file.seek(pack.images.get(id, -1))
+    head = tarfile.TarInfo.frombuf(file.read(tarfile.BLOCKSIZE), "utf-8", "strict")
+    fits = head.isreg() and 0 <= head.size <= pixels.MAX_BYTES
+    if head.name != f"{id}{PNG}" or not fits:
+        raise ValueError("another file is at its place")
+    data = file.read(head.size)
+    if len(data) < head.size:
+        raise ValueError("it is cut short")
+    return data
 
 
 def _written(path: Path, files: dict[str, Path]) -> Manifest:

@@ -111,8 +111,9 @@ def _connected(address: str) -> tuple[Any, bool]:
                 object_store_memory=STORE, include_dashboard=False, **quiet,
             )  # fmt: skip
         else:
-            if address != AUTO:
-                host, _, port = address.rpartition(":")
+            at = os.environ.get("RAY_ADDRESS", "") if address == AUTO else address
+            host, _, port = at.rpartition(":")
+            if port.isdigit() and "//" not in host:  # Ray itself waits a minute for a dead one
                 socket.create_connection((host, int(port)), WAIT).close()
             ray.init(address, **quiet)
     except Exception as error:  # Ray raises many kinds, for other versions too

@@ -41,30 +41,29 @@ def removed(run: Run, ids: Iterable[str]) -> set[str]:
 
     What is packed is taken out of the manifest of its pack.
     """
-    images, lost = run.folder.images, list[str]()
-    known, gone = {outcome.encode() for outcome in OUTCOMES}, set()
+    known, gone = {outcome.encode() for outcome in OUTCOMES}, set[str]()
+    images, wanted = run.folder.images, list(ids)
+    packed = {id: whole(data) or data in known for id, data in images.packed(wanted)}
+    if lost := [id for id, intact in packed.items() if not intact]:
+        gone |= images.drop(lost)
     folders: dict[str, Path] = {}  # each is looked up once: a run may have a million images
-    for id in ids:
+    for id in wanted:
+        if id in packed:
+            continue
         if id[:2] not in folders:
             folders[id[:2]] = run.folder.image_path(id).parent
         path = folders[id[:2]] / f"{id}.png"
         if data := _bytes(path):
             intact = whole(data)
-        elif path.exists():
-            intact = False
-        elif path.with_suffix(".why").exists():
+        elif not path.exists():
             path = path.with_suffix(".why")
             intact = _bytes(path) in known
         else:
-            packed = images.packed(id)
-            intact = whole(packed) or packed in known
-            if not intact:
-                lost.append(id)
+            intact = False
         if not intact:
             with suppress(OSError):
                 path.unlink()
                 gone.add(id)
-    gone |= images.drop(lost) if lost else set()
     if gone:
         some = counted(len(gone), "damaged image is", "damaged images are")
         run.progress(f"{some} drawn again", 0, len(gone))
