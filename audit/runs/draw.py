@@ -75,10 +75,7 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     drawn = 0
     with BackgroundWriter(run.folder, encoders, list(_groups(run)), finished) as writer:
         for batch in draw(model, todo, run.settings, say):
-            missing = [
-                why or ("blank" if pixels.blank(picture) else "")
-                for why, picture in zip(batch.missing, batch.pictures, strict=True)
-            ]
+            missing = _missing(batch)
             writer.put(batch.ids, batch.pictures, missing)
             drawn += len(batch.ids)
             shown |= any(why not in NOTHING for why in missing)
@@ -89,6 +86,14 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     if not run.shard:
         for part in parts:
             shards.finish(run, part, [e.key for e in encoders])
+
+
+def _missing(batch: Any) -> list[str]:
+    """Why each image of a batch is not kept; empty for those that are."""
+    return [
+        why or ("blank" if pixels.blank(picture) else "")
+        for why, picture in zip(batch.missing, batch.pictures, strict=True)
+    ]
 
 
 def _read_by_model(run: Run) -> tuple[set[str], set[str]]:

@@ -6,6 +6,7 @@ import json
 import os
 import tarfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit.datasets import find, packs, pixels
-from audit.datasets.chosen import USUALLY
+from audit.datasets import packs, pixels
+from audit.datasets.tar import Tars
 from audit.store import RunFolder
 
 IDS = ["ab01", "ab02", "cd03", "ef04", "ef05"]
@@ -74,9 +75,9 @@ def test_a_pack_is_a_tar_that_others_read(tmp_path: Path) -> None:
             member = archive.extractfile(f"{id}.png")
             assert member is not None
             assert member.read() == pixels.png(picture(n))
-    found = find.find(tmp_path / "images", USUALLY)
-    names = [r.id for unit in found.units() for r in found.records(unit)]
-    assert names == [f"shard.tar/{id}.png" for id in IDS[:-1]]
+    found = Tars(tmp_path / "images", [tmp_path / "images" / "shard.tar"])
+    assert found.names() == [f"{id}.png" for id in IDS[:-1]]
+    assert found.content("shard.tar/cd03.png") == pixels.png(picture(2))
     folder.images.tidy()
     assert [p.name for p in (tmp_path / "images").iterdir() if p.is_dir()] == []
 
@@ -155,6 +156,11 @@ def test_a_stamp_changes_with_the_image(tmp_path: Path) -> None:
         folder.images.stamp(IDS[0])
 
 
+def instead(body: Any, was: dict[str, Any]) -> Any:
+    """Another manifest."""
+    return body
+
+
 def damages() -> Iterator[tuple[str, Callable[[bytes], bytes], Callable[[dict[str, Any]], Any]]]:
     """Name of a damage, what it makes of the tar, and what of the manifest."""
 
@@ -172,8 +178,9 @@ def damages() -> Iterator[tuple[str, Callable[[bytes], bytes], Callable[[dict[st
         yield f"place {place}", same, at(place)
     yield "size", same, lambda body: {**body, "bytes": body["bytes"] - 1}
     yield "reasons", same, lambda body: {**body, "reasons": {"ab01": "\udcff"}, "images": {}}
-    for body in (None, [], {}, "x", {"images": []}):
-        yield f"manifest {body}", same, lambda _, body=body: body
+    bodies: list[Any] = [None, [], {}, "x", {"images": []}]
+    for body in bodies:
+        yield f"manifest {body}", same, partial(instead, body)
 
 
 @pytest.mark.parametrize(("tar", "manifest"), [pytest.param(*d[1:], id=d[0]) for d in damages()])

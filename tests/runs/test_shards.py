@@ -302,7 +302,7 @@ def kill_actors(records: Path, kills: int, ended: threading.Event) -> None:
     """Kill so many actors of Ray that this process started, once shards have been begun."""
     while kills and not ended.wait(0.01):
         mine = [p for p in psutil.Process().children(recursive=True) if is_actor(p)]
-        if mine and [*records.glob("*.jsonl")]:
+        if mine and any(records.glob("*.jsonl")):
             mine[0].kill()
             kills -= 1
     assert not kills
