@@ -1,9 +1,9 @@
 """The images of a run: a file each, or packed as tars in the form of WebDataset.
 
 A pack is a tar of PNG files, and a manifest with its name that says where each begins, so one is
-read without unpacking anything. The tar is written first, then the manifest, and then the files that are
-in it are removed. Whatever is interrupted, each image is there at least once, and a tar without a
-whole manifest is not read.
+read without unpacking anything. The tar is written first, then the manifest, and then the files
+that are in it are removed. Whatever is interrupted, each image is there at least once, and a tar
+without a whole manifest is not read.
 """
 
 from __future__ import annotations
