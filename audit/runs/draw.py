@@ -13,6 +13,7 @@ from audit.errors import UserError
 from audit.runs import mending, paraphrasing, shards
 from audit.runs.context import Run
 from audit.runs.given import INSIDE
+from audit.runs.packing import Packer
 from audit.runs.writer import BackgroundWriter, keep_vectors
 
 GROUP, ELSEWHERE = 64, 256
@@ -40,9 +41,11 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     present -= mending.removed(run, [i for i in planned if i in present])
     todo = [s for i, s in planned.items() if i not in present]
     done = len(planned) - len(todo)
+    packer = Packer(run, parts, {s.id for s in todo})
     run.progress("images", done, len(planned))
     refuse_nothing(run)
     if not todo:
+        packer.close()
         return
     for part in parts:
         if any(s.id not in present for s in part.samples):
@@ -59,9 +62,10 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     run.folder.add_notes(cut, model.notes)
     todo = paraphrasing.reworded(todo, run.folder, model, run.settings, run.progress)
 
-    def finished(n: int) -> None:
+    def finished(ids: Sequence[str]) -> None:
         nonlocal done
-        done += n
+        done += len(ids)
+        packer.drawn(ids)
         run.progress("images", done, len(planned))
 
     def say(words: str) -> None:
@@ -71,19 +75,25 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     drawn = 0
     with BackgroundWriter(run.folder, encoders, list(_groups(run)), finished) as writer:
         for batch in draw(model, todo, run.settings, say):
-            missing = [
-                why or ("blank" if pixels.blank(picture) else "")
-                for why, picture in zip(batch.missing, batch.pictures, strict=True)
-            ]
+            missing = _missing(batch)
             writer.put(batch.ids, batch.pictures, missing)
             drawn += len(batch.ids)
             shown |= any(why not in NOTHING for why in missing)
             if drawn >= ENOUGH and not shown:
                 break  # more would be wasted
     refuse_nothing(run)
+    packer.close()
     if not run.shard:
         for part in parts:
             shards.finish(run, part, [e.key for e in encoders])
+
+
+def _missing(batch: Any) -> list[str]:
+    """Why each image of a batch is not kept; empty for those that are."""
+    return [
+        why or ("blank" if pixels.blank(picture) else "")
+        for why, picture in zip(batch.missing, batch.pictures, strict=True)
+    ]
 
 
 def _read_by_model(run: Run) -> tuple[set[str], set[str]]:

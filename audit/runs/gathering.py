@@ -7,26 +7,22 @@ lets foreign code run or keys be sent is not in that file: the user gives it aga
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from audit.errors import Damaged, Incomplete, UserError
+from audit.errors import Damaged, Incomplete, UserError, counted
 from audit.files import checked, loads, write_atomic
-from audit.runs import choosing, detecting, distributing, line, mending, shards
+from audit.runs import choosing, detecting, distributing, line, locks, mending, shards
 from audit.runs.context import Progress, Run, silent
 from audit.runs.given import AUTO
 from audit.runs.opt import declared
 from audit.runs.options import HOW, Options
 from audit.runs.planning import asked, open_run, versions
-from audit.store import RunFolder
 
 FILE = Path(shards.FOLDER) / "request.json"
-PATIENCE = 60.0
-"""Seconds that a part waits for another one to write the plan."""
 GIVEN_AGAIN = ("trust", "trust_code", "send_key", "device")
 SHOWN = 5
 """Unfinished shards that an error lists."""
@@ -84,33 +80,17 @@ def _written(run: Run, wanted: Request) -> Iterator[None]:
     """Plan and request on disk, the lock of the part held; other parts may run meanwhile."""
     folder, text = run.folder, json.dumps(asdict(wanted), indent=1, sort_keys=True) + "\n"
     with ExitStack() as held:
-        with moment(folder):
+        with locks.moment(folder):
             path = folder.path / FILE
             if path.is_file() and path.read_text("utf-8") != text:
-                with distributing.alone(folder):
+                with locks.alone(folder):
                     pass  # nobody works on the other request
             folder.write_manifest(
                 run.suite, run.settings, {**versions(), "device": run.plan.device}
             )  # fmt: skip
             folder.write_plan(run.samples)
             write_atomic(path, text.encode())
-            held.enter_context(distributing.registered(folder, run.options.shard))
-        yield
-
-
-@contextmanager
-def moment(folder: RunFolder) -> Iterator[None]:
-    """The lock of the folder, which other parts hold for a moment; UserError where a run does."""
-    end = time.monotonic() + PATIENCE
-    with ExitStack() as held:
-        while True:
-            try:
-                held.enter_context(folder.lock())
-                break
-            except UserError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.2)
+            held.enter_context(locks.registered(folder, run.options.shard))
         yield
 
 
@@ -123,19 +103,24 @@ def gather(
     shards that are not finished, and UserError for a folder without parts.
     """
     run, encoders = _reopened(path, dict(again or {}), progress)
-    with run.folder.lock(), distributing.alone(run.folder):
+    with run.folder.lock(), locks.alone(run.folder):
         ids = [s.id for s in run.samples] if run.plan.pictures is None else []
         there = run.folder.present().intersection(ids)
         gone = mending.removed(run, there)
         lost = distributing.missing(run, encoders, gone)
         shards.collect_notes(run.folder)
     if lost:
-        more = f"; and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
-        raise Incomplete(
-            f"{len(lost)} shards of {path} are not finished: {'; '.join(lost[:SHOWN])}{more}. Run "
-            "the command of their parts again, then gather again."
-        )
+        raise unfinished(counted(len(lost), f"shard of {path} is", f"shards of {path} are"), lost)
     return line.execute(run)
+
+
+def unfinished(what: str, lost: Sequence[str]) -> Incomplete:
+    """The error for shards or blocks of parts that are missing; `lost` has a reason for each."""
+    more = f"; and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+    return Incomplete(
+        f"{what} not finished: {'; '.join(lost[:SHOWN])}{more}. Run the command of "
+        f"{'its part' if len(lost) == 1 else 'their parts'} again, then gather again."
+    )
 
 
 def _reopened(path: Path, again: dict[str, Any], progress: Progress) -> tuple[Run, list[Any]]:

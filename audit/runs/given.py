@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from audit.errors import UserError, unknown
 from audit.evidence.copies.rule import CopyRule
@@ -12,6 +13,10 @@ AUTO, LOCAL = "auto", "local"
 """Of a classifier or a descriptor: chosen by the origin of the images (`runs.choosing`)."""
 INSIDE = ("magnitude", "bright-ending")
 """Detectors that read the internals of the model."""
+OURS = ("array", "output", "error", "open-mode", "job-name", "nodes", "ntasks")
+"""Options of sbatch that are not the user's."""
+FILES, TAR = "files", "tar"
+"""How a run keeps its images: a file each, or a tar for each shard."""
 DETECTORS = (*INSIDE, "whole-set")
 
 
@@ -87,6 +92,51 @@ def cluster(text: str) -> str:
     if text in ("", AUTO, LOCAL) or re.fullmatch(r"[\w.:\[\]-]+:\d{1,5}", text):
         return text
     raise UserError(f"--ray must be local, auto or HOST:PORT, not {text!r}.")
+
+
+def sbatch(texts: Sequence[str]) -> tuple[str, ...]:
+    """Options of sbatch as NAME=VALUE, or NAME alone, unchanged; UserError for anything else."""
+    for text in texts:
+        name, _, value = text.partition("=")
+        if not re.fullmatch(r"[a-z][a-z-]*", name) or "\n" in text:
+            raise UserError(
+                f"--slurm-option must be NAME=VALUE or NAME, such as partition=gpu, not {text!r}."
+            )
+        if name in OURS:
+            raise UserError(
+                f"--slurm sets {name} of its jobs itself. Leave --slurm-option {text} out."
+            )
+        if name == "time":
+            minutes(value)
+    return tuple(texts)
+
+
+def minutes(text: str) -> int:
+    """A time limit in one of the forms of sbatch, in minutes, rounded up; UserError otherwise.
+
+    They are minutes, M:SS, H:MM:SS, D-H, D-H:MM and D-H:MM:SS (sbatch(1), `--time`).
+    """
+    match = re.fullmatch(r"(?:(\d{1,4})-)?(\d{1,6})(?::(\d{1,2}))?(?::(\d{1,2}))?", text)
+    if match is None:
+        raise UserError(
+            f"--slurm-option time must be minutes, H:MM:SS or D-HH:MM:SS, not {text!r}."
+        )
+    days, *rest = match.groups()
+    parts = [int(p) for p in rest if p is not None]
+    if days is not None or len(parts) == 3:
+        hours, over, seconds = (*parts, 0, 0)[:3]
+    else:
+        hours, over, seconds = 0, *(*parts, 0)[:2]
+    return (int(days or 0) * 24 + hours) * 60 + over + math.ceil(seconds / 60)
+
+
+def one_way(jobs: int, options: Sequence[str], others: Mapping[str, str]) -> None:
+    """Raise UserError where SLURM is asked together with others, or only its options are given."""
+    if options and not jobs:
+        raise UserError("--slurm-option is about the jobs of --slurm: give their number, too.")
+    for name, value in others.items():
+        if jobs and value:
+            raise UserError(f"Both --slurm and {name} say who does the work: give one of them.")
 
 
 def part(text: str) -> str:

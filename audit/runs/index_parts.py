@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit.datasets import far
-from audit.errors import Damaged, Incomplete
+from audit.errors import Damaged, counted
 from audit.evidence.encoders import named
 from audit.files import checked, loads, now, write_atomic
 from audit.runs import shards
 from audit.runs.context import Progress
-from audit.runs.distributing import alone, device_of, registered, results, several
-from audit.runs.gathering import FILE, SHOWN, moment
+from audit.runs.distributing import device_of, ready, results, several
+from audit.runs.gathering import FILE, unfinished
 from audit.runs.given import AUTO
 from audit.runs.indexing import Made, Opened, Plan, finish, opened
+from audit.runs.locks import alone, moment, registered
 from audit.runs.options import Options
 from audit.store import RunFolder
 
@@ -81,6 +82,7 @@ def make(training: str, out: Path, plan: Plan, options: Options, progress: Progr
     The same index as `indexing.make` makes, in the same files.
     """
     far.refuse(out)
+    ready(options)
     found, folder = opened(training, plan), RunFolder(out)
     with folder.lock(), alone(folder):
         if several(options):
@@ -159,11 +161,7 @@ def gather(out: Path, options: Options, progress: Progress) -> Made:
     with folder.lock(), alone(folder):
         lost = _unfinished(out, _begin(found, out).blocks)
         if lost:
-            more = f"; and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
-            raise Incomplete(
-                f"{len(lost)} blocks of {out} are not finished: {'; '.join(lost[:SHOWN])}{more}. "
-                "Run the command of their parts again, then gather again."
-            )
+            raise unfinished(counted(len(lost), f"block of {out} is", f"blocks of {out} are"), lost)
         return finish(found, out, progress)
 
 
@@ -180,6 +178,7 @@ def _unfinished(out: Path, blocks: Sequence[Block]) -> list[str]:
         there = index.pieces(out, block)
         if there < end.images:
             lost = end.images - there
-            found.append(f"block {place} of {len(blocks)}: {lost} of {end.images} pieces are gone")
+            gone = f"{lost} of {counted(end.images, 'piece is', 'pieces are')} gone"
+            found.append(f"block {place} of {len(blocks)}: {gone}")
             shards.reopen(out, block.name)
     return found

@@ -12,7 +12,7 @@ from audit import registry
 from audit.datasets import cells, far, listing
 from audit.datasets.chosen import USUALLY, Chosen, chosen
 from audit.datasets.listing import LeftOut
-from audit.errors import UserError
+from audit.errors import UserError, counted
 from audit.evidence.copies import decision
 from audit.evidence.encoders import named
 from audit.files import write_atomic
@@ -56,11 +56,13 @@ class Made:
             out.append(damaged_files(index.damaged))
         images, shared = index.repeated
         if images:
-            out.append(f"{images} training images have the same pixels as another one.")
+            some = counted(images, "training image has", "training images have")
+            out.append(f"{some} the same pixels as another one.")
         if shared:
+            some = counted(shared, "held-out image has", "held-out images have")
+            also = "is" if shared == 1 else "are"
             out.append(
-                f"{shared} held-out images have the pixels of a training image and are not "
-                "compared as held out."
+                f"{some} the pixels of a training image and {also} not compared as held out."
             )
         return out
 
@@ -91,7 +93,7 @@ class Plan:
 def damaged_files(damaged: Mapping[str, str]) -> str:
     """A sentence that names files of a training set that could not be read, the first three."""
     some = "; ".join(list(damaged.values())[:3]) + ("; ..." if len(damaged) > 3 else "")
-    files = "1 file" if len(damaged) == 1 else f"{len(damaged)} files"
+    files = counted(len(damaged), "file", "files")
     return f"{files} of the training set cannot be read and left out: {some}"
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit.errors import Incomplete
+from audit.errors import Incomplete, counted
 from audit.evidence.measured import Errors, Found, Measured
 from audit.runs import (
     choosing,
     detecting,
     distributing,
     extraction,
+    locks,
     matching,
     reader_errors,
     reading,
@@ -40,7 +41,8 @@ def execute(run: Run) -> Path:
     """
     detecting.fits(run)
     choosing.ready(run.options)
-    with run.folder.lock(), distributing.alone(run.folder):
+    distributing.ready(run.options)
+    with run.folder.lock(), locks.alone(run.folder):
         if run.options.precision:
             run = rounds.begin(run)
         run.folder.write_manifest(
@@ -53,7 +55,8 @@ def execute(run: Run) -> Path:
         report = conclude(*_measure(run))
     gone = run.plan.pictures is None and len({s.id for s in run.samples} - run.folder.present())
     if gone:
-        raise Incomplete(f"{gone} of the planned images are missing; run the same command again.")
+        some = counted(gone, "planned image is", "planned images are")
+        raise Incomplete(f"{some} missing; run the same command again.")
     return report
 
 

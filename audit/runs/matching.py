@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from audit.datasets import pixels
+from audit.errors import counted
 from audit.evidence.copies import decision, flags, single
 from audit.evidence.copies.facts import CorpusFacts, DecisionFacts
 from audit.evidence.copies.sides import sides
@@ -107,7 +108,8 @@ def _note(run: Run, made: decision.Decided, index: Index) -> None:
     elif made.selection.need:
         run.notes.append(f"No image can be flagged as a copy by a rate: {made.selection.need}.")
     if index.skipped:
-        run.notes.append(f"{len(index.skipped)} images of the training set could not be read.")
+        some = counted(len(index.skipped), "image", "images")
+        run.notes.append(f"{some} of the training set could not be read.")
     if index.damaged:
         run.notes.append(damaged_files(index.damaged))
     run.notes.extend(index.notes)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from audit.errors import counted
 from audit.keys import OUTCOMES
 from audit.runs.context import Run
 
@@ -36,10 +37,19 @@ def whole(data: bytes) -> bool:
 
 
 def removed(run: Run, ids: Iterable[str]) -> set[str]:
-    """Remove damaged images of the run, and files without a known reason; their ids."""
-    known, gone = {outcome.encode() for outcome in OUTCOMES}, set()
+    """Remove damaged images of the run, and files without a known reason; their ids.
+
+    What is packed is taken out of the manifest of its pack.
+    """
+    known, gone = {outcome.encode() for outcome in OUTCOMES}, set[str]()
+    images, wanted = run.folder.images, list(ids)
+    packed = {id: whole(data) or data in known for id, data in images.packed(wanted)}
+    if lost := [id for id, intact in packed.items() if not intact]:
+        gone |= images.drop(lost)
     folders: dict[str, Path] = {}  # each is looked up once: a run may have a million images
-    for id in ids:
+    for id in wanted:
+        if id in packed:
+            continue
         if id[:2] not in folders:
             folders[id[:2]] = run.folder.image_path(id).parent
         path = folders[id[:2]] / f"{id}.png"
@@ -55,7 +65,8 @@ def removed(run: Run, ids: Iterable[str]) -> set[str]:
                 path.unlink()
                 gone.add(id)
     if gone:
-        run.progress(f"{len(gone)} damaged images are drawn again", 0, len(gone))
+        some = counted(len(gone), "damaged image is", "damaged images are")
+        run.progress(f"{some} drawn again", 0, len(gone))
     return gone
 
 

@@ -14,14 +14,18 @@ from audit.evidence.copies.chooser import KINDS
 from audit.evidence.copies.rule import CopyRule
 from audit.runs.given import (
     AUTO,
+    FILES,
+    TAR,
     cluster,
     columns,
     copies,
     counted,
     detectors,
+    one_way,
     part,
     pixels,
     precision,
+    sbatch,
     validated,
     words,
 )
@@ -29,8 +33,9 @@ from audit.runs.opt import AtLeast, Between, Flag, OneOf, Opt, declared
 
 ONLY, FIRST, EACH = "only", "first", "each"
 """Of images with several people: none, the largest, or every one is read."""
-HOW = ("shard", "workers", "ray", "gpus_per_worker")
-"""Options that say who does the work: nothing in the results depends on them."""
+HOW = ("shard", "workers", "ray", "gpus_per_worker", "slurm", "slurm_option",
+       "pack")  # fmt: skip
+"""Options that say who does the work, and how it is kept: no result depends on them."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,22 @@ class Options:
         float,
         Opt("GPUs of a Ray actor, such as 0.5; 0: one.", allow=AtLeast(0)),
     ] = 0.0
+    slurm: Annotated[
+        int,
+        Opt(
+            "Draw, encode and read in so many jobs of a SLURM array, wait for them, and finish "
+            "(`pip install t2i-audit[slurm]`); 0: none.",
+            allow=AtLeast(0),
+        ),
+    ] = 0
+    slurm_option: Annotated[
+        tuple[str, ...],
+        Opt(
+            "Option of sbatch for these jobs: partition=gpu, gres=gpu:1, cpus-per-task=8, mem=32G, "
+            "time=04:00:00, ...; may be repeated.",
+            parse=sbatch,
+        ),
+    ] = ()
     shard: Annotated[
         str,
         Opt(
@@ -147,6 +168,14 @@ class Options:
             parse=part,
         ),
     ] = ""
+    pack: Annotated[
+        str,
+        Opt(
+            "How images are kept that the run draws: a file each, or tar: those of a finished "
+            "shard in one (WebDataset), for runs of a million. Both are read.",
+            allow=OneOf((FILES, TAR)),
+        ),
+    ] = FILES
     compile: Annotated[bool, Opt("Compile the denoiser: for long runs on a GPU.")] = False
     offload: Annotated[
         str, Opt("Offload to main memory: slower, needs less GPU memory.", allow=OneOf(OFFLOADS))
@@ -301,6 +330,7 @@ class Options:
         kind: Any = type(self)  # mypy considers a frozen dataclass's class unhashable
         for name, option in declared(kind).items():
             object.__setattr__(self, name, option.value(getattr(self, name)))
+        one_way(self.slurm, self.slurm_option, {"--ray": self.ray, "--shard": self.shard})
 
     @property
     def loading(self) -> Any:

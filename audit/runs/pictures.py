@@ -11,7 +11,6 @@ import numpy as np
 
 from audit.datasets import find, pixels
 from audit.datasets.chosen import chosen
-from audit.datasets.source import present
 from audit.errors import UserError
 from audit.store import RunFolder
 
@@ -50,7 +49,7 @@ def of_run(
     unreadable, as is a sample without a name.
     """
     if not results.get("images"):
-        return RunPictures(folder.read_image, lambda id: present(folder.image_path(id)))
+        return RunPictures(folder.read_image, folder.images.stamp)
     read = chosen(results.get("columns", ()))
     collection = find.again(_place(folder, results, moved), read, moved is not None)
     names = results["pictures"]

@@ -21,6 +21,7 @@ from audit.keys import BASELINE
 from audit.records import Sample, Settings, Suite, Truth
 from audit.report.facts import LeftAlone
 from audit.runs.context import Plan, Progress, Run, silent
+from audit.runs.given import TAR
 from audit.runs.options import Options
 from audit.store import RunFolder, run_name
 
@@ -168,6 +169,8 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
     from audit.datasets import far
 
     far.refuse(options.out)
+    if options.pack == TAR and (options.images is not None or options.labels is not None):
+        raise UserError("--pack is about images that the run draws. Leave it out here.")
     if options.labels is None:
         if options.missing:
             raise UserError("--missing is about the words of a table: give one with --labels.")

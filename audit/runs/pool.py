@@ -22,10 +22,14 @@ from functools import partial
 from typing import IO, Any, Protocol, TextIO
 
 from audit.errors import Incomplete, Notice, UserError
+from audit.runs.given import AUTO
+from audit.runs.options import Options
 
 HEAD = struct.Struct(">Q")
 TRIES = 3
 """Processes that may die over a task before it is given up."""
+CORES = 4
+"""Processor cores of a worker by `auto` where there is no GPU."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 Tell = Callable[[str, int, int], None]
 """Receives step, done and total of a task under way."""
@@ -53,6 +57,28 @@ def cores() -> int:
     from audit.evidence.copies.reading import cores as usable
 
     return usable()
+
+
+def count(options: Options) -> int:
+    """The number of worker processes; 1 where the command does everything itself."""
+    if options.workers != AUTO:
+        return max(1, int(options.workers))
+    import torch
+
+    gpus = torch.cuda.device_count() if options.device in (AUTO, "cuda") else 0
+    return gpus or max(1, cores() // CORES)
+
+
+def here(
+    job: Job, tasks: Sequence[Any], count: int, tell: Callable[[int, str, int, int], None]
+) -> Iterator[tuple[int, Any]]:
+    """As `work`, by this process where `count` is 1."""
+    if count > 1:
+        yield from work(job, tasks, count, tell)
+        return
+    worker = job.worker(0)
+    for place, task in enumerate(tasks):
+        yield place, worker.do(task, partial(tell, place))
 
 
 def work(

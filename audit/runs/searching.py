@@ -14,6 +14,7 @@ import pandas as pd
 from audit import registry
 from audit.datasets import far, listing, pixels
 from audit.datasets.listed import Listed
+from audit.datasets.packs import PNG, Images
 from audit.errors import UserError, untrusted
 from audit.evidence.copies import decision, local, single
 from audit.evidence.copies.index import Index
@@ -60,7 +61,15 @@ class _Files(Sequence[np.ndarray]):
         return len(self.paths)
 
     def __getitem__(self, at: Any) -> Any:
-        return pixels.read(self.paths[at])
+        return _read(self.paths[at])
+
+
+def _read(path: Path) -> np.ndarray:
+    """An image file, or an image that a run keeps packed where this file would be."""
+    try:
+        return pixels.read(path)
+    except pixels.Unreadable:
+        return pixels.decode(Images(path.parent.parent).content(path.stem))
 
 
 LEVEL = 0.05
@@ -78,7 +87,9 @@ def ask(paths: Sequence[Path]) -> Question:
     for path in paths:
         if path.is_dir():
             found = listing.listed(path)
-            files += found.images
+            packed = [folder / i[:2] / f"{i}{PNG}" for folder in {t.parent for t in found.tars}
+                      for i in Images(folder).members()]  # fmt: skip
+            files += sorted({*found.images, *packed})
             unreadable |= {str(path / x.file): x.reason for x in found.left_out}
         elif path.exists():
             files.append(path)
@@ -87,7 +98,7 @@ def ask(paths: Sequence[Path]) -> Question:
     there: list[Path] = []
     for file in dict.fromkeys(files):
         try:
-            pixels.read(file)
+            _read(file)
             there.append(file)
         except pixels.Unreadable as reason:
             unreadable[str(file)] = str(reason)

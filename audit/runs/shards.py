@@ -19,6 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audit.datasets.packs import Images
+from audit.errors import counted
 from audit.files import checked, loads, now, write_atomic
 from audit.keys import digest
 from audit.records import Sample
@@ -134,13 +136,7 @@ class Part(RunFolder):
     def __init__(self, path: Path, shard: Shard) -> None:
         super().__init__(path, f"{shard.name}-")
         self._ids = [s.id for s in shard.samples]
-
-    def _images(self) -> Iterator[tuple[str, str]]:
-        for id in self._ids:
-            path = self.image_path(id)
-            for suffix in (".png", ".why"):
-                if path.with_suffix(suffix).exists():
-                    yield id, suffix
+        self.images = Images(path / "images", self._ids)
 
     @cached_property
     def _whole(self) -> RunFolder:
@@ -252,7 +248,7 @@ class _Kinds:
         found = []
         for (device, known), n in sorted(self.shards.items()):
             said = [device, *(f"{name} {dict(known).get(name, 'unknown')}" for name in differ)]
-            found.append(f"{', '.join(said)} ({n} {'shard' if n == 1 else 'shards'})")
+            found.append(f"{', '.join(said)} ({counted(n, 'shard', 'shards')})")
         return found
 
 
@@ -283,9 +279,9 @@ def unfinished(run: Run, keys: Collection[str], gone: Collection[str] = ()) -> d
         lost = sum(s.id not in present for s in shard.samples) if drawn else 0
         hurt = sum(s.id in gone for s in shard.samples)
         if lost:
-            found[shard.name] = f"{lost} of {len(shard.samples)} images are missing" + (
-                f", {hurt} of them were damaged" if hurt else ""
-            )
+            those = counted(len(shard.samples), "image is", "images are")
+            was = counted(hurt, "of them was", "of them were")
+            found[shard.name] = f"{lost} of {those} missing" + (f", {was} damaged" if hurt else "")
         elif end is None:
             found[shard.name] = "its record has no last line"
         elif missing := sorted(set(keys) - set(end.keys)):

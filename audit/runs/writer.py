@@ -73,7 +73,7 @@ class BackgroundWriter:
     """Writes batches in the order in which they come, and scores groups as they are completed.
 
     `groups` are all ids of the plan; those that are never handed over have their image already.
-    `done` is told how many images are finished; each encoder has a `key`, and `images`, which
+    `done` is told which images are finished; each encoder has a `key`, and `images`, which
     turns uint8[h, w, 3] images into float32[n, d].
 
     An error of the thread is raised by the next `put`, or at the end; images are written
@@ -82,7 +82,7 @@ class BackgroundWriter:
 
     def __init__(
         self, folder: RunFolder, encoders: Sequence[Any], groups: Sequence[Sequence[str]],
-        done: Callable[[int], None],
+        done: Callable[[Sequence[str]], None],
     ) -> None:  # fmt: skip
         self.folder, self.encoders, self.done = folder, list(encoders), done
         self._groups, self._of = groups, {i: n for n, g in enumerate(groups) for i in g}
@@ -151,7 +151,7 @@ class BackgroundWriter:
                     keep_vectors(self.folder, encoder, group, self._picture, known, {})
                 for id in group:
                     self._memory.pop(id, None)
-        self.done(len(ids))
+        self.done(ids)
 
     def _picture(self, id: str) -> np.ndarray:
         remembered = self._memory.get(id)

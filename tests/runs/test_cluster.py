@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -84,6 +87,66 @@ def test_an_address_without_a_cluster_is_a_sentence(
         UserError, match=rf"No Ray cluster can be used at --ray {address}: .*refused"
     ):
         list(cluster.work(Squares(tmp_path), [("square", 1)], tmp_path, wrong, lambda *x: None))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionError("Could not find any running Ray instance. Please specify one."),
+     RuntimeError("Failed to connect to GCS at address 10.0.0.1:6379\nA long trace.")],
+)  # fmt: skip
+def test_auto_without_a_cluster_is_a_sentence(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None at all, and one that does not answer."""
+
+    def init(address: str, **more: object) -> None:
+        assert address == "auto"
+        raise error
+
+    ray = SimpleNamespace(is_initialized=lambda: False, init=init)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    wrong, first = replace(ONE, ray="auto"), str(error).splitlines()[0].rstrip(".")
+    with pytest.raises(UserError) as raised:
+        list(cluster.work(Squares(tmp_path), [("square", 1)], tmp_path, wrong, lambda *x: None))
+    assert str(raised.value).startswith(f"No Ray cluster can be used at --ray auto: {first}. Check")
+    assert "\n" not in str(raised.value)
+
+
+@INSTALLED
+@pytest.mark.nightly
+@pytest.mark.parametrize("dead", ["", "127.0.0.1:1"])
+def test_auto_really_finds_no_cluster(dead: str, tmp_path: Path) -> None:
+    """In a process of its own: no cluster, and the address of one that is gone."""
+    code = (
+        "from pathlib import Path\nfrom ray._private import services\n"
+        "services.find_gcs_addresses = set  # those of other tests\n"
+        "from audit.runs import cluster\n"
+        "from audit.runs.options import Options\nfrom tests.builders.labour import Squares\n"
+        "list(cluster.work(Squares(Path()), [('square', 1)], Path(), Options(ray='auto'), print))"
+    )
+    place = {"RAY_TMPDIR": str(tmp_path), **({"RAY_ADDRESS": dead} if dead else {})}
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **place}, text=True,
+                          capture_output=True, check=False, timeout=300)  # fmt: skip
+    assert "UserError: No Ray cluster can be used at --ray auto: " in done.stderr
+
+
+@INSTALLED
+@pytest.mark.nightly
+@pytest.mark.usefixtures("ray")
+def test_an_actor_that_fits_on_no_node_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one does all tasks."""
+    start = cluster._Crew._start
+
+    def unfit(crew: cluster._Crew, number: int) -> None:
+        crew.cpus = 1000 if number else 0.5
+        start(crew, number)
+
+    monkeypatch.setattr(cluster._Crew, "_start", unfit)
+    tasks, two = [("square", n) for n in range(4)], replace(ONE, workers=2)
+    found = cluster.work(Squares(tmp_path), tasks, tmp_path, two, lambda *x: None)
+    assert dict(found) == {n: n * n for n in range(4)}
 
 
 def test_without_ray_the_command_says_how_to_install_it(

@@ -97,7 +97,7 @@ def test_parts_are_gathered_to_the_same_index(
         gather(place)
     part(place, "3/3")
     spoil(place / "idx")
-    with pytest.raises(Incomplete, match=f"1 blocks of .* {said}"):
+    with pytest.raises(Incomplete, match=f"1 block of .* is not finished: .*{said}"):
         gather(place)
     for which in ("1/3", "2/3", "3/3"):
         part(place, which)

@@ -200,7 +200,7 @@ def test_unreadable_images_are_listed(tmp_path: Path) -> None:
                "pixels", "--half"]  # fmt: skip
     result = CliRunner().invoke(cli.app, command)
     assert result.exit_code == 0, result.output
-    assert "1 images have no vector" in result.output
+    assert "1 image has no vector" in result.output
     assert (tmp_path / "idx" / "unreadable.csv").read_text() == (
         'file,reason,prompt\n"bad,name.png",not an image in a known format,\n'
     )

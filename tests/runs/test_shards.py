@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import random
+import sys
+import threading
+import zipfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,10 +23,14 @@ from audit.cli import shared
 from audit.design import suites
 from audit.errors import Incomplete, UserError
 from audit.records import Change, Sample
-from audit.runs import distributing, gathering, line, planning, shards
+from audit.report.exports import archive
+from audit.runs import gathering, line, locks, planning, pool, searching, shards, slurm
 from audit.runs.context import silent
 from audit.runs.options import Options
+from audit.runs.pictures import of_run
 from audit.runs.shards import cut
+from audit.store import RunFolder
+from tests.builders.submitted import Site
 from tests.builders.suites import small as small_suite
 from tests.engine import small
 
@@ -152,14 +161,16 @@ def test_parts_are_gathered_to_the_same_bytes(
     """Three parts in any order; what is lost after that is listed, made again, and gathered."""
     for which in ("3/3", "1/3"):
         folder = part(place, tmp_path, which)
-    with pytest.raises(Incomplete, match=r"1 shards of .* 4 of 4 images are missing"):
+    with pytest.raises(
+        Incomplete, match=r"^1 shard of .* is not finished: .* 4 of 4 images are missing"
+    ):
         gathering.gather(folder)
     assert part(place, tmp_path, "2/3") == folder
     first = shards.of(opened(place, tmp_path))[0]
     for spoil, said in (
         (cut_record, "its record has no last line"),
         (lose_images, "4 of 4 images are missing"),
-        (damage_image, "1 of 4 images are missing, 1 of them were damaged"),
+        (damage_image, "1 of 4 images are missing, 1 of them was damaged"),
     ):  # fmt: skip
         spoil(folder, first)
         with pytest.raises(Incomplete, match=said):
@@ -167,6 +178,70 @@ def test_parts_are_gathered_to_the_same_bytes(
         part(place, tmp_path, "1/3")
     assert kept(gathering.gather(folder)) == calm
     assert kept(line.execute(opened(place, tmp_path))) == calm
+
+
+def unpacked(report: Path) -> dict[str, bytes]:
+    """As `kept`, of a run whose images are all in tars."""
+    folder = RunFolder(report.parent)
+    assert not [*(folder.path / "images").rglob("*.png")]
+    names = {f"images/{i[:2]}/{i}.png": i for i in folder.images.members()}
+    return {**kept(report), **{name: folder.images.content(i) for name, i in names.items()}}
+
+
+def damage_tar(folder: Path, shard: shards.Shard) -> None:
+    """Overwrite a byte in the middle of a packed image."""
+    images, id = RunFolder(folder).images, shard.samples[2].id
+    (tar,) = (folder / "images").glob(f"{shard.name}.tar")
+    data = bytearray(tar.read_bytes())
+    data[data.index(images.content(id)) + len(images.content(id)) // 2] ^= 1
+    tar.write_bytes(data)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("several")
+def test_a_packed_run_is_the_same(place: Path, calm: dict[str, bytes], tmp_path: Path) -> None:
+    """A tar for each shard; repeated, with a damaged one, from files, and sent as an archive."""
+    report = line.execute(opened(place, tmp_path, pack="tar"))
+    assert unpacked(report) == calm
+    every = shards.of(opened(place, tmp_path))
+    names = {f"{s.name}.{e}" for s in every for e in ("tar", "json")}
+    assert {p.name for p in (report.parent / "images").iterdir()} == names
+    assert unpacked(line.execute(opened(place, tmp_path))) == calm
+    damage_tar(report.parent, every[1])
+    assert unpacked(line.execute(opened(place, tmp_path, pack="tar"))) == calm
+    assert (report.parent / "images" / f"{every[1].name}-2.tar").exists()
+    folder = RunFolder(report.parent)
+    shown = of_run(folder, folder.results())
+    assert len({shown.stamp(s.id) for s in folder.plan()}) == 16
+    sent = archive.write(folder, shown.read, tmp_path / "sent.zip")
+    with zipfile.ZipFile(sent) as file:
+        assert f"{folder.path.name}/images/{every[0].name}.tar" in file.namelist()
+    found = searching.ask([report.parent])
+    assert [Path(n).stem for n in found.names] == sorted(s.id for s in folder.plan())
+    assert (found.pictures[3] == folder.read_image(Path(found.names[3]).stem)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("several")
+def test_packed_parts_are_gathered_to_the_same_bytes(
+    place: Path, calm: dict[str, bytes], tmp_path: Path
+) -> None:
+    """One part packs, the other does not, and gathering packs the rest."""
+    run = opened(place, tmp_path, shard="1/2", pack="tar")
+    gathering.part(run, gathering.request(str(place / "small.toml"), [], None, run))
+    folder = part(place, tmp_path, "2/2")
+    assert len(RunFolder(folder).images.members()) == 8
+    damage_tar(folder, shards.of(opened(place, tmp_path))[0])
+    with pytest.raises(Incomplete, match="1 of 4 images are missing, 1 of them was damaged"):
+        gathering.gather(folder)
+    part(place, tmp_path, "1/2")
+    assert unpacked(gathering.gather(folder, {"pack": "tar"})) == calm
+
+
+def test_only_images_that_are_drawn_are_packed(place: Path, tmp_path: Path) -> None:
+    """Images that others made stay where they are."""
+    with pytest.raises(UserError, match="--pack is about images that the run draws"):
+        opened(place, tmp_path, pack="tar", images=tmp_path)
 
 
 def is_worker(process: psutil.Process) -> bool:
@@ -204,19 +279,77 @@ def test_workers_make_the_same_bytes_and_may_be_killed(
     assert [r.end.images for r in closed if r.end] == [4, 4, 4, 4]
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("several")
+@pytest.mark.parametrize("real", [False, pytest.param(True, marks=pytest.mark.nightly)])
+def test_jobs_of_slurm_make_the_same_bytes(
+    place: Path, calm: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    real: bool,
+) -> None:  # fmt: skip
+    """An array of two jobs: inside this process, and by submitit's local executor."""
+    monkeypatch.setattr(slurm, "CLUSTER", "local")
+    if real:
+        pytest.importorskip("submitit")
+    else:
+        monkeypatch.setitem(sys.modules, "submitit", Site().module)
+    report = line.execute(opened(place, tmp_path, slurm=2))
+    assert kept(report) == calm
+    closed = [shards.record(report.parent, s.name) for s in shards.of(opened(place, tmp_path))]
+    assert [r.end.images for r in closed if r.end] == [4, 4, 4, 4]
+
+
+def kill_actors(records: Path, kills: int, ended: threading.Event) -> None:
+    """Kill so many actors of Ray that this process started, once shards have been begun."""
+    while kills and not ended.wait(0.01):
+        mine = [p for p in psutil.Process().children(recursive=True) if is_actor(p)]
+        if mine and any(records.glob("*.jsonl")):
+            mine[0].kill()
+            kills -= 1
+    assert not kills
+
+
+def is_actor(process: psutil.Process) -> bool:
+    """Whether a process is an actor: Ray names it by its class."""
+    try:
+        return "".join(process.cmdline()).startswith("ray::Actor")
+    except psutil.Error:  # it has just ended
+        return False
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is optional")
+@pytest.mark.nightly
+@pytest.mark.usefixtures("several")
+@pytest.mark.parametrize("kills", [0, 1])
+def test_actors_of_ray_make_the_same_bytes(
+    place: Path, calm: dict[str, bytes], tmp_path: Path, kills: int
+) -> None:
+    """Two actors, of which one is killed while it draws."""
+    run, ended = opened(place, tmp_path, ray="local", workers=2), threading.Event()
+    with ThreadPoolExecutor(1) as beside:
+        killing = beside.submit(kill_actors, run.folder.path / "shards", kills, ended)
+        try:
+            report = line.execute(run)
+        finally:
+            ended.set()
+        killing.result()
+    assert kept(report) == calm
+    closed = [shards.record(report.parent, s.name) for s in shards.of(opened(place, tmp_path))]
+    assert [r.end.images for r in closed if r.end] == [4, 4, 4, 4]
+
+
 @pytest.mark.usefixtures("several")
 def test_parts_and_runs_exclude_each_other(place: Path, tmp_path: Path) -> None:
     """The same part twice, and a whole run next to a part: a sentence, and nothing is touched."""
     run = opened(place, tmp_path, shard="1/2")
     with (
-        distributing.registered(run.folder, "1/2"),
+        locks.registered(run.folder, "1/2"),
         pytest.raises(UserError, match=r"Another process does shard 1/2"),
     ):
         line.execute(opened(place, tmp_path))
     with (
-        distributing.registered(run.folder, "1/2"),
+        locks.registered(run.folder, "1/2"),
         pytest.raises(UserError, match=r"Give each process a part of its own"),
-        distributing.registered(run.folder, "1/2"),
+        locks.registered(run.folder, "1/2"),
     ):
         pass
     assert not (run.folder.path / "plan.jsonl").exists()
@@ -293,14 +426,17 @@ def test_a_part_is_one_of_so_many(text: str) -> None:
 def test_workers_are_a_number_or_auto() -> None:
     """As text or as a number; one process where nothing is said, and for each GPU by auto."""
     assert [Options(workers=w).workers for w in (3, "3", "auto")] == [3, 3, "auto"]
-    assert distributing.count(Options()) == 1
+    assert pool.count(Options()) == 1
     with pytest.raises(UserError, match="--workers must be auto or a number"):
         Options(workers="many")
 
 
 def test_a_report_does_not_show_who_did_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command in it is that of one process; in Python a part is refused."""
-    words = "t2i-audit run small --shard 1/2 --workers=2 --ray auto -q --gpus-per-worker 0.5"
+    words = (
+        "t2i-audit run small --shard 1/2 --workers=2 --ray auto -q --gpus-per-worker 0.5 --slurm 8 "
+        "--slurm-option partition=gpu --slurm-option=time=9"
+    )
     monkeypatch.setattr("sys.argv", words.split())
     assert shared.command() == "t2i-audit run small -q"
     with pytest.raises(UserError, match="In Python give `workers`"):

@@ -48,10 +48,10 @@ def groups(some: list[tuple[list[str], np.ndarray, list[str]]], size: int) -> li
 
 def test_everything_is_written_and_scored_once(tmp_path: Path) -> None:
     """Images, reasons and vectors exist; blocked images have no file and no vector."""
-    told: list[int] = []
+    told: list[str] = []
     folder = RunFolder(tmp_path)
     todo = batches(60)
-    with BackgroundWriter(folder, [Sums()], groups(todo, 32), told.append) as behind:
+    with BackgroundWriter(folder, [Sums()], groups(todo, 32), told.extend) as behind:
         for batch in todo:
             behind.put(*batch)
     vectors, blocked = folder.vectors("sums"), folder.blocked()
@@ -61,7 +61,7 @@ def test_everything_is_written_and_scored_once(tmp_path: Path) -> None:
             if not hide:
                 assert np.array_equal(folder.read_image(id), picture)
                 assert vectors[id][0] == picture.sum()
-    assert sum(told) == sum(len(ids) for ids, _, _ in todo)
+    assert told == [i for ids, _, _ in todo for i in ids]
     assert len(list((tmp_path / "vectors" / "sums").glob("*.npz"))) > 1
 
 

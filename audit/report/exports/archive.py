@@ -17,7 +17,7 @@ from audit.store import RunFolder
 
 DAY = (1980, 1, 1, 0, 0, 0)
 """The date of every file in the archive: the same run gives the same bytes."""
-PACKED = {".npz", ".parquet", ".png"}
+PACKED = {".npz", ".parquet", ".png", ".tar"}
 """Files that are compressed already."""
 
 
