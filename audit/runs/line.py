@@ -18,11 +18,13 @@ from audit.runs import (
     distributing,
     extraction,
     matching,
+    nudity,
     reader_errors,
     reading,
     rounds,
     tones,
     training_images,
+    triples,
     unmeasured,
 )
 from audit.runs.conclude import Made, conclude
@@ -88,6 +90,8 @@ def _measure(run: Run) -> tuple[Run, Made]:
         nothing_but(run, read.table),
         others=read.others,
         tones=tones.measure(run, known),
+        nudity=nudity.measure(run, known),
+        triples=triples.measure(run, encoder, known),
         people=read.counted.people,
         alignment=reading.align(run, encoder, known, read.table),
         errors=errors,
@@ -100,6 +104,10 @@ def _measure(run: Run) -> tuple[Run, Made]:
     run.notes += unmeasured.notes(run, encoder, measured)
     if run.options.tone:
         run.notes.append(tones.NOTE)
+    if run.options.nudity:
+        run.notes.append(nudity.NOTE)
+    if len(measured.triples):
+        run.notes.append(triples.GROUPS_NOTE)
     made = Made(measured, {"encoder": encoder.key, "labels": errors.key})
     return run, made if run.plan.corpus is None else _match(run, made, encoder, descriptor)
 
