@@ -103,6 +103,7 @@ def _write_tables(run: Run, made: Made) -> None:
         tables["others"] = m.others
     names = {n: run.folder.write_table(n, key, table).name for n, table in tables.items()}
     reader = made.key.get("encoder", comparing.GIVEN)
+    stating = [p.id for p in run.suite.prompts if p.grouped]
     run.folder.write_results(
         {
             "tables": names,
@@ -126,6 +127,7 @@ def _write_tables(run: Run, made: Made) -> None:
                 run.suite, reader, made.facts.corpus, chosen.people
             ),
             "checks": list(run.suite.checks),
+            **({"grouped": stating} if stating else {}),
             **AS_GIVEN,
         }
     )
