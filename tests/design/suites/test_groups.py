@@ -75,8 +75,8 @@ def test_prompts_of_one_frame_share_their_noise(tmp_path: Path) -> None:
 
 
 def test_what_the_prompt_leaves_open_is_asked_of_the_neutral_prompt_alone(tmp_path: Path) -> None:
-    """Clothes of a stated woman are no answer to what is drawn when the prompt does not say."""
     """Clothes of a stated woman do not say what is drawn when the prompt leaves it open."""
+    suite = read(tmp_path)
     prompts = {p.id: p for p in suite.prompts}
     rows = table(suite, {})
     assert set(rows.prompt) == set(prompts)
