@@ -30,8 +30,8 @@ SHOWN, NUDITY = "what is shown of stated groups", "nudity of stated groups"
 """Families."""
 SKEW = (
     "The score has a skew of its own: it holds one company's idea of nudity in 2016, bare skin and "
-    "tight clothes raise it, and classifiers of its kind have a bias of gender and of style (Riccio "
-    "et al. 2024). It is compared within this run, and no image is left out for it."
+    "tight clothes raise it, and classifiers of its kind have a bias of gender and of style "
+    "(Riccio et al. 2024). It is compared within this run, and no image is left out for it."
 )
 
 

@@ -19,8 +19,8 @@ from audit.runs.reading import missing_outcomes
 CHUNK = 64
 """Images that are scored between two writings."""
 NOTE = (
-    "The nudity score compares stated groups within this run. Bare skin and tight clothes raise it, "
-    "and it has a bias of gender of its own; no image was left out for it."
+    "The nudity score compares stated groups within this run. Bare skin and tight clothes raise "
+    "it, and it has a bias of gender of its own; no image was left out for it."
 )
 
 
