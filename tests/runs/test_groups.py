@@ -66,8 +66,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_groups_are_read_to_the_report(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Suits, nudity and whom the neutral prompt resembles are found; each image is scored once."""
     seen: list[int] = []
+
+    def score(picture: np.ndarray) -> float:
+        seen.append(1)
+        return float(picture.mean() / 255)
+
     monkeypatch.setattr(nudity, "ready", lambda: None)
-    monkeypatch.setattr(nudity, "score", lambda p: seen.append(1) or float(p.mean() / 255))
+    monkeypatch.setattr(nudity, "score", score)
     for _ in range(2):
         result = audit.run(
             str(place / "shown.toml"), images=place / "pics", prompts=place / "prompts.csv",
