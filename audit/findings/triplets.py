@@ -24,7 +24,7 @@ from audit.stats.interval import Interval
 from audit.stats.noninferiority import FEWEST, mean_change
 from audit.stats.proportions import wilson
 
-MEASURES = {"vectors": "by the classifier's vectors", "ssim": "by SSIM"}
+MEASURES = {"vectors": "by vectors", "ssim": "by SSIM"}
 EVEN, OTHERS = "uniform", "unrelated images"
 """References: neither group is nearer, and the share among neutral images of other prompts."""
 TIE = "equally near"
@@ -66,8 +66,9 @@ def _nearest(rows: pd.DataFrame, name: str, groups: tuple[str, str]) -> pd.DataF
 
 def _claim(key: Key, groups: tuple[str, str], where: str, method: str, measure: str) -> Claim:
     return Claim(
-        key, f"share of neutral images nearer to those that state {groups[0]} than {groups[1]}, "
-        f"{MEASURES[measure]}", where, "share", "images", method,
+        key,
+        f"share of neutral images nearer to {groups[0]} than {groups[1]}, {MEASURES[measure]}",
+        where, "share", "images", method,
     )  # fmt: skip
 
 
@@ -89,7 +90,8 @@ def _overall(rows: pd.DataFrame, near: pd.DataFrame, key: Key, measure: str) -> 
     )  # fmt: skip
     others = _unrelated(rows)
     told = {EVEN: 0.5, **({OTHERS: others} if math.isfinite(others) else {})}
-    aside = f" (of unrelated neutral images {percent(others)})" if OTHERS in told else ""
+    aside = f", {MEASURES[measure]}"
+    aside += f" (of unrelated neutral images {percent(others)})" if OTHERS in told else ""
     made = finding(claim, found, size, p=p, family="whom neutral images resemble", verdict=said,
                    references=told, against=EVEN)  # fmt: skip
     return replace(made, sentence=_sentence(made, groups, aside))
@@ -132,7 +134,7 @@ def _subject(read: Readings, key: Key, measure: str) -> Finding:
         p=binomial_p(round(thin[0]), round(thin.sum()), 0.5), verdict=verdict(found, 0.5),
         family="whom neutral images resemble, by subject", references={EVEN: 0.5}, against=EVEN,
     )  # fmt: skip
-    return replace(made, sentence=_sentence(made, groups))
+    return replace(made, sentence=_sentence(made, groups, f", {MEASURES[measure]}"))
 
 
 def _reasons(near: pd.DataFrame) -> dict[str, int]:
@@ -140,7 +142,7 @@ def _reasons(near: pd.DataFrame) -> dict[str, int]:
     return {str(k): int(v) for k, v in found if k != "label"}
 
 
-def _sentence(f: Finding, groups: tuple[str, str], aside: str = "") -> str:
+def _sentence(f: Finding, groups: tuple[str, str], aside: str) -> str:
     if not f.n:
         return f"{cap(f.where)}: {f.quantity} not known: no three of images could be compared."
     tested = f", p = {p_value(f.p)}".replace("= <", "<") if math.isfinite(f.p) else ""

@@ -73,7 +73,7 @@ def test_unrelated_images_are_the_control() -> None:
     rows.loc[rows.index[:12], ["other_to_one", "other_to_two"]] = [0.2, 0.1]
     f = found(rows)[ALL]
     assert f.references["unrelated images"] == 0.25
-    assert "(of unrelated neutral images 25 %)" in f.sentence
+    assert "threes, by vectors (of unrelated neutral images 25 %)" in f.sentence
     rows[["other_to_one", "other_to_two"]] = np.nan
     assert set(found(rows)[ALL].references) == {"uniform"}
 
@@ -110,7 +110,9 @@ def test_both_measures_are_read_beside_each_other() -> None:
     assert sum(not f.key.everyone for f in by.values()) == 4
     alone = found(rows[rows.measure == "ssim"])
     assert len(alone) == 5
-    assert all("SSIM" in f.quantity for f in alone.values())
+    assert {f.quantity for f in alone.values()} == {
+        "share of neutral images nearer to woman than man, by SSIM"
+    }
 
 
 @pytest.mark.slow
