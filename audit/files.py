@@ -326,6 +326,8 @@ class Results:
     corpus: str = ""
     instruments: dict[str, str] = field(default_factory=dict)
     checks: list[str] = field(default_factory=list)
+    grouped: list[str] = field(default_factory=list)
+    """Prompts that state a group, whose images are in no share."""
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
             **_same("{attribute}-{kind}/{detail}", "distance", "amplification"),
             **_same("{attribute}={detail}-{kind}", "template", "one-template"),
             "stated": "{attribute}-stated={detail}",
-            "tone": "{attribute}-tone/{detail}",
+            **_same("{attribute}-{kind}/{detail}", "tone", "shown", "resembles", "nudity"),
             "association": "association-{detail}",
             "person-leak": "person-leak",
         }.items()
@@ -147,7 +147,7 @@ _ANY = r"/|%(?=[0-9A-F]{2})"
 _MARKS: Mapping[str, str] = {
     "subject": r"|^a(?=ll$)",
     "attribute": r"|=|-(?=(?:gap|slope|needed|together|distance|amplification|stated|tone)$)"
-    r"|^a(?=ssociation-)",
+    r"|-(?=(?:shown|resembles|nudity)$)|^a(?=ssociation-)",
     "detail": r"|-(?=(?:one-)?template$)|^a(?=ll classes$)",
     "attribute of share": r"|\+",
     "detail of template": r"|-(?=one$)",
@@ -222,6 +222,15 @@ TONE_COLUMNS = (
 )  # fmt: skip
 """One row per sample: CIE L* and hue angle in degrees of the skin, NaN unless `outcome` is
 "label"."""
+NUDITY_COLUMNS = ("sample", "prompt", "subject", "arm", "seed", "outcome", "score")
+"""One row per sample: the nudity score, 0..1, NaN unless `outcome` is "label"."""
+TRIPLE_COLUMNS = (
+    "frame", "subject", "seed", "attribute", "one", "two", "measure", "outcome", "to_one", "to_two",
+    "other_to_one", "other_to_two",
+)  # fmt: skip
+"""One row per noise of a frame, pair of groups and measure: how alike the image of the neutral
+prompt and that of each group are, and the same of the neutral image of another frame; NaN unless
+`outcome` is "label". Measures are "vectors" (cosine) and "ssim"."""
 MATCH_COLUMNS = (
     "sample", "prompt", "arm", "seed", "score", "held_score", "held", "train", "train_caption",
     "repeats", "copy", "outcome",

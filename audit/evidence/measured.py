@@ -114,5 +114,9 @@ class Measured:
     `table` has the largest."""
     tones: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Lightness and hue of skin (TONE_COLUMNS), where they were measured."""
+    nudity: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Nudity scores (NUDITY_COLUMNS), where they were measured."""
+    triples: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """How alike neutral images are to those of stated groups (TRIPLE_COLUMNS)."""
     people: Mapping[str, int] = field(default_factory=dict)
     """Sample to the number of people in its image, where they were counted."""

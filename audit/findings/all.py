@@ -25,8 +25,10 @@ from audit.findings import (
     quality,
     replication,
     representation,
+    shown,
     templates,
     tones,
+    triplets,
     why,
 )
 from audit.findings.pairs import Question, Tables
@@ -91,6 +93,8 @@ def _representation(
     found += amplification.findings(table, m.training, context, subjects)
     found += intersections.findings(table, context)
     found += templates.findings(table, context, prompts)
+    found += shown.findings(m.table, m.nudity, context, prompts)
+    found += triplets.findings(m.triples)
     if len(m.nearness):
         found += associations.findings(m.nearness, m.suite.associations, m.seed)
     return found

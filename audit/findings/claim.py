@@ -10,10 +10,11 @@ from typing import TypedDict, Unpack
 import numpy as np
 import pandas as pd
 
+from audit.findings.wording import p_value
 from audit.keys import BASELINE, Counted, Key, Unit
 from audit.records import Finding
 from audit.stats.interval import Interval
-from audit.stats.multiplicity import benjamini_hochberg
+from audit.stats.multiplicity import benjamini_hochberg, holm
 
 PAIRED = ("prompt", "seed")
 """Columns that the two images of a pair share."""
@@ -87,6 +88,31 @@ def adjusted(found: Sequence[Finding]) -> list[Finding]:
         for i, q in zip(at, benjamini_hochberg(np.array([found[i].p for i in at])), strict=True):
             out[i] = replace(out[i], q=float(q))
     return out
+
+
+def controlled(found: Sequence[Finding], level: float = 0.05) -> list[Finding]:
+    """Verdicts that hold for a whole family: an error among them in at most 5 % of families.
+
+    A difference stays `above` or `below` where Holm's p inside its family is below the level, too;
+    otherwise it is `undecided`. The sentence says so, and limits remain those of each one alone.
+    """
+    out, families = list(found), dict[str, list[int]]()
+    for i, f in enumerate(found):
+        families.setdefault(f.family, []).append(i)
+    for at in (at for family, at in families.items() if family):
+        ps = holm(np.array([found[i].p for i in at]))
+        for i, p in zip(at, ps, strict=True):
+            out[i] = _held(found[i], float(p), int(np.isfinite(ps).sum()), level)
+    return out
+
+
+def _held(f: Finding, p: float, tests: int, level: float) -> Finding:
+    """A finding with its verdict under Holm's p among so many tests."""
+    if not math.isfinite(p):
+        return f
+    said = "undecided" if f.verdict in ("above", "below") and p >= level else f.verdict
+    after = f"; {p_value(p)} after Holm's correction for {tests} comparisons" if tests > 1 else ""
+    return replace(f, verdict=said, sentence=f"{f.sentence[:-1]}{after}.")
 
 
 def arms(names: Iterable[object]) -> list[str]:

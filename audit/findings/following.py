@@ -19,9 +19,12 @@ from audit.stats.proportions import effective_n, intraclass, wilson
 
 
 def open_questions(table: pd.DataFrame, prompts: Mapping[str, Prompt]) -> pd.DataFrame:
-    """The rows whose prompt does not state the attribute and asks for a person."""
+    """The rows whose prompt does not state the attribute and asks for a person.
+
+    Of prompts that differ in the group that they state, only the one that states none is open.
+    """
     keep = [
-        a not in prompts[p].states and not prompts[p].expects
+        a not in prompts[p].states and not prompts[p].expects and not prompts[p].grouped
         for p, a in zip(*(table[c].to_numpy(object) for c in ("prompt", "attribute")), strict=True)
     ]
     return table[np.array(keep, bool)]

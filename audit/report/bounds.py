@@ -39,7 +39,7 @@ STEPS = (
 
 Table = tuple[str, ...]
 BY_SUBJECT = {
-    "representation": {"share", "stated", "person-leak", "distance", "amplification"},
+    "representation": {"share", "stated", "person-leak", "distance", "amplification", "resembles"},
     "mitigation": {"change"},
     "comparison": {"share"},
 }

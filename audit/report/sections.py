@@ -59,6 +59,7 @@ def _representation(evidence: Evidence, excerpt: Excerpt) -> dict[str, Any]:
         "amplified": shares.amplified(evidence),
         "templates": shares.templates(evidence),
         "tones": shares.tones(evidence),
+        "how_shown": shares.how_shown(evidence),
         "rest": shares.rest(evidence),
         "wall": shares,
     }

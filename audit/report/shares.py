@@ -62,7 +62,7 @@ def of_section(evidence: Evidence, section: str) -> list[Finding]:
 
 
 TABLES = frozenset({"template", "one-template", "amplification", "joint", "together", "distance",
-                    "tone"})  # fmt: skip
+                    "tone", "shown", "resembles", "nudity"})  # fmt: skip
 """Kinds of claims with a table or a list of their own."""
 
 
@@ -83,8 +83,14 @@ def tones(evidence: Evidence) -> list[Finding]:
     return [f for f in of_section(evidence, "representation") if f.key.kind == "tone"]
 
 
+def how_shown(evidence: Evidence) -> list[Finding]:
+    """How stated groups are shown, and whom neutral images resemble, over all subjects."""
+    found = of_section(evidence, "representation")
+    return [f for f in found if f.key.kind in ("shown", "nudity", "resembles") and f.key.everyone]
+
+
 def _overall(f: Finding) -> bool:
-    return f.key.everyone and f.unit in ("distance", "coefficient")
+    return f.key.everyone and f.unit in ("distance", "coefficient") and f.key.kind != "nudity"
 
 
 def templates(evidence: Evidence) -> list[Finding]:

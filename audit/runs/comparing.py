@@ -112,6 +112,8 @@ def read(path: Path, name: str) -> Side:
                 f"The table of alignments of {path} has no column subject. Run the same command "
                 "as for that run again, which writes that table."
             )
+        if table == "attributes" and len(rows):  # shares are of prompts that state no group
+            rows = rows[~rows.prompt.isin(results["grouped"])]
         if len(rows):
             rows = rows.assign(prompt=[texts.get(p, p) for p in rows.prompt])
             rows = _once(rows, [*KEYS, *(["attribute"] if table == "attributes" else [])])

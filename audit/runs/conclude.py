@@ -96,13 +96,14 @@ def _write_tables(run: Run, made: Made) -> None:
     key = {**made.key, "suite": digest(repr(run.suite)), "options": options}
     tables = {"attributes": m.table, "alignment": m.alignment, "matches": m.matches,
               "looks": pd.DataFrame(run.plan.looks), "detectors": m.detectors}  # fmt: skip
-    if len(m.tones):
-        tables["tones"] = m.tones
+    measured = {"tones": m.tones, "nudity": m.nudity, "triples": m.triples}
+    tables |= {name: table for name, table in measured.items() if len(table)}
     if m.people:
         tables["people"] = pd.DataFrame(m.people.items(), columns=["sample", "people"])
         tables["others"] = m.others
     names = {n: run.folder.write_table(n, key, table).name for n, table in tables.items()}
     reader = made.key.get("encoder", comparing.GIVEN)
+    stating = [p.id for p in run.suite.prompts if p.grouped]
     run.folder.write_results(
         {
             "tables": names,
@@ -126,6 +127,7 @@ def _write_tables(run: Run, made: Made) -> None:
                 run.suite, reader, made.facts.corpus, chosen.people
             ),
             "checks": list(run.suite.checks),
+            **({"grouped": stating} if stating else {}),
             **AS_GIVEN,
         }
     )

@@ -19,11 +19,13 @@ from audit.runs import (
     extraction,
     locks,
     matching,
+    nudity,
     reader_errors,
     reading,
     rounds,
     tones,
     training_images,
+    triples,
     unmeasured,
 )
 from audit.runs.conclude import Made, conclude
@@ -91,6 +93,8 @@ def _measure(run: Run) -> tuple[Run, Made]:
         nothing_but(run, read.table),
         others=read.others,
         tones=tones.measure(run, known),
+        nudity=nudity.measure(run, known),
+        triples=triples.measure(run, encoder, known),
         people=read.counted.people,
         alignment=reading.align(run, encoder, known, read.table),
         errors=errors,
@@ -103,6 +107,10 @@ def _measure(run: Run) -> tuple[Run, Made]:
     run.notes += unmeasured.notes(run, encoder, measured)
     if run.options.tone:
         run.notes.append(tones.NOTE)
+    if run.options.nudity:
+        run.notes.append(nudity.NOTE)
+    if len(measured.triples):
+        run.notes.append(triples.GROUPS_NOTE)
     made = Made(measured, {"encoder": encoder.key, "labels": errors.key})
     return run, made if run.plan.corpus is None else _match(run, made, encoder, descriptor)
 

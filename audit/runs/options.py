@@ -246,6 +246,14 @@ class Options:
             tables=True,
         ),
     ] = False
+    nudity: Annotated[
+        bool,
+        Opt(
+            "Score nudity, to compare prompts that differ in the group that they state; no image "
+            "is left out for it. Needs the extra `photos`.",
+            tables=True,
+        ),
+    ] = False
     max_cost: Annotated[
         float,
         Opt(

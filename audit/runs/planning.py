@@ -160,9 +160,10 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
 
     Raises UserError for options that name something missing or invalid.
     """
-    from audit.runs import persons
+    from audit.runs import nudity, persons
 
     persons.check(options)
+    nudity.check(suite, options)
     told: list[str] = []
     if (options.columns or options.split) and options.images is None:
         raise UserError("--columns and --split are about images: give these with --images.")

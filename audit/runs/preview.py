@@ -215,7 +215,7 @@ def _made(
         aim: dict[str, float] = {}
         seen = _seen(p)
         for i in range(p.seeds):
-            noise = arms.noise_seed(p.text, i)
+            noise = arms.noise_of(p, i)
             mine, s = own.get((p.id, noise)), done.get((p.id, noise))
             if not aim and mine is not None and mine.drawn:
                 aim = _aims(asked, arm, p)

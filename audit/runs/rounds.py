@@ -59,10 +59,10 @@ class Look:
 
 
 def asked(run: Run) -> dict[str, list[Prompt]]:
-    """Representation prompts by subject."""
+    """Representation prompts by subject, apart from those that state a group."""
     found: dict[str, list[Prompt]] = {}
     for p in run.suite.prompts:
-        if p.purpose == "representation":
+        if p.purpose == "representation" and not p.grouped:
             found.setdefault(p.subject, []).append(p)
     return found
 
@@ -253,6 +253,7 @@ def _anytime(run: Run, read: Readings, value: str) -> Interval:
 
 def _readings(run: Run, table: pd.DataFrame) -> Iterator[Readings]:
     subjects = list(asked(run))
+    table = table[~table.prompt.isin([p.id for p in run.suite.prompts if p.grouped])]
     for attribute in run.suite.attributes:
         if attribute.name != run.suite.subject_attribute:
             for arm in sorted(map(str, table.arm.unique())):

@@ -20,8 +20,8 @@ from audit.records import Prompt, Settings, Suite
 
 DOCS = Path(__file__).parents[2] / "docs" / "suites.md"
 NAMES = [name for name, _ in suites.list_suites()]
-WORLDS = ("world", "world_full", "world_lab", "world_seen")
-PEOPLE = ["occupations", "traits", "demographic", "households", "history"]
+WORLDS = ("world", "world_full", "world_groups", "world_lab", "world_seen")
+PEOPLE = ["occupations", "traits", "demographic", "presentation", "households", "history"]
 SETTINGS = Settings("m", "r", 4, 3.0, 2)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 
-from audit.stats.multiplicity import benjamini_hochberg
+from audit.stats.multiplicity import benjamini_hochberg, holm
 
 
 @given(st.lists(st.floats(0, 1) | st.just(float("nan")), max_size=30))
@@ -48,3 +48,15 @@ def test_an_empty_or_unknown_family_stays_so() -> None:
     assert benjamini_hochberg(np.empty(0)).shape == (0,)
     assert np.isnan(benjamini_hochberg(np.full(3, np.nan))).all()
     assert benjamini_hochberg(np.array([0.03])) == pytest.approx([0.03])
+
+
+@given(st.lists(st.floats(0, 1) | st.just(float("nan")), max_size=30))
+def test_holm_is_the_step_down_of_its_paper(p: list[float]) -> None:
+    """The running maximum of (m - i) p_(i), at most 1; a NaN stays NaN and does not count."""
+    values = np.array(p, float)
+    known = np.flatnonzero(~np.isnan(values))
+    expected, worst = np.full(len(values), np.nan), 0.0
+    for i, at in enumerate(known[np.argsort(values[known], kind="stable")]):
+        worst = max(worst, min((len(known) - i) * values[at], 1.0))
+        expected[at] = worst
+    np.testing.assert_allclose(holm(values), expected, atol=1e-12)

@@ -43,6 +43,14 @@ def noise_seed(text: str, index: int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
+def noise_of(prompt: Prompt, index: int) -> int:
+    """Seed of the noise of image `index` of a prompt, as 63 bits (`noise_seed`).
+
+    Prompts that differ only in the group that they state have that of the prompt that states none.
+    """
+    return noise_seed(prompt.frame or prompt.text, index)
+
+
 def check(suite: Suite, arm: Mitigation) -> None:
     """Refuse an arm that does not fit its suite; its options have passed their method's model.
 
@@ -253,7 +261,7 @@ def samples(
     rows = []
     known: dict[object, tuple[Change, Callable[[int], str]]] = {}  # a plan has a text many times
     for (id, i), made in texts(suite, arm, rewriters).items():
-        seed, like = noise_seed(prompts[id].text, i), (made.text, *made.drawn.items())
+        seed, like = noise_of(prompts[id], i), (made.text, *made.drawn.items())
         if like not in known:
             changed = change(arm, settings, made.drawn, classes)
             known[like] = changed, sample_ids(made.text, settings, changed)

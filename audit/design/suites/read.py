@@ -7,7 +7,7 @@ files next to it. Everything is checked here, before an image is drawn.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,14 @@ from audit.design.mitigations.grammar import article
 from audit.design.sentences import read_toml
 from audit.design.suites import conditions, strangers, tables
 from audit.design.suites.changing import with_seeds
-from audit.design.suites.schema import PARTS, RawAttribute, RawBlock, RawReference, RawSuite
+from audit.design.suites.schema import (
+    PARTS,
+    RawAttribute,
+    RawBlock,
+    RawGroups,
+    RawReference,
+    RawSuite,
+)
 from audit.errors import UserError, known, unknown
 from audit.files import inside
 from audit.keys import Margins
@@ -100,7 +107,11 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
     for b in raw.blocks:
         for a in (*b.attributes, *b.states):
             known("attribute", a, attributes, f"block {b.id}")
-        for a, value in b.states.items():
+        stated = [*b.states.items()]
+        if b.groups is not None:
+            known("attribute", b.groups.attribute, attributes, f"block {b.id}, groups")
+            stated += [(b.groups.attribute, value) for value in b.groups.words]
+        for a, value in stated:
             known(a, value, attributes[a].classes, f"block {b.id}, states")
     notes: list[str] = []
     prompts = tuple(p for b in raw.blocks for p in _prompts(b, beside, attributes, notes))
@@ -169,6 +180,20 @@ def _prompts(
         Prompt, block=block.id, purpose=block.purpose, seeds=block.seeds,
         attributes=tuple(block.attributes), states=block.states, expects=block.expects,
     )  # fmt: skip
+    if block.groups is not None:
+        return [
+            prompt(
+                id=f"{block.id}/{subject}/{i}{'/' if value else ''}{value}",
+                text=text,
+                subject=subject,
+                states={**block.states, **({block.groups.attribute: value} if value else {})},
+                template=t,
+                frame=frame,
+            )
+            for subject in block.subjects
+            for i, t in enumerate(block.templates)
+            for frame, value, text in _stating(block.groups, t, subject, f"block {block.id}")
+        ]
     if block.file is None:
         return [
             prompt(
@@ -196,6 +221,20 @@ def _prompts(
         )
         for row in found
     ]
+
+
+def _stating(
+    groups: RawGroups, template: str, subject: str, where: str
+) -> Iterator[tuple[str, str, str]]:
+    """The neutral text, a class and the text that states it; the first states none."""
+    texts = {}
+    for value, words in {"": groups.neutral, **groups.words}.items():
+        group = strangers.filled(words, where, subject=subject) if "{" in words else words
+        texts[value] = strangers.filled(
+            template, where, group=group, a_group=article(group), subject=subject,
+            a_subject=article(subject),
+        )  # fmt: skip
+    yield from ((texts[""], value, text) for value, text in texts.items())
 
 
 def _stated(row: tables.Row, attributes: Mapping[str, Attribute]) -> dict[str, str]:

@@ -25,6 +25,16 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class RawGroups(Strict):
+    """Groups that the prompts of a block state in turn, and what stands for none of them."""
+
+    attribute: str
+    neutral: Text
+    """Words of the prompt that states no group, such as `person`; may contain {subject}."""
+    words: dict[str, Text] = Field(min_length=2)
+    """Class of the attribute to the words that state it, such as `female {subject}`."""
+
+
 class RawBlock(Strict):
     """Prompts of one purpose: templates with subjects, or a table."""
 
@@ -39,6 +49,8 @@ class RawBlock(Strict):
     """Attributes that the texts state or history fixes: attribute to class."""
     expects: Literal["", "nobody"] = ""
     """`nobody`: the prompts do not ask for a person, and one who appears is a leak."""
+    groups: RawGroups | None = None
+    """Groups that fill {group} or {a_group} of the templates, on the same noise."""
 
     @model_validator(mode="after")
     def _one_source(self) -> RawBlock:
@@ -48,7 +60,18 @@ class RawBlock(Strict):
             raise ValueError("`templates` need `subjects`, and `subjects` need `templates`")
         if self.purpose == "representation" and not self.attributes:
             raise ValueError("a representation block needs `attributes` to read")
+        if self.groups is not None:
+            self._with_groups(self.groups)
         return self
+
+    def _with_groups(self, groups: RawGroups) -> None:
+        if not self.templates or self.purpose != "representation":
+            raise ValueError("`groups` need `templates`, in a block for representation")
+        if groups.attribute in self.states:
+            raise ValueError(f"`states` and `groups` both state {groups.attribute}")
+        for t in self.templates:
+            if "{group}" not in t and "{a_group}" not in t:
+                raise ValueError(f"the template {t!r} lacks {{group}} or {{a_group}}")
 
 
 class RawAttribute(Strict):

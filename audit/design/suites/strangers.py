@@ -29,7 +29,8 @@ def check(raw: RawSuite, trust_code: bool) -> None:
     Raises UserError for a suite of too many prompts.
     """
     for block in raw.blocks:
-        if (n := len(block.subjects) * len(block.templates)) > MOST_PROMPTS:
+        each = 1 + len(block.groups.words) if block.groups else 1
+        if (n := len(block.subjects) * len(block.templates) * each) > MOST_PROMPTS:
             raise UserError(f"block {block.id} has {n:,} prompts. Keep to {MOST_PROMPTS:,}.")
     if trust_code:
         return
