@@ -71,11 +71,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20, help="of sampling")
     for name in ("rate", "lora_rate", "extrapolate"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float)
-    for name in ("batch", "class_images", "prompts", "seeds", "own_seeds"):
+    for name in ("train_batch", "class_images", "most_prompts", "seeds", "own_seeds"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int)
     given = vars(parser.parse_args())
-    names = ("rate", "lora_rate", "extrapolate", "batch", "class_images", "prompts", "seeds",
-             "own_seeds", "trainings")  # fmt: skip
+    names = ("rate", "lora_rate", "extrapolate", "train_batch", "class_images", "most_prompts",
+             "seeds", "own_seeds", "trainings")  # fmt: skip
     recipe = replace(
         personalizing.EMBEDDED, kinds=tuple(given["arms"].split(",")),
         doses=tuple(int(d) for d in given["doses"].split(",")),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +12,72 @@ from audit.cli.meter import Meter
 from audit.cli.options import with_options
 from audit.cli.shared import Json, Quiet, command, finish
 from audit.errors import UserError
+from audit.runs.opt import AtLeast, Opt, Within, declared
 from audit.runs.options import Options
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What differs from the usual recipe, `runs.personalizing.Recipe`; None is the usual."""
+
+    arms: Annotated[
+        str, Opt("Kinds of training: dreambooth,dreambooth-prior,lora,lora-prior; default: all.")
+    ] = ""
+    doses: Annotated[str, Opt("Steps of training: 100,400,800; embedded model: 20,60,180.")] = ""
+    trainings: Annotated[
+        int | None, Opt("Seeds of training for each subject; default: 3.", allow=AtLeast(1))
+    ] = None
+    word: Annotated[str, Opt("Word that names the subject; default: sks.")] = ""
+    noun: Annotated[str, Opt("The subject's class; default: person.")] = ""
+    rate: Annotated[
+        float | None, Opt("Learning rate; default: 5e-6, embedded 2e-4.", allow=AtLeast(0))
+    ] = None
+    lora_rate: Annotated[
+        float | None, Opt("The same of a LoRA; default: 1e-4, embedded 2e-3.", allow=AtLeast(0))
+    ] = None
+    rank: Annotated[int | None, Opt("Rank of a LoRA; default: 4.", allow=AtLeast(1))] = None
+    train_batch: Annotated[
+        int | None,
+        Opt("The subject's images in a batch; default: 1, embedded 4.", allow=AtLeast(1)),
+    ] = None
+    class_images: Annotated[
+        int | None,
+        Opt(
+            "Images of the class that the model draws for prior preservation; default: 200, "
+            "embedded 40.",
+            allow=AtLeast(1),
+        ),
+    ] = None
+    extrapolate: Annotated[
+        float | None,
+        Opt(
+            "How far to extrapolate from the base model beyond the tuned one, 0 leaves it out; "
+            "default: 1.",
+            allow=Within(0, 100),
+        ),
+    ] = None
+    most_prompts: Annotated[
+        int | None, Opt("Other prompts at most; default: 20.", allow=AtLeast(1))
+    ] = None
+    seeds: Annotated[
+        int | None, Opt("Images of them for each model; default: 1.", "--seeds -n", AtLeast(1))
+    ] = None
+    own_seeds: Annotated[
+        int | None,
+        Opt("Images of the subject, and of its class, for each; default: 4.", allow=AtLeast(1)),
+    ] = None
+
+    def __post_init__(self) -> None:
+        kind: Any = type(self)  # mypy considers a frozen dataclass's class unhashable
+        for name, option in declared(kind).items():
+            object.__setattr__(self, name, option.value(getattr(self, name)))
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The fields of the recipe that were given."""
+        of = {n: getattr(self, n) for n in declared(type(self)) if n not in ("arms", "doses")}
+        lists = {"kinds": _list(self.arms), "doses": tuple(map(_steps, _list(self.doses)))}
+        return {k: v for k, v in {**of, **lists}.items() if v not in (None, "", ())}
 
 
 @with_options(
@@ -21,11 +86,13 @@ from audit.runs.options import Options
     "classifier", "readers", "validation", "drawn", "people", "tone", "descriptor", "copies", "q",
     "seed", "pictures",
 )  # fmt: skip
+@with_options()
 def personalize(
     subjects: Annotated[
         Path,
         typer.Argument(help="Folder with 3 to 5 images of a subject, or such a folder for each."),
     ],
+    wanted: Wanted,
     options: Options,
     suite: Annotated[
         str,
@@ -34,59 +101,6 @@ def personalize(
             "`world_full` for the embedded model, else `occupations`."
         ),
     ] = "",
-    arms: Annotated[
-        str,
-        typer.Option(
-            help="Kinds of training: dreambooth,dreambooth-prior,lora,lora-prior (all of them)."
-        ),
-    ] = "",
-    doses: Annotated[
-        str, typer.Option(help="Steps of training: 100,400,800; embedded model: 20,60,180.")
-    ] = "",
-    trainings: Annotated[
-        int | None, typer.Option(min=1, help="Seeds of training for each subject; default: 3.")
-    ] = None,
-    word: Annotated[str | None, typer.Option(help="Word that names the subject: sks.")] = None,
-    noun: Annotated[str | None, typer.Option(help="The subject's class: person.")] = None,
-    rate: Annotated[
-        float | None, typer.Option(min=0, help="Learning rate; default: 5e-6, embedded 2e-4.")
-    ] = None,
-    lora_rate: Annotated[
-        float | None, typer.Option(min=0, help="The same of a LoRA: 1e-4, embedded 2e-3.")
-    ] = None,
-    rank: Annotated[int | None, typer.Option(min=1, help="Rank of a LoRA; default: 4.")] = None,
-    train_batch: Annotated[
-        int | None,
-        typer.Option(min=1, help="The subject's images in a batch; default: 1, embedded 4."),
-    ] = None,
-    class_images: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Images of the class that the model draws for prior preservation; default: 200, "
-            "embedded 40.",
-        ),
-    ] = None,
-    extrapolate: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=100,
-            help="How far to extrapolate from the base model beyond the tuned one; default: 1, 0 "
-            "leaves it out.",
-        ),
-    ] = None,
-    prompts: Annotated[
-        int | None, typer.Option(min=1, help="Other prompts at most; default: 20.")
-    ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option("--seeds", "-n", min=1, help="Images of them for each model; default: 1."),
-    ] = None,
-    own_seeds: Annotated[
-        int | None,
-        typer.Option(min=1, help="Images of the subject, and of its class, for each; default: 4."),
-    ] = None,
     keep_weights: Annotated[
         bool, typer.Option("--keep-weights", help="Keep the trained weights below --out.")
     ] = False,
@@ -101,15 +115,9 @@ def personalize(
     """
     from audit.runs import personalizing, planning
 
-    given = {
-        "kinds": _list(arms), "doses": tuple(_steps(d) for d in _list(doses)),
-        "trainings": trainings, "word": word, "noun": noun, "rate": rate, "lora_rate": lora_rate,
-        "rank": rank, "batch": train_batch, "class_images": class_images,
-        "extrapolate": extrapolate, "prompts": prompts, "seeds": seeds, "own_seeds": own_seeds,
-    }  # fmt: skip
     embedded = options.model == "embedded"
     usual = personalizing.EMBEDDED if embedded else personalizing.Recipe()
-    recipe = replace(usual, **{k: v for k, v in given.items() if v not in (None, ())})
+    recipe = replace(usual, **wanted.given)
     chosen = planning.asked(
         suite or ("world_full" if embedded else "occupations"), trust_code=options.trust_code
     )

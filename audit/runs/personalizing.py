@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from audit.datasets import listing
 from audit.design import suites
 from audit.design.mitigations.grammar import article
 from audit.errors import UserError, known
-from audit.files import content
 from audit.findings.personal import CLASS, METHOD, PRIOR, SUBJECT
 from audit.keys import BASELINE, digest
 from audit.records import Mitigation, Prompt, Sample, Settings, Suite
@@ -56,13 +56,13 @@ class Recipe:
     rate: float = 5e-6
     lora_rate: float = 1e-4
     rank: int = 4
-    batch: int = 1
+    train_batch: int = 1
     """Images of the subject in a batch."""
     class_images: int = 200
     """Images of the class that the model draws itself, for prior preservation at weight 1."""
     extrapolate: float = 1.0
     """How far extrapolated arms go beyond the models of the highest dose; 0 leaves them out."""
-    prompts: int = 20
+    most_prompts: int = 20
     """Other prompts: the suite's first one for each subject, at most so many."""
     seeds: int = 1
     """Images of each other prompt that every model draws."""
@@ -91,11 +91,13 @@ class Recipe:
 
         low = kind.removesuffix(PRIOR) == LORA
         prior = 1.0 if kind.endswith(PRIOR) else 0.0
-        return Training(low, prior, self.lora_rate if low else self.rate, self.rank, self.batch)
+        return Training(
+            low, prior, self.lora_rate if low else self.rate, self.rank, self.train_batch
+        )
 
 
 EMBEDDED = Recipe(
-    doses=(20, 60, 180), rate=2e-4, lora_rate=2e-3, batch=4, class_images=40, extrapolate=1.0
+    doses=(20, 60, 180), rate=2e-4, lora_rate=2e-3, train_batch=4, class_images=40, extrapolate=1.0
 )
 """For the embedded model, which is small and is trained at higher rates."""
 
@@ -110,7 +112,7 @@ class Subject:
     @property
     def key(self) -> list[str]:
         """Hashes of the files."""
-        return [content(Path(name)) for name in self.images.names]
+        return [sha256(Path(name).read_bytes()).hexdigest() for name in self.images.names]
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def suite_of(suite: Suite, made: Sequence[Job], recipe: Recipe) -> Suite:
     models = len(made) // len(recipe.kinds)
     others: dict[str, Prompt] = {}
     for p in suite.prompts:
-        if p.purpose == "representation" and len(others) < recipe.prompts:
+        if p.purpose == "representation" and len(others) < recipe.most_prompts:
             others.setdefault(p.subject, replace(p, seeds=models * recipe.seeds))
     if not others:
         raise UserError(

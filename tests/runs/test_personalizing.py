@@ -24,7 +24,7 @@ from tests.engine import small
 
 TINY = replace(
     personalizing.EMBEDDED, kinds=("dreambooth", "dreambooth-prior"), doses=(1, 2), trainings=1,
-    class_images=2, own_seeds=2, batch=1, rate=1e-3,
+    class_images=2, own_seeds=2, train_batch=1, rate=1e-3,
 )  # fmt: skip
 
 
@@ -165,7 +165,7 @@ def test_on_the_world_doses_raise_drift_and_a_prior_lowers_it(tmp_path: Path) ->
     """The reduced laboratory: one subject, five seeds of training, two doses."""
     recipe = replace(
         personalizing.EMBEDDED, kinds=("dreambooth", "dreambooth-prior"), doses=(10, 60),
-        trainings=5, extrapolate=0.0, class_images=16, prompts=4, own_seeds=2, batch=2,
+        trainings=5, extrapolate=0.0, class_images=16, most_prompts=4, own_seeds=2, train_batch=2,
     )  # fmt: skip
     folder = write_subjects(tmp_path / "w", 1, 5)
     options = Options(
