@@ -75,7 +75,8 @@ class Wanted:
     @property
     def given(self) -> dict[str, Any]:
         """The fields of the recipe that were given."""
-        of = {n: getattr(self, n) for n in declared(type(self)) if n not in ("arms", "doses")}
+        kind: Any = type(self)
+        of = {n: getattr(self, n) for n in declared(kind) if n not in ("arms", "doses")}
         lists = {"kinds": _list(self.arms), "doses": tuple(map(_steps, _list(self.doses)))}
         return {k: v for k, v in {**of, **lists}.items() if v not in (None, "", ())}
 

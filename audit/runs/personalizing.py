@@ -267,7 +267,8 @@ def train(run: Run, made: Sequence[Job], recipe: Recipe) -> None:
         return
     model = _model(run)
     dreambooth.check(model)
-    done, total, of_class = 0, sum(max(doses) for _, doses in todo), None
+    of_class: Side | None = None
+    done, total = 0, sum(max(doses) for _, doses in todo)
     if any(job.kind.endswith(PRIOR) for job, _ in todo):
         drawn = list(_class_images(run, model, recipe))
         if not drawn:

@@ -53,7 +53,8 @@ def tables(
     angle: Angle, copies: Callable[[str, int, int], bool], value: Callable[[str, int], str]
 ) -> Tables:
     """Everything measured: images of different seeds are orthogonal, so seeds are 1 apart."""
-    rows, found, vectors = [], [], {}
+    rows, found = list[tuple[object, ...]](), list[tuple[object, ...]]()
+    vectors: dict[str, np.ndarray] = {}
     for a in ("none", *(m.name for m in ARMS)):
         for p in PROMPTS:
             for i in range(p.seeds):
