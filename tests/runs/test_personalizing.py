@@ -119,7 +119,8 @@ def test_a_run_from_the_command_line(
         "personalize", str(folder), "--held-out", str(tmp_path / "w" / "unseen"), "--model",
         str(model), "--suite", str(suites.small(tmp_path)), "--arms", "dreambooth,lora-prior",
         "--doses", "1,2", "--trainings", "1", "--class-images", "2", "--own-seeds", "2",
-        "--steps", "2", "--batch", "2", "--classifier", "embedded-classifier", "--drawn",
+        "--seeds", "2", "--validation", "0", "--steps", "2", "--batch", "2", "--drawn",
+        "--classifier", "embedded-classifier",
         "--out", str(tmp_path / "runs"), "--json", "--quiet",
     ]  # fmt: skip
     made = CliRunner().invoke(cli.app, words, catch_exceptions=False)
