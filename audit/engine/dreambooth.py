@@ -224,7 +224,7 @@ def train(
                 value = loss(unet, scheduler, batch, how.prior)
             if not math.isfinite(value.item()):
                 raise UserError(
-                    f"The loss is no number after {step} steps of training. Give a smaller --rate."
+                    f"The loss is not a number after {step} steps. Give a smaller --rate."
                 )
             optimiser.zero_grad(set_to_none=True)
             value.backward()

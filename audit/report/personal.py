@@ -53,7 +53,7 @@ def _chart(found: list[tuple[Arm, Finding]]) -> str:
 
 
 def _lines(axes: Axes, kinds: list[str], found: list[tuple[Arm, Finding]], factor: float) -> None:
-    """Estimates with intervals by dose; those of one dose stand beside each other."""
+    """Estimates with intervals by dose; those of one dose are side by side."""
     doses = sorted({a.dose for a, _ in found})
     for k, kind in enumerate(kinds):
         line = sorted(((doses.index(a.dose), f) for a, f in found if a.training == kind),

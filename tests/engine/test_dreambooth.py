@@ -233,6 +233,6 @@ def test_a_loss_that_is_no_number_is_refused(folders: dict[str, Path]) -> None:
     """A sentence names the option, and the model stays as it was."""
     model = load(folders["sd1"])
     before = model.pipeline.unet.conv_in.weight.clone()
-    with pytest.raises(UserError, match="no number after"):
+    with pytest.raises(UserError, match="not a number after"):
         list(dreambooth.train(model, sides(model)[:1], Training(rate=1e30), [5], seed=0))
     assert torch.equal(model.pipeline.unet.conv_in.weight, before)

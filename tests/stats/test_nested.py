@@ -32,7 +32,7 @@ def test_runs_that_only_repeat_their_subject_count_as_subjects() -> None:
 
 
 def test_few_runs_have_no_limits_and_equal_shares_have_some() -> None:
-    """Nobody has seen that nothing can happen."""
+    """Twelve trainings without an event do not exclude it."""
     assert math.isnan(nested_mean(np.ones(4), GROUPS[:4]).low)
     none = nested_mean(np.zeros(12), GROUPS, shares=True)
     assert none.low < 0 < none.high
