@@ -87,8 +87,8 @@ def side(model: Model, images: Sequence[np.ndarray], text: str) -> Side:
             means.append(found.mean)
             deviations.append(found.std)
     scale = float(model.pipeline.vae.config.scaling_factor)
-    latents = (scale * torch.cat(rows).float().clone() for rows in (means, deviations))
-    return Side(*latents, condition(model, text))
+    mean, deviation = (scale * torch.cat(rows).float().clone() for rows in (means, deviations))
+    return Side(mean, deviation, condition(model, text))
 
 
 def side_of(model: Model) -> int:

@@ -150,7 +150,7 @@ def jobs(settings: Settings, of: Sequence[Subject], recipe: Recipe) -> list[Job]
     drawn = [settings.steps, settings.guidance, settings.scheduler, recipe.class_images]
     out = []
     for kind in recipe.kinds:
-        how = [settings.revision, recipe.text, repr(recipe.training(kind))]
+        how: list[object] = [settings.revision, recipe.text, repr(recipe.training(kind))]
         how += [recipe.class_text, *drawn] if kind.endswith(PRIOR) else []
         for subject in of:
             for seed in range(recipe.trainings):

@@ -60,7 +60,7 @@ def test_subjects_are_folders_or_one_folder(tmp_path: Path) -> None:
 def plan(tmp_path: Path, recipe: Recipe, subjects: int = 2) -> tuple[Run, list[Job]]:
     """A planned run on the embedded model; nothing is loaded."""
     folder = write_subjects(tmp_path / "w", subjects, 2)
-    chosen = planning.asked(suites.small(tmp_path))
+    chosen = planning.asked(str(suites.small(tmp_path)))
     options = Options(out=tmp_path / "runs", held_out=tmp_path / "w" / "unseen")
     return personalizing.open_run(chosen, folder, recipe, options)
 
@@ -72,7 +72,7 @@ def test_models_take_turns_over_images_and_share_the_noise(tmp_path: Path) -> No
     by_arm: dict[str, dict[tuple[str, int], str]] = {}
     for s in run.samples:
         (one,) = s.change.interventions or (None,)
-        by_arm.setdefault(s.arm, {})[s.prompt, s.seed] = (
+        by_arm.setdefault(s.arm, {})[s.prompt, s.noise] = (
             str(one.parameters["weights"]) if one else ""
         )
     plain = [a for a in by_arm if not a.endswith("extrapolated")]
