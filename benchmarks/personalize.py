@@ -63,7 +63,7 @@ def main() -> None:
     """Render the subjects, make the run, and print its tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("reports"))
-    parser.add_argument("--subjects", type=int, default=4)
+    parser.add_argument("--subjects", type=int, default=3)
     parser.add_argument("--images", type=int, default=5)
     parser.add_argument("--trainings", type=int, default=3)
     parser.add_argument("--arms", default=",".join(personalizing.KINDS))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,10 +77,10 @@ def test_a_run_without_personalised_models_says_nothing() -> None:
     assert personal.findings(empty, bare, [GENDER]) == []
 
 
-@draws(12, 400)
+@draws(6, 150)
 def test_a_prior_that_buys_nothing_is_rarely_said_to(runs: int) -> None:
     """Trainings that differ by chance alone, two subjects of three seeds."""
-    false = 0
+    false, two = 0, replace(SUITE, mitigations=(ARMS[1], ARMS[3]))
     for seed in range(runs):
         rng = np.random.default_rng(seed)
         jitter = {(m.name, i): rng.uniform(0.1, 0.6) for m in ARMS for i in range(MODELS)}
@@ -86,6 +88,6 @@ def test_a_prior_that_buys_nothing_is_rarely_said_to(runs: int) -> None:
             lambda a, block, i: float(np.arccos(1 - jitter[a, i])),  # noqa: B023
             lambda *_: False, lambda *_: "man",
         )  # fmt: skip
-        f = claims(t)["mitigation.dreambooth-prior-40.prior.drift"]
-        false += f.verdict != "compatible"
+        found = {f.name: f for f in personal.findings(t, two, [])}
+        false += found["mitigation.dreambooth-prior-40.prior.drift"].verdict != "compatible"
     assert at_most(false, runs, 0.1)

@@ -166,7 +166,7 @@ def test_bad_input_gets_a_sentence(tmp_path: Path, words: list[str], said: str) 
 def test_on_the_world_doses_raise_drift_and_a_prior_lowers_it(tmp_path: Path) -> None:
     """The reduced laboratory: one subject, five seeds of training, two doses."""
     recipe = replace(
-        personalizing.EMBEDDED, kinds=("dreambooth", "dreambooth-prior"), doses=(10, 60),
+        personalizing.EMBEDDED, kinds=("dreambooth", "dreambooth-prior"), doses=(10, 40),
         trainings=5, extrapolate=0.0, class_images=16, most_prompts=4, own_seeds=2, train_batch=2,
     )  # fmt: skip
     folder = write_subjects(tmp_path / "w", 1, 5)
@@ -176,7 +176,7 @@ def test_on_the_world_doses_raise_drift_and_a_prior_lowers_it(tmp_path: Path) ->
     run, made = personalizing.open_run(planning.asked("world_full"), folder, recipe, options)
     report = personalizing.execute(run, made, recipe)
     found = {f.name: f for f in RunFolder(report.parent).findings()}
-    assert found["mitigation.dreambooth-60.rise.drift"].verdict == "above"
-    assert found["mitigation.dreambooth-60.rise.lead"].estimate > 0
-    bought = found["mitigation.dreambooth-prior-60.prior.drift"]
+    assert found["mitigation.dreambooth-40.rise.drift"].verdict == "above"
+    assert found["mitigation.dreambooth-40.rise.lead"].estimate > 0
+    bought = found["mitigation.dreambooth-prior-40.prior.drift"]
     assert (bought.estimate < 0, bought.verdict) == (True, "below")
