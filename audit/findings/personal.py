@@ -3,8 +3,8 @@
 Every model was trained on one subject from one seed, and draws its own share of the images: image i
 of each prompt is drawn by model i modulo their number, from the noise that the base model had.
 A model's images give one value of each measure, so intervals are over trainings, not over images.
-Likenesses as in Ruiz et al. (2023, arXiv 2208.12242, sec. 4): drift is theirs of the prior,
-diversity and fidelity to the subject theirs too, with the run's own descriptors.
+Ruiz et al. (2023, arXiv 2208.12242, sec. 4) ask for fidelity to the subject, diversity, and the
+prior's preservation; here these are measured on the same noise, with the run's own descriptors.
 """
 
 from __future__ import annotations
