@@ -27,7 +27,7 @@ Unit = Literal["share", "points", "distance", "cosine", "bits", "coefficient", "
                "degrees"]  # fmt: skip
 """The unit of a finding's numbers. Shares are in 0..1; points are signed differences of shares;
 lightness is CIE L*, 0..100, and degrees are those of hue."""
-Counted = Literal["images", "pairs", "people", "prompts", "subjects"]
+Counted = Literal["images", "pairs", "people", "prompts", "subjects", "trainings"]
 """What a finding's interval is based on; more of these would narrow it."""
 
 
@@ -107,6 +107,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
         "stated": "{arm}/stated/{attribute}",
         "entangled-distance": "{arm}/entangled/{attribute}-distance",
         "dose": "{arm}/dose-{detail}/{subject}",
+        **_same("{arm}/{kind}/{level}", "personal", "prior", "rise", "extrapolation"),
     },
     "comparison": {
         "share": "{arm}/{subject}/{attribute}={detail}",

@@ -300,7 +300,7 @@ class Finding:
     high: float
     """Upper end of it."""
     n: int
-    """How many images, pairs, prompts or subjects there are."""
+    """How many images, pairs, prompts, subjects or trainings there are."""
     n_effective: float
     """Independent images with the same information: images of a prompt resemble each other."""
     missing: int

@@ -253,6 +253,7 @@ DESCRIBED: frozenset[tuple[str, str]] = frozenset({
     ("representation", "joint"), ("representation", "template"),
     ("representation", "one-template"), ("representation", "stated"),
     ("representation", "person-leak"), ("mitigation", "overshoot"), ("mitigation", "drift"),
+    ("mitigation", "personal"),
     ("representation", "slope"), ("representation", "needed"),
     *(("quality", k) for k in ("classifier", "classifier-class", "people", "abstention",
                                "agreement", "equal-labels", "kappa", "people-share",
@@ -263,9 +264,10 @@ UNPRINTED = frozenset({("replication", "extraction-prompt")})
 """Those that no report prints: verdicts on single prompts."""
 UNMEASURED = frozenset({
     ("quality", "uneven-errors"), ("mitigation", "tone"), ("representation", "tone"),
+    *(("mitigation", k) for k in ("prior", "rise", "extrapolation")),
 })  # fmt: skip
-"""Those whose labels by people, or skin tones, no world simulates; `tests/findings` has their
-null."""
+"""Those whose labels by people, skin tones or trained models no world simulates; `tests/findings`
+has their null."""
 NEUTRAL = frozenset({
     "compatible", "undecided", "not found", "described", "not enough prompts",
     "not enough subjects", CONFIRMED,

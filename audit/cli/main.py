@@ -26,6 +26,7 @@ from audit.cli import (
     index,
     label,
     mcp,
+    personalize,
     report,
     rewrite,
     runs,
@@ -95,6 +96,7 @@ for verb in (
     index.index,
     index.search,
     segment.segment,
+    personalize.personalize,
     mcp.mcp,
     about.doctor,
 ):

@@ -61,6 +61,18 @@ def world_render(
     say(render_set(which, out, limit, world))
 
 
+@app.command("subjects")
+def world_subjects(
+    out: Annotated[Path, typer.Argument(help="Folder for `subjects/` and `unseen/`.")],
+    n: Annotated[int, typer.Option("--n", min=1, max=20, help="Number of persons.")] = 3,
+    images: Annotated[int, typer.Option(min=1, max=1000, help="Images of each, twice.")] = 5,
+) -> None:
+    """Render persons for `personalize`: images to train on, and unseen ones of the same persons."""
+    from audit.world.subjects import write_subjects
+
+    say(write_subjects(out, n, images))
+
+
 @app.command("train")
 def world_train(
     part: Annotated[str, typer.Argument(help="vae, text, unet, classifier, descriptor or all.")],

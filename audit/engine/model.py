@@ -43,6 +43,8 @@ class Loading:
     """A diffusers folder that describes a single-file checkpoint; by default from the hub."""
     partly: bool = False
     """Whether a LoRA may fit the model in part."""
+    tuned: Path | None = None
+    """Folder of personalised weights that arms name (`engine.personalised`)."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Model:
     """The model's own sampler, where another has taken its place."""
     notes: tuple[str, ...] = ()
     """What a report says of the loading."""
+    tuned: Path | None = None
+    """Folder of personalised weights that arms name."""
 
     @property
     def kind(self) -> str:
@@ -153,7 +157,8 @@ def load(source: Source, how: Loading | None = None) -> Model:
         if isinstance(part, torch.nn.Module):
             part.eval().requires_grad_(False)
     _place(pipeline, on, how)
-    return Model(source.name, source.revision, pipeline, dtype, on, own, tuple(filter(None, notes)))
+    said = tuple(filter(None, notes))
+    return Model(source.name, source.revision, pipeline, dtype, on, own, said, how.tuned)
 
 
 def defaults(source: Source, config: Path | None = None) -> dict[str, Any]:

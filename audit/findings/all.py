@@ -22,6 +22,7 @@ from audit.findings import (
     following,
     intersections,
     needed,
+    personal,
     quality,
     replication,
     representation,
@@ -124,6 +125,7 @@ def _mitigations(
             found += effects.findings(
                 tables, Question(arm.name, aims, context, prompts, m.suite.margins)
             )
+    found += personal.findings(tables, m.suite, context.attributes)
     own = {"guidance": m.guidance}
     found += doses.findings(table, m.suite.mitigations, context, own)
     return found + arms.findings(found, m.suite.mitigations, m.suite.margins)

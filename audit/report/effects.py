@@ -18,6 +18,8 @@ from audit.report.facts import LeftAlone
 from audit.report.shares import labels, of_section
 from audit.report.thumbnails import Album
 
+PERSONAL = frozenset({"personal", "prior", "rise", "extrapolation"})
+"""Kinds of claims about personalised models, which have a part of their own."""
 BESIDE = frozenset(
     {
         "outcome",
@@ -64,7 +66,9 @@ def mitigations(evidence: Evidence, sizes: Mapping[str, int]) -> list[dict[str, 
                 "example": _example(evidence, name),
                 "left": _left(evidence.facts.left_alone.get(name)),
                 "tables": _tables(i, effects, sizes),
-                "rest": [f for f in mine if f.key.kind not in {"change", "verdict", *BESIDE}],
+                "rest": [
+                    f for f in mine if f.key.kind not in {"change", "verdict", *BESIDE, *PERSONAL}
+                ],
             }
         )
     return out

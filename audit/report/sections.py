@@ -19,6 +19,7 @@ from audit.report.copies import first_pair, pairs, replication
 from audit.report.effects import mitigations, strips
 from audit.report.evidence import Evidence
 from audit.report.next_steps import steps
+from audit.report.personal import personalised
 from audit.report.shares import of_section
 from audit.report.thumbnails import Album
 
@@ -68,6 +69,7 @@ def _representation(evidence: Evidence, excerpt: Excerpt) -> dict[str, Any]:
 def _mitigation(evidence: Evidence, excerpt: Excerpt) -> dict[str, Any]:
     return {
         "arms": overview(evidence),
+        "personal": personalised(evidence),
         "mitigations": mitigations(evidence, excerpt.families),
     }
 

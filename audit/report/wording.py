@@ -267,7 +267,8 @@ def _in_ten(x: float, ends: float = ENDS) -> bool:
 
 
 SIZES = {"images": "size.images", "pairs": "size.pairs", "people": "size.people",
-         "prompts": "size.prompts", "subjects": "size.subjects.only"}  # fmt: skip
+         "prompts": "size.prompts", "subjects": "size.subjects.only",
+         "trainings": "size.trainings"}  # fmt: skip
 
 
 def size(f: Finding) -> str:

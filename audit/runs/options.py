@@ -333,6 +333,8 @@ class Options:
     ] = "all"
     command: str = ""
     """The command as it was typed, for the report."""
+    tuned: Path | None = None
+    """Folder of personalised weights, where arms name them (`runs.personalizing`)."""
 
     def __post_init__(self) -> None:
         kind: Any = type(self)  # mypy considers a frozen dataclass's class unhashable
@@ -347,7 +349,7 @@ class Options:
 
         return Loading(
             self.dtype, self.device, self.scheduler, self.loras, self.compile, self.offload,
-            self.trust, self.config, self.partial_lora,
+            self.trust, self.config, self.partial_lora, self.tuned,
         )  # fmt: skip
 
     @property

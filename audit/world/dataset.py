@@ -15,7 +15,7 @@ from audit.world.captions import TITLES, caption, planted_caption
 from audit.world.render import Scene, draw_scene, render
 from audit.world.truth import ARTIST, EMBEDDED, GENDERS, TONES, World
 
-TRAIN, TWIN, PLANTED, BALANCED, FRESH = 0, 1, 2, 3, 4
+TRAIN, TWIN, PLANTED, BALANCED, FRESH, SUBJECTS = 0, 1, 2, 3, 4, 5
 """Streams of a world's seed: no two sets ever share a draw."""
 
 

@@ -28,7 +28,7 @@ def parameters(verb: str) -> dict[str, object]:
 def test_every_field_is_an_option_of_run() -> None:
     """Except those of labels, which belong to `score`, and the command, which is not typed."""
     names, mine = parameters("run"), declared(Options)
-    assert {f.name for f in fields(Options)} - set(mine) == {"command"}
+    assert {f.name for f in fields(Options)} - set(mine) == {"command", "tuned"}
     for option in mine.values():
         if option.field in ("labels", "missing"):
             assert option.names[0] not in names

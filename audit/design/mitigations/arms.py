@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from audit.design.mitigations import stacks, who
-from audit.design.mitigations.changes import change
+from audit.design.mitigations.changes import change, turn
 from audit.design.mitigations.methods import METHODS, family, method
 from audit.design.mitigations.placebo import added
 from audit.design.mitigations.quota import generator, phases, quota
@@ -261,12 +261,18 @@ def samples(
     rows = []
     known: dict[object, tuple[Change, Callable[[int], str]]] = {}  # a plan has a text many times
     for (id, i), made in texts(suite, arm, rewriters).items():
-        seed, like = noise_of(prompts[id], i), (made.text, *made.drawn.items())
+        seed, turns = noise_of(prompts[id], i), _turns(arm, i)
+        like = made.text, *turns, *made.drawn.items()
         if like not in known:
-            changed = change(arm, settings, made.drawn, classes)
+            changed = change(arm, settings, made.drawn, classes, i)
             known[like] = changed, sample_ids(made.text, settings, changed)
         changed, key = known[like]
         rows.append(
             Sample(key(seed), id, arm.name, seed, made.text, made.drawn, changed, made.reason)
         )
     return rows
+
+
+def _turns(arm: Mitigation, image: int) -> tuple[int, ...]:
+    """What an arm's parts that take turns give to an image."""
+    return tuple(turn(part, image) for part in arm.each if method(part.method).turns)

@@ -15,9 +15,12 @@ Classes = Mapping[str, Sequence[str]]
 
 
 def change(
-    arm: Mitigation, settings: Settings, drawn: Mapping[str, str], classes: Classes
+    arm: Mitigation, settings: Settings, drawn: Mapping[str, str], classes: Classes, image: int = 0
 ) -> Change:
-    """What all parts of an arm change for an image with these drawn values, together."""
+    """What all parts of an arm change for an image with these drawn values, together.
+
+    `image` is its number among those of its prompt.
+    """
     parts: dict[str, list[Mitigation]] = {}
     for part in arm.each:
         parts.setdefault(method(part.method).changes, []).append(part)
@@ -29,7 +32,7 @@ def change(
             one
             for part in arm.each
             if method(part.method).handler
-            for one in _interventions(part, drawn, classes)
+            for one in _interventions(part, drawn, classes, image)
         ),
     )
 
@@ -61,11 +64,14 @@ def _paraphrase(parts: Sequence[Mitigation]) -> records.Paraphrase | None:
 
 
 def _interventions(
-    part: Mitigation, drawn: Mapping[str, str], classes: Classes
+    part: Mitigation, drawn: Mapping[str, str], classes: Classes, image: int
 ) -> list[Intervention]:
     """One with the part's options; a method with words steers to the drawn class, if any."""
     row = method(part.method)
     given = row.options(**part.options).model_dump() if row.options else dict(part.options)
+    if row.turns:
+        given[row.turns] = given[row.turns][turn(part, image)]
+        given.pop("about", None)
     if row.words is None:
         return [Intervention(part.method, given)]
     name = given["attribute"]
@@ -82,3 +88,8 @@ def _interventions(
     }
     kept = {k: v for k, v in given.items() if k not in ("attribute", "target", "words")}
     return [Intervention(part.method, {**texts, **kept})]
+
+
+def turn(part: Mitigation, image: int) -> int:
+    """Which item of a list an image has, where a method's items take turns over images."""
+    return image % len(part.options[method(part.method).turns])

@@ -115,6 +115,18 @@ class Optimise(Options):
     """Maximum number of steps."""
 
 
+class Personalised(Options):
+    """Options of `personalised`, which `t2i-audit personalize` writes."""
+
+    weights: tuple[str, ...] = Field(min_length=1)
+    """Names of the trained weights: image i of a prompt is drawn with number i modulo their
+    number."""
+    extrapolate: float = Field(0.0, ge=0, le=100)
+    """How far predictions go beyond the tuned model's, away from the base model's."""
+    about: dict[str, object] = Field(default_factory=dict)
+    """For the findings: `training` (a kind), `dose` (steps), and the `subjects` of the weights."""
+
+
 ROWS = (
     Method("fair-guidance", FairGuidance, "attribute", "engine", "drawing", words=words.concept,
            clashes={"rescale-attention": "rescaling would also change the attention to the "
@@ -133,5 +145,8 @@ ROWS = (
            handler="audit.engine.rescaling:rescale_attention"),
     Method("optimise-states", Optimise, "target", "copies", "states",
            handler="audit.engine.embedding_optimisation:optimise_states"),
+    Method("personalised", Personalised, "", "engine", "drawing", turns="weights",
+           transport=frozenset({"weights", "about"}),
+           handler="audit.engine.personalised:personalised"),
 )  # fmt: skip
 """Those for people first, then those against copies, in the order of the reference."""

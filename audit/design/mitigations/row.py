@@ -42,6 +42,9 @@ class Method:
     """Options that are not part of the question, and therefore not of an arm's name."""
     free_text: bool = False
     """Whether everything after the colon is the first option, including commas and `+`."""
+    turns: str = ""
+    """Option with a list whose items take turns over the images of a prompt: the intervention of
+    an image has one of them."""
     handler: str | None = None
     """`module:object` of the `engine.interventions.Handler` that carries out an intervention. It is
     imported when an image is drawn; its docstring goes into the reference."""

@@ -63,6 +63,10 @@ def _part(spec: str) -> Mitigation:
     if name not in METHODS:
         raise unknown("mitigation", name, METHODS)
     row = METHODS[name]
+    if not row.first_option:
+        raise UserError(
+            f"-t {spec}: `t2i-audit personalize` trains these models and makes the arms."
+        )
     options = _checked(row, _given(row, spec, rest), spec)
     if row.transport:  # where an answer comes from is not part of what is asked
         kept = [p for p in _split(rest) if p.partition("=")[0] not in row.transport]

@@ -23,7 +23,7 @@ def test_the_examples_of_the_documentation() -> None:
 def test_every_method_has_a_name_a_first_option_and_a_function() -> None:
     """Nothing is parsed that cannot be run."""
     firsts = {name: row.first_option for name, row in METHODS.items() if row.first_option}
-    assert set(METHODS) == {*firsts, STACK} == set(registry.MITIGATIONS)
+    assert set(METHODS) == {*firsts, STACK, "personalised"} == set(registry.MITIGATIONS)
     for name, first in firsts.items():
         model = METHODS[name].options
         assert model is not None
