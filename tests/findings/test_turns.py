@@ -37,7 +37,7 @@ class Talk:
     rng: np.random.Generator
 
     def drawn(self) -> str:
-        """A class drawn anew."""
+        """A class drawn again."""
         return "woman" if self.rng.random() < self.share else "man"
 
 
@@ -90,15 +90,16 @@ def kept_then_redrawn(t: Talk) -> str:
 
 
 def test_kept_people_are_told_from_redrawn_ones() -> None:
-    """Fewer changes than by another seed under the edit, as many where people are drawn anew."""
+    """Fewer changes than by another seed under the edit, as many where people are drawn again."""
     asked = prompts(8, 12)
     by = found(asked, kept_then_redrawn)
-    edit, anew = by["changed", "turn-2"], by["changed", "turn-3"]
+    edit, again = by["changed", "turn-2"], by["changed", "turn-3"]
     assert (edit.verdict, edit.n, edit.unit, edit.counted) == ("below", 96, "share", "pairs")
     assert edit.high < edit.references["another seed"]
-    assert edit.p < 0.001 and edit.q <= 2 * edit.p
-    assert anew.verdict in ("compatible", "equivalent", "undecided")
-    assert anew.low < anew.references["another seed"] < anew.high
+    assert edit.p < 0.001
+    assert edit.q <= 2 * edit.p
+    assert again.verdict in ("compatible", "equivalent", "undecided")
+    assert again.low < again.references["another seed"] < again.high
     assert edit.id == "conversation/talk/changed/gender/turn-2"
     assert "of conversations; another seed changes it in" in edit.sentence
 
@@ -139,7 +140,8 @@ def test_a_planted_shift_is_corrected_for_the_readers_errors() -> None:
         return wrong if t.rng.random() < 0.1 else true
 
     f = found(asked, say, Context([GENDER], (), errors, None, 0))["shift", "turn-2=woman"]
-    assert f.verdict == "below" and f.p < 0.05
+    assert f.verdict == "below"
+    assert f.p < 0.05
     assert f.naive == pytest.approx(0.8 * f.estimate)
     assert "corrected for classifier error" in f.method
     truth = -0.5 * np.mean([t == "woman" for t in _firsts(asked)])
@@ -181,7 +183,9 @@ def test_few_subjects_get_no_verdict_on_others() -> None:
 def test_nothing_read_is_unknown() -> None:
     """Without a single pair every number is NaN, and nothing is decided."""
     for f in found(prompts(5, 3), lambda t: None).values():
-        assert math.isnan(f.estimate) and f.verdict == "undecided" and f.missing == 15
+        assert math.isnan(f.estimate)
+        assert f.verdict == "undecided"
+        assert f.missing == 15
 
 
 def test_more_classes_have_a_shift_each() -> None:
@@ -206,5 +210,6 @@ def test_other_findings_never_see_conversations() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(turns, "replace", lambda it, **new: SimpleNamespace(**{**vars(it), **new}))
         talks, rest = turns.apart(m)
-    assert len(talks) == len(rows) and list(rest.table["sample"]) == ["x"]
+    assert len(talks) == len(rows)
+    assert list(rest.table["sample"]) == ["x"]
     assert turns.findings(pd.DataFrame(), asked, CONTEXT) == []

@@ -28,7 +28,7 @@ def test_another_seed_is_every_other_pair() -> None:
     """The mean over pairs of different conversations, prompt by prompt, counted by hand."""
     shares, sizes = [], []
     for g in (0, 1):
-        a, b = FIRST[STRATA == g], LATER[STRATA == g]
+        a, b = FIRST[g == STRATA], LATER[g == STRATA]
         pairs = [(i, j) for i in range(len(a)) for j in range(len(a)) if i != j]
         shares.append(np.mean([a[i] != b[j] for i, j in pairs]))
         sizes.append(len(a))
@@ -37,7 +37,7 @@ def test_another_seed_is_every_other_pair() -> None:
 
 def test_p_is_that_of_all_exchanges() -> None:
     """The share of all 48 exchanges that are as far from their mean, which random ones estimate."""
-    counts = np.array([(FIRST != b).sum() for b in exchanged()])
+    counts = np.array([(b != FIRST).sum() for b in exchanged()])
     far = np.abs(counts - counts.mean()) >= abs((FIRST != LATER).sum() - counts.mean()) - 1e-9
     found = linked(FIRST, LATER, STRATA, np.random.default_rng(0), 20_000)
     assert found == pytest.approx(far.mean(), abs=0.02)

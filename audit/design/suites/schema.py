@@ -56,7 +56,7 @@ MOST_TURNS = 20
 
 
 class RawTurn(Strict):
-    """One turn: a text to draw anew, an edit of the last image, another one, or captions of it."""
+    """One turn: a text to draw, an edit of the last image, another one, or captions of it."""
 
     draw: Text | None = None
     edit: Text | None = None
@@ -64,7 +64,7 @@ class RawTurn(Strict):
     another: Literal[True] | None = None
     """The last text again with other noise, or drawn on the last image where `strength` is."""
     caption: Text | None = None
-    """A template of what the classifier reads in the last image, which is drawn anew."""
+    """A template of what the classifier reads in the last image, which is then drawn."""
     strength: float | None = Field(None, gt=0, le=1)
     rounds: int = Field(1, ge=1, le=MOST_TURNS)
     """How often the last image is captioned and drawn."""
@@ -100,7 +100,7 @@ class RawTurns(Strict):
     words: dict[str, Text] = {}
     """What states a class, where this is not its name."""
     memory: Literal["none", "texts"] = "none"
-    """Whether the texts of earlier turns come before those that are drawn anew or edited."""
+    """Whether the texts of earlier turns come before those of later ones."""
 
     @model_validator(mode="after")
     def _sound(self) -> RawTurns:

@@ -22,7 +22,7 @@ from audit.records import Attribute, Change, Prompt, Sample, Settings, Suite, sa
 PURPOSE = "conversation"
 JOIN = ". "
 """Between the texts of turns that are remembered."""
-NOBODY = ""
+OPEN = ""
 """The class of a conversation that states none."""
 _FIELD = re.compile(r"\{(a_)?(\w+)\}")
 
@@ -53,7 +53,7 @@ class _Talk:
         said = f"{self.raw.states}={self.value}/" if self.value else ""
         return f"{self.raw.id}/{self.subject}/{said}{number}"
 
-    def filled(self, text: str, value: str = NOBODY) -> str:
+    def filled(self, text: str, value: str = OPEN) -> str:
         """A turn's own text, with the subject and, before it, the words that state a class."""
         subject = f"{self.raw.words.get(value, value)} {self.subject}".strip()
         if "{" not in text and "}" not in text:
@@ -69,7 +69,7 @@ def prompts(raw: RawTurns, attributes: Mapping[str, Attribute]) -> list[Prompt]:
     where = f"turns {raw.id}"
     for name in (*raw.attributes, *([raw.states] if raw.states else [])):
         known("attribute", name, attributes, where)
-    values = [NOBODY]
+    values = [OPEN]
     if raw.states:
         if raw.states not in raw.attributes:
             raise UserError(f"{where}: it states {raw.states}, so add this to its `attributes`.")
@@ -116,7 +116,7 @@ def _texts(talk: _Talk, turn: RawTurn, first: bool) -> tuple[str, str]:
     if turn.caption is not None:
         return turn.caption, turn.caption  # filled in when the image is read
     given = turn.draw or turn.edit or ""
-    return talk.filled(given, talk.value if first else NOBODY), talk.filled(given)
+    return talk.filled(given, talk.value if first else OPEN), talk.filled(given)
 
 
 def _step(talk: _Talk, turn: RawTurn) -> Step:

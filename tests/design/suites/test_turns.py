@@ -126,7 +126,7 @@ def test_groups_share_their_noise_and_turns_do_not(tmp_path: Path) -> None:
 
 
 def test_first_turns_share_images_with_blocks(tmp_path: Path) -> None:
-    """The same text and noise give the same id, in a block and in a first turn that states nothing."""
+    """The same text and noise give the same id, in a block and in a first turn."""
     block = (
         '[[blocks]]\nid = "jobs"\npurpose = "representation"\nseeds = 2\n'
         'templates = ["a photo of {a_subject}"]\nsubjects = ["nurse"]\nattributes = ["gender"]\n'
@@ -139,7 +139,7 @@ def test_first_turns_share_images_with_blocks(tmp_path: Path) -> None:
 
 
 def test_samples_are_kept_whole(tmp_path: Path) -> None:
-    """What the plan of a run folder keeps is read back equal; samples without turns are as before."""
+    """What the plan of a run folder keeps is read back equal; without turns it is as before."""
     for s in plan(read(tmp_path)):
         assert sample_from(asdict_sample(s)) == s
     assert not {"last", "reason"} & set(asdict_sample(Sample("i", "p", "none", 1, "t")))
@@ -184,7 +184,8 @@ def test_mistakes_get_one_sentence(tmp_path: Path, change: tuple[str, str], mess
     assert change[0] in TALK
     with pytest.raises(UserError, match=message) as caught:
         read(tmp_path, TALK.replace(*change, 1))
-    assert "mine.toml" in str(caught.value) and "\n" not in str(caught.value)
+    assert "mine.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_suite_asks_something(tmp_path: Path) -> None:
