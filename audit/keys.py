@@ -294,7 +294,7 @@ class Turn:
     kind: str
     """`draw`, `edit`, `another` or `caption`."""
     noise: str
-    """What seeds are hashed from in place of the text, so that all groups have the same noise."""
+    """What seeds are hashed from in place of the text: all groups have the same noise."""
     last: str = ""
     """Id of the prompt whose image it goes on from; empty where it needs none."""
     step: Step = Step()

@@ -236,3 +236,53 @@ def test_a_run_of_conversations_has_findings_and_a_report(tmp_path: Path) -> Non
 
 def _readable(folder: Path) -> Any:
     return suites.read_suite(str(folder / "talks.toml"))
+
+
+WORLD = """
+name = "talks"
+title = "Talks"
+question = "Who stays?"
+[[turns]]
+id = "again"
+subjects = ["scientist", "judge", "cook", "teacher", "singer", "student"]
+seeds = 12
+attributes = ["gender"]
+turns = [
+  { draw = "a photo of {a_subject}" },
+  { another = true },
+  { another = true, strength = 0.2 },
+]
+[[turns]]
+id = "memory"
+subjects = ["scientist", "judge", "cook", "teacher", "singer", "student"]
+seeds = 6
+attributes = ["gender"]
+states = "gender"
+memory = "texts"
+turns = [{ draw = "a photo of {a_subject}" }, { draw = "a photo of {a_subject}" }]
+[attributes.gender]
+classes = ["woman", "man"]
+threshold = 0.97
+[attributes.gender.texts]
+woman = ["a photo of a woman", "a picture of a female person", "a woman"]
+man = ["a photo of a man", "a picture of a male person", "a man"]
+"""
+
+
+@pytest.mark.nightly
+def test_the_embedded_world_redraws_keeps_and_leaks(tmp_path: Path) -> None:
+    """As planted: another seed changes 2 p (1 - p) of people, little noise few; texts leak."""
+    (tmp_path / "talks.toml").write_text(WORLD, "utf-8")
+    run = planning.open_run(_readable(tmp_path), Options(out=tmp_path / "out", device="cpu"))
+    by = {f.id: f for f in RunFolder(line.execute(run).parent).findings()}
+    again, kept = (by[f"conversation/again/changed/gender/turn-{n}"] for n in (2, 3))
+    planted = suites.read_suite("world_full").references[0]
+    shares = np.array(
+        [planted.share(s, "gender", "woman") for s in {p.subject for p in run.suite.prompts}]
+    )
+    assert again.low < float(np.mean(2 * shares * (1 - shares))) < again.high
+    assert again.verdict not in ("above", "below")
+    assert kept.verdict == "below"
+    assert kept.estimate < 0.1
+    for value in ("woman", "man"):
+        assert by[f"conversation/memory/leak/gender/turn-2={value}"].verdict == "above"
