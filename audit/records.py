@@ -9,20 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from audit import keys
 from audit.files import Head, checked, headed, only, rows_of
-from audit.keys import (
-    MARGINS,
-    Counted,
-    Key,
-    Margins,
-    Step,
-    Turn,
-    Unit,
-    digest_but,
-    id_of,
-    name_of,
-    refuse_all,
-)
+from audit.keys import MARGINS, Counted, Key, Margins, Unit, digest_but, id_of, name_of, refuse_all
 
 MethodOptions = Mapping[str, Any]  # each method has its own, checked by its model or by itself
 JsonRow = Mapping[str, Any]  # JSON has no types; what is made of a row checks it
@@ -58,7 +47,7 @@ class Prompt:
     repeats: int | None = None  # how often the training set has the caption's image, if known
     template: str = ""
     """The words around the subject, where the text was made from a template."""
-    turn: Turn | None = field(default=None, repr=False)  # of a conversation
+    turn: keys.Turn | None = field(default=None, repr=False)  # of a conversation
 
     def __post_init__(self) -> None:
         refuse_all(self.subject, self.id)
@@ -214,7 +203,7 @@ class Change:
     paraphrase: Paraphrase | None = None
     interventions: tuple[Intervention, ...] = ()
     """In the order of the arm's parts."""
-    turn: Step | None = None  # of a conversation; the image that it goes on from is the sample's
+    turn: keys.Step | None = None  # of a conversation; the image before it is the sample's `last`
 
     def __bool__(self) -> bool:
         return self != Change()
@@ -238,7 +227,7 @@ class Change:
         told, turn = row.get("paraphrase"), row.get("turn")
         inside = tuple(Intervention.from_json(one) for one in rows)
         return cls(row.get("guidance"), row.get("negative"), told and Paraphrase(**told), inside,
-                   turn and checked(Step, turn))  # fmt: skip
+                   turn and checked(keys.Step, turn))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)  # a plan may have a million

@@ -44,7 +44,7 @@ PAIRED = "paired by conversation; Newcombe's limits with the design effect of su
 def apart(m: Measured) -> tuple[pd.DataFrame, Measured]:
     """The readings of conversations, and the measurements without them.
 
-    Images of a conversation are not independent, so they are no part of other findings.
+    Images of a conversation are not independent, so other findings leave them out.
     """
     talks = {p.id for p in m.suite.prompts if p.turn is not None}
     if not talks or not len(m.table):
