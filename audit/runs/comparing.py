@@ -20,7 +20,7 @@ from audit.errors import UserError
 from audit.evidence.copies import decision, flags
 from audit.evidence.copies.facts import CorpusFacts
 from audit.evidence.copies.sides import Evidence
-from audit.files import Head, now
+from audit.files import Head, checked, now
 from audit.findings import comparison
 from audit.findings.claim import seeded
 from audit.findings.common import NO_SEEDS, Common, Context
@@ -131,9 +131,9 @@ def read(path: Path, name: str) -> Side:
 
 def _turns(folder: RunFolder) -> set[str]:
     """Prompts of conversations, which are not compared; none where the run does not say."""
-    with suppress(UserError):
-        prompts = folder.page_facts().get("suite", {}).get("prompts", [])
-        return {p["id"] for p in prompts if p.get("turn")}
+    with suppress(UserError, ValueError):
+        suite = checked(Suite, folder.page_facts().get("suite"))
+        return {p.id for p in suite.prompts if p.turn is not None}
     return set()
 
 
