@@ -35,7 +35,7 @@ class Key(NamedTuple):
     """The meaning of a finding, part by part; parts that do not apply are empty."""
 
     section: str
-    """"representation", "replication", "mitigation", "quality" or "comparison"."""
+    """"representation", "replication", "conversation", "mitigation", "quality" or "comparison"."""
     arm: str = BASELINE
     subject: str = ""
     """A subject, ALL, or a substitute: the prompts that a detector was applied to."""
@@ -96,6 +96,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
         "extraction-prompt": "extraction/{arm}/{attribute}/prompt={subject}",
         "whole_set": "whole_set/{detail}",
     },
+    "conversation": _same("{subject}/{kind}/{attribute}/{detail}", "changed", "shift", "leak"),
     "mitigation": {
         "change": "{arm}/{subject}/{attribute}",
         "target-distance": "{arm}/all/distance{of}",
@@ -281,6 +282,36 @@ class Margins:
 
 MARGINS = Margins()
 """Those of a suite that declares none."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """How an image goes on from the one of an earlier turn of its conversation."""
+
+    strength: float = 0.0
+    """Of image-to-image, in 0..1: the share of the sampler's steps that are made on that image;
+    0 draws from noise alone."""
+    read: tuple[str, ...] = ()
+    """Attributes whose readings of that image fill in the text; empty where the text is known."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The place of a prompt in a conversation, which is its block."""
+
+    number: int
+    """From 1."""
+    kind: str
+    """`draw`, `edit`, `another` or `caption`."""
+    noise: str
+    """What seeds are hashed from in place of the text: all groups have the same noise."""
+    last: str = ""
+    """Id of the prompt whose image it goes on from; empty where it needs none."""
+    step: Step = Step()
+    stated: tuple[str, ...] = ()
+    """Attribute and class that the first turn states; without a class, where it states none."""
+    bound: bool = False
+    """Whether anything that the first turn stated can reach this one: by its image or its text."""
 
 
 def digest(value: object, length: int = 16) -> str:

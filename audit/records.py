@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from audit import keys
 from audit.files import Head, checked, headed, only, rows_of
 from audit.keys import MARGINS, Counted, Key, Margins, Unit, digest_but, id_of, name_of, refuse_all
 
@@ -36,7 +37,7 @@ class Prompt:
     text: str
     subject: str
     block: str
-    purpose: str  # "representation" or "replication"
+    purpose: str  # "representation", "replication" or "conversation"
     seeds: int
     attributes: tuple[str, ...] = ()
     states: Mapping[str, str] = field(default_factory=dict)  # by the text, or fixed by history
@@ -44,6 +45,7 @@ class Prompt:
     repeats: int | None = None  # how often the training set has the caption's image, if known
     template: str = ""  # the words around the subject, where the text was made from a template
     frame: str = field(default="", repr=False)  # text that states no group; its noise is shared
+    turn: keys.Turn | None = field(default=None, repr=False)  # of a conversation
 
     def __post_init__(self) -> None:
         refuse_all(self.subject, self.id)
@@ -188,8 +190,7 @@ class Paraphrase:
 
     count: int
     """Words to replace."""
-    steps: int
-    """Denoising steps whose gradients are read."""
+    steps: int  # denoising steps whose gradients are read
     words: Mapping[str, str]
     """Words in lower case to what replaces them; others are left out."""
 
@@ -200,11 +201,11 @@ class Change:
 
     guidance: float | None = None
     """Scale of classifier-free guidance in place of the run's."""
-    negative: str | None = None
-    """Negative prompt in place of the run's."""
+    negative: str | None = None  # negative prompt in place of the run's
     paraphrase: Paraphrase | None = None
     interventions: tuple[Intervention, ...] = ()
     """In the order of the arm's parts."""
+    turn: keys.Step | None = None  # of a conversation; the image before it is the sample's `last`
 
     def __bool__(self) -> bool:
         return self != Change()
@@ -213,19 +214,22 @@ class Change:
         """One intervention is flat, several are a `stack`: ids hash it, so it must never change."""
         rows = [one.as_json() for one in self.interventions]
         told = self.paraphrase and asdict(self.paraphrase)
-        flat = {"guidance": self.guidance, "paraphrase": told, "negative": self.negative}
+        flat = {"guidance": self.guidance, "paraphrase": told, "negative": self.negative,
+                "turn": self.turn and asdict(self.turn)}  # fmt: skip
         known = {k: v for k, v in flat.items() if v is not None}
         return known | ({"stack": rows} if len(rows) > 1 else rows[0] if rows else {})
 
     @classmethod
     def from_json(cls, row: JsonRow) -> Change:
         """The change that `as_json` wrote; ValueError, KeyError or TypeError for anything else."""
-        if extra := set(row) - {"guidance", "negative", "paraphrase", "inside", "options", "stack"}:
+        if extra := set(row) - {"guidance", "negative", "paraphrase", "inside", "options", "stack",
+                                "turn"}:  # fmt: skip
             raise ValueError(f"Unknown keys: {', '.join(sorted(extra))}.")
         rows = row.get("stack", [row] if "inside" in row else [])
-        told = row.get("paraphrase")
+        told, turn = row.get("paraphrase"), row.get("turn")
         inside = tuple(Intervention.from_json(one) for one in rows)
-        return cls(row.get("guidance"), row.get("negative"), told and Paraphrase(**told), inside)
+        return cls(row.get("guidance"), row.get("negative"), told and Paraphrase(**told), inside,
+                   turn and checked(keys.Step, turn))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)  # a plan may have a million
@@ -238,14 +242,13 @@ class Sample:
     seed: int | None
     """Of the noise: images of a prompt with the same seed are a pair; None where it is unknown."""
     text: str
-    """The final text, after the arm's rewriting. A paraphrase is made later, from the model's own
-    gradients, and kept in the run folder (`RunFolder.final`)."""
+    """The final text, after the arm's rewriting. Paraphrases, and captions of earlier images, are
+    made later and kept in the run folder (`RunFolder.final`)."""
     drawn: Mapping[str, str] = field(default_factory=dict)
     """Attribute values that the arm drew for this image."""
-    change: Change = Change()
-    """What the arm changes in the engine."""
-    reason: str = ""
-    """Why the arm left the text unchanged, if it says so."""
+    change: Change = Change()  # what the arm changes in the engine
+    reason: str = ""  # why the arm left the text unchanged, if it says so
+    last: str = ""  # id of the sample whose image it goes on from, in a conversation
 
     @property
     def noise(self) -> int:
@@ -259,9 +262,11 @@ class Sample:
         return self.seed is None, self.seed or 0
 
 
-def sample_ids(text: str, settings: Settings, change: Change | None = None) -> Callable[[int], str]:
-    """Seed to the hash of all that produces the image."""
-    inside = {"how": change.as_json()} if change else {}
+def sample_ids(
+    text: str, settings: Settings, change: Change | None = None, last: str = ""
+) -> Callable[[int], str]:
+    """Seed to the hash of all that produces the image; `last` as in `Sample`."""
+    inside = ({"how": change.as_json()} if change else {}) | ({"last": last} if last else {})
     return digest_but({"text": text, **asdict(settings), **inside}, "seed", 20)
 
 
@@ -309,14 +314,11 @@ class Finding:
     """How estimate and interval were computed."""
     arm: str = field(init=False)
     """The mitigation, or `none`."""
-    reasons: Mapping[str, int] = field(default_factory=dict)
-    """Missing images by outcome."""
+    reasons: Mapping[str, int] = field(default_factory=dict)  # missing images by outcome
     naive: float = math.nan
     """The estimate before the classifier's errors were corrected."""
-    naive_low: float = math.nan
-    """Lower end of its interval."""
-    naive_high: float = math.nan
-    """Upper end of its interval."""
+    naive_low: float = math.nan  # lower end of its interval
+    naive_high: float = math.nan  # upper end of its interval
     worst_low: float = math.nan
     """The naive share if every image without a label were against it (Manski's lower bound)."""
     worst_high: float = math.nan

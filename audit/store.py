@@ -36,10 +36,10 @@ from elsewhere that had no seed, and nothing tells these numbers from seeds."""
 
 
 def asdict_sample(sample: Sample) -> dict[str, object]:
-    """A sample as plain JSON-able data, its change as `how`; a reason only where there is one."""
+    """A sample as plain JSON-able data, its change as `how`; reason and last where there are."""
     row = {k: getattr(sample, k) for k in ("id", "prompt", "arm", "seed", "text")}
     row |= {"drawn": dict(sample.drawn), "how": sample.change.as_json()}
-    return {**row, "reason": sample.reason} if sample.reason else row
+    return row | {k: v for k in ("reason", "last") if (v := getattr(sample, k))}
 
 
 def sample_from(row: JsonRow) -> Sample:

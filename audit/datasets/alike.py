@@ -66,7 +66,7 @@ def _template(
 
 
 def _with(s: Any, id: str, seed: int | None) -> Any:
-    return type(s)(id, s.prompt, s.arm, seed, s.text, s.drawn, s.change, s.reason)
+    return type(s)(id, s.prompt, s.arm, seed, s.text, s.drawn, s.change, s.reason, s.last)
 
 
 def written(samples: Iterable[Any], encode: Callable[[Any], str]) -> str:

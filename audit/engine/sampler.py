@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from audit.engine import samplers
+from audit.engine import image_to_image, samplers
 from audit.engine.arguments import fixed, generators, refused
 from audit.engine.batch import Batch
 from audit.engine.interventions import intervening
@@ -76,18 +76,24 @@ def out_of_memory(error: BaseException) -> bool:
     )
 
 
+def _no_image(sample: str) -> np.ndarray:
+    raise ValueError(f"There is no image of {sample} to draw on.")
+
+
 def draw(
     model: Model,
     samples: Sequence[Sample],
     settings: Settings,
     say: Callable[[str], None] = lambda _: None,
+    image: Callable[[str], np.ndarray] = _no_image,
 ) -> Iterator[Drawn]:
     """Draw samples batch by batch in their order, filling batches across prompts.
 
     Samples whose arms change the engine alike are drawn together. The last batch is padded with
     repeats that are discarded. If memory runs out, the batch is halved for the rest of the run,
-    and `say` is told. Raises UserError if memory is too small for a single image, and for another
-    sampler than the model's own that cannot draw with it.
+    and `say` is told. `image` gives the uint8[h, w, 3] of a sample that others go on from. Raises
+    UserError if memory is too small for a single image, and for another sampler than the model's
+    own that cannot draw with it.
     """
     if model.own is not None:
         samplers.check(model.pipeline, model.own, settings.steps)
@@ -95,7 +101,7 @@ def draw(
     for s in samples:
         groups.setdefault(digest(s.change.as_json()), []).append(s)
     # All at first: a change that the model does not take is refused before anything is drawn.
-    made = [_Group(model, settings, rows[0].change) for rows in groups.values()]
+    made = [_Group(model, settings, rows[0].change, image) for rows in groups.values()]
     for group, rows in zip(made, groups.values(), strict=True):
         group.settings = replace(group.settings, batch=settings.batch)
         yield from group.draw(rows, say)
@@ -112,11 +118,27 @@ def changed(settings: Settings, change: Change) -> Settings:
 class _Group:
     """Samples that are drawn under the same change."""
 
-    def __init__(self, model: Model, settings: Settings, change: Change) -> None:
+    def __init__(
+        self, model: Model, settings: Settings, change: Change,
+        image: Callable[[str], np.ndarray],
+    ) -> None:  # fmt: skip
         self.model, self.settings = model, changed(settings, change)
         self.intervening = intervening(model, self.settings, change.interventions)
         self.texts = Texts(model, self.settings.negative, self.settings.guidance > 1)
-        self.rest = fixed(model, self.settings)
+        self.image = image
+        self.strength = change.turn.strength if change.turn else 0.0
+        if self.strength:
+            self.model = image_to_image.drawing_on(model)
+        self.rest = fixed(self.model, self.settings)
+        if self.strength:
+            strength = image_to_image.enough(self.strength, self.settings.steps)
+            self.rest |= {"strength": strength}
+
+    def _on(self, rows: Sequence[Sample]) -> dict[str, Any]:
+        """The images that a batch is drawn on; nothing where it is drawn from noise alone."""
+        if not self.strength:
+            return {}
+        return image_to_image.given([self.image(s.last) for s in rows])
 
     def draw(self, ordered: Sequence[Sample], say: Callable[[str], None]) -> Iterator[Drawn]:
         """Batch by batch, in this order."""
@@ -128,8 +150,9 @@ class _Group:
             try:
                 texts, seeds = [s.text for s in full], [s.noise for s in full]
                 batch = Batch(self.texts.batch(texts), texts, seeds)
+                rest = self.rest | self._on(full)
                 with self.intervening(batch) as states:
-                    pictures, missing = called(self.model, states, seeds, self.rest)
+                    pictures, missing = called(self.model, states, seeds, rest)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise

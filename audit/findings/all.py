@@ -30,6 +30,7 @@ from audit.findings import (
     templates,
     tones,
     triplets,
+    turns,
     why,
 )
 from audit.findings.pairs import Question, Tables
@@ -40,6 +41,7 @@ from audit.records import Attribute, Finding, Prompt, Reference
 
 def findings(m: Measured) -> list[Finding]:
     """Every claim of a run, section by section, in the order of the report."""
+    talks, m = turns.apart(m)
     prompts = {p.id: p for p in m.suite.prompts}
     table = following.open_questions(m.table, prompts)
     labelled = quality.with_subjects(m.errors.settled, table)
@@ -48,6 +50,7 @@ def findings(m: Measured) -> list[Finding]:
     return [
         *_representation(m, table, context, prompts),
         *_copies(m, prompts),
+        *turns.findings(talks, m.suite.prompts, context),
         *_mitigations(m, table, context, prompts),
         *_instruments(m, table, context.attributes),
         *tones.findings(m.tones, m.suite.attributes, prompts),

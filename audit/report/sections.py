@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from audit.report import shares
+from audit.report import shares, talks
 from audit.report.arms import overview
 from audit.report.audited import audited, left_out, missing
 from audit.report.bounds import Excerpt
@@ -62,6 +62,7 @@ def _representation(evidence: Evidence, excerpt: Excerpt) -> dict[str, Any]:
         "tones": shares.tones(evidence),
         "how_shown": shares.how_shown(evidence),
         "rest": shares.rest(evidence),
+        "talks": talks.talks(evidence),
         "wall": shares,
     }
 
@@ -80,7 +81,8 @@ _TABLE = (
                                             "missing": missing(evidence),
                                             "left_out": left_out(evidence)}),
     Section("representation", _representation,
-            lambda evidence, album: {"walls": shares.walls(evidence, album)}, turn=3),
+            lambda evidence, album: {"walls": shares.walls(evidence, album),
+                                     "spoken": talks.strips(evidence, album)}, turn=3),
     Section("replication", lambda evidence, _: {"copies": replication(evidence)},
             lambda evidence, album: {"pairs": pairs(evidence, album)}, turn=1),
     Section("mitigation", _mitigation,

@@ -338,7 +338,9 @@ def walls(evidence: Evidence, album: Album) -> dict[str, Any]:
     seed = evidence.facts.wall_seed
     if table.empty or album.off:
         return {"seed": seed, "walls": [], "subjects": 0}
-    base = table[table.arm == BASELINE].drop_duplicates(["sample", "prompt"])
+    spoken = {p.id for p in evidence.suite.prompts if p.turn is not None}
+    base = table[(table.arm == BASELINE) & ~table.prompt.isin(spoken)]
+    base = base.drop_duplicates(["sample", "prompt"])
     subjects = list(dict.fromkeys(base.subject))
     drawn = {}
     for subject in subjects[:WALL_SUBJECTS]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from string import ascii_uppercase
@@ -19,7 +20,7 @@ from audit.errors import UserError
 from audit.evidence.copies import decision, flags
 from audit.evidence.copies.facts import CorpusFacts
 from audit.evidence.copies.sides import Evidence
-from audit.files import Head, now
+from audit.files import Head, checked, now
 from audit.findings import comparison
 from audit.findings.claim import seeded
 from audit.findings.common import NO_SEEDS, Common, Context
@@ -104,6 +105,7 @@ def read(path: Path, name: str) -> Side:
     folder = RunFolder(path)
     results, manifest = folder.results(), folder.manifest()
     texts = {s.prompt: s.text for s in folder.plan() if s.arm == BASELINE}
+    spoken = _turns(folder)
     tables = {}
     for table in ("attributes", "alignment", "matches"):
         rows = folder.read_table(table) if table in results["tables"] else pd.DataFrame()
@@ -115,6 +117,7 @@ def read(path: Path, name: str) -> Side:
         if table == "attributes" and len(rows):  # shares are of prompts that state no group
             rows = rows[~rows.prompt.isin(results["grouped"])]
         if len(rows):
+            rows = rows[~rows.prompt.isin(spoken)]
             rows = rows.assign(prompt=[texts.get(p, p) for p in rows.prompt])
             rows = _once(rows, [*KEYS, *(["attribute"] if table == "attributes" else [])])
         tables[table] = rows if len(rows) else EMPTY
@@ -126,6 +129,14 @@ def read(path: Path, name: str) -> Side:
         name, path, manifest["settings"], str(manifest["suite"]), classes, readers,
         {f.key: f for f in folder.findings()}, tables,
     )  # fmt: skip
+
+
+def _turns(folder: RunFolder) -> set[str]:
+    """Prompts of conversations, which are not compared; none where the run does not say."""
+    with suppress(UserError, ValueError):
+        suite = checked(Suite, folder.page_facts().get("suite"))
+        return {p.id for p in suite.prompts if p.turn is not None}
+    return set()
 
 
 def _once(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

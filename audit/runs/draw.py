@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from audit.datasets import pixels
 from audit.errors import UserError
-from audit.runs import mending, paraphrasing, shards
+from audit.records import Sample
+from audit.runs import mending, paraphrasing, shards, turning
 from audit.runs.context import Run
 from audit.runs.given import INSIDE
 from audit.runs.packing import Packer
@@ -51,7 +53,6 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
         if any(s.id not in present for s in part.samples):
             shards.begin(run, part, present)
     from audit.engine.probe import Probe
-    from audit.engine.sampler import draw
     from audit.engine.texts import truncated
 
     model = run.engine()
@@ -61,26 +62,12 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     cut = [t for t in sorted(texts | against) if truncated(model, t)]
     run.folder.add_notes(cut, model.notes)
     todo = paraphrasing.reworded(todo, run.folder, model, run.settings, run.progress)
-
-    def finished(ids: Sequence[str]) -> None:
-        nonlocal done
-        done += len(ids)
-        packer.drawn(ids)
-        run.progress("images", done, len(planned))
-
-    def say(words: str) -> None:
-        run.folder.add_notes(said=[words])
-
-    shown = bool(run.shard or present & planned.keys() - run.folder.blocked().keys())
-    drawn = 0
-    with BackgroundWriter(run.folder, encoders, list(_groups(run)), finished) as writer:
-        for batch in draw(model, todo, run.settings, say):
-            missing = _missing(batch)
-            writer.put(batch.ids, batch.pictures, missing)
-            drawn += len(batch.ids)
-            shown |= any(why not in NOTHING for why in missing)
-            if drawn >= ENOUGH and not shown:
-                break  # more would be wasted
+    known = bool(run.shard or present & planned.keys() - run.folder.blocked().keys())
+    work = _Work(run, encoders, packer, done, len(planned), known)
+    for rows in turning.levels(todo):
+        work.leave(turning.lacking(run, rows))
+        if not work.draw([s for s in rows if s.id not in work.left]):
+            break  # more would be wasted
     refuse_nothing(run)
     packer.close()
     if not run.shard:
@@ -94,6 +81,54 @@ def _missing(batch: Any) -> list[str]:
         why or ("blank" if pixels.blank(picture) else "")
         for why, picture in zip(batch.missing, batch.pictures, strict=True)
     ]
+
+
+@dataclass
+class _Work:
+    """The drawing of a plan, one turn after another."""
+
+    run: Run
+    encoders: Sequence[Any]
+    packer: Packer
+    done: int
+    total: int
+    shown: bool
+    """Whether any image shows something."""
+    drawn: int = 0
+    left: set[str] = field(default_factory=set)
+    """Samples that have no image, because the one that they go on from is missing."""
+
+    def leave(self, reasons: Mapping[str, str]) -> None:
+        """Keep why samples have no image to go on from."""
+        for id, why in reasons.items():
+            self.run.folder.write_blocked(id, why)
+        self.left |= set(reasons)
+        self._finished(list(reasons))
+
+    def draw(self, samples: Sequence[Sample]) -> bool:
+        """Draw samples whose earlier images are there; False where the model draws nothing."""
+        from audit.engine.sampler import draw
+
+        run = self.run
+        todo = turning.captioned(run, samples, next(iter(self.encoders), None))
+        groups = list(_groups(run))
+        with BackgroundWriter(run.folder, self.encoders, groups, self._finished) as writer:
+            for batch in draw(run.engine(), todo, run.settings, self._say, run.folder.read_image):
+                missing = _missing(batch)
+                writer.put(batch.ids, batch.pictures, missing)
+                self.drawn += len(batch.ids)
+                self.shown |= any(why not in NOTHING for why in missing)
+                if self.drawn >= ENOUGH and not self.shown:
+                    return False
+        return True
+
+    def _finished(self, ids: Sequence[str]) -> None:
+        self.done += len(ids)
+        self.packer.drawn(ids)
+        self.run.progress("images", self.done, self.total)
+
+    def _say(self, words: str) -> None:
+        self.run.folder.add_notes(said=[words])
 
 
 def _read_by_model(run: Run) -> tuple[set[str], set[str]]:

@@ -94,11 +94,12 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
 
 
 def _groups(run: Run, table: pd.DataFrame) -> np.ndarray:
-    """The rate that each image belongs to: ordinary prompts, or captions by level of repetition."""
+    """The rate that each image belongs to: ordinary prompts, captions by level, conversations."""
     of = {
-        p.id: "ordinary" if p.purpose == "representation" else f"captions, {p.repeats}"
+        p.id: p.purpose if p.turn is not None
+        else "ordinary" if p.purpose == "representation" else f"captions, {p.repeats}"
         for p in run.plan.suite.prompts
-    }
+    }  # fmt: skip
     return table.prompt.map(of).to_numpy(object)
 
 

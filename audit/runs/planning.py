@@ -176,6 +176,9 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
         if options.missing:
             raise UserError("--missing is about the words of a table: give one with --labels.")
         suite, told = _read_by(suite, options)
+    from audit.runs import turning
+
+    turning.refuse(suite, options)
     if options.send_key:
         from audit.runs import judging
 

@@ -44,7 +44,7 @@ class Read:
 
 def score(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> Read:
     """Perceived attributes of every sample, missing ones with their reason."""
-    asked = {p.id for p in run.suite.prompts if p.purpose == "representation"}
+    asked = {p.id for p in run.suite.prompts if p.purpose == "representation" or p.turn}
     samples = [s for s in run.samples if s.prompt in asked]
     outcomes = missing_outcomes(run, known)
     counted = persons.count(run, sorted({s.id for s in samples} & known.keys()))
@@ -259,7 +259,7 @@ def align(
     """How well images fit their ORIGINAL prompts: ALIGNMENT_COLUMNS; empty without a classifier."""
     if not getattr(encoder, "reads", True):
         return pd.DataFrame()
-    prompts = {p.id: p for p in run.suite.prompts}
+    prompts = {p.id: p for p in run.suite.prompts if p.turn is None}
     names = sorted(prompts)
     encoded = encoder.texts([prompts[n].text for n in names]) if names else np.empty((0, 1))
     texts, middle = dict(zip(names, encoded, strict=True)), encoded.mean(axis=0) if names else None

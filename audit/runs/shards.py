@@ -24,6 +24,7 @@ from audit.errors import counted
 from audit.files import checked, loads, now, write_atomic
 from audit.keys import digest
 from audit.records import Sample
+from audit.runs import turning
 from audit.runs.context import Run
 from audit.runs.planning import versions
 from audit.store import RunFolder
@@ -105,15 +106,21 @@ def _singly(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
 
 
 def _batches(samples: Sequence[Sample], batch: int) -> Iterator[Sequence[Sample]]:
-    """Micro-batches: samples that change the engine alike, text by text (`engine.sampler`)."""
+    """Micro-batches: samples that change the engine alike, text by text (`engine.sampler`).
+
+    Each comes with all samples that go on from its images, so a conversation stays in one shard.
+    """
     groups: dict[str, list[Sample]] = {}
     keys: dict[int, str] = {}  # samples of an arm share their change
-    for s in sorted(samples, key=lambda s: s.text):
+    first, later = turning.roots(samples)
+    for s in sorted(first, key=lambda s: s.text):
         if id(s.change) not in keys:
             keys[id(s.change)] = digest(s.change.as_json())
         groups.setdefault(keys[id(s.change)], []).append(s)
     for rows in groups.values():
-        yield from (rows[start : start + batch] for start in range(0, len(rows), batch))
+        for start in range(0, len(rows), batch):
+            some = rows[start : start + batch]
+            yield [*some, *(x for s in some for x in later.get(s.id, ()))]
 
 
 def _shard(samples: Sequence[Sample]) -> Shard:

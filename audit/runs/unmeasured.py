@@ -32,7 +32,7 @@ def notes(run: Run, encoder: Any, measured: Measured) -> list[str]:
     found = [judge.note for judge in run.judges.values()]
     if measured.errors.doubt:
         found.insert(0, choosing.FOREIGN)
-    asked = {a for p in run.suite.prompts if p.purpose == "representation" for a in p.attributes}
+    asked = {a for p in run.suite.prompts if p.purpose != "replication" for a in p.attributes}
     for attribute in run.suite.attributes:
         if attribute.name in asked and attribute.name != run.suite.subject_attribute:
             found += _of(run, encoder, measured, attribute)

@@ -15,7 +15,8 @@ from audit.errors import UserError
 
 ROWS = 50
 """Most rows of an answer."""
-Section = Literal["", "representation", "replication", "mitigation", "quality", "comparison"]
+Section = Literal["", "representation", "replication", "conversation", "mitigation", "quality",
+                  "comparison"]  # fmt: skip
 Name = Annotated[str, Field(max_length=words.NAME)]
 Words = Annotated[str, Field(max_length=words.TEXT)]
 Rows = Annotated[int, Field(ge=1, le=ROWS)]
@@ -243,7 +244,7 @@ def explained(f: Any) -> answers.Explained:
 def cautions(f: Any) -> Iterable[str]:
     """What must be said with a finding, in this order."""
     yield NARROW
-    if f.section in ("representation", "mitigation", "comparison"):
+    if f.section in ("representation", "conversation", "mitigation", "comparison"):
         yield PERCEIVED
     if f.references:
         yield REFERENCE

@@ -61,8 +61,14 @@ def check(suite: Suite, arm: Mitigation) -> None:
         raise UserError(
             f"a mitigation cannot be called {BASELINE!r}, the name of the baseline. Rename it."
         )
+    talks = {p.block for p in suite.prompts if p.turn is not None}
     for block in arm.blocks:
         known("block", block, {p.block for p in suite.prompts}, f"mitigation {arm.name}")
+        if block in talks:
+            raise UserError(
+                f"mitigation {arm.name}: {block} is a conversation, which no mitigation changes. "
+                "Take it out of the mitigation's blocks."
+            )
     stacks.check(arm)
     for part in arm.each:
         _check_part(suite, replace(part, name=arm.name))

@@ -161,6 +161,8 @@ def _blocks(suite: Suite, arm: Mitigation, spec: str) -> list[str]:
     free = any(everywhere(part) for part in arm.each)
 
     def is_for(p: Prompt) -> bool:
+        if p.turn is not None:
+            return False
         if p.purpose == "replication" or not attributes:
             return free
         return attributes <= set(p.attributes)

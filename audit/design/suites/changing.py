@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from audit.design.mitigations import arms
 from audit.design.mitigations.arms import Rewriter
+from audit.design.suites import turns
 from audit.errors import UserError, known
 from audit.keys import BASELINE
 from audit.records import Mitigation, Sample, Settings, Suite
@@ -63,6 +64,8 @@ def planned_images(suite: Suite) -> int:
 def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) -> list[Sample]:
     """The plan: one sample per prompt, seed and arm, baseline first, in the suite's order.
 
+    Conversations come last; no arm changes them.
+
     `rewriters` maps methods to functions. An arm shares its noise with the baseline, and also the
     image if it leaves the text unchanged: ids may repeat, rows do not. Raises UserError for a plan
     of more than MOST_IMAGES.
@@ -73,10 +76,12 @@ def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) 
             f"The plan has {images:,} images, and {MOST_IMAGES:,} is the most. Plan fewer seeds, "
             "prompts or mitigations."
         )
-    everywhere = Mitigation(BASELINE, BASELINE, blocks=tuple({p.block for p in suite.prompts}))
+    blocks = tuple({p.block for p in suite.prompts if p.turn is None})
+    everywhere = Mitigation(BASELINE, BASELINE, blocks=blocks)
     known_ones = {BASELINE: lambda text, *_: text, **rewriters}
-    return [
+    found = [
         s
         for m in (everywhere, *suite.mitigations)
         for s in arms.samples(suite, m, settings, known_ones)
     ]
+    return found + turns.samples(suite, settings)

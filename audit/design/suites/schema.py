@@ -74,6 +74,68 @@ class RawBlock(Strict):
                 raise ValueError(f"the template {t!r} lacks {{group}} or {{a_group}}")
 
 
+MOST_TURNS = 20
+"""Turns of a conversation, each round of a caption counted."""
+
+
+class RawTurn(Strict):
+    """One turn: a text to draw, an edit of the last image, another one, or captions of it."""
+
+    draw: Text | None = None
+    edit: Text | None = None
+    """What the image should show, drawn on the last one with `strength`."""
+    another: Literal[True] | None = None
+    """The last text again with other noise, or drawn on the last image where `strength` is."""
+    caption: Text | None = None
+    """A template of what the classifier reads in the last image, which is then drawn."""
+    strength: float | None = Field(None, gt=0, le=1)
+    rounds: int = Field(1, ge=1, le=MOST_TURNS)
+    """How often the last image is captioned and drawn."""
+
+    @property
+    def kind(self) -> str:
+        """Which of the four it is."""
+        return next(k for k in ("draw", "edit", "another", "caption") if getattr(self, k))
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> RawTurn:
+        if sum(x is not None for x in (self.draw, self.edit, self.another, self.caption)) != 1:
+            raise ValueError("give one of `draw`, `edit`, `another` and `caption`")
+        if (self.edit is None) < (self.strength is None):
+            raise ValueError("an `edit` needs `strength`, such as 0.6")
+        if self.strength is not None and self.kind in ("draw", "caption"):
+            raise ValueError(f"a `{self.kind}` is not made on the last image: omit `strength`")
+        if self.rounds > 1 and self.caption is None:
+            raise ValueError("only a `caption` has `rounds`")
+        return self
+
+
+class RawTurns(Strict):
+    """Conversations of one form, one for each subject."""
+
+    id: str = Field(max_length=80, pattern=r"^\w[\w-]*$")
+    subjects: list[Text] = Field(min_length=1)
+    turns: list[RawTurn] = Field(min_length=2)
+    seeds: Seeds
+    attributes: list[str] = Field(min_length=1)
+    states: str | None = None
+    """Attribute that the first turn states: one conversation for each class, and one without."""
+    words: dict[str, Text] = {}
+    """What states a class, where this is not its name."""
+    memory: Literal["none", "texts"] = "none"
+    """Whether the texts of earlier turns come before those of later ones."""
+
+    @model_validator(mode="after")
+    def _sound(self) -> RawTurns:
+        if self.turns[0].draw is None:
+            raise ValueError("the first turn has no image to go on from: it needs `draw`")
+        if sum(t.rounds for t in self.turns) > MOST_TURNS:
+            raise ValueError(f"more than {MOST_TURNS} turns, each round of a `caption` counted")
+        if self.words and self.states is None:
+            raise ValueError("`words` need `states`, the attribute whose classes they state")
+        return self
+
+
 class RawAttribute(Strict):
     """An attribute with its classes and their texts."""
 
@@ -199,7 +261,8 @@ class RawSuite(Strict):
     corpus: Text | None = None
     subject_attribute: str | None = None
     gate: RawGate | None = None
-    blocks: list[RawBlock] = Field(min_length=1)
+    blocks: list[RawBlock] = []
+    turns: list[RawTurns] = []
     attributes: dict[Name, RawAttribute] = {}
     references: list[RawReference] = []
     mitigations: list[RawMitigation] = []
@@ -208,9 +271,15 @@ class RawSuite(Strict):
     margins: RawMargins = RawMargins()
     quick: dict[str, Seeds] = {}
 
+    @model_validator(mode="after")
+    def _asks(self) -> RawSuite:
+        if not (self.blocks or self.turns):
+            raise ValueError("it asks nothing: give `blocks` of prompts, or `turns`")
+        return self
+
 
 PARTS: dict[str, type[BaseModel]] = {
-    "blocks": RawBlock, "attributes": RawAttribute, "references": RawReference,
+    "blocks": RawBlock, "turns": RawTurns, "attributes": RawAttribute, "references": RawReference,
     "mitigations": RawMitigation, "gate": RawGate, "associations": RawAssociation,
     "margins": RawMargins,
 }  # fmt: skip

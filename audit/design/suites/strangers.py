@@ -32,6 +32,12 @@ def check(raw: RawSuite, trust_code: bool) -> None:
         each = 1 + len(block.groups.words) if block.groups else 1
         if (n := len(block.subjects) * len(block.templates) * each) > MOST_PROMPTS:
             raise UserError(f"block {block.id} has {n:,} prompts. Keep to {MOST_PROMPTS:,}.")
+    for talk in raw.turns:
+        groups = (
+            1 + len(raw.attributes[talk.states].classes) if talk.states in raw.attributes else 1
+        )
+        if (n := len(talk.subjects) * groups * sum(t.rounds for t in talk.turns)) > MOST_PROMPTS:
+            raise UserError(f"turns {talk.id} have {n:,} prompts. Keep to {MOST_PROMPTS:,}.")
     if trust_code:
         return
     for what, name in _named(raw):

@@ -16,6 +16,7 @@ from audit.report.exports.markdown import code, escape, span, table
 SECTIONS = {
     "representation": "Who appears when the prompt does not say",
     "replication": "Copies of training images",
+    "conversation": "What stays from turn to turn",
     "mitigation": "What mitigations change",
     "quality": "Measurement error",
 }
