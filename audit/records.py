@@ -46,6 +46,8 @@ class Prompt:
     repeats: int | None = None  # how often the training set has the caption's image, if known
     template: str = ""
     """The words around the subject, where the text was made from a template."""
+    noise: str = field(default="", repr=False)
+    """Text of the prompt whose noise it shares; empty for its own."""
 
     def __post_init__(self) -> None:
         refuse_all(self.subject, self.id)

@@ -263,6 +263,7 @@ UNPRINTED = frozenset({("replication", "extraction-prompt")})
 """Those that no report prints: verdicts on single prompts."""
 UNMEASURED = frozenset({
     ("quality", "uneven-errors"), ("mitigation", "tone"), ("representation", "tone"),
+    *(("mitigation", k) for k in ("composition", "swap", "adherence", "kept-edges")),
 })  # fmt: skip
 """Those whose labels by people, or skin tones, no world simulates; `tests/findings` has their
 null."""

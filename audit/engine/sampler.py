@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from audit.engine import samplers
+from audit.engine import control, samplers
 from audit.engine.arguments import fixed, generators, refused
 from audit.engine.batch import Batch
 from audit.engine.interventions import intervening
@@ -93,9 +93,9 @@ def draw(
         samplers.check(model.pipeline, model.own, settings.steps)
     groups: dict[str, list[Sample]] = {}
     for s in samples:
-        groups.setdefault(digest(s.change.as_json()), []).append(s)
+        groups.setdefault(digest(control.shared(s.change).as_json()), []).append(s)
     # All at first: a change that the model does not take is refused before anything is drawn.
-    made = [_Group(model, settings, rows[0].change) for rows in groups.values()]
+    made = [_Group(model, settings, control.shared(rows[0].change)) for rows in groups.values()]
     for group, rows in zip(made, groups.values(), strict=True):
         group.settings = replace(group.settings, batch=settings.batch)
         yield from group.draw(rows, say)
@@ -114,9 +114,10 @@ class _Group:
 
     def __init__(self, model: Model, settings: Settings, change: Change) -> None:
         self.model, self.settings = model, changed(settings, change)
+        self.drawing = control.drawing(model, change)
         self.intervening = intervening(model, self.settings, change.interventions)
         self.texts = Texts(model, self.settings.negative, self.settings.guidance > 1)
-        self.rest = fixed(model, self.settings)
+        self.rest = fixed(self.drawing, self.settings)
 
     def draw(self, ordered: Sequence[Sample], say: Callable[[str], None]) -> Iterator[Drawn]:
         """Batch by batch, in this order."""
@@ -127,9 +128,10 @@ class _Group:
             full = rows + [rows[-1]] * (size - len(rows))
             try:
                 texts, seeds = [s.text for s in full], [s.noise for s in full]
-                batch = Batch(self.texts.batch(texts), texts, seeds)
+                shown = [control.picture(s.change) for s in full]
+                batch = Batch(self.texts.batch(texts), texts, seeds, shown)
                 with self.intervening(batch) as states:
-                    pictures, missing = called(self.model, states, seeds, self.rest)
+                    pictures, missing = called(self.drawing, states, seeds, self.rest)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise

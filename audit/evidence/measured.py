@@ -114,5 +114,9 @@ class Measured:
     `table` has the largest."""
     tones: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Lightness and hue of skin (TONE_COLUMNS), where they were measured."""
+    adherence: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """How images keep to a condition (ADHERENCE_COLUMNS), where there are any."""
+    swaps: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """What a swapped group changes around a person (SWAP_COLUMNS), where there are such pairs."""
     people: Mapping[str, int] = field(default_factory=dict)
     """Sample to the number of people in its image, where they were counted."""

@@ -19,8 +19,9 @@ from audit.keys import MARGINS, TOO_FEW, Counted, Key, Margins
 from audit.records import Finding, Mitigation
 from audit.stats.interval import UNKNOWN, Interval
 
-PLACEBO, NEGATIVE = "placebo", "negative"
-"""Methods by name: words without content, and words that the engine is told to avoid."""
+PLACEBO, NEGATIVE, CONTROL = "placebo", "negative", "control"
+"""Methods by name: words without content, words that the engine is told to avoid, and pictures that
+a ControlNet sees."""
 NOTHING = Interval(0.0, 0.0, 0.0)
 
 
@@ -275,10 +276,13 @@ def _unit(by_key: Mapping[Key, Finding], arm: str, main: Finding) -> Counted:
 
 
 def _described(arm: Mitigation) -> tuple[str, str] | None:
-    """Verdict and words for a placebo, which is not judged itself; None for other arms."""
-    if not any(p.method == PLACEBO for p in arm.each):
-        return None
-    return "described", "words that say nothing, which other arms are compared with"
+    """Verdict and words for arms that are not judged themselves; None for other arms."""
+    methods = {p.method for p in arm.each}
+    if PLACEBO in methods:
+        return "described", "words that say nothing, which other arms are compared with"
+    if methods == {CONTROL}:
+        return "described", "a given composition, which mitigates nothing"
+    return None
 
 
 def _numbers(by_key: Mapping[Key, Finding], arm: str, gains: Sequence[Finding]) -> list[str]:

@@ -98,6 +98,7 @@ def _write_tables(run: Run, made: Made) -> None:
               "looks": pd.DataFrame(run.plan.looks), "detectors": m.detectors}  # fmt: skip
     if len(m.tones):
         tables["tones"] = m.tones
+    tables |= {n: t for n, t in (("adherence", m.adherence), ("swaps", m.swaps)) if len(t)}
     if m.people:
         tables["people"] = pd.DataFrame(m.people.items(), columns=["sample", "people"])
         tables["others"] = m.others

@@ -14,6 +14,7 @@ from audit.errors import Incomplete
 from audit.evidence.measured import Errors, Found, Measured
 from audit.runs import (
     choosing,
+    conditioned,
     detecting,
     distributing,
     extraction,
@@ -88,6 +89,8 @@ def _measure(run: Run) -> tuple[Run, Made]:
         nothing_but(run, read.table),
         others=read.others,
         tones=tones.measure(run, known),
+        adherence=conditioned.adherence(run, known),
+        swaps=conditioned.swaps(run, known),
         people=read.counted.people,
         alignment=reading.align(run, encoder, known, read.table),
         errors=errors,

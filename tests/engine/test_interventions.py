@@ -13,7 +13,7 @@ from audit.engine.batch import Batch, Engine
 from audit.records import Mitigation, Settings
 
 ROWS = [m for m in METHODS.values() if m.changes in ("states", "drawing")]
-OPTIONS = {"fair-guidance": {"attribute": "gender"}}
+OPTIONS = {"fair-guidance": {"attribute": "gender"}, "control": {"kind": "silhouette"}}
 """Options without a default."""
 
 

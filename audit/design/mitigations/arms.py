@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from audit.design.mitigations import stacks, who
-from audit.design.mitigations.changes import change
+from audit.design.mitigations.changes import change, conditions
 from audit.design.mitigations.methods import METHODS, family, method
 from audit.design.mitigations.placebo import added
 from audit.design.mitigations.quota import generator, phases, quota
@@ -252,10 +252,12 @@ def samples(
     classes = {a.name: a.classes for a in suite.attributes}
     rows = []
     known: dict[object, tuple[Change, Callable[[int], str]]] = {}  # a plan has a text many times
+    pictures = conditions(arm)
     for (id, i), made in texts(suite, arm, rewriters).items():
-        seed, like = noise_seed(prompts[id].text, i), (made.text, *made.drawn.items())
+        seed = noise_seed(prompts[id].noise or prompts[id].text, i)
+        like = (made.text, i % pictures, *made.drawn.items())
         if like not in known:
-            changed = change(arm, settings, made.drawn, classes)
+            changed = change(arm, settings, made.drawn, classes, i)
             known[like] = changed, sample_ids(made.text, settings, changed)
         changed, key = known[like]
         rows.append(

@@ -15,9 +15,9 @@ Classes = Mapping[str, Sequence[str]]
 
 
 def change(
-    arm: Mitigation, settings: Settings, drawn: Mapping[str, str], classes: Classes
+    arm: Mitigation, settings: Settings, drawn: Mapping[str, str], classes: Classes, index: int = 0
 ) -> Change:
-    """What all parts of an arm change for an image with these drawn values, together."""
+    """What all parts of an arm change for image `index` with these drawn values, together."""
     parts: dict[str, list[Mitigation]] = {}
     for part in arm.each:
         parts.setdefault(method(part.method).changes, []).append(part)
@@ -29,7 +29,7 @@ def change(
             one
             for part in arm.each
             if method(part.method).handler
-            for one in _interventions(part, drawn, classes)
+            for one in _interventions(part, drawn, classes, index)
         ),
     )
 
@@ -60,12 +60,20 @@ def _paraphrase(parts: Sequence[Mitigation]) -> records.Paraphrase | None:
     return records.Paraphrase(**Paraphrase(**parts[-1].options).model_dump())
 
 
+def conditions(arm: Mitigation) -> int:
+    """How many pictures an arm's images are drawn after in turn; 1 for an arm without any."""
+    return max([1, *(len(part.options.get("pictures", ())) for part in arm.each)])
+
+
 def _interventions(
-    part: Mitigation, drawn: Mapping[str, str], classes: Classes
+    part: Mitigation, drawn: Mapping[str, str], classes: Classes, index: int
 ) -> list[Intervention]:
     """One with the part's options; a method with words steers to the drawn class, if any."""
     row = method(part.method)
     given = row.options(**part.options).model_dump() if row.options else dict(part.options)
+    if "pictures" in given:
+        names = given.pop("pictures") or ("",)
+        given["picture"] = names[index % len(names)]
     if row.words is None:
         return [Intervention(part.method, given)]
     name = given["attribute"]

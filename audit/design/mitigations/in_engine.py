@@ -12,6 +12,9 @@ from audit.design.mitigations import words
 from audit.design.mitigations.options import Options, Words
 from audit.design.mitigations.row import Method
 
+KIND = r"^[a-z][a-z0-9_-]{0,39}$"
+"""A kind of condition, such as `silhouette`: it becomes the name of an arm."""
+
 
 class FairGuidance(Options):
     """Options of `fair-guidance`: what is drawn, its words, and the parameters of SEGA.
@@ -115,6 +118,25 @@ class Optimise(Options):
     """Maximum number of steps."""
 
 
+class Control(Options):
+    """Options of `control`: what kind of condition a ControlNet sees, and how strongly it acts.
+
+    `--control` and `--controlnet` give the pictures and the ControlNet, and fill in the others.
+    """
+
+    kind: str = Field(pattern=KIND)
+    """Kind of condition, in the word that `--control` uses."""
+    scale: float = Field(1.0, ge=0, le=10)
+    """Factor of what the ControlNet adds; 0 changes nothing."""
+    net: str = ""
+    """Name of the ControlNet."""
+    revision: str = ""
+    """Content hash of its files, or the hub's commit."""
+    pictures: tuple[str, ...] = ()
+    """Hashes of the pictures: image `i` of every prompt gets number `i`, beginning again after the
+    last."""
+
+
 ROWS = (
     Method("fair-guidance", FairGuidance, "attribute", "engine", "drawing", words=words.concept,
            clashes={"rescale-attention": "rescaling would also change the attention to the "
@@ -133,5 +155,7 @@ ROWS = (
            handler="audit.engine.rescaling:rescale_attention"),
     Method("optimise-states", Optimise, "target", "copies", "states",
            handler="audit.engine.embedding_optimisation:optimise_states"),
+    Method("control", Control, "kind", "engine", "drawing", transport=frozenset({"pictures"}),
+           handler="audit.engine.control:control"),
 )  # fmt: skip
 """Those for people first, then those against copies, in the order of the reference."""

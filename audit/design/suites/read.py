@@ -17,7 +17,7 @@ from audit.datasets.cells import name as name_of
 from audit.design.mitigations import arms, stacks
 from audit.design.mitigations.grammar import article
 from audit.design.sentences import read_toml
-from audit.design.suites import conditions, strangers, tables
+from audit.design.suites import conditions, noise, strangers, tables
 from audit.design.suites.changing import with_seeds
 from audit.design.suites.schema import PARTS, RawAttribute, RawBlock, RawReference, RawSuite
 from audit.errors import UserError, known, unknown
@@ -104,6 +104,7 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
             known(a, value, attributes[a].classes, f"block {b.id}, states")
     notes: list[str] = []
     prompts = tuple(p for b in raw.blocks for p in _prompts(b, beside, attributes, notes))
+    prompts = noise.shared(prompts, raw.blocks)
     _spelled_once(prompts)
     _unique("blocks have the id", (b.id for b in raw.blocks))
     _unique("prompts have the id", (p.id for p in prompts))

@@ -39,6 +39,9 @@ class RawBlock(Strict):
     """Attributes that the texts state or history fixes: attribute to class."""
     expects: Literal["", "nobody"] = ""
     """`nobody`: the prompts do not ask for a person, and one who appears is a leak."""
+    same_noise_as: Text | None = None
+    """Another block with the same subjects and as many templates: each prompt is drawn on the noise
+    of its counterpart there, so the two images differ in the words alone."""
 
     @model_validator(mode="after")
     def _one_source(self) -> RawBlock:
