@@ -7,33 +7,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from audit.design.mitigations.control import interventions
 from audit.engine.batch import Batch, Engine
 from audit.engine.model import Model
 from audit.engine.probe import States
 from audit.errors import UserError
-from audit.records import Change, Intervention
-
-METHOD = "control"
-"""Name of the mitigation that its interventions are of."""
-
-
-def picture(change: Change) -> str:
-    """The condition of one image by the name of its picture; empty without one."""
-    return next((str(one.parameters["picture"]) for one in _of(change)), "")
-
-
-def shared(change: Change) -> Change:
-    """What the images of a batch have in common: the change without the picture of each."""
-    if not _of(change):
-        return change
-    return replace(change, interventions=tuple(
-        replace(one, parameters={**one.parameters, "picture": ""}) if one.kind == METHOD else one
-        for one in change.interventions
-    ))  # fmt: skip
-
-
-def _of(change: Change) -> list[Intervention]:
-    return [one for one in change.interventions if one.kind == METHOD]
+from audit.records import Change
 
 
 def drawing(model: Model, change: Change) -> Model:
@@ -41,7 +20,7 @@ def drawing(model: Model, change: Change) -> Model:
 
     Raises UserError where the change is of another ControlNet than the model was loaded with.
     """
-    found = _of(change)
+    found = interventions(change)
     if not found:
         return model
     wanted, loaded = str(found[0].parameters["revision"]), model.control

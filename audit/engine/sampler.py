@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from audit.design.mitigations.control import picture, shared
 from audit.engine import control, samplers
 from audit.engine.arguments import fixed, generators, refused
 from audit.engine.batch import Batch
@@ -93,9 +94,9 @@ def draw(
         samplers.check(model.pipeline, model.own, settings.steps)
     groups: dict[str, list[Sample]] = {}
     for s in samples:
-        groups.setdefault(digest(control.shared(s.change).as_json()), []).append(s)
+        groups.setdefault(digest(shared(s.change).as_json()), []).append(s)
     # All at first: a change that the model does not take is refused before anything is drawn.
-    made = [_Group(model, settings, control.shared(rows[0].change)) for rows in groups.values()]
+    made = [_Group(model, settings, shared(rows[0].change)) for rows in groups.values()]
     for group, rows in zip(made, groups.values(), strict=True):
         group.settings = replace(group.settings, batch=settings.batch)
         yield from group.draw(rows, say)
@@ -128,7 +129,7 @@ class _Group:
             full = rows + [rows[-1]] * (size - len(rows))
             try:
                 texts, seeds = [s.text for s in full], [s.noise for s in full]
-                shown = [control.picture(s.change) for s in full]
+                shown = [picture(s.change) for s in full]
                 batch = Batch(self.texts.batch(texts), texts, seeds, shown)
                 with self.intervening(batch) as states:
                     pictures, missing = called(self.drawing, states, seeds, self.rest)

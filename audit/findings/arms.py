@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from audit.design.mitigations.in_engine import CONTROL
 from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change, percent
@@ -19,9 +20,8 @@ from audit.keys import MARGINS, TOO_FEW, Counted, Key, Margins
 from audit.records import Finding, Mitigation
 from audit.stats.interval import UNKNOWN, Interval
 
-PLACEBO, NEGATIVE, CONTROL = "placebo", "negative", "control"
-"""Methods by name: words without content, words that the engine is told to avoid, and pictures that
-a ControlNet sees."""
+PLACEBO, NEGATIVE = "placebo", "negative"
+"""Methods by name: words without content, and words that the engine is told to avoid."""
 NOTHING = Interval(0.0, 0.0, 0.0)
 
 

@@ -16,9 +16,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from audit.design.mitigations.in_engine import CONTROL
 from audit.design.suites.noise import counterfactual
 from audit.evidence.measured import Measured
-from audit.findings.arms import CONTROL
 from audit.findings.claim import Claim, Counts, adjusted, joined
 from audit.findings.common import of_arm
 from audit.findings.groups import ENDS, labelled

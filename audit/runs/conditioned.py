@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 
 from audit.datasets import pixels
+from audit.design.mitigations.control import picture
 from audit.design.suites.noise import counterfactual
-from audit.engine.control import picture
-from audit.engine.controlnet import fitted
 from audit.evidence import conditions
 from audit.keys import ADHERENCE_COLUMNS, BASELINE, SWAP_COLUMNS, digest
 from audit.runs.context import Run
@@ -35,6 +34,8 @@ class Shown:
 
     def condition(self, name: str, image: np.ndarray) -> np.ndarray:
         """A condition cut and scaled as it was for the model: uint8[h, w, 3]."""
+        from audit.engine.controlnet import fitted
+
         assert self.run.conditions is not None  # only arms with a condition have names of them
         return fitted(self.run.conditions.picture(name), (image.shape[1], image.shape[0]))
 

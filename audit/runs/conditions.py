@@ -16,11 +16,8 @@ from typing import Any
 import numpy as np
 
 from audit import registry
-from audit.datasets import find, pixels
 from audit.design.mitigations import arms, specs, stacks
-from audit.engine.control import METHOD
-from audit.engine.controlnet import Conditioning
-from audit.engine.controlnet import find as find_net
+from audit.design.mitigations.in_engine import CONTROL
 from audit.engine.source import Source
 from audit.errors import UserError
 from audit.records import Mitigation, Suite
@@ -56,6 +53,8 @@ class Conditions:
             yield _hash(one().tobytes()), one
 
     def _given(self) -> Iterator[tuple[str, Picture]]:
+        from audit.datasets import find, pixels
+
         some = find.pictures(Path(self.place), far=True)
         records = (r for unit in some.units() for r in some.records(unit) if not r.left_out)
         for record, _ in zip(records, range(MOST), strict=False):
@@ -89,8 +88,10 @@ class Conditions:
         }  # fmt: skip
 
     @property
-    def conditioning(self) -> Conditioning:
-        """The same for the loader of the model."""
+    def conditioning(self) -> Any:
+        """The same for the loader of the model: `engine.controlnet.Conditioning`."""
+        from audit.engine.controlnet import Conditioning
+
         return Conditioning(self.net, self.picture)
 
 
@@ -112,8 +113,10 @@ def given(options: Any) -> Conditions | None:
         )
     if options.images is not None or options.labels is not None:
         raise UserError("--control is about images to be drawn: leave out --images and --labels.")
+    from audit.engine.controlnet import find
+
     kind, _, place = options.control.partition("=")
-    return Conditions(kind, place, find_net(options.controlnet), options.control_scale)
+    return Conditions(kind, place, find(options.controlnet), options.control_scale)
 
 
 def with_arm(suite: Suite, found: Conditions | None) -> Suite:
@@ -124,7 +127,7 @@ def with_arm(suite: Suite, found: Conditions | None) -> Suite:
     """
     for arm in suite.mitigations:
         for part in arm.each:
-            if part.method == METHOD and (found is None or part.options["kind"] != found.kind):
+            if part.method == CONTROL and (found is None or part.options["kind"] != found.kind):
                 kind = part.options["kind"]
                 raise UserError(
                     f"The mitigation {arm.name} draws after pictures of the kind {kind!r}. Give "
@@ -133,7 +136,7 @@ def with_arm(suite: Suite, found: Conditions | None) -> Suite:
     if found is None:
         return suite
     own = tuple(_filled(arm, found) for arm in suite.mitigations)
-    if not any(part.method == METHOD for arm in own for part in arm.each):
+    if not any(part.method == CONTROL for arm in own for part in arm.each):
         own = (*own, _filled(_added(suite, found), found))
     whole = replace(suite, mitigations=own)
     for arm in whole.mitigations:
@@ -152,13 +155,13 @@ def _added(suite: Suite, found: Conditions) -> Mitigation:
             f"--control: the suite {suite.name} has another mitigation named {found.kind}. Use "
             "another word for the kind."
         )
-    arm = specs.parse(f"{METHOD}:{found.kind},scale={found.scale:g}")
+    arm = specs.parse(f"{CONTROL}:{found.kind},scale={found.scale:g}")
     return stacks.on(replace(arm, name=found.kind), tuple(blocks))
 
 
 def _filled(arm: Mitigation, found: Conditions) -> Mitigation:
     def one(part: Mitigation) -> Mitigation:
-        if part.method != METHOD:
+        if part.method != CONTROL:
             return part
         return replace(part, options={"scale": found.scale, **part.options, **found.options})
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from audit.records import Sample, Settings, Suite, Truth
-from audit.runs import conditions
+from audit.runs.conditions import Conditions, given
 from audit.runs.options import Options
 from audit.store import RunFolder
 
@@ -95,9 +95,9 @@ class Run:
         return self.plan.samples
 
     @cached_property
-    def conditions(self) -> conditions.Conditions | None:
+    def conditions(self) -> Conditions | None:
         """The pictures that some arms are drawn after, and their ControlNet, if there are any."""
-        return conditions.given(self.options)
+        return given(self.options)
 
     def engine(self) -> Any:
         """The loaded pipeline; loaded when it is first needed."""
@@ -105,8 +105,8 @@ class Run:
             from audit.engine.model import load
 
             assert self.plan.source is not None  # planned for everything that is to be drawn
-            given = self.conditions
-            how = replace(self.options.loading, control=given and given.conditioning)
+            found = self.conditions
+            how = replace(self.options.loading, control=found and found.conditioning)
             self._engine = load(self.plan.source, how)
         return self._engine
 

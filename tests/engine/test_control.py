@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from audit.engine import control, controlnet, sampler
+from audit.design.mitigations.control import shared
+from audit.engine import controlnet, sampler
 from audit.engine import model as models
 from audit.engine.controlnet import Conditioning
 from audit.engine.model import Loading, Model
@@ -244,4 +245,4 @@ def test_another_controlnet_than_the_plans_is_refused(loaded: dict[str, Model]) 
     change = under(loaded["sdxl"], "left", 1.0)
     with pytest.raises(UserError, match="of the plan is not loaded"):
         drawn(loaded["sd1"], [change])
-    assert control.shared(change) == control.shared(under(loaded["sdxl"], "right", 1.0))
+    assert shared(change) == shared(under(loaded["sdxl"], "right", 1.0))

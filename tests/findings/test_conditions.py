@@ -36,9 +36,8 @@ def prompts() -> dict[str, Prompt]:
     found = []
     for s in SUBJECTS:
         found.append(Prompt(f"open/{s}", s, s, "open", "representation", SEEDS, ("gender",)))
-        for g in GENDER.classes:
-            found.append(Prompt(f"{g}/{s}", f"{g} {s}", s, g, "representation", SEEDS, ("gender",),
-                                {"gender": g}, noise=s))  # fmt: skip
+        found += [Prompt(f"{g}/{s}", f"{g} {s}", s, g, "representation", SEEDS, ("gender",),
+                         {"gender": g}, noise=s) for g in GENDER.classes]  # fmt: skip
     return {p.id: p for p in found}
 
 

@@ -115,7 +115,7 @@ def pictures(folder: Path, count: int) -> Path:
 
 
 def test_pictures_of_a_folder_are_used_in_turn(models: tuple[str, str], tmp_path: Path) -> None:
-    """Image `i` gets number `i`, beginning again; a changed picture changes its own images alone."""
+    """Image `i` gets number `i`, beginning again; a changed one changes its own images alone."""
     folder = pictures(tmp_path / "shapes", 2)
     suite = planning.asked(suite_file(tmp_path), seeds=3)
     chosen = options(models, tmp_path, control=f"outline={folder}")
@@ -182,7 +182,7 @@ def test_damaged_pictures_and_lost_ones_are_one_sentence(
     with pytest.raises(UserError, match="a picture of the plan is no longer in"):
         found.picture("0" * 16)
     (folder / "1.png").write_bytes((folder / "0.png").read_bytes()[:60])
-    with pytest.raises(UserError, match="--control: 1.png"):
+    with pytest.raises(UserError, match=r"--control: 1\.png"):
         planning.open_run(asked(tmp_path), chosen)
     shutil.rmtree(folder)
     with pytest.raises(UserError, match="There is nothing at"):

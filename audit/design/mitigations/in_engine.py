@@ -12,6 +12,8 @@ from audit.design.mitigations import words
 from audit.design.mitigations.options import Options, Words
 from audit.design.mitigations.row import Method
 
+CONTROL = "control"
+"""Name of the mitigation that draws after pictures."""
 KIND = r"^[a-z][a-z0-9_-]{0,39}$"
 """A kind of condition, such as `silhouette`: it becomes the name of an arm."""
 
@@ -155,7 +157,7 @@ ROWS = (
            handler="audit.engine.rescaling:rescale_attention"),
     Method("optimise-states", Optimise, "target", "copies", "states",
            handler="audit.engine.embedding_optimisation:optimise_states"),
-    Method("control", Control, "kind", "engine", "drawing", transport=frozenset({"pictures"}),
+    Method(CONTROL, Control, "kind", "engine", "drawing", transport=frozenset({"pictures"}),
            handler="audit.engine.control:control"),
 )  # fmt: skip
 """Those for people first, then those against copies, in the order of the reference."""

@@ -58,9 +58,15 @@ def build(generator: Generator) -> ControlNetModel:
     """An untrained ControlNet: it reads pictures at the autoencoder's factor, and adds zeros."""
     torch.manual_seed(SEED)
     many = len(generator.vae.config.block_out_channels)
-    made: ControlNetModel = ControlNetModel.from_unet(
+    copied = ControlNetModel.from_unet(
         generator.unet, conditioning_embedding_out_channels=CHANNELS[:many]
     )
+    # The copy has a default of its own for the heads that read the text into the time embedding.
+    heads = generator.unet.config.addition_embed_type_num_heads
+    made: ControlNetModel = ControlNetModel.from_config(
+        {**copied.config, "addition_embed_type_num_heads": heads}
+    )
+    made.load_state_dict(copied.state_dict())
     return made
 
 
