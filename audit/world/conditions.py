@@ -43,9 +43,9 @@ def silhouette(rng: np.random.Generator, scene: Scene, world: World = EMBEDDED) 
 
 
 def scribble(rng: np.random.Generator, scene: Scene, world: World = EMBEDDED) -> np.ndarray:
-    """The outline of the same, two pixels wide."""
+    """The outline of the same, two pixels wide, closed where it meets the edge of the picture."""
     inside = silhouette(rng, scene, world)
-    return np.asarray(binary_dilation(inside) & ~binary_erosion(inside, border_value=1))
+    return np.asarray(binary_dilation(inside) & ~binary_erosion(inside))
 
 
 def figure(rng: np.random.Generator, scene: Scene, world: World = EMBEDDED) -> np.ndarray:

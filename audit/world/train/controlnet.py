@@ -63,8 +63,9 @@ def build(generator: Generator) -> ControlNetModel:
     )
     # The copy has a default of its own for the heads that read the text into the time embedding.
     heads = generator.unet.config.addition_embed_type_num_heads
+    config = {k: v for k, v in copied.config.items() if not k.startswith("_")}
     made: ControlNetModel = ControlNetModel.from_config(
-        {**copied.config, "addition_embed_type_num_heads": heads}
+        {**config, "addition_embed_type_num_heads": heads}
     )
     made.load_state_dict(copied.state_dict())
     return made
