@@ -53,8 +53,8 @@ class Controlled:
     def side(self, size: str) -> tuple[int, int]:
         """Width and height that are drawn: of `WIDTHxHEIGHT`, else the model's own."""
         if size:
-            width, _, height = size.partition("x")
-            return int(width), int(height)
+            wide, _, high = size.partition("x")
+            return int(wide), int(high)
         own = self.pipeline.unet.config.sample_size
         height, width = (own, own) if isinstance(own, int) else own
         factor = self.pipeline.vae_scale_factor

@@ -10,7 +10,7 @@ service).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -35,6 +35,7 @@ from audit.findings.representation import Context
 from audit.findings.wording import share_phrase
 from audit.keys import BASELINE, both
 from audit.records import Attribute, Finding, Prompt
+from audit.stats.interval import Interval
 from audit.stats.noninferiority import mean_change
 
 WITHOUT = "without the condition"
@@ -76,10 +77,16 @@ def _composition(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
             )  # fmt: skip
             hits = tuple((kept[f"value{end}"] == value).to_numpy(bool) for end in ENDS)
             made = share_finding(
-                claim, kept, (hits[0], hits[1]), counts(kept, rows),
-                lambda seen, attribute=attribute: behind_errors(seen, attribute, q),
-            )  # fmt: skip
+                claim, kept, (hits[0], hits[1]), counts(kept, rows), _corrected(attribute, q)
+            )
             yield replace(made, family=f"composition under {q.arm}")
+
+
+def _corrected(
+    attribute: Attribute, q: Question
+) -> Callable[[Interval], tuple[Interval, Interval, str]]:
+    """From the change that was seen to the one behind the reader's errors."""
+    return lambda seen: behind_errors(seen, attribute, q)
 
 
 def _swaps(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
