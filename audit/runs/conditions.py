@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,7 @@ class Conditions:
                 raise UserError(
                     f"--control: {record.id} {error} Remove it, or save it again."
                 ) from error
-            id = record.id
-            yield _hash(content), lambda id=id: some.image(id)
+            yield _hash(content), partial(some.image, record.id)
 
     def picture(self, name: str) -> np.ndarray:
         """One picture, uint8[h, w, 3], by its hash.

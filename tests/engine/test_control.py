@@ -54,11 +54,10 @@ def described(folder: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-def load(folder: Path, net: Path, **how: Any) -> Model:
+def load(folder: Path, net: Path) -> Model:
     """A model with a ControlNet, on the processor."""
     given = Conditioning(controlnet.find(str(net)), lambda name: SHAPES[name])
-    plain = {"dtype": "float32", "device": "cpu", "control": given}
-    return models.load(find(str(folder)), Loading(**plain | how))
+    return models.load(find(str(folder)), Loading(dtype="float32", device="cpu", control=given))
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,8 @@ def test_silhouettes_say_nothing_of_gender_and_figures_do(kind: str) -> None:
     """The same scene with a woman and with a man has one silhouette and two figures."""
     longer, shorter = 0, 0
     for seed, one in enumerate(OCCUPATIONS):
-        pair = [shown(kind, one.noun, g, seed) for g in GENDERS]
-        assert np.array_equal(*pair)
+        first, second = (shown(kind, one.noun, g, seed) for g in GENDERS)
+        assert np.array_equal(first, second)
         women, men = (shown("figure", one.noun, g, seed)[..., 0] > 0 for g in GENDERS)
         longer += int((women & ~men).sum())
         shorter += int((men & ~women).sum())
@@ -41,9 +41,10 @@ def test_a_silhouette_holds_the_person_where_it_is_their_own() -> None:
     own = 0
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        scene = draw_scene(rng, Sprite("judge", GENDERS[seed % 2], "medium", ARTIST))
+        person = Sprite("judge", GENDERS[seed % 2], "medium", ARTIST)
+        scene = draw_scene(rng, person)
         here = conditions.silhouette(rng, scene)
-        people = [replace(scene, sprite=replace(scene.sprite, gender=g))
+        people = [replace(scene, sprite=replace(person, gender=g))
                   for g in (*GENDERS, "unmarked")]  # fmt: skip
         shape = np.any([mask(p) >= conditions.PRESENT for p in people], axis=0)
         own += bool(np.array_equal(here, shape))
@@ -56,6 +57,7 @@ def test_a_scribble_is_the_outline_of_the_silhouette() -> None:
     assert 0 < line.sum() < full.sum() / 2
     assert (binary_fill_holes(line) >= full).all()
     shape = inside(np.repeat(np.where(line, 255, 0).astype(np.uint8)[..., None], 3, axis=2))
+    assert shape is not None
     assert np.array_equal(shape, binary_fill_holes(line | full))
 
 

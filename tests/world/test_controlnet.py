@@ -23,6 +23,7 @@ from audit.world import dataset, tokens
 from audit.world.models import GENERATOR
 from audit.world.train import controlnet, recipes, unet
 from audit.world.train.loop import Schedule
+from audit.world.truth import EMBEDDED
 from tests.engine import small
 
 SHORT = Schedule(steps=6, rate=2e-3, warmup=1, save_every=2, compiled=False)
@@ -67,7 +68,7 @@ def test_the_recipe_makes_a_controlnet_for_the_generator_in_the_folder(
     monkeypatch.setitem(recipes.SCHEDULES, "controlnet", SHORT)
     parts = controlnet.Generator.read(generator / "generator")
     fresh = controlnet.build(parts)
-    shown = controlnet.pictures("silhouette", list(some[:2]), 0, dataset.EMBEDDED)
+    shown = controlnet.pictures("silhouette", list(some[:2]), 0, EMBEDDED)
     assert shown.shape == (2, 3, 64, 64)
     down, mid = fresh(
         torch.randn(2, 4, 16, 16), torch.tensor([5, 700]), torch.randn(2, 32, 16), shown,
