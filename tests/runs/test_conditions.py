@@ -60,7 +60,7 @@ def images(run: Run) -> dict[tuple[str, str, int], np.ndarray]:
 def test_a_run_draws_each_prompt_again_after_the_same_pictures(
     models: tuple[str, str], tmp_path: Path
 ) -> None:
-    """One arm more, the same noise; a second run draws nothing; another scale draws anew.
+    """One arm more, the same noise; a second run draws nothing; another scale draws others.
 
     Then the tables: edges of both arms, and pairs of the swapped group.
     """
