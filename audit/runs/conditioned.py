@@ -2,7 +2,7 @@
 
 Two tables: how well edges agree with the condition, also those of the baseline's image on the same
 noise, which never saw it; and pairs of images that differ in the stated group alone, compared
-outside the condition's shape, beside pairs that differ in the noise.
+outside the condition's shape, with pairs that differ in the noise next to them.
 """
 
 from __future__ import annotations
