@@ -102,7 +102,9 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
         "target-distance": "{arm}/all/distance{of}",
         **_same("{arm}/{kind}-{detail}", "cost", "copies", "nearness", "removed", "tone"),
         "verdict": "{arm}/verdict",
-        **_same("{arm}/{kind}/{attribute}/{detail}", "distance", "parity", "overshoot"),
+        **_same("{arm}/{kind}/{attribute}/{detail}", "distance", "parity", "overshoot", "swap",
+                "adherence", "composition"),
+        "kept-edges": "{arm}/kept-edges",
         **_same("{arm}/{kind}/{detail}", "outcome", "leak", "drift"),
         **_same("{arm}/{kind}/{level}", "entangled", "diversity"),
         "stated": "{arm}/stated/{attribute}",
@@ -242,6 +244,16 @@ MATCH_COLUMNS = (
 ALIGNMENT_COLUMNS = ("prompt", "subject", "arm", "seed", "score", "chance", "subject_read")
 """One row per sample: cosine to its ORIGINAL prompt and, on average, to all prompts; whether the
 subject was recognised, or None where none was asked for."""
+ADHERENCE_COLUMNS = (
+    "sample", "prompt", "subject", "arm", "seed", "of", "outcome", "adherence",
+)  # fmt: skip
+"""One row per sample and arm `of` whose condition it is compared with: edge IoU in 0..1, NaN unless
+`outcome` is "label". The baseline's images have a row for each such arm."""
+SWAP_COLUMNS = (
+    "prompt", "other", "seed", "subject", "arm", "attribute", "one", "two", "apart", "seeds",
+)  # fmt: skip
+"""One row per pair of prompts and seed: the classes that they state, the distance of their images
+outside the condition's shape, and that of images of two seeds; of colours in 0..1."""
 COLUMNS = {
     "attributes": ATTRIBUTE_COLUMNS, "matches": tuple(c for c in MATCH_COLUMNS if c != "held"),
     "alignment": ("prompt", "arm", "seed", "score"),

@@ -32,6 +32,13 @@ ENCODERS = {
     "dinov2": "audit.evidence.encoders.dino:dinov2",
 }
 """Functions without arguments that return an image encoder."""
+CONDITIONS = {
+    "silhouette": "audit.world.conditions:silhouettes",
+    "scribble": "audit.world.conditions:scribbles",
+    "figure": "audit.world.conditions:figures",
+}
+"""Functions without arguments that return the embedded world's pictures for a ControlNet, by kind:
+a mapping from names to functions that make one."""
 CORPORA = {"world": "audit.world.models:corpus"}
 """Functions without arguments that return a training set."""
 MITIGATIONS = METHODS
@@ -49,7 +56,7 @@ READERS = {
 
 TABLES: dict[str, Mapping[str, Any]] = {
     "model": MODELS, "encoder": ENCODERS, "corpus": CORPORA, "mitigation": MITIGATIONS,
-    "reader": READERS,
+    "reader": READERS, "condition": CONDITIONS,
 }  # fmt: skip
 
 

@@ -265,6 +265,7 @@ UNPRINTED = frozenset({("replication", "extraction-prompt")})
 UNMEASURED = frozenset({
     ("quality", "uneven-errors"), ("mitigation", "tone"), ("representation", "tone"),
     *(("mitigation", k) for k in ("prior", "rise", "extrapolation")),
+    *(("mitigation", k) for k in ("composition", "swap", "adherence", "kept-edges")),
 })  # fmt: skip
 """Those whose labels by people, skin tones or trained models no world simulates; `tests/findings`
 has their null."""

@@ -75,7 +75,10 @@ def world_subjects(
 
 @app.command("train")
 def world_train(
-    part: Annotated[str, typer.Argument(help="vae, text, unet, classifier, descriptor or all.")],
+    part: Annotated[
+        str,
+        typer.Argument(help="vae, text, unet, classifier, descriptor or all of these; controlnet."),
+    ],
     work: Annotated[Path, typer.Option(help="Folder for checkpoints, logs and weights.")] = Path(
         "world-training"
     ),
@@ -90,18 +93,28 @@ def world_train(
             help="Train on the set without repeated images (`unet` only).",
         ),
     ] = False,
+    condition: Annotated[
+        str,
+        typer.Option(help="What a ControlNet sees: silhouette, scribble or figure."),
+    ] = "silhouette",
     truth: TruthFile = None,
 ) -> None:
     """Train a part of the embedded models from its recipe, or continue the training."""
     from audit.errors import UserError
     from audit.world.train import recipes
 
+    if part != "controlnet" and condition != "silhouette":
+        raise UserError(f"--condition applies to the part `controlnet` only, not to `{part}`.")
     if without_repeats and part != "unet":
         raise UserError(f"--without-repeats applies to the part `unet` only, not to `{part}`.")
     if without_repeats and truth is not None:
         raise UserError("--without-repeats is for the embedded world. Plant no [repeats] instead.")
-    made = recipes.without_repeats(work, minutes) if without_repeats else None
-    say(made or recipes.train(part, work, minutes, _world(truth)))
+    if without_repeats:
+        say(recipes.without_repeats(work, minutes))
+    elif part == "controlnet":
+        say(recipes.controlnet(work, condition, minutes, _world(truth)))
+    else:
+        say(recipes.train(part, work, minutes, _world(truth)))
 
 
 @app.command("keep")

@@ -35,6 +35,8 @@ class Batch:
     states: States
     texts: Sequence[str]
     seeds: Sequence[int]
+    pictures: Sequence[str] = ()
+    """Names of the conditions of images that are drawn with a ControlNet (`control`)."""
 
 
 def own_states(engine: Engine, batch: Batch, mitigation: str) -> dict[str, Any]:

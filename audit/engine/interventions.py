@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 
 from audit import registry
+from audit.design.mitigations.in_engine import CONTROL
 from audit.design.mitigations.methods import method
 from audit.engine.batch import Batch, Engine
 from audit.engine.model import Model
@@ -32,9 +33,10 @@ def intervening(
     """All interventions of an arm as one; without any, it changes nothing.
 
     Those on states come before those on attention and predictions, which then affect only the
-    drawing; each group keeps its order. An image's change depends only on its own text and seed.
-    Raises UserError for an unknown kind, and for a pipeline that takes texts only; the block raises
-    it for a model that does not support one.
+    drawing; each group keeps its order, and a ControlNet, which others do not draw with, is last.
+    An image's change depends only on its own text and seed. Raises UserError for an unknown kind,
+    and for a pipeline that takes texts only; the block raises it for a model that does not support
+    one.
     """
     if interventions and model.kind not in OUTPUTS:
         raise UserError(
@@ -42,7 +44,9 @@ def intervening(
             "change. Leave this mitigation out."
         )
     engine = Engine(model, settings)
-    ordered = sorted(interventions, key=lambda one: method(one.kind).changes != "states")
+    ordered = sorted(
+        interventions, key=lambda one: (method(one.kind).changes != "states", one.kind == CONTROL)
+    )
     handlers: list[tuple[Handler, Intervention]] = [
         (registry.handler(one.kind), one) for one in ordered
     ]

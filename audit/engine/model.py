@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 
-from audit.engine import loras, parts, samplers
+from audit.engine import controlnet, loras, parts, samplers
 from audit.engine.choices import OFFLOADS, known_device
+from audit.engine.controlnet import Conditioning, Controlled
 from audit.engine.source import Source
 from audit.errors import UserError, unknown
 from audit.files import loads
@@ -45,6 +46,8 @@ class Loading:
     """Whether a LoRA may fit the model in part."""
     tuned: Path | None = None
     """Folder of personalised weights that arms name (`engine.personalised`)."""
+    control: Conditioning | None = None
+    """A ControlNet and its pictures, for the arms that are drawn with one."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Model:
     """What a report says of the loading."""
     tuned: Path | None = None
     """Folder of personalised weights that arms name."""
+    control: Controlled | None = None
+    """The same parts with a ControlNet, for the arms that are drawn with one."""
 
     @property
     def kind(self) -> str:
@@ -156,9 +161,25 @@ def load(source: Source, how: Loading | None = None) -> Model:
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
             part.eval().requires_grad_(False)
+    control = _control(pipeline, on, dtype, how)
     _place(pipeline, on, how)
     said = tuple(filter(None, notes))
-    return Model(source.name, source.revision, pipeline, dtype, on, own, said, how.tuned)
+    return Model(
+        source.name, source.revision, pipeline, dtype, on, own, said, how.tuned, control
+    )
+
+
+def _control(
+    pipeline: Any, on: torch.device, dtype: torch.dtype, how: Loading
+) -> Controlled | None:  # fmt: skip
+    """The model with a ControlNet, on its device, if one was asked for."""
+    if how.control is None:
+        return None
+    if how.offload != "none":
+        raise UserError("--controlnet cannot be drawn with --offload. Leave one of them out.")
+    found = controlnet.joined(pipeline, how.control, dtype)
+    found.pipeline.controlnet.to(on)
+    return found
 
 
 def defaults(source: Source, config: Path | None = None) -> dict[str, Any]:

@@ -36,12 +36,9 @@ def read_folder(folder: Path, dtype: torch.dtype, trust: bool) -> Any:
     from diffusers import DiffusionPipeline
 
     index = vetted(folder, trust)
-    # A folder may contain its weights only at half precision, under another name.
-    weights = [p.name for p in folder.rglob("*.safetensors")]
-    half = [n for n in weights if ".fp16." in n]
-    variant = "fp16" if half and len(half) == len(weights) else None
+    variant = _variant(folder)
     models = {
-        name: _read_part(folder / name, kind, dtype, variant)
+        name: read_part(folder / name, kind, dtype, variant)
         for name, kind in _models(index).items()
         if not (trust and _pickled(folder / name))
     }
@@ -50,6 +47,13 @@ def read_folder(folder: Path, dtype: torch.dtype, trust: bool) -> Any:
         use_safetensors=None if trust else True, **models,
     )  # fmt: skip
     return whole(pipeline, folder)
+
+
+def _variant(folder: Path) -> str | None:
+    """`fp16` for a folder that contains its weights only at half precision, under another name."""
+    weights = [p.name for p in folder.rglob("*.safetensors")]
+    half = [n for n in weights if ".fp16." in n]
+    return "fp16" if half and len(half) == len(weights) else None
 
 
 def read_file(path: Path, dtype: torch.dtype, config: Path | None) -> Any:
@@ -123,11 +127,26 @@ def vetted(folder: Path, trust: bool, weights: bool = True) -> dict[str, Any]:
                 f"prompts cannot be read. Save the {kind} again."
             )
         if weights and not trust and _pickled(folder / name):
-            raise UserError(
-                f"{folder / name} has pickled weights alone, which can run code when they are "
-                "read. Convert them to safetensors."
-            )
+            raise _unsafe(folder / name)
     return index
+
+
+def _unsafe(folder: Path) -> UserError:
+    return UserError(
+        f"{folder} has pickled weights alone, which can run code when they are read. Convert them "
+        "to safetensors."
+    )
+
+
+def refuse_files(folder: Path) -> None:
+    """Raise UserError for the folder of one part that has Python code, or pickled weights alone."""
+    code = sorted(p for p in folder.rglob("*.py"))
+    if code:
+        raise UserError(
+            f"{folder} contains Python code ({code[0].name}). Delete it, or give another folder."
+        )
+    if _pickled(folder):
+        raise _unsafe(folder)
 
 
 def _refuse_code(folder: Path, index: Index) -> None:
@@ -184,9 +203,16 @@ def _models(index: Index) -> dict[str, Any]:
     return found
 
 
-def _read_part(folder: Path, kind: Any, dtype: torch.dtype, variant: str | None) -> Any:
-    """One model of a pipeline; UserError for weights that are missing or superfluous."""
+def read_part(
+    folder: Path, kind: Any, dtype: torch.dtype, variant: str | None = None
+) -> Any:  # fmt: skip
+    """One model of a pipeline; UserError for weights that are missing or superfluous.
+
+    Without a `variant`, that of the folder's files.
+    """
     import diffusers
+
+    variant = variant or _variant(folder)
 
     argument = "torch_dtype" if issubclass(kind, diffusers.ModelMixin) else "dtype"
     model, found = kind.from_pretrained(

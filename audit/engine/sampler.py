@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from audit.engine import image_to_image, samplers
+from audit.design.mitigations.control import picture, shared
+from audit.engine import control, image_to_image, samplers
 from audit.engine.arguments import fixed, generators, refused
 from audit.engine.batch import Batch
 from audit.engine.interventions import intervening
@@ -99,9 +100,9 @@ def draw(
         samplers.check(model.pipeline, model.own, settings.steps)
     groups: dict[str, list[Sample]] = {}
     for s in samples:
-        groups.setdefault(digest(s.change.as_json()), []).append(s)
+        groups.setdefault(digest(shared(s.change).as_json()), []).append(s)
     # All at first: a change that the model does not take is refused before anything is drawn.
-    made = [_Group(model, settings, rows[0].change, image) for rows in groups.values()]
+    made = [_Group(model, settings, shared(rows[0].change), image) for rows in groups.values()]
     for group, rows in zip(made, groups.values(), strict=True):
         group.settings = replace(group.settings, batch=settings.batch)
         yield from group.draw(rows, say)
@@ -123,13 +124,14 @@ class _Group:
         image: Callable[[str], np.ndarray],
     ) -> None:  # fmt: skip
         self.model, self.settings = model, changed(settings, change)
+        self.drawing = control.drawing(model, change)
         self.intervening = intervening(model, self.settings, change.interventions)
         self.texts = Texts(model, self.settings.negative, self.settings.guidance > 1)
         self.image = image
         self.strength = change.turn.strength if change.turn else 0.0
         if self.strength:
-            self.model = image_to_image.drawing_on(model)
-        self.rest = fixed(self.model, self.settings)
+            self.drawing = image_to_image.drawing_on(self.drawing)
+        self.rest = fixed(self.drawing, self.settings)
         if self.strength:
             strength = image_to_image.enough(self.strength, self.settings.steps)
             self.rest |= {"strength": strength}
@@ -149,10 +151,11 @@ class _Group:
             full = rows + [rows[-1]] * (size - len(rows))
             try:
                 texts, seeds = [s.text for s in full], [s.noise for s in full]
-                batch = Batch(self.texts.batch(texts), texts, seeds)
+                shown = [picture(s.change) for s in full]
+                batch = Batch(self.texts.batch(texts), texts, seeds, shown)
                 rest = self.rest | self._on(full)
                 with self.intervening(batch) as states:
-                    pictures, missing = called(self.model, states, seeds, rest)
+                    pictures, missing = called(self.drawing, states, seeds, rest)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise

@@ -118,5 +118,9 @@ class Measured:
     """Nudity scores (NUDITY_COLUMNS), where they were measured."""
     triples: pd.DataFrame = field(default_factory=pd.DataFrame)
     """How alike neutral images are to those of stated groups (TRIPLE_COLUMNS)."""
+    adherence: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """How images keep to a condition (ADHERENCE_COLUMNS), where there are any."""
+    swaps: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """What a swapped group changes around a person (SWAP_COLUMNS), where there are such pairs."""
     people: Mapping[str, int] = field(default_factory=dict)
     """Sample to the number of people in its image, where they were counted."""

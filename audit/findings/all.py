@@ -13,6 +13,7 @@ from audit.findings import (
     amplification,
     arms,
     associations,
+    conditions,
     copying_doses,
     detectors,
     distances,
@@ -54,6 +55,7 @@ def findings(m: Measured) -> list[Finding]:
         *_mitigations(m, table, context, prompts),
         *_instruments(m, table, context.attributes),
         *tones.findings(m.tones, m.suite.attributes, prompts),
+        *conditions.findings(m, table, context, prompts),
         *uneven,
     ]
 

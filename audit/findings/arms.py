@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from audit.design.mitigations.in_engine import CONTROL
 from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change, percent
@@ -275,10 +276,13 @@ def _unit(by_key: Mapping[Key, Finding], arm: str, main: Finding) -> Counted:
 
 
 def _described(arm: Mitigation) -> tuple[str, str] | None:
-    """Verdict and words for a placebo, which is not judged itself; None for other arms."""
-    if not any(p.method == PLACEBO for p in arm.each):
-        return None
-    return "described", "words that say nothing, which other arms are compared with"
+    """Verdict and words for arms that are not judged themselves; None for other arms."""
+    methods = {p.method for p in arm.each}
+    if PLACEBO in methods:
+        return "described", "words that say nothing, which other arms are compared with"
+    if methods == {CONTROL}:
+        return "described", "a given composition, which mitigates nothing"
+    return None
 
 
 def _numbers(by_key: Mapping[Key, Finding], arm: str, gains: Sequence[Finding]) -> list[str]:

@@ -32,6 +32,7 @@ BESIDE = frozenset(
         "distance",
         "parity",
         "overshoot",
+        "adherence",
     }
 )
 """Kinds of claims shown folded under an arm: costs beyond alignment, subjects and copies."""

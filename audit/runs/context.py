@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from audit.records import Sample, Settings, Suite, Truth
+from audit.runs.conditions import Conditions, given
 from audit.runs.options import Options
 from audit.store import RunFolder
 
@@ -92,13 +94,20 @@ class Run:
         """Every planned image."""
         return self.plan.samples
 
+    @cached_property
+    def conditions(self) -> Conditions | None:
+        """The pictures that some arms are drawn after, and their ControlNet, if there are any."""
+        return given(self.options)
+
     def engine(self) -> Any:
         """The loaded pipeline; loaded when it is first needed."""
         if self._engine is None:
             from audit.engine.model import load
 
             assert self.plan.source is not None  # planned for everything that is to be drawn
-            self._engine = load(self.plan.source, self.options.loading)
+            found = self.conditions
+            how = replace(self.options.loading, control=found and found.conditioning)
+            self._engine = load(self.plan.source, how)
         return self._engine
 
     def picture(self, sample: str) -> np.ndarray:

@@ -48,6 +48,19 @@ def pixels(text: str) -> str:
     return f"{match[1]}x{match[2] or match[1]}"
 
 
+def condition(text: str) -> str:
+    """A kind of condition and where its pictures are, `KIND=DIR`, unchanged, and empty text.
+
+    Raises UserError for anything else.
+    """
+    if text and re.fullmatch(r"[a-z][a-z0-9_-]{0,39}=.+", text, re.DOTALL) is None:
+        raise UserError(
+            f"--control {text!r} is not KIND=DIR. Give a word in lower case and a folder of "
+            "pictures, such as silhouette=FOLDER, or silhouette=made."
+        )
+    return text
+
+
 def columns(texts: Sequence[str]) -> tuple[str, ...]:
     """Columns as `meaning=name`, unchanged; UserError for anything else."""
     from audit.datasets.chosen import chosen

@@ -14,6 +14,7 @@ from audit.errors import Incomplete, counted
 from audit.evidence.measured import Errors, Found, Measured
 from audit.runs import (
     choosing,
+    conditioned,
     detecting,
     distributing,
     extraction,
@@ -95,6 +96,8 @@ def _measure(run: Run) -> tuple[Run, Made]:
         tones=tones.measure(run, known),
         nudity=nudity.measure(run, known),
         triples=triples.measure(run, encoder, known),
+        adherence=conditioned.adherence(run, known),
+        swaps=conditioned.swaps(run, known),
         people=read.counted.people,
         alignment=reading.align(run, encoder, known, read.table),
         errors=errors,

@@ -18,6 +18,7 @@ from audit.runs.given import (
     TAR,
     cluster,
     columns,
+    condition,
     copies,
     counted,
     detectors,
@@ -29,7 +30,7 @@ from audit.runs.given import (
     validated,
     words,
 )
-from audit.runs.opt import AtLeast, Between, Flag, OneOf, Opt, declared
+from audit.runs.opt import AtLeast, Between, Flag, OneOf, Opt, Within, declared
 
 ONLY, FIRST, EACH = "only", "first", "each"
 """Of images with several people: none, the largest, or every one is read."""
@@ -112,6 +113,25 @@ class Options:
         tuple[str, ...], Opt("LoRA weights as FILE or FILE@SCALE; may be repeated.", "--lora")
     ] = ()
     partial_lora: Annotated[bool, Opt("Lay on LoRAs that fit the model in part.")] = False
+    control: Annotated[
+        str,
+        Opt(
+            "Draw people also after given pictures, by --controlnet: KIND=DIR, as in "
+            "silhouette=FOLDER, or KIND=made for those of the embedded world. KIND names the arm.",
+            parse=condition,
+        ),
+    ] = ""
+    controlnet: Annotated[
+        str,
+        Opt("ControlNet for --control: a folder, or a hub name (`organisation/name@revision`)."),
+    ] = ""
+    control_scale: Annotated[
+        float,
+        Opt(
+            "Factor of what the ControlNet adds; 0 draws the model's own images.",
+            allow=Within(0, 10),
+        ),
+    ] = 1.0
     batch: Annotated[
         int,
         Opt(

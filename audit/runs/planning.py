@@ -160,7 +160,7 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
 
     Raises UserError for options that name something missing or invalid.
     """
-    from audit.runs import nudity, persons
+    from audit.runs import conditions, nudity, persons
 
     persons.check(options)
     nudity.check(suite, options)
@@ -183,6 +183,9 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
         from audit.runs import judging
 
         suite = suites.with_keys(suite, options.send_key, judging.hosts(suite))
+    given = conditions.given(options)
+    if options.images is None and options.labels is None:
+        suite = conditions.with_arm(suite, given)
     run = _open(suite, options, progress)
     asked = run.suite
     for text in reversed(options.references):

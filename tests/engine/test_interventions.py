@@ -13,7 +13,8 @@ from audit.engine.batch import Batch, Engine
 from audit.records import Mitigation, Settings
 
 ROWS = [m for m in METHODS.values() if m.changes in ("states", "drawing")]
-OPTIONS = {"fair-guidance": {"attribute": "gender"}, "personalised": {"weights": ("a", "b")}}
+OPTIONS = {"fair-guidance": {"attribute": "gender"}, "personalised": {"weights": ("a", "b")},
+           "control": {"kind": "silhouette"}}  # fmt: skip
 """Options without a default."""
 
 

@@ -76,6 +76,7 @@ WORDS = (
     "coefficient", "over subjects", "over", "quality", "classifier", "all classes", "entangled",
     "outcome", "drift", "leak", "person-leak", "kept", "prompt=", "extraction", "doses", "why",
     "whole_set", "detectors", "against", "mostly", "majority", "a", "b", "%2F", "100 %",
+    "composition", "swap", "adherence", "kept-edges",
 )  # fmt: skip
 SUBJECTS = (
     ("all", "outcome", "costume designer"), ("distance", "entangled", "none"),

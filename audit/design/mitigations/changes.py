@@ -70,7 +70,8 @@ def _interventions(
     row = method(part.method)
     given = row.options(**part.options).model_dump() if row.options else dict(part.options)
     if row.turns:
-        given[row.turns] = given[row.turns][turn(part, image)]
+        items = given[row.turns] or ("",)
+        given[row.turns] = items[turn(part, image)]
         given.pop("about", None)
     if row.words is None:
         return [Intervention(part.method, given)]
@@ -92,4 +93,4 @@ def _interventions(
 
 def turn(part: Mitigation, image: int) -> int:
     """Which item of a list an image has, where a method's items take turns over images."""
-    return image % len(part.options[method(part.method).turns])
+    return image % max(1, len(part.options.get(method(part.method).turns, ())))

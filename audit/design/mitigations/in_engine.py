@@ -12,6 +12,11 @@ from audit.design.mitigations import words
 from audit.design.mitigations.options import Options, Words
 from audit.design.mitigations.row import Method
 
+CONTROL = "control"
+"""Name of the mitigation that draws after pictures."""
+KIND = r"^[a-z][a-z0-9_-]{0,39}$"
+"""A kind of condition, such as `silhouette`: it becomes the name of an arm."""
+
 
 class FairGuidance(Options):
     """Options of `fair-guidance`: what is drawn, its words, and the parameters of SEGA.
@@ -127,6 +132,25 @@ class Personalised(Options):
     """For the findings: `training` (a kind), `dose` (steps), and the `subjects` of the weights."""
 
 
+class Control(Options):
+    """Options of `control`: what kind of condition a ControlNet sees, and how strongly it acts.
+
+    `--control` and `--controlnet` give the pictures and the ControlNet, and fill in the others.
+    """
+
+    kind: str = Field(pattern=KIND)
+    """Kind of condition, in the word that `--control` uses."""
+    scale: float = Field(1.0, ge=0, le=10)
+    """Factor of what the ControlNet adds; 0 changes nothing."""
+    net: str = ""
+    """Name of the ControlNet."""
+    revision: str = ""
+    """Content hash of its files, or the hub's commit."""
+    pictures: tuple[str, ...] = ()
+    """Hashes of the pictures: image `i` of every prompt gets number `i`, beginning again after the
+    last."""
+
+
 ROWS = (
     Method("fair-guidance", FairGuidance, "attribute", "engine", "drawing", words=words.concept,
            clashes={"rescale-attention": "rescaling would also change the attention to the "
@@ -148,5 +172,8 @@ ROWS = (
     Method("personalised", Personalised, "", "engine", "drawing", turns="weights",
            transport=frozenset({"weights", "about"}),
            handler="audit.engine.personalised:personalised"),
+    Method(CONTROL, Control, "kind", "engine", "drawing", turns="pictures",
+           transport=frozenset({"pictures"}),
+           handler="audit.engine.control:control"),
 )  # fmt: skip
 """Those for people first, then those against copies, in the order of the reference."""

@@ -28,6 +28,9 @@ SCHEDULES = {
     "text": Schedule(steps=20_000, rate=2e-3, warmup=150, average=0.995, budget_seconds=780),
     "classifier": Schedule(steps=20_000, rate=2e-3, warmup=150, average=0.995, budget_seconds=2700),
     "descriptor": Schedule(steps=20_000, rate=2e-3, warmup=100, average=0.99, budget_seconds=1200),
+    "controlnet": Schedule(
+        steps=3_000, rate=3e-4, warmup=100, average=0.995, budget_seconds=1500, decay=0.5
+    ),
 }
 """Seconds on two cores each; `recipe.json` next to the weights says how many steps that was."""
 WITHOUT_REPEATS = replace(SCHEDULES["unet"], steps=11_611, budget_seconds=math.inf)
@@ -188,7 +191,35 @@ def write_card(part: str, schedule: Schedule, work: Path, made: Path, options: s
     (made / "recipe.json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
 
 
-SEEDS = {"vae": 11, "text": 37, "unet": 23, "classifier": 37, "descriptor": 53}
+SEEDS = {"vae": 11, "text": 37, "unet": 23, "classifier": 37, "descriptor": 53, "controlnet": 61}
+
+
+def controlnet(
+    work: Path, kind: str = "silhouette", minutes: float | None = None, world: World = EMBEDDED
+) -> Path:
+    """Train a ControlNet that sees pictures of a kind; returns its folder, for `--controlnet`.
+
+    It is for the generator in `work`, if there is one, else for the embedded one, and not a part of
+    `all`. Raises UserError for an unknown kind.
+    """
+    from audit.world import conditions
+    from audit.world.models import embedded
+    from audit.world.train import controlnet as recipe
+
+    if kind not in conditions.KINDS:
+        raise unknown("condition", kind, conditions.KINDS)
+    claim(work, world)
+    schedule = SCHEDULES["controlnet"]
+    if minutes is not None:
+        schedule = replace(schedule, budget_seconds=60 * minutes)
+    own = work / "generator"
+    folder = own if (own / "unet").exists() else embedded()
+    made, log = work / f"controlnet-{kind}", work / f"controlnet-{kind}-training"
+    generator = recipe.Generator.read(folder)
+    net = recipe.train(generator, training_set(world), kind, log, schedule, world)
+    net.half().save_pretrained(made)
+    write_card("controlnet", schedule, log, made, f" --condition {kind}")
+    return made
 
 
 def train(part: str, work: Path, minutes: float | None = None, world: World = EMBEDDED) -> Path:
@@ -197,8 +228,10 @@ def train(part: str, work: Path, minutes: float | None = None, world: World = EM
     Only the generator learns what a world plants: the other parts see everybody equally often.
     Raises UserError for an unknown part, or where an earlier part is missing.
     """
+    if part == "controlnet":
+        return controlnet(work, minutes=minutes, world=world)
     if part != "all" and part not in PARTS:
-        raise unknown("part", part, [*PARTS, "all"])
+        raise unknown("part", part, [*PARTS, "controlnet", "all"])
     claim(work, world)
     made = work
     for name in PARTS if part == "all" else [part]:
