@@ -188,8 +188,7 @@ class Intervention:
 class Paraphrase:
     """Replace the words that the model reacts to most, before drawing."""
 
-    count: int
-    """Words to replace."""
+    count: int  # words to replace
     steps: int  # denoising steps whose gradients are read
     words: Mapping[str, str]
     """Words in lower case to what replaces them; others are left out."""
@@ -302,8 +301,7 @@ class Finding:
     """Shares, and changes of shares, in 0..1; the report writes them in percent and points."""
     low: float
     """Lower end of the 95 % interval, wider for interim looks or families (`method`)."""
-    high: float
-    """Upper end of it."""
+    high: float  # upper end of it
     n: int
     """How many images, pairs, prompts, subjects or trainings there are."""
     n_effective: float

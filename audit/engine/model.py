@@ -164,9 +164,7 @@ def load(source: Source, how: Loading | None = None) -> Model:
     control = _control(pipeline, on, dtype, how)
     _place(pipeline, on, how)
     said = tuple(filter(None, notes))
-    return Model(
-        source.name, source.revision, pipeline, dtype, on, own, said, how.tuned, control
-    )
+    return Model(source.name, source.revision, pipeline, dtype, on, own, said, how.tuned, control)
 
 
 def _control(

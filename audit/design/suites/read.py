@@ -73,7 +73,7 @@ def read_suite(name: str, quick: bool = False, trust_code: bool = False) -> Suit
         strangers.check(raw, trust_code)
         suite = _build(raw, path.parent)
         for block in raw.quick:
-            known("block", block, [b.id for b in (*raw.blocks, *raw.turns)], "quick")
+            known("block", block, raw.ids(), "quick")
     except UserError as error:
         raise type(error)(f"{path}: {error}") from error
     return with_seeds(suite, raw.quick) if quick else suite
@@ -117,7 +117,7 @@ def _build(raw: RawSuite, beside: Path) -> Suite:
     prompts = tuple(p for b in raw.blocks for p in _prompts(b, beside, attributes, notes))
     prompts += tuple(p for t in raw.turns for p in turns.prompts(t, attributes))
     _spelled_once(prompts)
-    _unique("blocks have the id", (b.id for b in (*raw.blocks, *raw.turns)))
+    _unique("blocks have the id", raw.ids())
     _unique("prompts have the id", (p.id for p in prompts))
     for kind in ("representation", "replication"):
         _unique(f"{kind} prompts have the text", (p.text for p in prompts if p.purpose == kind))

@@ -277,6 +277,10 @@ class RawSuite(Strict):
             raise ValueError("it asks nothing: give `blocks` of prompts, or `turns`")
         return self
 
+    def ids(self) -> list[str]:
+        """Ids of the blocks and of the conversations, as often as they are given."""
+        return [*(b.id for b in self.blocks), *(t.id for t in self.turns)]
+
 
 PARTS: dict[str, type[BaseModel]] = {
     "blocks": RawBlock, "turns": RawTurns, "attributes": RawAttribute, "references": RawReference,
