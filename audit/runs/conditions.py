@@ -112,10 +112,10 @@ def given(options: Any) -> Conditions | None:
         )
     if options.images is not None or options.labels is not None:
         raise UserError("--control is about images to be drawn: leave out --images and --labels.")
-    from audit.engine.controlnet import find
+    from audit.engine import controlnet
 
     kind, _, place = options.control.partition("=")
-    return Conditions(kind, place, find(options.controlnet), options.control_scale)
+    return Conditions(kind, place, controlnet.find(options.controlnet), options.control_scale)
 
 
 def with_arm(suite: Suite, found: Conditions | None) -> Suite:
