@@ -114,10 +114,9 @@ def read(path: Path, name: str) -> Side:
                 f"The table of alignments of {path} has no column subject. Run the same command "
                 "as for that run again, which writes that table."
             )
-        if table == "attributes" and len(rows):  # shares are of prompts that state no group
-            rows = rows[~rows.prompt.isin(results["grouped"])]
-        if len(rows):
-            rows = rows[~rows.prompt.isin(spoken)]
+        if len(rows):  # shares are of prompts that state no group
+            out = {*spoken, *(results["grouped"] if table == "attributes" else ())}
+            rows = rows[~rows.prompt.isin(out)]
             rows = rows.assign(prompt=[texts.get(p, p) for p in rows.prompt])
             rows = _once(rows, [*KEYS, *(["attribute"] if table == "attributes" else [])])
         tables[table] = rows if len(rows) else EMPTY
@@ -134,8 +133,7 @@ def read(path: Path, name: str) -> Side:
 def _turns(folder: RunFolder) -> set[str]:
     """Prompts of conversations, which are not compared; none where the run does not say."""
     with suppress(UserError, ValueError):
-        suite = checked(Suite, folder.page_facts().get("suite"))
-        return {p.id for p in suite.prompts if p.turn is not None}
+        return {p.id for p in checked(Suite, folder.page_facts().get("suite")).prompts if p.turn}
     return set()
 
 
