@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from audit.findings.claim import Claim, Counts, adjusted, finding
-from audit.findings.wording import p_value
-from audit.keys import ALL, BASELINE, Key
+from audit.findings.wording import p_equals
+from audit.keys import ALL, BASELINE, Key, figure, say
 from audit.records import Association, Finding
 from audit.stats.association import Draws, differential_association
 
@@ -36,30 +36,61 @@ def _one(rows: pd.DataFrame, a: Association, seed: int) -> Finding:
     effect, p = got.effect, got.p_two_sided
     known, hopeless = math.isfinite(effect.estimate), got.smallest_p >= ALPHA
     nearer, other = (a.x_label, a.y_label) if effect.estimate > 0 else (a.y_label, a.x_label)
-    size = f"d = {effect.estimate:.2f} [{effect.low:.2f}, {effect.high:.2f}]"
-    said = f"p = {p_value(p)}".replace("= <", "<")
-    count = f"{sum(got.prompts)} prompts, n = {len(rows) - got.missing}"
+    size = say(
+        "d = {estimate} [{low}, {high}]",
+        estimate=figure(f"{effect.estimate:.2f}"),
+        low=figure(f"{effect.low:.2f}"),
+        high=figure(f"{effect.high:.2f}"),
+    )
+    said = p_equals(p)
+    count = say("{prompts} prompts, n = {n}", prompts=sum(got.prompts), n=len(rows) - got.missing)
     if not known:
-        sentence = f"{a.title}: not known, for {got.reason}."
+        sentence = say("{title}: not known, for {reason}.", title=a.title, reason=got.reason)
     elif hopeless:
-        sentence = (
-            f"{a.title}: not known, for with so few prompts no p can be below {got.smallest_p:.2f} "
-            f"({size}, {said}, {count})."
+        sentence = say(
+            "{title}: not known, for with so few prompts no p can be below {smallest_p} "
+            "({size}, {said}, {count}).",
+            title=a.title,
+            smallest_p=figure(f"{got.smallest_p:.2f}"),
+            size=size,
+            said=said,
+            count=count,
         )
     elif p < ALPHA:
-        sentence = (
-            f"{a.title}: {nearer} is drawn nearer to {a.a}, and {other} to {a.b} ({size}, "
-            f"{said}, {count})."
+        sentence = say(
+            "{title}: {nearer} is drawn nearer to {a}, and {other} to {b} ({size}, {said}, "
+            "{count}).",
+            title=a.title,
+            nearer=nearer,
+            a=a.a,
+            other=other,
+            b=a.b,
+            size=size,
+            said=said,
+            count=count,
         )
     else:
-        sentence = f"{a.title}: no difference was found ({size}, {said}, {count})."
+        sentence = say(
+            "{title}: no difference was found ({size}, {said}, {count}).",
+            title=a.title,
+            size=size,
+            said=said,
+            count=count,
+        )
     verdict = "undecided" if hopeless or not known else ("found" if p < ALPHA else "not found")
     claim = Claim(
         Key("representation", BASELINE, ALL, "", "association", a.name),
-        f"association effect d of {a.x_label} rather than {a.y_label} with {a.a}", a.title,
+        say(
+            "association effect d of {x_label} rather than {y_label} with {a}",
+            x_label=a.x_label, y_label=a.y_label, a=a.a
+        ), a.title,
         "coefficient", "images",
-        f"{'exact' if got.exact else 'Monte Carlo'} permutation of prompts over "
-        f"{got.partitions} partitions; noncentral t limits; A and B are {a.source}",
+        say(
+            "{how} permutation of prompts over {partitions} partitions; noncentral t limits; A "
+            "and B are {source}",
+            how='exact' if got.exact else 'Monte Carlo', partitions=got.partitions,
+            source=a.source
+        ),
     )  # fmt: skip
     return finding(
         claim,

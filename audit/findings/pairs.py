@@ -13,7 +13,7 @@ from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.representation import Context, estimates
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change
-from audit.keys import TOO_FEW, Counted, Key, Margins, Unit
+from audit.keys import TOO_FEW, Counted, Key, Margins, Unit, figure, say, stem
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.change import through_errors, youden
 from audit.stats.decisions import verdict
@@ -93,8 +93,21 @@ def paired(claim: Claim, change: Interval, size: Counts) -> Finding:
     size = replace(size, effective=size.effective if known else math.nan)
     said = judged(change, size, claim.counted, verdict(change, 0))
     made = finding(claim, change, size, verdict=said)
-    says = f"{words}, n = {size.n}{too_few(made)}." if known else f"not known: {claim.reason}."
-    return replace(made, sentence=f"{arm}, {claim.where}: {claim.quantity} {says}")
+    says = (
+        say("{words}, n = {n}{too_few}.", words=words, n=size.n, too_few=too_few(made))
+        if known
+        else say("not known: {reason}.", reason=claim.reason)
+    )
+    return replace(
+        made,
+        sentence=say(
+            "{arm}, {where}: {quantity} {says}",
+            arm=arm,
+            where=claim.where,
+            quantity=claim.quantity,
+            says=says,
+        ),
+    )
 
 
 def too_few(f: Finding) -> str:
@@ -103,7 +116,7 @@ def too_few(f: Finding) -> str:
         return ""
     of = "subject" if f.counted == "subjects" else "prompt"
     many = "s" if f.n_effective != 1 else ""
-    return f", of {f.n_effective:.0f} {of}{many}: too few for limits"
+    return say(f", of {{n}} {of}{many}: too few for limits", n=round(f.n_effective))
 
 
 def _words(unit: Unit, change: Interval) -> str:
@@ -111,8 +124,8 @@ def _words(unit: Unit, change: Interval) -> str:
     if unit in ("coefficient", "lightness", "degrees"):
         digits = 2 if unit == "coefficient" else 1
         low, high = (f"{x:+.{digits}f}" for x in (change.low, change.high))
-        span = f"[{low}, {high}]" if math.isfinite(change.low) else ""
-        return f"{change.estimate:+.{digits}f} {span}".strip()
+        span = f" [{low}, {high}]" if math.isfinite(change.low) else ""
+        return figure(f"{change.estimate:+.{digits}f}{span}")
     return cosine_change(*numbers) if unit == "cosine" else points(*numbers)
 
 
@@ -208,5 +221,7 @@ def kept_within(f: Finding, margin: float, words: str) -> Finding:
         "undecided": f"whether it loses less than {words} is undecided",
     }[said]
     known = math.isfinite(f.estimate)
-    sentence = f"{f.sentence[:-1]}: {tail}." if known else f.sentence
+    sentence = (
+        say("{sentence}: {tail}.", sentence=stem(f.sentence), tail=tail) if known else f.sentence
+    )
     return replace(f, verdict=said, sentence=sentence, references={**f.references})
