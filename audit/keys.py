@@ -341,7 +341,7 @@ class Said(str):
 FIGURE, CAPITAL = "#", "^"
 
 
-def say(template: str, **values: object) -> Said:
+def say(template: str, /, **values: object) -> Said:
     """A text of ours with values, each a `Said`, a name, a phrase of ours or a whole number."""
     return Said(template.format(**values), template, values)
 
@@ -358,7 +358,7 @@ def stem(sentence: str) -> str:
     if not sentence.template.endswith("}"):
         return Said(sentence[:-1], sentence.template[:-1], sentence.values)
     last = sentence.template.rpartition("{")[2][:-1]
-    ending = stem(sentence.values[last] if isinstance(sentence.values[last], str) else "")
+    ending = stem(value) if isinstance(value := sentence.values[last], str) else ""
     return Said(sentence[:-1], sentence.template, {**sentence.values, last: ending})
 
 

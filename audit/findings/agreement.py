@@ -82,9 +82,9 @@ def _alpha(raters: _Raters, seed: int) -> Finding:
         claim, found,
         say(
             "{count} raters of {name} agree beyond chance with alpha = {number} on {units} "
-            "images {SCALE}.",
+            "images {scale}.",
             count=raters.count, name=raters.name, number=_number(found.interval),
-            units=found.units, SCALE=SCALE
+            units=found.units, scale=SCALE
         ),
     )  # fmt: skip
 
@@ -116,8 +116,8 @@ def _kappa(raters: _Raters, seed: int) -> Finding:
         claim, found,
         say(
             "The two raters of {name} agree beyond chance with kappa = {number} on {units} "
-            "images that both labelled {SCALE}.",
-            name=raters.name, number=_number(found.interval), units=found.units, SCALE=SCALE
+            "images that both labelled {scale}.",
+            name=raters.name, number=_number(found.interval), units=found.units, scale=SCALE
         ),
     )  # fmt: skip
 

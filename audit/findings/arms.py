@@ -322,7 +322,7 @@ def _described(arm: Mitigation) -> tuple[str, str] | None:
 
 def _numbers(by_key: Mapping[Key, Finding], arm: str, gains: Sequence[Finding]) -> list[str]:
     """The numbers behind the verdict, in the words of their findings."""
-    parts = [
+    parts: list[str] = [
         say(
             "{axis} {points}",
             axis=_quantity(f),

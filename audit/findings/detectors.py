@@ -207,14 +207,14 @@ def _called(part: _Part) -> Finding:
     """Single captions flagged at an error rate, with scores beyond those of ordinary prompts."""
     quantity = "share of captions that score higher than ordinary prompts do"
     method = say(
-        "conformal p and Benjamini-Hochberg at {LEVEL}; Clopper-Pearson", LEVEL=figure(f"{LEVEL:g}")
+        "conformal p and Benjamini-Hochberg at {level}; Clopper-Pearson", level=figure(f"{LEVEL:g}")
     )
     claim, n, m = _claim(part, "called", quantity, method), len(part.scores), len(part.ordinary)
     if not n or not m or benjamini_hochberg(np.full(n, 1 / (m + 1))).min() > LEVEL:
         few = say(
-            "{m} ordinary prompts cannot single out a caption at {LEVEL}",
+            "{m} ordinary prompts cannot single out a caption at {level}",
             m=m,
-            LEVEL=figure(f"{LEVEL:g}"),
+            level=figure(f"{LEVEL:g}"),
         )
         f = _finding(part, claim, UNKNOWN)
         return replace(f, verdict="undecided",

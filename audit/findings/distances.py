@@ -92,7 +92,7 @@ def _finding(read: Readings, reference: Reference, context: Context) -> Finding 
         Key("representation", BASELINE, read.subject, name, "distance", reference.name),
         say("distance of {labelled} from {name}", labelled=labelled, name=reference.name),
         read.subject, "distance", "images",
-        say("{MEASURE}, bias-corrected; Monte-Carlo p", MEASURE=MEASURE),
+        say("{measure}, bias-corrected; Monte-Carlo p", measure=MEASURE),
     )  # fmt: skip
     effective = float(thin.sum()) if known else math.nan
     missing = len(read.rows) - len(read.labelled)

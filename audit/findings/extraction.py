@@ -96,8 +96,8 @@ def persistent(table: pd.DataFrame, prompts: Mapping[str, Prompt]) -> list[Findi
         "edges", "have edges in the same places from most noises, more than others do",
         say(
             "edges in most images (Webster 2023) against {value}, Benjamini-Hochberg at "
-            "{LEVEL}{warning}",
-            value=' or '.join(NULLS[n] for n in nulls) or 'nothing', LEVEL=figure(f'{LEVEL:g}'),
+            "{level}{warning}",
+            value=' or '.join(NULLS[n] for n in nulls) or 'nothing', level=figure(f'{LEVEL:g}'),
             warning=warning
         ),
     )  # fmt: skip

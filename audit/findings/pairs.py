@@ -114,9 +114,17 @@ def too_few(f: Finding) -> str:
     """Why a known change has no limits, as the end of its sentence; empty if it has."""
     if not math.isfinite(f.estimate) or math.isfinite(f.low) or not math.isfinite(f.n_effective):
         return ""
-    of = "subject" if f.counted == "subjects" else "prompt"
-    many = "s" if f.n_effective != 1 else ""
-    return say(f", of {{n}} {of}{many}: too few for limits", n=round(f.n_effective))
+    of = ("subject" if f.counted == "subjects" else "prompt") + "s" * (f.n_effective != 1)
+    return say(
+        ", of {n} subjects: too few for limits"
+        if of == "subjects"
+        else ", of {n} subject: too few for limits"
+        if of == "subject"
+        else ", of {n} prompts: too few for limits"
+        if of == "prompts"
+        else ", of {n} prompt: too few for limits",
+        n=round(f.n_effective),
+    )
 
 
 def _words(unit: Unit, change: Interval) -> str:

@@ -172,18 +172,18 @@ def abstention(
         ci, name = wilson(int(wrong[kept].sum()), int(kept.sum())), attribute.name.replace("_", " ")
         best = guaranteed_threshold(score, wrong, GRID, RISK)
         promise = (
-            say("no threshold is needed for at most {RISK}", RISK=percent(RISK))
+            say("no threshold is needed for at most {risk}", risk=percent(RISK))
             if best.threshold == 0
             else say(
-                "the lowest threshold that is shown to err in at most {RISK} is {threshold}, "
+                "the lowest threshold that is shown to err in at most {risk} is {threshold}, "
                 "which keeps {estimate}",
-                RISK=percent(RISK),
+                risk=percent(RISK),
                 threshold=figure(f"{best.threshold:.2f}"),
                 estimate=percent(best.coverage.estimate),
             )
             if np.isfinite(best.threshold)
             else say(
-                "for a promise of at most {RISK}, {reason}", RISK=percent(RISK), reason=best.reason
+                "for a promise of at most {risk}, {reason}", risk=percent(RISK), reason=best.reason
             )
         )
         claim = Claim(

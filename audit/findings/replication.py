@@ -218,7 +218,7 @@ def _units(table: pd.DataFrame) -> list[Finding]:
                       "count", "images", method)  # fmt: skip
         verdict = "found" if k else ("undecided" if most or not n else "not found")
         of = "" if key == "training-images" else say(" of {n}", n=n)
-        text = say("{what}: {k}{of_}.", what=cap(what), k=k, of_=of)
+        text = say("{what}: {k}{of}.", what=cap(what), k=k, of=of)
         if most > k:
             text += say(" Up to {most} with those that cannot be flagged.", most=most)
         out.append(

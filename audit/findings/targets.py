@@ -195,7 +195,7 @@ def _distance(
     pairs = "paired by seed" if all(f.counted == "pairs" for f in shares) else "before and after"
     claim = Claim(
         Key("mitigation", q.arm, ALL, second, "target-distance"),
-        say("change in the mean distance{of_} from the target", of_=of), say(
+        say("change in the mean distance{of} from the target", of=of), say(
             "all {many} subjects",
             many=many
         ), "points",
@@ -214,10 +214,10 @@ def _distance(
     )  # fmt: skip
     made = finding(claim, change, size, verdict=said, references={"before": before, "after": after})
     sentence = say(
-        "{arm}: the mean distance{of_} from the target goes from {before} to {after} points "
+        "{arm}: the mean distance{of} from the target goes from {before} to {after} points "
         "(change {size}){too_few}{unseen}.",
         arm=q.arm,
-        of_=of,
+        of=of,
         before=figure(f"{100 * before:.0f}"),
         after=figure(f"{100 * after:.0f}"),
         size=words(change.estimate, change.low, change.high),

@@ -106,7 +106,7 @@ def _difference(
             span = figure(f"[{found.low:+.1f}, {found.high:+.1f}], {p_equals(p)}")
         between = " " if math.isfinite(found.low) else ", "
         known = figure(f"{found.estimate:+.1f}")
-        said = say(f"{{known}}{between}{{span}}, n = {{n}}", known=known, span=span, n=n)
+        said = say("{known}{between}{span}, n = {n}", known=known, between=between, span=span, n=n)
     return replace(
         made, sentence=say(
             "Prompts that state {names} less those that state {names2}: {name} {said}. This "

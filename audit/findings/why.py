@@ -32,7 +32,7 @@ from audit.findings.wording import NOT_KNOWN, cap, cosine_change, p_equals, p_va
 from audit.findings.wording import estimate as worded
 from audit.keys import Key, figure, say
 from audit.records import Finding
-from audit.stats.interval import Interval
+from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.proportions import cluster_bootstrap, effective_n, wilson
 from audit.stats.rank_correlation import Draws, clustered_spearman
 
@@ -277,7 +277,7 @@ def _mean(part: pd.DataFrame, key: Key, where: str, measure: str, seed: int) -> 
     known = part[part.measure.notna()]
     values, clusters = known.measure.to_numpy(float), pd.factorize(known.prompt)[0]
     n = len(known)
-    ci = cluster_bootstrap(values, clusters, np.random.default_rng(seed)) if n else NOT_KNOWN
+    ci = cluster_bootstrap(values, clusters, np.random.default_rng(seed)) if n else UNKNOWN
     if ci.low == ci.high:  # all prompts agree: no width does not mean certainty
         ci = Interval(ci.estimate, math.nan, math.nan)
     limits = (

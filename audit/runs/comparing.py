@@ -26,6 +26,7 @@ from audit.findings.common import NO_SEEDS, Common, Context
 from audit.findings.quality import classifier_key
 from audit.keys import BASELINE, Key, digest
 from audit.records import Finding, Suite, to_json
+from audit.report.language import ENGLISH, speaking
 from audit.runs import judging
 from audit.runs.options import ONLY
 from audit.runs.planning import versions
@@ -327,17 +328,18 @@ def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
     return notes
 
 
-def write(made: Comparison, out: Path, margin: float) -> Path:
+def write(made: Comparison, out: Path, margin: float, lang: str = ENGLISH) -> Path:
     """Write findings and report into a folder of `out` named by the runs; the report's path.
 
-    `margin` is the one given to `compare`.
+    `margin` is the one given to `compare`, `lang` the report's language.
     """
     from audit.report.compare import Pair, page
 
     sides = (made.a, made.b)
     runs = [{"suite": s.suite, "folder": s.path.name, **s.settings} for s in sides]
-    html = page(Pair((made.a.model, made.b.model), (runs[0], runs[1]), made.findings,
-                     made.notes, margin))  # fmt: skip
+    with speaking(lang):
+        html = page(Pair((made.a.model, made.b.model), (runs[0], runs[1]), made.findings,
+                         made.notes, margin))  # fmt: skip
     return _kept(sides, made.findings, html, out)
 
 
@@ -373,17 +375,20 @@ def _of(f: Finding, letter: str) -> Finding:
     return replace(f, key=f.key._replace(arm=f"{f.arm}, {letter}"))
 
 
-def write_several(made: Sequence[Comparison], out: Path, margin: float) -> Path:
+def write_several(
+    made: Sequence[Comparison], out: Path, margin: float, lang: str = ENGLISH
+) -> Path:
     """Write findings and report of several comparisons with the same run; the report's path."""
     from audit.report.compare import Other, Several, several_page
 
     if len(made) == 1:
-        return write(made[0], out, margin)
+        return write(made[0], out, margin, lang)
     sides = [made[0].a, *(m.b for m in made)]
     runs = [{"suite": s.suite, "folder": s.path.name, **s.settings} for s in sides]
     letters = {f.id: m.b.name for m in made for f in m.findings}
     notes = [f"{m.b.name}: {note}" for m in made for note in m.notes]
     others = [Other(m.b.name, m.b.model) for m in made]
     found = [f for m in made for f in m.findings]
-    html = several_page(Several(sides[0].model, others, runs, found, letters, notes, margin))
+    with speaking(lang):
+        html = several_page(Several(sides[0].model, others, runs, found, letters, notes, margin))
     return _kept(sides, found, html, out)

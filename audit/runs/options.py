@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from audit.engine.choices import DTYPES, OFFLOADS, known_device
 from audit.evidence.copies.chooser import KINDS
 from audit.evidence.copies.rule import CopyRule
+from audit.report.language import ENGLISH, LANGUAGES
 from audit.runs.given import (
     AUTO,
     cluster,
@@ -294,6 +295,11 @@ class Options:
             ),
         ),
     ] = "all"
+    lang: Annotated[
+        str,
+        Opt("Language of the report; findings.json and exports stay English.", "--lang",
+            allow=OneOf(LANGUAGES)),
+    ] = ENGLISH  # fmt: skip
     command: str = ""
     """The command as it was typed, for the report."""
 
