@@ -215,8 +215,8 @@ def compare(
     """Changes from one finished run to another, or to several, on common prompts: B minus A.
 
     Pairs share text, arm and seed. Changes of shares nearer to 0 than `margin` count as no change.
-    The report, in `lang`, and its findings are written to a folder in `out`. Raises UserError if nothing is
-    common, or if different classifiers read the images, unless `anyway`.
+    The report, in the language `lang`, and its findings are written to a folder in `out`. Raises
+    UserError if nothing is common, or if different classifiers read the images, unless `anyway`.
 
     >>> import audit
     >>> from pathlib import Path
@@ -324,9 +324,9 @@ def search(
     nearest image. Verdicts are `this training image`, `copy` (at a false discovery rate of 5 %
     over all images), `no copy found`, `cannot be flagged` and `not calibrated`. An unreadable image
     has one row, with the reason as its verdict. With `page` the pairs are written side by side as
-    HTML, in the language `lang`. An index whose descriptor is a file needs it here as `descriptor`, and one that names code
-    needs `trust_code`. Raises UserError if there is no image or no index; `audit.index` has an
-    example.
+    HTML, in the language `lang`. An index whose descriptor is a file needs it here as `descriptor`,
+    and one that names code needs `trust_code`. Raises UserError if there is no image or no index;
+    `audit.index` has an example.
     """
     from audit.runs import searching
 

@@ -364,8 +364,9 @@ def stem(sentence: str) -> str:
 
 def listed(texts: Iterable[str], between: str) -> Said:
     """Texts one after another with a mark, or a phrase of ours, between them."""
-    parts = {f"v{i}": t for i, t in enumerate(texts)}
-    return say(between.join(f"{{{name}}}" for name in parts), **parts)
+    values = {f"v{i}": t for i, t in enumerate(texts)}
+    template = "{between}".join(f"{{{name}}}" for name in values)
+    return say(template, between=between, **values)
 
 
 def parts(text: str) -> object:

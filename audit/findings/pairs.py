@@ -224,9 +224,9 @@ def kept_within(f: Finding, margin: float, words: str) -> Finding:
         return f
     said = NonInferiority(interval(f), margin).verdict
     tail = {
-        "not worse": f"a loss of {words} or more is ruled out",
-        "worse": f"a loss of more than {words} is shown",
-        "undecided": f"whether it loses less than {words} is undecided",
+        "not worse": say("a loss of {words} or more is ruled out", words=words),
+        "worse": say("a loss of more than {words} is shown", words=words),
+        "undecided": say("whether it loses less than {words} is undecided", words=words),
     }[said]
     known = math.isfinite(f.estimate)
     sentence = (

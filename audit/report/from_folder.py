@@ -37,7 +37,8 @@ def keep(
     references = [{**asdict(replace(r, shares={})), "shares": s}
                   for r, s in zip(suite.references, shares, strict=True)]  # fmt: skip
     body = {"suite": asdict(replace(suite, references=())), "references": references,
-            "facts": asdict(facts), "pictures": pictures, "said": language.kept(found, facts)}  # fmt: skip
+            "facts": asdict(facts), "pictures": pictures,
+            "said": language.kept(found, facts)}  # fmt: skip
     folder.write_page_facts(json.dumps(body, indent=1, ensure_ascii=False, default=_plain) + "\n")
 
 
@@ -60,8 +61,9 @@ def render(
 ) -> Path:
     """Write the report of a finished run to `out`, or into its folder; nothing is recomputed.
 
-    `pictures` is one of `report.page.PICTURES`, `lang` one of `language.LANGUAGES`. Raises UserError where the folder does not contain
-    a finished run, or one of a version that did not keep what the report needs.
+    `pictures` is one of `report.page.PICTURES`, `lang` of `language.LANGUAGES`. Raises UserError
+    where the folder does not contain a finished run, or one of a version that did not keep what the
+    report needs.
     """
     made = html(folder, image, train_image, pictures, lang)
     if out is None:
