@@ -346,6 +346,12 @@ def say(template: str, /, **values: object) -> Said:
     return Said(template.format(**values), template, values)
 
 
+def ours(text: str) -> Said:
+    """A text of ours that is said in another language as a whole, or not at all."""
+    plain = text.replace("{", "{{").replace("}", "}}")
+    return text if isinstance(text, Said) else Said(text, plain, {})
+
+
 def figure(number: str) -> Said:
     """A formatted number, with its sign and unit, which other languages punctuate differently."""
     return Said(number, FIGURE, {"0": number})

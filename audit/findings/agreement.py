@@ -14,7 +14,7 @@ import pandas as pd
 
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import estimate
-from audit.keys import BASELINE, Key, Unit, figure, say
+from audit.keys import BASELINE, Key, Unit, figure, ours, say
 from audit.records import Finding
 from audit.stats.agreement import (
     Agreement,
@@ -143,5 +143,7 @@ def _finding(claim: Claim, found: Agreement, sentence: str) -> Finding:
         verdict="described" if known else "undecided",
         sentence=sentence
         if known
-        else say("Agreement on {name} is not known: {reason}.", name=name, reason=found.reason),
+        else say(
+            "Agreement on {name} is not known: {reason}.", name=name, reason=ours(found.reason)
+        ),
     )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from audit.findings.claim import Claim, Counts, adjusted, finding
 from audit.findings.wording import p_equals
-from audit.keys import ALL, BASELINE, Key, figure, say
+from audit.keys import ALL, BASELINE, Key, figure, ours, say
 from audit.records import Association, Finding
 from audit.stats.association import Draws, differential_association
 
@@ -45,7 +45,7 @@ def _one(rows: pd.DataFrame, a: Association, seed: int) -> Finding:
     said = p_equals(p)
     count = say("{prompts} prompts, n = {n}", prompts=sum(got.prompts), n=len(rows) - got.missing)
     if not known:
-        sentence = say("{title}: not known, for {reason}.", title=a.title, reason=got.reason)
+        sentence = say("{title}: not known, for {reason}.", title=a.title, reason=ours(got.reason))
     elif hopeless:
         sentence = say(
             "{title}: not known, for with so few prompts no p can be below {smallest_p} "

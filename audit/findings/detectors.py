@@ -18,7 +18,7 @@ import pandas as pd
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import cap
 from audit.findings.wording import estimate as worded
-from audit.keys import BASELINE, Key, Unit, figure, say
+from audit.keys import BASELINE, Key, Unit, figure, ours, say
 from audit.records import Finding, Prompt
 from audit.stats.detection import Point, auc, halves, needed, tpr_at_fpr
 from audit.stats.interval import UNKNOWN, Interval
@@ -189,7 +189,7 @@ def _at(part: _Part, point: Point, rate: float) -> str:
         return say(
             "{where}: not known, because {value}.",
             where=where,
-            value=point.reason or "there are no scores",
+            value=ours(point.reason or "there are no scores"),
         )
     tpr, fpr = point.tpr, point.fpr
     return say(

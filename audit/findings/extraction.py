@@ -21,7 +21,7 @@ from audit.findings import detectors
 from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.wording import cap, p_equals, percent
 from audit.findings.wording import estimate as worded
-from audit.keys import ALL, Key, figure, say
+from audit.keys import ALL, Key, figure, ours, say
 from audit.records import Finding, Prompt
 from audit.stats.interval import Interval
 from audit.stats.multiplicity import benjamini_hochberg
@@ -218,7 +218,7 @@ def _prompt(row: pd.Series, prompt: Prompt, kind: _Kind) -> Finding:
 def _clique(row: pd.Series) -> tuple[str, float]:
     """A prompt's result in words, and the share of its images that are near to one another."""
     if row["decided"] is None:
-        return say("nothing can be said ({why})", why=row["outcome"]), math.nan
+        return say("nothing can be said ({why})", why=ours(str(row["outcome"]))), math.nan
     words = say(
         "{clique} of {n} images are near to one another, {needed} are needed",
         clique=row["clique"],

@@ -13,7 +13,7 @@ from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.representation import Context, estimates
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change
-from audit.keys import TOO_FEW, Counted, Key, Margins, Unit, figure, say, stem
+from audit.keys import TOO_FEW, Counted, Key, Margins, Unit, figure, ours, say, stem
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.change import through_errors, youden
 from audit.stats.decisions import verdict
@@ -96,7 +96,7 @@ def paired(claim: Claim, change: Interval, size: Counts) -> Finding:
     says = (
         say("{words}, n = {n}{too_few}.", words=words, n=size.n, too_few=too_few(made))
         if known
-        else say("not known: {reason}.", reason=claim.reason)
+        else say("not known: {reason}.", reason=ours(claim.reason))
     )
     return replace(
         made,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import estimate, p_value, percent
-from audit.keys import BASELINE, Key, figure, say
+from audit.keys import BASELINE, Key, figure, ours, say
 from audit.records import Attribute, Finding
 from audit.stats.abstention import (
     Missingness,
@@ -183,7 +183,9 @@ def abstention(
             )
             if np.isfinite(best.threshold)
             else say(
-                "for a promise of at most {risk}, {reason}", risk=percent(RISK), reason=best.reason
+                "for a promise of at most {risk}, {reason}",
+                risk=percent(RISK),
+                reason=ours(best.reason),
             )
         )
         claim = Claim(

@@ -20,7 +20,7 @@ from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.why import share
 from audit.findings.wording import cap
 from audit.findings.wording import estimate as worded
-from audit.keys import BASELINE, Key, figure, say
+from audit.keys import BASELINE, Key, figure, ours, say
 from audit.records import Finding, Prompt
 from audit.stats.interval import Interval
 from audit.stats.proportions import effective_n, wilson
@@ -138,7 +138,7 @@ def _sentence(
             errors=int(errors["false"]),
         )
     if decided.doubt:
-        text += say(" No rate can be decided: {doubt}.", doubt=decided.doubt)
+        text += say(" No rate can be decided: {doubt}.", doubt=ours(decided.doubt))
     elif still.any():
         text += say(
             " {still} more stand out but are too few to be flagged; the upper limit counts them.",

@@ -13,7 +13,7 @@ from audit.findings import overall
 from audit.findings.claim import Claim, Counts, adjusted, arms, finding
 from audit.findings.readings import Readings, readings
 from audit.findings.wording import cap, estimate, percent, share_phrase, unseen
-from audit.keys import BASELINE, Key, digest, say
+from audit.keys import BASELINE, Key, digest, ours, say
 from audit.records import Attribute, Finding, Reference
 from audit.stats.correction import Confusion, corrected_shares, lang_reiczigel
 from audit.stats.decisions import binomial_p, compared, least_seen
@@ -276,7 +276,11 @@ def _sentence(f: Finding, read: Readings, context: Context) -> str:
         own = _own_labels(read, context) is not None
         used = "people's labels of this one are used" if own else "those of all are assumed here"
         text += say("; errors of reading differ between subjects, and {used}", used=used)
-    return say("{text}; {doubt}.", text=text, doubt=context.doubt) if context.doubt else text + "."
+    return (
+        say("{text}; {doubt}.", text=text, doubt=ours(context.doubt))
+        if context.doubt
+        else text + "."
+    )
 
 
 def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) -> list[Finding]:

@@ -11,7 +11,7 @@ import pandas as pd
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.representation import Context
 from audit.findings.wording import estimate
-from audit.keys import ALL, BASELINE, Key, say
+from audit.keys import ALL, BASELINE, Key, ours, say
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.components import crossed, template_verdicts, variance_components
 from audit.stats.interval import UNKNOWN
@@ -85,7 +85,7 @@ def _variance(part: pd.DataFrame, hits: np.ndarray, attribute: Attribute, value:
             else say(
                 "How much of {value} is due to the template is not known: {reason}.",
                 value=value,
-                reason=found.reason,
+                reason=ours(found.reason),
             )
         ),
     )

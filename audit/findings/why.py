@@ -30,7 +30,7 @@ from audit.evidence.copies import flags
 from audit.findings.claim import Claim, Counts, adjusted, arms, finding
 from audit.findings.wording import NOT_KNOWN, cap, cosine_change, p_equals, p_value
 from audit.findings.wording import estimate as worded
-from audit.keys import Key, figure, say
+from audit.keys import Key, figure, ours, say
 from audit.records import Finding
 from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.proportions import cluster_bootstrap, effective_n, wilson
@@ -136,7 +136,7 @@ def _correlation(
             title=factor.title, measure=MEASURES[measure]
         ), factor.title, "coefficient",
         "images",
-        say("{method}; {reason}", method=method, reason=found.reason) if found.reason else method,
+        say("{method}; {why}", method=method, why=ours(found.reason)) if found.reason else method,
     )  # fmt: skip
     effective = float(found.clusters) if found.n else math.nan
     size = Counts(found.n, effective, found.missing, _reasons(rows, factor, measure))
@@ -162,7 +162,7 @@ def _judged(f: Finding, factor: Factor, measure: str, reason: str) -> Finding:
             "Whether {title} goes with the {what} is not known: {reason}.",
             title=title,
             what=what,
-            reason=reason,
+            reason=ours(reason),
         )
         return replace(f, verdict="undecided", sentence=sentence)
     p = p_equals(f.p)

@@ -151,7 +151,10 @@ def _again(text: str) -> str | None:
 def _translated(part: Any, to: Language) -> str | None:
     """A part in another language: plain words by the list of phrases; None where it lacks one."""
     if isinstance(part, str):
-        return to.said.get(part) or to.references.get(part)
+        several = [to.said.get(p) for p in part.split("; ")]  # methods are lists of phrases
+        return to.said.get(part) or to.references.get(part) or (
+            None if None in several else "; ".join(map(str, several))
+        )  # fmt: skip
     template, values = part
     if template == FIGURE:
         return spelled(values["0"])

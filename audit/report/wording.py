@@ -217,8 +217,8 @@ def prose(words: str) -> str:
 
 
 def inside(word: str) -> str:
-    """A verdict's word inside a sentence; German keeps its capitals."""
-    return word.lower() if language.now().code == language.ENGLISH else word
+    """A verdict's word inside a sentence; nouns in it keep their capitals."""
+    return word.lower() if language.now().code == language.ENGLISH else word[:1].lower() + word[1:]
 
 
 def shown(attribute: str) -> str:

@@ -24,7 +24,7 @@ from audit.findings import comparison
 from audit.findings.claim import seeded
 from audit.findings.common import NO_SEEDS, Common, Context
 from audit.findings.quality import classifier_key
-from audit.keys import BASELINE, Key, digest
+from audit.keys import BASELINE, Key, digest, figure, listed, say
 from audit.records import Finding, Suite, to_json
 from audit.report.language import ENGLISH, speaking
 from audit.runs import judging
@@ -260,10 +260,8 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
         return Common(EMPTY, EMPTY, EMPTY), []
     used = [s.instruments.get("copies") for s in (a, b)]
     if used[0] != used[1] and not anyway:
-        said = (
-            f"Copies are not compared: {a.name} was searched with {used[0]}, {b.name} with "
-            f"{used[1]}."
-        )
+        said = say("Copies are not compared: {a} was searched with {one}, {b} with {two}.",
+                   a=a.name, b=b.name, one=str(used[0]), two=str(used[1]))  # fmt: skip
         return Common(EMPTY, EMPTY, EMPTY), [said]
     whole = pd.concat(tables, ignore_index=True)
     seen = ["w" in t and t.w.notna().any() for t in tables]
@@ -277,15 +275,13 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
         alone = (whole.single.fillna("") != "").to_numpy()
         known = whole.score.notna().to_numpy() & (~made.unsettled | alone)
         whole["copy"] = flags.column(line.selected | alone, known=known)
-        says = (
-            f"W >= {line.threshold:.3f}" if math.isfinite(line.threshold) else "nothing is a copy"
-        )
-        said = f"Copies were decided at one line for both runs ({says}). {made.words}."
+        known = math.isfinite(line.threshold)
+        says = figure(f"W >= {line.threshold:.3f}") if known else "nothing is a copy"
+        said = say("Copies were decided at one line for both runs ({says}). {words}.",
+                   says=says, words=made.words)  # fmt: skip
     else:
-        said = (
-            "Copies are those that each run flagged by its own rule: there is no twin of equal "
-            "size for both."
-        )
+        said = say("Copies are those that each run flagged by its own rule: there is no twin of "
+                   "equal size for both.")  # fmt: skip
     whole = whole.assign(group=groups)
     first, second = whole[: len(tables[0])], whole[len(tables[0]) :]
     found = join(first, second, ["group"])
@@ -298,9 +294,8 @@ def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
     texts = [set(s.tables["attributes"].prompt) for s in (a, b)]
     lost = [len(texts[0] - texts[1]), len(texts[1] - texts[0])]
     if any(lost):
-        notes.append(
-            f"{lost[0]} prompts of {a.name} and {lost[1]} of {b.name} are not in the other run."
-        )
+        notes.append(say("{n} prompts of {a} and {m} of {b} are not in the other run.",
+                         n=lost[0], a=a.name, m=lost[1], b=b.name))  # fmt: skip
     if len(attributes.pairs):
         if a.settings.get("steps") == 0 or b.settings.get("steps") == 0:
             notes.append("Images made elsewhere are paired by the seeds that were given with them.")
@@ -311,9 +306,9 @@ def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
             )
     if not attributes.a.empty and attributes.unpaired == NO_SEEDS:
         notes.append(
-            f"Without given seeds no image of {a.name} belongs to one of {b.name}: they are "
-            "compared as groups."
-        )
+            say("Without given seeds no image of {a} belongs to one of {b}: they are compared as "
+                "groups.", a=a.name, b=b.name)
+        )  # fmt: skip
     if all(v.startswith(GIVEN) for s in (a, b) for v in s.instruments.values()):
         notes.append(
             "Labels of both runs were given with their tables. Whether the same people or the same "
@@ -322,9 +317,9 @@ def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
     uncorrected = [n for n in a.classes if n in b.classes and n not in _errors(a, b, a.classes)]
     if uncorrected:
         notes.append(
-            f"As read, without a correction for the classifier's errors: {', '.join(uncorrected)}. "
-            "Errors make every change look smaller."
-        )
+            say("As read, without a correction for the classifier's errors: {names}. Errors make "
+                "every change look smaller.", names=listed(uncorrected, ", "))
+        )  # fmt: skip
     return notes
 
 
@@ -386,7 +381,7 @@ def write_several(
     sides = [made[0].a, *(m.b for m in made)]
     runs = [{"suite": s.suite, "folder": s.path.name, **s.settings} for s in sides]
     letters = {f.id: m.b.name for m in made for f in m.findings}
-    notes = [f"{m.b.name}: {note}" for m in made for note in m.notes]
+    notes = [say("{b}: {note}", b=m.b.name, note=note) for m in made for note in m.notes]
     others = [Other(m.b.name, m.b.model) for m in made]
     found = [f for m in made for f in m.findings]
     with speaking(lang):
