@@ -12,6 +12,7 @@ from audit.findings.claim import Claim, Counts, adjusted, finding
 from audit.findings.wording import p_equals
 from audit.keys import ALL, BASELINE, Key, figure, ours, say
 from audit.records import Association, Finding
+from audit.stats.association import Association as Found
 from audit.stats.association import Draws, differential_association
 
 FAMILY = "associations"
@@ -35,48 +36,6 @@ def _one(rows: pd.DataFrame, a: Association, seed: int) -> Finding:
     )  # fmt: skip
     effect, p = got.effect, got.p_two_sided
     known, hopeless = math.isfinite(effect.estimate), got.smallest_p >= ALPHA
-    nearer, other = (a.x_label, a.y_label) if effect.estimate > 0 else (a.y_label, a.x_label)
-    size = say(
-        "d = {estimate} [{low}, {high}]",
-        estimate=figure(f"{effect.estimate:.2f}"),
-        low=figure(f"{effect.low:.2f}"),
-        high=figure(f"{effect.high:.2f}"),
-    )
-    said = p_equals(p)
-    count = say("{prompts} prompts, n = {n}", prompts=sum(got.prompts), n=len(rows) - got.missing)
-    if not known:
-        sentence = say("{title}: not known, for {reason}.", title=a.title, reason=ours(got.reason))
-    elif hopeless:
-        sentence = say(
-            "{title}: not known, for with so few prompts no p can be below {smallest_p} "
-            "({size}, {said}, {count}).",
-            title=a.title,
-            smallest_p=figure(f"{got.smallest_p:.2f}"),
-            size=size,
-            said=said,
-            count=count,
-        )
-    elif p < ALPHA:
-        sentence = say(
-            "{title}: {nearer} is drawn nearer to {a}, and {other} to {b} ({size}, {said}, "
-            "{count}).",
-            title=a.title,
-            nearer=nearer,
-            a=a.a,
-            other=other,
-            b=a.b,
-            size=size,
-            said=said,
-            count=count,
-        )
-    else:
-        sentence = say(
-            "{title}: no difference was found ({size}, {said}, {count}).",
-            title=a.title,
-            size=size,
-            said=said,
-            count=count,
-        )
     verdict = "undecided" if hopeless or not known else ("found" if p < ALPHA else "not found")
     claim = Claim(
         Key("representation", BASELINE, ALL, "", "association", a.name),
@@ -99,5 +58,30 @@ def _one(rows: pd.DataFrame, a: Association, seed: int) -> Finding:
         p=p,
         family=FAMILY,
         verdict=verdict,
-        sentence=sentence,
+        sentence=_sentence(a, got, len(rows) - got.missing),
     )
+
+
+def _sentence(a: Association, got: Found, n: int) -> str:
+    effect, p, title = got.effect, got.p_two_sided, a.title
+    if not math.isfinite(effect.estimate):
+        return say("{title}: not known, for {reason}.", title=title, reason=ours(got.reason))
+    more = {
+        "size": figure(f"d = {effect.estimate:.2f} [{effect.low:.2f}, {effect.high:.2f}]"),
+        "said": p_equals(p),
+        "count": say("{prompts} prompts, n = {n}", prompts=sum(got.prompts), n=n),
+    }
+    if got.smallest_p >= ALPHA:
+        least = figure(f"{got.smallest_p:.2f}")
+        return say(
+            "{title}: not known, for with so few prompts no p can be below {least} ({size}, "
+            "{said}, {count}).", title=title, least=least, **more,
+        )  # fmt: skip
+    if p >= ALPHA:
+        return say("{title}: no difference was found ({size}, {said}, {count}).",
+                   title=title, **more)  # fmt: skip
+    nearer, other = (a.x_label, a.y_label) if effect.estimate > 0 else (a.y_label, a.x_label)
+    return say(
+        "{title}: {nearer} is drawn nearer to {a}, and {other} to {b} ({size}, {said}, {count}).",
+        title=title, nearer=nearer, a=a.a, other=other, b=a.b, **more,
+    )  # fmt: skip

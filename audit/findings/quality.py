@@ -14,6 +14,7 @@ from audit.keys import BASELINE, Key, figure, ours, say
 from audit.records import Attribute, Finding
 from audit.stats.abstention import (
     Missingness,
+    Threshold,
     differential_missingness,
     guaranteed_threshold,
 )
@@ -171,23 +172,6 @@ def abstention(
         kept = score >= attribute.threshold
         ci, name = wilson(int(wrong[kept].sum()), int(kept.sum())), attribute.name.replace("_", " ")
         best = guaranteed_threshold(score, wrong, GRID, RISK)
-        promise = (
-            say("no threshold is needed for at most {risk}", risk=percent(RISK))
-            if best.threshold == 0
-            else say(
-                "the lowest threshold that is shown to err in at most {risk} is {threshold}, "
-                "which keeps {estimate}",
-                risk=percent(RISK),
-                threshold=figure(f"{best.threshold:.2f}"),
-                estimate=percent(best.coverage.estimate),
-            )
-            if np.isfinite(best.threshold)
-            else say(
-                "for a promise of at most {risk}, {reason}",
-                risk=percent(RISK),
-                reason=ours(best.reason),
-            )
-        )
         claim = Claim(
             _key("abstention", attribute.name),
             "share of kept labels that are wrong, on images whose class is known",
@@ -204,21 +188,33 @@ def abstention(
                 ci,
                 Counts(n, float(n), unsure, {"uncertain": unsure} if unsure else {}),
                 verdict="described" if kept.any() else "undecided",
-                sentence=(
-                    say(
-                        "At its threshold of {threshold}, the reader of {name} keeps {kept} of "
-                        "{n} images whose class is known and errs in {share} of them; {promise}.",
-                        threshold=figure(f"{attribute.threshold:g}"),
-                        name=name,
-                        kept=percent(float(kept.mean())),
-                        n=len(kept),
-                        share=estimate(ci.estimate, ci.low, ci.high),
-                        promise=promise,
-                    )
+                sentence=say(
+                    "At its threshold of {threshold}, the reader of {name} keeps {kept} of "
+                    "{n} images whose class is known and errs in {share} of them; {promise}.",
+                    threshold=figure(f"{attribute.threshold:g}"),
+                    name=name,
+                    kept=percent(float(kept.mean())),
+                    n=len(kept),
+                    share=estimate(ci.estimate, ci.low, ci.high),
+                    promise=_promise(best),
                 ),
             )
         )
     return out
+
+
+def _promise(best: Threshold) -> str:
+    """The lowest threshold that keeps its promise."""
+    risk = percent(RISK)
+    if best.threshold == 0:
+        return say("no threshold is needed for at most {risk}", risk=risk)
+    if not np.isfinite(best.threshold):
+        return say("for a promise of at most {risk}, {reason}", risk=risk, reason=ours(best.reason))
+    return say(
+        "the lowest threshold that is shown to err in at most {risk} is {threshold}, which keeps "
+        "{share}", risk=risk, threshold=figure(f"{best.threshold:.2f}"),
+        share=percent(best.coverage.estimate),
+    )  # fmt: skip
 
 
 def missing_by_subject(

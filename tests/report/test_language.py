@@ -67,7 +67,8 @@ def test_a_language_has_every_text_with_the_same_placeholders(code: str) -> None
     first, other = read(language.ENGLISH), read(code)
     assert set(first) == set(other)
     assert {k for k in first if names(first[k]) != names(other[k])} == set()
-    same = {k for k in first if first[k] == other[k] and FUNCTION_WORDS.search(first[k])}
+    bare = {k: re.sub(r"{\w+}", "", words) for k, words in first.items()}
+    same = {k for k in first if first[k] == other[k] and FUNCTION_WORDS.search(bare[k])}
     assert {k for k in same if not k.startswith("sources.")} == set()
 
 
@@ -77,7 +78,10 @@ def composed() -> set[str]:
     found = set()
     for room in COMPOSERS:
         for path in sorted((ROOT / room).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            source = path.read_text("utf-8")
+            if not re.search(r"^from audit\.keys import .*\bsay\b", source, re.MULTILINE):
+                continue
+            for node in ast.walk(ast.parse(source)):
                 if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say":
                     found |= set(constants(node.args[0]))
     return found
