@@ -334,6 +334,9 @@ class Said(str):
     def __add__(self, more: str) -> Said:
         return Said(f"{self}{more}", "{a}{b}", {"a": self, "b": more})
 
+    def __deepcopy__(self, memo: object) -> Said:
+        return self
+
     def __radd__(self, before: str) -> Said:
         return Said(f"{before}{self}", "{a}{b}", {"a": before, "b": self})
 

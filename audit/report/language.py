@@ -15,7 +15,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
 from audit.files import toml
@@ -145,7 +144,11 @@ def _again(text: str) -> str | None:
         return str(text)
     speech = _SPEECH.get()
     known = speech.composed.get(str(text)) if speech else None
-    return _translated(parts(text) if isinstance(text, Said) else known or str(text), spoken)
+    part = parts(text) if isinstance(text, Said) else known or str(text)
+    try:
+        return _translated(part, spoken)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        return None  # parts from a file that nobody checked: the text is printed as it is
 
 
 def _translated(part: Any, to: Language) -> str | None:
@@ -157,15 +160,13 @@ def _translated(part: Any, to: Language) -> str | None:
         )  # fmt: skip
     template, values = part
     if template == FIGURE:
-        return spelled(values["0"])
-    if template != CAPITAL:
-        known = {k: _said(v, to) for k, v in values.items()}
-        shape = to.said.get(template, template if _wordless(template) else None)
-        if shape is None or None in known.values():
-            return to.said.get(template.format(**{k: _english(v) for k, v in values.items()}))
-        return shape.format(**known)
-    text = _said(values["0"], to)
-    return text and text[:1].upper() + text[1:]
+        return spelled(str(values["0"]))
+    if template == CAPITAL:
+        text = _said(values["0"], to)
+        return text and text[:1].upper() + text[1:]
+    shape = _shape(template, to)
+    known = {k: _said(v, to) for k, v in values.items()}
+    return None if shape is None or None in known.values() else shape.format(**known)
 
 
 def _said(part: Any, to: Language) -> str | None:
@@ -174,19 +175,17 @@ def _said(part: Any, to: Language) -> str | None:
     return part if text is None and isinstance(part, str) else text
 
 
-def _english(part: Any) -> str:
-    if isinstance(part, str):
-        return part
-    template, values = part
-    if template in (FIGURE, CAPITAL):
-        text = _english(values["0"])
-        return text if template == FIGURE else text[:1].upper() + text[1:]
-    return template.format(**{k: _english(v) for k, v in values.items()})
+def _shape(template: str, to: Language) -> str | None:
+    """The template in the language, or its own where it has no words; None for any other.
 
-
-def _wordless(template: str) -> bool:
-    """Whether a template has no words of its own: it is the same in every language."""
-    return not re.search(r"[^\W\d_]", "".join(text for text, *_ in Formatter().parse(template)))
+    One that goes on where its full stop was (`keys.stem`) is that of the whole sentence.
+    """
+    shape = to.said.get(template)
+    if shape is None and f"{template}." in to.said:
+        return to.said[f"{template}."].removesuffix(".")
+    if shape is None and re.fullmatch(r"(?:[^{}\w]|\d|{\w+})*", template):
+        return template
+    return shape
 
 
 def spelled(number: str) -> str:

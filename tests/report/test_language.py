@@ -303,3 +303,24 @@ def test_an_unknown_language_is_refused() -> None:
     """With the names of those that exist."""
     with pytest.raises(UserError, match="--lang must be en or de, not fr"):
         Options(lang="fr")
+
+
+def test_a_sentence_that_goes_on_is_translated() -> None:
+    """A template without its full stop is that of the whole sentence."""
+    whole = say("{words}, n = {n}{too_few}.", words="a", n=3, too_few="")
+    with speaking("de"):
+        assert language.name(say("{sentence} {n}!", sentence=stem(whole), n=4)) == "a, n = 3 4!"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [["{a.__class__}", {"a": "x"}], ["{a:>99999999}", {"a": "x"}], ["{a!r}", {"a": "x"}],
+     ["{a}", {}], ["{a}", []], [["{a}"], {"a": "x"}], ["#", {}], {"a": "b"}, [1, 2, 3], 7,
+     ["{v0}", {"v0": ["{v0}", None]}]],
+)  # fmt: skip
+def test_parts_from_a_file_are_no_formats(part: object) -> None:
+    """Parts that `kept` does not write leave the text in English."""
+    with speaking("de", {"Some words of it.": part}):
+        assert language.prose("Some words of it.") in (
+            f"{language.FOREIGN}Some words of it.{language.NATIVE}", "x",
+        )  # fmt: skip
