@@ -66,7 +66,7 @@ def _view(
 def made(evidence: Evidence) -> str:
     """Tool, version and date, for citations."""
     version = evidence.facts.versions.get("t2i-audit", "")
-    words = [wording.clip(f"t2i-audit {version}", 60), wording.clip(evidence.written[:10], 10)]
+    words = [wording.clip(f"t2i-audit {version}", 60), wording.date(evidence.written)]
     return ", ".join(w for w in words if w)
 
 

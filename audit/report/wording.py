@@ -305,6 +305,13 @@ def clip(words: object, length: int = 160) -> str:
     return line[: length - 1].rstrip(" \N{ZERO WIDTH JOINER}") + "\N{HORIZONTAL ELLIPSIS}"
 
 
+def date(written: str) -> str:
+    """The day of a time in ISO 8601, as the language writes it; other text clipped."""
+    day = clip(written[:10], 10)
+    found = re.fullmatch(r"(\d{4})-(\d{2})-(\d{2})", day)
+    return text("date", year=found[1], month=found[2], day=found[3]) if found else day
+
+
 def basis(f: Finding) -> str:
     """The basis of a claim: what was counted, independent images, missing ones, method."""
     parts = [size(f)]

@@ -291,6 +291,14 @@ def test_a_share_is_said_in_german() -> None:
     assert wording.tens(0.31) == "3 in 10"
 
 
+def test_a_day_is_written_as_the_language_does() -> None:
+    """The time in findings.json is ISO 8601; what is no time stays as it is."""
+    with speaking("de"):
+        assert wording.date("2026-12-01T05:00:00Z") == "01.12.2026"
+        assert wording.date("some day") == "some day"
+    assert wording.date("2026-12-01T05:00:00Z") == "2026-12-01"
+
+
 def test_the_script_reads_decimal_commas() -> None:
     """Its part that reads numbers is there to be replaced, and is not touched in English."""
     before, after = page.COMMA
