@@ -290,7 +290,7 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
 
 def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
     """Notes on the pairs, and on prompts without a pair."""
-    notes = []
+    notes = list[str]()
     texts = [set(s.tables["attributes"].prompt) for s in (a, b)]
     lost = [len(texts[0] - texts[1]), len(texts[1] - texts[0])]
     if any(lost):

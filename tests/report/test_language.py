@@ -185,7 +185,7 @@ def test_every_page_says_what_it_does_not_translate(kind: str) -> None:
     assert marked <= {
         "This model and its training set were made for this audit: every planted share and every "
         "repeated image is known, so each estimate can be checked.", "fresh balanced renders",
-        "A note.", "not a picture",
+        "A note.", "not a picture", "2 images of the training set could not be read.",
     }  # fmt: skip
     assert language.FOREIGN not in text
     assert language.NATIVE not in text
@@ -231,7 +231,7 @@ def test_page_json_keeps_the_parts(tmp_path: Path) -> None:
     body = json.loads((tmp_path / "page.json").read_text("utf-8"))
     assert body["said"] == json.loads(json.dumps(kept(one.findings, one.facts)))
     sentence = next(f.sentence for f in one.findings if f.sentence)
-    assert body["said"][sentence][0].endswith("{b}")
+    assert body["said"][sentence] == json.loads(json.dumps(parts(sentence)))
 
 
 def test_a_composed_text_is_its_english_text() -> None:
@@ -309,7 +309,7 @@ def test_the_script_reads_decimal_commas() -> None:
 
 def test_an_unknown_language_is_refused() -> None:
     """With the names of those that exist."""
-    with pytest.raises(UserError, match="--lang must be en or de, not fr"):
+    with pytest.raises(UserError, match="--lang must be en or de, not 'fr'"):
         Options(lang="fr")
 
 
