@@ -314,6 +314,10 @@ def fits(table: pd.DataFrame, name: str) -> None:
             raise ValueError(f"the column {column} has another type")
 
 
+LANGUAGES = ("en", "de")
+"""Languages of the report, English first."""
+
+
 class Said(str):
     """A composed text that keeps its template and values: another language says it again.
 

@@ -19,10 +19,12 @@ from typing import Any
 
 from audit.files import toml
 from audit.keys import CAPITAL, FIGURE, Said, parts
+from audit.keys import LANGUAGES as CODES
 from audit.report.verdicts import Verdict
 
 FOLDER = Path(__file__).parent / "templates"
-ENGLISH, LANGUAGES = "en", ("en", "de")
+LANGUAGES = CODES
+ENGLISH = LANGUAGES[0]
 PAGES = ("script", "left_out", "several")
 """Sections of the file whose texts are named `SECTION.NAME`."""
 FOREIGN, NATIVE = "\ufdd0", "\ufdd1"

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from audit.engine.choices import DTYPES, OFFLOADS, known_device
 from audit.evidence.copies.chooser import KINDS
 from audit.evidence.copies.rule import CopyRule
-from audit.report.language import ENGLISH, LANGUAGES
+from audit.keys import LANGUAGES
 from audit.runs.given import (
     AUTO,
     cluster,
@@ -299,7 +299,7 @@ class Options:
         str,
         Opt("Language of the report; findings.json and exports stay English.", "--lang",
             allow=OneOf(LANGUAGES)),
-    ] = ENGLISH  # fmt: skip
+    ] = LANGUAGES[0]  # fmt: skip
     command: str = ""
     """The command as it was typed, for the report."""
 
