@@ -130,6 +130,7 @@ def outside() -> list[str]:
     return sorted({*texts, *language.now().citations}, key=len, reverse=True)
 
 
+@pytest.mark.slow
 def test_no_english_is_left_on_the_german_page() -> None:
     """Without names, prompts, citations and commands there is no English word."""
     left = []
@@ -141,6 +142,7 @@ def test_no_english_is_left_on_the_german_page() -> None:
     assert left == []
 
 
+@pytest.mark.slow
 def test_only_names_and_numbers_are_the_same_in_both_languages() -> None:
     """Equal fragments of the two pages are no sentences."""
     same = fragments(pages.run_page()) & fragments(german())
@@ -153,6 +155,7 @@ def test_only_names_and_numbers_are_the_same_in_both_languages() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_german_page_is_german() -> None:
     """Language, numbers as words, decimal commas, and limits that these do not run into."""
     text = html.unescape(german())
@@ -166,6 +169,7 @@ def test_the_german_page_is_german() -> None:
     assert "hyphens: auto" in text
 
 
+@pytest.mark.slow
 def test_the_german_page_has_the_findings_in_english() -> None:
     """What machines read is the same whatever people read."""
     data = re.search(r'id="findings">(.*?)</script>', german(), re.DOTALL)
@@ -200,6 +204,7 @@ def test_hostile_text_does_not_become_a_mark() -> None:
     ).replace("<b>inject-gender", "").replace("<b>Prompt", "").replace("<b>placebo", "")
 
 
+@pytest.mark.slow
 def test_a_run_keeps_how_its_texts_were_composed(tmp_path: Path) -> None:
     """`report --lang de` reads findings.json and page.json; the English report stays the same."""
     one = evidence(pages.SMALL)
