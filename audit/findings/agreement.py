@@ -129,7 +129,7 @@ def _number(ci: Interval) -> str:
         if math.isfinite(ci.low + ci.high)
         else ""
     )
-    return f"{ci.estimate:.2f}{limits}"
+    return figure(f"{ci.estimate:.2f}") + limits
 
 
 def _finding(claim: Claim, found: Agreement, sentence: str) -> Finding:

@@ -15,7 +15,7 @@ from audit.findings.common import LEVELS, Common, Context, arms, mean, moved
 from audit.findings.pairs import judged
 from audit.findings.wording import cap, cosine_change, percent, unseen
 from audit.findings.wording import change as words
-from audit.keys import ALL, Counted, Key, Unit, say
+from audit.keys import ALL, Counted, Key, Unit, figure, say
 from audit.records import Finding
 from audit.stats.decisions import compared, least_seen
 
@@ -46,6 +46,10 @@ READ: tuple[tuple[str, str, Unit, str], ...] = (
 """Alignment quantities to compare: column, kind, unit and words."""
 
 
+def _cosine(x: float) -> str:
+    return figure(f"{x:.3f}")
+
+
 def _alignment(common: Common, arm: str, context: Context) -> list[Finding]:
     """Change of the cosine to the original prompt, and of how often the subject is recognised."""
     out = []
@@ -61,7 +65,7 @@ def _alignment(common: Common, arm: str, context: Context) -> list[Finding]:
         said = judged(wide, size, counted, said)
         missed = unseen(said, least_seen(wide)) if share else ""
         spoken = words if share else cosine_change
-        shown = percent if share else "{:.3f}".format
+        shown = percent if share else _cosine
         claim = Claim(
             Key("comparison", arm, ALL, "", kind), quantity, "all prompts", unit, counted,
             say("{method}; {method2}", method=method, method2=means.method),

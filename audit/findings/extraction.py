@@ -21,7 +21,7 @@ from audit.findings import detectors
 from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.wording import cap, p_equals, percent
 from audit.findings.wording import estimate as worded
-from audit.keys import ALL, Key, figure, ours, say
+from audit.keys import ALL, Key, figure, listed, ours, say
 from audit.records import Finding, Prompt
 from audit.stats.interval import Interval
 from audit.stats.multiplicity import benjamini_hochberg
@@ -107,7 +107,7 @@ def persistent(table: pd.DataFrame, prompts: Mapping[str, Prompt]) -> list[Findi
 def _thresholds(table: pd.DataFrame) -> str:
     known = sorted({float(t) for t in table["threshold"] if math.isfinite(t)})
     return (
-        say("distance below {join}", join=" or ".join(f"{t:.3g}" for t in known))
+        say("distance below {cosines}", cosines=listed([figure(f"{t:.3g}") for t in known], " or "))
         if known
         else "no threshold"
     )

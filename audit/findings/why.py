@@ -196,7 +196,7 @@ def levels(values: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
     """
     known = np.unique(values[np.isfinite(values)])
     if len(known) <= LEVELS:
-        return [(f"{v:g}", f"{v:g}", values == v) for v in known]
+        return [(f"{v:g}", figure(f"{v:g}"), values == v) for v in known]
     cuts = np.quantile(values[np.isfinite(values)], (1 / 3, 2 / 3))
     place = np.where(np.isfinite(values), np.searchsorted(cuts, values, side="left"), -1)
     out = []
@@ -209,7 +209,7 @@ def levels(values: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
                     name,
                     say("{low} to {high}", low=figure(f"{low:.4g}"), high=figure(f"{high:.4g}"))
                     if high > low
-                    else f"{low:.4g}",
+                    else figure(f"{low:.4g}"),
                     at,
                 )
             )
