@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.errors import UserError
+from audit.files import toml
 from audit.findings import wording as english
 from audit.keys import Said, figure, listed, ours, parts, say, stem
 from audit.records import from_json, to_json
@@ -57,7 +58,7 @@ def names(template: str) -> set[str]:
 
 def read(code: str) -> dict[str, str]:
     """All texts of a language's file but those of findings, by their place."""
-    texts = language.toml((language.FOLDER / f"{code}.toml").read_text("utf-8"))
+    texts = toml((language.FOLDER / f"{code}.toml").read_text("utf-8"))
     return dict(leaves({k: v for k, v in texts.items() if k != "said"}))
 
 
@@ -93,7 +94,7 @@ def constants(node: ast.expr) -> Iterator[str]:
         yield from constants(node.body)
         yield from constants(node.orelse)
     elif isinstance(node, ast.Constant):
-        yield node.value
+        yield str(node.value)
 
 
 @pytest.mark.parametrize("code", OTHERS)
