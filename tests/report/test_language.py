@@ -145,7 +145,7 @@ def test_no_english_is_left_on_the_german_page() -> None:
 
 @pytest.mark.slow
 def test_only_names_and_numbers_are_the_same_in_both_languages() -> None:
-    """Equal fragments of the two pages are no sentences."""
+    """Equal fragments of the two pages are names, not sentences."""
     same = fragments(pages.run_page()) & fragments(german())
     known = outside()
     words = {t for t in same if re.search(r"[^\W\d_]{3}", t) and not any(k in t for k in known)}
@@ -264,7 +264,7 @@ def test_a_sentence_goes_on_without_its_full_stop() -> None:
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_values_are_never_templates(name: str, other: str) -> None:
-    """Braces of a stranger's name stay what they are, in every language."""
+    """Braces of a user-supplied name stay what they are, in every language."""
     text = say("{title}: no difference was found ({size}, {said}, {count}).", title=name,
                size=other, said="p", count="n")  # fmt: skip
     assert text == f"{name}: no difference was found ({other}, p, n)."
@@ -298,7 +298,7 @@ def test_a_share_is_said_in_german() -> None:
 
 
 def test_a_day_is_written_as_the_language_does() -> None:
-    """The time in findings.json is ISO 8601; what is no time stays as it is."""
+    """The time in findings.json is ISO 8601; other words stay as they are."""
     with speaking("de"):
         assert wording.date("2026-12-01T05:00:00Z") == "01.12.2026"
         assert wording.date("some day") == "some day"
