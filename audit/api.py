@@ -210,13 +210,13 @@ def _folder(result: Result | str | Path) -> Path:
 
 def compare(
     a: Result | str | Path, b: Result | str | Path, *more: Result | str | Path,
-    out: str | Path = "reports", margin: float = 0.1, anyway: bool = False,
+    out: str | Path = "reports", margin: float = 0.1, anyway: bool = False, lang: str = "en",
 ) -> Result:  # fmt: skip
     """Changes from one finished run to another, or to several, on common prompts: B minus A.
 
     Pairs share text, arm and seed. Changes of shares nearer to 0 than `margin` count as no change.
-    The report and its findings are written to a folder in `out`. Raises UserError if nothing is
-    common, or if different classifiers read the images, unless `anyway`.
+    The report, in the language `lang`, and its findings are written to a folder in `out`. Raises
+    UserError if nothing is common, or if different classifiers read the images, unless `anyway`.
 
     >>> import audit
     >>> from pathlib import Path
@@ -232,8 +232,9 @@ def compare(
     """
     checked("margin", float, margin, Within(0, 1))
     checked("anyway", bool, anyway)
+    lang = Options(lang=lang).lang
     made = comparing.several([_folder(r) for r in (a, b, *more)], anyway, margin)
-    report = comparing.write_several(made, Path(out), margin)
+    report = comparing.write_several(made, Path(out), margin, lang)
     return Result(report.parent, tuple(note for m in made for note in m.notes))
 
 
@@ -314,7 +315,7 @@ def index(
 def search(
     pictures: str | Path | Sequence[str | Path], index: str | Path, *, nearest: int = 3,
     search: str = "auto", device: str = "auto", page: str | Path | None = None,
-    descriptor: str = "", trust_code: bool = False,
+    descriptor: str = "", trust_code: bool = False, lang: str = "en",
 ) -> pd.DataFrame:  # fmt: skip
     """The nearest training images of each image, and whether chance comes as near.
 
@@ -323,21 +324,22 @@ def search(
     nearest image. Verdicts are `this training image`, `copy` (at a false discovery rate of 5 %
     over all images), `no copy found`, `cannot be flagged` and `not calibrated`. An unreadable image
     has one row, with the reason as its verdict. With `page` the pairs are written side by side as
-    HTML. An index whose descriptor is a file needs it here as `descriptor`, and one that names code
-    needs `trust_code`. Raises UserError if there is no image or no index; `audit.index` has an
-    example.
+    HTML, in the language `lang`. An index whose descriptor is a file needs it here as `descriptor`,
+    and one that names code needs `trust_code`. Raises UserError if there is no image or no index;
+    `audit.index` has an example.
     """
     from audit.runs import searching
 
     several = checked("pictures", Path, pictures, several=True)
     checked("nearest", int, nearest, AtLeast(1))
+    lang = Options(lang=lang).lang
     place = checked("index", Path, index)
     opened, encoder = searching.opened(place, search, device, descriptor, trust_code)
     question = searching.ask(list(several))
     by = searching.compared(opened, encoder)
     table = searching.search(opened, encoder, question, nearest, by)
     if page is not None:
-        searching.write_page(Path(page), opened, question, table, by)
+        searching.write_page(Path(page), opened, question, table, by, lang)
     lost = [{"query": q, "verdict": f"unreadable: {why}"} for q, why in question.unreadable.items()]
     if not lost:
         return table

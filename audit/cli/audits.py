@@ -14,7 +14,7 @@ from audit.cli.shared import Json, Quiet, audit, finish, say, say_json
 from audit.runs.options import Options
 
 
-@with_options("out", "pictures")
+@with_options("out", "pictures", "lang")
 def demo(
     options: Options,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer images in fewer steps.")] = False,

@@ -12,7 +12,7 @@ from audit.cli.shared import Json, say, say_json
 from audit.runs.options import Options
 
 
-@with_options("out")
+@with_options("out", "lang")
 def compare(
     a: Annotated[Path, typer.Argument(help="Folder of a finished run (A).")],
     others: Annotated[
@@ -33,7 +33,7 @@ def compare(
     from audit.runs import comparing
 
     made = comparing.several([a, *others], anyway, margin)
-    report = comparing.write_several(made, options.out, margin)
+    report = comparing.write_several(made, options.out, margin, options.lang)
     many = len(made) > 1
     notes = [f"{m.b.name}: {note}" if many else note for m in made for note in m.notes]
     for note in notes:

@@ -156,7 +156,7 @@ def _duplicates(made: Any, quiet: bool) -> dict[str, Any]:
     return facts
 
 
-@with_options("search", "device", "trust_code")
+@with_options("search", "device", "trust_code", "lang")
 def search(
     pictures: Annotated[list[Path], typer.Argument(help="Images, or folders of them.")],
     index: Annotated[Path, typer.Option("--index", "-i", help="Folder of an index.")],
@@ -182,7 +182,7 @@ def search(
     by = searching.compared(opened, encoder, options.seed)
     table = searching.search(opened, encoder, question, nearest, by, options.seed)
     if page is not None:
-        searching.write_page(page, opened, question, table, by)
+        searching.write_page(page, opened, question, table, by, options.lang)
         say(page, err=True)
     if as_json:
         rows = json.loads(table.to_json(orient="records"))

@@ -7,11 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
+from audit.cli.options import with_options
 from audit.cli.shared import Json, say, say_json
+from audit.runs.options import Options
 
 
+@with_options("lang")
 def label(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    options: Options,
     n: Annotated[
         int, typer.Option("--n", "-n", min=2, help="Images to label, per attribute.")
     ] = 100,
@@ -36,11 +40,12 @@ def label(
     as_json: Json = False,
 ) -> None:
     """Write a blind sheet for human labels, or read completed ones to correct the shares."""
+    from audit.report.language import speaking
     from audit.runs.labelling import read_back, write_sheet
     from audit.store import RunFolder
 
     folder = RunFolder(run)
-    with folder.lock():
+    with folder.lock(), speaking(options.lang):
         found: dict[str, Any] = (
             read_back(folder, read)
             if read

@@ -13,7 +13,7 @@ from audit.cli.shared import Json, finish, training_images
 from audit.runs.options import Options
 
 
-@with_options("pictures")
+@with_options("pictures", "lang")
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     options: Options,
@@ -54,6 +54,6 @@ def report(
     image = of_run(folder, {} if options.pictures == "none" else results, images).read
     # Another file can be written where the run itself cannot.
     with folder.lock() if out is None else nullcontext():
-        path = from_folder.render(folder, image, train, options.pictures, out)
+        path = from_folder.render(folder, image, train, options.pictures, out, options.lang)
     paper = printed.write(path, path.with_suffix(".pdf")) if pdf else None
     finish(path, folder.path / "findings.json", as_json, paper)

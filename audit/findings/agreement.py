@@ -14,7 +14,7 @@ import pandas as pd
 
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import estimate
-from audit.keys import BASELINE, Key, Unit
+from audit.keys import BASELINE, Key, Unit, figure, ours, say
 from audit.records import Finding
 from audit.stats.agreement import (
     Agreement,
@@ -46,7 +46,7 @@ class _Raters:
     def claim(self, kind: str, unit: Unit, quantity: str, method: str) -> Claim:
         """A claim about these raters."""
         key = Key("quality", BASELINE, "", self.attribute, kind)
-        where = f"{self.name}: {self.count} raters"
+        where = say("{name}: {count} raters", name=self.name, count=self.count)
         return Claim(key, quantity, where, unit, "images", method)
 
 
@@ -80,8 +80,12 @@ def _alpha(raters: _Raters, seed: int) -> Finding:
     )  # fmt: skip
     return _finding(
         claim, found,
-        f"{raters.count} raters of {raters.name} agree beyond chance with alpha = "
-        f"{_number(found.interval)} on {found.units} images {SCALE}.",
+        say(
+            "{count} raters of {name} agree beyond chance with alpha = {number} on {units} "
+            "images {scale}.",
+            count=raters.count, name=raters.name, number=_number(found.interval),
+            units=found.units, scale=SCALE
+        ),
     )  # fmt: skip
 
 
@@ -94,8 +98,11 @@ def _share(raters: _Raters, seed: int) -> Finding:
     )  # fmt: skip
     return _finding(
         claim, found,
-        f"Raters of {raters.name} give the same label in {estimate(ci.estimate, ci.low, ci.high)} "
-        f"of {found.units} images that at least two of them labelled.",
+        say(
+            "Raters of {name} give the same label in {share} of {units} images that at least two "
+            "of them labelled.",
+            name=raters.name, share=estimate(ci.estimate, ci.low, ci.high), units=found.units
+        ),
     )  # fmt: skip
 
 
@@ -107,15 +114,22 @@ def _kappa(raters: _Raters, seed: int) -> Finding:
     )  # fmt: skip
     return _finding(
         claim, found,
-        f"The two raters of {raters.name} agree beyond chance with kappa = "
-        f"{_number(found.interval)} on {found.units} images that both labelled {SCALE}.",
+        say(
+            "The two raters of {name} agree beyond chance with kappa = {number} on {units} "
+            "images that both labelled {scale}.",
+            name=raters.name, number=_number(found.interval), units=found.units, scale=SCALE
+        ),
     )  # fmt: skip
 
 
 def _number(ci: Interval) -> str:
     """A coefficient with its limits, if they are known."""
-    limits = f" [{ci.low:.2f}, {ci.high:.2f}]" if math.isfinite(ci.low + ci.high) else ""
-    return f"{ci.estimate:.2f}{limits}"
+    limits = (
+        say(" [{low}, {high}]", low=figure(f"{ci.low:.2f}"), high=figure(f"{ci.high:.2f}"))
+        if math.isfinite(ci.low + ci.high)
+        else ""
+    )
+    return figure(f"{ci.estimate:.2f}") + limits
 
 
 def _finding(claim: Claim, found: Agreement, sentence: str) -> Finding:
@@ -127,5 +141,9 @@ def _finding(claim: Claim, found: Agreement, sentence: str) -> Finding:
         found.interval,
         Counts(found.units, float(found.units), found.left_out, gone),
         verdict="described" if known else "undecided",
-        sentence=sentence if known else f"Agreement on {name} is not known: {found.reason}.",
+        sentence=sentence
+        if known
+        else say(
+            "Agreement on {name} is not known: {reason}.", name=name, reason=ours(found.reason)
+        ),
     )

@@ -21,7 +21,7 @@ from audit.findings.pairs import (
     unknown,
 )
 from audit.findings.wording import change, cosine_change, percent
-from audit.keys import TOO_FEW
+from audit.keys import TOO_FEW, figure, say
 from audit.records import Finding
 from audit.stats.decisions import noninferior
 
@@ -46,8 +46,10 @@ def _alignment(both: Common, q: Question) -> Finding:
     claim = Claim(
         q.key("cost", detail="alignment"), "change in the cosine to the original prompt",
         "all prompts", "cosine", "prompts" if why else "pairs",
-        f"{f'prompt by prompt, because {why}' if why else 'paired by seed'}; Student's t over "
-        "prompts; non-inferiority", "no pair of images was compared with its prompt",
+        say(
+            "{how}; Student's t over prompts; non-inferiority",
+            how=say('prompt by prompt, because {why}', why=why) if why else 'paired by seed'
+        ), "no pair of images was compared with its prompt",
     )  # fmt: skip
     found = mean_finding(claim, rows, "score")
     if not found.n:
@@ -58,9 +60,13 @@ def _alignment(both: Common, q: Question) -> Finding:
     words = cosine_change(found.estimate, found.low, found.high)
     return replace(
         found, verdict=_kept(found, margin), references={"margin": margin},
-        sentence=f"{q.arm}: similarity to the original prompt changes by {words} (cosine; "
-        f"{percent(q.margins.alignment)} of what sets a prompt's own images apart is "
-        f"{margin:.3f}), n = {found.n} {found.counted}{too_few(found)}.",
+        sentence=say(
+            "{arm}: similarity to the original prompt changes by {words} (cosine; {alignment} of "
+            "what sets a prompt's own images apart is {margin}), n = {n} {counted}{too_few}.",
+            arm=q.arm, words=words, alignment=percent(q.margins.alignment),
+            margin=figure(f'{margin:.3f}'), n=found.n, counted=found.counted,
+            too_few=too_few(found)
+        ),
     )  # fmt: skip
 
 
@@ -85,8 +91,12 @@ def _subject(both: Common, q: Question) -> Finding:
     return replace(
         found, verdict=_kept(found, q.margins.subject),
         references={**found.references, "margin": q.margins.subject},
-        sentence=f"{q.arm}: the subject is recognised in {after} of images, before in {before} "
-        f"(change {words}), n = {found.n} {found.counted}{too_few(found)}.",
+        sentence=say(
+            "{arm}: the subject is recognised in {after} of images, before in {before} (change "
+            "{words}), n = {n} {counted}{too_few}.",
+            arm=q.arm, after=after, before=before, words=words, n=found.n, counted=found.counted,
+            too_few=too_few(found)
+        ),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from audit.findings.pairs import judged, too_few
 from audit.findings.readings import Readings, readings
 from audit.findings.representation import Context, estimates
 from audit.findings.wording import cap, change, share_phrase
-from audit.keys import ALL, BASELINE, Key
+from audit.keys import ALL, BASELINE, Key, say
 from audit.records import Attribute, Finding
 from audit.stats.amplification import towards_majority
 from audit.stats.decisions import verdict
@@ -69,8 +69,11 @@ def _directional(table: pd.DataFrame, training: pd.DataFrame, context: Context) 
             prompts = float(model[model.subject.isin(subjects)].prompt.nunique())
             claim = Claim(
                 _key(ALL, attribute, f"directional, {kind}"),
-                f"change by directional amplification of {name}, {kind}",
-                f"all {len(subjects)} subjects", "points", "images",
+                say(
+                    "change by directional amplification of {name}, {kind}",
+                    name=name, kind=kind
+                ),
+                say("all {n} subjects", n=len(subjects)), "points", "images",
                 "BiasAmp from subject to attribute (Wang & Russakovsky 2021); Bayesian bootstrap "
                 "of prompts; labels as read",
             )  # fmt: skip
@@ -81,9 +84,15 @@ def _directional(table: pd.DataFrame, training: pd.DataFrame, context: Context) 
                     Counts(len(model), float(len(learned))),
                     verdict=judged(ci, Counts(effective=prompts), "images", verdict(ci, 0.0)),
                     sentence=(
-                        f"Directional bias amplification, from subject to {name} ({kind}): "
-                        f"{change(ci.estimate, ci.low, ci.high)} over {len(subjects)} subjects; "
-                        "above 0 goes further than the training set."
+                        say(
+                            "Directional bias amplification, from subject to {name} ({kind}): "
+                            "{size} over {n} subjects; above 0 goes further than the training "
+                            "set.",
+                            name=name,
+                            kind=kind,
+                            size=change(ci.estimate, ci.low, ci.high),
+                            n=len(subjects),
+                        )
                     ),
                 )
             )
@@ -123,15 +132,21 @@ def _finding(
     found = towards_majority(model, learned)
     share, images = share_phrase(attribute.classes[0]), int(read.counts.sum())
     claim = Claim(
-        _key(read.subject, attribute, kind), f"change of {share} against training, {kind}",
+        _key(read.subject, attribute, kind), say(
+            "change of {share} against training, {kind}",
+            share=share, kind=kind
+        ),
         read.subject, "points", "images",
-        f"{kind}; MOVER on two corrected shares, towards the training majority",
+        say("{kind}; MOVER on two corrected shares, towards the training majority", kind=kind),
     )  # fmt: skip
     says = "whether the model amplifies is not known"
     if math.isfinite(found.estimate):
-        says = (
-            f"the {share} is {change(found.estimate, found.low, found.high)} further towards the "
-            f"training majority than in training images ({kind})"
+        says = say(
+            "the {share} is {size} further towards the training majority than in training "
+            "images ({kind})",
+            share=share,
+            size=change(found.estimate, found.low, found.high),
+            kind=kind,
         )
     return finding(
         claim,
@@ -141,7 +156,9 @@ def _finding(
         naive_low=learned.low,
         naive_high=learned.high,
         verdict=verdict(found, 0.0),
-        sentence=f"{cap(read.subject)}: {says}, n = {images}.",
+        sentence=say(
+            "{subject}: {says}, n = {images}.", subject=cap(read.subject), says=says, images=images
+        ),
     )
 
 
@@ -162,8 +179,11 @@ def _mean(rows: list[Finding], attribute: Attribute, kind: str) -> Finding:
     values, name = np.array([f.estimate for f in rows]), attribute.name.replace("_", " ")
     mean = mean_change(values, np.arange(len(rows)), shares=True)
     claim = Claim(
-        _key(ALL, attribute, kind), f"change of {name} shares against training, {kind}",
-        f"all {len(rows)} subjects", "points", "subjects",
+        _key(ALL, attribute, kind), say(
+            "change of {name} shares against training, {kind}",
+            name=name, kind=kind
+        ),
+        say("all {n} subjects", n=len(rows)), "points", "subjects",
         "mean over subjects; Student's t over subjects",
     )  # fmt: skip
     size = Counts(sum(f.n for f in rows), float(len(rows)))
@@ -171,8 +191,14 @@ def _mean(rows: list[Finding], attribute: Attribute, kind: str) -> Finding:
     return replace(
         made,
         sentence=(
-            f"Against training images ({kind}), {name} shares move "
-            f"{change(mean.estimate, mean.low, mean.high)} towards the training majority, on "
-            f"average over {len(rows)} subjects{too_few(made)}."
+            say(
+                "Against training images ({kind}), {name} shares move {size} towards the "
+                "training majority, on average over {n} subjects{too_few}.",
+                kind=kind,
+                name=name,
+                size=change(mean.estimate, mean.low, mean.high),
+                n=len(rows),
+                too_few=too_few(made),
+            )
         ),
     )

@@ -16,7 +16,7 @@ from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change, percent
 from audit.findings.wording import estimate as share
-from audit.keys import MARGINS, TOO_FEW, Counted, Key, Margins
+from audit.keys import MARGINS, TOO_FEW, Counted, Key, Margins, figure, listed, say
 from audit.records import Finding, Mitigation
 from audit.stats.interval import UNKNOWN, Interval
 
@@ -129,8 +129,20 @@ def _axis(f: Finding) -> str:
     """The quantity of a gain, in words."""
     if f.key.kind != "target-distance":
         return "the rate of copies"
-    of = f" of {f.key.attribute.replace('_', ' ')}" if f.key.attribute else ""
-    return f"the mean distance{of} from the target"
+    if not f.key.attribute:
+        return "the mean distance from the target"
+    about = f.key.attribute.replace("_", " ")
+    return say("the mean distance of {attribute} from the target", attribute=about)
+
+
+def _quantity(f: Finding) -> str:
+    """The same without an article, before its number."""
+    if f.key.kind != "target-distance":
+        return "rate of copies"
+    if not f.key.attribute:
+        return "mean distance from the target"
+    about = f.key.attribute.replace("_", " ")
+    return say("mean distance of {attribute} from the target", attribute=about)
 
 
 def _cost(arm: str) -> Key:
@@ -192,50 +204,68 @@ def judge(sides: Sides) -> tuple[str, str]:
         return _weighed(sides, gains, [*harms, *["alignment"] * lost])
     if harms or lost:
         worse = _list([*harms, *["alignment"] * lost])
-        return "harms", f"{worse} got worse and nothing is shown to have got better"
+        return "harms", say(
+            "{worse} got worse and nothing is shown to have got better", worse=worse
+        )
     if gains:
         return _kept(sides, gains)
     return _nothing(sides)
 
 
 def _weighed(sides: Sides, gains: Sequence[str], harms: Sequence[str]) -> tuple[str, str]:
-    total, words = net(sides), f"{_list(gains)} got better and {_list(harms)} worse"
+    total, words = (
+        net(sides),
+        say("{gains} got better and {harms} worse", gains=_list(gains), harms=_list(harms)),
+    )
     if total.low > 0:
-        return "at a cost", f"{words}, and the gain outweighs the loss"
+        return "at a cost", say("{words}, and the gain outweighs the loss", words=words)
     if total.high < 0:
-        return "harms", f"{words}, and the loss outweighs the gain"
-    return "undecided", f"{words}, and which weighs more is not shown"
+        return "harms", say("{words}, and the loss outweighs the gain", words=words)
+    return "undecided", say("{words}, and which weighs more is not shown", words=words)
 
 
 def _kept(sides: Sides, gains: Sequence[str]) -> tuple[str, str]:
-    words = f"{_list(gains)} got better"
+    words = say("{gains} got better", gains=_list(gains))
     if not (_known(sides.alignment) and sides.margin > 0):
-        return "undecided", f"{words}, but what that costs in alignment is not known"
+        return "undecided", say(
+            "{words}, but what that costs in alignment is not known", words=words
+        )
     if sides.alignment.low > -sides.margin:
-        return "works", f"{words}, and a loss of alignment that matters is ruled out"
-    return "undecided", f"{words}, but a loss of alignment that matters is not ruled out"
+        return "works", say(
+            "{words}, and a loss of alignment that matters is ruled out", words=words
+        )
+    return "undecided", say(
+        "{words}, but a loss of alignment that matters is not ruled out", words=words
+    )
 
 
 def _nothing(sides: Sides) -> tuple[str, str]:
     if not any(_known(a.gain) for a in sides.axes):
         few = next((a for a in sides.axes if a.few), None)
         if few is not None:
-            return few.few, f"there are too few for a verdict on {few.name}"
+            return few.few, say("there are too few for a verdict on {name}", name=few.name)
         return "undecided", "neither a distance nor copies could be measured"
-    than = f" beyond the placebo {sides.placebo}" if sides.placebo else ""
+    than = say(" beyond the placebo {placebo}", placebo=sides.placebo) if sides.placebo else ""
     asked = [a for a in sides.axes if a.asked]
     open_ = [a.name for a in asked if not (_known(a.beyond) and a.beyond.high < a.matters)]
     if not open_:
-        return "no effect", f"a gain that matters{than} is ruled out"
+        return "no effect", say("a gain that matters{than} is ruled out", than=than)
     for words, moved in (("better", [a.name for a in sides.axes if a.gain.low > 0]),
                          ("worse", [a.name for a in sides.axes if a.gain.high < 0])):  # fmt: skip
         if moved:
-            return "undecided", f"{_list(moved)} got {words}, but is not shown to{than}"
-    return "undecided", f"whether {_list(open_)} got better by what matters is not shown"
+            return "undecided", say(
+                "{moved} got {words}, but is not shown to{than}",
+                moved=_list(moved),
+                words=words,
+                than=than,
+            )
+    return "undecided", say(
+        "whether {gains} got better by what matters is not shown", gains=_list(open_)
+    )
 
 
 def _list(names: Sequence[str]) -> str:
-    return " and ".join(names)
+    return listed(names, " and ")
 
 
 def _one(
@@ -246,25 +276,34 @@ def _one(
         return None
     sides = _sides(by_key, arm.name, placebo, margins)
     (verdict, why), main = _described(arm) or judge(sides), gains[-1]
-    numbers = "; ".join(_numbers(by_key, arm.name, gains))
+    numbers = listed(_numbers(by_key, arm.name, gains), "; ")
     unit = _unit(by_key, arm.name, main)
     claim = Claim(
         Key("mitigation", arm.name, "", "", "verdict"),
-        "coefficient of net benefit, in smallest amounts that matter", f"arm {arm.name}",
+        "coefficient of net benefit, in smallest amounts that matter", say(
+            "arm {name}",
+            name=arm.name
+        ),
         "coefficient", unit,
-        f"{_weights(margins)}; square-and-add limits",
+        say("{weights}; square-and-add limits", weights=_weights(margins)),
     )  # fmt: skip
     return finding(
         claim, net(sides), Counts(main.n, main.n_effective, main.missing), verdict=verdict,
-        sentence=f"{arm.name}: {why} ({numbers}; n = {main.n} {unit}).",
+        sentence=say(
+            "{name}: {why} ({numbers}; n = {n} {unit}).",
+            name=arm.name, why=why, numbers=numbers, n=main.n, unit=unit
+        ),
     )  # fmt: skip
 
 
 def _weights(margins: Margins) -> str:
     """What counts as much as what, as the suite declares it."""
-    return (
-        f"{100 * margins.distance:.10g} points of distance, {100 * margins.copies:.10g} points of "
-        f"copies and {percent(margins.alignment)} of alignment count alike, summed"
+    return say(
+        "{distance} points of distance, {copies} points of copies and {alignment} of "
+        "alignment count alike, summed",
+        distance=figure(f"{100 * margins.distance:.10g}"),
+        copies=figure(f"{100 * margins.copies:.10g}"),
+        alignment=percent(margins.alignment),
     )
 
 
@@ -287,11 +326,22 @@ def _described(arm: Mitigation) -> tuple[str, str] | None:
 
 def _numbers(by_key: Mapping[Key, Finding], arm: str, gains: Sequence[Finding]) -> list[str]:
     """The numbers behind the verdict, in the words of their findings."""
-    parts = [f"{_axis(f).removeprefix('the ')} {points(f.estimate, f.low, f.high)}" for f in gains]
+    parts: list[str] = [
+        say(
+            "{axis} {points}",
+            axis=_quantity(f),
+            points=points(f.estimate, f.low, f.high),
+        )
+        for f in gains
+    ]
     removed = by_key.get(Key("mitigation", arm, "", "", "removed", "captions"))
     cost = by_key.get(_cost(arm))
     if removed is not None:
-        parts.append(f"copies removed {share(removed.estimate, removed.low, removed.high)}")
+        parts.append(
+            say("copies removed {share}", share=share(removed.estimate, removed.low, removed.high))
+        )
     if cost is not None and math.isfinite(cost.estimate):
-        parts.append(f"alignment {cosine_change(cost.estimate, cost.low, cost.high)}")
+        parts.append(
+            say("alignment {size}", size=cosine_change(cost.estimate, cost.low, cost.high))
+        )
     return parts

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from audit.findings.claim import Claim, Counts, adjusted, finding
-from audit.findings.wording import p_value
-from audit.keys import ALL, BASELINE, Key
+from audit.findings.wording import p_equals
+from audit.keys import ALL, BASELINE, Key, figure, ours, say
 from audit.records import Association, Finding
+from audit.stats.association import Association as Found
 from audit.stats.association import Draws, differential_association
 
 FAMILY = "associations"
@@ -35,31 +36,20 @@ def _one(rows: pd.DataFrame, a: Association, seed: int) -> Finding:
     )  # fmt: skip
     effect, p = got.effect, got.p_two_sided
     known, hopeless = math.isfinite(effect.estimate), got.smallest_p >= ALPHA
-    nearer, other = (a.x_label, a.y_label) if effect.estimate > 0 else (a.y_label, a.x_label)
-    size = f"d = {effect.estimate:.2f} [{effect.low:.2f}, {effect.high:.2f}]"
-    said = f"p = {p_value(p)}".replace("= <", "<")
-    count = f"{sum(got.prompts)} prompts, n = {len(rows) - got.missing}"
-    if not known:
-        sentence = f"{a.title}: not known, for {got.reason}."
-    elif hopeless:
-        sentence = (
-            f"{a.title}: not known, for with so few prompts no p can be below {got.smallest_p:.2f} "
-            f"({size}, {said}, {count})."
-        )
-    elif p < ALPHA:
-        sentence = (
-            f"{a.title}: {nearer} is drawn nearer to {a.a}, and {other} to {a.b} ({size}, "
-            f"{said}, {count})."
-        )
-    else:
-        sentence = f"{a.title}: no difference was found ({size}, {said}, {count})."
     verdict = "undecided" if hopeless or not known else ("found" if p < ALPHA else "not found")
     claim = Claim(
         Key("representation", BASELINE, ALL, "", "association", a.name),
-        f"association effect d of {a.x_label} rather than {a.y_label} with {a.a}", a.title,
+        say(
+            "association effect d of {x_label} rather than {y_label} with {a}",
+            x_label=a.x_label, y_label=a.y_label, a=a.a
+        ), a.title,
         "coefficient", "images",
-        f"{'exact' if got.exact else 'Monte Carlo'} permutation of prompts over "
-        f"{got.partitions} partitions; noncentral t limits; A and B are {a.source}",
+        say(
+            "{how} permutation of prompts over {partitions} partitions; noncentral t limits; A "
+            "and B are {source}",
+            how='exact' if got.exact else 'Monte Carlo', partitions=got.partitions,
+            source=a.source
+        ),
     )  # fmt: skip
     return finding(
         claim,
@@ -68,5 +58,30 @@ def _one(rows: pd.DataFrame, a: Association, seed: int) -> Finding:
         p=p,
         family=FAMILY,
         verdict=verdict,
-        sentence=sentence,
+        sentence=_sentence(a, got, len(rows) - got.missing),
     )
+
+
+def _sentence(a: Association, got: Found, n: int) -> str:
+    effect, p, title = got.effect, got.p_two_sided, a.title
+    if not math.isfinite(effect.estimate):
+        return say("{title}: not known, for {reason}.", title=title, reason=ours(got.reason))
+    more = {
+        "size": figure(f"d = {effect.estimate:.2f} [{effect.low:.2f}, {effect.high:.2f}]"),
+        "said": p_equals(p),
+        "count": say("{prompts} prompts, n = {n}", prompts=sum(got.prompts), n=n),
+    }
+    if got.smallest_p >= ALPHA:
+        least = figure(f"{got.smallest_p:.2f}")
+        return say(
+            "{title}: not known, for with so few prompts no p can be below {least} ({size}, "
+            "{said}, {count}).", title=title, least=least, **more,
+        )  # fmt: skip
+    if p >= ALPHA:
+        return say("{title}: no difference was found ({size}, {said}, {count}).",
+                   title=title, **more)  # fmt: skip
+    nearer, other = (a.x_label, a.y_label) if effect.estimate > 0 else (a.y_label, a.x_label)
+    return say(
+        "{title}: {nearer} is drawn nearer to {a}, and {other} to {b} ({size}, {said}, {count}).",
+        title=title, nearer=nearer, a=a.a, other=other, b=a.b, **more,
+    )  # fmt: skip

@@ -18,7 +18,7 @@ from audit.findings.groups import Changed, changed, labelled, lacking
 from audit.findings.pairs import judged
 from audit.findings.wording import cap, percent, share_phrase, unseen
 from audit.findings.wording import change as words
-from audit.keys import ALL, Key
+from audit.keys import ALL, Key, say
 from audit.records import Finding
 from audit.stats.change import through_errors
 from audit.stats.decisions import compared, least_seen
@@ -71,7 +71,7 @@ class _Read:
         read = "from" if index is None else "read from"
         claim = Claim(
             Key("comparison", self.arm, subject, self.attribute, "share", self.value),
-            f"change in the {self.phrase}", where, "points", c.of,
+            say("change in the {phrase}", phrase=self.phrase), where, "points", c.of,
             c.method + ("; corrected for classifier error" if index else ""),
         )  # fmt: skip
         size = Counts(c.n, c.n_effective, c.missing, c.reasons)
@@ -83,9 +83,13 @@ class _Read:
             naive_high=naive.high if index else math.nan, p=c.p,
             references={"before": c.shares[0], "after": c.shares[1]},
             family=f"{self.attribute}, {self.context.against}, {self.arm}",
-            sentence=f"{cap(where)}: the {self.phrase} changes by "
-            f"{words(wide.estimate, wide.low, wide.high)} ({read} {first} in {a} to "
-            f"{second} in {b}), n = {c.n} {counted}{unseen(said, least_seen(wide))}.",
+            sentence=say(
+                "{where}: the {phrase} changes by {size} ({read} {first} in {a} to {second} in "
+                "{b}), n = {n} {counted}{unseen}.",
+                where=cap(where), phrase=self.phrase,
+                size=words(wide.estimate, wide.low, wide.high), read=read, first=first, a=a,
+                second=second, b=b, n=c.n, counted=counted, unseen=unseen(said, least_seen(wide))
+            ),
         )  # fmt: skip
 
     def _true(self, seen: Interval) -> Interval:
@@ -99,7 +103,7 @@ class _Read:
             return []
         pairs = self.table.pairs
         both = labelled(pairs, ENDS)
-        where = f"all {len(single)} subjects"
+        where = say("all {n} subjects", n=len(single))
         if all(f.counted == "pairs" for f in single) and len(both):
             a, b = ((both[f"value{end}"] == self.value).to_numpy(bool) for end in ENDS)
             means = moved(b.astype(float) - a, both.prompt, True, self.context.seed)
@@ -107,7 +111,7 @@ class _Read:
             counted = Changed(
                 means.change, means.p, len(both), float(means.clusters), len(gone),
                 lacking(gone, ("outcome_a", "outcome_b")), (mean(a), mean(b)), "pairs",
-                f"paired by prompt and seed; {means.method}",
+                say("paired by prompt and seed; {method}", method=means.method),
             )  # fmt: skip
         else:
             counted = self._over_subjects(single)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from audit.findings import claim
 from audit.findings.claim import joined, seeded
-from audit.keys import BASELINE
+from audit.keys import BASELINE, say
 from audit.stats.interval import Interval
 from audit.stats.noninferiority import mean_change
 from audit.stats.paired import no_change
@@ -54,7 +54,9 @@ class Common:
             return NO_SEEDS
         if not set(self.a.prompt) & set(self.b.prompt):
             return "the prompts differ"
-        return f"the seeds differ: {len(self.pairs)} of {fewer} images have a partner"
+        return say(
+            "the seeds differ: {n} of {fewer} images have a partner", n=len(self.pairs), fewer=fewer
+        )
 
 
 @dataclass(frozen=True)

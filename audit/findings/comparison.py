@@ -15,7 +15,7 @@ from audit.findings.common import LEVELS, Common, Context, arms, mean, moved
 from audit.findings.pairs import judged
 from audit.findings.wording import cap, cosine_change, percent, unseen
 from audit.findings.wording import change as words
-from audit.keys import ALL, Counted, Key, Unit
+from audit.keys import ALL, Counted, Key, Unit, figure, say
 from audit.records import Finding
 from audit.stats.decisions import compared, least_seen
 
@@ -46,6 +46,10 @@ READ: tuple[tuple[str, str, Unit, str], ...] = (
 """Alignment quantities to compare: column, kind, unit and words."""
 
 
+def _cosine(x: float) -> str:
+    return figure(f"{x:.3f}")
+
+
 def _alignment(common: Common, arm: str, context: Context) -> list[Finding]:
     """Change of the cosine to the original prompt, and of how often the subject is recognised."""
     out = []
@@ -61,20 +65,23 @@ def _alignment(common: Common, arm: str, context: Context) -> list[Finding]:
         said = judged(wide, size, counted, said)
         missed = unseen(said, least_seen(wide)) if share else ""
         spoken = words if share else cosine_change
-        shown = percent if share else "{:.3f}".format
+        shown = percent if share else _cosine
         claim = Claim(
             Key("comparison", arm, ALL, "", kind), quantity, "all prompts", unit, counted,
-            f"{method}; {means.method}",
+            say("{method}; {method2}", method=method, method2=means.method),
         )  # fmt: skip
         out.append(
             finding(
                 claim, wide, size, p=means.p, family=f"alignment, {context.against}, {arm}",
                 references={"before": mean(a), "after": mean(b)},
                 verdict=said,
-                sentence=f"All prompts: {quantity} of "
-                f"{spoken(wide.estimate, wide.low, wide.high)} (from {shown(mean(a))} in "
-                f"{context.names[0]} to {shown(mean(b))} in {context.names[1]}), "
-                f"n = {len(a)} {counted}{missed}.",
+                sentence=say(
+                    "All prompts: {quantity} of {spoken} (from {shown} in {names} to {shown2} in "
+                    "{names2}), n = {n} {counted}{missed}.",
+                    quantity=quantity, spoken=spoken(wide.estimate, wide.low, wide.high),
+                    shown=shown(mean(a)), names=context.names[0], shown2=shown(mean(b)),
+                    names2=context.names[1], n=len(a), counted=counted, missed=missed
+                ),
             )
         )  # fmt: skip
     return out
@@ -98,7 +105,7 @@ def _values(
     by_prompt = [t.groupby("prompt").x.mean() for t in sides]
     table = pd.concat(by_prompt, axis=1, keys=["a", "b"], join="inner").dropna()
     missing = sum(int(t[column].isna().sum()) for t in (common.a, common.b))
-    method = f"prompt by prompt ({common.unpaired})"
+    method = say("prompt by prompt ({unpaired})", unpaired=common.unpaired)
     a, b = table.a.to_numpy(), table.b.to_numpy()
     return a, b, pd.Series(table.index), missing, "prompts", method
 
@@ -119,17 +126,24 @@ def _copies(common: Common, arm: str, context: Context) -> list[Finding]:
         claim = Claim(
             Key("comparison", arm, "", "", "copies", str(group)),
             "change in the share of images that copy a training image", str(group), "points",
-            counted, f"{method}; {means.method}; one line between copy and none for both runs",
+            counted, say(
+                "{method}; {method2}; one line between copy and none for both runs",
+                method=method, method2=means.method
+            ),
         )  # fmt: skip
         out.append(
             finding(
                 claim, wide, size, p=means.p, references={"before": first, "after": second},
                 family=f"copies, {context.against}, {arm}", verdict=said,
-                sentence=f"{cap(str(group))}: the share of images that copy a training image "
-                f"changes by {words(wide.estimate, wide.low, wide.high)} (from {percent(first)} in "
-                f"{context.names[0]} to {percent(second)} in {context.names[1]}), "
-                f"n = {len(a)} {counted}"
-                f"{unseen(said, least_seen(wide))}.",
+                sentence=say(
+                    "{group}: the share of images that copy a training image changes by {size} "
+                    "(from {first} in {names} to {second} in {names2}), n = {n} "
+                    "{counted}{unseen}.",
+                    group=cap(str(group)), size=words(wide.estimate, wide.low, wide.high),
+                    first=percent(first), names=context.names[0], second=percent(second),
+                    names2=context.names[1], n=len(a), counted=counted,
+                    unseen=unseen(said, least_seen(wide))
+                ),
             )
         )  # fmt: skip
     return out

@@ -26,7 +26,7 @@ from audit.findings.pairs import (
 )
 from audit.findings.wording import change as words
 from audit.findings.wording import cosine_change, estimate, percent
-from audit.keys import TOO_FEW
+from audit.keys import TOO_FEW, say
 from audit.records import Finding
 from audit.stats.decisions import verdict
 from audit.stats.interval import UNKNOWN, Interval
@@ -86,8 +86,10 @@ def _apart(part: Common, q: Question, prompts: tuple[str, str]) -> Iterator[Find
     f = share_apart(_rate(q, prompts), Common(a, b, part.pairs.iloc[:0]), "copy")
     yield _rated(f, q) if f.n else f
     rows = prompt_by_prompt(Common(a, b, part.pairs), ("score",)).dropna()
-    claim = replace(_near(q, prompts), counted="prompts", method=f"prompt by prompt, because "
-                    f"{part.unpaired}; Student's t over prompts")  # fmt: skip
+    claim = replace(_near(q, prompts), counted="prompts", method=say(
+        "prompt by prompt, because {unpaired}; Student's t over prompts",
+        unpaired=part.unpaired
+    ))  # fmt: skip
     near = mean_finding(claim, rows, "score")
     yield _moved(near, q) if near.n else near
 
@@ -116,8 +118,12 @@ def _rate(q: Question, prompts: tuple[str, str]) -> Claim:
 def _rated(f: Finding, q: Question) -> Finding:
     before, after = (percent(f.references[side]) for side in ("before", "after"))
     return replace(f, sentence=(
-        f"{q.arm}, {f.where}: {after} of images are copies, without it {before} "
-        f"(change {words(f.estimate, f.low, f.high)}), n = {f.n} {f.counted}{too_few(f)}."
+        say(
+            "{arm}, {where}: {after} of images are copies, without it {before} (change {size}), "
+            "n = {n} {counted}{too_few}.",
+            arm=q.arm, where=f.where, after=after, before=before,
+            size=words(f.estimate, f.low, f.high), n=f.n, counted=f.counted, too_few=too_few(f)
+        )
     ))  # fmt: skip
 
 
@@ -140,8 +146,11 @@ def _near(q: Question, prompts: tuple[str, str]) -> Claim:
 
 def _moved(f: Finding, q: Question) -> Finding:
     return replace(f, sentence=(
-        f"{q.arm}, {f.where}: the cosine to the nearest training image changes by "
-        f"{cosine_change(f.estimate, f.low, f.high)}{too_few(f)}."
+        say(
+            "{arm}, {where}: the cosine to the nearest training image changes by {size}{too_few}.",
+            arm=q.arm, where=f.where, size=cosine_change(f.estimate, f.low, f.high),
+            too_few=too_few(f)
+        )
     ))  # fmt: skip
 
 
@@ -162,8 +171,11 @@ def _removed(
     said = TOO_FEW["prompts"] if few else verdict(share, 0)
     made = finding(claim, share, size, verdict=said)
     yield replace(made, sentence=(
-        f"{q.arm}, {prompts[1]}: {estimate(share.estimate, share.low, share.high)} of "
-        f"{int(before.sum())} copies are gone{too_few(made)}."
+        say(
+            "{arm}, {prompts}: {share} of {before} copies are gone{too_few}.",
+            arm=q.arm, prompts=prompts[1], share=estimate(share.estimate, share.low, share.high),
+            before=int(before.sum()), too_few=too_few(made)
+        )
     ))  # fmt: skip
 
 

@@ -17,9 +17,9 @@ import pandas as pd
 from audit.evidence.copies import flags
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.why import share
-from audit.findings.wording import cap, p_value, percent
+from audit.findings.wording import cap, p_equals, percent
 from audit.findings.wording import estimate as worded
-from audit.keys import BASELINE, Key
+from audit.keys import BASELINE, Key, figure, say
 from audit.records import Finding, Mitigation, Prompt
 from audit.stats.interval import Interval
 from audit.stats.paired import exchanged_columns
@@ -74,14 +74,16 @@ def _rate(
     """One dose, for all captions or for one level of repetition."""
     values, clusters = hits.to_numpy(), pd.factorize(hits.index.get_level_values("prompt"))[0]
     ci, method = share(values, clusters, seed)
-    often = "once" if level == 1 else f"{level} times"
-    times = "" if level is None else f" that occur {often}"
-    where = f"captions of training images{times}, guidance {dose:g}"
+    often = "once" if level == 1 else say("{level} times", level=level)
+    times = "" if level is None else say(" that occur {often}", often=often)
+    where = say(
+        "captions of training images{times}, guidance {dose}", times=times, dose=figure(f"{dose:g}")
+    )
     about = ("", "all") if level is None else ("repeats", str(level))
     claim = Claim(
         Key("replication", arm, "", about[0], "doses", about[1]),
         "share of images that copy a training image", where, "share", "images",
-        f"same captions and noise at each guidance; {method}",
+        say("same captions and noise at each guidance; {method}", method=method),
     )  # fmt: skip
     size = Counts(
         len(values), effective_n(values, clusters) if len(values) else math.nan, missing,
@@ -89,8 +91,10 @@ def _rate(
     )  # fmt: skip
     return finding(
         claim, ci, size, verdict="described" if len(values) else "undecided",
-        sentence=f"{cap(where)}: {worded(ci.estimate, ci.low, ci.high)} of {len(values)} images "
-        "copy a training image.",
+        sentence=say(
+            "{where}: {size} of {n} images copy a training image.",
+            where=cap(where), size=worded(ci.estimate, ci.low, ci.high), n=len(values)
+        ),
     )  # fmt: skip
 
 
@@ -104,8 +108,12 @@ def _spread(wide: pd.DataFrame, missing: int, seed: int) -> Finding:
     p = exchanged_columns(by_prompt, np.random.default_rng(seed))
     found = math.isfinite(p) and p <= LEVEL
     where = "captions of training images, between guidance scales"
-    evidence = f"p = {p_value(p)}".replace("= <", "<") if math.isfinite(p) else "no images"
-    means = f"{percent(rates.min())} at the lowest, {percent(rates.max())} at the highest rate"
+    evidence = p_equals(p) if math.isfinite(p) else "no images"
+    means = say(
+        "{low} at the lowest, {high} at the highest rate",
+        low=percent(rates.min()),
+        high=percent(rates.max()),
+    )
     says = "depends" if found else "is not shown to depend"
     claim = Claim(
         Key("replication", BASELINE, "", "", "doses", "spread"),
@@ -116,6 +124,9 @@ def _spread(wide: pd.DataFrame, missing: int, seed: int) -> Finding:
         claim, Interval(float(rates.max() - rates.min()), math.nan, math.nan),
         Counts(len(wide), float(len(by_prompt)), missing), p=p,
         verdict="found" if found else "not found" if math.isfinite(p) else "undecided",
-        sentence=f"{cap(where)}: the rate of copies {says} on guidance ({means}, {evidence}, "
-        f"n = {len(wide)} images at each).",
+        sentence=say(
+            "{where}: the rate of copies {says} on guidance ({means}, {evidence}, n = {n} images "
+            "at each).",
+            where=cap(where), says=says, means=means, evidence=evidence, n=len(wide)
+        ),
     )  # fmt: skip

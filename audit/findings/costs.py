@@ -26,7 +26,7 @@ from audit.findings.pairs import (
     share_finding,
     unknown,
 )
-from audit.keys import TOO_FEW, UNSEEN
+from audit.keys import TOO_FEW, UNSEEN, figure, say
 from audit.records import Attribute, Finding
 from audit.stats.jackknife import jackknife
 
@@ -57,7 +57,7 @@ def _missing(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
     for outcome in ("no person", "several people", "blocked"):
         claim = Claim(
             q.key("outcome", detail=outcome.replace(" ", "-")),
-            f"change in the share of images that are read as: {outcome}",
+            say("change in the share of images that are read as: {outcome}", outcome=outcome),
             "prompts that ask for a person", "points", "pairs", BY_PROMPT,
         )  # fmt: skip
         if not len(rows):
@@ -78,7 +78,10 @@ def _leaks(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
         rows = joined(part.assign(stated=said)[said != ""], q.arm)
         claim = Claim(
             q.key("stated", attribute.name),
-            f"change in the share that shows the stated {attribute.name.replace('_', ' ')}",
+            say(
+                "change in the share that shows the stated {name}",
+                name=attribute.name.replace('_', ' ')
+            ),
             "prompts that state it", "points", "pairs", BY_PROMPT + "; non-inferiority",
             "no prompt of this arm states it",
         )  # fmt: skip
@@ -90,7 +93,11 @@ def _leaks(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
         hits = before.to_numpy(bool), after.to_numpy(bool)
         found = share_finding(claim, both, hits, counts(both, rows),
                               partial(behind_errors, attribute=attribute, q=q))  # fmt: skip
-        yield kept_within(found, q.margins.subject, f"{100 * q.margins.subject:.0f} points")
+        yield kept_within(
+            found,
+            q.margins.subject,
+            say("{subject} points", subject=figure(f"{100 * q.margins.subject:.0f}")),
+        )
     yield _unasked(table, q)
 
 
@@ -119,8 +126,12 @@ def _entangled(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
         for value in attribute.classes[:1] if len(attribute.classes) == 2 else attribute.classes:
             claim = Claim(
                 q.key("entangled", attribute.name, value),
-                f"change in the share of {value}, which the arm does not aim at",
-                f"{name}, all subjects", "points", "pairs", BY_PROMPT, "no pair has both labels",
+                say(
+                    "change in the share of {value}, which the arm does not aim at",
+                    value=value
+                ),
+                say("{name}, all subjects", name=name), "points", "pairs", BY_PROMPT,
+                "no pair has both labels",
             )  # fmt: skip
             if not len(both):
                 yield unknown(claim, len(rows))
@@ -140,7 +151,10 @@ def _moved(both: pd.DataFrame, rows: pd.DataFrame, attribute: Attribute, q: Ques
     name = attribute.name.replace("_", " ")
     claim = Claim(
         q.key("entangled-distance", attribute.name),
-        f"distance of {name}, which the arm does not aim at, between before and after",
+        say(
+            "distance of {name}, which the arm does not aim at, between before and after",
+            name=name
+        ),
         "all subjects", "distance", "pairs",
         "paired by seed; total variation less noise; swaps of prompts; jackknife",
         "no pair has both labels",
@@ -191,8 +205,12 @@ def _beside_floor(f: Finding, swapped: np.ndarray, p: float) -> Finding:
         family=f"changes under {f.arm}",
         verdict=f.verdict if few else "above" if p < 0.05 else "compatible",
         sentence=(
-            f"{f.arm}, {f.where}: {f.quantity} {100 * at:.0f} points [{100 * low:.0f}, "
-            f"{100 * high:.0f}], n = {f.n}; before noise is subtracted {100 * f.estimate:.0f}, "
-            f"where an arm without an effect has {100 * floor:.0f}."
+            say(
+                "{arm}, {where}: {quantity} {at} points [{low}, {high}], n = {n}; before noise "
+                "is subtracted {estimate}, where an arm without an effect has {floor}.",
+                arm=f.arm, where=f.where, quantity=f.quantity, at=figure(f'{100 * at:.0f}'),
+                low=figure(f'{100 * low:.0f}'), high=figure(f'{100 * high:.0f}'), n=f.n,
+                estimate=figure(f'{100 * f.estimate:.0f}'), floor=figure(f'{100 * floor:.0f}')
+            )
         ),
     )  # fmt: skip

@@ -18,7 +18,7 @@ import pandas as pd
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import cap
 from audit.findings.wording import estimate as worded
-from audit.keys import BASELINE, Key, Unit
+from audit.keys import BASELINE, Key, Unit, figure, ours, say
 from audit.records import Finding, Prompt
 from audit.stats.detection import Point, auc, halves, needed, tpr_at_fpr
 from audit.stats.interval import UNKNOWN, Interval
@@ -106,8 +106,8 @@ def levels(
     """Captions by how often the training set contains their image; all together where unknown."""
     level = rows.prompt.map(lambda p: prompts[p].repeats)
     for repeats in sorted({int(r) for r in level.dropna()}):
-        times = "once" if repeats == 1 else f"{repeats} times"
-        words = f"captions of images that the training set holds {times}"
+        times = "once" if repeats == 1 else say("{repeats} times", repeats=repeats)
+        words = say("captions of images that the training set holds {times}", times=times)
         yield f"repeats={repeats}", words, rows[level == repeats]
     if level.isna().any():
         yield "captions", "captions", rows[level.isna()]
@@ -117,7 +117,7 @@ def _claim(part: _Part, detail: str, quantity: str, method: str, unit: Unit = "s
     kind = "extraction-score" if part.detector in OUTSIDE else "detectors"
     return Claim(
         Key("replication", BASELINE, part.key, part.detector, kind, detail), quantity, part.where,
-        unit, "prompts", f"{WORDS[part.detector][1]}; {method}",
+        unit, "prompts", say("{value}; {method}", value=WORDS[part.detector][1], method=method),
     )  # fmt: skip
 
 
@@ -130,16 +130,31 @@ def _finding(part: _Part, claim: Claim, ci: Interval) -> Finding:
 def _area(part: _Part) -> Finding:
     ci = auc(part.scores, part.ordinary)
     what = WORDS[part.detector][0]
-    method = f"against {len(part.ordinary)} ordinary prompts; interval by DeLong"
+    method = say("against {n} ordinary prompts; interval by DeLong", n=len(part.ordinary))
     quantity = "area under the ROC curve against ordinary prompts"
     f = _finding(part, _claim(part, "auc", quantity, method, "coefficient"), ci)
     if not math.isfinite(ci.estimate):
-        text = f"{cap(part.where)} by {what}: not known, because {_why(part)}."
+        text = say(
+            "{where} by {what}: not known, because {why}.",
+            where=cap(part.where),
+            what=what,
+            why=_why(part),
+        )
         return replace(f, verdict="undecided", sentence=text)
-    limits = f" [{ci.low:.2f}, {ci.high:.2f}]" if math.isfinite(ci.low) else ""
-    text = (
-        f"{cap(part.where)} (n = {f.n}) against {len(part.ordinary)} ordinary prompts, by {what}: "
-        f"area under the ROC curve {ci.estimate:.2f}{limits}, .5 being chance."
+    limits = (
+        say(" [{low}, {high}]", low=figure(f"{ci.low:.2f}"), high=figure(f"{ci.high:.2f}"))
+        if math.isfinite(ci.low)
+        else ""
+    )
+    text = say(
+        "{where} (n = {n}) against {n2} ordinary prompts, by {what}: area under the ROC "
+        "curve {estimate}{limits}, .5 being chance.",
+        where=cap(part.where),
+        n=f.n,
+        n2=len(part.ordinary),
+        what=what,
+        estimate=figure(f"{ci.estimate:.2f}"),
+        limits=limits,
     )
     apart = ci.low > 0.5
     return replace(f, verdict="found" if apart else "not found", sentence=text)
@@ -154,43 +169,69 @@ def _why(part: _Part) -> str:
 def _found(part: _Part, rate: float, seed: int) -> Finding:
     first, second = halves(len(part.ordinary), np.random.default_rng(seed))
     point = tpr_at_fpr(part.scores, part.ordinary[second], part.ordinary[first], rate)
-    quantity = f"share of captions found at a false positive rate of {100 * rate:g} %"
-    method = f"threshold from {len(first)} ordinary prompts; Clopper-Pearson"
+    quantity = say(
+        "share of captions found at a false positive rate of {rate} %",
+        rate=figure(f"{100 * rate:g}"),
+    )
+    method = say("threshold from {n} ordinary prompts; Clopper-Pearson", n=len(first))
     f = _finding(part, _claim(part, f"found-at-{100 * rate:g}", quantity, method), point.tpr)
     verdict = "described" if math.isfinite(point.tpr.estimate) else "undecided"
     return replace(f, sentence=_at(part, point, rate), verdict=verdict)
 
 
 def _at(part: _Part, point: Point, rate: float) -> str:
-    where = f"{cap(part.where)}, found at a false positive rate of {100 * rate:g} %"
+    where = say(
+        "{where}, found at a false positive rate of {rate} %",
+        where=cap(part.where),
+        rate=figure(f"{100 * rate:g}"),
+    )
     if not math.isfinite(point.tpr.estimate):
-        return f"{where}: not known, because {point.reason or 'there are no scores'}."
+        return say(
+            "{where}: not known, because {value}.",
+            where=where,
+            value=ours(point.reason or "there are no scores"),
+        )
     tpr, fpr = point.tpr, point.fpr
-    return (
-        f"{where}: {worded(tpr.estimate, tpr.low, tpr.high)} of {point.positives}; on the "
-        f"{point.negatives} ordinary prompts that judge it the rate came out as "
-        f"{worded(fpr.estimate, fpr.low, fpr.high)}."
+    return say(
+        "{where}: {size} of {positives}; on the {negatives} ordinary prompts that judge it "
+        "the rate came out as {size2}.",
+        where=where,
+        size=worded(tpr.estimate, tpr.low, tpr.high),
+        positives=point.positives,
+        negatives=point.negatives,
+        size2=worded(fpr.estimate, fpr.low, fpr.high),
     )
 
 
 def _called(part: _Part) -> Finding:
     """Single captions flagged at an error rate, with scores beyond those of ordinary prompts."""
     quantity = "share of captions that score higher than ordinary prompts do"
-    method = f"conformal p and Benjamini-Hochberg at {LEVEL:g}; Clopper-Pearson"
+    method = say(
+        "conformal p and Benjamini-Hochberg at {level}; Clopper-Pearson", level=figure(f"{LEVEL:g}")
+    )
     claim, n, m = _claim(part, "called", quantity, method), len(part.scores), len(part.ordinary)
     if not n or not m or benjamini_hochberg(np.full(n, 1 / (m + 1))).min() > LEVEL:
-        few = f"{m} ordinary prompts cannot single out a caption at {LEVEL:g}"
+        few = say(
+            "{m} ordinary prompts cannot single out a caption at {level}",
+            m=m,
+            level=figure(f"{LEVEL:g}"),
+        )
         f = _finding(part, claim, UNKNOWN)
         return replace(f, verdict="undecided",
-                       sentence=f"{cap(part.where)}: not known which stand out, because "
-                       f"{few if n else _why(part)}.")  # fmt: skip
+                       sentence=say(
+                           "{where}: not known which stand out, because {how}.",
+                           where=cap(part.where), how=few if n else _why(part)
+                       ))  # fmt: skip
     q = benjamini_hochberg(conformal_p(part.scores, part.ordinary))
     k = int((q <= LEVEL).sum())
     ci = clopper_pearson(k, n)
-    text = (
-        f"{cap(part.where)}: {worded(ci.estimate, ci.low, ci.high)} of {n} score higher than "
-        f"ordinary prompts do, {WORDS[part.detector][0]} being the score. A caption can do so by "
-        "its form alone."
+    text = say(
+        "{where}: {size} of {n} score higher than ordinary prompts do, {value} being the "
+        "score. A caption can do so by its form alone.",
+        where=cap(part.where),
+        size=worded(ci.estimate, ci.low, ci.high),
+        n=n,
+        value=WORDS[part.detector][0],
     )
     f = _finding(part, claim, ci)
     return replace(f, verdict="found" if k else "not found", sentence=text)

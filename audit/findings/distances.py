@@ -13,7 +13,7 @@ from audit.findings.claim import Claim, Counts, adjusted, finding
 from audit.findings.readings import Readings, readings
 from audit.findings.representation import Context, observed, sight
 from audit.findings.wording import cap
-from audit.keys import BASELINE, Key, digest
+from audit.keys import BASELINE, Key, digest, say
 from audit.records import Finding, Reference
 from audit.stats.correction import redrawn
 from audit.stats.departure import DISTANCES, departure
@@ -43,15 +43,29 @@ def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) 
 
 def _sentence(f: Finding, context: Context) -> str:
     if not math.isfinite(f.estimate):
-        return f"{cap(f.where)}: {f.quantity} not known, n = {f.n}."
+        return say(
+            "{where}: {quantity} not known, n = {n}.",
+            where=cap(f.where),
+            quantity=f.quantity,
+            n=f.n,
+        )
     points = (100 * x for x in (f.estimate, f.low, f.high, f.floor, f.floor_high))
     at, low, high, floor, most = (f"{x:.0f}" for x in points)
     unsure = ""
     if f.key.attribute in context.uneven:
         unsure = " Errors of reading differ between subjects, so this decides nothing."
-    return (
-        f"{cap(f.where)}: {f.quantity} {at} points [{low}, {high}], n = {f.n}; a faithful "
-        f"model reads {floor} here and in one run of twenty over {most}.{unsure}"
+    return say(
+        "{where}: {quantity} {at} points [{low}, {high}], n = {n}; a faithful model reads "
+        "{floor} here and in one run of twenty over {most}.{unsure}",
+        where=cap(f.where),
+        quantity=f.quantity,
+        at=at,
+        low=low,
+        high=high,
+        n=f.n,
+        floor=floor,
+        most=most,
+        unsure=unsure,
     )
 
 
@@ -76,8 +90,9 @@ def _finding(read: Readings, reference: Reference, context: Context) -> Finding 
     labelled = name.replace("_", " ")
     claim = Claim(
         Key("representation", BASELINE, read.subject, name, "distance", reference.name),
-        f"distance of {labelled} from {reference.name}", read.subject, "distance", "images",
-        f"{MEASURE}, bias-corrected; Monte-Carlo p",
+        say("distance of {labelled} from {name}", labelled=labelled, name=reference.name),
+        read.subject, "distance", "images",
+        say("{measure}, bias-corrected; Monte-Carlo p", measure=MEASURE),
     )  # fmt: skip
     effective = float(thin.sum()) if known else math.nan
     missing = len(read.rows) - len(read.labelled)

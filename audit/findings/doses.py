@@ -18,7 +18,7 @@ from audit.findings.claim import Claim, Counts, finding, side_by_side
 from audit.findings.pairs import clusters, counts, paired
 from audit.findings.representation import Context, estimates
 from audit.findings.wording import cap, estimate, plural, share_phrase
-from audit.keys import ALL, BASELINE, Key
+from audit.keys import ALL, BASELINE, Key, figure, say
 from audit.records import Attribute, Finding, Mitigation, Reference
 from audit.stats.noninferiority import mean_change
 from audit.stats.proportions import effective_n, intraclass
@@ -134,7 +134,11 @@ def _share(part: pd.DataFrame, asks: Asked, dose: Dose, value: str) -> Finding:
     found = estimates(
         np.array([hits.sum(), n - hits.sum()]) * scale, confusion, context.seed, context.level
     )[0]
-    where = f"subjects that are mostly {plural(value)} ({reference.name})" if reference else "all"
+    where = (
+        say("subjects that are mostly {value} ({name})", value=plural(value), name=reference.name)
+        if reference
+        else "all"
+    )
     whose = f"mostly-{value}" if value else ALL
     claim = Claim(
         Key("mitigation", dose.arm, whose, "", "dose", method),
@@ -145,8 +149,11 @@ def _share(part: pd.DataFrame, asks: Asked, dose: Dose, value: str) -> Finding:
         claim, found, replace(size, effective=effective),
         naive=float(hits.mean()) if n else math.nan, references={"dose": dose.amount},
         verdict="described",
-        sentence=f"{method} {dose.amount:g}, {where}: {claim.quantity} "
-        f"{estimate(found.estimate, found.low, found.high)}, n = {n}.",
+        sentence=say(
+            "{method} {amount}, {where}: {quantity} {share}, n = {n}.",
+            method=method, amount=figure(f'{dose.amount:g}'), where=where,
+            quantity=claim.quantity, share=estimate(found.estimate, found.low, found.high), n=n
+        ),
     )  # fmt: skip
 
 
@@ -170,13 +177,21 @@ def _amplified(rows: pd.DataFrame, asks: Asked, given: Sequence[Dose], value: st
     arm = most.arm if most.arm != BASELINE else least.arm
     whose = "each subject's majority"
     if value:
-        whose = f"{plural(value)} among subjects that are mostly {plural(value)}"
+        whose = say("{value} among subjects that are mostly {value}", value=plural(value))
     claim = Claim(
         Key("mitigation", arm, f"majority-{value}" if value else "majority", "", "dose", method),
-        f"change in the share of {whose} ({reference.name})",
-        f"{method} from {least.amount:g} to {most.amount:g}", "points", "pairs",
+        say("change in the share of {whose} ({name})", whose=whose, name=reference.name),
+        say(
+            "{method} from {amount} to {amount2}",
+            method=method, amount=figure(f'{least.amount:g}'), amount2=figure(f'{most.amount:g}')
+        ), "points", "pairs",
         "paired by seed; Student's t over prompts",
     )  # fmt: skip
     size = Counts(len(kept), float(kept.prompt.nunique()), len(both) - len(kept))
     made = paired(claim, change, size)
-    return [replace(made, sentence=f"{cap(made.sentence.removeprefix(f'{arm}, ')[:-1])} pairs.")]
+    return [
+        replace(
+            made,
+            sentence=f"{cap(made.sentence.removeprefix(f'{arm}, ')[:-1])} pairs.",
+        )
+    ]

@@ -13,6 +13,7 @@ from audit.findings.claim import adjusted
 from audit.findings.common import of_arm
 from audit.findings.following import open_questions
 from audit.findings.pairs import Question, Tables
+from audit.keys import say
 from audit.records import Finding
 
 
@@ -42,12 +43,21 @@ def _because(f: Finding, why: str) -> Finding:
     """An unknown finding on pairs, with the reason why there are none in its sentence."""
     if not _lacks_pairs(f):
         return f
-    return replace(f, sentence=f"{f.arm}, {f.where}: {f.quantity} not known: {why}.")
+    return replace(
+        f,
+        sentence=say(
+            "{arm}, {where}: {quantity} not known: {why}.",
+            arm=f.arm,
+            where=f.where,
+            quantity=f.quantity,
+            why=why,
+        ),
+    )
 
 
 def _without_pairs(f: Finding, why: str) -> Finding:
     """An unknown finding on pairs does not say how pairs would have been counted."""
-    return replace(f, method=f"not measured, because {why}") if _lacks_pairs(f) else f
+    return replace(f, method=say("not measured, because {why}", why=why)) if _lacks_pairs(f) else f
 
 
 def _lacks_pairs(f: Finding) -> bool:

@@ -19,9 +19,9 @@ from scipy.stats import binom
 from audit.evidence.measured import Found
 from audit.findings import detectors
 from audit.findings.claim import Claim, Counts, arms, finding
-from audit.findings.wording import cap, p_value, percent
+from audit.findings.wording import cap, p_equals, percent
 from audit.findings.wording import estimate as worded
-from audit.keys import ALL, Key
+from audit.keys import ALL, Key, figure, listed, ours, say
 from audit.records import Finding, Prompt
 from audit.stats.interval import Interval
 from audit.stats.multiplicity import benjamini_hochberg
@@ -71,7 +71,10 @@ def findings(
                zip(table.outcome, table["extracted"], strict=True)]  # fmt: skip
     kind = _Kind(
         "cliques", "give one image back from many noises",
-        f"clique of near images (Carlini et al. 2023), {_thresholds(table)} ({source})",
+        say(
+            "clique of near images (Carlini et al. 2023), {thresholds} ({source})",
+            thresholds=_thresholds(table), source=source
+        ),
         LEVEL if np.isfinite(table.p.to_numpy(float)).any() else 0.0,
     )  # fmt: skip
     return _all(table.assign(decided=decided), prompts, kind)
@@ -91,16 +94,23 @@ def persistent(table: pd.DataFrame, prompts: Mapping[str, Prompt]) -> list[Findi
     warning = "; a subject's own layout is not allowed for" if {*nulls} - {"subject"} else ""
     kind = _Kind(
         "edges", "have edges in the same places from most noises, more than others do",
-        f"edges in most images (Webster 2023) against "
-        f"{' or '.join(NULLS[n] for n in nulls) or 'nothing'}, "
-        f"Benjamini-Hochberg at {LEVEL:g}{warning}",
+        say(
+            "edges in most images (Webster 2023) against {value}, Benjamini-Hochberg at "
+            "{level}{warning}",
+            value=' or '.join(NULLS[n] for n in nulls) or 'nothing', level=figure(f'{LEVEL:g}'),
+            warning=warning
+        ),
     )  # fmt: skip
     return _all(table.assign(decided=decided), prompts, kind)
 
 
 def _thresholds(table: pd.DataFrame) -> str:
     known = sorted({float(t) for t in table["threshold"] if math.isfinite(t)})
-    return f"distance below {' or '.join(f'{t:.3g}' for t in known)}" if known else "no threshold"
+    return (
+        say("distance below {cosines}", cosines=listed([figure(f"{t:.3g}") for t in known], " or "))
+        if known
+        else "no threshold"
+    )
 
 
 def _adjusted(table: pd.DataFrame) -> np.ndarray:
@@ -134,8 +144,8 @@ def _groups(
     yield ALL, "all prompts", rows
     level = rows.prompt.map(lambda p: prompts[p].repeats)
     for repeats in sorted({int(r) for r in level.dropna()}):
-        times = "once" if repeats == 1 else f"{repeats} times"
-        where = f"captions of images that the training set holds {times}"
+        times = "once" if repeats == 1 else say("{repeats} times", repeats=repeats)
+        where = say("captions of images that the training set holds {times}", times=times)
         yield f"repeats={repeats}", where, rows[level == repeats]
     plain = rows[rows.prompt.map(lambda p: prompts[p].purpose) == "representation"]
     if 0 < len(plain) < len(rows):
@@ -152,16 +162,27 @@ def _rate(rows: pd.DataFrame, arm: str, key: str, where: str, kind: _Kind) -> Fi
         for o, c in undecided.outcome.value_counts().items()
     }
     claim = Claim(
-        Key("replication", arm, key, kind.key, "extraction"), f"share of prompts that {kind.does}",
-        where, "share", "prompts", f"{kind.rule}; Clopper-Pearson over prompts",
+        Key("replication", arm, key, kind.key, "extraction"), say(
+            "share of prompts that {does}",
+            does=kind.does
+        ),
+        where, "share", "prompts", say("{rule}; Clopper-Pearson over prompts", rule=kind.rule),
     )  # fmt: skip
     return finding(
         claim,
         ci,
         Counts(n, float(n) if n else math.nan, len(rows) - n, reasons),
         verdict="undecided" if not n else _found(k, n, kind.chance),
-        sentence=f"{cap(where)}: {worded(ci.estimate, ci.low, ci.high)} of {n} prompts "
-        f"{kind.does}{f', {percent(kind.chance)} of them by chance' if kind.chance else ''}.",
+        sentence=say(
+            "{where}: {size} of {n} prompts {does}{how}.",
+            where=cap(where),
+            size=worded(ci.estimate, ci.low, ci.high),
+            n=n,
+            does=kind.does,
+            how=say(", {chance} of them by chance", chance=percent(kind.chance))
+            if kind.chance
+            else "",
+        ),
     )
 
 
@@ -179,7 +200,7 @@ def _prompt(row: pd.Series, prompt: Prompt, kind: _Kind) -> Finding:
         "share of images in the largest set that are near to one another"
         if kind.key == "cliques"
         else "edges in most images beyond chance, share of pixels",
-        f"prompt “{prompt.text}”", "share", "images", kind.rule,
+        say("prompt “{text}”", text=prompt.text), "share", "images", kind.rule,
     )  # fmt: skip
     n = int(row["n"])
     return finding(
@@ -190,29 +211,35 @@ def _prompt(row: pd.Series, prompt: Prompt, kind: _Kind) -> Finding:
         q=float(row["q"]),
         family=_family(str(row["arm"]), kind) if known else "",
         verdict="undecided" if decided is None else ("found" if decided else "not found"),
-        sentence=f"“{prompt.text}”: {words}.",
+        sentence=say("“{text}”: {words}.", text=prompt.text, words=words),
     )
 
 
 def _clique(row: pd.Series) -> tuple[str, float]:
     """A prompt's result in words, and the share of its images that are near to one another."""
     if row["decided"] is None:
-        return f"nothing can be said ({row['outcome']})", math.nan
-    words = (
-        f"{row['clique']} of {row['n']} images are near to one another, {row['needed']} are needed"
+        return say("nothing can be said ({why})", why=ours(str(row["outcome"]))), math.nan
+    words = say(
+        "{clique} of {n} images are near to one another, {needed} are needed",
+        clique=row["clique"],
+        n=row["n"],
+        needed=row["needed"],
     )
-    p = f" ({_p(row)} against calibration prompts)" if math.isfinite(row["p"]) else ""
+    p = say(" ({p} against calibration prompts)", p=_p(row)) if math.isfinite(row["p"]) else ""
     return words + p, float(row["clique"] / row["n"])
 
 
 def _edges(row: pd.Series) -> tuple[str, float]:
     """The same for edges."""
     if row["decided"] is None:
-        return f"nothing can be said ({_why(row)})", math.nan
-    share, by_chance = (f"{100 * row[c]:.2f} %" for c in ("persistence", "chance"))
-    words = (
-        f"{share} of pixels have an edge in most of {row['n']} images, {by_chance} by chance "
-        f"({_p(row)})"
+        return say("nothing can be said ({why})", why=_why(row)), math.nan
+    share, by_chance = (figure(f"{100 * row[c]:.2f} %") for c in ("persistence", "chance"))
+    words = say(
+        "{share} of pixels have an edge in most of {n} images, {by_chance} by chance ({p})",
+        share=share,
+        n=row["n"],
+        by_chance=by_chance,
+        p=_p(row),
     )
     return words, float(row["excess"])
 
@@ -222,4 +249,4 @@ def _why(row: pd.Series) -> str:
 
 
 def _p(row: pd.Series) -> str:
-    return f"p = {p_value(row['p'])}".replace("= <", "<")
+    return p_equals(row["p"])

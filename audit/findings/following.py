@@ -12,7 +12,7 @@ from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.readings import Readings, readings
 from audit.findings.representation import Context, estimates
 from audit.findings.wording import cap, estimate
-from audit.keys import ALL, UNSEEN, Key
+from audit.keys import ALL, UNSEEN, Key, say
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.interval import Interval
 from audit.stats.proportions import effective_n, intraclass, wilson
@@ -66,10 +66,14 @@ def _shown(read: Readings, value: str, context: Context) -> Finding:
     found = estimates(read.thinned, errors, context.seed, context.level)[i]
     n, name = int(read.counts.sum()), read.attribute.name
     key = Key("representation", read.arm, read.subject, name, "stated", value)
-    where = f"all {read.rows.subject.nunique()} subjects" if key.everyone else read.subject
+    where = (
+        say("all {subject} subjects", subject=read.rows.subject.nunique())
+        if key.everyone
+        else read.subject
+    )
     plain = wilson(int(read.counts[i]), n)
     claim = Claim(
-        key, f"share that shows the stated {value}", where, "share", "images",
+        key, say("share that shows the stated {value}", value=value), where, "share", "images",
         "Wilson" if errors is None else "corrected for classifier error",
     )  # fmt: skip
     effective = float(read.effective[i]) if n else math.nan
@@ -82,8 +86,14 @@ def _shown(read: Readings, value: str, context: Context) -> Finding:
         naive_high=plain.high,
         verdict="described" if n else "undecided",
         sentence=(
-            f"{cap(where)}: where {name.replace('_', ' ')} {value} is stated, "
-            f"{estimate(found.estimate, found.low, found.high)} of images show it, n = {n}."
+            say(
+                "{where}: where {name} {value} is stated, {share} of images show it, n = {n}.",
+                where=cap(where),
+                name=name.replace("_", " "),
+                value=value,
+                share=estimate(found.estimate, found.low, found.high),
+                n=n,
+            )
         ),
     )
 
@@ -107,7 +117,11 @@ def _leak(rows: pd.DataFrame, key: Key) -> Finding:
     scale = size / n if math.isfinite(size) else 1.0
     ci: Interval = wilson(hits.sum() * scale, n * scale) if n else wilson(0, 0)
     reasons = rows[rows.outcome.isin(UNSEEN)].outcome.value_counts()
-    where = f"all {rows.subject.nunique()} subjects" if key.everyone else key.subject
+    where = (
+        say("all {subject} subjects", subject=rows.subject.nunique())
+        if key.everyone
+        else key.subject
+    )
     claim = Claim(
         key, "share of images with an unrequested person", where, "share", "images",
         "Wilson; a person is what the gate lets through",
@@ -119,7 +133,11 @@ def _leak(rows: pd.DataFrame, key: Key) -> Finding:
         naive=ci.estimate,
         verdict="described" if n else "undecided",
         sentence=(
-            f"{cap(where)}: an unrequested person appears in "
-            f"{estimate(ci.estimate, ci.low, ci.high)} of {n} images."
+            say(
+                "{where}: an unrequested person appears in {share} of {n} images.",
+                where=cap(where),
+                share=estimate(ci.estimate, ci.low, ci.high),
+                n=n,
+            )
         ),
     )

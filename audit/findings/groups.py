@@ -20,7 +20,7 @@ from scipy.stats import t as student
 from audit.findings.claim import Claim, Counts
 from audit.findings.common import Common, mean
 from audit.findings.pairs import paired, paired_p
-from audit.keys import Counted
+from audit.keys import Counted, say
 from audit.records import Finding
 from audit.stats.change import fisher, unpaired_change
 from audit.stats.interval import Interval
@@ -32,7 +32,6 @@ PAIRED = "paired by prompt and seed; Newcombe's limits with the design effect of
     "McNemar's exact p, by whole prompts where they have several pairs"  # fmt: skip
 ENDS = ("_base", "_arm")
 """Suffixes of the baseline and of an arm in a pair."""
-APART = "two groups, because {}; Newcombe's limits with the design effect of prompts; Fisher's p"
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,8 @@ def _groups(part: Common, whole: Common, value: str, why: str) -> Changed:
         ),
         fisher(round(k[0]), round(n[0]), round(k[1]), round(n[1])) if all(n) else math.nan,
         sum(sizes), float(sum(n)), missing, dict(reasons), (shares[0], shares[1]), "images",
-        APART.format(why),
+        say("two groups, because {why}; Newcombe's limits with the design effect of prompts; "
+            "Fisher's p", why=why),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.representation import Context
 from audit.findings.wording import p_value
-from audit.keys import ALL, BASELINE, Key, both
+from audit.keys import ALL, BASELINE, Key, both, say
 from audit.records import Attribute, Finding
 from audit.stats.decisions import exceeds
 from audit.stats.intersections import cells, independence_p, joint, mutual_information
@@ -65,8 +65,8 @@ def _cells(pairs: pd.DataFrame, a: Attribute, b: Attribute) -> list[Finding]:
         for j, two in enumerate(b.classes):
             ci, k = found[i][j], int(counts[i, j])
             claim = Claim(
-                joint_key(a, b, one, two), f"share of {one} and {two}", "all subjects", "share",
-                "images", "Dirichlet, 1/2 in every cell",
+                joint_key(a, b, one, two), say("share of {one} and {two}", one=one, two=two),
+                "all subjects", "share", "images", "Dirichlet, 1/2 in every cell",
             )  # fmt: skip
             said = "described" if k >= MINIMUM else "undecided"
             size = Counts(len(pairs))
@@ -82,12 +82,12 @@ def _together(pairs: pd.DataFrame, a: Attribute, b: Attribute, seed: int) -> Fin
     p = independence_p(one, two, strata, rng)
     counts = joint(one, two, shape)
     bits = mutual_information(counts)
-    names = f"{a.name.replace('_', ' ')} and {b.name.replace('_', ' ')}"
+    names = say("{name} and {name2}", name=a.name.replace("_", " "), name2=b.name.replace("_", " "))
     known = np.isfinite(p)
     words = "go together" if p < 0.05 else "do not go together more than chance has it"
     claim = Claim(
-        together_key(a, b), f"bits that {names} tell of each other",
-        f"all {pairs.subject.nunique()} subjects", "bits", "images",
+        together_key(a, b), say("bits that {names} tell of each other", names=names),
+        say("all {subject} subjects", subject=pairs.subject.nunique()), "bits", "images",
         "mutual information of the pooled table; permutation p within subjects",
     )  # fmt: skip
     return finding(
@@ -98,8 +98,16 @@ def _together(pairs: pd.DataFrame, a: Attribute, b: Attribute, seed: int) -> Fin
         p=p,
         verdict=exceeds(p),
         sentence=(
-            f"Within subjects, {names} {words} (p = {p_value(p)}, n = {len(pairs)})."
+            say(
+                "Within subjects, {names} {words} (p = {p}, n = {n}).",
+                names=names,
+                words=words,
+                p=p_value(p),
+                n=len(pairs),
+            )
             if known
-            else f"Whether {names} go together is not known: n = {len(pairs)}."
+            else say(
+                "Whether {names} go together is not known: n = {n}.", names=names, n=len(pairs)
+            )
         ),
     )

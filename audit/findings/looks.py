@@ -14,6 +14,7 @@ import pandas as pd
 
 from audit.findings.claim import Claim, Counts, joined
 from audit.findings.pairs import Question, Tables, clusters, paired, unknown
+from audit.keys import figure, say, stem
 from audit.records import Attribute, Finding
 from audit.stats.diversity import unit, vendi_changes
 from audit.stats.noninferiority import mean_change
@@ -86,10 +87,16 @@ def _vendi(
     out = paired(claim, change, sizes)
     return replace(
         out,
-        method=f"{claim.method}; {size} images each",
+        method=say("{method}; {size} images each", method=claim.method, size=size),
         sentence=(
-            f"{out.sentence[:-1]} pairs: {len(moved)} groups at {size} images each, "
-            f"{left} left out for having fewer."
+            say(
+                "{sentence} pairs: {n} groups at {size} images each, {left} left out for having "
+                "fewer.",
+                sentence=stem(out.sentence),
+                n=len(moved),
+                size=size,
+                left=left,
+            )
         ),
     )
 
@@ -111,7 +118,10 @@ def _within_class(
 ) -> Finding:
     claim = Claim(
         q.key("diversity", attribute.name, value),
-        f"coefficient of diversity: change of the Vendi score among {value} of one subject",
+        say(
+            "coefficient of diversity: change of the Vendi score among {value} of one subject",
+            value=value
+        ),
         "all subjects", "coefficient", "subjects",
         "groups of one size; cosine kernel; Student's t over subjects",
         "no subject has enough such images in both arms",
@@ -148,9 +158,12 @@ def _drift(rows: pd.DataFrame, tables: Tables, q: Question) -> Iterator[Finding]
         found = mean_change(np.array(ratios), np.arange(len(ratios)))
         out = paired(claim, found, Counts(len(part), float(len(ratios))))
         yield replace(out, verdict="described", sentence=(
-            f"{q.arm}, {where}: images move by {found.estimate:.2f} [{found.low:.2f}, "
-            f"{found.high:.2f}] of the way to an image of another seed (0 nothing, 1 as far), "
-            f"n = {len(part)} pairs."
+            say(
+                "{arm}, {where}: images move by {estimate} [{low}, {high}] of the way to an "
+                "image of another seed (0 nothing, 1 as far), n = {n} pairs.",
+                arm=q.arm, where=where, estimate=figure(f'{found.estimate:.2f}'),
+                low=figure(f'{found.low:.2f}'), high=figure(f'{found.high:.2f}'), n=len(part)
+            )
         ))  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from audit.findings.claim import Claim, Counts, finding
-from audit.keys import ALL, BASELINE, Key
+from audit.keys import ALL, BASELINE, Key, figure, say
 from audit.records import Finding
 from audit.stats.decisions import least_seen
 from audit.stats.interval import Interval
@@ -41,19 +41,25 @@ def _of(shares: Sequence[Finding], margin: float) -> Iterator[Finding]:
     now = sorted({f.n for f in each.values()})
     claim = Claim(
         Key("representation", BASELINE, ALL, attribute, "needed"),
-        f"images of each subject needed to see a difference of {100 * margin:.0f} points in "
-        f"{attribute.replace('_', ' ')}",
+        say(
+            "images of each subject needed to see a difference of {margin} points in {attribute}",
+            margin=figure(f'{100 * margin:.0f}'), attribute=attribute.replace('_', ' ')
+        ),
         "undecided subjects", "count", "images",
         "by the width of the present intervals; power 80 %",
     )  # fmt: skip
     unknown = Interval(float(most), math.nan, math.nan)
-    have = f"{now[0]}" if len(now) == 1 else f"{now[0]} to {now[-1]}"
+    have = f"{now[0]}" if len(now) == 1 else say("{now} to {now2}", now=now[0], now2=now[-1])
     yield finding(
         claim, unknown, Counts(sum(f.n for f in each.values())), verdict="described",
         sentence=(
-            f"For {len(each)} subjects it is undecided whether {attribute.replace('_', ' ')} "
-            f"differs by {100 * margin:.0f} points: about {most} images of each, over more "
-            f"prompts, would decide it; there are {have}."
+            say(
+                "For {n} subjects it is undecided whether {attribute} differs by {margin} "
+                "points: about {most} images of each, over more prompts, would decide it; there "
+                "are {have}.",
+                n=len(each), attribute=attribute.replace('_', ' '),
+                margin=figure(f'{100 * margin:.0f}'), most=most, have=have
+            )
         ),
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from scipy.stats import t as student
 
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import cap
-from audit.keys import ALL, BASELINE, Key
+from audit.keys import ALL, BASELINE, Key, figure, say
 from audit.records import Finding
 from audit.stats.decisions import exceeds
 from audit.stats.interval import UNKNOWN, Interval
@@ -89,22 +89,34 @@ def _distance(a: Against) -> Finding:
     differ = int((benjamini_hochberg(np.array([r.p for r in a.rows])) < 0.05).sum())
     name = a.attribute.replace("_", " ")
     claim = Claim(
-        a.key("gap"), f"average difference of {name} shares from {a.reference}",
-        f"all {a.subjects} subjects", "distance", "subjects",
+        a.key("gap"), say(
+            "average difference of {name} shares from {reference}",
+            name=name, reference=a.reference
+        ),
+        say("all {subjects} subjects", subjects=a.subjects), "distance", "subjects",
         "mean absolute gap; Student's t over subjects; p by simulating faithful models",
     )  # fmt: skip
     span = ""
     if math.isfinite(within.low):
-        span = f" [{100 * within.low:.0f}, {100 * within.high:.0f}]"
+        span = say(
+            " [{low}, {high}]",
+            low=figure(f"{100 * within.low:.0f}"),
+            high=figure(f"{100 * within.high:.0f}"),
+        )
     return finding(
         claim, within, a.counts, p=p, floor=floor, floor_high=most,
         verdict="undecided" if a.assumed else exceeds(p),
         sentence=(
-            f"{cap(name)} shares differ on average by {100 * mean:.0f} points{span} from the "
-            f"{a.reference} shares ({a.label}){_covered(a)}. A faithful model, seen by the same "
-            f"reader, would score {100 * floor:.0f}, and over {100 * most:.0f} in one run of "
-            f"twenty; {differ} "
-            f"of {len(a.rows)} comparisons differ after Benjamini-Hochberg at 5 %{_assumed(a)}."
+            say(
+                "{name} shares differ on average by {mean} points{span} from the {reference} "
+                "shares ({label}){covered}. A faithful model, seen by the same reader, would "
+                "score {floor}, and over {most} in one run of twenty; {differ} of {n} "
+                "comparisons differ after Benjamini-Hochberg at 5 %{assumed}.",
+                name=cap(name), mean=figure(f'{100 * mean:.0f}'), span=span,
+                reference=a.reference, label=a.label, covered=_covered(a),
+                floor=figure(f'{100 * floor:.0f}'), most=figure(f'{100 * most:.0f}'),
+                differ=differ, n=len(a.rows), assumed=_assumed(a)
+            )
         ),
     )  # fmt: skip
 
@@ -120,7 +132,11 @@ def _covered(a: Against) -> str:
     """How many subjects the reference has, where it does not have all."""
     if not a.without:
         return ""
-    return f" of {a.subjects} subjects, {a.without} others having none"
+    return say(
+        " of {subjects} subjects, {without} others having none",
+        subjects=a.subjects,
+        without=a.without,
+    )
 
 
 def _limits(gaps: np.ndarray, subjects: np.ndarray) -> Interval:
@@ -142,16 +158,31 @@ def _slope(a: Against) -> list[Finding]:
     within = Interval(slope, slope - reach, slope + reach) if np.ptp(y) > 0 else UNKNOWN
     name = a.attribute.replace("_", " ")
     claim = Claim(
-        a.key("slope"), f"slope of {name} shares on those of {a.reference}",
-        f"all {a.subjects} subjects", "coefficient", "subjects",
+        a.key("slope"), say(
+            "slope of {name} shares on those of {reference}",
+            name=name, reference=a.reference
+        ),
+        say("all {subjects} subjects", subjects=a.subjects), "coefficient", "subjects",
         "least squares; Student's t over subjects",
     )  # fmt: skip
     said = (
-        f"Over {a.subjects} subjects, {a.rows[0].value} shares change by {slope:.2f} "
-        f"[{within.low:.2f}, {within.high:.2f}] points with each point of the {a.reference} "
-        f"share (1: as in the reference; r = {line.rvalue:.2f})."
+        say(
+            "Over {subjects} subjects, {value} shares change by {slope} [{low}, {high}] points "
+            "with each point of the {reference} share (1: as in the reference; r = {rvalue}).",
+            subjects=a.subjects,
+            value=a.rows[0].value,
+            slope=figure(f"{slope:.2f}"),
+            low=figure(f"{within.low:.2f}"),
+            high=figure(f"{within.high:.2f}"),
+            reference=a.reference,
+            rvalue=figure(f"{line.rvalue:.2f}"),
+        )
         if math.isfinite(within.low)
-        else f"{cap(a.rows[0].value)} shares are the same in all {a.subjects} subjects."
+        else say(
+            "{value} shares are the same in all {subjects} subjects.",
+            value=cap(a.rows[0].value),
+            subjects=a.subjects,
+        )
     )
     return [finding(claim, within, a.counts, verdict="described",
                     sentence=said)]  # fmt: skip

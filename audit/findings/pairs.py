@@ -13,7 +13,7 @@ from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.representation import Context, estimates
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change
-from audit.keys import TOO_FEW, Counted, Key, Margins, Unit
+from audit.keys import TOO_FEW, Counted, Key, Margins, Unit, figure, ours, say, stem
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.change import through_errors, youden
 from audit.stats.decisions import verdict
@@ -93,17 +93,38 @@ def paired(claim: Claim, change: Interval, size: Counts) -> Finding:
     size = replace(size, effective=size.effective if known else math.nan)
     said = judged(change, size, claim.counted, verdict(change, 0))
     made = finding(claim, change, size, verdict=said)
-    says = f"{words}, n = {size.n}{too_few(made)}." if known else f"not known: {claim.reason}."
-    return replace(made, sentence=f"{arm}, {claim.where}: {claim.quantity} {says}")
+    says = (
+        say("{words}, n = {n}{too_few}.", words=words, n=size.n, too_few=too_few(made))
+        if known
+        else say("not known: {reason}.", reason=ours(claim.reason))
+    )
+    return replace(
+        made,
+        sentence=say(
+            "{arm}, {where}: {quantity} {says}",
+            arm=arm,
+            where=claim.where,
+            quantity=claim.quantity,
+            says=says,
+        ),
+    )
 
 
 def too_few(f: Finding) -> str:
     """Why a known change has no limits, as the end of its sentence; empty if it has."""
     if not math.isfinite(f.estimate) or math.isfinite(f.low) or not math.isfinite(f.n_effective):
         return ""
-    of = "subject" if f.counted == "subjects" else "prompt"
-    many = "s" if f.n_effective != 1 else ""
-    return f", of {f.n_effective:.0f} {of}{many}: too few for limits"
+    of = ("subject" if f.counted == "subjects" else "prompt") + "s" * (f.n_effective != 1)
+    return say(
+        ", of {n} subjects: too few for limits"
+        if of == "subjects"
+        else ", of {n} subject: too few for limits"
+        if of == "subject"
+        else ", of {n} prompts: too few for limits"
+        if of == "prompts"
+        else ", of {n} prompt: too few for limits",
+        n=round(f.n_effective),
+    )
 
 
 def _words(unit: Unit, change: Interval) -> str:
@@ -111,8 +132,8 @@ def _words(unit: Unit, change: Interval) -> str:
     if unit in ("coefficient", "lightness", "degrees"):
         digits = 2 if unit == "coefficient" else 1
         low, high = (f"{x:+.{digits}f}" for x in (change.low, change.high))
-        span = f"[{low}, {high}]" if math.isfinite(change.low) else ""
-        return f"{change.estimate:+.{digits}f} {span}".strip()
+        span = f" [{low}, {high}]" if math.isfinite(change.low) else ""
+        return figure(f"{change.estimate:+.{digits}f}{span}")
     return cosine_change(*numbers) if unit == "cosine" else points(*numbers)
 
 
@@ -203,10 +224,12 @@ def kept_within(f: Finding, margin: float, words: str) -> Finding:
         return f
     said = NonInferiority(interval(f), margin).verdict
     tail = {
-        "not worse": f"a loss of {words} or more is ruled out",
-        "worse": f"a loss of more than {words} is shown",
-        "undecided": f"whether it loses less than {words} is undecided",
+        "not worse": say("a loss of {words} or more is ruled out", words=words),
+        "worse": say("a loss of more than {words} is shown", words=words),
+        "undecided": say("whether it loses less than {words} is undecided", words=words),
     }[said]
     known = math.isfinite(f.estimate)
-    sentence = f"{f.sentence[:-1]}: {tail}." if known else f.sentence
+    sentence = (
+        say("{sentence}: {tail}.", sentence=stem(f.sentence), tail=tail) if known else f.sentence
+    )
     return replace(f, verdict=said, sentence=sentence, references={**f.references})

@@ -22,7 +22,7 @@ from audit.findings.groups import labelled as both_labelled
 from audit.findings.pairs import Question, counts, paired, unknown
 from audit.findings.representation import observed
 from audit.findings.wording import percent
-from audit.keys import Counted
+from audit.keys import Counted, figure, say, stem
 from audit.records import Attribute, Finding, Reference
 from audit.stats.floors import distance_floor, total_variation
 from audit.stats.folded import Bounds, bounds
@@ -139,7 +139,11 @@ def _both(rows: Common) -> tuple[tuple[pd.DataFrame, pd.DataFrame], tuple[Counte
     a, b = (t[t.subject.isin(shared)] for t in (a, b))
     missing = len(rows.a) + len(rows.b) - len(a) - len(b)
     reasons = Counter(o for t in (rows.a, rows.b) for o in t.outcome if o != "label")
-    return (a, b), ("images", f"two groups, because {why}"), Counts(0, 0.0, missing, dict(reasons))
+    return (
+        (a, b),
+        ("images", say("two groups, because {why}", why=why)),
+        Counts(0, 0.0, missing, dict(reasons)),
+    )
 
 
 def _sides(
@@ -184,9 +188,16 @@ def _claims(
         references={"before": float(before.mean()), "after": float(after.mean())},
         floor=floor,
         sentence=(
-            f"{nearer.sentence[:-1]} {sides.counted} of {len(sides.subjects)} subjects: from "
-            f"{100 * before.mean():.0f} to {100 * after.mean():.0f} points; a faithful model reads "
-            f"{100 * floor:.0f} here."
+            say(
+                "{sentence} {counted} of {n} subjects: from {before} to {after} points; a "
+                "faithful model reads {floor} here.",
+                sentence=stem(nearer.sentence),
+                counted=sides.counted,
+                n=len(sides.subjects),
+                before=figure(f"{100 * before.mean():.0f}"),
+                after=figure(f"{100 * after.mean():.0f}"),
+                floor=figure(f"{100 * floor:.0f}"),
+            )
         ),
     )
     yield _parity(before, after, q, attribute, reference)
@@ -204,11 +215,18 @@ def _distance(
 ) -> Claim:
     return Claim(
         q.key("distance", attribute.name, reference.name),
-        f"change in the mean distance of {attribute.name.replace('_', ' ')} from {reference.name}",
+        say(
+            "change in the mean distance of {name} from {name2}",
+            name=attribute.name.replace("_", " "),
+            name2=reference.name,
+        ),
         "all subjects",
         "points",
         how[0],
-        f"{how[1]}; total variation, bounded by cross-fitting over prompts; jackknife over prompts",
+        say(
+            "{how}; total variation, bounded by cross-fitting over prompts; jackknife over prompts",
+            how=how[1],
+        ),
         "no pair has both labels" if how[0] == "pairs" else "one side has no labels",
     )
 
@@ -234,8 +252,12 @@ def _parity(
     n = len(before)
     claim = Claim(
         q.key("parity", attribute.name, reference.name),
-        f"change in the share of subjects whose {attribute.name.replace('_', ' ')} is within "
-        f"{100 * q.context.margin:.0f} points of {reference.name}",
+        say(
+            "change in the share of subjects whose {name} is within {margin} points of {name2}",
+            name=attribute.name.replace("_", " "),
+            margin=figure(f"{100 * q.context.margin:.0f}"),
+            name2=reference.name,
+        ),
         "all subjects",
         "points",
         "subjects",
@@ -246,7 +268,12 @@ def _parity(
     return replace(
         out,
         references={"before": was / n, "after": now / n},
-        sentence=f"{out.sentence[:-1]} subjects: {was} before, {now} after.",
+        sentence=say(
+            "{sentence} subjects: {was} before, {now} after.",
+            sentence=stem(out.sentence),
+            was=was,
+            now=now,
+        ),
     )
 
 
@@ -271,8 +298,11 @@ def _overshoot(sides: Sides, q: Question, attribute: Attribute, reference: Refer
     ci: Interval = wilson(past, n) if n else UNKNOWN
     claim = Claim(
         q.key("overshoot", attribute.name, reference.name),
-        f"share of subjects whose {attribute.name.replace('_', ' ')} went past {reference.name} by "
-        "more than their interval",
+        say(
+            "share of subjects whose {name} went past {name2} by more than their interval",
+            name=attribute.name.replace("_", " "),
+            name2=reference.name,
+        ),
         "all subjects",
         "share",
         "subjects",
@@ -283,9 +313,17 @@ def _overshoot(sides: Sides, q: Question, attribute: Attribute, reference: Refer
         floor=0.025,
         verdict="described",
         sentence=(
-            f"{q.arm}: the {attribute.name.replace('_', ' ')} of {past} of {n} subjects went past "
-            f"{reference.name} by more than their "
-            f"interval ({percent(ci.estimate)} [{percent(ci.low)}, {percent(ci.high)}]; a faithful "
-            "arm does so in 2.5 %)."
+            say(
+                "{arm}: the {name} of {past} of {n} subjects went past {name2} by more than "
+                "their interval ({estimate} [{low}, {high}]; a faithful arm does so in 2.5 %).",
+                arm=q.arm,
+                name=attribute.name.replace("_", " "),
+                past=past,
+                n=n,
+                name2=reference.name,
+                estimate=percent(ci.estimate),
+                low=percent(ci.low),
+                high=percent(ci.high),
+            )
         ),
     )

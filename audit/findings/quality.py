@@ -10,10 +10,11 @@ import pandas as pd
 
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import estimate, p_value, percent
-from audit.keys import BASELINE, Key
+from audit.keys import BASELINE, Key, figure, ours, say
 from audit.records import Attribute, Finding
 from audit.stats.abstention import (
     Missingness,
+    Threshold,
     differential_missingness,
     guaranteed_threshold,
 )
@@ -59,8 +60,9 @@ def _right(key: Key, where: str, counted: tuple[float, float], source: str) -> F
     k, size = map(float, counted)
     ci, n, name = wilson(min(k, size), size), round(size), key.attribute.replace("_", " ")
     claim = Claim(
-        key, "share read correctly", f"{name}: {where}", "share", "images",
-        f"Wilson; {source}",
+        key, "share read correctly", say("{name}: {where}", name=name, where=where), "share",
+        "images",
+        say("Wilson; {source}", source=source),
     )  # fmt: skip
     return finding(
         claim,
@@ -68,8 +70,13 @@ def _right(key: Key, where: str, counted: tuple[float, float], source: str) -> F
         Counts(n, size),
         verdict="described",
         sentence=(
-            f"The classifier reads {name} rightly in "
-            f"{estimate(ci.estimate, ci.low, ci.high)} of {n} {source}."
+            say(
+                "The classifier reads {name} rightly in {share} of {n} {source}.",
+                name=name,
+                share=estimate(ci.estimate, ci.low, ci.high),
+                n=n,
+                source=source,
+            )
         ),
     )
 
@@ -95,8 +102,11 @@ def subjects(table: pd.DataFrame, seed: int) -> list[Finding]:
             Counts(len(rows), effective_n(hits, pd.factorize(rows.prompt)[0])),
             verdict="described",
             sentence=(
-                f"The prompted subject is recognised in "
-                f"{estimate(ci.estimate, ci.low, ci.high)} of {len(rows)} images."
+                say(
+                    "The prompted subject is recognised in {share} of {n} images.",
+                    share=estimate(ci.estimate, ci.low, ci.high),
+                    n=len(rows),
+                )
             ),
         )
     ]
@@ -115,7 +125,10 @@ def people(judged: pd.DataFrame, settled: pd.DataFrame) -> list[Finding]:
         reasons = part[part.outcome != "label"].outcome.value_counts()
         claim = Claim(
             _key("people", str(attribute)), "share of read images in which people could not say",
-            f"{name}: labelled by people", "share", "images", f"Wilson; {raters} raters, majority",
+            say("{name}: labelled by people", name=name), "share", "images", say(
+                "Wilson; {raters} raters, majority",
+                raters=raters
+            ),
         )  # fmt: skip
         why = {str(k): int(v) for k, v in sorted(reasons.items())}
         out.append(
@@ -125,9 +138,13 @@ def people(judged: pd.DataFrame, settled: pd.DataFrame) -> list[Finding]:
                 Counts(len(part), float(len(part)), 0, why),
                 verdict="described",
                 sentence=(
-                    f"People could not say the {name} in "
-                    f"{estimate(ci.estimate, ci.low, ci.high)} of {len(part)} images that the "
-                    "classifier had read."
+                    say(
+                        "People could not say the {name} in {share} of {n} images that the "
+                        "classifier had read.",
+                        name=name,
+                        share=estimate(ci.estimate, ci.low, ci.high),
+                        n=len(part),
+                    )
                 ),
             )
         )
@@ -155,18 +172,13 @@ def abstention(
         kept = score >= attribute.threshold
         ci, name = wilson(int(wrong[kept].sum()), int(kept.sum())), attribute.name.replace("_", " ")
         best = guaranteed_threshold(score, wrong, GRID, RISK)
-        promise = (
-            f"no threshold is needed for at most {percent(RISK)}"
-            if best.threshold == 0
-            else f"the lowest threshold that is shown to err in at most {percent(RISK)} is "
-            f"{best.threshold:.2f}, which keeps {percent(best.coverage.estimate)}"
-            if np.isfinite(best.threshold)
-            else f"for a promise of at most {percent(RISK)}, {best.reason}"
-        )
         claim = Claim(
             _key("abstention", attribute.name),
             "share of kept labels that are wrong, on images whose class is known",
-            f"{name}: labels at its threshold {attribute.threshold:g}", "share", "images",
+            say(
+                "{name}: labels at its threshold {threshold}",
+                name=name, threshold=figure(f'{attribute.threshold:g}')
+            ), "share", "images",
             "risk and coverage; Clopper-Pearson over a fixed grid, Bonferroni",
         )  # fmt: skip
         n, unsure = int(kept.sum()), int((~kept).sum())
@@ -176,14 +188,33 @@ def abstention(
                 ci,
                 Counts(n, float(n), unsure, {"uncertain": unsure} if unsure else {}),
                 verdict="described" if kept.any() else "undecided",
-                sentence=(
-                    f"At its threshold of {attribute.threshold:g}, the reader of {name} keeps "
-                    f"{percent(float(kept.mean()))} of {len(kept)} images whose class is known and "
-                    f"errs in {estimate(ci.estimate, ci.low, ci.high)} of them; {promise}."
+                sentence=say(
+                    "At its threshold of {threshold}, the reader of {name} keeps {kept} of "
+                    "{n} images whose class is known and errs in {share} of them; {promise}.",
+                    threshold=figure(f"{attribute.threshold:g}"),
+                    name=name,
+                    kept=percent(float(kept.mean())),
+                    n=len(kept),
+                    share=estimate(ci.estimate, ci.low, ci.high),
+                    promise=_promise(best),
                 ),
             )
         )
     return out
+
+
+def _promise(best: Threshold) -> str:
+    """The lowest threshold that keeps its promise."""
+    risk = percent(RISK)
+    if best.threshold == 0:
+        return say("no threshold is needed for at most {risk}", risk=risk)
+    if not np.isfinite(best.threshold):
+        return say("for a promise of at most {risk}, {reason}", risk=risk, reason=ours(best.reason))
+    return say(
+        "the lowest threshold that is shown to err in at most {risk} is {threshold}, which keeps "
+        "{share}", risk=risk, threshold=figure(f"{best.threshold:.2f}"),
+        share=percent(best.coverage.estimate),
+    )  # fmt: skip
 
 
 def missing_by_subject(
@@ -203,12 +234,14 @@ def missing_by_subject(
         ci, name = got.difference, attribute.name.replace("_", " ")
         known = np.isfinite(p)
         differ = known and p < 0.05
-        shares = f"{percent(got.shares[got.pair[0]].estimate)} of {most}, "
-        shares += f"{percent(got.shares[got.pair[1]].estimate)} of {least}"
+        of_most, of_least = (percent(got.shares[i].estimate) for i in got.pair)
+        shares = say("{of_most} of {most}, {of_least} of {least}", of_most=of_most, most=most,
+                     of_least=of_least, least=least)  # fmt: skip
         claim = Claim(
             _key("missing-by-subject", attribute.name),
             "largest gap between subjects in images without a label",
-            f"{name}: images without a label, {len(subjects)} subjects", "distance", "images",
+            say("{name}: images without a label, {n} subjects", name=name, n=len(subjects)),
+            "distance", "images",
             "exchange of whole prompts; Newcombe's limits at effective n, for all pairs at once",
         )  # fmt: skip
         out.append(
@@ -221,11 +254,19 @@ def missing_by_subject(
                 floor_high=got.floor_high,
                 verdict=exceeds(p),
                 sentence=(
-                    f"{'Some' if differ else 'No'} subjects' images "
-                    f"{'' if differ else 'are shown to '}lack a {name} label more often than "
-                    f"others' ({shares}; p = {p_value(p)}, n = {n})."
+                    say(
+                        "Some subjects' images lack a {name} label more often than others' "
+                        "({shares}; p = {p}, n = {n})."
+                        if differ
+                        else "No subjects' images are shown to lack a {name} label more often than "
+                        "others' ({shares}; p = {p}, n = {n}).",
+                        name=name,
+                        shares=shares,
+                        p=p_value(p),
+                        n=n,
+                    )
                     if known
-                    else f"Whether {name} labels are missing unevenly is not known."
+                    else say("Whether {name} labels are missing unevenly is not known.", name=name)
                 ),
             )
         )
@@ -280,7 +321,8 @@ def uneven_errors(
         claim = Claim(
             _key("uneven-errors", attribute.name),
             "bits that the subject tells of a reading, given what people see",
-            f"{name}: labelled by people, {many} subjects", "bits", "images",
+            say("{name}: labelled by people, {many} subjects", name=name, many=many),
+            "bits", "images",
             "conditional mutual information; permutation p within what people see",
         )  # fmt: skip
         out.append(
@@ -292,11 +334,19 @@ def uneven_errors(
                 floor=got.floor,
                 verdict=exceeds(got.p),
                 sentence=(
-                    f"The reader's errors on {name} "
-                    f"{'differ' if differ else 'are not shown to differ'} between {many} subjects "
-                    f"(p = {p_value(got.p)}, n = {n})."
+                    say(
+                        "The reader's errors on {name} {how} between {many} subjects (p = {p}, n "
+                        "= {n}).",
+                        name=name,
+                        how="differ" if differ else "are not shown to differ",
+                        many=many,
+                        p=p_value(got.p),
+                        n=n,
+                    )
                     if known
-                    else f"Whether {name} is read alike in all subjects is not known."
+                    else say(
+                        "Whether {name} is read alike in all subjects is not known.", name=name
+                    )
                 ),
             )
         )
@@ -322,8 +372,12 @@ def labelled_shares(
             ci = stratified_share(true, read, counts, place[c]).interval
             known = np.isfinite(ci.estimate)
             claim = Claim(
-                _key("people-share", attribute.name, c), f"share of {c}, by people's labels alone",
-                f"{attribute.name.replace('_', ' ')}: all read images", "share", "images",
+                _key("people-share", attribute.name, c), say(
+                    "share of {c}, by people's labels alone",
+                    c=c
+                ),
+                say("{name}: all read images", name=attribute.name.replace('_', ' ')),
+                "share", "images",
                 "stratified by what was read (Cochran 1977, sec. 12.2)",
             )  # fmt: skip
             out.append(
@@ -333,8 +387,13 @@ def labelled_shares(
                     Counts(len(rows), float(len(rows))),
                     verdict="described" if known else "undecided",
                     sentence=(
-                        f"By {len(rows)} human labels alone, {c} is shown in "
-                        f"{estimate(ci.estimate, ci.low, ci.high)} of all read images."
+                        say(
+                            "By {n} human labels alone, {c} is shown in {share} of all read "
+                            "images.",
+                            n=len(rows),
+                            c=c,
+                            share=estimate(ci.estimate, ci.low, ci.high),
+                        )
                     ),
                 )
             )

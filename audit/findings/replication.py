@@ -20,7 +20,7 @@ from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.why import share
 from audit.findings.wording import cap
 from audit.findings.wording import estimate as worded
-from audit.keys import BASELINE, Key
+from audit.keys import BASELINE, Key, figure, ours, say
 from audit.records import Finding, Prompt
 from audit.stats.interval import Interval
 from audit.stats.proportions import effective_n, wilson
@@ -48,8 +48,8 @@ def findings(
         here = table.arm == arm
         for repeats in sorted({int(r) for r in level[here].dropna()}):
             rows = table[here & (level == repeats)]
-            times = "once" if repeats == 1 else f"{repeats} times"
-            where = f"captions of images that the training set holds {times}"
+            times = "once" if repeats == 1 else say("{repeats} times", repeats=repeats)
+            where = say("captions of images that the training set holds {times}", times=times)
             key = Key("replication", arm, "", "repeats", "rate", str(repeats))
             out.append(_rate(rows, key, where, seed, decided))
         plain = table[here & (purpose == "representation")]
@@ -104,31 +104,50 @@ def _sentence(
     decided: DecisionFacts,
 ) -> str:  # fmt: skip
     n, hits, alone, still = len(known), _copies(known), _alone(known), _open(known)
-    text = f"{cap(where)}: {worded(ci.estimate, ci.low, ci.high)} of {n} images copy a training"
-    text += " image."
+    text = say(
+        "{where}: {size} of {n} images copy a training image.",
+        where=cap(where),
+        size=worded(ci.estimate, ci.low, ci.high),
+        n=n,
+    )
     if alone.any():
-        text += f" Of single images, {int(alone.sum())} are that training image, whatever the rate."
+        text += say(
+            " Of single images, {alone} are that training image, whatever the rate.",
+            alone=int(alone.sum()),
+        )
     by_rate = hits & ~alone
     if by_rate.any() and "expected false" in errors:
         trains = known.train[by_rate].nunique()
-        unit = f"{trains} matched training images, each counted once" if decided.by_match else (
-            f"{int(by_rate.sum())} images"
-        )  # fmt: skip
-        false = f"{errors['expected false']:.1f}".removesuffix(".0")
+        unit = say("{n} images", n=int(by_rate.sum()))
+        if decided.by_match:
+            unit = say("{trains} matched training images, each counted once", trains=trains)
+        false = figure(f"{errors['expected false']:.1f}".removesuffix(".0"))
         more = "more " if alone.any() else ""
-        text += (
-            f" {int(by_rate.sum())} {more}are flagged by the rate, which controls false flags: at "
+        text += say(
+            " {by_rate} {more}are flagged by the rate, which controls false flags: at most {false} "
+            "of {unit} expected (q = {q}).",
+            by_rate=int(by_rate.sum()),
+            more=more,
+            false=false,
+            unit=unit,
+            q=figure(f"{decided.q:g}"),
         )
-        text += f"most {false} of {unit} expected (q = {decided.q:g})."
     if "false" in errors and hits.any():
-        text += f" Images that chance puts as near to held-out ones: {int(errors['false'])}."
+        text += say(
+            " Images that chance puts as near to held-out ones: {errors}.",
+            errors=int(errors["false"]),
+        )
     if decided.doubt:
-        text += f" No rate can be decided: {decided.doubt}."
+        text += say(" No rate can be decided: {doubt}.", doubt=ours(decided.doubt))
     elif still.any():
-        text += f" {int(still.sum())} more stand out but are too few to be flagged; the upper limit"
-        text += " counts them."
+        text += say(
+            " {still} more stand out but are too few to be flagged; the upper limit counts them.",
+            still=int(still.sum()),
+        )
     if decided.semantic and n:
-        text += " This descriptor is of what images show: obeying a caption looks like copying."
+        text += say(
+            " This descriptor is of what images show: obeying a caption looks like copying."
+        )
     return text
 
 
@@ -198,10 +217,10 @@ def _units(table: pd.DataFrame) -> list[Finding]:
         claim = Claim(Key("replication", BASELINE, "", "", "count", key), what, "whole run",
                       "count", "images", method)  # fmt: skip
         verdict = "found" if k else ("undecided" if most or not n else "not found")
-        of = "" if key == "training-images" else f" of {n}"
-        text = f"{cap(what)}: {k}{of}."
+        of = "" if key == "training-images" else say(" of {n}", n=n)
+        text = say("{what}: {k}{of}.", what=cap(what), k=k, of=of)
         if most > k:
-            text += f" Up to {most} with those that cannot be flagged."
+            text += say(" Up to {most} with those that cannot be flagged.", most=most)
         out.append(
             finding(claim, Interval(float(k), *limits),
                     Counts(n, missing=missing),

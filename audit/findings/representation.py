@@ -13,7 +13,7 @@ from audit.findings import overall
 from audit.findings.claim import Claim, Counts, adjusted, arms, finding
 from audit.findings.readings import Readings, readings
 from audit.findings.wording import cap, estimate, percent, share_phrase, unseen
-from audit.keys import BASELINE, Key, digest
+from audit.keys import BASELINE, Key, digest, ours, say
 from audit.records import Attribute, Finding, Reference
 from audit.stats.correction import Confusion, corrected_shares, lang_reiczigel
 from audit.stats.decisions import binomial_p, compared, least_seen
@@ -162,8 +162,12 @@ def _method(read: Readings, context: Context) -> str:
     else:
         plain = "Goodman" if several else "Wilson"
         how = "corrected for classifier error" if known else plain
-    how = f"{how}; limits of all classes at once" if several else how
-    return f"{how}; every person counts, images and prompts are clusters" if read.several else how
+    how = say("{how}; limits of all classes at once", how=how) if several else how
+    return (
+        say("{how}; every person counts, images and prompts are clusters", how=how)
+        if read.several
+        else how
+    )
 
 
 def _class_finding(
@@ -244,22 +248,39 @@ def _rng(context: Context, read: Readings) -> np.random.Generator:
 def _sentence(f: Finding, read: Readings, context: Context) -> str:
     """The claim in words, with what it is about and rests on where that is not the usual."""
     prompts = read.labelled.prompt.nunique()
-    text = f"{cap(f.where)}: {f.quantity} {estimate(f.estimate, f.low, f.high)}, n = {f.n}"
+    text = say(
+        "{where}: {quantity} {share}, n = {n}",
+        where=cap(f.where),
+        quantity=f.quantity,
+        share=estimate(f.estimate, f.low, f.high),
+        n=f.n,
+    )
     if read.several:
-        text += f" people in {read.images} images"
+        text += say(" people in {images} images", images=read.images)
     if 0 < prompts < FEWEST:
-        text += f", about {'this prompt' if prompts == 1 else f'these {prompts} prompts'} only"
+        text += say(
+            ", about {how} only",
+            how="this prompt" if prompts == 1 else say("these {prompts} prompts", prompts=prompts),
+        )
     if f.references:
         name, target = next(iter(f.references.items()))
         labels = {r.name: r.label for r in context.references}
         missed = unseen(f.verdict, least_seen(Interval(f.estimate, f.low, f.high)))
-        text += f", against {percent(target)} ({labels[name]}){missed}"
+        text += say(
+            ", against {target} ({labels}){missed}",
+            target=percent(target),
+            labels=labels[name],
+            missed=missed,
+        )
     if read.attribute.name in context.uneven and f.n:
         own = _own_labels(read, context) is not None
-        text += "; errors of reading differ between subjects, and " + (
-            "people's labels of this one are used" if own else "those of all are assumed here"
-        )
-    return f"{text}; {context.doubt}." if context.doubt else text + "."
+        used = "people's labels of this one are used" if own else "those of all are assumed here"
+        text += say("; errors of reading differ between subjects, and {used}", used=used)
+    return (
+        say("{text}; {doubt}.", text=text, doubt=ours(context.doubt))
+        if context.doubt
+        else text + "."
+    )
 
 
 def findings(table: pd.DataFrame, context: Context, prompts: Mapping[str, int]) -> list[Finding]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from audit.findings.wording import percent
-from audit.keys import BASELINE
+from audit.keys import BASELINE, figure, say
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,15 @@ def line(table: pd.DataFrame, attribute: str, classes: Sequence[str], rates: Pub
     shares = hit.groupby(rows.subject).mean()
     most = max(abs(at_rate(float(s), rates.high) - float(s)) for s in shares)
     between = " to ".join(dict.fromkeys(percent(e) for e in sorted(ends)))
-    return (
-        f"At published error rates ({100 * rates.low:.1f} to {100 * rates.high:.1f} %; "
-        f"{rates.source}), the share of {classes[0]} over all baseline images, {percent(read)} as "
-        f"read, would be {between}, and no subject's share would move by more than "
-        f"{100 * most:.1f} points."
+    return say(
+        "At published error rates ({low} to {high} %; {source}), the share of {classes} over "
+        "all baseline images, {read} as read, would be {between}, and no subject's share "
+        "would move by more than {most} points.",
+        low=figure(f"{100 * rates.low:.1f}"),
+        high=figure(f"{100 * rates.high:.1f}"),
+        source=rates.source,
+        classes=classes[0],
+        read=percent(read),
+        between=between,
+        most=figure(f"{100 * most:.1f}"),
     )

@@ -16,7 +16,7 @@ from audit.findings.pairs import Question, behind_errors, judged, too_few, true_
 from audit.findings.representation import estimates, observed
 from audit.findings.wording import cap, percent, unseen
 from audit.findings.wording import change as words
-from audit.keys import ALL, Key
+from audit.keys import ALL, Key, figure, say
 from audit.records import Attribute, Finding
 from audit.stats.decisions import compared, least_seen
 from audit.stats.folded import Bounds, bounds
@@ -56,7 +56,7 @@ def _share(
     change, seen, how = behind_errors(c.change(0.95), attribute, q)
     claim = Claim(
         Key("mitigation", q.arm, subject, attribute.name, "change", first),
-        f"change in the share of {first}", subject, "points", c.of, c.method + how,
+        say("change in the share of {first}", first=first), subject, "points", c.of, c.method + how,
     )  # fmt: skip
     before, after = (true_share(s, attribute, q) for s in c.shares)
     kept = labelled(part.pairs, ENDS) if c.of == "pairs" else part.a[part.a.outcome == "label"]
@@ -100,9 +100,19 @@ def _worded(f: Finding) -> Finding:
     return replace(
         f,
         sentence=(
-            f"{cap(f.where)}: {f.quantity} {words(f.estimate, f.low, f.high)}, "
-            f"from {percent(before)} to {percent(after)} "
-            f"(target {percent(target)}), n = {f.n} {f.counted}{_asked(f)}."
+            say(
+                "{where}: {quantity} {size}, from {before} to {after} (target {target}), n = {n} "
+                "{counted}{asked}.",
+                where=cap(f.where),
+                quantity=f.quantity,
+                size=words(f.estimate, f.low, f.high),
+                before=percent(before),
+                after=percent(after),
+                target=percent(target),
+                n=f.n,
+                counted=f.counted,
+                asked=_asked(f),
+            )
         ),
     )
 
@@ -113,7 +123,10 @@ def _asked(f: Finding) -> str:
         return ""
     if f.n_effective == 1:
         return " of one prompt, which says nothing about others"
-    return f" of {f.n_effective:.0f} prompts, too few to say much about others"
+    return say(
+        " of {n_effective} prompts, too few to say much about others",
+        n_effective=figure(f"{f.n_effective:.0f}"),
+    )
 
 
 @dataclass(frozen=True)
@@ -175,16 +188,22 @@ def _distance(
     many = int(seen.known.sum())
     if not many:
         return []
-    of = f" of {second.replace('_', ' ')}" if second else ""
+    of = say(" of {second}", second=second.replace("_", " ")) if second else ""
     (change, _, how), (narrow, *_) = (
         behind_errors(seen.change(level), attribute, q) for level in LEVELS
     )
     pairs = "paired by seed" if all(f.counted == "pairs" for f in shares) else "before and after"
     claim = Claim(
         Key("mitigation", q.arm, ALL, second, "target-distance"),
-        f"change in the mean distance{of} from the target", f"all {many} subjects", "points",
-        "subjects", f"{pairs}; distances bounded by cross-fitting over prompts; Student's t over "
-        f"subjects{how}",
+        say("change in the mean distance{of} from the target", of=of), say(
+            "all {many} subjects",
+            many=many
+        ), "points",
+        "subjects", say(
+            "{pairs}; distances bounded by cross-fitting over prompts; Student's t over "
+            "subjects{how}",
+            pairs=pairs, how=how
+        ),
     )  # fmt: skip
     size = Counts(sum(f.n for f in shares), float(many), sum(f.missing for f in shares))
     said = judged(change, size, "subjects", compared(change, narrow, 0, q.margins.distance))
@@ -194,11 +213,16 @@ def _distance(
         for x in (seen.before, seen.after)
     )  # fmt: skip
     made = finding(claim, change, size, verdict=said, references={"before": before, "after": after})
-    sentence = (
-        f"{q.arm}: the mean distance{of} from the target goes from "
-        f"{100 * before:.0f} to {100 * after:.0f} points "
-        f"(change {words(change.estimate, change.low, change.high)}){too_few(made)}"
-        f"{unseen(said, least_seen(change))}."
+    sentence = say(
+        "{arm}: the mean distance{of} from the target goes from {before} to {after} points "
+        "(change {size}){too_few}{unseen}.",
+        arm=q.arm,
+        of=of,
+        before=figure(f"{100 * before:.0f}"),
+        after=figure(f"{100 * after:.0f}"),
+        size=words(change.estimate, change.low, change.high),
+        too_few=too_few(made),
+        unseen=unseen(said, least_seen(change)),
     )
     return [replace(made, sentence=sentence)]
 

@@ -11,7 +11,7 @@ import pandas as pd
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.representation import Context
 from audit.findings.wording import estimate
-from audit.keys import ALL, BASELINE, Key
+from audit.keys import ALL, BASELINE, Key, ours, say
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.components import crossed, template_verdicts, variance_components
 from audit.stats.interval import UNKNOWN
@@ -62,8 +62,11 @@ def _variance(part: pd.DataFrame, hits: np.ndarray, attribute: Attribute, value:
         share = UNKNOWN
     claim = Claim(
         Key("representation", BASELINE, ALL, attribute.name, "template", value),
-        f"share of the variance of {value} that is due to the template",
-        f"all {part.subject.nunique()} subjects, {part.template.nunique()} templates", "share",
+        say("share of the variance of {value} that is due to the template", value=value),
+        say(
+            "all {subject} subjects, {template} templates",
+            subject=part.subject.nunique(), template=part.template.nunique()
+        ), "share",
         "subjects", "variance components (Henderson's method 1); jackknife over subjects",
     )  # fmt: skip
     return finding(
@@ -72,11 +75,18 @@ def _variance(part: pd.DataFrame, hits: np.ndarray, attribute: Attribute, value:
         Counts(found.n, float(part.template.nunique()), found.missing),
         verdict="described" if known else "undecided",
         sentence=(
-            f"Of the variance of {value} among images, "
-            f"{estimate(share.estimate, share.low, share.high)} is due to the template, n = "
-            f"{found.n}."
+            say(
+                "Of the variance of {value} among images, {share} is due to the template, n = {n}.",
+                value=value,
+                share=estimate(share.estimate, share.low, share.high),
+                n=found.n,
+            )
             if known
-            else f"How much of {value} is due to the template is not known: {found.reason}."
+            else say(
+                "How much of {value} is due to the template is not known: {reason}.",
+                value=value,
+                reason=ours(found.reason),
+            )
         ),
     )
 
@@ -103,11 +113,11 @@ def _fragile(
     fragile = [s for s in changes if s]
     ci = wilson(len(fragile), len(changes))
     more = ", ..." if len(fragile) > 5 else ""
-    names = f" ({', '.join(fragile[:5])}{more})" if fragile else ""
+    names = say(" ({join}{more})", join=", ".join(fragile[:5]), more=more) if fragile else ""
     claim = Claim(
         Key("representation", BASELINE, ALL, attribute.name, "one-template", value),
-        f"share of verdicts on {value} that depend on one template",
-        f"all {len(changes)} subjects with a reference", "share", "subjects",
+        say("share of verdicts on {value} that depend on one template", value=value),
+        say("all {n} subjects with a reference", n=len(changes)), "share", "subjects",
         "each template left out in turn, uncorrected shares; Wilson over subjects",
     )  # fmt: skip
     return finding(
@@ -116,7 +126,14 @@ def _fragile(
         Counts(len(changes), float(len(changes))),
         verdict="described",
         sentence=(
-            f"{len(fragile)} of {len(changes)} verdicts on {value} change where one of "
-            f"{part.template.nunique()} templates is left out{names}."
+            say(
+                "{n} of {n2} verdicts on {value} change where one of {template} templates is "
+                "left out{names}.",
+                n=len(fragile),
+                n2=len(changes),
+                value=value,
+                template=part.template.nunique(),
+                names=names,
+            )
         ),
     )

@@ -18,8 +18,8 @@ from scipy.stats import ttest_ind
 
 from audit.findings.claim import Claim, Counts, adjusted, arms, finding, joined
 from audit.findings.pairs import judged, mean_finding
-from audit.findings.wording import p_value
-from audit.keys import ALL, BASELINE, Key, Unit, both
+from audit.findings.wording import p_equals
+from audit.keys import ALL, BASELINE, Key, Unit, both, figure, say
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.decisions import verdict
 from audit.stats.interval import UNKNOWN, Interval
@@ -53,7 +53,10 @@ def _changes(table: pd.DataFrame, arm: str) -> Iterator[Finding]:
     rows = joined(table, arm)
     for column, (name, unit) in MEASURES.items():
         claim = Claim(
-            Key("mitigation", arm, "", "", "tone", column), f"change of the {name}",
+            Key("mitigation", arm, "", "", "tone", column), say(
+                "change of the {name}",
+                name=name
+            ),
             "all prompts", unit, "pairs", "paired by seed; Student's t over prompts",
         )  # fmt: skip
         yield mean_finding(claim, rows, column)
@@ -87,7 +90,10 @@ def _difference(
     claim = Claim(
         Key("representation", BASELINE, ALL, attribute.name, "tone", both(column, both(*names, "+"),
             " ")),
-        f"difference in the {name}", f"{names[1]} less {names[0]}, where the prompt says so", unit,
+        say("difference in the {name}", name=name), say(
+            "{names} less {names2}, where the prompt says so",
+            names=names[1], names2=names[0]
+        ), unit,
         "images", "means of prompts; Welch's t",
     )  # fmt: skip
     made = finding(claim, found, size, p=p, family=FAMILY,
@@ -97,11 +103,16 @@ def _difference(
     else:
         span = "too few prompts for limits"
         if math.isfinite(found.low):
-            span = f"[{found.low:+.1f}, {found.high:+.1f}], p = {p_value(p)}".replace("= <", "<")
-        said = f"{found.estimate:+.1f}, {span}, n = {n}".replace(", [", " [")
+            span = figure(f"[{found.low:+.1f}, {found.high:+.1f}], {p_equals(p)}")
+        between = " " if math.isfinite(found.low) else ", "
+        known = figure(f"{found.estimate:+.1f}")
+        said = say("{known}{between}{span}, n = {n}", known=known, between=between, span=span, n=n)
     return replace(
-        made, sentence=f"Prompts that state {names[1]} less those that state {names[0]}: {name} "
-        f"{said}. This compares images of one run; it is not a class of skin tone.",
+        made, sentence=say(
+            "Prompts that state {names} less those that state {names2}: {name} {said}. This "
+            "compares images of one run; it is not a class of skin tone.",
+            names=names[1], names2=names[0], name=name, said=said
+        ),
     )  # fmt: skip
 
 

@@ -28,9 +28,9 @@ import pandas as pd
 from audit.errors import unknown
 from audit.evidence.copies import flags
 from audit.findings.claim import Claim, Counts, adjusted, arms, finding
-from audit.findings.wording import cap, cosine_change, p_value
+from audit.findings.wording import NOT_KNOWN, cap, cosine_change, p_equals, p_value
 from audit.findings.wording import estimate as worded
-from audit.keys import Key
+from audit.keys import Key, figure, ours, say
 from audit.records import Finding
 from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.proportions import cluster_bootstrap, effective_n, wilson
@@ -131,8 +131,12 @@ def _correlation(
     method = "rank correlation; cluster bootstrap by prompt; p by exchanging whole prompts"
     claim = Claim(
         Key("replication", arm, "", factor.column, "why", measure),
-        f"Spearman's rho of {factor.title} with {MEASURES[measure]}", factor.title, "coefficient",
-        "images", f"{method}; {found.reason}" if found.reason else method,
+        say(
+            "Spearman's rho of {title} with {measure}",
+            title=factor.title, measure=MEASURES[measure]
+        ), factor.title, "coefficient",
+        "images",
+        say("{method}; {why}", method=method, why=ours(found.reason)) if found.reason else method,
     )  # fmt: skip
     effective = float(found.clusters) if found.n else math.nan
     size = Counts(found.n, effective, found.missing, _reasons(rows, factor, measure))
@@ -142,19 +146,45 @@ def _correlation(
 
 def _judged(f: Finding, factor: Factor, measure: str, reason: str) -> Finding:
     """The finding with a verdict and a sentence; `reason` says why it is unknown."""
-    size = f"rho = {cosine_change(f.estimate, f.low, f.high)}"
-    count = f"n = {f.n} images of {f.n_effective:.0f} prompts" if f.n else "no images"
+    size = say("rho = {size}", size=cosine_change(f.estimate, f.low, f.high))
+    count = (
+        say(
+            "n = {n} images of {n_effective} prompts",
+            n=f.n,
+            n_effective=round(f.n_effective),
+        )
+        if f.n
+        else "no images"
+    )
     title, what = factor.title, MEASURES[measure]
     if math.isnan(f.q):
-        sentence = f"Whether {title} goes with the {what} is not known: {reason}."
+        sentence = say(
+            "Whether {title} goes with the {what} is not known: {reason}.",
+            title=title,
+            what=what,
+            reason=ours(reason),
+        )
         return replace(f, verdict="undecided", sentence=sentence)
-    p = f"p = {p_value(f.p)}".replace("= <", "<")
-    evidence = f"{size}, {p}, adjusted {p_value(f.q)}, {count}"
+    p = p_equals(f.p)
+    evidence = say(
+        "{size}, {p}, adjusted {q}, {count}", size=size, p=p, q=p_value(f.q), count=count
+    )
     if f.q > 0.05:
-        sentence = f"No connection of {title} with the {what} was found ({evidence})."
+        sentence = say(
+            "No connection of {title} with the {what} was found ({evidence}).",
+            title=title,
+            what=what,
+            evidence=evidence,
+        )
         return replace(f, verdict="not found", sentence=sentence)
     way = "larger" if f.estimate > 0 else "smaller"
-    sentence = f"The larger {title}, the {way} the {what} ({evidence})."
+    sentence = say(
+        "The larger {title}, the {way} the {what} ({evidence}).",
+        title=title,
+        way=way,
+        what=what,
+        evidence=evidence,
+    )
     return replace(f, verdict="found", sentence=sentence)
 
 
@@ -166,7 +196,7 @@ def levels(values: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
     """
     known = np.unique(values[np.isfinite(values)])
     if len(known) <= LEVELS:
-        return [(f"{v:g}", f"{v:g}", values == v) for v in known]
+        return [(f"{v:g}", figure(f"{v:g}"), values == v) for v in known]
     cuts = np.quantile(values[np.isfinite(values)], (1 / 3, 2 / 3))
     place = np.where(np.isfinite(values), np.searchsorted(cuts, values, side="left"), -1)
     out = []
@@ -174,7 +204,15 @@ def levels(values: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
         at = place == i
         if at.any():
             low, high = values[at].min(), values[at].max()
-            out.append((name, f"{low:.4g} to {high:.4g}" if high > low else f"{low:.4g}", at))
+            out.append(
+                (
+                    name,
+                    say("{low} to {high}", low=figure(f"{low:.4g}"), high=figure(f"{high:.4g}"))
+                    if high > low
+                    else figure(f"{low:.4g}"),
+                    at,
+                )
+            )
     return out
 
 
@@ -186,7 +224,7 @@ def _levels(
     x = rows[factor.column].to_numpy(float).copy()
     x[(rows.outcome != "label").to_numpy()] = math.nan  # not used for the thirds
     for name, words, at in levels(x):
-        where = f"images where {factor.title} is {words}"
+        where = say("images where {title} is {words}", title=factor.title, words=words)
         detail = f"{'copies' if decided else measure}={name}"
         key = Key("replication", arm, "", factor.column, "why", detail)
         yield (
@@ -208,8 +246,12 @@ def _copies(part: pd.DataFrame, key: Key, where: str, seed: int) -> Finding:
         ci,
         _size(part, n, effective_n(hits, clusters) if n else math.nan, flags.UNDECIDED),
         verdict="described",
-        sentence=f"{cap(where)}: {worded(ci.estimate, ci.low, ci.high)} of {n} copy a "
-        "training image.",
+        sentence=say(
+            "{where}: {size} of {n} copy a training image.",
+            where=cap(where),
+            size=worded(ci.estimate, ci.low, ci.high),
+            n=n,
+        ),
     )
 
 
@@ -238,13 +280,29 @@ def _mean(part: pd.DataFrame, key: Key, where: str, measure: str, seed: int) -> 
     ci = cluster_bootstrap(values, clusters, np.random.default_rng(seed)) if n else UNKNOWN
     if ci.low == ci.high:  # all prompts agree: no width does not mean certainty
         ci = Interval(ci.estimate, math.nan, math.nan)
-    limits = f" [{ci.low:.3f}, {ci.high:.3f}]" if math.isfinite(ci.low) else ""
-    mean = f"{ci.estimate:.3f}" if n else "not known"
-    quantity = f"mean {MEASURES[measure]}"
+    limits = (
+        say(" [{low}, {high}]", low=figure(f"{ci.low:.3f}"), high=figure(f"{ci.high:.3f}"))
+        if math.isfinite(ci.low)
+        else ""
+    )
+    mean = figure(f"{ci.estimate:.3f}") if n else NOT_KNOWN
+    quantity = say("mean {measure}", measure=MEASURES[measure])
     return finding(
         Claim(key, quantity, where, "cosine", "images", "cluster bootstrap by prompt"),
         ci,
-        _size(part, n, effective_n(values, clusters) if n else math.nan, f"{measure} not known"),
+        _size(
+            part,
+            n,
+            effective_n(values, clusters) if n else math.nan,
+            f"{measure} not known",
+        ),
         verdict="described",
-        sentence=f"{cap(where)}: {quantity} {mean}{limits}, n = {n}.",
+        sentence=say(
+            "{where}: {quantity} {mean}{limits}, n = {n}.",
+            where=cap(where),
+            quantity=quantity,
+            mean=mean,
+            limits=limits,
+            n=n,
+        ),
     )

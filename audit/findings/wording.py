@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import math
 
+from audit.keys import CAPITAL, Said, figure, say
+
+NOT_KNOWN = say("not known")
+
 
 def percent(x: float) -> str:
     """A share in percent with sensible digits: `9 %`, `0.4 %`, `not known`."""
     if not math.isfinite(x):
-        return "not known"
+        return NOT_KNOWN
     value = 100 * x
-    return f"{value:.1f} %" if 0 < abs(value) < 1 else f"{value:.0f} %"
+    return figure(f"{value:.1f} %" if 0 < abs(value) < 1 else f"{value:.0f} %")
 
 
 def interval(low: float, high: float) -> str:
     """A 95 % interval in brackets; empty where there is none."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return ""
-    return f"[{percent(low)}, {percent(high)}]"
+    return figure(f"[{percent(low)}, {percent(high)}]")
 
 
 def estimate(value: float, low: float, high: float) -> str:
     """A share with its interval: `9 % [4 %, 22 %]`, or `not known`."""
-    return f"{percent(value)} {interval(low, high)}".strip()
+    span = interval(low, high)
+    return say("{share} {span}", share=percent(value), span=span) if span else percent(value)
 
 
 def points(x: float) -> str:
@@ -32,9 +37,9 @@ def points(x: float) -> str:
 
 def _signed(x: float, digits: int) -> str:
     if not math.isfinite(x):
-        return "not known"
+        return NOT_KNOWN
     text = f"{x:+.{digits}f}"
-    return text if float(text) else f"{0:.{digits}f}"
+    return figure(text if float(text) else f"{0:.{digits}f}")
 
 
 def _known(*numbers: float) -> bool:
@@ -44,17 +49,17 @@ def _known(*numbers: float) -> bool:
 def change(value: float, low: float, high: float) -> str:
     """A difference of shares with its interval: `+40 [+32, +47] points`, or `not known`."""
     if not math.isfinite(value):
-        return "not known"
+        return NOT_KNOWN
     span = f" [{points(low)}, {points(high)}]" if _known(low, high) else ""
-    return f"{points(value)}{span} points"
+    return say("{size} points", size=figure(f"{points(value)}{span}"))
 
 
 def cosine_change(value: float, low: float, high: float) -> str:
     """A difference of cosines with its interval: `-0.010 [-0.020, 0.000]`, or `not known`."""
     if not math.isfinite(value):
-        return "not known"
+        return NOT_KNOWN
     span = f" [{_signed(low, 3)}, {_signed(high, 3)}]" if _known(low, high) else ""
-    return f"{_signed(value, 3)}{span}"
+    return figure(f"{_signed(value, 3)}{span}")
 
 
 def unseen(verdict: str, least: float) -> str:
@@ -65,8 +70,9 @@ def unseen(verdict: str, least: float) -> str:
     """
     if verdict not in ("undecided", "compatible") or not math.isfinite(least):
         return ""
-    size = "any difference" if least >= 1 else f"a difference below about {_round_up(least)} points"
-    return f"; {size} may be missed"
+    if least >= 1:
+        return say("; any difference may be missed")
+    return say("; a difference below about {n} points may be missed", n=_round_up(least))
 
 
 def _round_up(share: float) -> int:
@@ -83,14 +89,21 @@ def plural(noun: str) -> str:
 
 def share_phrase(value: str) -> str:
     """`share of women`, `share of dark`."""
-    return f"share of {plural(value) if value in ('woman', 'man') else value}"
+    if value in ("woman", "man"):
+        return say("share of women" if value == "woman" else "share of men")
+    return say("share of {value}", value=value)
 
 
 def p_value(x: float) -> str:
     """A p-value with sensible digits: `0.03`, `< 0.001`."""
-    return "< 0.001" if x < 0.001 else f"{x:.3f}" if x < 0.1 else f"{x:.2f}"
+    return figure("< 0.001" if x < 0.001 else f"{x:.3f}" if x < 0.1 else f"{x:.2f}")
+
+
+def p_equals(x: float) -> str:
+    """`p = 0.03`, `p < 0.001`."""
+    return figure(f"p = {p_value(x)}".replace("= <", "<"))
 
 
 def cap(words: str) -> str:
     """The text with its first letter capitalised and the rest unchanged (`CEO`, `Dalai Lama`)."""
-    return words[:1].upper() + words[1:]
+    return Said(words[:1].upper() + words[1:], CAPITAL, {"0": words})

@@ -113,7 +113,7 @@ def _dose(option: str, shares: Sequence[Finding]) -> str:
                              edgecolors=ACCENT, zorder=3)  # fmt: skip
             axes.scatter([], [], s=38, marker=mark, facecolors=ACCENT, edgecolors=ACCENT,
                          label=wording.clip(where, 60))  # fmt: skip
-        axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
+        axes.set_xticks(ticks, [wording.spelled(f"{x:g}") for x in ticks])
         axes.set_ylim(0, 100)
         axes.set_xlabel(wording.clip(option, 40))
         axes.set_ylabel(wording.text("chart.share", what=wording.clip(shares[0].quantity, 40)))

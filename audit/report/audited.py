@@ -30,7 +30,7 @@ def head(evidence: Evidence) -> list[str]:
         distinct = wording.count(wording.as_number(corpus.distinct))
         out.append(wording.text("header.corpus", distinct=distinct))
     if evidence.written:
-        out.append(wording.clip(evidence.written[:10], 10))
+        out.append(wording.date(evidence.written))
     if version := evidence.facts.versions.get("t2i-audit"):
         out.append(wording.text("header.tool", version=wording.clip(version, 40)))
     return out

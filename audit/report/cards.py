@@ -94,7 +94,7 @@ def _gap(f: Finding, evidence: Evidence) -> Card:
     chance = wording.text("card.chance", most=f"{100 * f.floor_high:.0f}")
     marks = [Mark(0.0, chance, f.floor_high)]
     drawn = scale((f.estimate, f.low, f.high), ends, marks, _said(f, said))
-    about = wording.text("card.gap.title", attribute=f.key.attribute.replace("_", " "),
+    about = wording.text("card.gap.title", attribute=wording.shown(f.key.attribute),
                          where=wording.clip(f.where, 60))  # fmt: skip
     return Card(f, cap(about), figure(f), said, drawn, _limits(f))
 
@@ -140,7 +140,7 @@ def _arm(f: Finding, evidence: Evidence) -> Card:
     if cost is not None:
         says += " " + wording.text(
             "card.arm.cost",
-            verdict=wording.short_verdict(cost).lower(),
+            verdict=wording.inside(wording.short_verdict(cost)),
             value=wording.estimate(cost),
             span=wording.span(cost),
         )
@@ -158,7 +158,7 @@ def reading(evidence: Evidence) -> list[str]:
     found = [f for f in evidence.findings if f.key.kind == "classifier"]
     hidden = evidence.suite.subject_attribute
     return [
-        wording.text("answers.reading.of", attribute=f.key.attribute.replace("_", " "),
+        wording.text("answers.reading.of", attribute=wording.shown(f.key.attribute),
                      value=wording.estimate(f), span=wording.span(f), n=wording.count(f.n))
         for f in found if f.key.attribute != hidden and math.isfinite(f.estimate)
     ]  # fmt: skip

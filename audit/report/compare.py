@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from audit.findings.wording import share_phrase
 from audit.keys import BASELINE, Key
 from audit.records import Finding
-from audit.report import bounds, charts, wording
+from audit.report import bounds, charts, language, told, wording
 from audit.report.bounds import CHART, Excerpt, embedded, ends, excerpts
 from audit.report.cards import change
 from audit.report.page import Anchors, environment, frame
@@ -31,6 +31,7 @@ class Pair:
 
 def page(pair: Pair) -> str:
     """The whole comparison as HTML text; for a large one an excerpt that says so."""
+    everything, pair = pair.findings, replace(pair, findings=told.findings(pair.findings))
     spoken = answers(pair.findings)
     for excerpt in excerpts(pair.findings, spoken):
         if excerpt.cost > bounds.WORDS:
@@ -40,7 +41,7 @@ def page(pair: Pair) -> str:
         room = bounds.LIMIT - len(bare.encode("utf-8", "replace"))
         if room >= bounds.PICTURES:  # here for the JSON
             break
-    return _rendered(view, *embedded(excerpt, room))
+    return _rendered(view, *embedded(replace(excerpt, everything=everything), room))
 
 
 def _view(pair: Pair, excerpt: Excerpt, spoken: Sequence[Finding]) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def _view(pair: Pair, excerpt: Excerpt, spoken: Sequence[Finding]) -> dict[str, 
 
 def _rendered(view: dict[str, Any], data: str, written: int) -> str:
     page = environment().get_template("compare.html.j2")
-    return page.render(**view, data=data, written=written, anchor=Anchors())
+    return language.marked(page.render(**view, data=data, written=written, anchor=Anchors()))
 
 
 def _share(f: Finding) -> bool:
@@ -101,7 +102,8 @@ def parts(findings: Sequence[Finding], sizes: Mapping[str, int]) -> list[dict[st
         single = [f for f in rows if not _whole(f)]
         out.append(
             {
-                "arm": key.arm, "attribute": key.attribute.replace("_", " "), "value": key.detail,
+                "arm": key.arm, "attribute": wording.shown(key.attribute),
+                "value": wording.named(key.detail),
                 "rows": rows,
                 "chart": _chart(f"changes-{i}", single), "quantity": rows[0].quantity,
                 "comparisons": sum(sizes.get(f, 0) for f in {f.family for f in single}),
@@ -118,7 +120,7 @@ def _chart(name: str, found: Sequence[Finding]) -> str:
     ]
     if not rows:
         return ""
-    title = share_phrase(found[0].key.detail)
+    title = language.name(share_phrase(found[0].key.detail))
     return charts.changes(name, title, rows, ("chart.first", "chart.second"))
 
 
@@ -148,6 +150,7 @@ class Several:
 
 def several_page(them: Several) -> str:
     """The whole comparison as HTML text; for a large one an excerpt that says so."""
+    everything, them = them.findings, replace(them, findings=told.findings(them.findings))
     spoken = {o.letter: answers([f for f in them.findings if them.letters[f.id] == o.letter])[:6]
               for o in them.others}  # fmt: skip
     every = [f for found in spoken.values() for f in found]
@@ -164,8 +167,8 @@ def several_page(them: Several) -> str:
         room = bounds.LIMIT - len(bare.encode("utf-8", "replace"))
         if room >= bounds.PICTURES:
             break
-    data, written = embedded(excerpt, room)
-    return page.render(**view, data=data, written=written, anchor=Anchors())
+    data, written = embedded(replace(excerpt, everything=everything), room)
+    return language.marked(page.render(**view, data=data, written=written, anchor=Anchors()))
 
 
 def table(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str], bool]]:
@@ -175,11 +178,16 @@ def table(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str], bool]
     return [(k, cells, len({*cells}) == 1) for k, cells in rows if any(cells)]
 
 
+def _about(f: Finding) -> tuple[str, str]:
+    """Attribute and class of a share; nothing for other changes."""
+    return (wording.shown(f.key.attribute), wording.named(f.key.detail)) if _share(f) else ("", "")
+
+
 def tables(findings: Sequence[Finding], them: Several) -> list[dict[str, Any]]:
     """A table per attribute and class, and one of the rest: rows with a finding for each run."""
     groups: dict[tuple[str, str], dict[str, dict[str, Finding]]] = {}
     for f in findings:
-        group = (f.key.attribute.replace("_", " "), f.key.detail) if _share(f) else ("", "")
+        group = _about(f)
         row = f.where if _share(f) else f"{wording.label(f)}"
         arm = f.arm.removesuffix(f", {them.letters[f.id]}")
         name = row if arm == BASELINE else f"{row}, {wording.arm(arm)}"

@@ -41,7 +41,7 @@ def _chart(lines: Lines) -> str:
         for level, shape in zip(sorted(lines), _shapes(), strict=False):
             _line(axes, level, sorted(lines[level], key=lambda at: at[0]), shape)
         scales = sorted({x for points in lines.values() for x, _ in points})
-        axes.set_xticks(scales, [f"{x:g}" for x in scales])
+        axes.set_xticks(scales, [wording.spelled(f"{x:g}") for x in scales])
         axes.set_ylim(-3, 103)
         axes.set_xlabel(wording.text("chart.guidance"))
         axes.set_ylabel(wording.text("chart.copied"))
@@ -69,6 +69,7 @@ def _said(points: Sequence[tuple[float, Finding]]) -> str:
         return wording.text("chart.copied")
     (low, first), (high, last) = points[0], points[-1]
     return wording.text(
-        "chart.doses", n=len(points), low=f"{low:g}", high=f"{high:g}",
+        "chart.doses", n=len(points),
+        low=wording.spelled(f"{low:g}"), high=wording.spelled(f"{high:g}"),
         first=wording.percent(first.estimate), last=wording.percent(last.estimate),
     )  # fmt: skip

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from audit.design.mitigations.methods import method
-from audit.keys import BASELINE
+from audit.keys import BASELINE, say
 from audit.records import Finding, Mitigation, Sample
-from audit.report import charts, wording
+from audit.report import charts, language, wording
 from audit.report.bounds import CHART, ends
 from audit.report.evidence import Evidence
 from audit.report.facts import LeftAlone
@@ -114,7 +114,7 @@ def _does(arm: Mitigation | None) -> str:
     """What a mitigation does, in a sentence; empty for those from outside."""
     if arm is None:
         return ""
-    return wording.METHODS.get("stack" if arm.parts else arm.method, "")
+    return language.now().methods.get("stack" if arm.parts else arm.method, "")
 
 
 def _example(evidence: Evidence, arm: str) -> tuple[str, str] | None:
@@ -147,7 +147,8 @@ def _chart(name: str, effects: list[Finding]) -> str:
     ]
     if not rows:
         return ""
-    return charts.changes(name, f"share of {effects[0].key.detail}", rows)
+    title = language.name(say("share of {value}", value=effects[0].key.detail))
+    return charts.changes(name, title, rows)
 
 
 def strips(evidence: Evidence, album: Album) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Both read the same files, so the same folder gives the same bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import numpy as np
 
 from audit.errors import UserError
 from audit.files import checked
-from audit.records import Reference, Settings, Suite
+from audit.records import Finding, Reference, Settings, Suite
+from audit.report import language
 from audit.report.evidence import Evidence
 from audit.report.facts import Facts
 from audit.store import RunFolder
@@ -24,16 +25,20 @@ Image = Callable[[str], np.ndarray]
 """An id to uint8[h, w, 3]."""
 
 
-def keep(folder: RunFolder, suite: Suite, facts: Facts, pictures: bool) -> None:
+def keep(
+    folder: RunFolder, suite: Suite, facts: Facts, pictures: bool, found: Sequence[Finding] = ()
+) -> None:
     """Write to the folder what a report shows in addition to findings and tables.
 
-    `pictures` says whether there are images: a run over labels alone has none.
+    `pictures` says whether there are images: a run over labels alone has none. Of the texts of the
+    findings and facts it keeps how they were composed, for other languages.
     """
     shares = [[[*k, v] for k, v in r.shares.items()] for r in suite.references]
     references = [{**asdict(replace(r, shares={})), "shares": s}
                   for r, s in zip(suite.references, shares, strict=True)]  # fmt: skip
     body = {"suite": asdict(replace(suite, references=())), "references": references,
-            "facts": asdict(facts), "pictures": pictures}  # fmt: skip
+            "facts": asdict(facts), "pictures": pictures,
+            "said": language.kept(found, facts)}  # fmt: skip
     folder.write_page_facts(json.dumps(body, indent=1, ensure_ascii=False, default=_plain) + "\n")
 
 
@@ -52,13 +57,15 @@ def render(
     train_image: Image | None,
     pictures: str = "all",
     out: Path | None = None,
+    lang: str = language.ENGLISH,
 ) -> Path:
     """Write the report of a finished run to `out`, or into its folder; nothing is recomputed.
 
-    `pictures` is one of `report.page.PICTURES`. Raises UserError where the folder does not contain
-    a finished run, or one of a version that did not keep what the report needs.
+    `pictures` is one of `report.page.PICTURES`, `lang` of `language.LANGUAGES`. Raises UserError
+    where the folder does not contain a finished run, or one of a version that did not keep what the
+    report needs.
     """
-    made = html(folder, image, train_image, pictures)
+    made = html(folder, image, train_image, pictures, lang)
     if out is None:
         return folder.write_report(made)
     from audit.files import write_atomic
@@ -68,7 +75,8 @@ def render(
 
 
 def html(
-    folder: RunFolder, image: Image, train_image: Image | None, pictures: str = "all"
+    folder: RunFolder, image: Image, train_image: Image | None, pictures: str = "all",
+    lang: str = language.ENGLISH,
 ) -> str:  # fmt: skip
     """The report of a finished run; arguments and errors as for `render`."""
     from audit.report.page import page
@@ -80,7 +88,16 @@ def html(
         train_image or image, facts(folder, kept.get("facts")), folder.head().written,
         folder.left_out(),
     )  # fmt: skip
-    return page(evidence, pictures if kept.get("pictures", True) else "none")
+    with language.speaking(lang, _composed(folder, kept)):
+        return page(evidence, pictures if kept.get("pictures", True) else "none")
+
+
+def _composed(folder: RunFolder, kept: Mapping[str, Any]) -> dict[str, Any]:
+    """How texts of the run were composed; nothing for runs of earlier versions."""
+    try:
+        return checked(dict[str, Any], kept.get("said", {}))
+    except ValueError as error:
+        raise _damaged(folder, "page.json", error) from error
 
 
 @dataclass(frozen=True)

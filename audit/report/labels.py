@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from audit.report import wording
+from audit.report import language, wording
 from audit.report.page import environment, frame
 from audit.report.thumbnails import Album
 
@@ -33,7 +33,7 @@ def labelling_page(
             for r in part.itertuples(index=False)
         ]
         parts.append({"attribute": attribute, "classes": classes[str(attribute)], "cells": cells})
-    return environment().get_template("labels.html.j2").render(
+    return language.marked(environment().get_template("labels.html.j2").render(
         **frame(), parts=parts, reasons=reasons, run=run,
-        sheet="sheet.csv", total=len(rows), t=wording.text, left_out=album.left_out,
-    )  # fmt: skip
+        sheet="sheet.csv", total=len(rows), t=wording.text, w=wording, left_out=album.left_out,
+    ))  # fmt: skip

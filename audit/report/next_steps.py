@@ -45,7 +45,7 @@ def _shares(evidence: Evidence) -> Iterator[Step]:
     needed = [f for f in evidence.findings if f.key.kind == "needed"]
     if not needed:
         return
-    attributes = " / ".join(f.key.attribute.replace("_", " ") for f in needed)
+    attributes = " / ".join(wording.shown(f.key.attribute) for f in needed)
     each = " / ".join(wording.count(f.estimate) for f in needed)
     says = wording.text("next.shares", attributes=wording.clip(attributes, 80), each=each)
     yield Step(says, _run(evidence, f"--precision {PRECISION:g}"))

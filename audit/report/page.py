@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit.keys import digest
-from audit.report import bounds, wording
+from audit.report import bounds, language, told, wording
 from audit.report.answers import answers
 from audit.report.audited import head
 from audit.report.bounds import Excerpt, element, embedded, excerpts
@@ -33,6 +33,7 @@ def page(evidence: Evidence, pictures: str = "all") -> str:
 
     `pictures` is one of PICTURES. For a large run the report is an excerpt that says so.
     """
+    everything, evidence = evidence.findings, told.evidence(evidence)
     spoken, least = answers(evidence), 0 if pictures == "none" else bounds.PICTURES
     for excerpt in excerpts(evidence.findings, spoken):
         if excerpt.cost > bounds.WORDS:
@@ -43,9 +44,10 @@ def page(evidence: Evidence, pictures: str = "all") -> str:
         room = bounds.LIMIT - len(bare.encode("utf-8", "replace"))
         if room >= least:
             break
-    data, written = embedded(excerpt, room - least)
+    data, written = embedded(replace(excerpt, everything=everything), room - least)
     album = Album(room - len(data.encode()), off=pictures == "none")
-    return _rendered({**common, "data": data, "written": written}, views, part, album)
+    made = {**common, "data": data, "written": written}
+    return language.marked(_rendered(made, views, part, album))
 
 
 def _view(
@@ -64,7 +66,7 @@ def _view(
 def made(evidence: Evidence) -> str:
     """Tool, version and date, for citations."""
     version = evidence.facts.versions.get("t2i-audit", "")
-    words = [wording.clip(f"t2i-audit {version}", 60), wording.clip(evidence.written[:10], 10)]
+    words = [wording.clip(f"t2i-audit {version}", 60), wording.date(evidence.written)]
     return ", ".join(w for w in words if w)
 
 
@@ -110,15 +112,25 @@ SPOKEN = (
 """Texts of page.js, `script.NAME` in the file of texts."""
 
 
+OTHER_SHEETS = ((), ("other.css",))
+"""What a page in another language than English has in addition."""
+COMMA = ('replace(/\\u2212/g, "-")', 'replace(/\\u2212/g, "-").replace(/(\\d),(?=\\d)/g, "$1.")')
+"""Part of page.js that reads numbers, and the same for decimal commas."""
+
+
 def frame() -> dict[str, Any]:
     """What every page has inside: its style and its script, each with the hash that allows it.
 
     `words` are the script's texts.
     """
-    style = "".join((TEMPLATES / name).read_text("utf-8") for name in ("style.css", "script.css"))
+    spoken = language.now()
+    sheets = ("style.css", "script.css", *OTHER_SHEETS[spoken.code != language.ENGLISH])
+    style = "".join((TEMPLATES / name).read_text("utf-8") for name in sheets)
     script = (TEMPLATES / "page.js").read_text("utf-8")
+    if spoken.code != language.ENGLISH:
+        script = script.replace(*COMMA)
     words = element({name: wording.text(f"script.{name}") for name in SPOKEN})
-    return {"style": style, "script": script, "words": words,
+    return {"style": style, "script": script, "words": words, "words_of": spoken,
             "policy": policy(style, script)}  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from audit.report import wording
+from audit.report import language, wording
 from audit.report.page import environment, frame
 from audit.report.thumbnails import Album
 
@@ -79,12 +79,12 @@ def page(
     side = LARGE if len(groups) <= FEW else SIDE
     shown = [_one(str(n), rows, album, (picture, source, side)) for n, rows in groups[:SHOWN]]
     verdicts = [p["verdict"] for p in map(_verdict, groups)]
-    return environment().get_template("search.html.j2").render(
+    return language.marked(environment().get_template("search.html.j2").render(
         **frame(), s=searched, shown=shown, w=wording,
         t=wording.text, asked=len(groups), left_out=album.left_out,
         copies=verdicts.count("copy"), singles=verdicts.count("single"), among={*verdicts},
         signs=SIGNS,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _order(group: tuple[object, pd.DataFrame]) -> tuple[bool, float, float]:

@@ -111,7 +111,7 @@ def amplified(evidence: Evidence) -> tuple[list[Finding], list[Grid], str]:
     rows.sort(key=lambda r: -r.estimate if math.isfinite(r.estimate) else math.inf)
     chart = charts.around("amplified", first[0].quantity, rows) if rows else ""
     names = dict.fromkeys(f.key.attribute for f in each)
-    grids = [grid(n.replace("_", " "), [f for f in each if f.key.attribute == n]) for n in names]
+    grids = [grid(wording.shown(n), [f for f in each if f.key.attribute == n]) for n in names]
     return [f for f in found if f.key.everyone], grids, chart
 
 
@@ -135,7 +135,7 @@ def joints(evidence: Evidence) -> list[Joint]:
             continue
         rows = [(c, [by_key.get(joint_key(a, b, c, d)) for d in b.classes]) for c in a.classes]
         known = [(c, [f for f in cells if f is not None]) for c, cells in rows]
-        names = f"{a.name.replace('_', ' ')} and {b.name.replace('_', ' ')}"
+        names = wording.text("joint.names", one=wording.shown(a.name), two=wording.shown(b.name))
         out.append(Joint(names, b.classes, [r for r in known if r[1]], claim))
     return out
 
@@ -174,7 +174,7 @@ def distances(evidence: Evidence) -> list[Grid]:
     found = [f for f in of_section(evidence, "representation") if f.key.kind == "distance"
              and f.key.detail != two.get(f.key.attribute)]  # fmt: skip
     names = dict.fromkeys(f.key.attribute for f in found)
-    return [grid(n.replace("_", " "), [f for f in found if f.key.attribute == n]) for n in names]
+    return [grid(wording.shown(n), [f for f in found if f.key.attribute == n]) for n in names]
 
 
 def parts(evidence: Evidence, sizes: Mapping[str, int]) -> list[Part]:
@@ -261,8 +261,10 @@ def _chart(
     by = {d: {r.label: r for r in rs} for d, rs in rows.items()}
     empty = (math.nan,) * 3
     few = names[:SEVERAL]
-    panels = [Panel(d, [_few(by[d].get(s) or charts.Row(s, *empty), few) for s in wheres])
-              for d in details]  # fmt: skip
+    panels = [
+        Panel(wording.named(d), [_few(by[d].get(s) or charts.Row(s, *empty), few) for s in wheres])
+        for d in details
+    ]
     return multiples(name, _heading(ranked[0]), panels)
 
 
@@ -282,7 +284,7 @@ def _units(name: str, found: Sequence[Finding], names: Sequence[str], evidence: 
         shares = _spread(found, n, classes)
         if all(map(math.isfinite, shares)):
             blocks.append(Block(wording.reference(n), shares))
-    return units(name, first.where, classes, blocks)
+    return units(name, first.where, [*map(wording.named, classes)], blocks)
 
 
 def _classes(attribute: str, evidence: Evidence) -> Sequence[str]:
@@ -301,7 +303,7 @@ def _spread(found: Sequence[Finding], name: str | None, classes: Sequence[str]) 
 
 def _heading(f: Finding) -> str:
     """`Gender`, or the quantity of a claim without an attribute."""
-    words = f.key.attribute.replace("_", " ") or f.quantity
+    words = wording.shown(f.key.attribute) or f.quantity
     return words[:1].upper() + words[1:]
 
 
@@ -321,9 +323,11 @@ def labels(table: pd.DataFrame, hidden: str | None) -> dict[tuple[str, str], str
 def _label(read: Sequence[tuple[str, str, Any]]) -> str:
     outcomes = {outcome for _, outcome, _ in read}
     if len(outcomes) == 1 and outcomes != {"label"}:
-        return outcomes.pop()
+        return wording.named(outcomes.pop())
     said = (
-        str(value) if outcome == "label" else f"{attribute.replace('_', ' ')} {outcome}"
+        wording.named(str(value))
+        if outcome == "label"
+        else f"{wording.shown(attribute)} {wording.named(outcome)}"
         for attribute, outcome, value in read
     )
     return ", ".join(dict.fromkeys(said))

@@ -13,6 +13,8 @@ from html import escape
 
 from matplotlib.figure import Figure
 
+from audit.report.language import spelled
+
 INK, ACCENT, SECOND, QUIET, PAPER = "#000000", "#0b5fa5", "#a4470a", "#767676", "#fefefe"
 CSS = {
     INK: "currentColor",
@@ -40,7 +42,12 @@ def inline(figure: Figure, name: str, description: str) -> str:
     box = re.search(r'viewBox="([^"]+)"', text)
     assert box  # matplotlib always writes one
     head = f'<svg viewBox="{box[1]}" class="chart" role="img" aria-label="{escape(description)}">'
-    return head + _small(body, name).rstrip()
+    return head + _numbers(_small(body, name).rstrip())
+
+
+def _numbers(body: str) -> str:
+    """Texts that are numbers as the language writes them: ticks of axes."""
+    return re.sub(r"(?<=>)[-\u2212+]?\d+\.\d+(?=</text>)", lambda m: spelled(m[0]), body)
 
 
 def _small(body: str, name: str) -> str:

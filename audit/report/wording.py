@@ -1,4 +1,4 @@
-"""The report's words and numbers in one place: another language needs only another file.
+"""The report's words and numbers in one place, in the language that is spoken (`language`).
 
 `templates/en.toml` contains every sentence, heading and table head by name. The sentences of
 findings are written in `audit.findings.wording`, whose number formats are used here too, so a
@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from audit.errors import harmless
-from audit.files import toml
 from audit.findings import wording as said
 from audit.keys import BASELINE
 from audit.records import Finding
-from audit.report import verdicts
+from audit.report import language, verdicts
+from audit.report.language import FOREIGN, NATIVE
 from audit.report.verdicts import Verdict
 
 CHART = 40
@@ -28,36 +26,20 @@ CHART = 40
 DASH = "\N{EN DASH}"
 TIE = "\N{NO-BREAK SPACE}"
 
-_LANGUAGE: dict[str, Any] = toml(
-    (Path(__file__).parent / "templates" / "en.toml").read_text("utf-8")
-)
-PAGES = ("script", "left_out", "several")
-"""Sections of the file whose texts are named `SECTION.NAME`."""
-TEXTS: Mapping[str, str] = _LANGUAGE["texts"] | {
-    f"{page}.{name}": words for page in PAGES for name, words in _LANGUAGE[page].items()
-}
-VERDICTS: Mapping[str, Verdict] = {
-    name: Verdict(name, **row) for name, row in _LANGUAGE["verdicts"].items()
-}
-"""At most twelve, in the order of the glossary."""
-GLOSSARY: Mapping[str, Mapping[str, str]] = _LANGUAGE["glossary"]
-"""Terms with their definition, in the order of the report's list."""
-METHODS: Mapping[str, str] = _LANGUAGE["methods"]
-"""What each shipped mitigation does, in a sentence."""
-REFERENCES: Mapping[str, str] = _LANGUAGE["references"]
-"""Display names of the references of shipped suites."""
+spelled = language.spelled
+_ENGLISH = language.language(language.ENGLISH)
+TEXTS, VERDICTS, CITATIONS, CANNOT = (
+    _ENGLISH.texts, _ENGLISH.verdicts, _ENGLISH.citations, _ENGLISH.cannot,
+)  # fmt: skip
+"""Those in English; what a page says is of `language.now()`."""
 AGAINST = frozenset({"gap", "slope", "distance", "parity", "overshoot"})
 """Kinds of claims whose quantity names a reference."""
-_NAMED = re.compile(rf"\b(from|of|past) ({'|'.join(map(re.escape, REFERENCES))})\b")
-CANNOT: Sequence[str] = _LANGUAGE["limits"]["always"]
-EMBEDDED: str = _LANGUAGE["limits"]["embedded"]
-FORMULAS: Sequence[Mapping[str, str]] = _LANGUAGE["formulas"]
-CITATIONS: Sequence[str] = _LANGUAGE["sources"]["cited"]
+_NAMED = re.compile(rf"\b(from|of|past) ({'|'.join(map(re.escape, _ENGLISH.references))})\b")
 
 
 def text(key: str, **values: object) -> str:
     """The text with this name, its placeholders filled; KeyError for an unknown name."""
-    words = TEXTS[key].replace(" %", f"{TIE}%").replace("n = ", f"n{TIE}={TIE}")
+    words = language.now().texts[key].replace(" %", f"{TIE}%").replace("n = ", f"n{TIE}={TIE}")
     return words.format(**values) if values else words
 
 
@@ -71,24 +53,24 @@ def tie(words: str) -> str:
 
 def percent(x: float) -> str:
     """A share in [0, 1] with sensible digits, `9 %` or `0.4 %`; NaN is `not known`."""
-    return tie(said.percent(x))
+    return tie(language.name(said.percent(x)))
 
 
 def interval(low: float, high: float) -> str:
     """A 95 % interval of shares in brackets; a dash where there is none."""
-    return tie(said.interval(low, high)) or DASH
+    return tie(spelled(said.interval(low, high))) or DASH
 
 
 def points(x: float) -> str:
     """A signed difference of shares in percentage points, `+40`; NaN is `not known`."""
-    return tie(said.points(x))
+    return tie(language.name(said.points(x)))
 
 
 def distance(x: float) -> str:
     """An unsigned distance of shares in points, `4`, with a decimal below 1; NaN is a dash."""
     if not math.isfinite(x):
         return DASH
-    return f"{100 * x:.1f}" if 0 < 100 * abs(x) < 1 else f"{100 * x:.0f}"
+    return spelled(f"{100 * x:.1f}" if 0 < 100 * abs(x) < 1 else f"{100 * x:.0f}")
 
 
 def count(x: float) -> str:
@@ -101,7 +83,8 @@ def number(x: Any, digits: int = 3) -> str:
     x = as_number(x)
     if not math.isfinite(x):
         return _unknown()
-    return f"{x:.0f}" if float(x).is_integer() and abs(x) >= 1 else f"{x:.{digits}f}"
+    whole = float(x).is_integer() and abs(x) >= 1
+    return spelled(f"{x:.0f}" if whole else f"{x:.{digits}f}")
 
 
 def as_number(x: object) -> float:
@@ -120,12 +103,12 @@ def repeats(n: Any) -> str:
 
 
 def _unknown() -> str:
-    return TEXTS["unknown"]
+    return text("unknown")
 
 
 def p_value(x: float) -> str:
     """A p- or q-value: `0.03`, `< 0.001`, or a dash where there was no test."""
-    return said.p_value(x) if math.isfinite(x) else DASH
+    return spelled(said.p_value(x)) if math.isfinite(x) else DASH
 
 
 def estimate(f: Finding) -> str:
@@ -137,14 +120,19 @@ def span(f: Finding) -> str:
     """A finding's 95 % interval in its unit; a dash where there is none."""
     if not (math.isfinite(f.low) and math.isfinite(f.high)):
         return DASH
-    return tie(f"[{_value(f, f.low)}, {_value(f, f.high)}]")
+    return tie(between(_value(f, f.low), _value(f, f.high)))
+
+
+def between(low: str, high: str) -> str:
+    """Two limits in brackets; a semicolon keeps decimal commas apart."""
+    return text("limits", low=low, high=high)
 
 
 def worst(f: Finding) -> str:
     """The naive share if all images without a label counted against it, and for it."""
     if not f.missing or not math.isfinite(f.worst_low):
         return DASH
-    return tie(f"{percent(f.worst_low)} to {percent(f.worst_high)}")
+    return tie(text("range", low=percent(f.worst_low), high=percent(f.worst_high)))
 
 
 def _value(f: Finding, x: float) -> str:
@@ -157,15 +145,15 @@ def _value(f: Finding, x: float) -> str:
             return points(x)
         case "cosine":
             shown = f"{x:+.3f}"
-            return tie(shown if float(shown) else "0.000")
+            return tie(spelled(shown if float(shown) else "0.000"))
         case "distance":
             return distance(x)
         case "bits":
-            return f"{x:.3f}"
+            return spelled(f"{x:.3f}")
         case "coefficient":
-            return tie(f"{x:.2f}")
+            return tie(spelled(f"{x:.2f}"))
         case "lightness" | "degrees":
-            return tie(f"{x:+.1f}")
+            return tie(spelled(f"{x:+.1f}"))
         case _:
             return count(x)
 
@@ -187,12 +175,12 @@ def label(f: Finding) -> str:
 
 def _known_names(words: str) -> str:
     """The words with references under the names that the report gives them."""
-    return _NAMED.sub(lambda m: f"{m[1]} {REFERENCES[m[2]]}", words)
+    return _NAMED.sub(lambda m: f"{m[1]} {reference(m[2])}", words)
 
 
 def verdict_of(f: Finding) -> Verdict | None:
     """The verdict of a finding as one of VERDICTS; None for a mere description."""
-    return VERDICTS.get(verdicts.name(f))
+    return language.now().verdicts.get(verdicts.name(f))
 
 
 def verdict(f: Finding) -> str:
@@ -220,7 +208,27 @@ def short_verdict(f: Finding) -> str:
 
 def reference(name: str) -> str:
     """Display name of a reference: its own words where it is one of a shipped suite."""
-    return REFERENCES.get(name, clip(name, 40))
+    return language.now().references.get(name, clip(name, 40))
+
+
+def prose(words: str) -> str:
+    """A text of ours in the report's language, marked where only English has it."""
+    return language.prose(words)
+
+
+def inside(word: str) -> str:
+    """A verdict's word inside a sentence; nouns in it keep their capitals."""
+    return word.lower() if language.now().code == language.ENGLISH else word[:1].lower() + word[1:]
+
+
+def shown(attribute: str) -> str:
+    """An attribute by its name, `skin tone`, in the report's language."""
+    return language.name(attribute.replace("_", " "))
+
+
+def named(word: str) -> str:
+    """A class, an outcome or another name in the report's language."""
+    return language.name(word)
 
 
 ENDS, NEAR = 0.075, 0.15
@@ -289,11 +297,20 @@ def clip(words: object, length: int = 160) -> str:
 
     Control characters, lone surrogates and marks that reorder the text around them are left out.
     """
+    if str(words).startswith(FOREIGN):
+        return f"{FOREIGN}{clip(str(words).strip(FOREIGN + NATIVE), length)}{NATIVE}"
     raw = str(words)[: 4 * length + 64]
     line = " ".join(harmless("".join(" " if c.isspace() else c for c in raw)).split())
     if len(line) <= length and len(raw) == len(str(words)):
         return line
     return line[: length - 1].rstrip(" \N{ZERO WIDTH JOINER}") + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def date(written: str) -> str:
+    """The day of a time in ISO 8601, as the language writes it; other text clipped."""
+    day = clip(written[:10], 10)
+    found = re.fullmatch(r"(\d{4})-(\d{2})-(\d{2})", day)
+    return text("date", year=found[1], month=found[2], day=found[3]) if found else day
 
 
 def basis(f: Finding) -> str:

@@ -25,8 +25,9 @@ from audit.findings import comparison
 from audit.findings.claim import seeded
 from audit.findings.common import NO_SEEDS, Common, Context
 from audit.findings.quality import classifier_key
-from audit.keys import BASELINE, Key, digest
+from audit.keys import BASELINE, Key, digest, figure, listed, say
 from audit.records import Finding, Suite, to_json
+from audit.report.language import ENGLISH, speaking
 from audit.runs import judging
 from audit.runs.options import ONLY
 from audit.runs.planning import versions
@@ -270,10 +271,8 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
         return Common(EMPTY, EMPTY, EMPTY), []
     used = [s.instruments.get("copies") for s in (a, b)]
     if used[0] != used[1] and not anyway:
-        said = (
-            f"Copies are not compared: {a.name} was searched with {used[0]}, {b.name} with "
-            f"{used[1]}."
-        )
+        said = say("Copies are not compared: {a} was searched with {one}, {b} with {two}.",
+                   a=a.name, b=b.name, one=str(used[0]), two=str(used[1]))  # fmt: skip
         return Common(EMPTY, EMPTY, EMPTY), [said]
     whole = pd.concat(tables, ignore_index=True)
     seen = ["w" in t and t.w.notna().any() for t in tables]
@@ -287,15 +286,13 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
         alone = (whole.single.fillna("") != "").to_numpy()
         known = whole.score.notna().to_numpy() & (~made.unsettled | alone)
         whole["copy"] = flags.column(line.selected | alone, known=known)
-        says = (
-            f"W >= {line.threshold:.3f}" if math.isfinite(line.threshold) else "nothing is a copy"
-        )
-        said = f"Copies were decided at one line for both runs ({says}). {made.words}."
+        known = math.isfinite(line.threshold)
+        says = figure(f"W >= {line.threshold:.3f}") if known else "nothing is a copy"
+        said = say("Copies were decided at one line for both runs ({says}). {words}.",
+                   says=says, words=made.words)  # fmt: skip
     else:
-        said = (
-            "Copies are those that each run flagged by its own rule: there is no twin of equal "
-            "size for both."
-        )
+        said = say("Copies are those that each run flagged by its own rule: there is no twin of "
+                   "equal size for both.")  # fmt: skip
     whole = whole.assign(group=groups)
     first, second = whole[: len(tables[0])], whole[len(tables[0]) :]
     found = join(first, second, ["group"])
@@ -304,13 +301,12 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
 
 def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
     """Notes on the pairs, and on prompts without a pair."""
-    notes = []
+    notes = list[str]()
     texts = [set(s.tables["attributes"].prompt) for s in (a, b)]
     lost = [len(texts[0] - texts[1]), len(texts[1] - texts[0])]
     if any(lost):
-        notes.append(
-            f"{lost[0]} prompts of {a.name} and {lost[1]} of {b.name} are not in the other run."
-        )
+        notes.append(say("{n} prompts of {a} and {m} of {b} are not in the other run.",
+                         n=lost[0], a=a.name, m=lost[1], b=b.name))  # fmt: skip
     if len(attributes.pairs):
         if a.settings.get("steps") == 0 or b.settings.get("steps") == 0:
             notes.append("Images made elsewhere are paired by the seeds that were given with them.")
@@ -321,9 +317,9 @@ def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
             )
     if not attributes.a.empty and attributes.unpaired == NO_SEEDS:
         notes.append(
-            f"Without given seeds no image of {a.name} belongs to one of {b.name}: they are "
-            "compared as groups."
-        )
+            say("Without given seeds no image of {a} belongs to one of {b}: they are compared as "
+                "groups.", a=a.name, b=b.name)
+        )  # fmt: skip
     if all(v.startswith(GIVEN) for s in (a, b) for v in s.instruments.values()):
         notes.append(
             "Labels of both runs were given with their tables. Whether the same people or the same "
@@ -332,23 +328,24 @@ def _pairing(a: Side, b: Side, attributes: Common) -> list[str]:
     uncorrected = [n for n in a.classes if n in b.classes and n not in _errors(a, b, a.classes)]
     if uncorrected:
         notes.append(
-            f"As read, without a correction for the classifier's errors: {', '.join(uncorrected)}. "
-            "Errors make every change look smaller."
-        )
+            say("As read, without a correction for the classifier's errors: {names}. Errors make "
+                "every change look smaller.", names=listed(uncorrected, ", "))
+        )  # fmt: skip
     return notes
 
 
-def write(made: Comparison, out: Path, margin: float) -> Path:
+def write(made: Comparison, out: Path, margin: float, lang: str = ENGLISH) -> Path:
     """Write findings and report into a folder of `out` named by the runs; the report's path.
 
-    `margin` is the one given to `compare`.
+    `margin` is the one given to `compare`, `lang` the report's language.
     """
     from audit.report.compare import Pair, page
 
     sides = (made.a, made.b)
     runs = [{"suite": s.suite, "folder": s.path.name, **s.settings} for s in sides]
-    html = page(Pair((made.a.model, made.b.model), (runs[0], runs[1]), made.findings,
-                     made.notes, margin))  # fmt: skip
+    with speaking(lang):
+        html = page(Pair((made.a.model, made.b.model), (runs[0], runs[1]), made.findings,
+                         made.notes, margin))  # fmt: skip
     return _kept(sides, made.findings, html, out)
 
 
@@ -384,17 +381,20 @@ def _of(f: Finding, letter: str) -> Finding:
     return replace(f, key=f.key._replace(arm=f"{f.arm}, {letter}"))
 
 
-def write_several(made: Sequence[Comparison], out: Path, margin: float) -> Path:
+def write_several(
+    made: Sequence[Comparison], out: Path, margin: float, lang: str = ENGLISH
+) -> Path:
     """Write findings and report of several comparisons with the same run; the report's path."""
     from audit.report.compare import Other, Several, several_page
 
     if len(made) == 1:
-        return write(made[0], out, margin)
+        return write(made[0], out, margin, lang)
     sides = [made[0].a, *(m.b for m in made)]
     runs = [{"suite": s.suite, "folder": s.path.name, **s.settings} for s in sides]
     letters = {f.id: m.b.name for m in made for f in m.findings}
-    notes = [f"{m.b.name}: {note}" for m in made for note in m.notes]
+    notes = [say("{b}: {note}", b=m.b.name, note=note) for m in made for note in m.notes]
     others = [Other(m.b.name, m.b.model) for m in made]
     found = [f for m in made for f in m.findings]
-    html = several_page(Several(sides[0].model, others, runs, found, letters, notes, margin))
+    with speaking(lang):
+        html = several_page(Several(sides[0].model, others, runs, found, letters, notes, margin))
     return _kept(sides, found, html, out)

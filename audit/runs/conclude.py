@@ -52,7 +52,7 @@ def conclude(run: Run, made: Made) -> Path:
         run.folder.write_left_out(listing.table([*run.plan.left_out, *_unread(run)]))
     run.folder.write_findings(text)
     run.progress("report", 0, 1)
-    report = _write_report(run, made)
+    report = _write_report(run, made, found)
     run.progress("report", 1, 1)
     return report
 
@@ -141,7 +141,7 @@ def _unread(run: Run) -> list[LeftOut]:
     return [LeftOut(run.plan.names[i], reasons[i], texts[i]) for i in texts if i in reasons]
 
 
-def _write_report(run: Run, made: Made) -> Path:
+def _write_report(run: Run, made: Made, found: list[Finding]) -> Path:
     """Write the report, from the files in the folder."""
     facts = replace(
         made.facts,
@@ -158,5 +158,7 @@ def _write_report(run: Run, made: Made) -> Path:
         people=persons.facts(run.options.people, made.measured.people),
         truth_note=run.plan.truth.note if run.plan.truth is not None else "",
     )
-    from_folder.keep(run.folder, run.suite, facts, run.plan.labels is None)
-    return from_folder.render(run.folder, run.picture, made.train_image, run.options.pictures)
+    from_folder.keep(run.folder, run.suite, facts, run.plan.labels is None, found)
+    return from_folder.render(
+        run.folder, run.picture, made.train_image, run.options.pictures, lang=run.options.lang
+    )

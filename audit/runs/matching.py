@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 
 from audit.datasets import pixels
-from audit.errors import counted
 from audit.evidence.copies import decision, flags, single
 from audit.evidence.copies.facts import CorpusFacts, DecisionFacts
 from audit.evidence.copies.sides import sides
-from audit.keys import BASELINE
+from audit.keys import BASELINE, ours, say
 from audit.report.facts import Facts
 from audit.runs import reading
 from audit.runs.context import Run
@@ -81,7 +80,7 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
         corpus=_searched(run, encoder, index, (by, how, same), table),
         threshold=_lowest(table),
         threshold_w=made.selection.threshold if made.by_match else None,
-        threshold_method=made.words, threshold_need=made.selection.need,
+        threshold_method=made.words, threshold_need=ours(made.selection.need),
         q=None if options.rule.name == "fixed" else options.q,
         edits=decision.with_power(seen, index, by, made, options.seed),
     )  # fmt: skip
@@ -105,12 +104,21 @@ def _groups(run: Run, table: pd.DataFrame) -> np.ndarray:
 
 def _note(run: Run, made: decision.Decided, index: Index) -> None:
     if made.doubt:
-        run.notes.append(f"No rate of copies can be decided: {made.doubt}.")
+        run.notes.append(say("No rate of copies can be decided: {doubt}.", doubt=ours(made.doubt)))
     elif made.selection.need:
-        run.notes.append(f"No image can be flagged as a copy by a rate: {made.selection.need}.")
+        run.notes.append(
+            say(
+                "No image can be flagged as a copy by a rate: {need}.",
+                need=ours(made.selection.need),
+            )
+        )
     if index.skipped:
-        some = counted(len(index.skipped), "image", "images")
-        run.notes.append(f"{some} of the training set could not be read.")
+        n = len(index.skipped)
+        run.notes.append(
+            say("One image of the training set could not be read.")
+            if n == 1
+            else say("{n} images of the training set could not be read.", n=n)
+        )
     if index.damaged:
         run.notes.append(damaged_files(index.damaged))
     run.notes.extend(index.notes)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from audit.engine.choices import DTYPES, OFFLOADS, known_device
 from audit.evidence.copies.chooser import KINDS
 from audit.evidence.copies.rule import CopyRule
+from audit.keys import LANGUAGES
 from audit.runs.given import (
     AUTO,
     FILES,
@@ -351,6 +352,11 @@ class Options:
             ),
         ),
     ] = "all"
+    lang: Annotated[
+        str,
+        Opt("Language of the report; findings.json and exports stay English.", "--lang",
+            allow=OneOf(LANGUAGES)),
+    ] = LANGUAGES[0]  # fmt: skip
     command: str = ""
     """The command as it was typed, for the report."""
     tuned: Path | None = None

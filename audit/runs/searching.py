@@ -20,6 +20,7 @@ from audit.evidence.copies import decision, local, single
 from audit.evidence.copies.index import Index
 from audit.evidence.copies.match import twin_evidence
 from audit.evidence.copies.sides import Sides, sides
+from audit.report.language import ENGLISH, speaking
 from audit.stats.multiplicity import benjamini_hochberg
 from audit.stats.proportions import wilson
 from audit.stats.selection import conformal_p
@@ -257,8 +258,9 @@ def _share(scores: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def write_page(
-    path: Path, index: Index, question: Question, table: pd.DataFrame, by: Sides
-) -> None:
+    path: Path, index: Index, question: Question, table: pd.DataFrame, by: Sides,
+    lang: str = ENGLISH,
+) -> None:  # fmt: skip
     """Write the report of a search; with training images only if they are still where indexed."""
     from audit.files import now, write_atomic
     from audit.report import search as report
@@ -272,5 +274,6 @@ def write_page(
         index.folder.resolve().name, now()[:10],
     )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = report.page(searched, question.picture, corpus.image)
+    with speaking(lang):
+        made = report.page(searched, question.picture, corpus.image)
     write_atomic(path, made.encode("utf-8"))

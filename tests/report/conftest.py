@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from audit.report import arms, charts, doses, shares
+from audit.report import arms, charts, doses, language, shares
 
 PLACES = [
     *((charts, n) for n in ("dots", "around", "changes", "distribution", "edited")),
@@ -26,7 +26,7 @@ DRAWN: dict[bytes, str] = {}
 
 def _remembering(draw: Callable[..., str]) -> Callable[..., str]:
     def drawn(*args: Any, **options: Any) -> str:
-        key = pickle.dumps((draw.__qualname__, args, options))
+        key = pickle.dumps((language.now().code, draw.__qualname__, args, options))
         if key not in DRAWN:
             DRAWN[key] = draw(*args, **options)
         return DRAWN[key]

@@ -169,7 +169,7 @@ def test_a_folder_of_training_images_can_be_searched(tmp_path: Path) -> None:
     )  # fmt: skip
     one = planning.open_run(suites.with_seeds(suite, 2), options)
     report = line.execute(one)
-    assert "1 images of the training set could not be read" in report.read_text("utf-8")
+    assert "One image of the training set could not be read" in report.read_text("utf-8")
     assert found(report)["replication/none/count-images"].n == 4
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from audit.errors import UserError, unknown
+from audit.keys import figure, say
 
 FLAT = "flat"
 SQ8 = "ivf-sq8"
@@ -67,8 +68,14 @@ def _flat(images: int, dimensions: int, asked: str) -> Choice:
             f"All of {images:,} images are too many to be compared one by one, which is done up to "
             f"{FLAT_ASKED:,}. Ask for auto, {SQ8} or {RABITQ}."
         )
-    why = "this was asked for" if asked == FLAT else f"up to {FLAT_UNASKED:,} that takes seconds"
-    reason = f"All {images:,} images are compared, because {why}."
+    why = (
+        "this was asked for"
+        if asked == FLAT
+        else say("up to {n} that takes seconds", n=figure(f"{FLAT_UNASKED:,}"))
+    )
+    reason = say(
+        "All {images} images are compared, because {why}.", images=figure(f"{images:,}"), why=why
+    )
     return Choice(FLAT, "", 0, 0, 4 * images * dimensions, reason)
 
 
@@ -79,16 +86,23 @@ def _lists(images: int, dimensions: int, memory: int, asked: str) -> Choice:
     sizes = {k: images * (code + 8) + 4 * nlist * dimensions for k, code in codes.items()}
     kind = asked if asked in sizes else SQ8 if sizes[SQ8] <= memory else RABITQ
     fits = sizes[kind] <= memory
-    room = f"{_size(sizes[kind])} of them {'fit' if fits else 'do not fit'} into memory"
+    room = say(
+        "{size} of them {how} into memory",
+        size=_size(sizes[kind]),
+        how="fit" if fits else "do not fit",
+    )
     if asked == "auto" and kind == RABITQ:
-        room += f", where one byte a number would take {_size(sizes[SQ8])}"
+        room += say(", where one byte a number would take {size}", size=_size(sizes[SQ8]))
     if not fits:
         room += ", so each search reads from disk"
     width = "one byte" if kind == SQ8 else "one bit"
-    reason = (
-        f"Candidates among {images:,} images come from lists of codes of {width} a number, "
-        f"because {'this was asked for' if asked == kind else 'all are too many to compare'}; "
-        f"{room}."
+    reason = say(
+        "Candidates among {images} images come from lists of codes of {width} a number, "
+        "because {how}; {room}.",
+        images=figure(f"{images:,}"),
+        width=width,
+        how="this was asked for" if asked == kind else "all are too many to compare",
+        room=room,
     )
     factory = f"IVF{nlist},{'SQ8' if kind == SQ8 else 'RaBitQ'}"
     return Choice(kind, factory, nlist, nprobe, sizes[kind], reason)
@@ -103,4 +117,4 @@ def lists(images: int) -> int:
 
 def _size(count: int) -> str:
     """Bytes in GB or MB."""
-    return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
+    return figure(f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB")

@@ -30,6 +30,7 @@ from audit.evidence.copies.match import twin_evidence
 from audit.evidence.copies.recall import measure
 from audit.evidence.copies.rule import CopyRule
 from audit.evidence.copies.sides import Evidence, Sides, evidence
+from audit.keys import figure, say
 from audit.stats.error_control import Selection, conformal, fixed, independent, subsets, twin
 from audit.stats.likeness import Lean, lean
 from audit.stats.proportions import wilson
@@ -162,11 +163,13 @@ def decide(
     score = table.score.to_numpy(float)
     rule, q, seed = asked.rule, asked.q, asked.seed
     if rule.name == "fixed":
-        words = f"a fixed cosine of {rule.line:g}: its error rate is unknown"
+        words = say(
+            "a fixed cosine of {line}: its error rate is unknown", line=figure(f"{rule.line:g}")
+        )
         got = fixed(score, rule.line)
         return Decided(words, got, unsettled=got.unsettled)
     if by.doubt:
-        return _undecided(f"none: {by.doubt}", by.doubt, score)
+        return _undecided(say("none: {doubt}", doubt=by.doubt), by.doubt, score)
     if rule.name == "conformal" or by.choice == "conformal":
         chance = null(replace(index, held=index.held.without(~by.held)), seed)
         made = _by_null(score, chance, asked)
@@ -174,9 +177,12 @@ def decide(
         made = by_twin(evidence(vectors, index, by, seed), q, asked.groups)
     if made.lean is None or made.lean.fair:
         return made
-    doubt = (
-        f"{made.lean.toward} of {made.lean.n} images that would not be flagged "
-        f"({made.lean.share:.0%}) are nearer to the training set than expected of half of them"
+    doubt = say(
+        "{toward} of {n} images that would not be flagged ({share}) are nearer to the "
+        "training set than expected of half of them",
+        toward=made.lean.toward,
+        n=made.lean.n,
+        share=figure(f"{made.lean.share:.0%}"),
     )
     return replace(_undecided(made.words, doubt, score), lean=made.lean)
 
@@ -195,10 +201,12 @@ APART = ", images of each rate apart"
 def _by_null(score: np.ndarray, chance: np.ndarray, asked: Asked) -> Decided:
     where = apart.rows(asked.groups, len(score))
     each = APART if len(where) > 1 else ""
-    words = (
-        f"conformal p-values against {len(chance)} held-out images and Benjamini-Hochberg at q "
-        f"= {asked.q:g}{each}; it assumes that images that are not copies are as near as held-out "
-        "images"
+    words = say(
+        "conformal p-values against {n} held-out images and Benjamini-Hochberg at q = "
+        "{q}{each}; it assumes that images that are not copies are as near as held-out images",
+        n=len(chance),
+        q=figure(f"{asked.q:g}"),
+        each=each,
     )
     got = apart.selection([conformal(score[r], chance, asked.q) for r in where], where)
     rest = np.isfinite(score) & ~got.selected
@@ -214,12 +222,17 @@ def by_twin(seen: Evidence, q: float, groups: np.ndarray | None = None) -> Decid
     where = apart.rows(groups, len(seen.w[0]))
     parts = [_selected(seen.of(r), q) for r in where]
     got = apart.selection([p for p, _ in parts], where)
-    words = (
-        f"Barber-Candes selection at q = {q:g} on W = log(d_held / d_train), one W per matched "
-        f"reference image ({got.evidence} of {int(np.isfinite(seen.w[0]).sum())} images)"
+    words = say(
+        "Barber-Candes selection at q = {q} on W = log(d_held / d_train), one W per matched "
+        "reference image ({evidence} of {n} images)",
+        q=figure(f"{q:g}"),
+        evidence=got.evidence,
+        n=int(np.isfinite(seen.w[0]).sum()),
     )
     if several:
-        words += f", over {len(seen.w)} subsets of equal size by e-values (Ren & Barber 2024)"
+        words += say(
+            ", over {n} subsets of equal size by e-values (Ren & Barber 2024)", n=len(seen.w)
+        )
     words += APART if len(where) > 1 else ""
     left = np.concatenate([toward for _, toward in parts])
     return Decided(words, got, "", lean(left), seen, True, got.unsettled)

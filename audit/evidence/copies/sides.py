@@ -15,6 +15,7 @@ import numpy as np
 
 from audit.evidence.copies import near_duplicates
 from audit.evidence.copies.match import twin_evidence
+from audit.keys import figure, say
 from audit.stats.likeness import Likeness, likeness
 
 LEAST = 50
@@ -62,7 +63,12 @@ class Sides:
         if not m:
             return "there are no held-out images (--held-out)"
         if min(n, m) < LEAST:
-            return f"{LEAST} distinct images are needed on each side, and there are {n} and {m}"
+            return say(
+                "{least} distinct images are needed on each side, and there are {n} and {m}",
+                least=LEAST,
+                n=n,
+                m=m,
+            )
         if not self.found.alike:
             return "held-out images do not look like training images"
         return ""
@@ -82,26 +88,36 @@ class Sides:
         """Sizes, tests and choice in one line."""
         n, m = self.sizes
         kind = "distinct " if self.apart else ""
-        text = f"{n:,} {kind}training and {m:,} {kind}held-out images"
+        text = say(
+            "{n} {kind}training and {m} {kind}held-out images",
+            n=figure(f"{n:,}"),
+            kind=kind,
+            m=figure(f"{m:,}"),
+        )
         if min(n, m) >= LEAST:
-            text += (
-                f"; alike by nearest neighbours p = {self.found.nearest:.2g}, by a kernel test "
-                f"p = {self.found.kernel:.2g}"
+            text += say(
+                "; alike by nearest neighbours p = {nearest}, by a kernel test p = {kernel}",
+                nearest=figure(f"{self.found.nearest:.2g}"),
+                kernel=figure(f"{self.found.kernel:.2g}"),
             )
         if not self.apart and m:
             text += "; near-duplicates were not looked for"
-        return f"{text}: {self._said}"
+        return say("{text}: {choice}", text=text, choice=self._said)
 
     @property
     def _said(self) -> str:
         n, m = self.sizes
         if self.doubt:
-            return f"no rate can be decided, because {self.doubt}"
+            return say("no rate can be decided, because {doubt}", doubt=self.doubt)
         if self.choice == "conformal":
             return "too few held-out images for a twin, so conformal p-values are used"
         if self.choice == "subsets":
-            return f"twin on {DRAWS} random subsets of {min(n, m):,} images of each side"
-        return f"twin on {min(n, m):,} images of each side"
+            return say(
+                "twin on {draws} random subsets of {n} images of each side",
+                draws=DRAWS,
+                n=figure(f"{min(n, m):,}"),
+            )
+        return say("twin on {n} images of each side", n=figure(f"{min(n, m):,}"))
 
     def subsets(self, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Equal numbers of images of both sides, bool[n] and bool[m]: one pair, or DRAWS.
