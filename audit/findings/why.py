@@ -199,7 +199,7 @@ def levels(values: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
         return [(f"{v:g}", figure(f"{v:g}"), values == v) for v in known]
     cuts = np.quantile(values[np.isfinite(values)], (1 / 3, 2 / 3))
     place = np.where(np.isfinite(values), np.searchsorted(cuts, values, side="left"), -1)
-    out = []
+    out: list[tuple[str, str, np.ndarray]] = []
     for i, name in enumerate(THIRDS):
         at = place == i
         if at.any():
