@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from audit.errors import figure, ours, say
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import estimate
-from audit.keys import BASELINE, Key, Unit, figure, ours, say
+from audit.keys import BASELINE, Key, Unit
 from audit.records import Finding
 from audit.stats.agreement import (
     Agreement,

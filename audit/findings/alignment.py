@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from audit.errors import figure, say
 from audit.findings.claim import Claim, interval
 from audit.findings.common import Common, of_arm
 from audit.findings.groups import prompt_by_prompt, share_apart
@@ -21,7 +22,7 @@ from audit.findings.pairs import (
     unknown,
 )
 from audit.findings.wording import change, cosine_change, percent
-from audit.keys import TOO_FEW, figure, say
+from audit.keys import TOO_FEW
 from audit.records import Finding
 from audit.stats.decisions import noninferior
 

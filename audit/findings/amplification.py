@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from audit.errors import say
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.pairs import judged, too_few
 from audit.findings.readings import Readings, readings
 from audit.findings.representation import Context, estimates
 from audit.findings.wording import cap, change, share_phrase
-from audit.keys import ALL, BASELINE, Key, say
+from audit.keys import ALL, BASELINE, Key
 from audit.records import Attribute, Finding
 from audit.stats.amplification import towards_majority
 from audit.stats.decisions import verdict

@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from audit.design.mitigations.in_engine import CONTROL
+from audit.errors import figure, listed, say
 from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change, percent
 from audit.findings.wording import estimate as share
-from audit.keys import MARGINS, TOO_FEW, Counted, Key, Margins, figure, listed, say
+from audit.keys import MARGINS, TOO_FEW, Counted, Key, Margins
 from audit.records import Finding, Mitigation
 from audit.stats.interval import UNKNOWN, Interval
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from audit.errors import figure, ours, say
 from audit.findings.claim import Claim, Counts, adjusted, finding
 from audit.findings.wording import p_equals
-from audit.keys import ALL, BASELINE, Key, figure, ours, say
+from audit.keys import ALL, BASELINE, Key
 from audit.records import Association, Finding
 from audit.stats.association import Association as Found
 from audit.stats.association import Draws, differential_association

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from audit.errors import say
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.common import LEVELS, Common, Context, arms, mean, moved
 from audit.findings.groups import Changed, changed, labelled, lacking
 from audit.findings.pairs import judged
 from audit.findings.wording import cap, percent, share_phrase, unseen
 from audit.findings.wording import change as words
-from audit.keys import ALL, Key, say
+from audit.keys import ALL, Key
 from audit.records import Finding
 from audit.stats.change import through_errors
 from audit.stats.decisions import compared, least_seen

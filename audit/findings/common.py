@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from audit.errors import say
 from audit.findings import claim
 from audit.findings.claim import joined, seeded
-from audit.keys import BASELINE, say
+from audit.keys import BASELINE
 from audit.stats.interval import Interval
 from audit.stats.noninferiority import mean_change
 from audit.stats.paired import no_change

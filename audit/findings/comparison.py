@@ -9,13 +9,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from audit.errors import figure, say
 from audit.findings.changes import shares
 from audit.findings.claim import Claim, Counts, adjusted, finding
 from audit.findings.common import LEVELS, Common, Context, arms, mean, moved
 from audit.findings.pairs import judged
 from audit.findings.wording import cap, cosine_change, percent, unseen
 from audit.findings.wording import change as words
-from audit.keys import ALL, Counted, Key, Unit, figure, say
+from audit.keys import ALL, Counted, Key, Unit
 from audit.records import Finding
 from audit.stats.decisions import compared, least_seen
 

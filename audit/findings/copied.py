@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from audit.errors import say
 from audit.evidence.copies import flags
 from audit.findings.claim import Claim, finding
 from audit.findings.common import Common, of_arm
@@ -26,7 +27,7 @@ from audit.findings.pairs import (
 )
 from audit.findings.wording import change as words
 from audit.findings.wording import cosine_change, estimate, percent
-from audit.keys import TOO_FEW, say
+from audit.keys import TOO_FEW
 from audit.records import Finding
 from audit.stats.decisions import verdict
 from audit.stats.interval import UNKNOWN, Interval

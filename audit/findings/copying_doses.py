@@ -14,12 +14,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from audit.errors import figure, say
 from audit.evidence.copies import flags
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.why import share
 from audit.findings.wording import cap, p_equals, percent
 from audit.findings.wording import estimate as worded
-from audit.keys import BASELINE, Key, figure, say
+from audit.keys import BASELINE, Key
 from audit.records import Finding, Mitigation, Prompt
 from audit.stats.interval import Interval
 from audit.stats.paired import exchanged_columns

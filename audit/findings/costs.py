@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from audit.errors import figure, say
 from audit.findings import parity
 from audit.findings.claim import Claim, joined
 from audit.findings.pairs import (
@@ -26,7 +27,7 @@ from audit.findings.pairs import (
     share_finding,
     unknown,
 )
-from audit.keys import TOO_FEW, UNSEEN, figure, say
+from audit.keys import TOO_FEW, UNSEEN
 from audit.records import Attribute, Finding
 from audit.stats.jackknife import jackknife
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from audit.errors import figure, ours, say
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import cap
 from audit.findings.wording import estimate as worded
-from audit.keys import BASELINE, Key, Unit, figure, ours, say
+from audit.keys import BASELINE, Key, Unit
 from audit.records import Finding, Prompt
 from audit.stats.detection import Point, auc, halves, needed, tpr_at_fpr
 from audit.stats.interval import UNKNOWN, Interval

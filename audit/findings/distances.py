@@ -9,11 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from audit.errors import say
 from audit.findings.claim import Claim, Counts, adjusted, finding
 from audit.findings.readings import Readings, readings
 from audit.findings.representation import Context, observed, sight
 from audit.findings.wording import cap
-from audit.keys import BASELINE, Key, digest, say
+from audit.keys import BASELINE, Key, digest
 from audit.records import Finding, Reference
 from audit.stats.correction import redrawn
 from audit.stats.departure import DISTANCES, departure

@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from audit.errors import figure, say
 from audit.findings.claim import Claim, Counts, finding, side_by_side
 from audit.findings.pairs import clusters, counts, paired
 from audit.findings.representation import Context, estimates
 from audit.findings.wording import cap, estimate, plural, share_phrase
-from audit.keys import ALL, BASELINE, Key, figure, say
+from audit.keys import ALL, BASELINE, Key
 from audit.records import Attribute, Finding, Mitigation, Reference
 from audit.stats.noninferiority import mean_change
 from audit.stats.proportions import effective_n, intraclass

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from audit.errors import say
 from audit.findings import alignment, copied, costs, looks, parity, targets
 from audit.findings.claim import adjusted
 from audit.findings.common import of_arm
 from audit.findings.following import open_questions
 from audit.findings.pairs import Question, Tables
-from audit.keys import say
 from audit.records import Finding
 
 

@@ -16,12 +16,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
+from audit.errors import figure, listed, ours, say
 from audit.evidence.measured import Found
 from audit.findings import detectors
 from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.wording import cap, p_equals, percent
 from audit.findings.wording import estimate as worded
-from audit.keys import ALL, Key, figure, listed, ours, say
+from audit.keys import ALL, Key
 from audit.records import Finding, Prompt
 from audit.stats.interval import Interval
 from audit.stats.multiplicity import benjamini_hochberg

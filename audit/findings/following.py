@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from audit.errors import say
 from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.readings import Readings, readings
 from audit.findings.representation import Context, estimates
 from audit.findings.wording import cap, estimate
-from audit.keys import ALL, UNSEEN, Key, say
+from audit.keys import ALL, UNSEEN, Key
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.interval import Interval
 from audit.stats.proportions import effective_n, intraclass, wilson

@@ -17,10 +17,11 @@ import pandas as pd
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from audit.errors import say
 from audit.findings.claim import Claim, Counts
 from audit.findings.common import Common, mean
 from audit.findings.pairs import paired, paired_p
-from audit.keys import Counted, say
+from audit.keys import Counted
 from audit.records import Finding
 from audit.stats.change import fisher, unpaired_change
 from audit.stats.interval import Interval

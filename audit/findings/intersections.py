@@ -8,10 +8,11 @@ import math
 import numpy as np
 import pandas as pd
 
+from audit.errors import say
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.representation import Context
 from audit.findings.wording import p_value
-from audit.keys import ALL, BASELINE, Key, both, say
+from audit.keys import ALL, BASELINE, Key, both
 from audit.records import Attribute, Finding
 from audit.stats.decisions import exceeds
 from audit.stats.intersections import cells, independence_p, joint, mutual_information

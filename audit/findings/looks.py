@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from audit.errors import figure, say, stem
 from audit.findings.claim import Claim, Counts, joined
 from audit.findings.pairs import Question, Tables, clusters, paired, unknown
-from audit.keys import figure, say, stem
 from audit.records import Attribute, Finding
 from audit.stats.diversity import unit, vendi_changes
 from audit.stats.noninferiority import mean_change

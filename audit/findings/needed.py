@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from audit.errors import figure, say
 from audit.findings.claim import Claim, Counts, finding
-from audit.keys import ALL, BASELINE, Key, figure, say
+from audit.keys import ALL, BASELINE, Key
 from audit.records import Finding
 from audit.stats.decisions import least_seen
 from audit.stats.interval import Interval

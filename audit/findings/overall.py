@@ -10,9 +10,10 @@ import numpy as np
 from scipy.stats import linregress
 from scipy.stats import t as student
 
+from audit.errors import figure, say
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import cap
-from audit.keys import ALL, BASELINE, Key, figure, say
+from audit.keys import ALL, BASELINE, Key
 from audit.records import Finding
 from audit.stats.decisions import exceeds
 from audit.stats.interval import UNKNOWN, Interval

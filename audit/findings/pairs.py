@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from audit.errors import figure, ours, say, stem
 from audit.findings.claim import Claim, Counts, finding, interval
 from audit.findings.representation import Context, estimates
 from audit.findings.wording import change as points
 from audit.findings.wording import cosine_change
-from audit.keys import TOO_FEW, Counted, Key, Margins, Unit, figure, ours, say, stem
+from audit.keys import TOO_FEW, Counted, Key, Margins, Unit
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.change import through_errors, youden
 from audit.stats.decisions import verdict

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from audit.errors import figure, say, stem
 from audit.findings.claim import Claim, Counts
 from audit.findings.common import Common, of_arm
 from audit.findings.following import open_questions
@@ -22,7 +23,7 @@ from audit.findings.groups import labelled as both_labelled
 from audit.findings.pairs import Question, counts, paired, unknown
 from audit.findings.representation import observed
 from audit.findings.wording import percent
-from audit.keys import Counted, figure, say, stem
+from audit.keys import Counted
 from audit.records import Attribute, Finding, Reference
 from audit.stats.floors import distance_floor, total_variation
 from audit.stats.folded import Bounds, bounds

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from audit.errors import figure, ours, say
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.wording import estimate, p_value, percent
-from audit.keys import BASELINE, Key, figure, ours, say
+from audit.keys import BASELINE, Key
 from audit.records import Attribute, Finding
 from audit.stats.abstention import (
     Missingness,

@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from audit.errors import figure, ours, say
 from audit.evidence.copies import flags
 from audit.evidence.copies.facts import DecisionFacts
 from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.why import share
 from audit.findings.wording import cap
 from audit.findings.wording import estimate as worded
-from audit.keys import BASELINE, Key, figure, ours, say
+from audit.keys import BASELINE, Key
 from audit.records import Finding, Prompt
 from audit.stats.interval import Interval
 from audit.stats.proportions import effective_n, wilson

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from audit.errors import ours, say
 from audit.findings import overall
 from audit.findings.claim import Claim, Counts, adjusted, arms, finding
 from audit.findings.readings import Readings, readings
 from audit.findings.wording import cap, estimate, percent, share_phrase, unseen
-from audit.keys import BASELINE, Key, digest, ours, say
+from audit.keys import BASELINE, Key, digest
 from audit.records import Attribute, Finding, Reference
 from audit.stats.correction import Confusion, corrected_shares, lang_reiczigel
 from audit.stats.decisions import binomial_p, compared, least_seen

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from audit.errors import figure, say
 from audit.findings.wording import percent
-from audit.keys import BASELINE, figure, say
+from audit.keys import BASELINE
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from audit.errors import figure, say
 from audit.findings.claim import Claim, Counts, adjusted, finding
 from audit.findings.common import LEVELS, Common, of_arm
 from audit.findings.groups import ENDS, changed, labelled, widened, worth
@@ -16,7 +17,7 @@ from audit.findings.pairs import Question, behind_errors, judged, too_few, true_
 from audit.findings.representation import estimates, observed
 from audit.findings.wording import cap, percent, unseen
 from audit.findings.wording import change as words
-from audit.keys import ALL, Key, figure, say
+from audit.keys import ALL, Key
 from audit.records import Attribute, Finding
 from audit.stats.decisions import compared, least_seen
 from audit.stats.folded import Bounds, bounds

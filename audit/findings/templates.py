@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from audit.errors import ours, say
 from audit.findings.claim import Claim, Counts, finding
 from audit.findings.representation import Context
 from audit.findings.wording import estimate
-from audit.keys import ALL, BASELINE, Key, ours, say
+from audit.keys import ALL, BASELINE, Key
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.components import crossed, template_verdicts, variance_components
 from audit.stats.interval import UNKNOWN

@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ttest_ind
 
+from audit.errors import figure, say
 from audit.findings.claim import Claim, Counts, adjusted, arms, finding, joined
 from audit.findings.pairs import judged, mean_finding
 from audit.findings.wording import p_equals
-from audit.keys import ALL, BASELINE, Key, Unit, both, figure, say
+from audit.keys import ALL, BASELINE, Key, Unit, both
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.decisions import verdict
 from audit.stats.interval import UNKNOWN, Interval

@@ -25,12 +25,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from audit.errors import unknown
+from audit.errors import figure, ours, say, unknown
 from audit.evidence.copies import flags
 from audit.findings.claim import Claim, Counts, adjusted, arms, finding
 from audit.findings.wording import NOT_KNOWN, cap, cosine_change, p_equals, p_value
 from audit.findings.wording import estimate as worded
-from audit.keys import Key, figure, ours, say
+from audit.keys import Key
 from audit.records import Finding
 from audit.stats.interval import UNKNOWN, Interval
 from audit.stats.proportions import cluster_bootstrap, effective_n, wilson

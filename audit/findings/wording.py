@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from audit.keys import CAPITAL, Said, figure, say
+from audit.errors import CAPITAL, Said, figure, say
 
 NOT_KNOWN = say("not known")
 

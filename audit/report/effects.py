@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from audit.design.mitigations.methods import method
-from audit.keys import BASELINE, say
+from audit.errors import say
+from audit.keys import BASELINE
 from audit.records import Finding, Mitigation, Sample
 from audit.report import charts, language, wording
 from audit.report.bounds import CHART, ends

@@ -1,7 +1,7 @@
 """The languages of the report: `templates/en.toml` and the files next to it with the same names.
 
 Everything that a page prints is said in the language that `speaking` chooses. Texts of the report
-have names. Texts of findings and facts are English and know how they were composed (`keys.Said`);
+have names. Texts of findings and facts are English and know how they were composed (`errors.Said`);
 the section `said` of a language has their templates and the phrases and names in them. What has no
 translation is printed in English and marked so (`marked`).
 """
@@ -17,9 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from audit.errors import CAPITAL, FIGURE, Said, parts
+from audit.errors import LANGUAGES as CODES
 from audit.files import toml
-from audit.keys import CAPITAL, FIGURE, Said, parts
-from audit.keys import LANGUAGES as CODES
 from audit.report.verdicts import Verdict
 
 FOLDER = Path(__file__).parent / "templates"
@@ -180,7 +180,7 @@ def _said(part: Any, to: Language) -> str | None:
 def _shape(template: str, to: Language) -> str | None:
     """The template in the language, or its own where it has no words; None for any other.
 
-    One that goes on where its full stop was (`keys.stem`) is that of the whole sentence.
+    One that goes on where its full stop was (`errors.stem`) is that of the whole sentence.
     """
     shape = to.said.get(template)
     if shape is None and f"{template}." in to.said:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from audit.errors import UserError
+from audit.errors import UserError, figure, listed, say
 from audit.evidence.copies import decision, flags
 from audit.evidence.copies.facts import CorpusFacts
 from audit.evidence.copies.sides import Evidence
@@ -25,7 +25,7 @@ from audit.findings import comparison
 from audit.findings.claim import seeded
 from audit.findings.common import NO_SEEDS, Common, Context
 from audit.findings.quality import classifier_key
-from audit.keys import BASELINE, Key, digest, figure, listed, say
+from audit.keys import BASELINE, Key, digest
 from audit.records import Finding, Suite, to_json
 from audit.report.language import ENGLISH, speaking
 from audit.runs import judging

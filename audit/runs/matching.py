@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from audit.datasets import pixels
+from audit.errors import ours, say
 from audit.evidence.copies import decision, flags, single
 from audit.evidence.copies.facts import CorpusFacts, DecisionFacts
 from audit.evidence.copies.sides import sides
-from audit.keys import BASELINE, ours, say
+from audit.keys import BASELINE
 from audit.report.facts import Facts
 from audit.runs import reading
 from audit.runs.context import Run

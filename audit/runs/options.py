@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from audit.engine.choices import DTYPES, OFFLOADS, known_device
+from audit.errors import LANGUAGES
 from audit.evidence.copies.chooser import KINDS
 from audit.evidence.copies.rule import CopyRule
-from audit.keys import LANGUAGES
 from audit.runs.given import (
     AUTO,
     FILES,

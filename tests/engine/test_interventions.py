@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,11 @@ from audit.engine.batch import Batch, Engine
 from audit.records import Mitigation, Settings
 
 ROWS = [m for m in METHODS.values() if m.changes in ("states", "drawing")]
-OPTIONS = {"fair-guidance": {"attribute": "gender"}, "personalised": {"weights": ("a", "b")},
-           "control": {"kind": "silhouette"}}  # fmt: skip
+OPTIONS: dict[str, dict[str, Any]] = {
+    "fair-guidance": {"attribute": "gender"},
+    "personalised": {"weights": ("a", "b")},
+    "control": {"kind": "silhouette"},
+}
 """Options without a default."""
 
 

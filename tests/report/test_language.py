@@ -17,10 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.errors import UserError
+from audit.errors import Said, UserError, figure, listed, ours, parts, say, stem
 from audit.files import toml
 from audit.findings import wording as english
-from audit.keys import Said, figure, listed, ours, parts, say, stem
 from audit.records import from_json, to_json
 from audit.report import from_folder, language, page, wording
 from audit.report.language import kept, speaking

@@ -17,7 +17,6 @@ from audit.records import Suite
 from audit.runs import conditioned, conditions, draw, planning
 from audit.runs.context import Run
 from audit.runs.options import Options
-from tests.design.suites.test_noise import suite_file
 from tests.engine import small
 from tests.engine.test_control import net_of
 
@@ -30,8 +29,35 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     return str(folder), str(net_of(folder, root / "net"))
 
 
+SUITE = """
+name = "pairs"
+title = "Pairs"
+question = "Who?"
+
+[[blocks]]
+id = "pairs"
+purpose = "representation"
+templates = ["{a_group}"]
+subjects = ["nurse", "cook"]
+seeds = 3
+attributes = ["gender"]
+groups = { attribute = "gender", neutral = "{subject}", words = { woman = "female {subject}" } }
+
+[attributes.gender]
+classes = ["woman", "man"]
+templates = ["a photo of {a_value}"]
+"""
+
+
+def suite_file(folder: Path) -> str:
+    """Two subjects, with nothing stated and with one group, on the same noise."""
+    path = folder / "pairs.toml"
+    path.write_text(SUITE, "utf-8")
+    return str(path)
+
+
 def asked(folder: Path) -> Suite:
-    """Two blocks of two prompts, two images each, on the same noise."""
+    """Four prompts, two images each."""
     return planning.asked(suite_file(folder), seeds=2)
 
 
@@ -123,7 +149,7 @@ def test_pictures_of_a_folder_are_used_in_turn(models: tuple[str, str], tmp_path
     def ids() -> list[tuple[str, str]]:
         rows = planning.open_run(suite, chosen).samples
         return [(str(s.change.interventions[0].parameters["pictures"]), s.id)
-                for s in rows if s.arm == "outline" and s.prompt == "open/nurse/0"]  # fmt: skip
+                for s in rows if s.arm == "outline" and s.prompt == "pairs/nurse/0"]  # fmt: skip
 
     before = ids()
     assert before[0][0] == before[2][0] != before[1][0]
@@ -194,13 +220,13 @@ def test_swaps_are_compared_outside_of_the_shape(models: tuple[str, str], tmp_pa
     suite = planning.asked("counterfactual", seeds=3)
     suite = replace(suite, prompts=tuple(p for p in suite.prompts if p.subject == "nurse"))
     run = planning.open_run(suite, options(models, tmp_path, readers=("gender=face-gender",)))
-    shades = {"open": 0, "woman": 40, "man": 91}
-    block = {p.id: p.block for p in suite.prompts}
+    shades = {"": 0, "woman": 40, "man": 91}
+    stated = {p.id: p.states.get("gender", "") for p in suite.prompts}
     seeds: dict[str, list[int]] = {}
     for s in run.samples:
         row = seeds.setdefault(f"{s.arm}/{s.prompt}", [])
         row.append(s.noise)
-        image = np.full((16, 16, 3), 60 * (len(row) - 1) + shades[block[s.prompt]], np.uint8)
+        image = np.full((16, 16, 3), 60 * (len(row) - 1) + shades[stated[s.prompt]], np.uint8)
         run.folder.write_image(s.id, image)
     known = {s.id: np.zeros(2) for s in run.samples}
     table = conditioned.swaps(run, known)

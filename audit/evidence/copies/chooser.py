@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from audit.errors import UserError, unknown
-from audit.keys import figure, say
+from audit.errors import UserError, figure, say, unknown
 
 FLAT = "flat"
 SQ8 = "ivf-sq8"

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from audit.datasets import pixels
+from audit.errors import figure, say
 from audit.evidence.copies import apart, near_duplicates
 from audit.evidence.copies.approximate import prepared, spare
 from audit.evidence.copies.chooser import choose
@@ -30,7 +31,6 @@ from audit.evidence.copies.match import twin_evidence
 from audit.evidence.copies.recall import measure
 from audit.evidence.copies.rule import CopyRule
 from audit.evidence.copies.sides import Evidence, Sides, evidence
-from audit.keys import figure, say
 from audit.stats.error_control import Selection, conformal, fixed, independent, subsets, twin
 from audit.stats.likeness import Lean, lean
 from audit.stats.proportions import wilson

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from audit.errors import figure, say
 from audit.evidence.copies import near_duplicates
 from audit.evidence.copies.match import twin_evidence
-from audit.keys import figure, say
 from audit.stats.likeness import Likeness, likeness
 
 LEAST = 50
