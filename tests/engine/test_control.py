@@ -80,7 +80,7 @@ def under(model: Model, picture: str, scale: float) -> Change:
     source = model.control.conditioning.source
     named: dict[str, Any] = {
         "kind": "silhouette", "scale": scale, "net": source.name, "revision": source.revision,
-        "picture": picture,
+        "pictures": picture,
     }  # fmt: skip
     return Change(interventions=(Intervention("control", named),))
 

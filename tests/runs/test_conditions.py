@@ -41,7 +41,11 @@ templates = ["{a_group}"]
 subjects = ["nurse", "cook"]
 seeds = 3
 attributes = ["gender"]
-groups = { attribute = "gender", neutral = "{subject}", words = { woman = "female {subject}" } }
+
+[blocks.groups]
+attribute = "gender"
+neutral = "{subject}"
+words = { woman = "female {subject}", man = "male {subject}" }
 
 [attributes.gender]
 classes = ["woman", "man"]
@@ -57,8 +61,10 @@ def suite_file(folder: Path) -> str:
 
 
 def asked(folder: Path) -> Suite:
-    """Four prompts, two images each."""
-    return planning.asked(suite_file(folder), seeds=2)
+    """Four prompts, two images each: nothing is stated, or a woman."""
+    suite = planning.asked(suite_file(folder), seeds=2)
+    kept = tuple(p for p in suite.prompts if p.states.get("gender") != "man")
+    return replace(suite, prompts=kept)
 
 
 def options(models: tuple[str, str], out: Path, **more: object) -> Options:
