@@ -13,10 +13,14 @@ MOST = 6
 ANSWERS: tuple[tuple[Callable[[Finding], bool], slice], ...] = (
     (lambda f: _copying(f) and f.key.attribute == "repeats", slice(-1, None)),
     (lambda f: _copying(f) and f.key.attribute != "repeats", slice(1)),
-    (lambda f: _of_model(f) and f.unit == "share" and not f.key.everyone, slice(1)),
+    (lambda f: _of_model(f) and f.unit == "share" and f.key.kind != "resembles"
+     and not f.key.everyone, slice(1)),
     (lambda f: _of_model(f) and f.key.kind == "gap" and not f.key.detail, slice(2)),
+    (lambda f: _of_model(f) and f.key.kind == "resembles" and f.key.everyone, slice(1)),
+    (lambda f: _of_model(f) and f.key.kind == "shown", slice(1)),
     (lambda f: f.section == "mitigation" and not _cost(f), slice(1)),
-    (lambda f: _of_model(f) and f.unit == "points" and f.key.everyone, slice(1)),
+    (lambda f: _of_model(f) and f.unit == "points" and f.key.everyone and f.key.kind != "shown",
+     slice(1)),
 )  # fmt: skip
 """The answers: these of the matching findings, in their order, as long as there is room."""
 

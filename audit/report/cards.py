@@ -42,6 +42,10 @@ def _card(f: Finding, evidence: Evidence) -> Card:
         return _copies(f)
     if f.section == "mitigation" and f.key.kind == "verdict":
         return _arm(f, evidence)
+    if f.key.kind == "resembles":
+        return _resembles(f)
+    if f.key.kind == "shown":
+        return _shown(f, evidence)
     if f.unit == "share":
         return _share(f, evidence)
     return Card(f, wording.label(f), figure(f), wording.sentence(f), _plain(f))
@@ -97,6 +101,26 @@ def _gap(f: Finding, evidence: Evidence) -> Card:
     about = wording.text("card.gap.title", attribute=wording.shown(f.key.attribute),
                          where=wording.clip(f.where, 60))  # fmt: skip
     return Card(f, cap(about), figure(f), said, drawn, _limits(f))
+
+
+def _resembles(f: Finding) -> Card:
+    """Whom images of prompts that state no group are nearer to, next to one half."""
+    says = wording.text("card.resembles")
+    marks = [Mark(0.5, wording.text("card.half"))]
+    drawn = scale((f.estimate, f.low, f.high), SHARES, marks, _said(f, says))
+    return Card(f, wording.label(f), figure(f), says, drawn, _limits(f))
+
+
+def _shown(f: Finding, evidence: Evidence) -> Card:
+    """How many differences between stated groups hold, of all that were compared."""
+    family = [g for g in evidence.findings if g.family == f.family]
+    held = [g for g in family if verdicts.name(g) in ("higher", "lower")]
+    says = wording.text("card.shown", all=len(family))
+    if held:
+        says += " " + wording.sentence(held[0])
+    about = wording.text("card.shown.title", attribute=wording.shown(f.key.attribute))
+    return Card(held[0] if held else f, about,
+                wording.text("card.shown.of", n=len(held), all=len(family)), says, "")  # fmt: skip
 
 
 def against(evidence: Evidence, attribute: str) -> str:
