@@ -154,7 +154,7 @@ def test_suites_without_groups_have_none_of_this() -> None:
 
 
 @pytest.mark.slow
-@draws(60, 600)
+@draws(20, 600)
 @pytest.mark.parametrize(("frames", "seeds", "alike"), [(5, 4, 0.0), (12, 3, 0.6)])
 def test_groups_that_are_shown_alike_rarely_differ(
     runs: int, frames: int, seeds: int, alike: float

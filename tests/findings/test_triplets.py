@@ -116,7 +116,7 @@ def test_both_measures_are_read_beside_each_other() -> None:
 
 
 @pytest.mark.slow
-@draws(80, 600)
+@draws(20, 600)
 @pytest.mark.parametrize(("frames", "subjects", "spread"), [(6, 1, 0.5), (8, 4, 0.0), (16, 8, 0.3)])
 def test_no_resemblance_is_rarely_found(
     runs: int, frames: int, subjects: int, spread: float

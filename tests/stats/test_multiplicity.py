@@ -60,3 +60,9 @@ def test_holm_is_the_step_down_of_its_paper(p: list[float]) -> None:
         worst = max(worst, min((len(known) - i) * values[at], 1.0))
         expected[at] = worst
     np.testing.assert_allclose(holm(values), expected, atol=1e-12)
+
+
+def test_holm_equals_statsmodels() -> None:
+    """On a family of its own."""
+    p = np.random.default_rng(4).random(40) ** 3
+    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
