@@ -47,7 +47,7 @@ pytestmark = pytest.mark.slow
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
     """One run of the world's suite on the embedded model, against its whole training set."""
     out = tmp_path_factory.mktemp("reports")
-    options = Options(out=out, validation=200)
+    options = Options(out=out, validation=200, steps=12)
     one = planning.open_run(world(4, 16), options)
     return one, line.execute(one)
 
