@@ -32,8 +32,9 @@ def unmatched(references: Iterable[Reference], subjects: Sequence[str]) -> list[
         taken = {fold(s) for s in subjects}
         free = {k: v for k, v in known.items() if k not in taken}
         notes.append(
-            say("{known} of {n} subjects have a share in {reference}, by name; {gone} have none "
-                "and are not compared with it. Rename those that mean the same as one of its names.",
+            say("{known} of {n} subjects have a share in {reference}, by name; {gone} have "
+                "none and are not compared with it. Rename those that mean the same as one of its "
+                "names.",
                 known=len(subjects) - len(gone), n=len(subjects), reference=reference.name,
                 gone=len(gone))
         )  # fmt: skip
