@@ -93,8 +93,8 @@ def _assemble(path: Path, template: Suite, found: judgements.Judged) -> Labels:
     ]
     if not any(s.arm == BASELINE for s in samples):
         notes.append(
-            say("Every row names an arm, so the arms have nothing to be compared with. Leave the "
-                "cell empty, or write {arm}, where nothing was done.", arm=BASELINE)
+            ours("Every row names an arm, so the arms have nothing to be compared with. Leave the "
+                 f"cell empty, or write {BASELINE}, where nothing was done.")
         )  # fmt: skip
     if found.raters:
         notes.append(
