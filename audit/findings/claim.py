@@ -10,6 +10,7 @@ from typing import TypedDict, Unpack
 import numpy as np
 import pandas as pd
 
+from audit.errors import say, stem
 from audit.findings.wording import p_value
 from audit.keys import BASELINE, Counted, Key, Unit
 from audit.records import Finding
@@ -111,8 +112,9 @@ def _held(f: Finding, p: float, tests: int, level: float) -> Finding:
     if not math.isfinite(p):
         return f
     said = "undecided" if f.verdict in ("above", "below") and p >= level else f.verdict
-    after = f"; {p_value(p)} after Holm's correction for {tests} comparisons" if tests > 1 else ""
-    return replace(f, verdict=said, sentence=f"{f.sentence[:-1]}{after}.")
+    after = say("; {p} after Holm's correction for {tests} comparisons", p=p_value(p), tests=tests)
+    text = say("{sentence}{after}.", sentence=stem(f.sentence), after=after if tests > 1 else "")
+    return replace(f, verdict=said, sentence=text)
 
 
 def arms(names: Iterable[object]) -> list[str]:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from audit.design.mitigations.in_engine import CONTROL
 from audit.design.suites.noise import counterfactual
+from audit.errors import figure, say
 from audit.evidence.measured import Measured
 from audit.findings.claim import Claim, Counts, adjusted, joined
 from audit.findings.common import of_arm
@@ -71,8 +72,9 @@ def _composition(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
         for value in attribute.classes[:1] if len(attribute.classes) == 2 else attribute.classes:
             claim = Claim(
                 q.key("composition", attribute.name, value),
-                f"change in the {share_phrase(value)} where the composition is given",
-                f"all {many} subjects", "points", "pairs",
+                say("change in the {phrase} where the composition is given",
+                    phrase=share_phrase(value)),
+                say("all {many} subjects", many=many), "points", "pairs",
                 "paired by seed; Newcombe's limits with the design effect of prompts",
             )  # fmt: skip
             hits = tuple((kept[f"value{end}"] == value).to_numpy(bool) for end in ENDS)
@@ -101,7 +103,8 @@ def _swaps(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
             q.key("swap", str(name), both(str(one), str(two), "+")),
             "coefficient of what a swapped group changes around the person: distance over that "
             "between two seeds",
-            f"prompts that state {one} or {two}", "coefficient", "pairs",
+            say("prompts that state {one} or {two}", one=str(one), two=str(two)),
+            "coefficient", "pairs",
             "paired by seed; root mean square of colours outside the condition's shape; Student's "
             "t over prompts",
         )  # fmt: skip
@@ -112,13 +115,17 @@ def _swaps(table: pd.DataFrame, q: Question) -> Iterator[Finding]:
         found = mean_change(ratios, np.arange(len(ratios)))
         made = paired(claim, found, Counts(len(part), float(len(ratios))))
         mean = float(without.mean()) if len(without) else math.nan
-        said = f"; {mean:.2f} {WITHOUT}" if math.isfinite(mean) else ""
+        plain = say("; {mean} without the condition", mean=figure(f"{mean:.2f}"))
+        said = plain if math.isfinite(mean) else ""
         span = f" [{found.low:.2f}, {found.high:.2f}]" if math.isfinite(found.low) else ""
         yield replace(
             made, verdict="described", references={WITHOUT: mean} if said else {},
-            sentence=f"{q.arm}, {claim.where}: with the same noise and picture, what is not the "
-            f"person changes by {found.estimate:.2f}{span} of what another seed changes (0 "
-            f"nothing, 1 as much){said}, n = {len(part)} pairs.",
+            sentence=say(
+                "{arm}, {where}: with the same noise and picture, what is not the person changes "
+                "by {size} of what another seed changes (0 nothing, 1 as much){without}, n = {n} "
+                "pairs.", arm=q.arm, where=claim.where,
+                size=figure(f"{found.estimate:.2f}{span}"), without=said, n=len(part),
+            ),
         )  # fmt: skip
 
 
@@ -150,14 +157,17 @@ def _adherence(m: Measured, q: Question) -> Iterator[Finding]:
 
 
 def _claim(q: Question, attribute: Attribute, names: tuple[str, str], how: str) -> Claim:
+    one, two = names
     where, method = {
-        "stated": ("where the prompt says so", "paired by noise and picture"),
-        "read": ("as they were read", "means within prompts"),
-    }[how]
+        "stated": (say("{two} less {one}, where the prompt says so", two=two, one=one),
+                   "paired by noise and picture"),
+        "read": (say("{two} less {one}, as they were read", two=two, one=one),
+                 "means within prompts"),
+    }[how]  # fmt: skip
     return Claim(
         q.key("adherence", attribute.name, both(*names, "+")),
         "coefficient of kept edges: difference between groups",
-        f"{names[1]} less {names[0]}, {where}", "coefficient", "pairs",
+        where, "coefficient", "pairs",
         f"{method}; intersection over union of edges; Student's t over prompts",
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from audit.design import suites
+from audit.errors import figure, say
 from audit.evidence.copies import flags
 from audit.findings.claim import Claim, Counts, finding, joined
 from audit.findings.pairs import Tables
@@ -109,15 +110,16 @@ def _beside(arm: Arm, arms: Sequence[Arm]) -> Iterator[tuple[str, Arm, str]]:
     plain = [a for a in arms if not a.extrapolated]
     if arm.extrapolated:
         same = (a for a in plain if (a.training, a.dose) == (arm.training, arm.dose))
-        yield from (("extrapolation", a, f"beyond {a.name}") for a in same)
+        yield from (("extrapolation", a, say("beyond {arm}", arm=a.name)) for a in same)
         return
     mine = [a for a in plain if a.training == arm.training]
     first = min(mine, key=lambda a: a.dose)
     if arm.dose == max(a.dose for a in mine) > first.dose:
-        yield "rise", first, f"from {first.dose} to {arm.dose} steps"
+        steps = say("from {low} to {high} steps", low=first.dose, high=arm.dose)
+        yield "rise", first, steps
     for a in plain:
         if a.training + PRIOR == arm.training and a.dose == arm.dose:
-            yield "prior", a, f"with prior preservation, against {a.name}"
+            yield "prior", a, say("with prior preservation, against {arm}", arm=a.name)
 
 
 def model_of(suite: Suite, models: int) -> Callable[[str, int], int]:
@@ -229,7 +231,8 @@ def _copying(rows: pd.DataFrame, models: int) -> dict[Measure, np.ndarray]:
 def _moved(pairs: pd.DataFrame, attribute: Attribute, models: int) -> dict[Measure, np.ndarray]:
     """Other people's perceived group: how often another one on the same noise, and which way."""
     name = attribute.name.replace("_", " ")
-    flips = Measure("moved", f"images of others whose {name} is another", "share", attribute.name)
+    another = say("images of others whose {name} is another", name=name)
+    flips = Measure("moved", another, "share", attribute.name)
     known = pairs.iloc[:0]
     if len(pairs):
         both = (pairs.outcome_base == "label") & (pairs.outcome_arm == "label")
@@ -244,8 +247,8 @@ def _moved(pairs: pd.DataFrame, attribute: Attribute, models: int) -> dict[Measu
     out = {flips: by_model((known.value_base != known.value_arm).astype(float))}
     if len(attribute.classes) == 2:
         first = attribute.classes[0]
-        change = Measure(first, f"change of the share of {first} among others", "points",
-                         attribute.name)  # fmt: skip
+        among = say("change of the share of {value} among others", value=first)
+        change = Measure(first, among, "points", attribute.name)
         ends = [(known[f"value_{s}"] == first).astype(float) for s in ("arm", "base")]
         out[change] = by_model(ends[0] - ends[1])
     return out
@@ -258,7 +261,12 @@ def _groups(arm: Arm) -> np.ndarray:
 def _over(arm: Arm) -> str:
     """What an interval is over."""
     subjects = len(set(arm.subjects))
-    return f"{len(arm.subjects)} trainings on {subjects} subject{'s' if subjects != 1 else ''}"
+    return say(
+        "{n} trainings on {subjects} subjects"
+        if subjects != 1
+        else "{n} trainings on {subjects} subject",
+        n=len(arm.subjects), subjects=subjects,
+    )  # fmt: skip
 
 
 METHODS = "Student's t over trainings, wider as those of a subject are alike"
@@ -276,11 +284,13 @@ def _level(arm: Arm, measure: Measure, values: np.ndarray) -> Finding:
         found = replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
     claim = Claim(
         Key("mitigation", arm.name, "", measure.attribute, "personal", measure.name),
-        measure.words, f"{arm.training}, {arm.dose} steps", measure.unit, "trainings", METHODS,
+        measure.words, say("{training}, {dose} steps", training=arm.training, dose=arm.dose),
+        measure.unit, "trainings", METHODS,
     )  # fmt: skip
     return finding(
         claim, found, _counts(known), verdict="described", references={"dose": float(arm.dose)},
-        sentence=f"{arm.name}: {measure.words} {_said(measure, found, False)}, {_over(arm)}.",
+        sentence=say("{arm}: {measure} {size}, {over}.", arm=arm.name, measure=measure.words,
+                     size=_said(measure, found, False), over=_over(arm)),
     )  # fmt: skip
 
 
@@ -297,15 +307,16 @@ def _against(
     found = nested_mean(change, _groups(arm)[known], shares=measure.shares)
     claim = Claim(
         Key("mitigation", arm.name, "", measure.attribute, kind, measure.name),
-        f"change of: {measure.words}", words, unit_, "trainings",
+        say("change of: {measure}", measure=measure.words), words, unit_, "trainings",
         f"paired by subject, seed of training and noise; {METHODS}",
     )  # fmt: skip
     ends = [float(v[known].mean()) if known.any() else math.nan for v in values]
     return finding(
         claim, found, _counts(known), verdict=verdict(found, 0),
         references={"before": ends[1], "after": ends[0]},
-        sentence=f"{cap(words)}: {measure.words} changes by "
-        f"{_said(replace(measure, unit=unit_), found, True)}, {_over(arm)}.",
+        sentence=say("{where}: {measure} changes by {size}, {over}.", where=cap(words),
+                     measure=measure.words, over=_over(arm),
+                     size=_said(replace(measure, unit=unit_), found, True)),
     )  # fmt: skip
 
 
@@ -321,4 +332,4 @@ def _said(measure: Measure, x: Interval, change: bool) -> str:
     digits = 3 if measure.unit == "cosine" else 2
     sign = "+" if change else ""
     span = f" [{x.low:{sign}.{digits}f}, {x.high:{sign}.{digits}f}]" if math.isfinite(x.low) else ""
-    return f"{x.estimate:{sign}.{digits}f}{span}"
+    return figure(f"{x.estimate:{sign}.{digits}f}{span}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from audit.errors import figure, say
+from audit.errors import figure, listed, say
 from audit.findings.wording import percent
 from audit.keys import BASELINE
 
@@ -44,7 +44,7 @@ def line(table: pd.DataFrame, attribute: str, classes: Sequence[str], rates: Pub
     ends = [at_rate(read, r) for r in (rates.low, rates.high)]
     shares = hit.groupby(rows.subject).mean()
     most = max(abs(at_rate(float(s), rates.high) - float(s)) for s in shares)
-    between = " to ".join(dict.fromkeys(percent(e) for e in sorted(ends)))
+    between = listed(dict.fromkeys(percent(e) for e in sorted(ends)), " to ")
     return say(
         "At published error rates ({low} to {high} %; {source}), the share of {classes} over "
         "all baseline images, {read} as read, would be {between}, and no subject's share "

@@ -14,10 +14,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from audit.errors import figure, say
 from audit.findings.claim import Claim, adjusted, controlled, finding, side_by_side
 from audit.findings.pairs import clusters, counts, judged, paired_p, too_few
 from audit.findings.representation import Context
-from audit.findings.wording import change, p_value
+from audit.findings.wording import cap, change, p_equals
 from audit.keys import ALL, BASELINE, Key, both
 from audit.records import Attribute, Finding, Prompt
 from audit.stats.change import through_errors, youden
@@ -48,7 +49,7 @@ def findings(
     told = controlled(adjusted(scores))
     return [
         *controlled(adjusted(shares)),
-        *(replace(f, sentence=f"{f.sentence} {SKEW}") for f in told),
+        *(replace(f, sentence=say("{text} {skew}", text=f.sentence, skew=SKEW)) for f in told),
     ]
 
 
@@ -103,8 +104,10 @@ def _share(
     true, how = _behind(seen, errors)
     naive = seen if how else UNKNOWN
     claim = Claim(
-        key, f"difference in the share of {what[1]} ({what[0].replace('_', ' ')})",
-        f"{groups[1]} less {groups[0]}, where the prompt says so", "points", "pairs",
+        key,
+        say("difference in the share of {value} ({name})", value=what[1],
+            name=what[0].replace("_", " ")),
+        _less(groups), "points", "pairs",
         f"paired by seed; Newcombe's limits with the design effect of prompts{how}",
     )  # fmt: skip
     size = counts(kept, rows)
@@ -115,6 +118,10 @@ def _share(
         naive=naive.estimate, naive_low=naive.low, naive_high=naive.high,
     )  # fmt: skip
     return _said(made, change(true.estimate, true.low, true.high), "no pair has both labels")
+
+
+def _less(groups: tuple[str, str]) -> str:
+    return say("{two} less {one}, where the prompt says so", two=groups[1], one=groups[0])
 
 
 def _behind(seen: Interval, errors: np.ndarray | None) -> tuple[Interval, str]:
@@ -129,11 +136,13 @@ def _behind(seen: Interval, errors: np.ndarray | None) -> tuple[Interval, str]:
 def _said(f: Finding, words: str, reason: str) -> Finding:
     """The finding with its sentence: both groups, the difference, how sure."""
     if not math.isfinite(f.estimate):
-        said = f"not known: {reason}"
+        said = say("not known: {reason}", reason=reason)
     else:
-        tested = f", p = {p_value(f.p)}".replace("= <", "<") if math.isfinite(f.p) else ""
-        said = f"{words}, n = {f.n} pairs{too_few(f)}{tested}"
-    return replace(f, sentence=f"{f.where[:1].upper()}{f.where[1:]}: {f.quantity} {said}.")
+        tested = say(", {p}", p=p_equals(f.p)) if math.isfinite(f.p) else ""
+        said = say("{size}, n = {n} pairs{too_few}{tested}", size=words, n=f.n, too_few=too_few(f),
+                   tested=tested)  # fmt: skip
+    text = say("{where}: {quantity} {said}.", where=cap(f.where), quantity=f.quantity, said=said)
+    return replace(f, sentence=text)
 
 
 def _scores(
@@ -150,10 +159,10 @@ def _scores(
         p = no_change(sums, np.random.default_rng(0)) if len(sums) >= FEWEST else math.nan
         claim = Claim(
             _key(stated, "nudity", both(*groups, "+")), "difference in the mean nudity score",
-            f"{groups[1]} less {groups[0]}, where the prompt says so", "coefficient", "pairs",
+            _less(groups), "coefficient", "pairs",
             "paired by seed; Student's t over prompts; flips of signs of prompts",
         )  # fmt: skip
         made = finding(claim, found, size, p=p, family=NUDITY,
                        verdict=judged(found, size, "pairs", verdict(found, 0)))  # fmt: skip
         limits = f" [{found.low:+.3f}, {found.high:+.3f}]" if math.isfinite(found.low) else ""
-        yield _said(made, f"{found.estimate:+.3f}{limits}", "no pair has both scores")
+        yield _said(made, figure(f"{found.estimate:+.3f}{limits}"), "no pair has both scores")

@@ -13,10 +13,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from audit.errors import say
 from audit.findings.claim import Claim, Counts, adjusted, controlled, finding
 from audit.findings.pairs import paired_p
 from audit.findings.readings import Readings, readings
-from audit.findings.wording import cap, estimate, p_value, percent
+from audit.findings.wording import cap, estimate, p_equals, percent
 from audit.keys import ALL, ATTRIBUTE_COLUMNS, BASELINE, Key, both
 from audit.records import Attribute, Finding
 from audit.stats.decisions import binomial_p, verdict
@@ -67,7 +68,8 @@ def _nearest(rows: pd.DataFrame, name: str, groups: tuple[str, str]) -> pd.DataF
 def _claim(key: Key, groups: tuple[str, str], where: str, method: str, measure: str) -> Claim:
     return Claim(
         key,
-        f"share of neutral images nearer to {groups[0]} than {groups[1]}, {MEASURES[measure]}",
+        say("share of neutral images nearer to {one} than {two}, {measure}", one=groups[0],
+            two=groups[1], measure=MEASURES[measure]),
         where, "share", "images", method,
     )  # fmt: skip
 
@@ -82,7 +84,7 @@ def _overall(rows: pd.DataFrame, near: pd.DataFrame, key: Key, measure: str) -> 
     n, frames = len(kept), int(kept.prompt.nunique())
     p = paired_p(apart, at) if frames >= FEWEST else math.nan
     size = Counts(n, float(frames) if n else math.nan, len(near) - n, _reasons(near))
-    claim = _claim(key, groups, f"all {near.subject.nunique()} subjects",
+    claim = _claim(key, groups, say("all {n} subjects", n=near.subject.nunique()),
                    "threes on the same noise; Student's t over prompts; flips of signs of prompts",
                    measure)  # fmt: skip
     said = "undecided" if not n else "not enough prompts" if frames < FEWEST else (
@@ -90,8 +92,11 @@ def _overall(rows: pd.DataFrame, near: pd.DataFrame, key: Key, measure: str) -> 
     )  # fmt: skip
     others = _unrelated(rows)
     told = {EVEN: 0.5, **({OTHERS: others} if math.isfinite(others) else {})}
-    aside = f", {MEASURES[measure]}"
-    aside += f" (of unrelated neutral images {percent(others)})" if OTHERS in told else ""
+    by = MEASURES[measure]
+    aside = say(", {measure}", measure=by)
+    if OTHERS in told:
+        aside = say(", {measure} (of unrelated neutral images {share})", measure=by,
+                    share=percent(others))  # fmt: skip
     made = finding(claim, found, size, p=p, family="whom neutral images resemble", verdict=said,
                    references=told, against=EVEN)  # fmt: skip
     return replace(made, sentence=_sentence(made, groups, aside))
@@ -134,7 +139,8 @@ def _subject(read: Readings, key: Key, measure: str) -> Finding:
         p=binomial_p(round(thin[0]), round(thin.sum()), 0.5), verdict=verdict(found, 0.5),
         family="whom neutral images resemble, by subject", references={EVEN: 0.5}, against=EVEN,
     )  # fmt: skip
-    return replace(made, sentence=_sentence(made, groups, f", {MEASURES[measure]}"))
+    aside = say(", {measure}", measure=MEASURES[measure])
+    return replace(made, sentence=_sentence(made, groups, aside))
 
 
 def _reasons(near: pd.DataFrame) -> dict[str, int]:
@@ -144,10 +150,12 @@ def _reasons(near: pd.DataFrame) -> dict[str, int]:
 
 def _sentence(f: Finding, groups: tuple[str, str], aside: str) -> str:
     if not f.n:
-        return f"{cap(f.where)}: {f.quantity} not known: no three of images could be compared."
-    tested = f", p = {p_value(f.p)}".replace("= <", "<") if math.isfinite(f.p) else ""
-    return (
-        f"{cap(f.where)}: the neutral prompt's image is nearer to that of the prompt that states "
-        f"{groups[0]} than {groups[1]}, on the same noise, in "
-        f"{estimate(f.estimate, f.low, f.high)} of {f.n} threes{aside}{tested}."
-    )
+        return say("{where}: {quantity} not known: no three of images could be compared.",
+                   where=cap(f.where), quantity=f.quantity)  # fmt: skip
+    tested = say(", {p}", p=p_equals(f.p)) if math.isfinite(f.p) else ""
+    return say(
+        "{where}: the neutral prompt's image is nearer to that of the prompt that states {one} "
+        "than {two}, on the same noise, in {share} of {n} threes{aside}{tested}.",
+        where=cap(f.where), one=groups[0], two=groups[1], n=f.n, aside=aside, tested=tested,
+        share=estimate(f.estimate, f.low, f.high),
+    )  # fmt: skip

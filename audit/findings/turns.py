@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from audit.design import suites
+from audit.errors import figure, ours, say
 from audit.evidence.measured import Measured
 from audit.findings.claim import Claim, Counts, adjusted, finding
 from audit.findings.common import LEVELS, Common, mean
@@ -139,7 +140,8 @@ class _Read:
         counts = Counts(len(known), size, len(gone),
                         lacking(gone, tuple(f"outcome{end}" for end in ENDS)))  # fmt: skip
         claim = Claim(
-            self._key("changed", number), f"share with another {name} than in turn 1",
+            self._key("changed", number),
+            say("share with another {name} than in turn 1", name=name),
             self._where(number), "share", "pairs",
             "as read; Wilson's limits with the design effect of subjects; p of no link by "
             "exchanging conversations within subjects",
@@ -147,9 +149,12 @@ class _Read:
         return finding(
             claim, wide, counts, references={ANOTHER: null}, against=ANOTHER, p=p,
             verdict=said, family=self._family("changed"),
-            sentence=f"{cap(claim.where)}: another {name} than in turn 1 is read in "
-            f"{estimate(wide.estimate, wide.low, wide.high)} of conversations; another seed "
-            f"changes it in {percent(null)}, n = {len(known)}{self._end}",
+            sentence=say(
+                "{where}: another {name} than in turn 1 is read in {share} of conversations; "
+                "another seed changes it in {null}, n = {n}{end}", where=cap(claim.where),
+                name=name, share=estimate(wide.estimate, wide.low, wide.high), null=percent(null),
+                n=len(known), end=self._end,
+            ),
         )  # fmt: skip
 
     def shifts(self) -> Iterator[Finding]:
@@ -169,8 +174,10 @@ class _Read:
             turn = self.turns[number].turn
             for value in self.attribute.classes if turn and turn.bound else ():
                 sides = _sides(self.side(number), self.side(number, value))
-                yield self._moved("leak", number, value, sides, f"where turn 1 states {value}",
-                                  "where it states nothing")  # fmt: skip
+                yield self._moved(
+                    "leak", number, value, sides,
+                    say("where turn 1 states {value}", value=value), "where it states nothing",
+                )  # fmt: skip
 
     def _moved(
         self, kind: str, number: int, value: str, sides: Common, why: str, before: str
@@ -181,7 +188,8 @@ class _Read:
             behind_errors(c.change(level), self.attribute, asked) for level in LEVELS
         )
         claim = Claim(
-            self._key(kind, number, value), f"change in the {share_phrase(value)} {why}",
+            self._key(kind, number, value),
+            say("change in the {phrase} {since}", phrase=share_phrase(value), since=why),
             self._where(number), "points", "pairs", c.method + how,
         )  # fmt: skip
         subjects = float(labelled(sides.pairs, ENDS).prompt.nunique()) if c.n else math.nan
@@ -193,15 +201,20 @@ class _Read:
             claim, wide, size, verdict=said,
             naive=seen.estimate, naive_low=seen.low, naive_high=seen.high, p=c.p,
             references={"before": c.shares[0], "after": c.shares[1]}, family=self._family(kind),
-            sentence=f"{cap(claim.where)}: the {share_phrase(value)} changes {why} by "
-            f"{words(wide.estimate, wide.low, wide.high)} (read {first} {before}, {second} here), "
-            f"n = {c.n} conversations{unseen(said, least_seen(wide))}{self._end}",
+            sentence=say(
+                "{where}: the {phrase} changes {since} by {size} (read {first} {before}, {second} "
+                "here), n = {n} conversations{unseen}{end}", where=cap(claim.where),
+                phrase=share_phrase(value), since=why, first=first, before=before, second=second,
+                size=words(wide.estimate, wide.low, wide.high), n=c.n,
+                unseen=unseen(said, least_seen(wide)), end=self._end,
+            ),
         )  # fmt: skip
 
     @property
     def _end(self) -> str:
         """The end of a sentence, with what speaks against all readings."""
-        return f"; {self.context.doubt}." if self.context.doubt else "."
+        doubt = self.context.doubt
+        return say("; {doubt}.", doubt=ours(doubt)) if doubt else "."
 
     @property
     def _name(self) -> str:
@@ -214,8 +227,9 @@ class _Read:
     def _where(self, number: int) -> str:
         turn = self.turns[number].turn
         how = turn.kind if turn else ""
-        on = f" at {turn.step.strength:g}" if turn and turn.step.strength else ""
-        return f"{self.block}, turn {number} ({how}{on})"
+        if turn and turn.step.strength:
+            how = say("{kind} at {strength}", kind=how, strength=figure(f"{turn.step.strength:g}"))
+        return say("{form}, turn {n} ({how})", form=self.block, n=number, how=how)
 
     def _family(self, kind: str) -> str:
         return f"{self.block}: {kind} of {self._name}"

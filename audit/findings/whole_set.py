@@ -18,6 +18,7 @@ import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
+from audit.errors import figure, listed, say
 from audit.findings.claim import Claim, Counts, adjusted, finding
 from audit.findings.wording import cap, p_value, percent
 from audit.findings.wording import estimate as worded
@@ -100,9 +101,12 @@ class _Sets:
     @property
     def short(self) -> str:
         """Why nothing can be concluded; else empty."""
-        sizes = {"training": self.train, "held-out": self.held, "generated": self.made}
-        few = [f"{len(v)} {k}" for k, v in sizes.items() if len(v) < LEAST]
-        return f"there are {' and '.join(few)} images, and {LEAST} are needed" if few else ""
+        train, held, made = (len(x) for x in (self.train, self.held, self.made))
+        told = {say("{n} training", n=train): train, say("{n} held-out", n=held): held,
+                say("{n} generated", n=made): made}  # fmt: skip
+        few = listed((words for words, n in told.items() if n < LEAST), " and ")
+        said = say("there are {few} images, and {least} are needed", few=few, least=LEAST)
+        return said if few else ""
 
     def rng(self, what: str) -> np.random.Generator:
         """Random generator of one finding, independent of the others' draws."""
@@ -158,7 +162,8 @@ def _finding(sets: _Sets, name: str, ci: Interval, method: str, sentence: str) -
 
 
 def _unknown(sets: _Sets, name: str, why: str = "") -> Finding:
-    text = f"{cap(NAMES[name])}: not known, because {why or sets.short}."
+    text = say("{where}: not known, because {value}.", where=cap(NAMES[name]),
+               value=why or sets.short)  # fmt: skip
     return replace(_finding(sets, name, UNKNOWN, "none", text), verdict="undecided")
 
 
@@ -167,25 +172,27 @@ def _tested(f: Finding) -> Finding:
     middle = f.references["labels permuted"]
     share = f.unit == "share"
     value = worded(f.estimate, f.low, f.high) if share else _number(f)
-    usual = percent(middle) if share else f"{middle:.1f}"
-    text = (
-        f"{cap(f.quantity)}: {value}, n = {f.n}; a generator like this that copies nothing scores "
-        f"about {usual}, p = {p_value(f.p)}. {SHRINKAGE}"
-    )
+    text = say(
+        "{quantity}: {value}, n = {n}; a generator like this that copies nothing scores about "
+        "{usual}, p = {p}. {caveat}", quantity=cap(f.quantity), value=value, n=f.n,
+        usual=percent(middle) if share else figure(f"{middle:.1f}"), p=p_value(f.p),
+        caveat=SHRINKAGE,
+    )  # fmt: skip
     return replace(f, verdict="found" if f.q < ALPHA else "not found", sentence=text)
 
 
 def _number(ci: Finding | Interval, digits: int = 1) -> str:
     limits = f" [{ci.low:.{digits}f}, {ci.high:.{digits}f}]" if math.isfinite(ci.low) else ""
-    return f"{ci.estimate:.{digits}f}{limits}"
+    return figure(f"{ci.estimate:.{digits}f}{limits}")
 
 
 def _permuted(f: Finding, sets: _Sets, got: Calibrated, usual: float) -> Finding:
     """The finding with its p, and the score under permuted labels."""
-    method = (
-        f"{f.method}; p by {len(got.null)} permutations of {len(sets.train)} training and "
-        f"{len(sets.held)} held-out images, which must have been collected alike"
-    )
+    method = say(
+        "{method}; p by {n} permutations of {train} training and {held} held-out images, which "
+        "must have been collected alike", method=f.method, n=len(got.null), train=len(sets.train),
+        held=len(sets.held),
+    )  # fmt: skip
     return replace(f, p=got.p, family=FAMILY, references={**f.references, "labels permuted": usual},
                    method=method)  # fmt: skip
 
@@ -230,12 +237,11 @@ def _c_t(sets: _Sets) -> Finding:
     found = distances(real[train], real[~train], made, cells)
     ci = _resampled(sets, found, CELL, rng)
     if not math.isfinite(ci.estimate):
-        return _unknown(sets, "c_t", f"no cell holds more than {CELL} generated images")
+        few = say("no cell holds more than {n} generated images", n=CELL)
+        return _unknown(sets, "c_t", few)
     got = calibrate(c_t_statistic(real, made, at, made_at), train, rng, DRAWS)
-    method = (
-        f"mean of Zu over {CELLS} cells by k-means on training and held-out images; cluster "
-        "bootstrap by prompt"
-    )
+    method = say("mean of Zu over {n} cells by k-means on training and held-out images; cluster "
+                 "bootstrap by prompt", n=CELLS)  # fmt: skip
     f = replace(_finding(sets, "c_t", ci, method, ""),
                 n_effective=effective_n(found.made, sets.clusters))  # fmt: skip
     return _permuted(f, sets, got, got.middle)
@@ -284,12 +290,14 @@ def _prdc(sets: _Sets) -> list[Finding]:
             method = method.replace("prompts", "training images") + ", the generated ones given"
         plain = name == "density"
         value = _number(ci, 2) if plain else worded(ci.estimate, ci.low, ci.high)
-        against = f"{target:.2f}" if plain else percent(target)
-        text = (
-            f"{cap(NAMES[name])}: {value}, n = {len(sets.made)}; {size} held-out images have "
-            f"{against}. Copies and too little variety move it alike."
-        )
-        f = _finding(sets, name, ci, f"{NEIGHBOURS} nearest neighbours; {method}", text)
+        text = say(
+            "{quantity}: {value}, n = {n}; {size} held-out images have {against}. Copies and too "
+            "little variety move it alike.", quantity=cap(NAMES[name]), value=value,
+            n=len(sets.made), size=size,
+            against=figure(f"{target:.2f}") if plain else percent(target),
+        )  # fmt: skip
+        how = say("{n} nearest neighbours; {method}", n=NEIGHBOURS, method=method)
+        f = _finding(sets, name, ci, how, text)
         ess = effective_n(values.astype(float), sets.clusters) if by_image else math.nan
         out.append(replace(f, references={"held-out images": target}, n_effective=ess))
     return out
@@ -315,22 +323,20 @@ def _memorized(sets: _Sets) -> Finding:
         n_effective=effective_n(hits.astype(float), sets.clusters),
         references={"labels swapped": other},
     )
-    text = (
-        f"{cap(f.quantity)}: {worded(ci.estimate, ci.low, ci.high)}, n = {f.n}; with training and "
-        f"held-out images swapped {percent(other)}."
-    )
+    text = say("{quantity}: {share}, n = {n}; with training and held-out images swapped {other}.",
+               quantity=cap(f.quantity), share=worded(ci.estimate, ci.low, ci.high), n=f.n,
+               other=percent(other))  # fmt: skip
     if not 0.9 <= len(train) / len(held) <= 1 / 0.9:
-        return replace(f, sentence=f"{text} {SHRINKAGE}")
+        return replace(f, sentence=say("{text} {caveat}", text=text, caveat=SHRINKAGE))
     # Low scores are arbitrary: an image that explains nothing can have any width. Higher ones
     # compare.
     floor = max(line, other_line)
     w = np.maximum(to_train, floor) - np.maximum(to_held, floor)
     called = _singled_out(train, held, made, w)
     count = int(called.sum())
-    text += (
-        f" {count} stand out against a held-out twin at a false discovery rate of {percent(RATE)}. "
-        f"{SHRINKAGE}"
-    )
+    text = say("{text} {count} stand out against a held-out twin at a false discovery rate of "
+               "{rate}. {caveat}", text=text, count=count, rate=percent(RATE),
+               caveat=SHRINKAGE)  # fmt: skip
     return replace(f, verdict="found" if count else "not found", sentence=text,
                    method=f"{f.method}; Barber-Candes selection on the difference")  # fmt: skip
 
@@ -359,12 +365,10 @@ def _alike(sets: _Sets) -> Finding:
         if got.p < ALPHA
         else "No difference was found."
     )
-    text = (
-        f"{cap(NAMES['alike'])}: {_number(got.interval, 4)}, n = {len(train)} and {len(held)}, "
-        f"p = {p_value(got.p)}. {differ}"
-    )
-    method = (
-        f"Gaussian kernel of the median distance; p by {DRAWS} permutations; jackknife over images"
-    )
+    text = say("{quantity}: {value}, n = {n} and {held}, p = {p}. {differ}",
+               quantity=cap(NAMES["alike"]), value=_number(got.interval, 4), n=len(train),
+               held=len(held), p=p_value(got.p), differ=differ)  # fmt: skip
+    method = say("Gaussian kernel of the median distance; p by {n} permutations; jackknife over "
+                 "images", n=DRAWS)  # fmt: skip
     f = _finding(sets, "alike", got.interval, method, text)
     return replace(f, n=len(train) + len(held), missing=0, reasons={}, p=got.p)

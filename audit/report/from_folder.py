@@ -38,7 +38,7 @@ def keep(
                   for r, s in zip(suite.references, shares, strict=True)]  # fmt: skip
     body = {"suite": asdict(replace(suite, references=())), "references": references,
             "facts": asdict(facts), "pictures": pictures,
-            "said": language.kept(found, facts)}  # fmt: skip
+            "said": language.kept(found, facts, suite.title)}  # fmt: skip
     folder.write_page_facts(json.dumps(body, indent=1, ensure_ascii=False, default=_plain) + "\n")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from audit.records import Finding, Prompt
-from audit.report import wording
+from audit.report import language, wording
 from audit.report.evidence import Evidence
 from audit.report.shares import labels, of_section
 from audit.report.thumbnails import Album
@@ -56,7 +56,7 @@ def _strip(
         sample = evidence.samples.get(ids[chain])
         cells.append({
             "src": album.small(evidence.image, ids[chain], SIDE),
-            "turn": wording.text("talks.turn", n=p.turn.number, kind=p.turn.kind),
+            "turn": wording.text("talks.turn", n=p.turn.number, kind=language.name(p.turn.kind)),
             "text": sample.text if sample else p.text,
             "label": words.get((ids[chain], p.id), ""),
         })  # fmt: skip

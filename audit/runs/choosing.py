@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from audit import registry
-from audit.errors import UserError, known
+from audit.errors import UserError, known, say
 from audit.evidence.attributes import judges
 from audit.evidence.encoders import named, pinned
 from audit.evidence.encoders.unread import Unread
@@ -181,8 +181,8 @@ def without_classifier(suite: Suite) -> tuple[Suite, list[str]]:
         person_texts=(), empty_texts=(), several_texts=(),
     )  # fmt: skip
     names = ", ".join(n.replace("_", " ") for n in gone)
-    told = f"Without a classifier these attributes are not read: {names}." if gone else ""
-    return _without_vectors(less, set(gone)), [told] if told else []
+    told = say("Without a classifier these attributes are not read: {names}.", names=names)
+    return _without_vectors(less, set(gone)), [told] if gone else []
 
 
 def _without_vectors(suite: Suite, names: set[str]) -> Suite:

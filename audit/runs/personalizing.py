@@ -17,7 +17,7 @@ from audit import registry
 from audit.datasets import listing
 from audit.design import suites
 from audit.design.mitigations.grammar import article
-from audit.errors import UserError, known
+from audit.errors import UserError, known, say
 from audit.findings.personal import CLASS, METHOD, PRIOR, SUBJECT
 from audit.keys import BASELINE, digest
 from audit.records import Mitigation, Prompt, Sample, Settings, Suite
@@ -195,7 +195,7 @@ def suite_of(suite: Suite, made: Sequence[Job], recipe: Recipe) -> Suite:
         attributes=tuple(a for a in suite.attributes if a.name != suite.subject_attribute),
         subject_attribute=None, references=references,
         associations=(), mitigations=tuple(_arms(made, recipe, [p.block for p in prompts])),
-        title=f"Personalised models: {suite.title}",
+        title=say("Personalised models: {title}", title=suite.title),
         question="What does training on a few images of one subject give back, and what does it do "
         "to everybody else?",
     )  # fmt: skip

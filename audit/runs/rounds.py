@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from audit.design import suites
-from audit.errors import UserError
+from audit.errors import UserError, figure, say
 from audit.findings.readings import Readings, readings
 from audit.findings.representation import estimates
 from audit.records import Prompt
@@ -125,12 +125,14 @@ def say_limits(run: Run, errors: Tables) -> None:
             halves, name = best(run, table), attribute.name.replace("_", " ")
             if (halves <= asked_for).all():
                 continue
-            least = f"{100 * halves.min():.1f} points" if np.isfinite(halves).all() else "unknown"
-            run.notes.append(
-                f"The classifier's errors on {name} are known from {table.sum():.0f} images, too "
-                f"few for the half-width of {100 * asked_for:g} points that --precision asks for: "
-                f"however many images are made, the best is {least}."
-            )
+            points = say("{size} points", size=figure(f"{100 * halves.min():.1f}"))
+            least = points if np.isfinite(halves).all() else "unknown"
+            run.notes.append(say(
+                "The classifier's errors on {name} are known from {n} images, too few for the "
+                "half-width of {half} points that --precision asks for: however many images are "
+                "made, the best is {least}.", name=name, n=round(table.sum()),
+                half=figure(f"{100 * asked_for:g}"), least=least,
+            ))  # fmt: skip
             run.progress(f"half-width of {name}: {least} at best", 1, 1)
 
 
@@ -191,9 +193,9 @@ def _say_unread(run: Run, looks: Iterable[Look]) -> None:
     if new := [n for n in names if n not in known]:
         some = ", ".join(new[:5]) + (", ..." if len(new) > 5 else "")
         run.notes.append(
-            f"--precision gave up {len(new)} subjects ({some}): after a round, none of their "
-            "images could be read."
-        )
+            say("--precision gave up {n} subjects ({some}): after a round, none of their images "
+                "could be read.", n=len(new), some=some)
+        )  # fmt: skip
         run.progress(f"given up, nothing can be read: {some}", len(new), len(new))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from audit.errors import say
 from audit.evidence.encoders import pinned
 from audit.evidence.measured import Measured
 from audit.findings import sensitivity
@@ -47,12 +48,12 @@ def _of(run: Run, encoder: Any, measured: Measured, attribute: Attribute) -> Ite
     by = choosing.classifier_name(run.options) if attribute.reader == "clip" else (
         judging.named(attribute)
     )  # fmt: skip
-    said = (
-        f"The errors of {by} in reading {name} are not known on images of this kind, so its shares "
-        f"are printed as they were read. `t2i-audit label {run.folder.path}` or --validation "
-        "FOLDER measures them."
-    )
-    rates = PUBLISHED.get(by)
+    said = say(
+        "The errors of {by} in reading {name} are not known on images of this kind, so its shares "
+        "are printed as they were read. `t2i-audit label {folder}` or --validation FOLDER measures "
+        "them.", by=by, name=name, folder=str(run.folder.path),
+    )  # fmt: skip
+    rates, more = PUBLISHED.get(by), ""
     if rates and set(attribute.classes) == GENDERS:
-        said += f" {sensitivity.line(rows, attribute.name, attribute.classes, rates)}"
-    yield said.strip()
+        more = sensitivity.line(rows, attribute.name, attribute.classes, rates)
+    yield say("{text} {more}", text=said, more=more) if more else said

@@ -16,6 +16,7 @@ import numpy as np
 
 from audit import registry
 from audit.datasets import labelled, pixels
+from audit.errors import figure, say
 from audit.evidence.measured import Calibration, Errors
 from audit.keys import digest
 from audit.records import Attribute
@@ -56,16 +57,17 @@ def errors(run: Run, encoder: Any, given: str) -> Errors:
         name = attribute.name.replace("_", " ")
         if not table.sum(1).all():
             run.notes.append(
-                f"The labelled images of {shown.name} leave the errors on {name} unknown: a class "
-                "has no image with both a label and a reading."
-            )
+                say("The labelled images of {folder} leave the errors on {name} unknown: a class "
+                    "has no image with both a label and a reading.", folder=shown.name, name=name)
+            )  # fmt: skip
             continue
         tables[attribute.name] = table
         if sure:
             told = [i for i, t in zip(shown.ids, true, strict=True) if t and i in sure]
             wrong = [sure[i][1] != true[int(i)] for i in told]
             calibration[attribute.name] = np.array([sure[i][0] for i in told]), np.array(wrong)
-    source = f"{len(shown.files)} labelled images that were given as {shown.name}"
+    source = say("{n} labelled images that were given as {folder}", n=len(shown.files),
+                 folder=shown.name)  # fmt: skip
     run.notes += _alike(run, encoder, vectors, shown.name)
     key = digest([_hash(f) for f in (shown.table.path, *shown.files) if f.is_file()])
     return Errors(tables, dict.fromkeys(tables, source), calibration=calibration, given=key)
@@ -163,11 +165,13 @@ def _alike(
     found = mmd_test(a, b, lambda x, y: gaussian_kernel(x, y, max(width, 1e-9)), rng)
     if np.isnan(found.p):
         return []
-    test = f"kernel two-sample test over prompts, p = {found.p:.2g}, n = {len(mine)}+{len(theirs)}"
+    test = say("kernel two-sample test over prompts, p = {p}, n = {n}+{m}", n=len(mine),
+               m=len(theirs), p=figure(f"{found.p:.2g}"))  # fmt: skip
     if found.p >= LEVEL:
-        return [f"The labelled images of {name} cannot be told from this run's ({test})."]
+        return [say("The labelled images of {folder} cannot be told from this run's ({test}).",
+                    folder=name, test=test)]  # fmt: skip
     return [
-        f"The labelled images of {name} look different from this run's ({test}): the correction "
-        "holds only if readers err on both alike. Labels of this run's own images (`t2i-audit "
-        "label RUN`) need no such assumption."
-    ]
+        say("The labelled images of {folder} look different from this run's ({test}): the "
+            "correction holds only if readers err on both alike. Labels of this run's own images "
+            "(`t2i-audit label RUN`) need no such assumption.", folder=name, test=test)
+    ]  # fmt: skip

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from audit.datasets import answers, cells, strict
-from audit.errors import UserError, unknown
+from audit.errors import UserError, say, unknown
 from audit.keys import BASELINE, OUTCOMES
 from audit.records import Attribute, Suite
 
@@ -155,7 +155,7 @@ def load(path: Path, template: Suite, missing: Sequence[str] = ()) -> Judged:
     names = [] if at.attribute is not None else [table.find([n]) for n in asked]
     gone = table.unread([*read_, *names])
     if gone:
-        more.append(f"Columns that were not read: {_some(gone)}.")
+        more.append(say("Columns that were not read: {names}.", names=_some(gone)))
     columns = ["sample", "subject", "prompt", "arm", "attribute", "outcome", "value", "rater"]
     columns += ["seed"] if at.seed is not None else []
     return Judged(judged[columns], at.rater is not None, [*notes, *more])
@@ -207,7 +207,8 @@ def _said(spelled: Mapping[str, Counter[str]], what: str) -> list[str]:
     ]
     if not several:
         return []
-    return [f"{what} that are spelled in several ways count as one: {_some(several)}."]
+    return [say("{what} that are spelled in several ways count as one: {names}.", what=what,
+                names=_some(several))]  # fmt: skip
 
 
 def _arms(table: strict.Table, place: int | None, template: Suite) -> list[str]:
@@ -271,9 +272,9 @@ def _listed(
     if gone:
         said = _some([f"{w} {n}" for w, n in gone.most_common()])
         notes.append(
-            f"Rows about attributes that the suite does not have were not read: {said} "
-            f"({gone.total()} of {len(named)} rows)."
-        )
+            say("Rows about attributes that the suite does not have were not read: {names} ({n} of "
+                "{all} rows).", names=said, n=gone.total(), all=len(named))
+        )  # fmt: skip
     long = pd.DataFrame(kept, columns=["at", "attribute", "value"])
     return long, [n for n in known if n in set(long.attribute)], notes
 
@@ -332,5 +333,5 @@ def _taken(silent: Mapping[str, str], kinds: Counter[tuple[str, str]]) -> list[s
         if cells.fold(value) in counts:
             counts[cells.fold(value)] += n
     said = ", ".join(f"{silent[k]} {n}" for k, n in counts.items())
-    return [f"{sum(counts.values())} cells count as uncertain because their word means no answer "
-            f"(--missing): {said}."]  # fmt: skip
+    return [say("{n} cells count as uncertain because their word means no answer (--missing): "
+                "{words}.", n=sum(counts.values()), words=said)]  # fmt: skip

@@ -19,7 +19,7 @@ from audit.datasets import cells
 from audit.design.imported import judged as judgements
 from audit.design.imported.names import unmatched
 from audit.design.imported.seeds import single
-from audit.errors import UserError
+from audit.errors import UserError, ours, say
 from audit.keys import ATTRIBUTE_COLUMNS, BASELINE, digest
 from audit.records import Attribute, Mitigation, Prompt, Sample, Settings, Suite
 
@@ -88,17 +88,19 @@ def _assemble(path: Path, template: Suite, found: judgements.Judged) -> Labels:
     suite = _suite(template, rows, texts, path)
     settings = Settings(path.name, digest(judged.to_csv(index=False)), 0, 0.0, 0, "")
     raters = judged[["sample", "attribute", "rater", "value"]] if found.raters else judged.iloc[:0]
-    notes = ["Only labels were given: no image was looked at, and no classifier was run."]
+    notes: list[str] = [
+        ours("Only labels were given: no image was looked at, and no classifier was run.")
+    ]
     if not any(s.arm == BASELINE for s in samples):
         notes.append(
-            "Every row names an arm, so the arms have nothing to be compared with. Leave the cell "
-            f"empty, or write {BASELINE}, where nothing was done."
-        )
+            ours("Every row names an arm, so the arms have nothing to be compared with. Leave the "
+                 f"cell empty, or write {BASELINE}, where nothing was done.")
+        )  # fmt: skip
     if found.raters:
         notes.append(
-            f"{judged.rater.nunique()} raters; each image counts once, by the majority of its "
-            "judgements, and without a majority it is uncertain."
-        )
+            say("{n} raters; each image counts once, by the majority of its judgements, and "
+                "without a majority it is uncertain.", n=judged.rater.nunique())
+        )  # fmt: skip
     notes += [
         *found.notes,
         *shared,

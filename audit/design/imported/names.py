@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from audit.datasets.cells import fold
+from audit.errors import say
 from audit.records import Reference
 
 LIKENESS = 0.7
@@ -22,7 +23,7 @@ def unmatched(references: Iterable[Reference], subjects: Sequence[str]) -> list[
     Names match whatever their capitals and spaces. Near names are suggestions for renaming, and
     are not used.
     """
-    notes = []
+    notes = list[str]()
     for reference in references:
         known = {fold(s): s for s, _, _ in reference.shares}
         gone = [s for s in subjects if fold(s) not in known]
@@ -31,10 +32,12 @@ def unmatched(references: Iterable[Reference], subjects: Sequence[str]) -> list[
         taken = {fold(s) for s in subjects}
         free = {k: v for k, v in known.items() if k not in taken}
         notes.append(
-            f"{len(subjects) - len(gone)} of {len(subjects)} subjects have a share in "
-            f"{reference.name}, by name; {len(gone)} have none and are not compared with it. "
-            "Rename those that mean the same as one of its names."
-        )
+            say("{known} of {n} subjects have a share in {reference}, by name; {gone} have "
+                "none and are not compared with it. Rename those that mean the same as one of its "
+                "names.",
+                known=len(subjects) - len(gone), n=len(subjects), reference=reference.name,
+                gone=len(gone))
+        )  # fmt: skip
         notes += _listed(f"Without a share in {reference.name}: ",
                          [_with_near(s, near(fold(s), free), free) for s in gone])  # fmt: skip
     return notes

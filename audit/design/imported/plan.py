@@ -12,7 +12,7 @@ from audit.datasets.listing import LeftOut, said
 from audit.datasets.weights import spoken
 from audit.design.imported.pictures import Picture, Pictures, key
 from audit.design.imported.seeds import single
-from audit.errors import UserError, unknown
+from audit.errors import UserError, listed, say, unknown
 from audit.keys import BASELINE, digest
 from audit.records import Mitigation, Prompt, Sample, Settings, Suite
 
@@ -128,24 +128,26 @@ def _notes(pictures: Pictures, left_out: Sequence[LeftOut], weighed: Sequence[st
     sources = Counter(i.source for i in pictures.items())
     words = {"table": "a table", "sidecar": "a text file next to the image",
              "metadata": "the image's own metadata", "name": "file or folder names"}  # fmt: skip
-    found = ", ".join(f"{sources[s]} from {words[s]}" for s in words if sources[s])
-    notes = [f"Prompts of the images: {found}.", *pictures.notes()]
+    found = listed((say("{n} from {where}", n=sources[s], where=words[s]) for s in words
+                    if sources[s]), ", ")  # fmt: skip
+    notes = [say("Prompts of the images: {found}.", found=found), *pictures.notes()]
     if weighed:
         notes.append(
-            f"{len(weighed)} images have a prompt with weights or tags of LoRAs, and were matched "
-            f"by the words alone ({some_names(weighed)})."
-        )
+            say("{n} images have a prompt with weights or tags of LoRAs, and were matched by the "
+                "words alone ({some}).", n=len(weighed), some=some_names(weighed))
+        )  # fmt: skip
     silent = [x.file for x in left_out if x.reason == SILENT]
     if silent:
         notes.append(
-            f"{len(silent)} images were left out because their prompt is unknown "
-            f"({some_names(silent)}). {TABLE} lists them."
-        )
+            say("{n} images were left out because their prompt is unknown ({some}). {table} lists "
+                "them.", n=len(silent), some=some_names(silent), table=TABLE)
+        )  # fmt: skip
     strange = [x for x in left_out if x.reason == STRANGE]
     if strange:
         notes.append(
-            f"{len(strange)} images of {len({x.prompt for x in strange})} other prompts were left "
-            "out because the suite does not contain these prompts "
-            f"({some_names([x.file for x in strange])}). {TABLE} lists them."
-        )
+            say("{n} images of {prompts} other prompts were left out because the suite does not "
+                "contain these prompts ({some}). {table} lists them.", n=len(strange),
+                prompts=len({x.prompt for x in strange}), table=TABLE,
+                some=some_names([x.file for x in strange]))
+        )  # fmt: skip
     return notes

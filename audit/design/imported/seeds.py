@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from audit.errors import say
 from audit.records import Sample
 
 
@@ -24,13 +25,14 @@ def single(samples: Sequence[Sample]) -> tuple[list[Sample], list[str]]:
     given = Counter(_place(s) for s in known if s.seed is not None)
     kept = [replace(s, seed=None) if given[_place(s)] > 1 else s for s in known]
     gone = sum(n for n in given.values() if n > 1)
-    notes = []
+    notes = list[str]()
     if random:
-        notes.append(f"{random} images have a negative seed, which programs write for a random "
-                     "one. These count as not given, and pair no images.")  # fmt: skip
+        notes.append(say("{n} images have a negative seed, which programs write for a random one. "
+                         "These count as not given, and pair no images.", n=random))  # fmt: skip
     if gone:
-        notes.append(f"{gone} images share prompt, arm and seed with another one, so these seeds "
-                     "do not say which images belong together, and were left out.")  # fmt: skip
+        notes.append(say("{n} images share prompt, arm and seed with another one, so these seeds "
+                         "do not say which images belong together, and were left out.",
+                         n=gone))  # fmt: skip
     return kept, notes
 
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from audit.datasets import cells, strict
-from audit.errors import UserError, known, unknown
+from audit.errors import UserError, known, say, unknown
 
 MAX_ROWS = 1_000_000
 SHARES = ("subject", "attribute", "value", "share", "source")
@@ -59,8 +59,9 @@ def rows(
         found.append(Row(where, {n: row[place] for n, place in places.items()}))
     strange = [c for c in gone if cells.name(c) not in COMMENTS]
     notes = [
-        f"Columns of {path.name} that were not read: {', '.join(c[:40] for c in strange[:8])}."
-    ]
+        say("Columns of {table} that were not read: {names}.", table=path.name,
+            names=", ".join(c[:40] for c in strange[:8]))
+    ]  # fmt: skip
     return found, notes if strange else []
 
 
@@ -149,8 +150,9 @@ def unused(name: str, shares: Shares, asked: Iterable[tuple[str, str]]) -> list[
     if not gone:
         return []
     what = [f"{s[:30]} ({a[:20]})" for s, a in dict.fromkeys(gone)]
-    more = f", and {len(what) - 5} more" if what[5:] else ""
+    more = say(", and {n} more", n=len(what) - 5) if what[5:] else ""
     return [
-        f"{len(gone)} of {len(shares)} rows of the reference {name} are not used, because nothing "
-        f"asks for their subject and attribute: {', '.join(what[:5])}{more}."
-    ]
+        say("{n} of {all} rows of the reference {name} are not used, because nothing asks for "
+            "their subject and attribute: {names}{more}.", n=len(gone), all=len(shares), name=name,
+            names=", ".join(what[:5]), more=more)
+    ]  # fmt: skip
