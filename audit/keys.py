@@ -305,6 +305,8 @@ class Step:
     0 draws from noise alone."""
     read: tuple[str, ...] = ()
     """Attributes whose readings of that image fill in the text; empty where the text is known."""
+    by: str = ""
+    """Hash of what reads them: another classifier, or other texts, may give another caption."""
 
 
 @dataclass(frozen=True)

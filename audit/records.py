@@ -212,10 +212,10 @@ class Change:
     def as_json(self) -> dict[str, object]:
         """One intervention is flat, several are a `stack`: ids hash it, so it must never change."""
         rows = [one.as_json() for one in self.interventions]
-        told = self.paraphrase and asdict(self.paraphrase)
-        flat = {"guidance": self.guidance, "paraphrase": told, "negative": self.negative,
-                "turn": self.turn and asdict(self.turn)}  # fmt: skip
-        known = {k: v for k, v in flat.items() if v is not None}
+        told, row = self.paraphrase and asdict(self.paraphrase), self.turn and asdict(self.turn)
+        turn = row and {k: v for k, v in row.items() if v or k != "by"}
+        flat = {"guidance": self.guidance, "paraphrase": told, "negative": self.negative}
+        known = {k: v for k, v in {**flat, "turn": turn}.items() if v is not None}
         return known | ({"stack": rows} if len(rows) > 1 else rows[0] if rows else {})
 
     @classmethod

@@ -12,6 +12,7 @@ import functools
 import io
 import json
 import os
+import re
 import tarfile
 import threading
 from collections import defaultdict
@@ -25,6 +26,8 @@ from audit.files import atomic, checked, inside, loads, write_atomic
 
 PNG, WHY, TAR, JSON = ".png", ".why", ".tar", ".json"
 """Endings of an image, of the reason why there is none, and of the two files of a pack."""
+PLAIN = re.compile(r"\w[\w-]*")
+"""Ids that a pack may have: each becomes a file's name. Others make the pack damaged."""
 BROKEN = (OSError, ValueError, OverflowError, tarfile.TarError)
 """What reading a member of a damaged tar raises."""
 
@@ -67,7 +70,9 @@ class _Index:
                 with suppress(OSError, ValueError):  # a damaged one counts as absent
                     read = loads((self._root / f"{name}{JSON}").read_bytes())
                     found = checked(Manifest, read)
-                    if found.bytes == now[name][-1]:
+                    if found.bytes == now[name][-1] and all(
+                        map(PLAIN.fullmatch, (*found.images, *found.reasons))
+                    ):
                         self._packs[name] = found
                         self._at.update(dict.fromkeys((*found.images, *found.reasons), name))
         return self

@@ -10,7 +10,7 @@ prior's preservation; here these are measured on the same noise, with the run's 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,15 +75,24 @@ DIVERSITY = Measure("diversity", "differences among images of the class, 1 is as
 
 
 def arms_of(declared: Sequence[Mitigation]) -> list[Arm]:
-    """The arms that are personalised models, in their order."""
+    """The arms that are personalised models, in their order; those that say of what alone."""
     out = []
     for m in declared:
-        if m.method == METHOD:
-            about = m.options.get("about", {})
+        about = m.options.get("about") if m.method == METHOD else None
+        if isinstance(about, Mapping) and _complete(about):
             subjects = tuple(map(str, about["subjects"]))
             beyond = float(m.options.get("extrapolate", 0)) > 0
             out.append(Arm(m.name, str(about["training"]), int(about["dose"]), subjects, beyond))
     return out
+
+
+def _complete(about: Mapping[str, object]) -> bool:
+    """Whether an arm says what was trained; one that a person wrote into a suite may not."""
+    return (
+        {"training", "dose", "subjects"} <= about.keys()
+        and str(about["dose"]).isdecimal()
+        and isinstance(about["subjects"], list | tuple)
+    )
 
 
 def findings(tables: Tables, suite: Suite, asked: Sequence[Attribute]) -> list[Finding]:

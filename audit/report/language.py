@@ -149,7 +149,7 @@ def _again(text: str) -> str | None:
     part = parts(text) if isinstance(text, Said) else known or str(text)
     try:
         return _translated(part, spoken)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
         return None  # parts from a file that nobody checked: the text is printed as it is
 
 

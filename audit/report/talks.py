@@ -32,9 +32,9 @@ def strips(evidence: Evidence, album: Album) -> dict[str, list[list[dict[str, An
             forms.setdefault(p.block, {}).setdefault(p.subject, []).append(p)
     if album.off or not forms:
         return {}
-    made = {}
+    made, most = {}, len(evidence.samples)  # whatever page.json says
     for form, subjects in forms.items():
-        every = [(ps, i) for ps in subjects.values() for i in range(ps[0].seeds)]
+        every = [(ps, i) for ps in subjects.values() for i in range(min(ps[0].seeds, most))]
         rng = np.random.default_rng(evidence.facts.wall_seed)
         picks = sorted(rng.permutation(len(every))[:STRIPS])
         made[form] = [_strip(evidence, album, *every[i]) for i in picks]

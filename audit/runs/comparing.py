@@ -7,7 +7,7 @@ same readers, or a change of readers would be mistaken for a change of models.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -84,6 +84,7 @@ class Side:
     findings: Mapping[Key, Finding]
     tables: Mapping[str, pd.DataFrame]
     """`attributes`, `alignment` and `matches`, whose `prompt` is the prompt's text."""
+    stating: Collection[str] = ()  # texts of prompts that state a group and are in no share
 
     @property
     def model(self) -> str:
@@ -106,8 +107,7 @@ def read(path: Path, name: str) -> Side:
     folder = RunFolder(path)
     results, manifest = folder.results(), folder.manifest()
     texts = {s.prompt: s.text for s in folder.plan() if s.arm == BASELINE}
-    spoken = _turns(folder)
-    tables = {}
+    spoken, tables = _turns(folder), dict[str, pd.DataFrame]()
     for table in ("attributes", "alignment", "matches"):
         rows = folder.read_table(table) if table in results["tables"] else pd.DataFrame()
         if table == "alignment" and len(rows) and "subject" not in rows:
@@ -127,7 +127,7 @@ def read(path: Path, name: str) -> Side:
         readers = {a: given(c) for a, c in classes.items()}
     return Side(
         name, path, manifest["settings"], str(manifest["suite"]), classes, readers,
-        {f.key: f for f in folder.findings()}, tables,
+        {f.key: f for f in folder.findings()}, tables, {texts.get(p, p) for p in results["grouped"]}
     )  # fmt: skip
 
 
@@ -276,7 +276,7 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
         return Common(EMPTY, EMPTY, EMPTY), [said]
     whole = pd.concat(tables, ignore_index=True)
     seen = ["w" in t and t.w.notna().any() for t in tables]
-    ordinary = set().union(*(s.tables["attributes"].prompt for s in (a, b)))
+    ordinary = set().union(*({*s.tables["attributes"].prompt, *s.stating} for s in (a, b)))
     groups = ["ordinary prompts" if p in ordinary else "captions of training images" for p in
               whole.prompt]  # fmt: skip
     if all(seen):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.records import Settings, Suite
-from audit.runs import choosing, cluster, draw, pool, reading, shards, slurm
+from audit.runs import choosing, cluster, conditions, draw, pool, reading, shards, slurm
 from audit.runs.context import Plan, Progress, Run
 from audit.runs.given import AUTO
 from audit.runs.options import Options
@@ -118,7 +118,7 @@ def _do(run: Run, todo: Sequence[Shard]) -> None:
     """Do shards in as many processes as there are workers."""
     job = Drawing(
         run.folder.path.resolve(), run.suite, _from_anywhere(run), run.settings,
-        run.plan.source,
+        run.plan.source and replace(run.plan.source, path=run.plan.source.path.absolute()),
         None if run.plan.corpus is None else Searched(run.plan.corpus.descriptor),
     )  # fmt: skip
     tasks, total = [shards.task(s, run.plan.names) for s in todo], _Total(run, todo)
@@ -136,9 +136,21 @@ def _from_anywhere(run: Run) -> Options:
 
     Workers may run in another folder, and on a device that would be used at another precision.
     """
-    paths = {n: getattr(run.options, n) for n in ("out", "images", "prompts")}
-    whole: dict[str, Any] = {n: p.resolve() for n, p in paths.items() if p is not None}
-    return replace(run.options, **whole, dtype=run.settings.dtype or AUTO)
+    given, names = run.options, ("out", "images", "prompts", "config", "tuned")
+    whole: dict[str, Any] = {n: p.resolve() for n in names if (p := getattr(given, n)) is not None}
+    kind, sign, place = given.control.partition("=")
+    place = place if place == conditions.MADE else _whole(place)
+    whole |= {
+        "controlnet": _whole(given.controlnet), "control": f"{kind}{sign}{place}",
+        "loras": tuple(str(Path(lora).expanduser().absolute()) for lora in given.loras),
+    }  # fmt: skip
+    return replace(given, **whole, dtype=run.settings.dtype or AUTO)
+
+
+def _whole(text: str) -> str:
+    """The whole path of what is there; a name, such as one of the hub, unchanged."""
+    path = Path(text).expanduser()
+    return str(path.absolute()) if text and path.exists() else text
 
 
 def several(options: Options) -> bool:

@@ -179,6 +179,7 @@ def open_run(suite: Suite, options: Options, progress: Progress = silent) -> Run
     from audit.runs import turning
 
     turning.refuse(suite, options)
+    suite = turning.with_reader(suite, options)
     if options.send_key:
         from audit.runs import judging
 

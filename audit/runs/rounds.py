@@ -255,7 +255,7 @@ def _anytime(run: Run, read: Readings, value: str) -> Interval:
 
 def _readings(run: Run, table: pd.DataFrame) -> Iterator[Readings]:
     subjects = list(asked(run))
-    table = table[~table.prompt.isin([p.id for p in run.suite.prompts if p.grouped])]
+    table = table[table.prompt.isin([p.id for some in asked(run).values() for p in some])]
     for attribute in run.suite.attributes:
         if attribute.name != run.suite.subject_attribute:
             for arm in sorted(map(str, table.arm.unique())):

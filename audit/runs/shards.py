@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit.datasets.packs import Images
+from audit.design.mitigations.control import shared
 from audit.errors import counted
 from audit.files import checked, loads, now, write_atomic
 from audit.keys import digest
@@ -115,7 +116,7 @@ def _batches(samples: Sequence[Sample], batch: int) -> Iterator[Sequence[Sample]
     first, later = turning.roots(samples)
     for s in sorted(first, key=lambda s: s.text):
         if id(s.change) not in keys:
-            keys[id(s.change)] = digest(s.change.as_json())
+            keys[id(s.change)] = digest(shared(s.change).as_json())
         groups.setdefault(keys[id(s.change)], []).append(s)
     for rows in groups.values():
         for start in range(0, len(rows), batch):

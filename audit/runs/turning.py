@@ -6,13 +6,18 @@ turn by turn, and a shard holds whole conversations.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from audit.design.suites.turns import captioned as filled
 from audit.errors import UserError
+from audit.files import content
+from audit.keys import Turn, digest
 from audit.records import Sample, Suite
+from audit.runs import choosing
 from audit.runs.context import Run
 from audit.runs.options import Options
 
@@ -41,6 +46,26 @@ def refuse(suite: Suite, options: Options) -> None:
                     f"turns {p.block}: their caption needs {name} as the classifier reads it, and "
                     "it is not read by it here. Omit --reader for it, or name a --classifier."
                 )
+
+
+def with_reader(suite: Suite, options: Options) -> Suite:
+    """The suite whose captions name what reads them, so that it is part of their images' ids."""
+    asked = {a.name: [list(a.classes), {c: list(t) for c, t in a.texts.items()}]
+             for a in suite.attributes}  # fmt: skip
+
+    @functools.cache
+    def by(names: tuple[str, ...]) -> str:
+        name = choosing.classifier_name(options)
+        kind, _, place = name.partition(":")
+        shown = content(Path(place)) if kind == "local-dir" else name
+        return digest([shown, [asked[n] for n in names]])
+
+    def read(turn: Turn) -> Turn:
+        names = turn.step.read
+        return replace(turn, step=replace(turn.step, by=by(names))) if names else turn
+
+    prompts = tuple(replace(p, turn=read(p.turn)) if p.turn else p for p in suite.prompts)
+    return replace(suite, prompts=prompts)
 
 
 def roots(samples: Sequence[Sample]) -> tuple[list[Sample], dict[str, list[Sample]]]:

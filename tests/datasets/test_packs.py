@@ -204,6 +204,20 @@ def test_a_damaged_pack_is_unreadable_or_absent(
             pass
 
 
+@pytest.mark.parametrize("id", ["../../x", "/x", "..", "a/b", ".x", "a\\b", ""])
+@pytest.mark.parametrize("part", ["images", "reasons"])
+def test_ids_that_lead_out_make_a_pack_damaged(id: str, part: str, tmp_path: Path) -> None:
+    """A manifest that a stranger wrote names no file outside of the folder."""
+    folder = drawn(tmp_path)
+    folder.images.pack("shard", IDS)
+    body = tmp_path / "images" / "shard.json"
+    read = json.loads(body.read_text())
+    read[part][id] = 0 if part == "images" else "blank"
+    body.write_text(json.dumps(read))
+    folder = again(tmp_path)
+    assert (folder.present(), folder.images.members()) == (set(), [])
+
+
 def test_links_are_not_packs(tmp_path: Path) -> None:
     """Neither file of a pack may be one, since it may lead out of the run."""
     for link in ("tar", "json"):

@@ -69,6 +69,15 @@ def test_pairs_of_models_are_compared(found: dict[str, Finding]) -> None:
     assert {f.key.kind for f in found.values()} == {"personal", "rise", "prior", "extrapolation"}
 
 
+@pytest.mark.parametrize(
+    "about", [{}, {"training": "lora", "dose": "x", "subjects": []}, "y", None]
+)
+def test_arms_that_do_not_say_what_was_trained_say_nothing(about: object) -> None:
+    """Those of a suite, or of a page.json, that `personalize` did not write."""
+    arm = replace(SUITE.mitigations[0], options={"weights": ("x",), "about": about})
+    assert personal.arms_of([arm]) == []
+
+
 def test_a_run_without_personalised_models_says_nothing() -> None:
     """And models without images, vectors or a training set have no claims."""
     empty = Tables(pd.DataFrame(columns=list(ATTRIBUTE_COLUMNS)))

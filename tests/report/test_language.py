@@ -239,6 +239,13 @@ def test_page_json_keeps_the_parts(tmp_path: Path) -> None:
     assert body["said"][sentence] == json.loads(json.dumps(parts(sentence)))
 
 
+@pytest.mark.parametrize("part", [["{1}", {"1": "x"}], ["{0}", []], ["#", {}], [1, 2, 3], 7, None])
+def test_parts_from_a_damaged_file_leave_the_text_as_it_is(part: object) -> None:
+    """Nobody has checked what page.json says of how texts were composed."""
+    with speaking("de", {"some text": part}):
+        assert language.name("some text") == "some text"
+
+
 def test_a_composed_text_is_its_english_text() -> None:
     """It is a `str` wherever one is wanted, and keeps its parts when it is added to."""
     text = say("{n} of {all}", n=3, all=figure("1,200"))

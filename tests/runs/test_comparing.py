@@ -150,6 +150,23 @@ def test_copies_of_another_search_are_left_out(tmp_path: Path) -> None:
     assert any("Copies are not compared" in n and "sscd" in n for n in found.notes)
 
 
+def test_prompts_that_state_a_group_are_not_captions(tmp_path: Path) -> None:
+    """Their copies count among those of ordinary prompts, though they are in no share."""
+
+    def captions(found: comparing.Comparison) -> int:
+        wanted = "comparison/none/copies/captions of training images"
+        return next(f.n for f in found.findings if f.id == wanted)
+
+    before = captions(both(tmp_path, Plan("two")))
+    for name in "ab":
+        folder = RunFolder(tmp_path / name)
+        stating = sorted({s.prompt for s in folder.plan() if s.prompt.startswith("jobs/cook/")})
+        assert stating
+        folder.write_results({**folder.results(), "grouped": stating})
+    sides = [comparing.read(tmp_path / name, name) for name in "ab"]
+    assert captions(comparing.compare(*sides)) == before
+
+
 def test_an_unfinished_run_is_a_mistake(tmp_path: Path) -> None:
     """A folder without results gives a one-sentence error."""
     with pytest.raises(UserError, match="finished run"):

@@ -93,6 +93,16 @@ def test_samples_of_earlier_rounds_stay(tmp_path: Path) -> None:
         before = now
 
 
+def test_turns_of_a_conversation_are_in_no_look(tmp_path: Path) -> None:
+    """Readings of a conversation with the same subject are not those of the subject's prompts."""
+    made = rounds.begin(run(0.1, tmp_path))
+    rows = table(made)
+    talk = rows.assign(prompt="talk/nurse/1", value="man")
+    alone, _ = rounds.go_on(made, rows)
+    both, _ = rounds.go_on(made, pd.concat([rows, talk], ignore_index=True))
+    assert alone.plan.looks == both.plan.looks
+
+
 def test_the_same_run_again_takes_the_same_looks(tmp_path: Path) -> None:
     """Decisions follow from the readings alone."""
     assert finished(0.1, tmp_path).plan.looks == finished(0.1, tmp_path).plan.looks

@@ -8,7 +8,7 @@ import random
 import sys
 import threading
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -22,14 +22,25 @@ import audit
 from audit.cli import shared
 from audit.design import suites
 from audit.errors import Incomplete, UserError
-from audit.records import Change, Sample
+from audit.records import Change, Intervention, Sample
 from audit.report.exports import archive
-from audit.runs import gathering, line, locks, planning, pool, searching, shards, slurm
+from audit.runs import (
+    distributing,
+    gathering,
+    line,
+    locks,
+    planning,
+    pool,
+    searching,
+    shards,
+    slurm,
+)
 from audit.runs.context import silent
 from audit.runs.options import Options
 from audit.runs.pictures import of_run
 from audit.runs.shards import cut
 from audit.store import RunFolder
+from tests.builders import running
 from tests.builders.submitted import Site
 from tests.builders.suites import small as small_suite
 from tests.engine import small
@@ -66,6 +77,36 @@ def test_a_cut_keeps_every_sample_and_the_batches_of_the_whole(
     assert sorted(apart) == sorted(batches(whole))
     assert len({s.name for s in found}) == len(found)
     assert [s.name for s in found] == [s.name for s in cut(samples, batch)]
+
+
+def test_pictures_of_a_control_do_not_cut_batches() -> None:
+    """Images of one arm are drawn together whatever their conditions are, also in shards."""
+    shown = [Change(interventions=(Intervention("control", {"pictures": p}),)) for p in "abc"]
+    samples = [Sample(f"{i:05}", "p", "c", i, "text", change=shown[i % 3]) for i in range(8)]
+    (shard,) = cut(samples, 4)
+    assert list(shard.samples) == samples
+
+
+def test_workers_are_told_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may run in another folder; names of the hub, and `made`, are no paths."""
+    told, suite = list[Options](), suites.read_suite("world")
+
+    def caught(job: Any, *_: Any) -> Iterator[Any]:
+        told.append(job.options)
+        yield from ()
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(distributing, "results", caught)
+    for name in ("net", "shapes", "made"):
+        Path(name).mkdir()
+    for given in ({"controlnet": "net", "control": "shape=shapes", "loras": ("a.safetensors@0.5",)},
+                  {"controlnet": "one/net@main", "control": "shape=made"}):  # fmt: skip
+        options = Options(workers=2, tuned=Path("tuned"), **given)  # type: ignore[arg-type]
+        distributing.ahead(running.run(tmp_path / "run", suite, options=options), [])
+    one, two = told
+    assert (one.controlnet, one.control) == (str(tmp_path / "net"), f"shape={tmp_path / 'shapes'}")
+    assert (one.loras, one.tuned) == ((str(tmp_path / "a.safetensors@0.5"),), tmp_path / "tuned")
+    assert (two.controlnet, two.control) == ("one/net@main", "shape=made")
 
 
 def test_shards_are_large_in_large_plans_and_few_in_small_ones(

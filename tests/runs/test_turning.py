@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from audit.design import suites
 from audit.engine.model import Model
 from audit.engine.sampler import draw
 from audit.errors import UserError
-from audit.records import Sample, Settings
+from audit.records import Sample, Settings, Suite
 from audit.runs import line, planning, shards, turning
 from audit.runs.context import Plan, Run
 from audit.runs.draw import generate
@@ -106,6 +107,26 @@ def test_captions_say_what_is_read_in_the_image_before(calm: Run) -> None:
             read.add(value)
     assert read == {"woman", "man"}
     assert {s.text for s in calm.folder.final(by_turn(calm)[3])} == set(texts.values())
+
+
+def test_who_reads_captions_is_part_of_their_images(calm: Run) -> None:
+    """Another classifier, or other texts for it, draw other images after captions, and no others.
+
+    Otherwise captions and images of one classifier would count as another one's.
+    """
+
+    def ids(suite: Suite, classifier: str) -> list[str]:
+        suite = turning.with_reader(suite, Options(classifier=classifier))
+        return [s.id for s in suites.expand(suite, SETTINGS, {})]
+
+    suite = calm.suite
+    other = replace(suite, attributes=tuple(
+        replace(a, texts={c: ("a " + c,) for c in a.classes}) for a in suite.attributes
+    ))  # fmt: skip
+    one, two, three = ids(suite, "a/b"), ids(suite, "a/c"), ids(other, "a/b")
+    numbers = [s.change.turn.read if s.change.turn else () for s in calm.samples]
+    for mine, *others, read in zip(one, two, three, numbers, strict=True):
+        assert all((mine == id) == (not read) for id in others)
 
 
 def test_each_turn_is_what_the_sampler_draws_of_it_alone(calm: Run, engine: Model) -> None:
