@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from audit import keys
 from audit.files import Head, checked, headed, only, rows_of
-from audit.keys import MARGINS, Counted, Key, Margins, Unit, digest_but, id_of, name_of, refuse_all
+from audit.keys import MARGINS, Counted, Key, Margins, Unit, id_of, name_of, refuse_all
 
 MethodOptions = Mapping[str, Any]  # each method has its own, checked by its model or by itself
 JsonRow = Mapping[str, Any]  # JSON has no types; what is made of a row checks it
@@ -261,14 +261,6 @@ class Sample:
         return self.seed is None, self.seed or 0
 
 
-def sample_ids(
-    text: str, settings: Settings, change: Change | None = None, last: str = ""
-) -> Callable[[int], str]:
-    """Seed to the hash of all that produces the image; `last` as in `Sample`."""
-    inside = ({"how": change.as_json()} if change else {}) | ({"last": last} if last else {})
-    return digest_but({"text": text, **asdict(settings), **inside}, "seed", 20)
-
-
 @dataclass(frozen=True)
 class Truth:
     """The planted truth of a model that was made to be audited; other models have none."""
@@ -301,7 +293,8 @@ class Finding:
     """Shares, and changes of shares, in 0..1; the report writes them in percent and points."""
     low: float
     """Lower end of the 95 % interval, wider for interim looks or families (`method`)."""
-    high: float  # upper end of it
+    high: float
+    """Upper end of it."""
     n: int
     """How many images, pairs, prompts, subjects or trainings there are."""
     n_effective: float
@@ -312,11 +305,14 @@ class Finding:
     """How estimate and interval were computed."""
     arm: str = field(init=False)
     """The mitigation, or `none`."""
-    reasons: Mapping[str, int] = field(default_factory=dict)  # missing images by outcome
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Missing images by outcome."""
     naive: float = math.nan
     """The estimate before the classifier's errors were corrected."""
-    naive_low: float = math.nan  # lower end of its interval
-    naive_high: float = math.nan  # upper end of its interval
+    naive_low: float = math.nan
+    """Lower end of its interval."""
+    naive_high: float = math.nan
+    """Upper end of its interval."""
     worst_low: float = math.nan
     """The naive share if every image without a label were against it (Manski's lower bound)."""
     worst_high: float = math.nan

@@ -29,12 +29,13 @@ from PIL import Image
 
 from audit import registry
 from audit.design.mitigations.arms import noise_seed
+from audit.design.mitigations.changes import sample_ids
 from audit.design.mitigations.grammar import article
 from audit.engine import model as models
 from audit.engine import sampler
 from audit.engine.model import Loading, Model
 from audit.engine.source import find
-from audit.records import Sample, Settings, sample_ids
+from audit.records import Sample, Settings
 from audit.runs.writer import BackgroundWriter
 from audit.store import RunFolder
 

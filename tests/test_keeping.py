@@ -193,15 +193,14 @@ def test_a_report_elsewhere_needs_no_right_to_write_the_run(
     """`report RUN -o FILE` takes no lock; `report RUN` does."""
     from audit.report import from_folder
 
-    path = runs.write(tmp_path / "run", runs.Plan(seeds=3))
-    monkeypatch.setattr(from_folder, "render", lambda *given: given[-1] or path / "report.html")
+    path, out = runs.write(tmp_path / "run", runs.Plan(seeds=3)), tmp_path / "elsewhere.html"
+    monkeypatch.setattr(from_folder, "render", lambda *given: out if out in given else path)
 
     def locked(*_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr("audit.store.locked", locked)
     runner = CliRunner()
-    out = tmp_path / "elsewhere.html"
     good = runner.invoke(cli.app, ["report", str(path), "-o", str(out)])
     assert (good.exit_code, good.stdout.strip()) == (0, str(out))
     bad = runner.invoke(cli.app, ["report", str(path)])

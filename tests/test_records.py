@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit.design.mitigations.changes import sample_ids
 from audit.errors import UserError
 from audit.keys import ALL, Key, id_of
 from audit.records import (
@@ -19,7 +20,6 @@ from audit.records import (
     Prompt,
     Sample,
     Settings,
-    sample_ids,
 )
 from audit.store import RunFolder, asdict_sample, sample_from
 

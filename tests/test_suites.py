@@ -98,8 +98,8 @@ def test_settings_and_text_change_the_id() -> None:
     """Whatever produces the pixels is in the id."""
     from dataclasses import asdict, replace
 
+    from audit.design.mitigations.changes import sample_ids
     from audit.keys import digest
-    from audit.records import sample_ids
 
     base = sample_ids("t", SETTINGS)(1)
     assert base == digest({"text": "t", "seed": 1, **asdict(SETTINGS)}, 20)

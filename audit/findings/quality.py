@@ -102,12 +102,10 @@ def subjects(table: pd.DataFrame, seed: int) -> list[Finding]:
             ci,
             Counts(len(rows), effective_n(hits, pd.factorize(rows.prompt)[0])),
             verdict="described",
-            sentence=(
-                say(
-                    "The prompted subject is recognised in {share} of {n} images.",
-                    share=estimate(ci.estimate, ci.low, ci.high),
-                    n=len(rows),
-                )
+            sentence=say(
+                "The prompted subject is recognised in {share} of {n} images.",
+                share=estimate(ci.estimate, ci.low, ci.high),
+                n=len(rows),
             ),
         )
     ]

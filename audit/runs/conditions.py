@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from audit import registry
 from audit.design.mitigations import arms, specs, stacks
@@ -22,12 +20,15 @@ from audit.engine.source import Source
 from audit.errors import UserError
 from audit.records import Mitigation, Suite
 
+if TYPE_CHECKING:
+    import numpy as np
+
 MADE = "made"
 MOST = 1_000
 """Pictures that are used; more images begin again with the first one."""
 DIGITS = 16
 
-Picture = Callable[[], np.ndarray]
+Picture = Callable[[], "np.ndarray"]
 
 
 @dataclass(frozen=True)

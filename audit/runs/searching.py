@@ -67,10 +67,9 @@ class _Files(Sequence[np.ndarray]):
 
 def _read(path: Path) -> np.ndarray:
     """An image file, or an image that a run keeps packed where this file would be."""
-    try:
+    if path.exists():
         return pixels.read(path)
-    except pixels.Unreadable:
-        return pixels.decode(Images(path.parent.parent).content(path.stem))
+    return pixels.decode(Images(path.parent.parent).content(path.stem))
 
 
 LEVEL = 0.05

@@ -8,7 +8,7 @@ import pytest
 
 from audit.world import judged, verify
 from audit.world.models import CLASSIFIER, DESCRIPTOR, GENERATOR
-from audit.world.train import classifier, descriptor, recipes, unet, vae
+from audit.world.train import classifier, controlnet, descriptor, recipes, unet, vae
 from tests.sizes import sized
 
 
@@ -34,6 +34,7 @@ def test_seeds_of_the_recipes_are_those_of_the_modules() -> None:
     assert recipes.SEEDS == {
         "vae": vae.SEED, "text": classifier.SEED, "unet": unet.SEED,
         "classifier": classifier.SEED, "descriptor": descriptor.SEED,
+        "controlnet": controlnet.SEED,
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from audit.design.mitigations import stacks, who
-from audit.design.mitigations.changes import change, turn
+from audit.design.mitigations.changes import change, sample_ids, turn
 from audit.design.mitigations.methods import METHODS, family, method
 from audit.design.mitigations.placebo import added
 from audit.design.mitigations.quota import generator, phases, quota
@@ -25,7 +25,6 @@ from audit.records import (
     Sample,
     Settings,
     Suite,
-    sample_ids,
 )
 
 Rewriter = Callable[..., str | tuple[str, str]]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 
 from audit import records
 from audit.design.mitigations import words
 from audit.design.mitigations.in_engine import Paraphrase
 from audit.design.mitigations.methods import method
+from audit.keys import digest_but
 from audit.records import Change, Intervention, Mitigation, Settings
 
 Classes = Mapping[str, Sequence[str]]
@@ -94,3 +96,11 @@ def _interventions(
 def turn(part: Mitigation, image: int) -> int:
     """Which item of a list an image has, where a method's items take turns over images."""
     return image % max(1, len(part.options.get(method(part.method).turns, ())))
+
+
+def sample_ids(
+    text: str, settings: Settings, change: Change | None = None, last: str = ""
+) -> Callable[[int], str]:
+    """Seed to the hash of all that produces the image; `last` as in `Sample`."""
+    inside = ({"how": change.as_json()} if change else {}) | ({"last": last} if last else {})
+    return digest_but({"text": text, **asdict(settings), **inside}, "seed", 20)

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from audit.design.mitigations.arms import noise_seed
+from audit.design.mitigations.changes import sample_ids
 from audit.design.mitigations.grammar import article
 from audit.design.suites import strangers
 from audit.design.suites.schema import RawTurn, RawTurns
 from audit.errors import UserError, known
 from audit.keys import BASELINE, Step, Turn
-from audit.records import Attribute, Change, Prompt, Sample, Settings, Suite, sample_ids
+from audit.records import Attribute, Change, Prompt, Sample, Settings, Suite
 
 PURPOSE = "conversation"
 JOIN = ". "
