@@ -167,12 +167,17 @@ def _translated(part: Any, to: Language) -> str | None:
         text = _said(values["0"], to)
         return text and text[:1].upper() + text[1:]
     shape = _shape(template, to)
-    known = {k: _said(v, to) for k, v in values.items()}
+    known = {k: _said(v, to, k) for k, v in values.items()}
     return None if shape is None or None in known.values() else shape.format(**known)
 
 
-def _said(part: Any, to: Language) -> str | None:
-    """A value inside a text: a name or a number that has no translation stays as it is."""
+def _said(part: Any, to: Language, place: str = "") -> str | None:
+    """A value inside a text: a name or a number that has no translation stays as it is.
+
+    A class, which is a `value`, may be called like a reference: `uniform`.
+    """
+    if place == "value" and isinstance(part, str):
+        return to.said.get(part, part)
     text = _translated(part, to)
     return part if text is None and isinstance(part, str) else text
 

@@ -6,7 +6,7 @@ import ast
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -19,12 +19,18 @@ from hypothesis import strategies as st
 
 from audit.errors import Said, UserError, figure, listed, ours, parts, say, stem
 from audit.files import toml
+from audit.findings import personal as claims
+from audit.findings import triplets, turns
 from audit.findings import wording as english
-from audit.records import from_json, to_json
+from audit.records import Finding, from_json, to_json
 from audit.report import from_folder, language, page, wording
 from audit.report.language import kept, speaking
+from audit.runs import choosing
 from audit.runs.options import Options
 from audit.store import RunFolder
+from tests.builders import groups as builders
+from tests.builders import personal
+from tests.findings import test_shown, test_turns
 from tests.report import pages
 from tests.report.made import evidence
 
@@ -153,6 +159,40 @@ def test_only_names_and_numbers_are_the_same_in_both_languages() -> None:
         "Text", "Training", "diffusers", "embedded", "gender", "t2i-audit", "torch", "verdict",
         "log(d_held / d_train)", "W = log(d_held / d_train)", "world",
     }  # fmt: skip
+
+
+def conversations() -> list[Finding]:
+    """Claims on conversations, by a reader whose readings are no evidence."""
+    asked = test_turns.prompts(6, 4, states=True)
+    table = test_turns.table(asked, test_turns.kept_then_redrawn)
+    doubted = replace(test_turns.CONTEXT, doubt=choosing.DOUBT)
+    return turns.findings(table, asked, doubted)
+
+
+def groups() -> list[Finding]:
+    """What is shown of stated groups, and whom neutral images resemble."""
+    asked = builders.suite(8, 4)
+    table, scores = builders.table(asked, {("man", "suit"): 0.9}), test_shown.scores(asked, 0.1)
+    near = triplets.findings(builders.threes(asked, 0.3))
+    near = [f for f in near if f.key.subject == "*"]  # others are about a user's words
+    return [*test_shown.found(asked, table, scores).values(), *near]
+
+
+def personalised() -> list[Finding]:
+    """Every measure of personalised models, and all their comparisons."""
+    made = personal.tables(personal.drifted, lambda a, model, i: i > model, lambda *_: "man")
+    return claims.findings(made, personal.SUITE, [personal.GENDER])
+
+
+@pytest.mark.parametrize("made", [conversations, groups, personalised])
+def test_claims_that_the_page_lacks_are_translated_too(made: Callable[[], list[Finding]]) -> None:
+    """No text of a finding is marked as English."""
+    found = made()
+    assert found
+    with speaking("de"):
+        said = {language.prose(t) for f in found for t in (f.quantity, f.method, f.sentence)}
+    assert {t for t in said if language.FOREIGN in t} == set()
+    assert {t for t in said if FUNCTION_WORDS.search(t.replace("SSIM", ""))} == set()
 
 
 @pytest.mark.slow

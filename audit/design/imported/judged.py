@@ -268,7 +268,7 @@ def _listed(
     if len(keys) and not any(keys.values()):
         raise UserError(f"{table.path}: {unknown('attribute', next(iter(gone)), known)}")
     kept = [(i, keys[w], table.rows[i][value]) for i, w in enumerate(named) if keys[w] is not None]
-    notes = []
+    notes = list[str]()
     if gone:
         said = _some([f"{w} {n}" for w, n in gone.most_common()])
         notes.append(

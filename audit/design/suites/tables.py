@@ -58,7 +58,7 @@ def rows(
             raise UserError(f"{where}: a value is missing in {empty[0]!r}. Fill it in.")
         found.append(Row(where, {n: row[place] for n, place in places.items()}))
     strange = [c for c in gone if cells.name(c) not in COMMENTS]
-    notes = [
+    notes: list[str] = [
         say("Columns of {table} that were not read: {names}.", table=path.name,
             names=", ".join(c[:40] for c in strange[:8]))
     ]  # fmt: skip
