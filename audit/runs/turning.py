@@ -49,7 +49,7 @@ def refuse(suite: Suite, options: Options) -> None:
 
 
 def with_reader(suite: Suite, options: Options) -> Suite:
-    """The suite whose captions name what reads them, so that it is part of their images' ids."""
+    """The suite whose captions name what reads them: it is part of their images' ids."""
     asked = {a.name: [list(a.classes), {c: list(t) for c, t in a.texts.items()}]
              for a in suite.attributes}  # fmt: skip
 

@@ -281,7 +281,7 @@ def test_page_json_keeps_the_parts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("part", [["{1}", {"1": "x"}], ["{0}", []], ["#", {}], [1, 2, 3], 7, None])
 def test_parts_from_a_damaged_file_leave_the_text_as_it_is(part: object) -> None:
-    """Nobody has checked what page.json says of how texts were composed."""
+    """What page.json says of how texts were composed comes unchecked."""
     with speaking("de", {"some text": part}):
         assert language.name("some text") == "some text"
 

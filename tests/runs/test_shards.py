@@ -88,7 +88,7 @@ def test_pictures_of_a_control_do_not_cut_batches() -> None:
 
 
 def test_workers_are_told_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They may run in another folder; names of the hub, and `made`, are no paths."""
+    """They may run in another folder; names of the hub, and `made`, stay as they are."""
     told, suite = list[Options](), suites.read_suite("world")
 
     def caught(job: Any, *_: Any) -> Iterator[Any]:
