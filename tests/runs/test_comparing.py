@@ -163,8 +163,8 @@ def test_prompts_that_state_a_group_are_not_captions(tmp_path: Path) -> None:
         stating = sorted({s.prompt for s in folder.plan() if s.prompt.startswith("jobs/cook/")})
         assert stating
         folder.write_results({**folder.results(), "grouped": stating})
-    sides = [comparing.read(tmp_path / name, name) for name in "ab"]
-    assert captions(comparing.compare(*sides)) == before
+    one, two = (comparing.read(tmp_path / name, name) for name in "ab")
+    assert captions(comparing.compare(one, two)) == before
 
 
 def test_an_unfinished_run_is_a_mistake(tmp_path: Path) -> None:

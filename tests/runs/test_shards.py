@@ -101,7 +101,7 @@ def test_workers_are_told_whole_paths(tmp_path: Path, monkeypatch: pytest.Monkey
         Path(name).mkdir()
     for given in ({"controlnet": "net", "control": "shape=shapes", "loras": ("a.safetensors@0.5",)},
                   {"controlnet": "one/net@main", "control": "shape=made"}):  # fmt: skip
-        options = Options(workers=2, tuned=Path("tuned"), **given)  # type: ignore[arg-type]
+        options = Options(workers=2, tuned=Path("tuned"), **given)
         distributing.ahead(running.run(tmp_path / "run", suite, options=options), [])
     one, two = told
     assert (one.controlnet, one.control) == (str(tmp_path / "net"), f"shape={tmp_path / 'shapes'}")
