@@ -162,7 +162,7 @@ def test_only_names_and_numbers_are_the_same_in_both_languages() -> None:
 
 
 def conversations() -> list[Finding]:
-    """Claims on conversations, by a reader whose readings are no evidence."""
+    """Claims on conversations, by a reader that has never seen such images."""
     asked = test_turns.prompts(6, 4, states=True)
     table = test_turns.table(asked, test_turns.kept_then_redrawn)
     doubted = replace(test_turns.CONTEXT, doubt=choosing.DOUBT)
