@@ -56,9 +56,10 @@ def findings(
         if CONTROL not in methods:
             continue
         q = Question(arm.name, {}, context, prompts, m.suite.margins)
-        if methods == {CONTROL}:  # under a stack the words change too
+        out += _edges(m, q)
+        if methods == {CONTROL}:  # under a stack the words change too, prompt by prompt
             out += adjusted([*_composition(table, q)])
-        out += [*_swaps(m.swaps, q), *_adherence(m, q)]
+            out += [*_swaps(m.swaps, q), *_adherence(m, q)]
     return out
 
 
@@ -136,8 +137,8 @@ def _ratios(rows: pd.DataFrame) -> np.ndarray:
     return np.asarray(known[:, 0] / known[:, 1])
 
 
-def _adherence(m: Measured, q: Question) -> Iterator[Finding]:
-    """Agreement of edges: against the baseline's images, then between groups."""
+def _edges(m: Measured, q: Question) -> Iterator[Finding]:
+    """Agreement of edges with the picture's, against that of the baseline's images."""
     if not len(m.adherence):
         return
     mine = m.adherence[m.adherence["of"] == q.arm]
@@ -147,7 +148,13 @@ def _adherence(m: Measured, q: Question) -> Iterator[Finding]:
         "paired by seed; intersection over union of edges; Student's t over prompts",
     )  # fmt: skip
     yield mean_finding(claim, joined(mine, q.arm), "adherence")
-    own = mine[mine.arm == q.arm]
+
+
+def _adherence(m: Measured, q: Question) -> Iterator[Finding]:
+    """Agreement of edges between groups."""
+    if not len(m.adherence):
+        return
+    own = m.adherence[(m.adherence["of"] == q.arm) & (m.adherence.arm == q.arm)]
     for attribute in q.context.attributes:
         swapped = [c for c in counterfactual(q.prompts.values()) if c[2] == attribute.name]
         if swapped:
