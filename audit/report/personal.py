@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from audit.findings.personal import COPIES, DRIFT, Arm, arms_of
@@ -33,22 +34,26 @@ def personalised(evidence: Evidence) -> dict[str, Any]:
 
 
 def _chart(found: list[tuple[Arm, Finding]]) -> str:
-    """Copies and drift by steps, a line for each kind of training; empty without any."""
+    """Copies and drift by steps, as far as they are known, a line for each kind of training."""
     sides = {
         m.name: [(a, f) for a, f in found if f.key.detail == m.name and math.isfinite(f.estimate)]
         for m in (COPIES, DRIFT)
     }
-    if not any(sides.values()):
+    known = [name for name, side in sides.items() if side]
+    if not known:
         return ""
     kinds = list(dict.fromkeys(a.training for a, _ in found))
-    with drawing(3.0, ncols=2) as (figure, (left, right)):
-        _lines(left, kinds, sides[COPIES.name], 100)
-        left.set_ylim(-3, 103)
-        left.set_ylabel(wording.text("chart.copied"))
-        _lines(right, kinds, sides[DRIFT.name], 1)
-        right.set_ylim(bottom=0)
-        right.set_ylabel(wording.text("chart.drift"))
-        legend_above(figure, left)
+    with drawing(3.0, ncols=len(known)) as (figure, axes):
+        each = dict(zip(known, np.atleast_1d(axes), strict=True))
+        if left := each.get(COPIES.name):
+            _lines(left, kinds, sides[COPIES.name], 100)
+            left.set_ylim(-3, 103)
+            left.set_ylabel(wording.text("chart.copied"))
+        if right := each.get(DRIFT.name):
+            _lines(right, kinds, sides[DRIFT.name], 1)
+            right.set_ylim(bottom=0)
+            right.set_ylabel(wording.text("chart.drift"))
+        legend_above(figure, each[known[0]])
         return inline(figure, "personalised", wording.text("chart.personal", n=len(kinds)))
 
 

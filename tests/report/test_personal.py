@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
@@ -57,3 +58,15 @@ def test_without_personalised_models_there_is_nothing() -> None:
     small = evidence(SMALL)
     assert personal.personalised(small) == {"found": [], "claims": {}, "chart": ""}
     assert "Personalised models" not in page.page(small)
+
+
+def test_what_is_unknown_has_no_panel(lab: Evidence) -> None:
+    """Where no image could be called a copy, the chart is of drift alone."""
+    both = personal.personalised(lab)["chart"]
+    unknown = [
+        replace(f, estimate=math.nan) if f.key.detail == "copies" else f for f in lab.findings
+    ]
+    alone = personal.personalised(replace(lab, findings=unknown))["chart"]
+    assert "images that copy" in both
+    assert "drift of the class" in alone
+    assert "images that copy" not in alone
