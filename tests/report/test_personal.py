@@ -61,7 +61,7 @@ def test_without_personalised_models_there_is_nothing() -> None:
 
 
 def test_what_is_unknown_has_no_panel(lab: Evidence) -> None:
-    """Where no image could be called a copy, the chart is of drift alone."""
+    """Where no image could be flagged as a copy, the chart is of drift alone."""
     both = personal.personalised(lab)["chart"]
     unknown = [
         replace(f, estimate=math.nan) if f.key.detail == "copies" else f for f in lab.findings
