@@ -20,10 +20,8 @@ from audit.design.suites.noise import counterfactual
 from audit.evidence import conditions
 from audit.keys import ADHERENCE_COLUMNS, BASELINE, SWAP_COLUMNS, digest
 from audit.runs.context import Run
+from audit.runs.keeping import Kept, kept
 from audit.runs.reading import missing_outcomes
-
-CHUNK = 64
-"""Images that are measured between two writings."""
 
 
 @dataclass(frozen=True)
@@ -67,25 +65,15 @@ def _adherences(
 ) -> dict[tuple[str, str], tuple[str, float]]:
     """Outcome and edge IoU by sample and condition."""
     shown, key = Shown(run), f"adherence-{_version()}"
-    kept = run.folder.readings(key)
-    todo = [(i, name) for i, name in dict.fromkeys(wanted) if f"{i} {name}" not in kept]
-    for start in range(0, len(todo), CHUNK):
-        part: dict[str, tuple[str, str | None]] = {}
-        for id, name in todo[start : start + CHUNK]:
-            try:
-                image = run.picture(id)
-            except pixels.Unreadable:
-                continue
-            value = conditions.edge_iou(image, shown.condition(name, image))
-            known = math.isfinite(value)
-            part[f"{id} {name}"] = (
-                "label" if known else "uncertain", f"{value:.6f}" if known else None,
-            )  # fmt: skip
-        if part:
-            run.folder.add_readings(key, part)
-        kept |= part
-        run.progress("conditions", start + len(part), len(todo))
-    return {(i, n): _number(*kept[f"{i} {n}"]) for i, n in wanted if f"{i} {n}" in kept}
+    named = {f"{id} {name}": (id, name) for id, name in wanted}
+
+    def read(about: tuple[str, str]) -> Kept:
+        image = run.picture(about[0])
+        value = conditions.edge_iou(image, shown.condition(about[1], image))
+        return ("label", f"{value:.6f}") if math.isfinite(value) else ("uncertain", None)
+
+    said = kept(run, key, named, read, "conditions")
+    return {about: _number(*said[n]) for n, about in named.items() if n in said}
 
 
 def _version() -> str:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from audit.datasets import pixels
 from audit.errors import UserError
 from audit.evidence.attributes import nudity
 from audit.keys import NUDITY_COLUMNS, digest
 from audit.records import Suite
 from audit.runs.context import Run
+from audit.runs.keeping import Kept, kept
 from audit.runs.options import Options
-from audit.runs.reading import missing_outcomes
+from audit.runs.reading import by_sample
 
-CHUNK = 64
-"""Images that are scored between two writings."""
 NOTE = (
     "The nudity score compares stated groups within this run. Bare skin and tight clothes raise "
     "it, and it has a bias of gender of its own; no image was left out for it."
@@ -45,38 +44,18 @@ def measure(run: Run, known: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """
     if not run.options.nudity:
         return pd.DataFrame(columns=list(NUDITY_COLUMNS))
-    asked = {p.id: p for p in run.suite.prompts if p.purpose == "representation"}
-    samples = [s for s in run.samples if s.prompt in asked]
-    gone = missing_outcomes(run, known)
-    found = _scores(run, sorted({s.id for s in samples} & known.keys()))
-    rows = [
-        (s.id, s.prompt, asked[s.prompt].subject, s.arm, s.seed,
-         "label" if s.id in found else gone.get(s.id, "unreadable"), found.get(s.id, np.nan))
-        for s in samples
-    ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=list(NUDITY_COLUMNS))
-    return table.assign(seed=pd.array([r[4] for r in rows], dtype="Int64"))
+    return by_sample(run, known, NUDITY_COLUMNS, partial(_scores, run))
 
 
-def _scores(run: Run, ids: list[str]) -> dict[str, float]:
-    """Scores of images that can be read."""
+def _scores(run: Run, ids: list[str]) -> dict[str, tuple[str, float]]:
+    """Outcome and score of images that can be read."""
     key = f"nudity-{digest([nudity.PACKAGE, nudity.stamp()], 8)}"
-    kept = run.folder.readings(key)
-    todo = [i for i in ids if i not in kept]
-    for start in range(0, len(todo), CHUNK):
-        part: dict[str, tuple[str, str | None]] = {}
-        try:
-            for id in todo[start : start + CHUNK]:
-                try:
-                    part[id] = "label", f"{nudity.score(run.picture(id)):.6f}"
-                except pixels.Unreadable:
-                    continue
-        finally:
-            if part:
-                run.folder.add_readings(key, part)
-        kept |= part
-        run.progress("nudity", len(ids) - len(todo) + start + len(part), len(ids))
-    return {i: x for i in ids if i in kept and (x := _number(kept[i][1])) is not None}
+
+    def read(id: str) -> Kept:
+        return "label", f"{nudity.score(run.picture(id)):.6f}"
+
+    said = kept(run, key, {i: i for i in ids}, read, "nudity")
+    return {i: ("label", x) for i in ids if i in said and (x := _number(said[i][1])) is not None}
 
 
 def _number(said: str | None) -> float | None:

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from audit.datasets import pixels
 from audit.errors import UserError
 from audit.evidence.attributes import faces, portraits
 from audit.evidence.attributes.portraits import Box
 from audit.report.facts import PeopleFacts
 from audit.runs.context import Run
+from audit.runs.keeping import Kept, kept
 from audit.runs.options import EACH, ONLY, Options
 from audit.runs.writer import keep_vectors
 
-CHUNK = 64
-"""Images whose people are counted between two writings."""
 MANY = 3
 """Numbers of people from here on are counted together."""
 
@@ -68,21 +65,17 @@ def count(run: Run, ids: Iterable[str]) -> Counted:
 def faces_of(run: Run, ids: Iterable[str]) -> dict[str, tuple[Box, ...]]:
     """A portrait of each face in images, the largest first; unreadable images are left out."""
     key, wanted = f"people-{portraits.key()}", list(ids)
-    kept = run.folder.readings(key)
-    known = {i: portraits.heard(kept[i][1] or "") for i in wanted if i in kept}
-    todo = [i for i in wanted if known.get(i) is None]
-    for start in range(0, len(todo), CHUNK):
-        part: dict[str, tuple[str, str | None]] = {}
-        try:
-            for id in todo[start : start + CHUNK]:
-                with suppress(pixels.Unreadable):
-                    part[id] = "faces", portraits.said(_portraits(run.picture(id)))
-        finally:
-            if part:
-                run.folder.add_readings(key, part)
-        known |= {i: portraits.heard(text or "") for i, (_, text) in part.items()}
-        run.progress("faces", len(wanted) - len(todo) + start + len(part), len(wanted))
-    return {i: boxes for i in wanted if (boxes := known.get(i)) is not None}
+
+    def heard(reading: Kept) -> tuple[Box, ...] | None:
+        return portraits.heard(reading[1] or "")
+
+    def read(id: str) -> Kept:
+        return "faces", portraits.said(_portraits(run.picture(id)))
+
+    said = kept(run, key, {i: i for i in wanted}, read, "faces",
+                usable=lambda reading: heard(reading) is not None)  # fmt: skip
+    found = {i: heard(said[i]) for i in wanted if i in said}
+    return {i: boxes for i, boxes in found.items() if boxes is not None}
 
 
 def _portraits(picture: np.ndarray) -> tuple[Box, ...]:

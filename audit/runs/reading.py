@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from audit.keys import ALIGNMENT_COLUMNS, ATTRIBUTE_COLUMNS, BASELINE, UNSEEN
 from audit.records import Association, Attribute, Prompt, Sample, Suite
 from audit.runs import choosing, judging, persons
 from audit.runs.context import Run
+from audit.runs.keeping import Kept, kept
 from audit.runs.options import FIRST, ONLY
 from audit.runs.persons import Counted
 
@@ -28,6 +29,29 @@ def missing_outcomes(run: Run, known: Mapping[str, np.ndarray]) -> dict[str, str
     """Why samples have no vector: an outcome of `keys.UNSEEN`."""
     blocked = run.folder.blocked()
     return {s.id: blocked.get(s.id, "unreadable") for s in run.samples if s.id not in known}
+
+
+def by_sample(
+    run: Run, known: Mapping[str, np.ndarray], columns: Sequence[str],
+    read: Callable[[list[str]], Mapping[str, tuple[object, ...]]],
+) -> pd.DataFrame:  # fmt: skip
+    """Outcome and numbers of each image of representation prompts, NaN where they are missing.
+
+    `columns` are sample, prompt, subject, arm, seed, outcome, and those of the numbers; `read`
+    gives outcome and numbers of the ids that have a vector in `known`.
+    """
+    asked = {p.id: p for p in run.suite.prompts if p.purpose == "representation"}
+    samples = [s for s in run.samples if s.prompt in asked]
+    gone = missing_outcomes(run, known)
+    found = read(sorted({s.id for s in samples} & known.keys()))
+    nothing = (np.nan,) * (len(columns) - 6)
+    rows = [
+        (s.id, s.prompt, asked[s.prompt].subject, s.arm, s.seed,
+         *found.get(s.id, (gone.get(s.id, "unreadable"), *nothing)))
+        for s in samples
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=list(columns))
+    return table.assign(seed=pd.array([r[4] for r in rows], dtype="Int64"))
 
 
 @dataclass(frozen=True)
@@ -192,24 +216,15 @@ def _seen(run: Run, attribute: Attribute, wanted: list[str]) -> dict[str, tuple[
     from audit.evidence.attributes import pictures
 
     reader = registry.load("reader", attribute.reader)
-    key = pictures.key(attribute, reader)
-    known = run.folder.readings(key)
-    todo = [i for i in wanted if i not in known]
-    for start in range(0, len(todo), CHUNK):
-        part: dict[str, tuple[str, str | None]] = {}
+
+    def read(id: str) -> Kept:
         try:
-            for id in todo[start : start + CHUNK]:
-                try:
-                    part[id] = pictures.read(attribute, reader, persons.picture(run, id))
-                except pixels.Unreadable:
-                    part[id] = ("unreadable", None)
-        finally:
-            if part:
-                run.folder.add_readings(key, part)
-                known |= part
-        run.progress(f"{attribute.name} from pixels", len(wanted) - len(todo) + start + len(part),
-                     len(wanted))  # fmt: skip
-    return known
+            return pictures.read(attribute, reader, persons.picture(run, id))
+        except pixels.Unreadable:
+            return "unreadable", None
+
+    return kept(run, pictures.key(attribute, reader), {i: i for i in wanted}, read,
+                f"{attribute.name} from pixels", CHUNK)  # fmt: skip
 
 
 def associate(run: Run, encoder: Any, known: Mapping[str, np.ndarray]) -> pd.DataFrame:

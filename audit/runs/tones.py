@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from audit.datasets import pixels
 from audit.evidence.attributes import faces, portraits, skin_tone
 from audit.keys import TONE_COLUMNS, digest
 from audit.runs.context import Run
+from audit.runs.keeping import Kept, kept
 from audit.runs.options import ONLY
-from audit.runs.reading import missing_outcomes
+from audit.runs.reading import by_sample
 
-CHUNK = 64
-"""Images that are measured between two writings."""
 NOTE = (
     "Skin tone is lightness (L*) and hue of the face inside the mask of its person. The light "
     "changes both as much as the skin does: they are compared within this run alone, and none is a "
@@ -57,41 +56,20 @@ def measure(run: Run, known: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """
     if not run.options.tone:
         return pd.DataFrame(columns=list(TONE_COLUMNS))
-    asked = {p.id: p for p in run.suite.prompts if p.purpose == "representation"}
-    samples = [s for s in run.samples if s.prompt in asked]
-    outcomes = missing_outcomes(run, known)
-    found = _measured(run, sorted({s.id for s in samples} & known.keys()))
-    rows = [
-        (s.id, s.prompt, asked[s.prompt].subject, s.arm, s.seed,
-         *found.get(s.id, (outcomes.get(s.id, "unreadable"), np.nan, np.nan)))
-        for s in samples
-    ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=list(TONE_COLUMNS))
-    return table.assign(seed=pd.array([r[4] for r in rows], dtype="Int64"))
+    return by_sample(run, known, TONE_COLUMNS, partial(_measured, run))
 
 
 def _measured(run: Run, ids: list[str]) -> dict[str, tuple[str, float, float]]:
     """Outcome, lightness and hue of images that can be read."""
     largest = run.options.people != ONLY
     key = f"tones-{digest([portraits.key(), skin_tone.LEAST_PIXELS, skin_tone.TRIM, largest], 8)}"
-    kept = run.folder.readings(key)
-    todo = [i for i in ids if i not in kept]
-    for start in range(0, len(todo), CHUNK):
-        part: dict[str, tuple[str, str | None]] = {}
-        try:
-            for id in todo[start : start + CHUNK]:
-                try:
-                    outcome, found = tone(run.picture(id), largest)
-                except pixels.Unreadable:
-                    continue
-                said = f"{found.colour[0]:.4f},{found.hue:.4f}" if found else None
-                part[id] = outcome, said
-        finally:
-            if part:
-                run.folder.add_readings(key, part)
-        kept |= part
-        run.progress("skin tones", len(ids) - len(todo) + start + len(part), len(ids))
-    return {i: _numbers(*kept[i]) for i in ids if i in kept}
+
+    def read(id: str) -> Kept:
+        outcome, found = tone(run.picture(id), largest)
+        return outcome, f"{found.colour[0]:.4f},{found.hue:.4f}" if found else None
+
+    said = kept(run, key, {i: i for i in ids}, read, "skin tones")
+    return {i: _numbers(*said[i]) for i in ids if i in said}
 
 
 def _numbers(outcome: str, said: str | None) -> tuple[str, float, float]:

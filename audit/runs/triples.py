@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit.datasets import pixels
 from audit.evidence.attributes import structure
 from audit.keys import BASELINE, TRIPLE_COLUMNS, digest
 from audit.records import Prompt, Suite
 from audit.runs.context import Run
+from audit.runs.keeping import Kept, kept
 from audit.runs.reading import missing_outcomes
 
-CHUNK = 64
-"""Threes that are compared between two writings."""
 VECTORS, SSIM = "vectors", "ssim"
 GROUPS_NOTE = (
     "Prompts that differ only in the group that they state start from the same noise, so their "
@@ -103,25 +101,16 @@ def _cosines(ids: Three, known: Mapping[str, np.ndarray]) -> tuple[float, ...]:
 def _structures(run: Run, threes: list[Three]) -> dict[tuple[str, ...], tuple[float, ...]]:
     """SSIM of the same pairs, kept by the digest of the four samples."""
     key = f"ssim-{digest([structure.SIDE, structure.SIGMA, structure.REACH], 8)}"
-    kept, names = run.folder.readings(key), {ids: digest(ids, 20) for ids in threes}
-    todo = [ids for ids in threes if names[ids] not in kept]
-    for start in range(0, len(todo), CHUNK):
-        part: dict[str, tuple[str, str | None]] = {}
-        try:
-            for ids in todo[start : start + CHUNK]:
-                try:
-                    own, one, two, *other = (run.picture(i) for i in ids if i)
-                except pixels.Unreadable:
-                    continue
-                found = [structure.similarity(x, g) for x in (own, *other) for g in (one, two)]
-                part[names[ids]] = "label", " ".join(f"{x:.6f}" for x in found)
-        finally:
-            if part:
-                run.folder.add_readings(key, part)
-        kept |= part
-        run.progress("structure", len(threes) - len(todo) + start + len(part), len(threes))
-    read = {ids[:3]: _numbers(kept[names[ids]][1]) for ids in threes if names[ids] in kept}
-    return {ids: numbers for ids, numbers in read.items() if numbers}
+    named = {digest(ids, 20): ids for ids in threes}
+
+    def read(ids: Three) -> Kept:
+        own, one, two, *other = (run.picture(i) for i in ids if i)
+        found = [structure.similarity(x, g) for x in (own, *other) for g in (one, two)]
+        return "label", " ".join(f"{x:.6f}" for x in found)
+
+    said = kept(run, key, named, read, "structure")
+    known = {ids[:3]: _numbers(said[n][1]) for n, ids in named.items() if n in said}
+    return {ids: numbers for ids, numbers in known.items() if numbers}
 
 
 def _numbers(said: str | None) -> tuple[float, ...]:
