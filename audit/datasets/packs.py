@@ -16,14 +16,15 @@ import re
 import tarfile
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from audit.files import atomic, checked, inside, loads, write_atomic
 
+T = TypeVar("T")
 PNG, WHY, TAR, JSON = ".png", ".why", ".tar", ".json"
 """Endings of an image, of the reason why there is none, and of the two files of a pack."""
 PLAIN = re.compile(r"\w[\w-]*")
@@ -169,33 +170,54 @@ class Images:
         """The PNG file of an image; pixels.Unreadable if it is missing or cannot be read."""
         from audit.datasets import pixels
 
-        path = self.path(id)
-        pack = self._packs.of(id) if path.exists() else self._pack(id)
-        if pack is None:
-            return pixels.content(path)
-        try:
-            with self._tar(pack[0]).open("rb") as file:
-                return _member(file, id, pack[1])
-        except BROKEN as error:
-            raise pixels.Unreadable(f"cannot be read from the tar ({error})") from None
+        return self._read(id, pixels.content, self._unpacked)
 
     def stamp(self, id: str) -> str:
         """Changes when the image does; pixels.Unreadable if it is missing."""
         from audit.datasets.source import present
 
+        def packed(_: str, name: str, pack: Manifest) -> str:
+            return f"{present(self._tar(name))}-{pack.images.get(id, 0)}"
+
+        return self._read(id, present, packed)
+
+    def _read(
+        self, id: str, file: Callable[[Path], T], packed: Callable[[str, str, Manifest], T]
+    ) -> T:
+        """What one of the two says of an image: of its file, or of its pack by id and name.
+
+        A file that is gone when it is read has been packed meanwhile, by another process.
+        """
+        from audit.datasets import pixels
+
         path = self.path(id)
         pack = self._packs.of(id) if path.exists() else self._pack(id)
         if pack is None:
-            return present(path)
-        return f"{present(self._tar(pack[0]))}-{pack[1].images.get(id, 0)}"
+            try:
+                return file(path)
+            except pixels.Unreadable:
+                pack = None if path.exists() else self._pack(id)
+                if pack is None:
+                    raise
+        return packed(id, *pack)
+
+    def _unpacked(self, id: str, name: str, pack: Manifest) -> bytes:
+        from audit.datasets import pixels
+
+        try:
+            with self._tar(name).open("rb") as file:
+                return _member(file, id, pack)
+        except BROKEN as error:
+            raise pixels.Unreadable(f"cannot be read from the tar ({error})") from None
 
     def reason(self, id: str) -> bytes:
         """Why a sample has no image; empty where nothing says so."""
-        if pack := self._packs.of(id):
-            return _reason(id, pack[1])
-        with suppress(OSError):
-            return self.path(id).with_suffix(WHY).read_bytes()
-        return b""
+        pack = self._packs.of(id)
+        if pack is None:
+            with suppress(OSError):
+                return self.path(id).with_suffix(WHY).read_bytes()
+            pack = self._pack(id)
+        return b"" if pack is None else _reason(id, pack[1])
 
     def packed(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """What packs have of these ids, tar by tar: a PNG file or a reason, empty if unreadable."""

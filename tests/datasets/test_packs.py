@@ -128,6 +128,24 @@ def test_whatever_is_interrupted_each_image_is_there(tmp_path: Path) -> None:
     assert at > len(IDS) + 5  # each member, three times fsync, two renames, five removals
 
 
+def test_an_image_packed_by_another_process_while_it_is_read_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look for a file and the reading of it, the file may go into a pack."""
+    plain = pixels.content
+
+    def late(path: Path) -> bytes:
+        again(tmp_path / "run").images.pack("shard", IDS)
+        return plain(path)
+
+    folder = drawn(tmp_path / "run")
+    monkeypatch.setattr(pixels, "content", late)
+    assert folder.images.content(IDS[0]) == pixels.png(picture(0))
+    assert folder.images.reason(IDS[-1]) == b"blank"
+    with pytest.raises(pixels.Unreadable):
+        folder.images.content("ff99")
+
+
 def test_what_is_damaged_is_taken_out_and_packed_beside(tmp_path: Path) -> None:
     """A manifest without it; the image that is made again goes into another tar."""
     folder = drawn(tmp_path)
