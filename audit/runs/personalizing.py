@@ -164,7 +164,8 @@ def suite_of(suite: Suite, made: Sequence[Job], recipe: Recipe) -> Suite:
     """A suite about personalised models: the subject, its class, other prompts, and the arms.
 
     Of the given suite its prompts that do not ask for captions of training images are kept, one for
-    each subject. Raises UserError where there is none.
+    each subject. Its name has a digest of the subjects: others get a run of their own. Raises
+    UserError where there is none.
     """
     models = len(made) // len(recipe.kinds)
     others: dict[str, Prompt] = {}
@@ -190,8 +191,9 @@ def suite_of(suite: Suite, made: Sequence[Job], recipe: Recipe) -> Suite:
         for r in suite.references
     )
     prompts = (*first, *(p for p in others.values() if p.text not in taken))
+    of = digest(sorted({j.subject.name: j.subject.key for j in made}.values()), 6)
     return replace(
-        suite, name=f"personalised-{suite.name}", prompts=prompts, corpus=None, checks=(),
+        suite, name=f"personalised-{of}-{suite.name}", prompts=prompts, corpus=None, checks=(),
         attributes=tuple(a for a in suite.attributes if a.name != suite.subject_attribute),
         subject_attribute=None, references=references,
         associations=(), mitigations=tuple(_arms(made, recipe, [p.block for p in prompts])),

@@ -107,6 +107,14 @@ def test_weights_are_named_by_all_that_decides_them(tmp_path: Path) -> None:
     assert kept(replace(TINY, extrapolate=0, own_seeds=9)) == len(names)
 
 
+def test_other_subjects_get_a_run_of_their_own(tmp_path: Path) -> None:
+    """Into one --out: the same subjects find their run again, others do not write into it."""
+    names = [plan(tmp_path, TINY, n)[0].folder.path.name for n in (2, 3, 2)]
+    assert names[0] != names[1]
+    again = plan(tmp_path, replace(TINY, doses=(1, 2, 3)), 3)[0]  # adds to the folder's two persons
+    assert again.folder.path.name == names[1]
+
+
 @pytest.mark.slow
 def test_a_run_from_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
