@@ -32,6 +32,8 @@ ENCODERS = {
     "dinov2": "audit.evidence.encoders.dino:dinov2",
 }
 """Functions without arguments that return an image encoder."""
+LOCAL = "local-dir:"
+"""Before the path of a folder that is an open_clip model, in place of such a name."""
 CONDITIONS = {
     "silhouette": "audit.world.conditions:silhouettes",
     "scribble": "audit.world.conditions:scribbles",

@@ -117,7 +117,7 @@ def encoders(run: Run) -> tuple[Any, Any]:
 
 def foreign(options: Options, encoder: Any) -> bool:
     """Whether the embedded classifier, by whatever name, reads images that are not its own."""
-    if not str(getattr(encoder, "name", "")).startswith("local-dir:") or drawn_by(options):
+    if not str(getattr(encoder, "name", "")).startswith(registry.LOCAL) or drawn_by(options):
         return False
     return bool(encoder.key == registry.load("encoder", OWN_CLASSIFIER)().key)
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from audit import registry
 from audit.records import Settings, Suite
 from audit.runs import choosing, cluster, conditions, draw, pool, reading, shards, slurm
 from audit.runs.context import Plan, Progress, Run
@@ -119,7 +120,7 @@ def _do(run: Run, todo: Sequence[Shard]) -> None:
     job = Drawing(
         run.folder.path.resolve(), run.suite, _from_anywhere(run), run.settings,
         run.plan.source and replace(run.plan.source, path=run.plan.source.path.absolute()),
-        None if run.plan.corpus is None else Searched(run.plan.corpus.descriptor),
+        None if run.plan.corpus is None else Searched(_encoder(run.plan.corpus.descriptor)),
     )  # fmt: skip
     tasks, total = [shards.task(s, run.plan.names) for s in todo], _Total(run, todo)
     shown = False
@@ -142,6 +143,7 @@ def _from_anywhere(run: Run) -> Options:
     place = place if place == conditions.MADE else _whole(place)
     whole |= {
         "controlnet": _whole(given.controlnet), "control": f"{kind}{sign}{place}",
+        "classifier": _encoder(given.classifier), "descriptor": _encoder(given.descriptor),
         "loras": tuple(str(Path(lora).expanduser().absolute()) for lora in given.loras),
     }  # fmt: skip
     return replace(given, **whole, dtype=run.settings.dtype or AUTO)
@@ -151,6 +153,12 @@ def _whole(text: str) -> str:
     """The whole path of what is there; a name, such as one of the hub, unchanged."""
     path = Path(text).expanduser()
     return str(path.absolute()) if text and path.exists() else text
+
+
+def _encoder(name: str) -> str:
+    """The name of an encoder with the whole path of its folder, if it is one."""
+    before, local, place = name.partition(registry.LOCAL)
+    return name if before or not local else f"{registry.LOCAL}{_whole(place)}"
 
 
 def several(options: Options) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from audit import registry
 from audit.design.suites.turns import captioned as filled
 from audit.errors import UserError
 from audit.files import content
@@ -56,8 +57,8 @@ def with_reader(suite: Suite, options: Options) -> Suite:
     @functools.cache
     def by(names: tuple[str, ...]) -> str:
         name = choosing.classifier_name(options)
-        kind, _, place = name.partition(":")
-        shown = content(Path(place)) if kind == "local-dir" else name
+        local = name.startswith(registry.LOCAL)
+        shown = content(Path(name.removeprefix(registry.LOCAL))) if local else name
         return digest([shown, [asked[n] for n in names]])
 
     def read(turn: Turn) -> Turn:

@@ -97,16 +97,18 @@ def test_workers_are_told_whole_paths(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(distributing, "results", caught)
-    for name in ("net", "shapes", "made"):
+    for name in ("net", "shapes", "made", "clip"):
         Path(name).mkdir()
     for given in ({"controlnet": "net", "control": "shape=shapes", "loras": ("a.safetensors@0.5",)},
-                  {"controlnet": "one/net@main", "control": "shape=made"}):  # fmt: skip
+                  {"controlnet": "one/net@main", "control": "shape=made",
+                   "classifier": "local-dir:clip", "descriptor": "sscd"}):  # fmt: skip
         options = Options(workers=2, tuned=Path("tuned"), **given)
         distributing.ahead(running.run(tmp_path / "run", suite, options=options), [])
     one, two = told
     assert (one.controlnet, one.control) == (str(tmp_path / "net"), f"shape={tmp_path / 'shapes'}")
     assert (one.loras, one.tuned) == ((str(tmp_path / "a.safetensors@0.5"),), tmp_path / "tuned")
     assert (two.controlnet, two.control) == ("one/net@main", "shape=made")
+    assert (two.classifier, two.descriptor) == (f"local-dir:{tmp_path / 'clip'}", "sscd")
 
 
 def test_shards_are_large_in_large_plans_and_few_in_small_ones(

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from audit import registry
 from audit.errors import UserError
 from audit.evidence.encoders import hub
 from audit.evidence.measured import Labelled
@@ -47,11 +48,13 @@ class ClipEncoder:
 
     @cached_property
     def key(self) -> str:
-        """Hash of the name, and of the weights where they are in a local folder."""
-        digest = hashlib.sha256(Path(self.name).name.encode())
-        if self.name.startswith("local-dir:"):
-            for path in sorted(Path(self.name.removeprefix("local-dir:")).iterdir()):
-                digest.update(path.read_bytes())
+        """Hash of the name; of a folder its own name, wherever it is, and its files."""
+        prefix, local, place = self.name.partition(registry.LOCAL)
+        if not local or prefix:
+            return f"clip-{hashlib.sha256(self.name.encode()).hexdigest()[:12]}"
+        digest = hashlib.sha256(Path(place).name.encode())
+        for path in sorted(Path(place).iterdir()):
+            digest.update(path.read_bytes())
         return f"clip-{digest.hexdigest()[:12]}"
 
     @cached_property
@@ -61,7 +64,7 @@ class ClipEncoder:
         import open_clip
 
         logging.getLogger().setLevel(logging.ERROR)
-        local = self.name.startswith("local-dir:")
+        local = self.name.startswith(registry.LOCAL)
         architecture, _, weights = self.name.partition("/")
         if self.weights is not None:
             architecture, weights = self.name.partition("@")[0], str(self.weights())
