@@ -98,7 +98,9 @@ def _connected(address: str) -> tuple[Any, bool]:
     try:
         ray: Any = importlib.import_module("ray")
     except ImportError as error:
-        raise UserError("--ray needs Ray. Install it with `pip install t2i-audit[ray]`.") from error
+        raise UserError(
+            '--ray needs Ray. Install it with `pip install "t2i-audit[ray]"`.'
+        ) from error
     if ray.is_initialized():
         return ray, False
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}

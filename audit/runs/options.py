@@ -157,7 +157,7 @@ class Options:
         str,
         Opt(
             "Draw, encode and read with the actors of a Ray cluster: auto, HOST:PORT, or local, "
-            "which starts Ray on this machine (`pip install t2i-audit[ray]`).",
+            'which starts Ray on this machine (`pip install "t2i-audit[ray]"`).',
             parse=cluster,
         ),
     ] = ""
@@ -169,7 +169,7 @@ class Options:
         int,
         Opt(
             "Draw, encode and read in so many jobs of a SLURM array, wait for them, and finish "
-            "(`pip install t2i-audit[slurm]`); 0: none.",
+            '(`pip install "t2i-audit[slurm]"`); 0: none.',
             allow=AtLeast(0),
         ),
     ] = 0

@@ -87,7 +87,7 @@ def ready() -> Any:
         found: Any = importlib.import_module("submitit")
     except ImportError as error:
         raise UserError(
-            "--slurm needs submitit. Install it with `pip install t2i-audit[slurm]`."
+            '--slurm needs submitit. Install it with `pip install "t2i-audit[slurm]"`.'
         ) from error
     if CLUSTER == "slurm" and not all(map(shutil.which, ("sbatch", "srun"))):
         raise UserError(
