@@ -120,6 +120,7 @@ class Joint:
     """Two attributes at once: a table of findings, and the finding on their association."""
 
     heading: str
+    attributes: tuple[str, str]
     columns: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Finding]]]
     together: Finding
@@ -135,8 +136,9 @@ def joints(evidence: Evidence) -> list[Joint]:
             continue
         rows = [(c, [by_key.get(joint_key(a, b, c, d)) for d in b.classes]) for c in a.classes]
         known = [(c, [f for f in cells if f is not None]) for c, cells in rows]
-        names = wording.text("joint.names", one=wording.shown(a.name), two=wording.shown(b.name))
-        out.append(Joint(names, b.classes, [r for r in known if r[1]], claim))
+        one, two = wording.shown(a.name), wording.shown(b.name)
+        names = wording.text("joint.names", one=one, two=two)
+        out.append(Joint(names, (one, two), b.classes, [r for r in known if r[1]], claim))
     return out
 
 
