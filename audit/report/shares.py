@@ -340,17 +340,14 @@ def walls(evidence: Evidence, album: Album) -> dict[str, Any]:
 
     A subject's draw depends only on the seed and on its own images.
     """
-    table = evidence.attributes
+    table, base = evidence.attributes, evidence.baseline
     seed = evidence.facts.wall_seed
     if table.empty or album.off:
         return {"seed": seed, "walls": [], "subjects": 0}
-    spoken = {p.id for p in evidence.suite.prompts if p.turn is not None}
-    base = table[(table.arm == BASELINE) & ~table.prompt.isin(spoken)]
-    base = base.drop_duplicates(["sample", "prompt"])
-    subjects = list(dict.fromkeys(base.subject))
+    which, subjects = pd.factorize(base.subject)
     drawn = {}
-    for subject in subjects[:WALL_SUBJECTS]:
-        rows = base[base.subject == subject].sort_values(["prompt", "seed", "sample"])
+    for i, subject in enumerate(subjects[:WALL_SUBJECTS]):
+        rows = base[which == i].sort_values(["prompt", "seed", "sample"])
         rng = np.random.default_rng([seed, int(digest(str(subject)), 16)])
         drawn[subject] = (rows.iloc[rng.permutation(len(rows))[:WALL]], len(rows))
     picked = {s for picks, _ in drawn.values() for s in picks["sample"]}
