@@ -38,6 +38,5 @@ def labelling_page(
                       "colours": swatches_of(names)})  # fmt: skip
     return language.marked(environment().get_template("labels.html.j2").render(
         **frame(), parts=parts, reasons=reasons, run=run,
-        sheet="sheet.csv", command="t2i-audit view", total=len(rows), t=wording.text, w=wording,
-        left_out=album.left_out,
+        sheet="sheet.csv", total=len(rows), t=wording.text, w=wording, left_out=album.left_out,
     ))  # fmt: skip
