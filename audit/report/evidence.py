@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from audit.datasets.listing import LeftOut
+from audit.keys import BASELINE
 from audit.records import Finding, Sample, Settings, Suite
 from audit.report.facts import Facts
 
@@ -32,3 +34,14 @@ class Evidence:
     """When the findings were written; empty where they do not say."""
     left_out: Sequence[LeftOut] = ()
     """Files among images made elsewhere that are not in the report."""
+
+    @cached_property
+    def baseline(self) -> pd.DataFrame:
+        """A row of `attributes` for each baseline image and prompt, without turns of conversations.
+
+        Kept, because it is looked at twice and a large run has a million rows.
+        """
+        spoken = {p.id for p in self.suite.prompts if p.turn is not None}
+        table = self.attributes
+        alone = table[(table.arm == BASELINE) & ~table.prompt.isin(spoken)]
+        return alone.drop_duplicates(["sample", "prompt"])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from audit.evidence.attributes.colour import swatches_of
 from audit.report import language, wording
 from audit.report.page import environment, frame
 from audit.report.thumbnails import Album
@@ -32,7 +33,9 @@ def labelling_page(
             {"number": r.number, "src": album.small(image, r.sample, SIDE)}
             for r in part.itertuples(index=False)
         ]
-        parts.append({"attribute": attribute, "classes": classes[str(attribute)], "cells": cells})
+        names = classes[str(attribute)]
+        parts.append({"attribute": attribute, "classes": names, "cells": cells,
+                      "colours": swatches_of(names)})  # fmt: skip
     return language.marked(environment().get_template("labels.html.j2").render(
         **frame(), parts=parts, reasons=reasons, run=run,
         sheet="sheet.csv", total=len(rows), t=wording.text, w=wording, left_out=album.left_out,

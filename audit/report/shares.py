@@ -120,6 +120,7 @@ class Joint:
     """Two attributes at once: a table of findings, and the finding on their association."""
 
     heading: str
+    attributes: tuple[str, str]
     columns: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Finding]]]
     together: Finding
@@ -135,8 +136,9 @@ def joints(evidence: Evidence) -> list[Joint]:
             continue
         rows = [(c, [by_key.get(joint_key(a, b, c, d)) for d in b.classes]) for c in a.classes]
         known = [(c, [f for f in cells if f is not None]) for c, cells in rows]
-        names = wording.text("joint.names", one=wording.shown(a.name), two=wording.shown(b.name))
-        out.append(Joint(names, b.classes, [r for r in known if r[1]], claim))
+        one, two = wording.shown(a.name), wording.shown(b.name)
+        names = wording.text("joint.names", one=one, two=two)
+        out.append(Joint(names, (one, two), b.classes, [r for r in known if r[1]], claim))
     return out
 
 
@@ -338,17 +340,14 @@ def walls(evidence: Evidence, album: Album) -> dict[str, Any]:
 
     A subject's draw depends only on the seed and on its own images.
     """
-    table = evidence.attributes
+    table, base = evidence.attributes, evidence.baseline
     seed = evidence.facts.wall_seed
     if table.empty or album.off:
         return {"seed": seed, "walls": [], "subjects": 0}
-    spoken = {p.id for p in evidence.suite.prompts if p.turn is not None}
-    base = table[(table.arm == BASELINE) & ~table.prompt.isin(spoken)]
-    base = base.drop_duplicates(["sample", "prompt"])
-    subjects = list(dict.fromkeys(base.subject))
+    which, subjects = pd.factorize(base.subject)
     drawn = {}
-    for subject in subjects[:WALL_SUBJECTS]:
-        rows = base[base.subject == subject].sort_values(["prompt", "seed", "sample"])
+    for i, subject in enumerate(subjects[:WALL_SUBJECTS]):
+        rows = base[which == i].sort_values(["prompt", "seed", "sample"])
         rng = np.random.default_rng([seed, int(digest(str(subject)), 16)])
         drawn[subject] = (rows.iloc[rng.permutation(len(rows))[:WALL]], len(rows))
     picked = {s for picks, _ in drawn.values() for s in picks["sample"]}

@@ -75,12 +75,16 @@ def write_sheet(
     folder.write_label_file(PAGE, page.encode())
     if not path.exists():
         folder.write_label_file(SHEET, sheet.blank(drawn, folder.files()))
-    again = _command(folder, "--read", path)
+    again, browse = (
+        _command(folder, "--read", path),
+        shlex.join(["t2i-audit", "view", str(folder.path)]),
+    )
     return {
         "path": str(folder.label_file(PAGE)),
         "sheet": str(path),
         "pictures": len(drawn.rows),
-        "next": f"Open the page, fill in {path}, and then: {again}",
+        "next": f"Label in the browser, by keys: {browse}\n"
+        f"Or open the page, fill in {path}, and then: {again}",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,8 @@ class Site:
         command = ["t2i-audit", "label", str(folder.path)]
         return self._page(
             "label.html.j2", here="label", draw=draw, rater=name, total=len(asked),
-            raters=self.desk.journal.raters(asked), draw_command=shlex.join(command),
+            raters=self.desk.journal.raters(asked), parts=Counter(a for _, _, a in asked),
+            draw_command=shlex.join(command),
             read_command=shlex.join([*command, "--read", str(folder.label_file(QUEUE))]),
         )  # fmt: skip
 

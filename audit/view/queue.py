@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from audit.errors import UserError, unknown
+from audit.evidence.attributes.colour import swatches_of
 from audit.evidence.labels import sheet
+from audit.report import wording
 from audit.runs.labelling import RECORD, SHEET, classes_of, drawn_of
 from audit.store import RunFolder
 from audit.view.journal import Asked, Journal, Label, rater
@@ -33,6 +35,11 @@ class Drawn:
             raise unknown(f"value of {attribute}", value[:60], allowed)
 
 
+def means(reason: str) -> str:
+    """What it means to give this reason in place of a class."""
+    return wording.text(f"labels.why.{reason}")
+
+
 def drawn(folder: RunFolder) -> Drawn | None:
     """The current draw of `t2i-audit label`; None where nothing was drawn."""
     if not any(folder.label_file(name).exists() for name in (RECORD, SHEET)):
@@ -47,11 +54,12 @@ def drawn(folder: RunFolder) -> Drawn | None:
 def state(draw: Drawn, journal: Journal, name: str) -> dict[str, Any]:
     """Data for a rater's page: images by number, words with keys, and labels so far."""
     who = journal.same(rater(name))
-    reasons = [{"key": k, "value": v} for k, v in KEYS.items()]
+    reasons = [{"key": k, "value": v, "means": means(v)} for k, v in KEYS.items()]
     return {
         "rater": who,
         "items": [list(a) for a in draw.asked],
         "classes": {a: list(c) for a, c in draw.classes.items()},
+        "colours": {a: swatches_of(c) for a, c in draw.classes.items()},
         "reasons": reasons,
         "said": {str(n): v for n, v in journal.of(who, draw.asked).items()},
     }

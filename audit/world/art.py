@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from audit.evidence.attributes.colour import EMOJI
 from audit.world.truth import ARTISTS, GENDERS, OCCUPATIONS, TONES
 
 ASSETS = Path(__file__).parent / "assets"
@@ -83,9 +84,7 @@ def pixels(sprite: Sprite) -> np.ndarray:
     return np.clip(np.rint(was), 0, 255).astype(np.uint8)
 
 
-SKIN = np.array(
-    [(247, 222, 206), (243, 210, 162), (213, 171, 136), (175, 126, 87), (124, 83, 62)], float
-)
+SKIN = np.array([list(bytes.fromhex(EMOJI[t][1:])) for t in TONES], float)
 """Twemoji's colour of each tone, RGB. Noto shades its faces."""
 
 

@@ -10,7 +10,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
+from audit.evidence.attributes.colour import EMOJI
 from audit.evidence.copies.facts import EditCosines
+from audit.evidence.labels.sheet import REASONS
 from audit.report import compare, labels, page, search
 from audit.report.evidence import Evidence
 from audit.report.facts import LookFacts, Looks
@@ -101,9 +103,10 @@ def search_page(hostile: str = "") -> str:
 
 def labels_page(hostile: str = "") -> str:
     """The page that goes with a labelling sheet."""
-    rows = pd.DataFrame({"sample": list("abcd"), "attribute": ["gender" + hostile] * 4})
-    classes = {"gender" + hostile: ["woman" + hostile, "man"]}
-    return labels.labelling_page(rows, classes, ["uncertain"], picture, "run" + hostile)
+    asked = ["gender" + hostile] * 2 + ["skin_tone"] * 2
+    rows = pd.DataFrame({"sample": list("abcd"), "attribute": asked})
+    classes = {"gender" + hostile: ["woman" + hostile, "man"], "skin_tone": list(EMOJI)}
+    return labels.labelling_page(rows, classes, REASONS, picture, "run" + hostile)
 
 
 KINDS = {

@@ -180,6 +180,73 @@ def test_a_link_unfolds_what_it_names(tab: browser.Tab) -> None:
     tab.run("document.querySelectorAll('details').forEach(d => d.open = true)")
 
 
+SHOWN = "!e.closest('[hidden]') && getComputedStyle(e).display !== 'none'"
+PEOPLE = "document.querySelector('[data-subjects]')"
+
+
+def chosen(tab: browser.Tab, attribute: str = "", subject: str = "") -> None:
+    """Choose from the lists above who appears."""
+    for i, value in enumerate((attribute, subject)):
+        tab.run(
+            f"(() => {{ const s = {PEOPLE}.querySelectorAll('.chooser select')[{i}];"
+            f"s.value = {json.dumps(value)}; s.dispatchEvent(new Event('change')); }})()"
+        )
+
+
+def subjects_shown(tab: browser.Tab) -> set[str]:
+    """Subjects in the rows and the headings of images that can be seen."""
+    rows = f"[...{PEOPLE}.querySelectorAll('.subjects tbody tr')].filter(e => {SHOWN})"
+    parts = f"[...{PEOPLE}.querySelectorAll('[data-of]')].filter(e => {SHOWN})"
+    return {
+        *tab.run(f"{rows}.map(r => r.cells[0].textContent)"),
+        *tab.run(f"{parts}.map(p => p.dataset.of)"),
+    }
+
+
+@slow
+@chromium_there
+def test_one_subject_and_one_attribute_are_shown(tab: browser.Tab) -> None:
+    """Rows, images and charts of others go; what is counted is said; paper has everything."""
+    every = subjects_shown(tab)
+    assert every > {"nurse"}
+    tab.run(f"{PEOPLE}.querySelectorAll('details').forEach(d => d.open = false)")
+    chosen(tab, subject="nurse")
+    assert subjects_shown(tab) == {"nurse"}
+    assert tab.run(f"[...{PEOPLE}.querySelectorAll('.subjects')].some(e => e.checkVisibility())")
+    faded = f"{PEOPLE}.querySelector('figure .chart').querySelectorAll('.cover').length"
+    assert tab.run(faded) == len(every) - 1
+    both = tab.run(f"{PEOPLE}.querySelector('[role=status]').textContent")
+    chosen(tab, "Gender", "nurse")
+    one = tab.run(f"{PEOPLE}.querySelector('[role=status]').textContent")
+    assert int(one.split()[0]) < int(both.split()[0])
+    heads = f"[...{PEOPLE}.querySelectorAll('h3')].filter(e => {SHOWN}).map(e => e.textContent)"
+    assert "Skin tone" not in tab.run(heads)
+    images = f"[...{PEOPLE}.querySelectorAll('[data-of=\"nurse\"] img')].filter(e => {SHOWN})"
+    assert tab.run(f"{images}.length") > 0
+    tab.call("Emulation.setEmulatedMedia", media="print")
+    assert tab.run(f"[...{PEOPLE}.querySelectorAll('[hidden]')].every(e => e.checkVisibility())")
+    tab.call("Emulation.setEmulatedMedia", media="")
+    chosen(tab)
+    assert subjects_shown(tab) == every
+    assert not tab.run(f"{PEOPLE}.querySelector('.subjects').closest('details').open")
+    assert not tab.run(faded)
+    clean(tab)
+    tab.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+
+
+@slow
+@chromium_there
+def test_a_link_to_another_subject_takes_the_choice_back(tab: browser.Tab) -> None:
+    """What an address names is shown, and the lists say that everything is."""
+    chosen(tab, subject="nurse")
+    place = tab.run(f"{PEOPLE}.querySelector('tr[hidden] [id^=f-]').id")
+    tab.run("location.hash = ''")  # another test may have been there
+    tab.run(f"location.hash = {json.dumps(place)}")
+    tab.until(f"!document.getElementById({json.dumps(place)}).closest('[hidden]')")
+    fields = f"[...{PEOPLE}.querySelectorAll('.chooser select')].map(s => s.value)"
+    assert tab.run(fields) == ["", ""]
+
+
 PRESS_ALL = """
 (async () => {
   const every = [...document.querySelectorAll('main button')];

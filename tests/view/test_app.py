@@ -444,7 +444,7 @@ def test_the_queue_is_blind(run: made.Made, post: Post) -> None:
     """Neither page nor data of the queue hold what was read, asked or drawn."""
     browser = client(run)
     page, data = browser.get("/label?rater=ab").text, browser.get("/labels?rater=ab").json()
-    assert set(data) == {"rater", "items", "classes", "reasons", "said"}
+    assert set(data) == {"rater", "items", "classes", "colours", "reasons", "said"}
     assert data["said"] == {}
     samples = [i[1] for i in data["items"]]
     for s in run.samples:

@@ -145,11 +145,19 @@ def test_arrow_keys_walk_the_wall(chromium: browser.Browser, served: Served) -> 
     assert tab.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
+def begin(tab: browser.Tab) -> str:
+    """Go on from what a question means, where that is shown; returns the number of the picture."""
+    tab.until(f"{READY} || !before.hidden")
+    if not tab.run("before.hidden"):
+        tab.press("Enter")
+    return str(tab.until(READY))
+
+
 def label(tab: browser.Tab, key: str) -> None:
     """Press a key once the picture is there, and wait for the next."""
-    number = tab.until(READY)
+    number = begin(tab)
     tab.press(key)
-    tab.until(f"{READY} ? {READY} !== {json.dumps(number)} : !finished.hidden")
+    tab.until(f"{READY} ? {READY} !== {json.dumps(number)} : !finished.hidden || !before.hidden")
 
 
 def words(served: Served, key: str, attribute: str) -> str:
@@ -203,12 +211,33 @@ def test_going_back_mends_a_label(chromium: browser.Browser, served: Served) -> 
     assert [r["number"] for r in served.labels()] == ["1"]
 
 
+def test_no_key_of_one_question_answers_the_next(chromium: browser.Browser, served: Served) -> None:
+    """Between two questions the words of the next are shown, and only Enter goes on."""
+    tab = chromium.tab(served.entry)
+    tab.go(served.at("/label?rater=op"))
+    begin(tab)
+    for _ in range(6):
+        label(tab, "1")
+    tab.until("!before.hidden")
+    assert tab.run("next.textContent") == "Perceived skin tone"
+    assert "better than a guess" in tab.run("whys.textContent")
+    tab.press("1")
+    tab.press("u")
+    assert len(served.labels()) == 6
+    label(tab, "1")
+    assert [r["value"] for r in served.labels()] == ["woman"] * 6 + ["light"]
+    tab.press("?")
+    tab.until("!before.hidden")
+    assert begin(tab) == "8"
+    assert faults(tab) == []
+
+
 def test_two_tabs_lose_and_double_nothing(chromium: browser.Browser, served: Served) -> None:
     """One rater in two tabs: each label is counted once, the last word counts, both are kept."""
     one = chromium.tab(served.entry)
     one.go(served.at("/label?rater=ef"))
     two = chromium.tab(served.at("/label?rater=ef"))
-    assert one.until(READY) == two.until(READY) == "1"
+    assert begin(one) == begin(two) == "1"
     label(one, "1")
     label(two, "2")  # the same picture, from a tab that did not know
     assert [r["value"] for r in served.labels()] == ["man"]
@@ -228,7 +257,7 @@ def test_two_raters_do_not_meet(chromium: browser.Browser, served: Served) -> No
     tab.go(served.at("/label?rater=gh"))
     label(tab, "1")
     tab.go(served.at("/label?rater=ij"))
-    assert tab.until(READY) == "1"
+    assert begin(tab) == "1"
     assert tab.run("document.querySelector('[aria-pressed=true]')") is None
     label(tab, "2")
     assert [(r["rater"], r["value"]) for r in served.labels()] == [("gh", "woman"), ("ij", "man")]
@@ -240,7 +269,7 @@ def test_a_key_that_is_held_or_hurried_is_one_label(
     """Repeats of a held key, and keys before the next picture is there, say nothing."""
     tab = chromium.tab(served.entry)
     tab.go(served.at("/label?rater=kl"))
-    assert tab.until(READY) == "1"
+    assert begin(tab) == "1"
     tab.run("for (let i = 0; i < 20; i += 1) document.dispatchEvent(new KeyboardEvent("
             "'keydown', {key: '1', repeat: i > 0}))")  # fmt: skip
     assert tab.until(f"{READY} == 2")

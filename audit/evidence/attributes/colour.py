@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from audit.evidence.attributes.difference import difference
@@ -19,6 +21,9 @@ MONK = (
     "#a07e56", "#825c43", "#604134", "#3a312a", "#292420",
 )  # fmt: skip
 """The ten published swatches of the Monk Skin Tone scale (Monk 2019), lightest first."""
+EMOJI = {"light": "#f7dece", "medium-light": "#f3d2a2", "medium": "#d5ab88",
+         "medium-dark": "#af7e57", "dark": "#7c533e"}  # fmt: skip
+"""The five emoji modifiers by their names in Unicode (UTS 51), in Twemoji's colours."""
 TYPES = (
     ("very light", 55.0), ("light", 41.0), ("intermediate", 28.0), ("tan", 10.0), ("brown", -30.0),
     ("dark", -np.inf),
@@ -54,6 +59,15 @@ def skin_type(angle: float) -> str:
 def swatches() -> np.ndarray:
     """The Monk swatches as uint8[10, 3]."""
     return np.array([[int(h[i : i + 2], 16) for i in (1, 3, 5)] for h in MONK], np.uint8)
+
+
+def swatches_of(classes: Sequence[str]) -> dict[str, str]:
+    """Colours, `#rrggbb`, of the classes of a scale that has published ones; nothing for others.
+
+    Three classes that are called light, medium and dark are not the five of that scale.
+    """
+    monk = {f"monk {i}": colour for i, colour in enumerate(MONK, 1)}
+    return next((dict(s) for s in (EMOJI, monk) if set(s) == set(classes)), {})
 
 
 def nearest_monk(colour: np.ndarray) -> np.ndarray:

@@ -24,6 +24,16 @@
     return element;
   };
 
+  // What is hidden, and why: a row that is filtered away may belong to a subject that is chosen.
+  const reasons = new WeakMap();
+
+  function hide(element, reason, hidden) {
+    const known = reasons.get(element) ?? new Set();
+    known[hidden ? "add" : "delete"](reason);
+    reasons.set(element, known);
+    element.hidden = known.size > 0;
+  }
+
   // Tables
   const plain = (cell) => (cell ? cell.textContent : "").replace(/[\s\u00a0\u202f]+/g, " ").trim();
   const order = new Intl.Collator(document.documentElement.lang || "en", { numeric: true });
@@ -77,7 +87,7 @@
       const asked = field.value.toLowerCase().split(/\s+/).filter(Boolean);
       for (const row of rows) {
         const text = plain(row).toLowerCase();
-        row.hidden = !asked.every((word) => text.includes(word));
+        hide(row, "filter", !asked.every((word) => text.includes(word)));
       }
       const left = rows.filter((row) => !row.hidden).length;
       count.textContent = asked.length ? say("rows", { n: left, all: rows.length }) : "";
@@ -119,7 +129,8 @@
         for (const container of containers) {
           const mine = parts(container);
           const has = mine.some((p) => p.dataset.choice === value);
-          for (const part of mine) part.hidden = has && part.dataset.choice !== value;
+          for (const part of mine) hide(part, "choice", has && ![part.dataset.choice, part.dataset.also].includes(value));
+          settle(container);
         }
         for (const field of fields) {
           field.value = [...field.options].some((o) => o.value === value) ? value : "";
@@ -133,9 +144,76 @@
         field.addEventListener("change", () => pick(field.value));
         fields.push(field);
         const label = container.dataset.label || name;
-        container.prepend(made("p", { className: "filter" }, made("label", {}, label, " ", field)));
+        bar(container).prepend(made("label", {}, label, " ", field), " ");
       }
     }
+  }
+
+  /** The line of a container's choices, with the number of rows that they leave. */
+  function bar(container) {
+    const known = container.querySelector(":scope > .chooser");
+    if (known) return known;
+    const line = made("p", { className: "filter chooser" }, made("span", { role: "status" }));
+    container.prepend(line);
+    return line;
+  }
+
+  /** Folds without a row that is left go with their rows; the others are counted. */
+  function settle(container) {
+    for (const table of all("details table", container)) {
+      const rows = table.tBodies[0] ? [...table.tBodies[0].rows] : [];
+      const left = rows.filter((row) => !["choice", "subject"].some((r) => reasons.get(row)?.has(r)));
+      hide(table.closest("details"), "empty", rows.length > 0 && !left.length);
+    }
+    const rows = all("tbody tr", container);
+    const left = rows.filter((row) => !row.closest("[hidden]")).length;
+    const told = bar(container).querySelector("[role=status]");
+    told.textContent = left < rows.length ? say("rows", { n: left, all: rows.length }) : "";
+  }
+
+  /** Fade the rows of a chart that are of other subjects; false where none is of this one. */
+  function fade(chart, name) {
+    for (const cover of all(".cover", chart)) cover.remove();
+    const labels = all('text[text-anchor="end"]', chart); // names of rows end at the axis
+    if (!name || !labels.length) return true;
+    const heights = labels.map((label) => Number(label.getAttribute("y")));
+    const step = Math.abs(heights[1] - heights[0]);
+    const says = (text) => text === name || (text.endsWith("\u2026") && name.startsWith(text.slice(0, -1)));
+    const others = labels.map((label, i) => [plain(label), heights[i]]).filter(([text]) => !says(text));
+    for (const [, y] of others) {
+      const cover = document.createElementNS(chart.namespaceURI, "rect");
+      const place = { class: "cover", x: 0, y: y - 3.4 - step / 2, height: step, width: "100%" };
+      for (const [key, value] of Object.entries(place)) cover.setAttribute(key, value);
+      chart.append(cover);
+    }
+    return others.length < labels.length;
+  }
+
+  /** A choice of one subject: `.subjects` are tables with a row for each, `data-of` other parts. */
+  function subjects(container) {
+    const of = new Map([...all(".subjects tbody tr", container).map((row) => [row, plain(row.cells[0])]),
+      ...all("[data-of]", container).map((part) => [part, part.dataset.of])]);
+    const names = [...new Set(of.values())].sort(order.compare);
+    if (names.length < 2) return;
+    const opened = new Set();
+    const field = made("select", {}, made("option", { value: "" }, say("every")),
+      ...names.map((n) => made("option", { value: n }, n)));
+    field.addEventListener("change", () => {
+      const name = field.value;
+      for (const [part, mine] of of) hide(part, "subject", Boolean(name) && mine !== name);
+      for (const chart of all("figure .chart", container)) hide(chart.closest("figure"), "subject", !fade(chart, name));
+      settle(container);
+      for (const fold of opened) fold.open = false;
+      opened.clear();
+      for (const [part, mine] of of) {
+        const fold = part.closest("details");
+        if (mine !== name || !fold || fold.open) continue;
+        fold.open = true;
+        opened.add(fold);
+      }
+    });
+    const label = made("label", {}, container.dataset.subjects, " ", field);
+    bar(container).querySelector("[role=status]").before(label, " ");
   }
 
   // Dialogs
@@ -239,6 +317,12 @@
     const name = location.hash.slice(1); // every name on the page is plain ASCII
     const place = name && document.getElementById(name);
     if (!place) return;
+    if (place.closest("[hidden]")) {
+      for (const field of all(".filter :is(input, select)")) {
+        field.value = "";
+        field.dispatchEvent(new Event(field.tagName === "SELECT" ? "change" : "input"));
+      }
+    }
     for (let part = place; part; part = part.parentElement) {
       if (part.tagName === "DETAILS") part.open = true;
       part.hidden = false;
@@ -248,6 +332,7 @@
 
   for (const table of all("main table")) { comparable(table); filterable(table); sortable(table); }
   choose();
+  for (const container of all("[data-subjects]")) subjects(container);
   window.addEventListener("hashchange", reveal);
   if (location.hash) reveal();
 })();

@@ -15,6 +15,8 @@ let said = {}; // number to word
 let here = -1; // place in `items`
 let ready = false; // the image is on the screen and nothing is being saved
 let past = []; // places visited before
+let colours = {}; // by attribute and class, where a scale has them
+let asked = null; // the attribute that the keys answer
 
 async function ask(address, options) {
   const response = await fetch(address, { credentials: "same-origin", ...options });
@@ -27,7 +29,7 @@ async function ask(address, options) {
 
 async function refresh() {
   const state = await ask(`${base}/labels?rater=${encodeURIComponent(rater)}`);
-  ({ items, classes, reasons, said } = state);
+  ({ items, classes, colours, reasons, said } = state);
 }
 
 function trouble(error) {
@@ -46,14 +48,27 @@ function open(from) {
   return -1;
 }
 
-function button(value, key, chosen) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.setAttribute("aria-pressed", String(chosen));
+function keycap(key) {
   const hint = document.createElement("kbd");
   hint.textContent = key;
-  made.append(hint, ` ${value}`);
-  if (!key) hint.remove();
+  return hint;
+}
+
+/** A patch of a class's colour; nothing where its scale has none. */
+function swatch(colour) {
+  if (!colour) return [];
+  const patch = document.createElement("span");
+  patch.className = "swatch";
+  patch.style.backgroundColor = colour;
+  return [patch];
+}
+
+function button(value, key, chosen, { colour = "", means = "" } = {}) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.title = means;
+  made.setAttribute("aria-pressed", String(chosen));
+  made.append(...(key ? [keycap(key)] : []), ...swatch(colour), ` ${value}`);
   made.addEventListener("click", () => say(value));
   return made;
 }
@@ -63,9 +78,36 @@ const digit = (i) => (i < 9 ? String(i + 1) : i === 9 ? "0" : "");
 function words(attribute) {
   const chosen = said[items[here][0]];
   at("classes").replaceChildren(
-    ...classes[attribute].map((c, i) => button(c, digit(i), c === chosen)));
+    ...classes[attribute].map((c, i) => button(c, digit(i), c === chosen, { colour: colours[attribute][c] })));
   at("reasons").replaceChildren(
-    ...reasons.map((r) => button(r.value, r.key.toUpperCase(), r.value === chosen)));
+    ...reasons.map((r) => button(r.value, r.key.toUpperCase(), r.value === chosen, r)));
+}
+
+const perceived = (attribute) => `Perceived ${attribute.replaceAll("_", " ")}`;
+
+/** What is asked next, and what the keys mean for it: no key of the last question answers this. */
+function introduce(attribute) {
+  const term = (key, colour, word, means) => {
+    const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
+    dt.append(...(key ? [keycap(key)] : []), ...swatch(colour), ` ${word}`);
+    dd.textContent = means;
+    return [dt, dd];
+  };
+  const n = items.filter((item) => item[2] === attribute && !said[item[0]]).length;
+  at("amount").textContent = n === 1 ? "1 image" : `${n} images`;
+  at("next").textContent = perceived(attribute);
+  at("choices").replaceChildren(
+    ...classes[attribute].flatMap((c, i) => term(digit(i), colours[attribute][c], c, "")));
+  at("whys").replaceChildren(...reasons.flatMap((r) => term(r.key.toUpperCase(), "", r.value, r.means)));
+  stage("before");
+  at("begin").focus();
+}
+
+/** Show one of three: the words of a question, an image, or the end. */
+function stage(name) {
+  at("before").hidden = name !== "before";
+  at("finished").hidden = name !== "finished";
+  for (const part of root.querySelectorAll(".stage, .panel")) part.hidden = name !== "image";
 }
 
 function tally() {
@@ -75,16 +117,15 @@ function tally() {
 }
 
 function show(place) {
-  const finished = place < 0;
-  at("finished").hidden = !finished;
-  for (const part of root.querySelectorAll(".stage, .panel")) part.hidden = finished;
   tally();
   here = place;
   ready = false;
-  if (finished) { at("every").focus(); return; }
+  if (place < 0) { stage("finished"); at("every").focus(); return; }
   const [number, sample, attribute] = items[place];
+  if (attribute !== asked) { introduce(attribute); return; }
+  stage("image");
   at("number").textContent = `Image ${number}`;
-  at("question").textContent = `Perceived ${attribute.replaceAll("_", " ")}`;
+  at("question").textContent = perceived(attribute);
   words(attribute);
   picture.hidden = true;
   at("absent").hidden = true;
@@ -135,7 +176,23 @@ async function say(value) {
 
 function back() {
   const place = past.length ? past.pop() : here - 1;
-  if (place >= 0) { delete root.dataset.ready; show(place); }
+  if (place < 0) return;
+  delete root.dataset.ready;
+  asked = items[place][2]; // this question was answered before
+  show(place);
+}
+
+function begin() {
+  asked = items[here][2];
+  at("begin").blur();
+  show(here);
+}
+
+function help() {
+  if (here < 0) return;
+  delete root.dataset.ready;
+  ready = false;
+  introduce(items[here][2]);
 }
 
 function skip() {
@@ -145,7 +202,9 @@ function skip() {
 function pressed(key) {
   if (key === "Backspace" || key === "ArrowLeft") return back;
   if (here < 0) return null;
+  if (!at("before").hidden) return key === "Enter" ? begin : null;
   if (key === "ArrowRight") return skip;
+  if (key === "?") return help;
   if (key === "Delete") return () => say("");
   const reason = reasons.find((r) => r.key === key.toLowerCase());
   if (reason) return () => say(reason.value);
@@ -164,6 +223,8 @@ document.addEventListener("keydown", (event) => {
 
 at("back").addEventListener("click", back);
 at("skip").addEventListener("click", skip);
+at("begin").addEventListener("click", begin);
+at("help").addEventListener("click", help);
 at("clear").addEventListener("click", () => say(""));
 at("again").addEventListener("click", () => { past = []; here = -1; show(0); });
 
@@ -177,4 +238,9 @@ document.addEventListener("visibilitychange", async () => {
   } catch (error) { trouble(error); }
 });
 
-refresh().then(() => show(open(-1)), trouble);
+refresh().then(() => {
+  const place = open(-1);
+  const attribute = place < 0 ? null : items[place][2];
+  if (items.some((item) => item[2] === attribute && said[item[0]])) asked = attribute;
+  show(place);
+}, trouble);

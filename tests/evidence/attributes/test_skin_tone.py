@@ -42,6 +42,17 @@ def test_the_ten_swatches_are_themselves() -> None:
     assert (np.diff(angles[3:]) < 0).all()  # the lightest three are near each other
 
 
+def test_classes_of_a_published_scale_have_its_colours() -> None:
+    """The five emoji tones and the ten of Monk, darker and darker; other lists have none."""
+    for classes in (truth.TONES, [f"monk {i}" for i in range(1, 11)]):
+        known = colour.swatches_of(classes)
+        assert set(known) == set(classes)
+        rgb = np.array([list(bytes.fromhex(known[c][1:])) for c in classes], np.uint8)
+        assert (np.diff(colour.lab(rgb)[:, 0])[-4:] < 0).all()
+    assert colour.swatches_of(["light", "medium", "dark"]) == {}
+    assert colour.swatches_of(["woman", "man"]) == {}
+
+
 def test_the_usual_mistakes_merge_the_swatches() -> None:
     """Blue and red exchanged, or bytes in place of L*: at most four classes are left of ten."""
     swapped = colour.lab(colour.swatches()[:, ::-1])
