@@ -82,10 +82,9 @@ def _alpha(raters: _Raters, seed: int) -> Finding:
     return _finding(
         claim, found,
         say(
-            "{count} raters of {name} agree beyond chance with alpha = {number} on {units} "
-            "images {scale}.",
-            count=raters.count, name=raters.name, number=_number(found.interval),
-            units=found.units, scale=SCALE
+            "{count} raters of {name} {agree}, with alpha = {number} on {units} images {scale}.",
+            count=raters.count, name=raters.name, agree=_agree(found.interval),
+            number=_number(found.interval), units=found.units, scale=SCALE
         ),
     )  # fmt: skip
 
@@ -116,11 +115,22 @@ def _kappa(raters: _Raters, seed: int) -> Finding:
     return _finding(
         claim, found,
         say(
-            "The two raters of {name} agree beyond chance with kappa = {number} on {units} "
-            "images that both labelled {scale}.",
-            name=raters.name, number=_number(found.interval), units=found.units, scale=SCALE
+            "The two raters of {name} {agree}, with kappa = {number} on {units} images that both "
+            "labelled {scale}.",
+            name=raters.name, agree=_agree(found.interval), number=_number(found.interval),
+            units=found.units, scale=SCALE
         ),
     )  # fmt: skip
+
+
+def _agree(ci: Interval) -> str:
+    """What a coefficient says in words: 0 is what chance would give."""
+    low, high = (x if math.isfinite(x) else ci.estimate for x in (ci.low, ci.high))
+    if low > 0:
+        return ours("agree beyond chance")
+    if high < 0:
+        return ours("agree less often than by chance")
+    return ours("may agree by chance alone")
 
 
 def _number(ci: Interval) -> str:

@@ -47,6 +47,16 @@ def test_three_raters_have_alpha_and_no_kappa(seed: int) -> None:
     assert "3 raters of gender agree beyond chance" in alpha.sentence
 
 
+def test_raters_who_agree_by_chance_or_less_are_not_said_to_agree() -> None:
+    """The sentence follows the interval: around 0, and below it."""
+    chance = judged(np.random.default_rng(4), {"a": 0.5, "b": 0.5})
+    against = judged(np.random.default_rng(4), {"a": 0.05, "b": 0.9})
+    for rows, said in (chance, "may agree by chance alone"), (against, "less often than by chance"):
+        alpha, _, kappa = findings(rows, CLASSES, 0)
+        assert said in alpha.sentence
+        assert said in kappa.sentence
+
+
 @pytest.mark.parametrize("seed", leading(1, range(3)))
 def test_two_raters_have_kappa_on_what_both_labelled(seed: int) -> None:
     """scikit-learn's kappa and the plain share; images of one rater are missing."""
