@@ -88,6 +88,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
     "replication": {
         "rate": "{arm}/{level}",
         "count": "{arm}/count-{detail}",
+        "obedience": "{arm}/obedience",
         "doses": "doses/{arm}/guidance/{level}",
         "why": "why/{arm}/{attribute}/{detail}",
         "detectors": "detectors/{attribute}/{detail}/{subject}",

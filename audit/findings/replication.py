@@ -2,13 +2,15 @@
 
 Three units are always counted, because they differ: images, prompts and training images. What is
 claimed of a single image (`copies.single`) counts whatever the rest are; images that may be copies
-but cannot be flagged are in no estimate and in every upper limit.
+but cannot be flagged are in no estimate and in every upper limit. A descriptor of what images show
+needs captions of held-out images before it shows copies among those of training captions.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,10 +18,10 @@ from scipy.stats import binomtest
 
 from audit.errors import figure, ours, say
 from audit.evidence.copies import flags
-from audit.evidence.copies.facts import DecisionFacts
+from audit.evidence.copies.facts import TRAINING, Control, DecisionFacts
 from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.why import share
-from audit.findings.wording import cap
+from audit.findings.wording import cap, p_equals, percent
 from audit.findings.wording import estimate as worded
 from audit.keys import BASELINE, Key
 from audit.records import Finding, Prompt
@@ -38,16 +40,17 @@ def findings(
     """Copy rates by level of repetition, for prompts without a known image, and the counts.
 
     `table` has MATCH_COLUMNS and, where known, `single`, what is claimed of an image alone, and
-    after a twin's selection `chance`: images that are as much nearer to the held-out set. The rate
-    of false flags holds for each rate that is printed; where arms differ, among few copies it is
-    higher, and `chance` estimates how many flags are false (Barber & Candes 2015, eq. 1.8).
+    after a twin's selection `chance`: images that are as much nearer to the held-out set. Captions
+    of held-out images, repeated 0 times, are a control and have no rate. The rate of false flags
+    holds for each rate that is printed; where arms differ, among few copies it is higher, and
+    `chance` estimates how many flags are false (Barber & Candes 2015, eq. 1.8).
     """
     out = []
     purpose = table.prompt.map(lambda p: prompts[p].purpose)
     level = table.prompt.map(lambda p: prompts[p].repeats)
     for arm in arms(table.arm.unique()):
         here = table.arm == arm
-        for repeats in sorted({int(r) for r in level[here].dropna()}):
+        for repeats in sorted({int(r) for r in level[here].dropna() if r}):
             rows = table[here & (level == repeats)]
             times = "once" if repeats == 1 else say("{repeats} times", repeats=repeats)
             where = say("captions of images that the training set holds {times}", times=times)
@@ -69,6 +72,9 @@ def _rate(rows: pd.DataFrame, key: Key, where: str, seed: int, decided: Decision
         most = share(hits | still, clusters, seed)[0]
         ci = Interval(ci.estimate, ci.low, max(most.high, float((hits | still).mean())))
         method += "; upper limit with images that cannot be flagged"
+    beside = _control(rows, decided)
+    if beside is not None:  # the rest of the images may be in doubt, or these
+        decided = replace(decided, doubt=beside.doubt)
     references = _error(known, hits & ~alone, decided)
     reasons = {str(o): int(c) for o, c in rows.outcome.value_counts().items() if o != "label"}
     if still.any():
@@ -82,7 +88,7 @@ def _rate(rows: pd.DataFrame, key: Key, where: str, seed: int, decided: Decision
         Counts(n, effective, len(rows) - n, reasons),
         references=references,
         verdict="undecided" if not n else _found(known),
-        sentence=_sentence(where, ci, known, references, decided),
+        sentence=_sentence(where, ci, known, references, decided) + _told(known, decided, beside),
     )
 
 
@@ -95,7 +101,7 @@ def _error(known: pd.DataFrame, by_rate: np.ndarray, decided: DecisionFacts) -> 
     out = {}
     if math.isfinite(decided.q) and not decided.doubt:
         out = {"flagged": float(by_rate.sum()), "expected false": decided.q * units}
-    if "chance" in known:
+    if "chance" in known and known.chance.notna().any():
         out["false"] = float(known.chance.sum())
     return out
 
@@ -145,11 +151,29 @@ def _sentence(
             " {still} more stand out but are too few to be flagged; the upper limit counts them.",
             still=int(still.sum()),
         )
-    if decided.semantic and n:
-        text += say(
-            " This descriptor is of what images show: obeying a caption looks like copying."
-        )
     return text
+
+
+def _control(rows: pd.DataFrame, decided: DecisionFacts) -> Control | None:
+    """The control of these images where all are of training captions and need one; else None."""
+    captions = "caption" in rows and bool((rows.caption == TRAINING).all())
+    return decided.controls.get(str(rows.arm.iloc[0])) if captions else None
+
+
+def _told(known: pd.DataFrame, decided: DecisionFacts, beside: Control | None) -> str:
+    """What a descriptor of what images show can tell here, and what the control shows."""
+    if not (decided.semantic and len(known)) or (beside is not None and beside.doubt):
+        return ""
+    if beside is None:
+        return say(" This descriptor is of what images show: obeying a caption looks like copying.")
+    text = say(
+        " The control is {n} images of captions of {prompts} held-out images, of which {alike} are "
+        "as near to held-out images",
+        n=beside.images, prompts=beside.prompts, alike=percent(beside.alike)
+    )  # fmt: skip
+    if beside.p > ALPHA:
+        return text + say(": no more copies are flagged than obeying a caption explains.")
+    return text + say(": obeying a caption does not explain as many ({p}).", p=p_equals(beside.p))
 
 
 def _searched(rows: pd.DataFrame) -> pd.DataFrame:
@@ -185,9 +209,10 @@ def _found(known: pd.DataFrame) -> str:
     calls = pd.Series(_copies(known), known.index).groupby(known.prompt).sum()
     if not calls.any():
         return "undecided" if _open(known).any() else "not found"
-    if "chance" not in known:
-        return "found"
-    beyond = calls - known.chance.astype(bool).groupby(known.prompt).sum()
+    if "chance" not in known or known.chance.isna().all():
+        return "found"  # a control, if there is one, was passed before anything was flagged
+    chance = known.chance.astype("boolean").fillna(False).astype(bool)
+    beyond = calls - chance.groupby(known.prompt).sum()
     more, less = int((beyond > 0).sum()), int((beyond < 0).sum())
     p = binomtest(more, more + less, alternative="greater").pvalue if more + less else 1.0
     return "found" if p <= ALPHA else "undecided"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,8 +14,8 @@ import pandas as pd
 
 from audit.datasets import pixels
 from audit.errors import ours, say
-from audit.evidence.copies import decision, flags, single
-from audit.evidence.copies.facts import CorpusFacts, DecisionFacts
+from audit.evidence.copies import decision, flags, obedience, single
+from audit.evidence.copies.facts import HELD, TRAINING, Control, CorpusFacts, DecisionFacts
 from audit.evidence.copies.sides import sides
 from audit.keys import BASELINE
 from audit.report.facts import Facts
@@ -38,7 +39,9 @@ class Matched:
 
     table: pd.DataFrame
     """MATCH_COLUMNS and `single` (`copies.single`); after a twin's selection also `chance`
-    (`findings.replication`), and its evidence `w` and `w_match`."""
+    (`findings.replication`), and its evidence `w` and `w_match`; where prompts are captions of
+    images of both sides `caption`, whose they are, and `toward`, how much nearer the image is to
+    that side (`copies.obedience`)."""
     facts: Facts
     """Those on the training set and on the decision."""
     index: Index
@@ -46,6 +49,13 @@ class Matched:
     """Near-duplicates in the training set."""
     decided: DecisionFacts
     """How images were flagged, for the rates."""
+
+    @property
+    def obeying(self) -> set[str]:
+        """Prompts whose images a semantic descriptor finds near because they obey a caption."""
+        if not self.decided.semantic:
+            return set()
+        return set(self.table.prompt[self.table.caption != ""])
 
 
 def search(run: Run, encoder: Any, vectors: Any) -> Matched:
@@ -74,9 +84,7 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
     table = match(run.samples, known, reading.missing_outcomes(run, known), index)
     missing = np.full(index.dimensions, np.nan, np.float32)
     stack = np.stack([known.get(s, missing) for s in table["sample"]])
-    asked = decision.Asked(options.rule, options.q, options.seed, _groups(run, table))
-    made = decision.decide(table, stack, index, by, asked)
-    table = _columns(table, made, _singles(run, table, index, by.train))
+    table, made, controls = _judged(run, encoder, (table, stack), index, by)
     facts = Facts(
         corpus=_searched(run, encoder, index, (by, how, same), table),
         threshold=_lowest(table),
@@ -89,8 +97,33 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
     decided = DecisionFacts(
         math.nan if facts.q is None else facts.q, made.by_match, made.doubt,
         "" if facts.q is None else by.words, getattr(encoder, "semantic", False),
+        controls,
     )  # fmt: skip
     return Matched(table, facts, index, decision.duplicate_clusters(by, same), decided)
+
+
+def _judged(
+    run: Run, encoder: Any, found: tuple[pd.DataFrame, np.ndarray], index: Index, by: Sides
+) -> tuple[pd.DataFrame, decision.Decided, Mapping[str, Control]]:
+    """The table of matches with the decision on each image, and the control of each arm."""
+    table, stack = found
+    seed = run.options.seed
+    asked = decision.Asked(run.options.rule, run.options.q, seed, _groups(run, table))
+    semantic = getattr(encoder, "semantic", False)
+    known = obedience.captions(run.suite.prompts, index, by)
+    told = semantic or {TRAINING, HELD} <= set(known.of.values())
+    near = obedience.nearness(known, table.prompt, stack, index, by, seed) if told else None
+    if near is None or not semantic or not (near.of == TRAINING).any():
+        made = decision.decide(table, stack, index, by, asked)
+        controls: Mapping[str, Control] = {}
+    else:
+        made, controls = obedience.beyond_obedience(table, stack, (index, by), asked, near)
+    table = _columns(table, made, _singles(run, table, index, by.train))
+    if near is not None:
+        table = table.assign(caption=near.of, toward=near.toward)
+    if controls and "chance" in table:
+        table["chance"] = table.chance.astype("boolean").mask(table.caption == TRAINING)
+    return table, made, controls
 
 
 def _groups(run: Run, table: pd.DataFrame) -> np.ndarray:
