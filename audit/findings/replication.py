@@ -151,6 +151,8 @@ def _sentence(
             " {still} more stand out but are too few to be flagged; the upper limit counts them.",
             still=int(still.sum()),
         )
+    if decided.whole and n:
+        text += say(" Only whole images were compared, not parts of them.")
     return text
 
 

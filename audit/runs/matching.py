@@ -97,7 +97,7 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
     decided = DecisionFacts(
         math.nan if facts.q is None else facts.q, made.by_match, made.doubt,
         "" if facts.q is None else by.words, getattr(encoder, "semantic", False),
-        controls,
+        controls, index.crops == 1,
     )  # fmt: skip
     return Matched(table, facts, index, decision.duplicate_clusters(by, same), decided)
 
@@ -201,7 +201,7 @@ def _searched(
     searched = CorpusFacts(
         run.plan.corpus.name, index.train.images, len(index.train), len(index.held), encoder.key,
         index.coverage, len(index.skipped), run.options.copies, same,
-        by.words, getattr(encoder, "semantic", False),
+        by.words, getattr(encoder, "semantic", False), index.crops,
         int(by.shared.sum()) if by.apart and same is not None else None,
         search=how.kind, search_reason=how.reason, recall=how.recall,
     )  # fmt: skip

@@ -16,8 +16,6 @@ from audit.records import Finding, Prompt
 from audit.report.language import FOREIGN, prose, speaking
 from tests.sizes import at_most, draws
 
-SEMANTIC = DecisionFacts(0.1, True, "", "sizes", True)
-
 
 def matches(rng: np.random.Generator, prompts: int, extra: float = 0.0) -> pd.DataFrame:
     """Three images of each caption, four of five nearer to its side, training ones more often.
@@ -76,7 +74,8 @@ def rate(table: pd.DataFrame, control: Control) -> Finding:
         p: Prompt(p, p, "", "b", "replication", 3, repeats=int(p.startswith(TRAINING)))
         for p in table.prompt
     }
-    decided = DecisionFacts(0.1, True, "others are in doubt", "sizes", True, {"none": control})
+    decided = DecisionFacts(0.1, True, "others are in doubt", "sizes", True, {"none": control},
+                            whole=True)  # fmt: skip
     found = {f.id: f for f in replication.findings(table, prompts, 0, decided)}
     assert "replication/none/repeats=0" not in found
     return found["replication/none/repeats=1"]
@@ -91,6 +90,7 @@ def test_a_rate_says_what_its_control_shows() -> None:
     assert (found.verdict, found.estimate) == ("found", 12 / 60)
     assert "60 images of captions of 20 held-out images, of which 2 %" in found.sentence
     assert "does not explain as many (p = 0.001)" in found.sentence
+    assert "Only whole images were compared" in found.sentence
     assert "false" not in found.references
     within = rate(table, Control(20, 60, 0.0, 0.3))
     assert within.verdict == "not found"

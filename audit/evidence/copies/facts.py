@@ -57,6 +57,8 @@ class CorpusFacts:
     """Distinct images of both sides, the tests of their likeness, and the choice that follows."""
     semantic: bool = False
     """Whether the descriptor is of what images show, not of the images."""
+    crops: int = 0
+    """Crops of an image that were compared, all with all; 1 for whole images, 0 if unknown."""
     shared: int | None = None
     """Held-out images that are in the training set too; None if they were not counted."""
     groups: int | None = None
@@ -105,3 +107,5 @@ class DecisionFacts:
     """Whether the descriptor is of what images show, not of the images."""
     controls: Mapping[str, Control] = field(default_factory=dict)
     """By arm, where the descriptor is semantic and training captions are among the prompts."""
+    whole: bool = False
+    """Whether only whole images were compared, which misses copies that are a part of an image."""
