@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from audit.errors import figure, ours, say
-from audit.evidence.copies import flags
+from audit.evidence.copies import beside, flags
 from audit.evidence.copies.facts import TRAINING, Control, DecisionFacts
 from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.why import share
@@ -72,9 +72,9 @@ def _rate(rows: pd.DataFrame, key: Key, where: str, seed: int, decided: Decision
         most = share(hits | still, clusters, seed)[0]
         ci = Interval(ci.estimate, ci.low, max(most.high, float((hits | still).mean())))
         method += "; upper limit with images that cannot be flagged"
-    beside = _control(rows, decided)
-    if beside is not None:  # the rest of the images may be in doubt, or these
-        decided = replace(decided, doubt=beside.doubt)
+    control = _control(rows, decided)
+    if control is not None:  # the rest of the images may be in doubt, or these
+        decided = replace(decided, doubt=control.doubt)
     references = _error(known, hits & ~alone, decided)
     reasons = {str(o): int(c) for o, c in rows.outcome.value_counts().items() if o != "label"}
     if still.any():
@@ -88,7 +88,9 @@ def _rate(rows: pd.DataFrame, key: Key, where: str, seed: int, decided: Decision
         Counts(n, effective, len(rows) - n, reasons),
         references=references,
         verdict="undecided" if not n else _found(known),
-        sentence=_sentence(where, ci, known, references, decided) + _told(known, decided, beside),
+        sentence=_sentence(where, ci, known, references, decided)
+        + _beside(known[hits])
+        + _told(known, decided, control),
     )
 
 
@@ -156,26 +158,45 @@ def _sentence(
     return text
 
 
+def _beside(copies: pd.DataFrame) -> str:
+    """How many of the flagged copies are copies by published thresholds, in words."""
+    text = ""
+    if "tiled" in copies and copies.tiled.notna().any():
+        seen = copies.tiled.dropna()
+        text += say(
+            " Of {n} of them looked at, {near} have a tiled l2 of at most {most}",
+            n=len(seen), near=int((seen <= beside.PIXELS).sum()), most=figure(str(beside.PIXELS))
+        )  # fmt: skip
+        second = copies.sscd.dropna()
+        if len(second):
+            text += say(
+                " and {high} an SSCD cosine of at least {least}",
+                high=int((second >= beside.SSCD).sum()), least=figure(str(beside.SSCD))
+            )  # fmt: skip
+        text += "."
+    return text
+
+
 def _control(rows: pd.DataFrame, decided: DecisionFacts) -> Control | None:
     """The control of these images where all are of training captions and need one; else None."""
     captions = "caption" in rows and bool((rows.caption == TRAINING).all())
     return decided.controls.get(str(rows.arm.iloc[0])) if captions else None
 
 
-def _told(known: pd.DataFrame, decided: DecisionFacts, beside: Control | None) -> str:
+def _told(known: pd.DataFrame, decided: DecisionFacts, control: Control | None) -> str:
     """What a descriptor of what images show can tell here, and what the control shows."""
-    if not (decided.semantic and len(known)) or (beside is not None and beside.doubt):
+    if not (decided.semantic and len(known)) or (control is not None and control.doubt):
         return ""
-    if beside is None:
+    if control is None:
         return say(" This descriptor is of what images show: obeying a caption looks like copying.")
     text = say(
         " The control is {n} images of captions of {prompts} held-out images, of which {alike} are "
         "as near to held-out images",
-        n=beside.images, prompts=beside.prompts, alike=percent(beside.alike)
+        n=control.images, prompts=control.prompts, alike=percent(control.alike)
     )  # fmt: skip
-    if beside.p > ALPHA:
+    if control.p > ALPHA:
         return text + say(": no more copies are flagged than obeying a caption explains.")
-    return text + say(": obeying a caption does not explain as many ({p}).", p=p_equals(beside.p))
+    return text + say(": obeying a caption does not explain as many ({p}).", p=p_equals(control.p))
 
 
 def _searched(rows: pd.DataFrame) -> pd.DataFrame:

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from audit.datasets import pixels
-from audit.errors import ours, say
-from audit.evidence.copies import decision, flags, obedience, single
+from audit.errors import UserError, ours, say
+from audit.evidence.copies import beside, decision, flags, obedience, single
 from audit.evidence.copies.facts import HELD, TRAINING, Control, CorpusFacts, DecisionFacts
 from audit.evidence.copies.sides import sides
+from audit.evidence.encoders import named
 from audit.keys import BASELINE
 from audit.report.facts import Facts
 from audit.runs import reading
@@ -85,6 +86,7 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
     missing = np.full(index.dimensions, np.nan, np.float32)
     stack = np.stack([known.get(s, missing) for s in table["sample"]])
     table, made, controls = _judged(run, encoder, (table, stack), index, by)
+    table = _looked_at(run, encoder, table)
     facts = Facts(
         corpus=_searched(run, encoder, index, (by, how, same), table),
         threshold=_lowest(table),
@@ -168,6 +170,30 @@ def _singles(run: Run, table: pd.DataFrame, index: Index, distinct: np.ndarray) 
     return single.claims(
         list(near), (run.picture, image), single.line(index, distinct, image, run.options.seed)
     )
+
+
+def _looked_at(run: Run, encoder: Any, table: pd.DataFrame) -> pd.DataFrame:
+    """The table with `tiled` and `sscd` of flagged copies (`copies.beside`); NaN for others."""
+    rows = table[flags.flagged(table["copy"])].nlargest(beside.MOST, "score")
+    if not len(rows):
+        return table
+    pairs = list(zip(rows["sample"], rows.train, strict=True))
+    second = _second(encoder)
+    key = [pairs, encoder.key, getattr(second, "key", "")]
+    seen = remembered(
+        run.folder, "beside", key,
+        lambda: beside.looks(pairs, (run.picture, run.plan.corpus.image), second),
+    )  # fmt: skip
+    return table.join(pd.DataFrame({n: seen[n] for n in ("tiled", "sscd")}, index=rows.index))
+
+
+def _second(encoder: Any) -> Any:
+    """SSCD where it is installed and is not the descriptor itself, else None."""
+    if str(encoder.key).startswith("sscd-"):
+        return None
+    with suppress(UserError):
+        return named.named("sscd")
+    return None
 
 
 def _columns(table: pd.DataFrame, made: decision.Decided, singles: pd.Series) -> pd.DataFrame:

@@ -85,11 +85,14 @@ def test_a_rate_says_what_its_control_shows() -> None:
     """Found beyond it, not found within it, undecided without it; in both languages."""
     table = matches(np.random.default_rng(3), 20).assign(chance=pd.array([False] * 120, "boolean"))
     table["chance"] = table.chance.mask(table.caption == TRAINING)
-    copies = table.assign(copy=flags.column(np.arange(120) < 12, known=np.ones(120, bool)))
+    copies = table.assign(copy=flags.column(np.arange(120) < 12, known=np.ones(120, bool)),
+                          tiled=np.where(np.arange(120) < 10, 0.02 * np.arange(120), np.nan),
+                          sscd=np.where(np.arange(120) < 4, 0.8, 0.6))  # fmt: skip
     found = rate(copies, Control(20, 60, 0.02, 0.001))
     assert (found.verdict, found.estimate) == ("found", 12 / 60)
     assert "60 images of captions of 20 held-out images, of which 2 %" in found.sentence
     assert "does not explain as many (p = 0.001)" in found.sentence
+    assert "Of 10 of them looked at, 8 have a tiled l2 of at most 0.15 and 4 an" in found.sentence
     assert "Only whole images were compared" in found.sentence
     assert "false" not in found.references
     within = rate(table, Control(20, 60, 0.0, 0.3))
