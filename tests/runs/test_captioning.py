@@ -107,7 +107,7 @@ def obeyed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_tells_copies_from_obedience(
     obeyed: Path, tmp_path: Path, copies: int, asked: str, verdict: str
 ) -> None:
-    """Images a little like the captioned one: nothing; twenty copies: found, if there is a control."""
+    """Images a little like their captions: nothing; twenty copies: found, with a control alone."""
     rng, rows = np.random.default_rng(1), []
     for row in pd.read_csv(obeyed / "captions.csv").itertuples():
         if row.id.startswith(asked):

@@ -1,4 +1,4 @@
-"""A second look at flagged copies: pixels, and SSCD where it is installed, beside the descriptor.
+"""A second look at flagged copies: pixels, and SSCD where it is installed.
 
 A published threshold knows nothing of this training set, so neither decides anything. Both say how
 many of the flagged copies count as copies by the measures that others use.
@@ -19,7 +19,7 @@ MOST = 200
 """Most pairs that are looked at, the nearest by the descriptor first."""
 PIXELS, SSCD = 0.15, 0.75
 """Tiled l2 of Carlini et al. 2023, sec. 4.1, and cosine of Pizzi et al. 2022, sec. 4, beyond which
-an image is called a copy."""
+an image counts as a copy."""
 
 Load = Callable[[str], np.ndarray]
 

@@ -27,7 +27,7 @@ from audit.stats.error_control import Selection, conformal, independent
 from audit.stats.exchange import beyond, exchanged
 
 FEWEST = 5
-"""Captions of held-out images below which they are no control."""
+"""Captions of held-out images below which they say too little."""
 LEVEL = 0.05
 """p above which nothing is flagged: the rate of false flags in a whole arm."""
 LISTED = 2_000_000
