@@ -108,7 +108,7 @@ def test_a_run_tells_copies_from_obedience(
     obeyed: Path, tmp_path: Path, copies: int, asked: str, verdict: str
 ) -> None:
     """Images a little like their captions: nothing; twenty copies: found, with a control alone."""
-    rng, rows = np.random.default_rng(1), []
+    rng, rows = np.random.default_rng(1), list[tuple[str, str]]()
     for row in pd.read_csv(obeyed / "captions.csv").itertuples():
         if row.id.startswith(asked):
             side, number = row.text.split()
