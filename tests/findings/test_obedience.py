@@ -52,7 +52,7 @@ def test_what_is_beyond_obedience_shows() -> None:
     (f,) = obedience.findings(matches(np.random.default_rng(1), 60, 0.9))
     assert f.verdict == "above"
     assert f.estimate == pytest.approx(f.references["training"] - f.references["held-out"])
-    assert f.id == "replication/none/obedience"
+    assert f.id == "replication/obedience/none/captions"
     assert "obedience alone makes both alike" in f.sentence
 
 

@@ -130,5 +130,5 @@ def test_a_run_tells_copies_from_obedience(
     found = {f.id: f for f in RunFolder(Path(told.stdout.strip()).parent).findings()}
     rate = found["replication/none/repeats=1"]
     assert rate.verdict == verdict, rate.sentence
-    assert ("replication/none/obedience" in found) == (not asked)
+    assert ("replication/obedience/none/captions" in found) == (not asked)
     assert rate.n == 25
