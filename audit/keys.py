@@ -88,6 +88,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
     "replication": {
         "rate": "{arm}/{level}",
         "count": "{arm}/count-{detail}",
+        "obedience": "obedience/{arm}/captions",
         "doses": "doses/{arm}/guidance/{level}",
         "why": "why/{arm}/{attribute}/{detail}",
         "detectors": "detectors/{attribute}/{detail}/{subject}",

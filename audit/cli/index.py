@@ -1,4 +1,4 @@
-"""`index` and `search`: index a training set, and look up images in it."""
+"""`index`, `captions` and `search`: index a training set, ask for its images, and look some up."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ from audit.cli.options import with_options
 from audit.cli.shared import INCOMPLETE, Json, Quiet, say, say_json
 from audit.errors import counted
 from audit.runs.options import Options
+
+SEMANTIC = (
+    "This descriptor is of what images show: an image that obeys the caption of a training image "
+    "looks like a copy of it. `t2i-audit captions` makes a suite with the control that tells them "
+    "apart; a copy descriptor (sscd) needs none."
+)
 
 
 @with_options("device", "columns", "split", "workers", "ray", "gpus_per_worker", "slurm",
@@ -75,6 +81,8 @@ def index(
     by = indexing.compared(made, options.seed)
     say_json(_body(made, by, groups, started)) if as_json else say(out)
     _tell(quiet, f"{by.words[:1].upper()}{by.words[1:]}.")
+    if getattr(made.encoder, "semantic", False):
+        _tell(quiet, SEMANTIC)
     if made.index.damaged:
         raise typer.Exit(INCOMPLETE)
 
@@ -156,6 +164,28 @@ def _duplicates(made: Any, quiet: bool) -> dict[str, Any]:
     return facts
 
 
+def captions(
+    index: Annotated[Path, typer.Argument(help="Folder of an index with held-out images.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the suite.")],
+    n: Annotated[int, typer.Option("-n", min=5, help="Captions of each side, at most.")] = 100,
+    seeds: Annotated[int, typer.Option(min=1, help="Images of each caption.")] = 2,
+    seed: Annotated[int, typer.Option(help="Which captions are drawn.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Write a suite of captions: of training images, and of as many held-out images as control.
+
+    Run it with --corpus INDEX. A descriptor of what images show (clip, dino) cannot tell a copy
+    from an image that obeys its caption without this control.
+    """
+    from audit.runs import captioning
+
+    suite, size = captioning.write(index, out, n, seeds, seed)
+    if as_json:
+        say_json({"suite": str(suite), "captions_of_each_side": size})
+    else:
+        say(suite)
+
+
 @with_options("search", "device", "trust_code", "lang")
 def search(
     pictures: Annotated[list[Path], typer.Argument(help="Images, or folders of them.")],
@@ -180,6 +210,7 @@ def search(
     )
     question = searching.ask(pictures)
     by = searching.compared(opened, encoder, options.seed)
+    semantic = bool(getattr(encoder, "semantic", False))
     table = searching.search(opened, encoder, question, nearest, by, options.seed)
     if page is not None:
         searching.write_page(page, opened, question, table, by, options.lang)
@@ -188,6 +219,7 @@ def search(
         rows = json.loads(table.to_json(orient="records"))
         body = {"matches": rows, "unreadable": question.unreadable,
                 "searched": len(opened.train), "held_out": len(opened.held), "sides": by.words,
+                "semantic": semantic,
                 "coverage": None if math.isnan(opened.coverage) else opened.coverage}  # fmt: skip
         say_json(body)
         return
@@ -200,6 +232,8 @@ def search(
     for name, reason in question.unreadable.items():
         say(f"{name}: unreadable ({reason})", err=True)
     say(_closing(opened, question, by), err=True)
+    if semantic:
+        say(searching.SEMANTIC, err=True)
 
 
 def _where(part: Any, source_part: Any) -> str:

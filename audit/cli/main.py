@@ -94,6 +94,7 @@ for verb in (
     report.report,
     runs.runs,
     index.index,
+    index.captions,
     index.search,
     segment.segment,
     personalize.personalize,

@@ -23,6 +23,7 @@ from audit.findings import (
     following,
     intersections,
     needed,
+    obedience,
     personal,
     quality,
     replication,
@@ -110,6 +111,7 @@ def _copies(m: Measured, prompts: Mapping[str, Prompt]) -> list[Finding]:
     found: list[Finding] = []
     if len(m.matches):
         found += replication.findings(m.matches, prompts, m.seed, m.decided)
+        found += obedience.findings(m.matches)
         scales = copying_doses.of_guidance(m.guidance, m.suite.mitigations)
         found += copying_doses.findings(m.matches, scales, prompts, m.seed)
     if len(m.factors):

@@ -54,7 +54,8 @@ def findings(matches: pd.DataFrame, q: Question) -> Iterator[Finding]:
     both = of_arm(matches, q.arm)
     for purpose, (group, where) in GROUPS.items():
         named, part = (group, where), _of(both, {p for p in q.prompts if
-                                                 q.prompts[p].purpose == purpose})  # fmt: skip
+                                                 q.prompts[p].purpose == purpose
+                                                 and q.prompts[p].repeats != 0})  # fmt: skip
         if part.unpaired:
             yield from _apart(part, q, named)
             continue

@@ -48,7 +48,7 @@ def findings(
     captions and noises that were drawn and read at every dose count, so all shares have the same
     base; there are no findings for fewer than FEWEST doses.
     """
-    captions = {p for p, known in prompts.items() if known.purpose == "replication"}
+    captions = {p for p, x in prompts.items() if x.purpose == "replication" and x.repeats != 0}
     rows = matches[matches.prompt.isin(captions) & matches.arm.isin(list(doses))]
     arms = sorted(set(rows.arm), key=lambda a: (doses[a], a))
     if BASELINE not in arms or len({doses[a] for a in arms}) < FEWEST:

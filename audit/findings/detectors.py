@@ -109,6 +109,7 @@ def levels(
     for repeats in sorted({int(r) for r in level.dropna()}):
         times = "once" if repeats == 1 else say("{repeats} times", repeats=repeats)
         words = say("captions of images that the training set holds {times}", times=times)
+        words = words if repeats else say("captions of held-out images")
         yield f"repeats={repeats}", words, rows[level == repeats]
     if level.isna().any():
         yield "captions", "captions", rows[level.isna()]

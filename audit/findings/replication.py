@@ -2,24 +2,26 @@
 
 Three units are always counted, because they differ: images, prompts and training images. What is
 claimed of a single image (`copies.single`) counts whatever the rest are; images that may be copies
-but cannot be flagged are in no estimate and in every upper limit.
+but cannot be flagged are in no estimate and in every upper limit. A descriptor of what images show
+needs captions of held-out images before it shows copies among those of training captions.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
 from audit.errors import figure, ours, say
-from audit.evidence.copies import flags
-from audit.evidence.copies.facts import DecisionFacts
+from audit.evidence.copies import beside, flags
+from audit.evidence.copies.facts import TRAINING, Control, DecisionFacts
 from audit.findings.claim import Claim, Counts, arms, finding
 from audit.findings.why import share
-from audit.findings.wording import cap
+from audit.findings.wording import cap, p_equals, percent
 from audit.findings.wording import estimate as worded
 from audit.keys import BASELINE, Key
 from audit.records import Finding, Prompt
@@ -38,16 +40,17 @@ def findings(
     """Copy rates by level of repetition, for prompts without a known image, and the counts.
 
     `table` has MATCH_COLUMNS and, where known, `single`, what is claimed of an image alone, and
-    after a twin's selection `chance`: images that are as much nearer to the held-out set. The rate
-    of false flags holds for each rate that is printed; where arms differ, among few copies it is
-    higher, and `chance` estimates how many flags are false (Barber & Candes 2015, eq. 1.8).
+    after a twin's selection `chance`: images that are as much nearer to the held-out set. Captions
+    of held-out images, repeated 0 times, are a control and have no rate. The rate of false flags
+    holds for each rate that is printed; where arms differ, among few copies it is higher, and
+    `chance` estimates how many flags are false (Barber & Candes 2015, eq. 1.8).
     """
     out = []
     purpose = table.prompt.map(lambda p: prompts[p].purpose)
     level = table.prompt.map(lambda p: prompts[p].repeats)
     for arm in arms(table.arm.unique()):
         here = table.arm == arm
-        for repeats in sorted({int(r) for r in level[here].dropna()}):
+        for repeats in sorted({int(r) for r in level[here].dropna() if r}):
             rows = table[here & (level == repeats)]
             times = "once" if repeats == 1 else say("{repeats} times", repeats=repeats)
             where = say("captions of images that the training set holds {times}", times=times)
@@ -69,6 +72,9 @@ def _rate(rows: pd.DataFrame, key: Key, where: str, seed: int, decided: Decision
         most = share(hits | still, clusters, seed)[0]
         ci = Interval(ci.estimate, ci.low, max(most.high, float((hits | still).mean())))
         method += "; upper limit with images that cannot be flagged"
+    control = _control(rows, decided)
+    if control is not None:  # the rest of the images may be in doubt, or these
+        decided = replace(decided, doubt=control.doubt)
     references = _error(known, hits & ~alone, decided)
     reasons = {str(o): int(c) for o, c in rows.outcome.value_counts().items() if o != "label"}
     if still.any():
@@ -82,7 +88,9 @@ def _rate(rows: pd.DataFrame, key: Key, where: str, seed: int, decided: Decision
         Counts(n, effective, len(rows) - n, reasons),
         references=references,
         verdict="undecided" if not n else _found(known),
-        sentence=_sentence(where, ci, known, references, decided),
+        sentence=_sentence(where, ci, known, references, decided)
+        + _beside(known[hits])
+        + _told(known, decided, control),
     )
 
 
@@ -95,7 +103,7 @@ def _error(known: pd.DataFrame, by_rate: np.ndarray, decided: DecisionFacts) -> 
     out = {}
     if math.isfinite(decided.q) and not decided.doubt:
         out = {"flagged": float(by_rate.sum()), "expected false": decided.q * units}
-    if "chance" in known:
+    if "chance" in known and known.chance.notna().any():
         out["false"] = float(known.chance.sum())
     return out
 
@@ -145,11 +153,50 @@ def _sentence(
             " {still} more stand out but are too few to be flagged; the upper limit counts them.",
             still=int(still.sum()),
         )
-    if decided.semantic and n:
-        text += say(
-            " This descriptor is of what images show: obeying a caption looks like copying."
-        )
+    if decided.whole and n:
+        text += say(" Only whole images were compared, not parts of them.")
     return text
+
+
+def _beside(copies: pd.DataFrame) -> str:
+    """How many of the flagged copies are copies by published thresholds, in words."""
+    text = ""
+    if "tiled" in copies and copies.tiled.notna().any():
+        seen = copies.tiled.dropna()
+        text += say(
+            " Of {n} of them looked at, {near} have a tiled l2 of at most {most}",
+            n=len(seen), near=int((seen <= beside.PIXELS).sum()), most=figure(str(beside.PIXELS))
+        )  # fmt: skip
+        second = copies.sscd.dropna()
+        if len(second):
+            text += say(
+                " and {high} an SSCD cosine of at least {least}",
+                high=int((second >= beside.SSCD).sum()), least=figure(str(beside.SSCD))
+            )  # fmt: skip
+        text += "."
+    return text
+
+
+def _control(rows: pd.DataFrame, decided: DecisionFacts) -> Control | None:
+    """The control of these images where all are of training captions and need one; else None."""
+    captions = "caption" in rows and bool((rows.caption == TRAINING).all())
+    return decided.controls.get(str(rows.arm.iloc[0])) if captions else None
+
+
+def _told(known: pd.DataFrame, decided: DecisionFacts, control: Control | None) -> str:
+    """What a descriptor of what images show can tell here, and what the control shows."""
+    if not (decided.semantic and len(known)) or (control is not None and control.doubt):
+        return ""
+    if control is None:
+        return say(" This descriptor is of what images show: obeying a caption looks like copying.")
+    text = say(
+        " The control is {n} images of captions of {prompts} held-out images, of which {alike} are "
+        "as near to held-out images",
+        n=control.images, prompts=control.prompts, alike=percent(control.alike)
+    )  # fmt: skip
+    if control.p > ALPHA:
+        return text + say(": no more copies are flagged than obeying a caption explains.")
+    return text + say(": obeying a caption does not explain as many ({p}).", p=p_equals(control.p))
 
 
 def _searched(rows: pd.DataFrame) -> pd.DataFrame:
@@ -185,9 +232,10 @@ def _found(known: pd.DataFrame) -> str:
     calls = pd.Series(_copies(known), known.index).groupby(known.prompt).sum()
     if not calls.any():
         return "undecided" if _open(known).any() else "not found"
-    if "chance" not in known:
-        return "found"
-    beyond = calls - known.chance.astype(bool).groupby(known.prompt).sum()
+    if "chance" not in known or known.chance.isna().all():
+        return "found"  # a control, if there is one, was passed before anything was flagged
+    chance = known.chance.astype("boolean").fillna(False).astype(bool)
+    beyond = calls - chance.groupby(known.prompt).sum()
     more, less = int((beyond > 0).sum()), int((beyond < 0).sum())
     p = binomtest(more, more + less, alternative="greater").pvalue if more + less else 1.0
     return "found" if p <= ALPHA else "undecided"

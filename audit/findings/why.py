@@ -17,7 +17,6 @@ where there is a held-out twin, `measure="excess"` removes this effect.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ import pandas as pd
 
 from audit.errors import figure, ours, say, unknown
 from audit.evidence.copies import flags
+from audit.evidence.copies.obedience import spelled
 from audit.findings.claim import Claim, Counts, adjusted, arms, finding
 from audit.findings.wording import NOT_KNOWN, cap, cosine_change, p_equals, p_value
 from audit.findings.wording import estimate as worded
@@ -101,13 +101,9 @@ def specificity(
     `tokens` counts as the model's tokenizer does; without one, words. A training caption matches if
     it has the same words in the same order, ignoring case, punctuation and spaces.
     """
-    known = Counter(map(_words, captions))
-    rows = [(name, tokens(text), known[_words(text)]) for name, text in texts.items()]
+    known = Counter(map(spelled, captions))
+    rows = [(name, tokens(text), known[spelled(text)]) for name, text in texts.items()]
     return pd.DataFrame(rows, columns=["prompt", "tokens", "captions"])
-
-
-def _words(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
 
 
 def _reasons(rows: pd.DataFrame, factor: Factor, measure: str) -> dict[str, int]:

@@ -81,6 +81,8 @@ def _searched(corpus: CorpusFacts | None) -> Iterator[str]:
         yield wording.text("replication.sides", sides=corpus.sides)
     if corpus.semantic:
         yield wording.text("replication.semantic")
+    if corpus.crops == 1:
+        yield wording.text("replication.whole")
     if corpus.shared:
         n = wording.count(corpus.shared)
         yield wording.text("replication.shared", n=n, x=wording.number(corpus.same))

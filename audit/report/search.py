@@ -26,10 +26,12 @@ SHOWN = 60
 VERDICTS = {
     "this training image": "single", "copy": "copy", "no copy found": "none",
     "cannot be flagged": "open", "not calibrated": "unknown",
+    "a copy or alike in content": "alike",
 }  # fmt: skip
 SIGNS = {
     "single": ("bad", "\N{BLACK CIRCLE}"), "copy": ("bad", "\N{BLACK CIRCLE}"),
     "none": ("clear", "\N{WHITE CIRCLE}"), "open": ("open", "?"), "unknown": ("open", "?"),
+    "alike": ("open", "?"),
 }  # fmt: skip
 """Tone and sign of a verdict, as in the report."""
 
@@ -82,8 +84,8 @@ def page(
     return language.marked(environment().get_template("search.html.j2").render(
         **frame(), s=searched, shown=shown, w=wording,
         t=wording.text, asked=len(groups), left_out=album.left_out,
-        copies=verdicts.count("copy"), singles=verdicts.count("single"), among={*verdicts},
-        signs=SIGNS,
+        copies=sum(v in ("copy", "alike") for v in verdicts), singles=verdicts.count("single"),
+        among={*verdicts}, signs=SIGNS,
     ))  # fmt: skip
 
 

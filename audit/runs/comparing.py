@@ -285,7 +285,7 @@ def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
         line = made.selection
         alone = (whole.single.fillna("") != "").to_numpy()
         known = whole.score.notna().to_numpy() & (~made.unsettled | alone)
-        whole["copy"] = flags.column(line.selected | alone, known=known)
+        whole["copy"] = flags.renewed(whole["copy"], whole.w, line.selected | alone, known)
         known = math.isfinite(line.threshold)
         says = figure(f"W >= {line.threshold:.3f}") if known else "nothing is a copy"
         said = say("Copies were decided at one line for both runs ({says}). {words}.",

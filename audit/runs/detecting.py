@@ -6,13 +6,13 @@ ordinary prompts of the same run, which have no training image to reproduce.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from audit.errors import UserError
+from audit.errors import UserError, say
 from audit.keys import BASELINE, digest
 from audit.records import Finding
 from audit.runs.context import Run
@@ -104,10 +104,13 @@ def _detector(run: Run, name: str) -> Scores:
     return lambda texts: bright_ending(model, texts, run.settings).score
 
 
-def whole_set(run: Run, known: Mapping[str, np.ndarray], index: Index) -> list[Finding]:
+def whole_set(
+    run: Run, known: Mapping[str, np.ndarray], index: Index, left_out: Collection[str] = ()
+) -> list[Finding]:
     """Measures of the baseline's whole set against both sides; empty if not requested.
 
     `known` are descriptors by sample. `index` must exclude near-duplicates across the sides.
+    Images of the prompts `left_out` obey captions, which this descriptor takes for copying.
     """
     if "whole-set" not in run.options.detect:
         return []
@@ -115,6 +118,12 @@ def whole_set(run: Run, known: Mapping[str, np.ndarray], index: Index) -> list[F
 
     rng = np.random.default_rng(run.options.seed)
     made = [s for s in run.samples if s.arm == BASELINE and s.id in known]
+    if obeying := [s for s in made if s.prompt in left_out]:
+        run.notes.append(say(
+            "Scores of the whole set leave out {n} images of captions: to a descriptor of what "
+            "images show, obeying a caption looks like copying.", n=len(obeying)
+        ))  # fmt: skip
+        made = [s for s in made if s.prompt not in left_out]
     made = [made[int(i)] for i in np.sort(rng.permutation(len(made))[:MOST])]
     if not made:
         return []

@@ -135,7 +135,9 @@ def _match(run: Run, made: Made, encoder: Any, descriptor: Any) -> Made:
     measured = replace(
         made.measured, matches=found.table, decided=found.decided,
         factors=matching.with_factors(run, found.table, index, found.clusters),
-        whole=detecting.whole_set(run, run.folder.vectors(descriptor.key), index),
+        whole=detecting.whole_set(
+            run, run.folder.vectors(descriptor.key), index, found.obeying
+        ),
         training=training_images.read(run, encoder, entries, run.options.training),
     )  # fmt: skip
     return replace(made, measured=measured, facts=found.facts, train_image=run.plan.corpus.image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from audit.datasets import pixels
-from audit.errors import ours, say
-from audit.evidence.copies import decision, flags, single
-from audit.evidence.copies.facts import CorpusFacts, DecisionFacts
+from audit.errors import UserError, ours, say
+from audit.evidence.copies import beside, decision, flags, obedience, single
+from audit.evidence.copies.facts import HELD, TRAINING, Control, CorpusFacts, DecisionFacts
 from audit.evidence.copies.sides import sides
+from audit.evidence.encoders import named
 from audit.keys import BASELINE
 from audit.report.facts import Facts
 from audit.runs import reading
@@ -38,7 +40,9 @@ class Matched:
 
     table: pd.DataFrame
     """MATCH_COLUMNS and `single` (`copies.single`); after a twin's selection also `chance`
-    (`findings.replication`), and its evidence `w` and `w_match`."""
+    (`findings.replication`), and its evidence `w` and `w_match`; where prompts are captions of
+    images of both sides `caption`, whose they are, and `toward`, how much nearer the image is to
+    that side (`copies.obedience`)."""
     facts: Facts
     """Those on the training set and on the decision."""
     index: Index
@@ -46,6 +50,13 @@ class Matched:
     """Near-duplicates in the training set."""
     decided: DecisionFacts
     """How images were flagged, for the rates."""
+
+    @property
+    def obeying(self) -> set[str]:
+        """Prompts whose images a semantic descriptor finds near because they obey a caption."""
+        if not self.decided.semantic:
+            return set()
+        return set(self.table.prompt[self.table.caption != ""])
 
 
 def search(run: Run, encoder: Any, vectors: Any) -> Matched:
@@ -74,9 +85,8 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
     table = match(run.samples, known, reading.missing_outcomes(run, known), index)
     missing = np.full(index.dimensions, np.nan, np.float32)
     stack = np.stack([known.get(s, missing) for s in table["sample"]])
-    asked = decision.Asked(options.rule, options.q, options.seed, _groups(run, table))
-    made = decision.decide(table, stack, index, by, asked)
-    table = _columns(table, made, _singles(run, table, index, by.train))
+    table, made, controls = _judged(run, encoder, (table, stack), index, by)
+    table = _looked_at(run, encoder, table)
     facts = Facts(
         corpus=_searched(run, encoder, index, (by, how, same), table),
         threshold=_lowest(table),
@@ -89,8 +99,33 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
     decided = DecisionFacts(
         math.nan if facts.q is None else facts.q, made.by_match, made.doubt,
         "" if facts.q is None else by.words, getattr(encoder, "semantic", False),
+        controls, index.crops == 1,
     )  # fmt: skip
     return Matched(table, facts, index, decision.duplicate_clusters(by, same), decided)
+
+
+def _judged(
+    run: Run, encoder: Any, found: tuple[pd.DataFrame, np.ndarray], index: Index, by: Sides
+) -> tuple[pd.DataFrame, decision.Decided, Mapping[str, Control]]:
+    """The table of matches with the decision on each image, and the control of each arm."""
+    table, stack = found
+    seed = run.options.seed
+    asked = decision.Asked(run.options.rule, run.options.q, seed, _groups(run, table))
+    semantic = getattr(encoder, "semantic", False)
+    known = obedience.captions(run.suite.prompts, index, by)
+    told = semantic or {TRAINING, HELD} <= set(known.of.values())
+    near = obedience.nearness(known, table.prompt, stack, index, by, seed) if told else None
+    if near is None or not semantic or not (near.of == TRAINING).any():
+        made = decision.decide(table, stack, index, by, asked)
+        controls: Mapping[str, Control] = {}
+    else:
+        made, controls = obedience.beyond_obedience(table, stack, (index, by), asked, near)
+    table = _columns(table, made, _singles(run, table, index, by.train))
+    if near is not None:
+        table = table.assign(caption=near.of, toward=near.toward)
+    if controls and "chance" in table:
+        table["chance"] = table.chance.astype("boolean").mask(table.caption == TRAINING)
+    return table, made, controls
 
 
 def _groups(run: Run, table: pd.DataFrame) -> np.ndarray:
@@ -137,6 +172,30 @@ def _singles(run: Run, table: pd.DataFrame, index: Index, distinct: np.ndarray) 
     )
 
 
+def _looked_at(run: Run, encoder: Any, table: pd.DataFrame) -> pd.DataFrame:
+    """The table with `tiled` and `sscd` of flagged copies (`copies.beside`); NaN for others."""
+    rows = table[flags.flagged(table["copy"])].nlargest(beside.MOST, "score")
+    if not len(rows):
+        return table
+    pairs = list(zip(rows["sample"], rows.train, strict=True))
+    second = _second(encoder)
+    key = [pairs, encoder.key, getattr(second, "key", "")]
+    seen = remembered(
+        run.folder, "beside", key,
+        lambda: beside.looks(pairs, (run.picture, run.plan.corpus.image), second),
+    )  # fmt: skip
+    return table.join(pd.DataFrame({n: seen[n] for n in ("tiled", "sscd")}, index=rows.index))
+
+
+def _second(encoder: Any) -> Any:
+    """SSCD where it is installed and is not the descriptor itself, else None."""
+    if str(encoder.key).startswith("sscd-"):
+        return None
+    with suppress(UserError):
+        return named.named("sscd")
+    return None
+
+
 def _columns(table: pd.DataFrame, made: decision.Decided, singles: pd.Series) -> pd.DataFrame:
     """The table with the decision on each image: one that is open has none."""
     alone = (singles != "").to_numpy()
@@ -168,7 +227,7 @@ def _searched(
     searched = CorpusFacts(
         run.plan.corpus.name, index.train.images, len(index.train), len(index.held), encoder.key,
         index.coverage, len(index.skipped), run.options.copies, same,
-        by.words, getattr(encoder, "semantic", False),
+        by.words, getattr(encoder, "semantic", False), index.crops,
         int(by.shared.sum()) if by.apart and same is not None else None,
         search=how.kind, search_reason=how.reason, recall=how.recall,
     )  # fmt: skip

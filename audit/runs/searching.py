@@ -75,9 +75,14 @@ def _read(path: Path) -> np.ndarray:
 LEVEL = 0.05
 """Rate of false flags over all images asked for at once."""
 SINGLE, COPY, NONE = "this training image", "copy", "no copy found"
-OPEN, BARE = "cannot be flagged", "not calibrated"
+OPEN, BARE, ALIKE = "cannot be flagged", "not calibrated", "a copy or alike in content"
 """Verdicts. OPEN: held-out images are too few for so many images, or not alike; BARE: there are
-none."""
+none; ALIKE: a copy by a descriptor of what images show, which also finds what shows the same."""
+SEMANTIC = (
+    "The descriptor is of what images show: an image of the same content, or one that obeys the "
+    "caption of a training image, is as near as a copy. Only equal pixels show a copy; a copy "
+    "descriptor (sscd) tells them apart."
+)
 
 
 def ask(paths: Sequence[Path]) -> Question:
@@ -166,7 +171,8 @@ def search(
     p = conformal_p(scores[:, 0], chance) if len(chance) else np.full(len(scores), np.nan)
     q = benjamini_hochberg(p)
     alone = _singles(index, question, vectors, (scores, where), by, seed)
-    verdicts = _verdicts(alone, q, len(chance), len(index.held) > 0)
+    copy = ALIKE if getattr(encoder, "semantic", False) else COPY
+    verdicts = _verdicts(alone, q, len(chance), len(index.held) > 0, copy)
     low, high = _share(scores[:, 0], chance)
     rows = []
     for i, name in enumerate(question.names):
@@ -219,7 +225,9 @@ def _singles(
     return list(single.claims(pairs, (question.picture, image), most))
 
 
-def _verdicts(alone: Sequence[str], q: np.ndarray, chance: int, held: bool) -> list[str]:
+def _verdicts(
+    alone: Sequence[str], q: np.ndarray, chance: int, held: bool, copy: str = COPY
+) -> list[str]:
     """One verdict an image; none is said to copy nothing where it could not have been flagged.
 
     One more image could be flagged if the smallest p that is possible, 1 / (chance + 1), passed
@@ -228,7 +236,7 @@ def _verdicts(alone: Sequence[str], q: np.ndarray, chance: int, held: bool) -> l
     flagged = int((np.nan_to_num(q, nan=2.0) <= LEVEL).sum())
     able = chance > 0 and len(q) / (chance + 1) <= LEVEL * (flagged + 1) + 1e-12
     rest = NONE if able else OPEN if held else BARE
-    return [SINGLE if a else COPY if x <= LEVEL else rest for a, x in zip(alone, q, strict=True)]
+    return [SINGLE if a else copy if x <= LEVEL else rest for a, x in zip(alone, q, strict=True)]
 
 
 def _parts(

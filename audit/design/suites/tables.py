@@ -66,15 +66,15 @@ def rows(
 
 
 def number(cell: str, where: str, whole: bool = False) -> float:
-    """A share in 0..1, or a whole number from 1 up; UserError, with what was meant, otherwise."""
+    """A share in 0..1, or a whole number from 0 up; UserError, with what was meant, otherwise."""
     value = cells.number(cell)
-    if value >= 1 and value.is_integer() if whole else 0 <= value <= 1:
+    if value >= 0 and value.is_integer() if whole else 0 <= value <= 1:
         return value
-    wanted = "a whole number from 1 up" if whole else "a share between 0 and 1"
+    wanted = "a whole number from 0 up" if whole else "a share between 0 and 1"
     meant = cells.number(cells.meant(cell, percent=not whole))
     if not whole and 1 < meant <= 100:
         meant /= 100
-    right = meant >= 1 and meant.is_integer() if whole else 0 <= meant <= 1
+    right = meant >= 0 and meant.is_integer() if whole else 0 <= meant <= 1
     said = f"Did you mean {meant:.10g}?" if right else "Correct it."
     raise UserError(f"{where}: {cell!r} is not {wanted}. {said}")
 

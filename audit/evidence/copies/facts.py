@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+TRAINING, HELD = "training", "held-out"
+"""Whose caption a prompt is: that of a training image, or of a held-out one."""
 Recall = tuple[float, float, float]
 """Share of planted copies that a search finds, with its 95 % interval."""
 
@@ -54,6 +57,8 @@ class CorpusFacts:
     """Distinct images of both sides, the tests of their likeness, and the choice that follows."""
     semantic: bool = False
     """Whether the descriptor is of what images show, not of the images."""
+    crops: int = 0
+    """Crops of an image that were compared, all with all; 1 for whole images, 0 if unknown."""
     shared: int | None = None
     """Held-out images that are in the training set too; None if they were not counted."""
     groups: int | None = None
@@ -72,6 +77,21 @@ class CorpusFacts:
 
 
 @dataclass(frozen=True)
+class Control:
+    """Images of captions of held-out images under one arm: how near obedience alone comes."""
+
+    prompts: int = 0
+    images: int = 0
+    alike: float = math.nan
+    """Share of these images that are as near to held-out ones as the line asks, with the roles
+    exchanged; 0 where nothing passes."""
+    p: float = math.nan
+    """Of as many flagged images among those of training captions by obedience alone."""
+    doubt: str = ""
+    """Why these images say nothing; empty where they are a control."""
+
+
+@dataclass(frozen=True)
 class DecisionFacts:
     """How the images of a run were flagged as copies, as far as rates need it."""
 
@@ -85,3 +105,7 @@ class DecisionFacts:
     """Sizes of both sides, tests and choice, in one line."""
     semantic: bool = False
     """Whether the descriptor is of what images show, not of the images."""
+    controls: Mapping[str, Control] = field(default_factory=dict)
+    """By arm, where the descriptor is semantic and training captions are among the prompts."""
+    whole: bool = False
+    """Whether only whole images were compared, which misses copies that are a part of an image."""

@@ -28,3 +28,8 @@ def decided(copy: pd.Series) -> np.ndarray:
 def flagged(copy: pd.Series) -> np.ndarray:
     """bool[n]: rows that are flagged as copies; a row without a decision is not."""
     return np.asarray(copy.astype(DTYPE).fillna(False), bool)
+
+
+def renewed(copy: pd.Series, w: pd.Series, flagged: np.ndarray, known: np.ndarray) -> pd.Series:
+    """The column from new flags, as `column`, where W decides: other decisions are a control's."""
+    return copy.astype(DTYPE).where(w.isna() & copy.notna(), pd.Series(column(flagged, known)))

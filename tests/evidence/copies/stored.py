@@ -24,12 +24,14 @@ def clustered(rng: np.random.Generator, n: int, d: int, centres: int = 50) -> np
 
 
 def side(
-    folder: Path, pieces: Iterable[np.ndarray], dtype: str = "float16", name: str = "train"
-) -> Side:
-    """One shard a piece."""
+    folder: Path, pieces: Iterable[np.ndarray], dtype: str = "float16", name: str = "train",
+    caption: str = "",
+) -> Side:  # fmt: skip
+    """One shard a piece; with a `caption`, that of an image ends in its number."""
     parts, d = [], 0
     for i, rows in enumerate(pieces):
-        entries = [shards.Row(Entry(f"{i}-{j}", "", 1)) for j in range(len(rows))]
+        entries = [shards.Row(Entry(f"{i}-{j}", f"{caption} {j}" if caption else "", 1))
+                   for j in range(len(rows))]  # fmt: skip
         units = [Unit(str(i), "")]
         stem = shards.name(name, "vectors", units)
         parts.append(shards.write(folder, stem, units, entries, rows.astype(dtype)))

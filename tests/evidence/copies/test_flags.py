@@ -60,3 +60,12 @@ def test_words_are_not_guessed_at() -> None:
     for read in (flags.decided, flags.flagged):
         with pytest.raises(TypeError):
             read(pd.Series(["yes", "no"]))
+
+
+def test_new_flags_leave_a_controls_decisions() -> None:
+    """Where W is unknown a decision stays; where there is none, or W is known, flags are new."""
+    copy = pd.Series([True, None, False, None], dtype=flags.DTYPE)
+    w = pd.Series([np.nan, np.nan, 1.0, 1.0])
+    got = flags.renewed(copy, w, np.array([0, 0, 1, 0], bool), np.array([1, 0, 1, 1], bool))
+    assert got.fillna(False).tolist() == [True, False, True, False]
+    assert got.isna().tolist() == [False, True, False, False]
