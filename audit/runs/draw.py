@@ -141,10 +141,9 @@ def refuse_nothing(run: Run) -> None:
     """Raise UserError where all images that were drawn show nothing: a whole plan, or ENOUGH."""
     if run.shard:
         return
-    planned = {s.id for s in run.samples}
-    reasons, there = run.folder.blocked(), planned & run.folder.present()
+    reasons, there = run.folder.blocked(), run.ids & run.folder.present()
     lost = Counter(reasons[i] for i in there if reasons.get(i) in NOTHING)
-    if there and lost.total() == len(there) >= min(ENOUGH, len(planned)):
+    if there and lost.total() == len(there) >= min(ENOUGH, len(run.ids)):
         said = ", ".join(f"{n} {NOTHING[why]}" for why, n in sorted(lost.items()))
         raise UserError(
             f"The model {run.settings.model} draws nothing: of {len(there)} images, {said}. Try "
@@ -179,7 +178,7 @@ def vectors(run: Run, encoder: Any, step: str) -> dict[str, np.ndarray]:
     failed decoder left, and a classifier would give it a class.
     """
     found = run.folder.vectors(encoder.key)
-    wanted = {s.id for s in run.samples} - run.folder.blocked().keys()
+    wanted = run.ids - run.folder.blocked().keys()
     left, blank = len(wanted - found.keys()), set()
     reasons: dict[str, str] = {}
 
