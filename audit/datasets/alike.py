@@ -6,7 +6,6 @@ done for all of them at once, in arrays.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -15,10 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-CHUNK = 50_000
+CHUNK = 16_384
 """Lines that are in memory as separate strings at a time."""
-ID, SEED = b'"id": "', b'"seed": '
-"""What an id and a seed follow in a line."""
+ID, SEED, NEXT = b'"id": "', b'"seed": ', b", "
+"""What an id and a seed follow in a line, and what follows a seed."""
 
 _T = TypeVar("_T")  # of `records.Sample`
 
@@ -87,6 +86,11 @@ class Planned(Sequence[_T]):
         rows = np.asarray(at, np.int64)
         return Planned(self.kinds, self.kind[rows], self.ids.take(rows), self.seeds[rows])
 
+    @property
+    def seeded(self) -> np.ndarray:
+        """bool[n]: samples whose seed is the one in the column."""
+        return self.spread([_fits(k.seed) for k in self.kinds], bool)  # type: ignore[attr-defined]
+
     def spread(self, values: Sequence[Any], dtype: type) -> np.ndarray:
         """One value for each kind to one for each sample."""
         import numpy as np
@@ -103,7 +107,7 @@ def _with(s: Any, id: str, seed: int | None) -> Any:
 
 
 def _fits(seed: int | None) -> bool:
-    return seed is not None and 0 <= seed < 2**63
+    return seed is not None and -(2**63) <= seed < 2**63
 
 
 @dataclass
@@ -221,7 +225,7 @@ def read(data: bytes, parse: Callable[[str], _T]) -> Planned[_T]:
     import numpy as np
 
     reader = _Reader(parse)
-    parts = [reader.columns(chunk) for chunk in _chunks(data)]
+    parts = [reader.columns(chunk, ends) for chunk, ends in _chunks(data)]
     kinds = reader.kinds
     whole = Planned.joined([Planned([], kind, ids, seeds) for kind, ids, seeds in parts])
     used, first, place = np.unique(whole.kind, return_index=True, return_inverse=True)
@@ -231,18 +235,18 @@ def read(data: bytes, parse: Callable[[str], _T]) -> Planned[_T]:
     return Planned([kinds[k] for k in used[order]], rank[place], whole.ids, whole.seeds)
 
 
-def _chunks(data: bytes) -> Iterator[np.ndarray]:
-    """Whole lines, uint8[n], each with a newline."""
+def _chunks(data: bytes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Whole lines, uint8[m], and where each ends with a newline, int64[n]."""
     import numpy as np
 
     whole = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
-    ends = np.flatnonzero(whole == NEWLINE) + 1
-    cuts = [0, *ends[CHUNK - 1 : -1 : CHUNK], len(whole)]
-    for start, end in itertools.pairwise(cuts):
-        yield whole[start:end]
+    ends = np.flatnonzero(whole == NEWLINE)
+    for first in range(0, len(ends), CHUNK):
+        some, start = ends[first : first + CHUNK], ends[first - 1] + 1 if first else 0
+        yield whole[start : some[-1] + 1], some - start
 
 
-NEWLINE, QUOTE, COMMA = b'\n",'
+NEWLINE, QUOTE = b'\n"'
 
 
 @dataclass
@@ -254,13 +258,15 @@ class _Reader(Generic[_T]):
     _known: dict[_Form, int] = field(default_factory=dict)
     """Form to kind; -1 for lines that are parsed one by one."""
 
-    def columns(self, chunk: np.ndarray) -> tuple[np.ndarray, pa.LargeStringArray, np.ndarray]:
+    def columns(
+        self, chunk: np.ndarray, ends: np.ndarray
+    ) -> tuple[np.ndarray, pa.LargeStringArray, np.ndarray]:
         """Kinds, ids and seeds of the lines of a chunk that are not empty."""
         import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        bounds = _bounds(chunk)
+        bounds = _bounds(chunk, ends)
         pieces = _pieces(chunk, bounds)
         ids, digits = pieces[1], pieces[3]
         shared = np.asarray(_plain(ids, digits))
@@ -268,7 +274,7 @@ class _Reader(Generic[_T]):
         shared &= seeds < 2**63
         kind = np.full(len(bounds), -1, np.int64)
         rows = np.flatnonzero(shared)
-        kind[rows] = self._kinds_of([p.take(rows) for p in pieces])
+        kind[rows] = self._kinds_of(pieces if shared.all() else [p.take(rows) for p in pieces])
         alone = np.flatnonzero(kind < 0)
         parsed = [self.parse(_text(chunk, bounds[i, 0], bounds[i, 5])) for i in alone]
         kind[alone] = len(self.kinds) + np.arange(len(alone))
@@ -296,7 +302,7 @@ class _Reader(Generic[_T]):
 
     def _kind(self, line: tuple[str, ...], count: int) -> int:
         """The kind of the lines of which this is one."""
-        start, id, middle, seed, end, _ = line
+        start, id, middle, seed, end = line
         form = start, middle, end
         if form not in self._known and count > 1:
             one = self.parse(_join(form, id, int(seed)))
@@ -311,48 +317,55 @@ def _text(chunk: np.ndarray, start: int, end: int) -> str:
     return chunk[start:end].tobytes().decode()
 
 
-def _bounds(chunk: np.ndarray) -> np.ndarray:
+def _bounds(chunk: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """int64[n, 6]: where each line begins, its id, what follows, its seed, the rest, and its end.
 
-    Of a line in which they are not found, id and seed begin and end at its end.
+    `ends` are the chunk's newlines. Of a line in which they are not found, id and seed begin and
+    end at its end.
     """
     import numpy as np
 
-    ends = np.flatnonzero(chunk == NEWLINE)
     starts = np.append(0, ends[:-1] + 1)
     starts, ends = starts[starts < ends], ends[starts < ends]
-    quotes, commas = (np.flatnonzero(chunk == mark) for mark in (QUOTE, COMMA))
+    quotes = np.flatnonzero(chunk == QUOTE)
 
     def after(places: np.ndarray, at: np.ndarray) -> np.ndarray:
-        """The first of some places that is not before each position; the last where none is."""
+        """The first of some places that is not before each position; the chunk's end if none is."""
         return np.append(places, len(chunk))[np.searchsorted(places, at)]
 
-    id = after(_found(chunk, quotes, ID), starts) + len(ID)
+    id = after(_found(chunk, ID), starts) + len(ID)
     between = after(quotes, id)
-    seed = after(_found(chunk, quotes, SEED), between + 1) + len(SEED)
-    rest = after(commas, seed)
+    seed = after(_found(chunk, SEED), between + 1) + len(SEED)
+    rest = after(quotes, seed) - len(NEXT)  # of the next key
+    lost = (rest >= ends) | (rest <= seed)
+    for i, byte in enumerate(NEXT):
+        lost |= chunk.take(rest + i, mode="clip") != byte
     inner = np.stack([id, between, seed, rest], axis=1)
-    inner[rest >= ends] = ends[rest >= ends][:, None]
+    inner[lost] = ends[lost][:, None]
     return np.column_stack([starts, inner, ends])
 
 
-def _found(chunk: np.ndarray, places: np.ndarray, mark: bytes) -> np.ndarray:
-    """Those of the places, which have its first byte, where the mark is."""
-    for i, byte in enumerate(mark[1:], 1):
+def _found(chunk: np.ndarray, mark: bytes) -> np.ndarray:
+    """Where a mark begins, sorted."""
+    import numpy as np
+
+    first = (chunk[:-1] == mark[0]) & (chunk[1:] == mark[1])
+    places = np.flatnonzero(first)
+    for i, byte in enumerate(mark[2:], 2):
         places = places[chunk.take(places + i, mode="clip") == byte]
     return places
 
 
 def _pieces(chunk: np.ndarray, bounds: np.ndarray) -> list[pa.LargeStringArray]:
-    """What is between the bounds of each line, and up to the next line."""
+    """What is between the bounds of each line."""
     import numpy as np
     import pyarrow as pa
 
     places = np.append(bounds.ravel(), len(chunk))
     pieces = pa.LargeStringArray.from_buffers(
-        bounds.size, pa.py_buffer(np.ascontiguousarray(places)), pa.py_buffer(chunk)
+        bounds.size, pa.py_buffer(places), pa.py_buffer(chunk)
     )
-    return [pieces.take(np.arange(i, bounds.size, 6)) for i in range(6)]
+    return [pieces.take(np.arange(i, bounds.size, 6)) for i in range(5)]
 
 
 def _plain(ids: pa.LargeStringArray, seeds: pa.LargeStringArray) -> pa.BooleanArray:
