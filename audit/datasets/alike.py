@@ -84,7 +84,14 @@ class Planned(Sequence[_T]):
         import numpy as np
 
         rows = np.asarray(at, np.int64)
-        return Planned(self.kinds, self.kind[rows], self.ids.take(rows), self.seeds[rows])
+        return _used(self.kinds, self.kind[rows], self.ids.take(rows), self.seeds[rows])
+
+    def distinct(self) -> Planned[_T]:
+        """Each id once, where it is first: the last sample that has it."""
+        import numpy as np
+
+        code = np.asarray(self.ids.dictionary_encode().indices)
+        return self.take(len(self) - 1 - np.unique(code[::-1], return_index=True)[1])
 
     @property
     def seeded(self) -> np.ndarray:
@@ -96,6 +103,19 @@ class Planned(Sequence[_T]):
         import numpy as np
 
         return np.asarray(values, dtype)[self.kind]
+
+
+def _used(
+    kinds: Sequence[_T], kind: np.ndarray, ids: pa.LargeStringArray, seeds: np.ndarray
+) -> Planned[_T]:
+    """These columns with the kinds that are in them alone, in the order in which they appear."""
+    import numpy as np
+
+    used, first, place = np.unique(kind, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(used), np.int64)
+    rank[order] = np.arange(len(used))
+    return Planned([kinds[k] for k in used[order]], rank[place], ids, seeds)
 
 
 def _seeded(like: Any, id: str, seed: int) -> Any:
@@ -162,7 +182,9 @@ def written(samples: Iterable[_T], encode: Callable[[_T], str]) -> Iterator[byte
     forms = [_form(k, encode) if m else None
              for k, m in zip(planned.kinds, many, strict=True)]  # fmt: skip
     for start in range(0, len(planned), CHUNK):
-        yield _lines(planned.take(range(start, min(start + CHUNK, len(planned)))), forms, encode)
+        part = slice(start, start + CHUNK)
+        columns = planned.kind[part], planned.ids[part], planned.seeds[part]
+        yield _lines(Planned(planned.kinds, *columns), forms, encode)
 
 
 _Form = tuple[str, str, str]
@@ -222,17 +244,10 @@ def read(data: bytes, parse: Callable[[str], _T]) -> Planned[_T]:
     A line that is the same as others except for id and seed is not parsed: it shares the rest of
     that sample. What `parse` raises is passed on, and ValueError for what is not UTF-8.
     """
-    import numpy as np
-
     reader = _Reader(parse)
     parts = [reader.columns(chunk, ends) for chunk, ends in _chunks(data)]
-    kinds = reader.kinds
     whole = Planned.joined([Planned([], kind, ids, seeds) for kind, ids, seeds in parts])
-    used, first, place = np.unique(whole.kind, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty(len(used), np.int64)
-    rank[order] = np.arange(len(used))
-    return Planned([kinds[k] for k in used[order]], rank[place], whole.ids, whole.seeds)
+    return _used(reader.kinds, whole.kind, whole.ids, whole.seeds)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
