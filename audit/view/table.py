@@ -199,13 +199,12 @@ class _Ids:
 
     planned: pa.LargeStringArray
 
-    @cached_property
-    def _distinct(self) -> bool:
-        return len(self.planned.unique()) == len(self.planned)
-
     def place(self, part: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-        """A table with one row per sample, and the position of each planned row's own, or -1."""
-        if self._distinct and _strings(part["sample"]).equals(self.planned):
+        """A table, and the position of each planned row's own in it, or -1.
+
+        One that is in the plan's order is left as it is; others have one row per sample.
+        """
+        if _strings(part["sample"]).equals(self.planned):
             return part, np.arange(len(part))
         once = part.drop_duplicates("sample")
         return once, self.among(_strings(once["sample"]))
