@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-CHUNK = 16_384
-"""Lines that are in memory as separate strings at a time."""
+CHUNK, BYTES = 16_384, 1 << 20
+"""Lines that are written, and bytes that are read, at a time."""
 ID, SEED, NEXT = b'"id": "', b'"seed": ', b", "
 """What an id and a seed follow in a line, and what follows a seed."""
 
@@ -245,20 +245,21 @@ def read(data: bytes, parse: Callable[[str], _T]) -> Planned[_T]:
     that sample. What `parse` raises is passed on, and ValueError for what is not UTF-8.
     """
     reader = _Reader(parse)
-    parts = [reader.columns(chunk, ends) for chunk, ends in _chunks(data)]
+    parts = [reader.columns(chunk) for chunk in _chunks(data)]
     whole = Planned.joined([Planned([], kind, ids, seeds) for kind, ids, seeds in parts])
     return _used(reader.kinds, whole.kind, whole.ids, whole.seeds)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Whole lines, uint8[m], and where each ends with a newline, int64[n]."""
+def _chunks(data: bytes) -> Iterator[np.ndarray]:
+    """Whole lines, uint8[m], each with a newline."""
     import numpy as np
 
-    whole = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
-    ends = np.flatnonzero(whole == NEWLINE)
-    for first in range(0, len(ends), CHUNK):
-        some, start = ends[first : first + CHUNK], ends[first - 1] + 1 if first else 0
-        yield whole[start : some[-1] + 1], some - start
+    data, start = data if data.endswith(b"\n") else data + b"\n", 0
+    while start < len(data):
+        last = data.rfind(b"\n", start, start + BYTES)
+        end = (last if last >= 0 else data.index(b"\n", start)) + 1
+        yield np.frombuffer(data, np.uint8, end - start, start)
+        start = end
 
 
 NEWLINE, QUOTE = b'\n"'
@@ -273,15 +274,13 @@ class _Reader(Generic[_T]):
     _known: dict[_Form, int] = field(default_factory=dict)
     """Form to kind; -1 for lines that are parsed one by one."""
 
-    def columns(
-        self, chunk: np.ndarray, ends: np.ndarray
-    ) -> tuple[np.ndarray, pa.LargeStringArray, np.ndarray]:
+    def columns(self, chunk: np.ndarray) -> tuple[np.ndarray, pa.LargeStringArray, np.ndarray]:
         """Kinds, ids and seeds of the lines of a chunk that are not empty."""
         import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        bounds = _bounds(chunk, ends)
+        bounds = _bounds(chunk)
         pieces = _pieces(chunk, bounds)
         ids, digits = pieces[1], pieces[3]
         shared = np.asarray(_plain(ids, digits))
@@ -332,14 +331,14 @@ def _text(chunk: np.ndarray, start: int, end: int) -> str:
     return chunk[start:end].tobytes().decode()
 
 
-def _bounds(chunk: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def _bounds(chunk: np.ndarray) -> np.ndarray:
     """int64[n, 6]: where each line begins, its id, what follows, its seed, the rest, and its end.
 
-    `ends` are the chunk's newlines. Of a line in which they are not found, id and seed begin and
-    end at its end.
+    Of a line in which they are not found, id and seed begin and end at its end.
     """
     import numpy as np
 
+    ends = np.flatnonzero(chunk == NEWLINE)
     starts = np.append(0, ends[:-1] + 1)
     starts, ends = starts[starts < ends], ends[starts < ends]
     quotes = np.flatnonzero(chunk == QUOTE)

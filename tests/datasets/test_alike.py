@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.datasets import alike
+from audit.datasets.alike import Planned
 from audit.files import loads
 from audit.records import Change, Sample
 from audit.store import asdict_sample, sample_from
@@ -59,6 +61,35 @@ def test_a_plan_of_many_seeds_is_parsed_twice() -> None:
     some = [Sample(f"a{i}", "p", "none", i, "a nurse", {"gender": "man"}) for i in range(100)]
     assert alike.read(lines(some), counted) == some
     assert len(asked) == 2
+
+
+def test_lines_are_the_same_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the file is cut, with empty lines and those of another system, and without an end."""
+    monkeypatch.setattr(alike, "BYTES", 300)
+    monkeypatch.setattr(alike, "CHUNK", 3)
+    some = [Sample(f"a{i}", f"p{i % 3}", "none", i or None, "é" * (i % 4)) for i in range(40)]
+    for ending in ("\n", "\n\n", "\r\n"):
+        text = ending.join(encode(s) for s in some)
+        found = alike.read(text.encode(), parse)
+        assert found == some
+        assert [k.prompt for k in found.kinds[:3]] == ["p0", "p1", "p2"]
+    assert b"".join(alike.written(found, encode)) == lines(some)
+    with pytest.raises(UnicodeDecodeError):
+        alike.read(lines(some).replace("é".encode(), b"\xe9"), parse)
+
+
+def test_columns_are_the_samples_in_order() -> None:
+    """Of one, some, all and each; an id that is there twice is the last one, in the first place."""
+    some = [Sample(f"a{i % 5}", f"p{i % 2}", "none", [i, None, -1, 2**70][i % 4], "t")
+            for i in range(8)]  # fmt: skip
+    found = Planned.joined([Planned.of(some[:3]), Planned.of(some[3:])])
+    assert (found == some, found[2], found[-1], found[1:3]) == (True, some[2], some[7], some[1:3])
+    assert found.take([6, 1]) == [some[6], some[1]]
+    assert found.distinct() == list({s.id: s for s in some}.values())
+    assert found.seeded.tolist() == [i % 4 in (0, 2) for i in range(8)]
+    assert len(Planned.of([some[0], replace(some[0], id="b", seed=9)]).kinds) == 1
+    with pytest.raises(IndexError):
+        found[8]
 
 
 def line(**changes: Any) -> str:
