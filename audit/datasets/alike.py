@@ -246,7 +246,9 @@ def read(data: bytes, parse: Callable[[str], _T]) -> Planned[_T]:
     """
     reader = _Reader(parse)
     parts = [reader.columns(chunk) for chunk in _chunks(data)]
-    whole = Planned.joined([Planned([], kind, ids, seeds) for kind, ids, seeds in parts])
+    whole: Planned[_T] = Planned.joined(
+        [Planned([], kind, ids, seeds) for kind, ids, seeds in parts]
+    )
     return _used(reader.kinds, whole.kind, whole.ids, whole.seeds)
 
 
