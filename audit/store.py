@@ -20,18 +20,7 @@ from audit.datasets import alike
 from audit.datasets.alike import Planned
 from audit.datasets.packs import WHY, Images
 from audit.errors import Damaged, UserError
-from audit.files import (
-    Head,
-    atomic,
-    checked,
-    inside,
-    loads,
-    locked,
-    only,
-    rows_of,
-    sweep,
-    write_atomic,
-)
+from audit.files import Head, checked, inside, loads, locked, only, rows_of, sweep, write_atomic
 from audit.keys import OUTCOMES, TYPED, digest, fits
 from audit.records import Change, Finding, JsonRow, Sample, Settings, Suite, from_json
 
@@ -121,7 +110,7 @@ class RunFolder:
     def write_plan(self, samples: Iterable[Sample]) -> None:
         """The plan as JSON lines, one sample each."""
         encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
-        with atomic(self.path / "plan.jsonl") as file:
+        with files.atomic(self.path / "plan.jsonl") as file:
             for lines in alike.written(samples, lambda s: encode(asdict_sample(s))):
                 file.write(lines)
 
