@@ -362,9 +362,12 @@ def fits(table: pd.DataFrame, name: str) -> None:
     if missing := [c for c in columns if c not in table]:
         raise ValueError(f"it has no column {missing[0]}")
     for column in columns:
-        numeric = pd.api.types.is_numeric_dtype(table[column]) or table[column].isna().all()
-        text = isinstance(table[column].dtype, pd.StringDtype)  # with nothing else in it
-        some = [] if text else table[column].dropna().unique()
-        words = [x for x in some if not isinstance(x, str)]
-        if (column in NUMBERS and not numeric) or (column in WORDS and words):
+        values = table[column]
+        if column in NUMBERS:
+            right = pd.api.types.is_numeric_dtype(values) or values.isna().all()
+        elif column in WORDS and not isinstance(values.dtype, pd.StringDtype):  # else it is text
+            right = all(isinstance(x, str) for x in values.dropna().unique())
+        else:
+            right = True
+        if not right:
             raise ValueError(f"the column {column} has another type")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from audit import files
 from audit.datasets import alike
+from audit.datasets.alike import Planned
 from audit.datasets.packs import WHY, Images
 from audit.errors import Damaged, UserError
 from audit.files import Head, checked, inside, loads, locked, only, rows_of, sweep, write_atomic
@@ -109,7 +110,9 @@ class RunFolder:
     def write_plan(self, samples: Iterable[Sample]) -> None:
         """The plan as JSON lines, one sample each."""
         encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
-        self._write("plan.jsonl", alike.written(samples, lambda s: encode(asdict_sample(s))))
+        with files.atomic(self.path / "plan.jsonl") as file:
+            for lines in alike.written(samples, lambda s: encode(asdict_sample(s))):
+                file.write(lines)
 
     def manifest(self) -> dict[str, Any]:
         """The record of `write_manifest`.
@@ -125,14 +128,15 @@ class RunFolder:
             )
         return dict(vars(found))
 
-    def plan(self) -> list[Sample]:
+    def plan(self) -> Planned[Sample]:
         """The samples of `write_plan`, in its order, with the texts that were drawn.
 
         UserError where the folder contains no run.
         """
-        planned = self.final(self._read("plan.jsonl", lambda text: alike.read(
-            text.split("\n"), lambda line: sample_from(loads(line)))))  # fmt: skip
-        return [replace(s, seed=None) for s in planned] if self._numbered else planned
+        read = self._opened("plan.jsonl", lambda path: alike.read(
+            path.read_bytes(), lambda line: sample_from(loads(line))))  # fmt: skip
+        planned = self.final(read)
+        return Planned.of([replace(s, seed=None) for s in planned] if self._numbered else planned)
 
     @property
     def _numbered(self) -> bool:
@@ -155,9 +159,10 @@ class RunFolder:
                 found.update(checked(dict[str, str], loads(path.read_bytes())))
         return found
 
-    def final(self, samples: Iterable[Sample]) -> list[Sample]:
+    def final(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """Samples with the texts that were drawn; their ids are those of the plan."""
-        texts = self.texts()
+        if not (texts := self.texts()):
+            return samples
         return [replace(s, text=texts[s.id]) if s.id in texts else s for s in samples]
 
     def add_notes(self, cut: Iterable[str] = (), said: Iterable[str] = ()) -> None:
@@ -372,9 +377,12 @@ class RunFolder:
         return self._write("report.html", html)
 
     def _read(self, name: str, parse: Callable[[str], _T]) -> _T:
+        return self._opened(name, lambda path: parse(path.read_text("utf-8")))
+
+    def _opened(self, name: str, read: Callable[[Path], _T]) -> _T:
         path = self.path / name
         try:
-            return parse(path.read_text("utf-8"))
+            return read(path)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise UserError(
                 f"There is no {path}. Give the folder that `t2i-audit run` made."

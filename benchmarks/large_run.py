@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audit.datasets.alike import Planned
 from audit.records import Sample, Settings, Suite
 from audit.store import RunFolder
 
@@ -45,7 +46,7 @@ def suite_of(samples: int) -> Suite:
     return replace(suite, mitigations=(), prompts=prompts)
 
 
-def planned(samples: int) -> list[Sample]:
+def planned(samples: int) -> Planned[Sample]:
     """The plan."""
     from audit.design import suites
 
@@ -120,8 +121,8 @@ def resume(folder: RunFolder, samples: int) -> int:
 
     suite, plan = suite_of(samples), planned(samples)
     folder.write_plan(plan)
-    run = Run(Plan(suite, Options(), SETTINGS, tuple(plan)), folder)
-    ids = {s.id for s in plan}
+    run = Run(Plan(suite, Options(), SETTINGS, plan), folder)
+    ids = run.ids
     there = folder.present() & ids
     return len(ids - (there - mending.removed(run, there)))
 

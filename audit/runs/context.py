@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from audit.datasets.alike import Planned
 from audit.records import Sample, Settings, Suite, Truth
 from audit.runs.conditions import Conditions, given
 from audit.runs.options import Options
@@ -36,7 +37,7 @@ class Plan:
     suite: Suite
     options: Options
     settings: Settings
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     corpus: Any = None
     """Training set to search, or None."""
     source: Any = None
@@ -90,9 +91,14 @@ class Run:
         return self.plan.settings
 
     @property
-    def samples(self) -> tuple[Sample, ...]:
+    def samples(self) -> Sequence[Sample]:
         """Every planned image."""
         return self.plan.samples
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """The ids of all planned images, of which arms may share some."""
+        return frozenset(Planned.of(self.plan.samples).ids.to_pylist())
 
     @cached_property
     def conditions(self) -> Conditions | None:

@@ -38,20 +38,22 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     if run.plan.pictures is not None:
         return
     parts = shards.of(run)
-    planned = {s.id: s for part in parts for s in part.samples}
+    planned = [id for part in parts for id in part.ids]
     present = run.folder.present()
-    present -= mending.removed(run, [i for i in planned if i in present])
-    todo = [s for i, s in planned.items() if i not in present]
-    done = len(planned) - len(todo)
-    packer = Packer(run, parts, {s.id for s in todo})
+    present -= mending.removed(run, [id for id in planned if id in present])
+    missing = set(planned) - present
+    done = len(planned) - len(missing)
+    packer = Packer(run, parts, missing)
     run.progress("images", done, len(planned))
     refuse_nothing(run)
-    if not todo:
+    if not missing:
         packer.close()
         return
+    todo: list[Sample] = []
     for part in parts:
-        if any(s.id not in present for s in part.samples):
+        if some := [s for s in part.samples if s.id in missing]:
             shards.begin(run, part, present)
+            todo += some
     from audit.engine.probe import Probe
     from audit.engine.texts import truncated
 
@@ -62,7 +64,7 @@ def generate(run: Run, encoders: Sequence[Any] = ()) -> None:
     cut = [t for t in sorted(texts | against) if truncated(model, t)]
     run.folder.add_notes(cut, model.notes)
     todo = paraphrasing.reworded(todo, run.folder, model, run.settings, run.progress)
-    known = bool(run.shard or present & planned.keys() - run.folder.blocked().keys())
+    known = bool(run.shard or present.intersection(planned) - run.folder.blocked().keys())
     work = _Work(run, encoders, packer, done, len(planned), known)
     for rows in turning.levels(todo):
         work.leave(turning.lacking(run, rows))
@@ -141,10 +143,9 @@ def refuse_nothing(run: Run) -> None:
     """Raise UserError where all images that were drawn show nothing: a whole plan, or ENOUGH."""
     if run.shard:
         return
-    planned = {s.id for s in run.samples}
-    reasons, there = run.folder.blocked(), planned & run.folder.present()
+    reasons, there = run.folder.blocked(), run.ids & run.folder.present()
     lost = Counter(reasons[i] for i in there if reasons.get(i) in NOTHING)
-    if there and lost.total() == len(there) >= min(ENOUGH, len(planned)):
+    if there and lost.total() == len(there) >= min(ENOUGH, len(run.ids)):
         said = ", ".join(f"{n} {NOTHING[why]}" for why, n in sorted(lost.items()))
         raise UserError(
             f"The model {run.settings.model} draws nothing: of {len(there)} images, {said}. Try "
@@ -168,7 +169,7 @@ def _groups(run: Run) -> Iterator[list[str]]:
     """Ids that are encoded together, in the order of drawing; no group is in two shards."""
     size = GROUP if run.plan.pictures is None else ELSEWHERE
     for shard in shards.of(run):
-        ids = [s.id for s in shard.samples]
+        ids = shard.ids
         yield from (ids[start : start + size] for start in range(0, len(ids), size))
 
 
@@ -179,7 +180,7 @@ def vectors(run: Run, encoder: Any, step: str) -> dict[str, np.ndarray]:
     failed decoder left, and a classifier would give it a class.
     """
     found = run.folder.vectors(encoder.key)
-    wanted = {s.id for s in run.samples} - run.folder.blocked().keys()
+    wanted = run.ids - run.folder.blocked().keys()
     left, blank = len(wanted - found.keys()), set()
     reasons: dict[str, str] = {}
 

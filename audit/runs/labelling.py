@@ -18,7 +18,6 @@ from audit.errors import UserError, unknown
 from audit.evidence.labels import sheet
 from audit.evidence.labels.draw import Drawn, draw
 from audit.files import loads
-from audit.findings import agreement
 from audit.keys import OUTCOMES
 from audit.records import Finding
 from audit.runs.pictures import of_run
@@ -123,6 +122,8 @@ def read_back(folder: RunFolder, paths: Sequence[Path]) -> dict[str, Any]:
     Returns how many there are, and for each attribute that several raters labelled how far they
     agree: estimates with limits as in findings, None for unknown ones.
     """
+    from audit.findings import agreement  # with SciPy, which those who only look do not need
+
     results = folder.results()
     was, classes = drawn_of(folder), classes_of(results)
     parts = [sheet.read(p, was, classes) for p in paths]

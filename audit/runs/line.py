@@ -56,7 +56,7 @@ def execute(run: Run) -> Path:
             made = Made(nothing_but(run, run.plan.labels.table), {"labels": run.settings.revision})
             return conclude(run, made)
         report = conclude(*_measure(run))
-    gone = run.plan.pictures is None and len({s.id for s in run.samples} - run.folder.present())
+    gone = run.plan.pictures is None and len(run.ids - run.folder.present())
     if gone:
         some = counted(gone, "planned image is", "planned images are")
         raise Incomplete(f"{some} missing; run the same command again.")

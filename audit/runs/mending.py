@@ -46,23 +46,23 @@ def removed(run: Run, ids: Iterable[str]) -> set[str]:
     packed = {id: whole(data) or data in known for id, data in images.packed(wanted)}
     if lost := [id for id, intact in packed.items() if not intact]:
         gone |= images.drop(lost)
-    folders: dict[str, Path] = {}  # each is looked up once: a run may have a million images
+    folders: dict[str, str] = {}  # each is looked up once: a run may have a million images
     for id in wanted:
         if id in packed:
             continue
         if id[:2] not in folders:
-            folders[id[:2]] = run.folder.image_path(id).parent
-        path = folders[id[:2]] / f"{id}.png"
-        if data := _bytes(path):
+            folders[id[:2]] = str(run.folder.image_path(id).parent)
+        file = f"{folders[id[:2]]}/{id}.png"
+        if data := _bytes(file):
             intact = whole(data)
-        elif not path.exists():
-            path = path.with_suffix(".why")
-            intact = _bytes(path) in known
+        elif not Path(file).exists():
+            file = f"{folders[id[:2]]}/{id}.why"
+            intact = _bytes(file) in known
         else:
             intact = False
         if not intact:
             with suppress(OSError):
-                path.unlink()
+                Path(file).unlink()
                 gone.add(id)
     if gone:
         some = counted(len(gone), "damaged image is", "damaged images are")
@@ -70,8 +70,10 @@ def removed(run: Run, ids: Iterable[str]) -> set[str]:
     return gone
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(file: str) -> bytes:
+    """The bytes of a file, without the cost of a path or a buffer for each; empty if unreadable."""
     try:
-        return path.read_bytes()
+        with open(file, "rb", buffering=0) as opened:
+            return opened.read()
     except OSError:
         return b""

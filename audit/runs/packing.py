@@ -18,7 +18,7 @@ class Packer:
     def __init__(self, run: Run, parts: Sequence[Shard], missing: Collection[str]) -> None:
         self._run, self._on = run, run.options.pack == TAR
         self._parts = list(parts) if self._on else []
-        self._left = [{s.id for s in p.samples if s.id in missing} for p in self._parts]
+        self._left = [{id for id in p.ids if id in missing} for p in self._parts]
         self._of = {id: n for n, ids in enumerate(self._left) for id in ids}
         for part, left in zip(self._parts, self._left, strict=True):
             if not left:
@@ -32,7 +32,7 @@ class Packer:
                 self._pack(self._parts[number])
 
     def _pack(self, part: Shard) -> None:
-        self._run.folder.images.pack(part.name, [s.id for s in part.samples])
+        self._run.folder.images.pack(part.name, part.ids)
 
     def close(self) -> None:
         """Remove the folders that were emptied, where no other worker draws into them."""

@@ -65,4 +65,4 @@ def reworded(
         folder.add_texts({s.id: new for s in rows})
     if todo:
         progress("paraphrases", len(todo), len(todo))
-    return folder.final(samples)
+    return list(folder.final(samples))

@@ -238,7 +238,7 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
     samples = suites.expand(suite, settings, rewriters(suite, options.out, progress))
     folder = RunFolder(options.out / run_name(suite, settings))
     corpus = _corpus(suite, options)
-    plan = Plan(suite, options, settings, tuple(samples), corpus, source, on, truth=_truth(options))
+    plan = Plan(suite, options, settings, samples, corpus, source, on, truth=_truth(options))
     return Run(plan, folder, progress)
 
 

@@ -95,7 +95,7 @@ def _planned(run: Run, seeds: dict[str, int], looks: tuple[Look, ...] = ()) -> R
     )
     suite = replace(run.suite, prompts=prompts)
     arms = rewriters(suite, run.options.out, run.progress)
-    samples = tuple(suites.expand(suite, run.settings, arms))
+    samples = suites.expand(suite, run.settings, arms)
     return replace(run, plan=replace(run.plan, suite=suite, samples=samples, looks=looks))
 
 

@@ -19,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audit.datasets.alike import Planned
 from audit.datasets.packs import Images
 from audit.design.mitigations.control import shared
 from audit.errors import counted
@@ -45,7 +46,12 @@ class Shard:
     """A part of the plan, in the order of drawing; the name is a hash of its ids."""
 
     name: str
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
+
+    @property
+    def ids(self) -> list[str]:
+        """Theirs."""
+        return list(Planned.of(self.samples).ids.to_pylist())
 
 
 @dataclass(frozen=True)
@@ -90,42 +96,66 @@ def cut(samples: Sequence[Sample], batch: int, elsewhere: bool = False) -> list[
     Images made `elsewhere` are in no batches. The size of shards depends on the size of the plan.
     """
     unit = ELSEWHERE if elsewhere else TOGETHER
-    unique = list({s.id: s for s in samples}.values())
-    size = min(LARGEST, max(1, math.ceil(len(unique) / PARTS / unit)) * unit)
+    planned = Planned.of(samples).distinct()
+    size = min(LARGEST, max(1, math.ceil(len(planned) / PARTS / unit)) * unit)
     found: list[Shard] = []
-    some: list[Sample] = []
-    for rows in _singly(unique) if elsewhere else _batches(unique, batch):
+    some: list[int] = []
+    for rows in _singly(planned) if elsewhere else _batches(planned, batch):
         some += rows
         if len(some) >= size:
-            found.append(_shard(some))
+            found.append(_shard(planned.take(some)))
             some = []
-    return [*found, _shard(some)] if some else found
+    return [*found, _shard(planned.take(some))] if some else found
 
 
-def _singly(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
-    yield from ([s] for s in sorted(samples, key=lambda s: s.id))
+def _singly(planned: Planned[Sample]) -> Iterator[list[int]]:
+    import pyarrow.compute as pc
+
+    yield from ([int(row)] for row in pc.sort_indices(planned.ids).to_numpy())
 
 
-def _batches(samples: Sequence[Sample], batch: int) -> Iterator[Sequence[Sample]]:
+def _batches(planned: Planned[Sample], batch: int) -> Iterator[list[int]]:
     """Micro-batches: samples that change the engine alike, text by text (`engine.sampler`).
 
     Each comes with all samples that go on from its images, so a conversation stays in one shard.
+    Samples are given by their row.
     """
-    groups: dict[str, list[Sample]] = {}
+    import numpy as np
+
+    rows, later = _roots(planned)
+    rank = {text: n for n, text in enumerate(sorted({k.text for k in planned.kinds}))}
+    by_text = planned.spread([rank[k.text] for k in planned.kinds], np.int64)
+    rows = rows[np.argsort(by_text[rows], kind="stable")]
     keys: dict[int, str] = {}  # samples of an arm share their change
-    first, later = turning.roots(samples)
-    for s in sorted(first, key=lambda s: s.text):
-        if id(s.change) not in keys:
-            keys[id(s.change)] = digest(shared(s.change).as_json())
-        groups.setdefault(keys[id(s.change)], []).append(s)
-    for rows in groups.values():
-        for start in range(0, len(rows), batch):
-            some = rows[start : start + batch]
-            yield [*some, *(x for s in some for x in later.get(s.id, ()))]
+    for k in planned.kinds:
+        if id(k.change) not in keys:
+            keys[id(k.change)] = digest(shared(k.change).as_json())
+    number = {key: n for n, key in enumerate(dict.fromkeys(keys.values()))}
+    group = planned.spread([number[keys[id(k.change)]] for k in planned.kinds], np.int64)[rows]
+    _, first, group = np.unique(group, return_index=True, return_inverse=True)
+    order = np.argsort(first[group], kind="stable")  # groups in the order of their first text
+    ends = np.flatnonzero(np.diff(first[group][order])) + 1
+    for some in np.split(rows[order], ends):
+        for start in range(0, len(some), batch):
+            part = some[start : start + batch].tolist()
+            yield [*part, *(x for row in part for x in later.get(row, ()))]
 
 
-def _shard(samples: Sequence[Sample]) -> Shard:
-    return Shard(digest([s.id for s in samples], 16), tuple(samples))
+def _roots(planned: Planned[Sample]) -> tuple[np.ndarray, dict[int, list[int]]]:
+    """`turning.roots` by rows."""
+    import numpy as np
+
+    if not any(k.last for k in planned.kinds):
+        return np.arange(len(planned)), {}
+    row = {id: n for n, id in enumerate(planned.ids.to_pylist())}
+    first, later = turning.roots(planned)
+    return np.array([row[s.id] for s in first]), {
+        row[id]: [row[s.id] for s in some] for id, some in later.items()
+    }
+
+
+def _shard(samples: Planned[Sample]) -> Shard:
+    return Shard(digest(samples.ids.to_pylist(), 16), samples)
 
 
 def of(run: Run) -> list[Shard]:
@@ -143,7 +173,7 @@ class Part(RunFolder):
 
     def __init__(self, path: Path, shard: Shard) -> None:
         super().__init__(path, f"{shard.name}-")
-        self._ids = [s.id for s in shard.samples]
+        self._ids = shard.ids
         self.images = Images(path / "images", self._ids)
 
     @cached_property
@@ -197,7 +227,7 @@ def begin(run: Run, shard: Shard, present: Collection[str]) -> None:
     Earlier makers are kept where some of the shard's images are `present`.
     """
     was = record(run.folder.path, shard.name)
-    kept = was.makers if any(s.id in present for s in shard.samples) else ()
+    kept = was.makers if any(id in present for id in shard.ids) else ()
     mine = maker(run.plan.device)
     makers = [*kept]
     if not any((m.device, m.versions) == (mine.device, mine.versions) for m in kept):
@@ -208,7 +238,7 @@ def begin(run: Run, shard: Shard, present: Collection[str]) -> None:
 
 def finish(run: Run, shard: Shard, keys: Sequence[str]) -> bool:
     """Write the last line of a shard's record, unless an image is missing; whether it is there."""
-    ids = {s.id for s in shard.samples}
+    ids = set(shard.ids)
     blocked = run.folder.blocked().keys() & ids
     there = ids if run.plan.pictures is not None else run.folder.present() & ids
     if there != ids:
@@ -284,8 +314,9 @@ def unfinished(run: Run, keys: Collection[str], gone: Collection[str] = ()) -> d
     found: dict[str, str] = {}
     for shard in of(run):
         end = record(run.folder.path, shard.name).end
-        lost = sum(s.id not in present for s in shard.samples) if drawn else 0
-        hurt = sum(s.id in gone for s in shard.samples)
+        ids = shard.ids
+        lost = sum(id not in present for id in ids) if drawn else 0
+        hurt = sum(id in gone for id in ids)
         if lost:
             those = counted(len(shard.samples), "image is", "images are")
             was = counted(hurt, "of them was", "of them were")

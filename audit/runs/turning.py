@@ -118,7 +118,7 @@ def captioned(run: Run, samples: Sequence[Sample], classifier: Any) -> list[Samp
     if todo:
         run.folder.add_texts(_captions(run, todo, classifier))
         run.progress("captions", len(todo), len(todo))
-    return run.folder.final(samples) if known or todo else list(samples)
+    return list(run.folder.final(samples) if known or todo else samples)
 
 
 def _reads(sample: Sample) -> bool:

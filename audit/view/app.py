@@ -87,7 +87,7 @@ class Site:
     def image(self, request: Request) -> Response:
         """An image with everything known about it."""
         opened, id = self.desk.open(), request.path_params["id"]
-        if id not in opened.table.rows:
+        if not opened.table.rows(id):
             raise HTTPException(404, "This run has no such image.")
         asked = query.read(request.query_params)
         values = images.image(self.desk, opened, id, asked, request.query_params)

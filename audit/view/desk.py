@@ -58,7 +58,8 @@ class Desk:
                 settings = manifest.get("settings", {})
                 self._opened = Opened(
                     stamp, str(manifest.get("suite", "")), str(settings.get("model", "")), found,
-                    of_run(self.folder, results, self._images), Neighbours(self.folder, found.rows),
+                    of_run(self.folder, results, self._images),
+                    Neighbours(self.folder, found.samples.ids.to_pylist),
                 )  # fmt: skip
             return self._opened
 
@@ -75,14 +76,14 @@ class Desk:
     def picture(self, id: str, form: str) -> tuple[str, Callable[[], bytes]]:
         """Tag and bytes of a sample's image; pixels.Unreadable for an id that is not planned."""
         opened = self.open()
-        if id not in opened.table.rows:
+        if not opened.table.rows(id):
             raise pixels.Unreadable("is not in this run")
         return self.shelf.encoded(opened.source, id, form)
 
     def training(self, id: str) -> tuple[str, Callable[[], bytes]]:
         """Tag and bytes of the training image nearest to a sample; pixels.Unreadable likewise."""
         opened = self.open()
-        rows, match = opened.table.rows.get(id), opened.table.match
+        rows, match = opened.table.rows(id), opened.table.match
         name = match.train[rows[0]] if rows and match else ""
         if not name or self._train_image is None:
             raise pixels.Unreadable("cannot be shown")

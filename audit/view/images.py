@@ -26,7 +26,7 @@ def image(desk: Desk, opened: Opened, id: str, query: Query, extra: Mapping[str,
     """
     table = opened.table
     order = choose(table, query)
-    rows = table.rows[id]
+    rows = table.rows(id)
     at = _at(table, order, id, extra.get("at", ""))
     row = int(order[at]) if at is not None else rows[0]
     sample = table.samples[row]
@@ -47,7 +47,7 @@ def _at(table: Table, order: np.ndarray, id: str, said: str) -> int | None:
     place = int(said) if said.isascii() and said.isdigit() and len(said) < 10 else -1
     if 0 <= place < len(order) and table.samples[order[place]].id == id:
         return place
-    found = np.flatnonzero(np.isin(order, table.rows[id]))
+    found = np.flatnonzero(np.isin(order, table.rows(id)))
     return int(found[0]) if len(found) else None
 
 
@@ -80,10 +80,9 @@ def _twins(opened: Opened, row: int) -> list[dict[str, Any]]:
     sample = table.samples[row]
     if sample.seed is None:
         return []
-    others = [
-        r for r in table.pairs[sample.prompt, sample.seed] if table.samples[r].id != sample.id
-    ]
-    return [card(opened, r, f"/image/{ref(table.samples[r].id)}") for r in others]
+    same = np.flatnonzero(table.noise == table.noise[row]).tolist()
+    ids = {r: table.samples[r].id for r in same}
+    return [card(opened, r, f"/image/{ref(i)}") for r, i in ids.items() if i != sample.id]
 
 
 def _near(opened: Opened, id: str, query: Query, extra: Mapping[str, str]) -> dict[str, Any]:
@@ -94,7 +93,7 @@ def _near(opened: Opened, id: str, query: Query, extra: Mapping[str, str]) -> di
     vectors = opened.neighbours.of(chosen) if chosen else None
     cards: list[dict[str, Any]] = []
     for other, score in vectors.nearest(id, NEAR) if vectors else []:
-        row = opened.table.rows[other][0]
+        row = opened.table.rows(other)[0]
         cards.append(card(opened, row, f"/image/{ref(other)}") | {"near": score})
     path = f"/image/{ref(id)}"
     at = {"at": extra["at"]} if extra.get("at") else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,8 +49,9 @@ def unit(rows: np.ndarray) -> np.ndarray:
 class Neighbours:
     """Vectors of a run, read on first use, one encoder at a time."""
 
-    def __init__(self, folder: RunFolder, ids: Collection[str]) -> None:
-        self._folder, self._ids = folder, frozenset(ids)
+    def __init__(self, folder: RunFolder, planned: Callable[[], Collection[str]]) -> None:
+        """`planned` gives the ids of the run's own images."""
+        self._folder, self._planned = folder, planned
         self._read: dict[str, Vectors] = {}
         self._lock = threading.Lock()
 
@@ -66,7 +67,8 @@ class Neighbours:
         with self._lock:
             if encoder not in self._read:
                 found = self._folder.vectors(encoder, mend=False)
-                ids = tuple(i for i in found if i in self._ids)
+                known = frozenset(self._planned())
+                ids = tuple(i for i in found if i in known)
                 rows = np.stack([found[i] for i in ids]) if ids else np.empty((0, 1), np.float32)
                 self._read[encoder] = Vectors(ids, unit(rows), {d: i for i, d in enumerate(ids)})
             return self._read[encoder]

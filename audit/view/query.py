@@ -127,7 +127,7 @@ def _holds(table: Table, query: Query) -> np.ndarray:
     if query.words:
         terms = query.words.casefold().split()
         found = table.text.contains(terms) | table.original.contains(terms)
-        found[list(table.rows.get(query.words, ()))] = True
+        found[list(table.rows(query.words))] = True
         keep &= found
     for column, word in ((table.subject, query.subject), (table.arm, query.arm),
                          (table.prompt, query.prompt)):  # fmt: skip

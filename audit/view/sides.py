@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
+
 from audit.errors import UserError
 from audit.report import wording
 from audit.view.desk import Opened
@@ -45,7 +47,7 @@ def asked(table: Table, parameters: Mapping[str, str]) -> Asked:
 
     UserError where the run has one arm only, or not this arm.
     """
-    arms = [*dict.fromkeys(s.arm for s in table.samples)]
+    arms = table.arm.names
     if len(arms) < 2:
         raise UserError("This run has one arm only. Audit a mitigation to compare two.")
     a = parameters.get("a") or arms[0]
@@ -66,7 +68,7 @@ def sides(opened: Opened, parameters: Mapping[str, str]) -> dict[str, Any]:
     page = min(these.query.page, pages)
     shown = pairs[(page - 1) * SIZE : page * SIZE]
     turn = {"previous": page - 1, "next": page + 1}
-    arms = [(n, wording.arm(n)) for n in dict.fromkeys(s.arm for s in table.samples)]
+    arms = [(n, wording.arm(n)) for n in table.arm.names]
     subjects = sorted((n for n, k in table.subject.counts if k), key=str.casefold)
     return {
         "asked": these, "rows": [_row(opened, *pair) for pair in shown], "found": len(pairs),
@@ -81,17 +83,14 @@ def _pairs(table: Table, these: Asked) -> list[tuple[int, int]]:
     """Rows of the two arms that share prompt and seed, in the plan's order."""
     by_name = {r.name: r for r in table.readings}
     differs = by_name.get(these.differ)
-    found = []
-    for row in choose(table, these.query):
-        sample = table.samples[row]
-        if sample.seed is None:
-            continue
-        twins = table.pairs[sample.prompt, sample.seed]
-        twin = next((t for t in twins if table.samples[t].arm == these.b), None)
-        if twin is None or (differs and _read(differs, row) == _read(differs, twin)):
-            continue
-        found.append((int(row), twin))
-    return found
+    others = np.flatnonzero(table.arm.equals(these.b) & (table.noise >= 0))
+    rows = choose(table, these.query)
+    noise, first = np.unique(table.noise[others], return_index=True)
+    at = np.searchsorted(noise, table.noise[rows])
+    paired = np.append(noise, -2)[at] == table.noise[rows]
+    twins = others[first[at[paired]]]
+    pairs = zip(rows[paired].tolist(), twins.tolist(), strict=True)
+    return [(a, b) for a, b in pairs if not differs or _read(differs, a) != _read(differs, b)]
 
 
 def _read(reading: Reading, row: int) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from audit.datasets.alike import Planned
 from audit.errors import UserError
 from audit.evidence.copies import flags
 from audit.keys import BASELINE, OUTCOMES
@@ -97,7 +100,7 @@ class Match:
 class Table:
     """Every planned image of a run with everything known about it, in the plan's order."""
 
-    samples: tuple[Sample, ...]
+    samples: Planned[Sample]
     prompt: Column
     text: Column
     original: Column
@@ -118,25 +121,19 @@ class Table:
     def __len__(self) -> int:
         return len(self.samples)
 
-    @cached_property
-    def rows(self) -> Mapping[str, tuple[int, ...]]:
-        """Sample id to its rows: arms that leave a text unchanged share the image."""
-        once = {s.id: (i,) for i, s in enumerate(self.samples)}
-        if len(once) == len(self):
-            return once
-        found: dict[str, list[int]] = {}
-        for i, s in enumerate(self.samples):
-            found.setdefault(s.id, []).append(i)
-        return {k: tuple(v) for k, v in found.items()}
+    def rows(self, id: str) -> tuple[int, ...]:
+        """The rows of a sample, none for an unknown id: arms with the same text share the image."""
+        if not ID.fullmatch(id):
+            return ()
+        found = pc.equal(self.samples.ids, pa.scalar(id, pa.large_string()))
+        return tuple(np.flatnonzero(found).tolist())
 
     @cached_property
-    def pairs(self) -> Mapping[tuple[str, int], tuple[int, ...]]:
-        """Prompt and seed to the rows that share them: the same noise in every arm."""
-        found: dict[tuple[str, int], list[int]] = {}
-        for i, s in enumerate(self.samples):
-            if s.seed is not None:
-                found.setdefault((s.prompt, s.seed), []).append(i)
-        return {k: tuple(v) for k, v in found.items()}
+    def noise(self) -> np.ndarray:
+        """int64[n]: the same in every arm for a prompt and a seed; -1 where the seed is unknown."""
+        seeds = np.unique(self.samples.seeds, return_inverse=True)[1]
+        number = self.prompt.codes.astype(np.int64) * (len(self) + 1) + seeds
+        return np.where(self.samples.seeded, number, -1)
 
     @cached_property
     def orders(self) -> Mapping[str, tuple[str, np.ndarray]]:
@@ -163,18 +160,18 @@ class Table:
 def gather(folder: RunFolder) -> Table:
     """Read the tables of a finished run once; UserError where one is missing or damaged."""
     results = folder.results()
-    tables, samples = results["tables"], tuple(folder.plan())
-    wrong = next((s.id for s in samples if not ID.fullmatch(s.id)), None)
-    if wrong is not None:
+    tables, samples = results["tables"], folder.plan()
+    valid = pc.match_substring_regex(samples.ids, f"^{ID.pattern}$")
+    for wrong in samples.ids.filter(pc.invert(valid))[:1].to_pylist():
         raise UserError(
             f"The plan of {folder.path} names an image {wrong[:60]!r}. Run the same command again."
         )
     read = {n: folder.read_table(n) for n in ("attributes", "matches", "alignment") if n in tables}
     empty = pd.DataFrame()
     attributes, matches = read.get("attributes", empty), read.get("matches", empty)
-    ids = pd.Index([s.id for s in samples], dtype=object)
+    ids = _Ids(samples.ids)
     readings = _readings(ids, attributes, results["classes"])
-    base = {s.prompt: s.text for s in reversed(samples) if s.arm == BASELINE}
+    base = {k.prompt: k.text for k in reversed(samples.kinds) if k.arm == BASELINE}
     subject = {
         str(p): str(w)
         for t in read.values()
@@ -182,26 +179,54 @@ def gather(folder: RunFolder) -> Table:
         for p, w in t[["prompt", "subject"]].drop_duplicates("prompt").itertuples(index=False)
     }
     blocked = folder.blocked()
+    match, outcomes = _match(ids, matches) if len(matches) else (None, [])
+
+    def column(word: Callable[[Sample], object]) -> Column:
+        return _at(Column.of(map(word, samples.kinds)), samples.kind)
+
     return Table(
-        samples, Column.of(s.prompt for s in samples), Column.of(s.text for s in samples),
-        Column.of(base.get(s.prompt) for s in samples),
-        Column.of(subject.get(s.prompt) for s in samples), Column.of(s.arm for s in samples),
-        readings, _match(ids, matches) if len(matches) else None,
-        _fit(samples, read.get("alignment", empty)), blocked,
-        _missing(ids, readings, matches, blocked), folder.files(),
+        samples, column(lambda s: s.prompt), column(lambda s: s.text),
+        column(lambda s: base.get(s.prompt)), column(lambda s: subject.get(s.prompt)),
+        column(lambda s: s.arm), readings, match, _fit(samples, read.get("alignment", empty)),
+        blocked, _missing(ids, [*(r.outcome for r in readings), *outcomes], blocked),
+        folder.files(),
     )  # fmt: skip
 
 
-def _place(ids: pd.Index, part: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-    """A table with one row per sample, and the position of each planned row's own, or -1."""
-    once = part.drop_duplicates("sample")
-    return once, pd.Index(once["sample"].astype(object)).get_indexer(ids)
+@dataclass(frozen=True)
+class _Ids:
+    """The ids of all planned rows."""
+
+    planned: pa.LargeStringArray
+
+    def place(self, part: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+        """A table, and the position of each planned row's own in it, or -1.
+
+        One that is in the plan's order is left as it is; others have one row per sample.
+        """
+        if _strings(part["sample"]).equals(self.planned):
+            return part, np.arange(len(part))
+        once = part.drop_duplicates("sample")
+        return once, self.among(_strings(once["sample"]))
+
+    def among(self, ids: pa.LargeStringArray) -> np.ndarray:
+        """int64[n]: the position of each planned row's id in an array of ids, or -1."""
+        return np.asarray(pc.index_in(self.planned, value_set=ids).fill_null(-1), np.int64)
+
+
+def _strings(values: object) -> pa.LargeStringArray:
+    found = pa.array(values, pa.large_string())
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
+def _at(column: Column, at: np.ndarray) -> Column:
+    """A column at some of its rows, none where the row is -1."""
+    return Column(column.names, np.append(column.codes, -1)[at])
 
 
 def _words(values: Any, at: np.ndarray, first: Sequence[str] = ()) -> Column:
     """A table's column of words, at the planned rows."""
-    column = Column.of(values, first)
-    return Column(column.names, np.append(column.codes, -1)[at])
+    return _at(Column.of(values, first), at)
 
 
 def _numbers(values: Any, at: np.ndarray) -> np.ndarray:
@@ -209,14 +234,15 @@ def _numbers(values: Any, at: np.ndarray) -> np.ndarray:
 
 
 def _readings(
-    ids: pd.Index, table: pd.DataFrame, classes: Mapping[str, Sequence[str]]
+    ids: _Ids, table: pd.DataFrame, classes: Mapping[str, Sequence[str]]
 ) -> tuple[Reading, ...]:
     if table.empty:
         return ()
+    table = table[["sample", "attribute", "outcome", "value", "score"]]
     names = [n for n in dict.fromkeys([*classes, *map(str, table.attribute.unique())])]
     found = []
     for name in names:
-        once, at = _place(ids, table[table.attribute == name])
+        once, at = ids.place(table[table.attribute == name])
         found.append(
             Reading(name, _words(once.outcome, at, OUTCOMES),
                     _words(once.value, at, classes.get(name, ())), _numbers(once.score, at))
@@ -224,25 +250,28 @@ def _readings(
     return tuple(found)
 
 
-def _match(ids: pd.Index, table: pd.DataFrame) -> Match:
-    once, at = _place(ids, table)
+def _match(ids: _Ids, table: pd.DataFrame) -> tuple[Match, list[Column]]:
+    """The matches, and their outcomes."""
+    once, at = ids.place(table)
     called = np.where(flags.decided(once["copy"]), flags.flagged(once["copy"]), -1)
-    return Match(
+    match = Match(
         _numbers(once.score, at), _numbers(once.held_score, at),
         np.append(called, -1).astype(np.int8)[at], _words(once.train, at),
         _words(once.train_caption, at), _numbers(once.repeats, at),
         _words([word or None for word in once.get("single", [""] * len(once))], at),
     )  # fmt: skip
+    return match, [_words(once.outcome, at, OUTCOMES)]
 
 
-def _fit(samples: Sequence[Sample], table: pd.DataFrame) -> np.ndarray:
+def _fit(samples: Planned[Sample], table: pd.DataFrame) -> np.ndarray:
     """Scores of prompt, arm and seed: images without a seed share the others, one each."""
     if table.empty:
         return np.full(len(samples), np.nan)
     read = pd.DataFrame({"prompt": table.prompt, "arm": table.arm, "seed": table.seed})
     planned = pd.DataFrame(
-        {"prompt": [s.prompt for s in samples], "arm": [s.arm for s in samples],
-         "seed": pd.array([s.seed for s in samples], "Int64")}
+        {"prompt": samples.spread([k.prompt for k in samples.kinds], object),
+         "arm": samples.spread([k.arm for k in samples.kinds], object),
+         "seed": pd.arrays.IntegerArray(samples.seeds, ~samples.seeded)}
     )  # fmt: skip
     both = pd.concat([planned.astype({"seed": "Int64"}), read.astype({"seed": "Int64"})])
     keys = [pd.factorize(both[c])[0] for c in ("prompt", "arm", "seed")]
@@ -255,15 +284,11 @@ def _fit(samples: Sequence[Sample], table: pd.DataFrame) -> np.ndarray:
 
 
 def _missing(
-    ids: pd.Index, readings: Sequence[Reading], matches: pd.DataFrame,
-    blocked: Mapping[str, str],
+    ids: _Ids, outcomes: Sequence[Column], blocked: Mapping[str, str]
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Rows by reason: of a reading, of a match, or of the image itself."""
-    columns = [r.outcome for r in readings]
-    if len(matches):
-        once, at = _place(ids, matches)
-        columns.append(_words(once.outcome, at, OUTCOMES))
-    columns.append(Column.of(map(blocked.get, ids)))
+    gone = _words(list(blocked.values()), ids.among(_strings(list(blocked))))
+    columns = [*outcomes, gone]
     reasons = dict.fromkeys(n for n in (*OUTCOMES, *(n for c in columns for n in c.names)))
     found = {r: np.any([c.equals(r) for c in columns], axis=0) for r in reasons if r != "label"}
     return {r: rows for r, rows in found.items() if rows.any()}

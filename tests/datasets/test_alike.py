@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.datasets import alike
+from audit.datasets.alike import Planned
 from audit.files import loads
 from audit.records import Change, Sample
 from audit.store import asdict_sample, sample_from
@@ -26,6 +28,11 @@ def parse(line: str) -> Sample:
     return sample_from(loads(line))
 
 
+def lines(some: Sequence[Sample]) -> bytes:
+    """As a plan is written, line by line."""
+    return "".join(f"{encode(s)}\n" for s in some).encode()
+
+
 WORDS = st.sampled_from(["a", 'a "nurse"', '"id": "x"', '"seed": 1,', "é\\", "", "ab12"])
 DRAWN = st.dictionaries(st.sampled_from(["id", "seed", "gender"]), WORDS, max_size=2)
 SEEDS = st.none() | st.sampled_from([0, 1, 10, 7, 2**63 - 1, -1, 10**25])
@@ -39,9 +46,8 @@ SAMPLES = st.builds(
 @given(st.lists(SAMPLES, max_size=12))
 def test_lines_are_those_of_each_sample_alone(some: list[Sample]) -> None:
     """Whatever words look like keys, in any order and mixture."""
-    text = alike.written(some, encode)
-    assert text == "".join(encode(s) + "\n" for s in some)
-    assert alike.read(text.split("\n"), parse) == some
+    assert b"".join(alike.written(some, encode)) == lines(some)
+    assert alike.read(lines(some), parse) == some
 
 
 def test_a_plan_of_many_seeds_is_parsed_twice() -> None:
@@ -53,8 +59,37 @@ def test_a_plan_of_many_seeds_is_parsed_twice() -> None:
         return parse(line)
 
     some = [Sample(f"a{i}", "p", "none", i, "a nurse", {"gender": "man"}) for i in range(100)]
-    assert alike.read([encode(s) for s in some], counted) == some
+    assert alike.read(lines(some), counted) == some
     assert len(asked) == 2
+
+
+def test_lines_are_the_same_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the file is cut, with empty lines and those of another system, and without an end."""
+    monkeypatch.setattr(alike, "BYTES", 300)
+    monkeypatch.setattr(alike, "CHUNK", 3)
+    some = [Sample(f"a{i}", f"p{i % 3}", "none", i or None, "é" * (i % 4)) for i in range(40)]
+    for ending in ("\n", "\n\n", "\r\n"):
+        text = ending.join(encode(s) for s in some)
+        found = alike.read(text.encode(), parse)
+        assert found == some
+        assert [k.prompt for k in found.kinds[:3]] == ["p0", "p1", "p2"]
+    assert b"".join(alike.written(found, encode)) == lines(some)
+    with pytest.raises(UnicodeDecodeError):
+        alike.read(lines(some).replace("é".encode(), b"\xe9"), parse)
+
+
+def test_columns_are_the_samples_in_order() -> None:
+    """Of one, some, all and each; an id that is there twice is the last one, in the first place."""
+    some = [Sample(f"a{i % 5}", f"p{i % 2}", "none", [i, None, -1, 2**70][i % 4], "t")
+            for i in range(8)]  # fmt: skip
+    found = Planned.joined([Planned.of(some[:3]), Planned.of(some[3:])])
+    assert (found == some, found[2], found[-1], found[1:3]) == (True, some[2], some[7], some[1:3])
+    assert found.take([6, 1]) == [some[6], some[1]]
+    assert found.distinct() == list({s.id: s for s in some}.values())
+    assert found.seeded.tolist() == [i % 4 in (0, 2) for i in range(8)]
+    assert len(Planned.of([some[0], replace(some[0], id="b", seed=9)]).kinds) == 1
+    with pytest.raises(IndexError):
+        found[8]
 
 
 def line(**changes: Any) -> str:
@@ -72,4 +107,4 @@ def test_a_damaged_line_is_an_error_also_after_good_ones(bad: str) -> None:
     """As strict as for one line."""
     good = [line(id=f"ab{i}", seed=i) for i in range(3)]
     with pytest.raises((ValueError, TypeError, KeyError)):
-        alike.read([*good, bad], parse)
+        alike.read("\n".join([*good, bad]).encode(), parse)

@@ -22,6 +22,7 @@ import audit
 from audit.cli import shared
 from audit.design import suites
 from audit.errors import Incomplete, UserError
+from audit.keys import digest
 from audit.records import Change, Intervention, Sample
 from audit.report.exports import archive
 from audit.runs import (
@@ -77,6 +78,18 @@ def test_a_cut_keeps_every_sample_and_the_batches_of_the_whole(
     assert sorted(apart) == sorted(batches(whole))
     assert len({s.name for s in found}) == len(found)
     assert [s.name for s in found] == [s.name for s in cut(samples, batch)]
+
+
+def test_shards_of_earlier_versions_are_found_again() -> None:
+    """Shared images, several changes and texts: the names are those that runs have on disk."""
+    samples = [
+        Sample(f"{i % 700:05}", f"p{i % 3}", f"a{i // 700}", i, f"text {i % 5}",
+               change=[Change(), Change(guidance=2.0)][i // 350 % 2])
+        for i in range(1500)
+    ]  # fmt: skip
+    found = cut(samples, 16)
+    assert [len(s.samples) for s in found] == [64, 64, 64, 64, 64, 78, 64, 64, 64, 64, 46]
+    assert digest([s.name for s in found]) == "e2cdfa146f839f7d"
 
 
 def test_pictures_of_a_control_do_not_cut_batches() -> None:

@@ -61,7 +61,7 @@ def test_a_damaged_chunk_is_left_where_it_is(tmp_path: Path) -> None:
     run = made.run(tmp_path, n=8)
     chunk = next((tmp_path / "vectors" / "clip-aa").iterdir())
     chunk.write_bytes(b"no npz")
-    found = Neighbours(run.folder, run.ids).of("clip-aa")
+    found = Neighbours(run.folder, lambda: run.ids).of("clip-aa")
     assert found is not None
     assert found.ids == ()
     assert chunk.exists()

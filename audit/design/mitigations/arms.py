@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from audit.datasets.alike import Builder, Planned
 from audit.design.mitigations import stacks, who
 from audit.design.mitigations.changes import change, sample_ids, turn
 from audit.design.mitigations.methods import METHODS, family, method
@@ -40,6 +41,15 @@ def noise_seed(text: str, index: int) -> int:
     """
     digest = hashlib.sha256(f"{index}\0{text}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def noise_seeds(text: str, count: int) -> list[int]:
+    """`noise_seed` of the first images of a prompt; fast for a million of them."""
+    import numpy as np
+
+    rest, hashed = f"\0{text}".encode(), hashlib.sha256
+    digests = b"".join([hashed(b"%d%b" % (i, rest)).digest() for i in range(count)])
+    return (np.frombuffer(digests, ">u8")[::4] >> np.uint64(1)).tolist()
 
 
 def noise_of(prompt: Prompt, index: int) -> int:
@@ -255,6 +265,17 @@ def _rewrite(
         text, reason = (made, "") if isinstance(made, str) else made
         why = "; ".join(dict.fromkeys(filter(None, (before.reason, reason))))
         out[id, i] = Text(text, {**before.drawn, **values}, why)
+
+
+def baseline(suite: Suite, settings: Settings) -> Planned[Sample]:
+    """The samples without a mitigation and outside of conversations, in the suite's order."""
+    blocks, made = {p.block for p in suite.prompts if p.turn is None}, Builder[Sample]()
+    for p in suite.prompts:
+        if p.block in blocks:
+            seeds = noise_seeds(p.frame or p.text, p.seeds)
+            ids = list(map(sample_ids(p.text, settings), seeds))
+            made.extend(made.kind(Sample("", p.id, BASELINE, 0, p.text)), ids, seeds)
+    return made.done()
 
 
 def samples(

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from audit.datasets.alike import Planned
 from audit.design.mitigations import arms
 from audit.design.mitigations.arms import Rewriter
 from audit.design.suites import turns
 from audit.errors import UserError, known
-from audit.keys import BASELINE
 from audit.records import Mitigation, Sample, Settings, Suite
 
 
@@ -61,7 +61,7 @@ def planned_images(suite: Suite) -> int:
     return sum(p.seeds * arms_of[p.block] for p in suite.prompts)
 
 
-def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) -> list[Sample]:
+def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) -> Planned[Sample]:
     """The plan: one sample per prompt, seed and arm, baseline first, in the suite's order.
 
     Conversations come last; no arm changes them.
@@ -76,12 +76,6 @@ def expand(suite: Suite, settings: Settings, rewriters: Mapping[str, Rewriter]) 
             f"The plan has {images:,} images, and {MOST_IMAGES:,} is the most. Plan fewer seeds, "
             "prompts or mitigations."
         )
-    blocks = tuple({p.block for p in suite.prompts if p.turn is None})
-    everywhere = Mitigation(BASELINE, BASELINE, blocks=blocks)
-    known_ones = {BASELINE: lambda text, *_: text, **rewriters}
-    found = [
-        s
-        for m in (everywhere, *suite.mitigations)
-        for s in arms.samples(suite, m, settings, known_ones)
-    ]
-    return found + turns.samples(suite, settings)
+    changed = (arms.samples(suite, m, settings, rewriters) for m in suite.mitigations)
+    parts = [*changed, turns.samples(suite, settings)]
+    return Planned.joined([arms.baseline(suite, settings), *map(Planned.of, parts)])

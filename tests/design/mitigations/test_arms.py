@@ -14,6 +14,7 @@ from audit.design.mitigations import arms, rewrite, words
 from audit.design.mitigations.quota import counts, phases, quota
 from audit.design.suites import expand
 from audit.errors import UserError
+from audit.keys import digest
 from audit.records import Attribute, Mitigation, Prompt, Reference, Settings, Suite
 
 SHARES = st.lists(st.integers(0, 20), min_size=2, max_size=6).filter(sum)
@@ -143,6 +144,19 @@ def test_an_arm_in_the_engine_leaves_text_and_noise_alone(
     assert [(s.text, s.seed) for s in base] == [(s.text, s.seed) for s in changed]
     assert all(s.change.as_json() == how for s in changed)
     assert ({s.id for s in base} == {s.id for s in changed}) == (not how)
+
+
+def test_seeds_and_ids_in_bulk_are_those_of_each_image() -> None:
+    """Hashed one by one, also of a prompt whose noise is that of the text without a group."""
+    asked = [prompt("a photo of a nurse", "nurse", 3),
+             replace(prompt("a female cook", "cook", 2), frame="a cook")]  # fmt: skip
+    made = Settings("m", "r", 10, 3.0, 4)
+    rows = expand(replace(suite_of(asked, {"x": 0.5, "y": 0.5}), mitigations=()), made, {})
+    want = [(p, arms.noise_of(p, i)) for p in asked for i in range(p.seeds)]
+    assert [(s.prompt, s.text, s.seed, s.id) for s in rows] == [
+        (p.id, p.text, seed, digest({"text": p.text, **made.__dict__, "seed": seed}, 20))
+        for p, seed in want
+    ]
 
 
 def away(classes: tuple[str, ...], seeds: int, **options: object) -> tuple[Suite, Mitigation]:

@@ -60,7 +60,7 @@ def planned(case: str) -> list[Sample]:
     """The plan of a case."""
     name, specs, settings = CASES[case]
     suite = with_arms(small(name), specs) if specs else small(name)
-    return suites.expand(suite, settings, registry.rewriters(suite))
+    return list(suites.expand(suite, settings, registry.rewriters(suite)))
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -53,7 +53,7 @@ def read(folder: Path, text: str = TALK) -> Suite:
 
 def plan(suite: Suite, settings: Settings = SETTINGS) -> list[Sample]:
     """The samples of a suite without arms."""
-    return suites.expand(suite, settings, {})
+    return list(suites.expand(suite, settings, {}))
 
 
 def test_each_turn_is_a_prompt_of_every_group(tmp_path: Path) -> None:
