@@ -107,7 +107,7 @@ def _part(run: Run, described: Segment, vectors: Vectors) -> tuple[pd.DataFrame,
     for i, s in enumerate(run.samples):
         if s.id in known and known[s.id].any():
             stack[i] = known[s.id]
-    there = np.isfinite(stack).all(1)
+    there = np.asarray(np.isfinite(stack).all(1))
     table = pd.DataFrame({
         "outcome": ["label" if t else gone.get(s.id, "missing")
                     for s, t in zip(run.samples, there, strict=True)],

@@ -32,7 +32,7 @@ def found(
         said = [*(r[i] for r in rows), *[None] * gone]
         table[part] = flags.column(np.array([s is True for s in said]),
                                    np.array([s is not None for s in said]))  # fmt: skip
-    prompts = {p: Prompt(p, p, "s", "b", purpose, 1) for p in table.prompt}  # type: ignore[arg-type]
+    prompts = {p: Prompt(p, p, "s", "b", purpose, 1) for p in table.prompt}
     return {f.key.detail: f for f in segments.findings(table, prompts, 0, decided)}
 
 
