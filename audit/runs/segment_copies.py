@@ -68,7 +68,7 @@ def search(
     if getattr(encoder, "count", 1) > 1:
         raise UserError("--segments needs a descriptor of whole images: leave out `local:`.")
     whole = getattr(encoder, "whole", None)  # parts are cut from images that are not reduced
-    masks = _masks(run)
+    masks = masks_of(run)
     found = {p: _part(run, Segment(whole() if whole else encoder, masks, p), vectors)
              for p in PARTS}  # fmt: skip
     table = pd.DataFrame([(s.id, s.prompt, s.arm, s.seed) for s in run.samples],
@@ -142,7 +142,7 @@ def _note(run: Run, part: str, made: decision.Decided) -> None:
         )
 
 
-def _masks(run: Run) -> Masks:
+def masks_of(run: Run) -> Masks:
     """What finds people in these images and training images."""
     name = run.options.segments
     if name == AUTO:

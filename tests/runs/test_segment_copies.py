@@ -11,19 +11,22 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from audit.datasets.find import find
 from audit.datasets.source import Entry
 from audit.errors import UserError
-from audit.evidence.copies.segments import PARTS
+from audit.evidence.copies.index import build
+from audit.evidence.copies.segments import PARTS, Masks, Segment
 from audit.evidence.copies.training_set import TrainingSet, of_corpus
 from audit.evidence.encoders.pixel_space import Pixels
 from audit.evidence.encoders.tiles import Tiled
 from audit.findings import segments
 from audit.records import Prompt, Sample
-from audit.runs import segment_copies
+from audit.runs import segment_copies, segmenting
 from audit.runs.context import Run
 from audit.runs.draw import vectors
 from audit.runs.options import Options
 from tests.builders import running
+from tests.evidence.copies.made import embeddings
 
 SIDE, N, COPIES = 32, 70, 25
 HERE = "tests.runs.test_segment_copies"
@@ -100,6 +103,38 @@ def test_both_parts_are_searched_and_decided(tmp_path: Path) -> None:
     assert found["both"].references["same"] == COPIES
     assert found["foreground"].n == len(table) - 2
     assert sum(f.estimate for f in found.values()) == pytest.approx(1)
+
+
+def test_attention_is_that_of_the_runs_own_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Masks are segments of the word by the engine that the run has loaded, not by another one."""
+    given: list[object] = []
+
+    class Fake:
+        def __init__(self, _: Options, words: Sequence[str], part: str, loaded: object) -> None:
+            given.append((words, part, loaded))
+
+        def given(self, images: Sequence[np.ndarray]) -> list[SimpleNamespace]:
+            return [SimpleNamespace(labels=np.where(m, 0, -1)) for m in square(images)]
+
+    monkeypatch.setattr(segmenting, "Segmenter", Fake)
+    run = made(tmp_path)
+    run = replace(run, plan=replace(run.plan, options=replace(run.options, segments="attention")))
+    run = replace(run, _engine="engine")
+    found = segment_copies.masks_of(run)
+    assert given == [(("person",), "up_blocks.", ("engine", run.settings))]
+    dark = [np.zeros((SIDE, SIDE, 3), np.uint8)]
+    np.testing.assert_array_equal(found.of(dark), square(dark))
+
+
+def test_embeddings_have_no_parts(tmp_path: Path) -> None:
+    """A descriptor of parts would take their vectors of whole images for those of parts."""
+    rows = np.random.default_rng(0).normal(size=(4, 193)).astype(np.float32)
+    source = find(embeddings(tmp_path / "e", rows))
+    masks = Masks("square", square)
+    with pytest.raises(UserError, match="leave out --segments"):
+        build({"train": source}, Segment(Pixels(8), masks, "foreground"), tmp_path / "index")
 
 
 def test_it_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
