@@ -274,7 +274,7 @@ def test_intervals_cover_a_planted_leak_redraws_and_drift(runs: int) -> None:
 @pytest.mark.slow
 @draws(10, 300)
 def test_where_nothing_is_handed_on_nothing_is_claimed(runs: int) -> None:
-    """Each claim is made in 5 % of studies at most where every turn draws somebody new."""
+    """Each claim is made in 5 % of studies at most where every turn draws another person."""
     asked = prompts(8, 12, states=True, memory=True)
     claims = dict.fromkeys(TRUTHS, 0)
     for seed in range(runs):

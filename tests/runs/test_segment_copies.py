@@ -33,7 +33,7 @@ HERE = "tests.runs.test_segment_copies"
 
 
 def square(images: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Everybody stands in the middle; a white image shows nobody."""
+    """Every person is in the middle; a white image shows nobody."""
     inside = np.zeros((SIDE, SIDE), bool)
     inside[8:24, 8:24] = True
     return [inside & (i.min() < 255) for i in images]

@@ -76,7 +76,7 @@ def test_masks_are_made_once_for_both_parts_and_forgotten_in_time(
 
 
 def test_a_part_that_is_not_there_is_a_row_of_zeros() -> None:
-    """Nobody has no foreground, an image of nothing else no background."""
+    """Without a person there is no foreground, and with nothing else no background."""
     images = list(np.random.default_rng(2).integers(0, 256, (3, 16, 16, 3), np.uint8))
     shown = [np.zeros((16, 16), bool), disc(16, 16), np.ones((16, 16), bool)]
     masks = Masks("three", lambda some: shown[: len(some)])
