@@ -89,6 +89,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
         "rate": "{arm}/{level}",
         "count": "{arm}/count-{detail}",
         "obedience": "obedience/{arm}/captions",
+        "segments": "{arm}/segments/{attribute}/{detail}",
         "doses": "doses/{arm}/guidance/{level}",
         "why": "why/{arm}/{attribute}/{detail}",
         "detectors": "detectors/{attribute}/{detail}/{subject}",
@@ -242,6 +243,13 @@ MATCH_COLUMNS = (
 )  # fmt: skip
 """One row per sample: exact cosines to the nearest training and held-out image, and their ids.
 `copy` is a nullable boolean, missing where nothing was decided."""
+SEGMENT_COLUMNS = (
+    "sample", "prompt", "arm", "seed", "outcome",
+    "foreground", "foreground_score", "foreground_held", "foreground_train",
+    "background", "background_score", "background_held", "background_train",
+)  # fmt: skip
+"""One row per sample: whether its person and its background are flagged as copies, nullable
+booleans, with the cosines to the nearest training and held-out part, and that training image."""
 ALIGNMENT_COLUMNS = ("prompt", "subject", "arm", "seed", "score", "chance", "subject_read")
 """One row per sample: cosine to its ORIGINAL prompt and, on average, to all prompts; whether the
 subject was recognised, or None where none was asked for."""

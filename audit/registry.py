@@ -55,10 +55,15 @@ READERS = {
     "face-monk": "audit.evidence.attributes.faces:monk",
 }
 """Readers of an attribute from pixels: functions of an image to a class name, or None."""
+MASKS = {
+    "figures": "audit.world.nearest:people",
+    "people": "audit.evidence.encoders.selfie:people",
+}
+"""Masks of people: functions of a list of images to a list of bool[h, w]."""
 
 TABLES: dict[str, Mapping[str, Any]] = {
     "model": MODELS, "encoder": ENCODERS, "corpus": CORPORA, "mitigation": MITIGATIONS,
-    "reader": READERS, "condition": CONDITIONS,
+    "reader": READERS, "condition": CONDITIONS, "mask": MASKS,
 }  # fmt: skip
 
 

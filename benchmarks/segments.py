@@ -1,6 +1,8 @@
 """How well the attention of the embedded model finds people, against the world's own masks.
 
     python benchmarks/segments.py [--images 48] [--few 24] [--seed 5] [--figure FILE.webp]
+    python benchmarks/segments.py --copies [--references 600] [--images 480] [--splits 100]
+        [--attention]
 
 Intersection over union (IoU) of the person, mean over images with a percentile bootstrap. Truth of
 renders is the renderer's mask. Truth of drawn images is the outline of the world's person that
@@ -10,13 +12,19 @@ are left out and counted. The figure shows these outlines for judging by eye.
 Beside the attention: the same maps without refinement along edges; a plain threshold, by distance
 from the colour of the image's border (Otsu); a mask that is the same for all images, where people
 stand most often; and the whole image. Then every layer and level of noise by itself.
+
+With `--copies`, how well copies of the person and of the background are told apart (`--segments`
+of a run): by what the rest of an image is filled with, and by what finds people. People are planted
+on other backgrounds and backgrounds behind other people (`audit.world.parts`); the references are
+split into a training set and its twin again and again, and each split is decided as a run is.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -27,10 +35,15 @@ from sklearn.metrics import roc_auc_score
 from audit.engine.cross_attention import layers
 from audit.engine.edges import labelled, otsu
 from audit.engine.segments import LEVELS, Where, of_drawn, of_given
+from audit.evidence.copies.match import twin_evidence
+from audit.evidence.copies.segments import BACKGROUND, GREY, PARTS, kept
+from audit.evidence.copies.segments import cut as blanked
+from audit.evidence.encoders.named import named
 from audit.runs.options import Options
 from audit.runs.segmenting import Segmenter
 from audit.stats.interval import Interval
 from audit.stats.proportions import cluster_bootstrap
+from audit.world import parts
 from audit.world.dataset import Item, fresh
 from audit.world.nearest import outlines
 from audit.world.render import SIDE, mask
@@ -179,6 +192,105 @@ def tinted(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.where(mask[..., None], image, 200 + image // 5).astype(np.uint8)
 
 
+def around(image: np.ndarray, keep: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """The image with a colour in all pixels that are not kept."""
+    return np.where(keep[..., None], image, np.rint(colour).astype(np.uint8))
+
+
+Cut = Callable[[np.ndarray, np.ndarray, str], np.ndarray]
+FILLS: Mapping[str, Cut] = {
+    "grey around people, background continued (the run's)": blanked,
+    "background continued around people, too": lambda i, keep, part: blanked(i, keep, BACKGROUND),
+    "grey": lambda i, keep, part: around(i, keep, np.full(3, GREY)),
+    "mean of the part": lambda i, keep, part: around(i, keep, i[keep].mean(0)),
+    "mean of the image": lambda i, keep, part: around(i, keep, i.mean((0, 1))),
+}
+
+
+def cosines(
+    encoder: Any, sides: Sequence[parts.Pasted], masks: Sequence[np.ndarray], filled: Cut
+) -> np.ndarray:
+    """Cosines of images with references by either part, float[2, images, references]."""
+    found = []
+    for part in PARTS:
+        rows = []
+        for side, people_ in zip(sides, masks, strict=True):
+            keeps = [kept(m, part) for m in people_]
+            there = np.array([k.any() for k in keeps])
+            cuts = [filled(i, k, part) for i, k, t in zip(side.images, keeps, there, strict=True)
+                    if t]  # fmt: skip
+            all_ = np.zeros((len(there), encoder.images(cuts[:1]).shape[1]), np.float32)
+            all_[there] = encoder.images(cuts)
+            rows.append(all_)
+        found.append(rows[1] @ rows[0].T)
+    return np.stack(found)
+
+
+def beyond(made: parts.Pasted, found: np.ndarray, share: float = 0.025) -> dict[str, list[str]]:
+    """By part: images of each kind whose W exceeds all but a share of those that copy nothing.
+
+    One split, the sources in its training half.
+    """
+    rng, total = np.random.default_rng(0), found.shape[2]
+    train = np.isin(np.arange(total), made.source)
+    rest = rng.permutation(np.flatnonzero(~train))[: total // 2 - train.sum()]
+    train[rest] = True
+    out = {}
+    for part, c in zip(PARTS, found, strict=True):
+        w = twin_evidence(c[:, train].max(1), c[:, ~train].max(1))
+        line = np.quantile(np.abs(w[made.kind == "neither"]), 1 - share)
+        out[part] = [f"{(w[made.kind == k] > line).mean():.2f}" for k in parts.KINDS[:3]]
+    return out
+
+
+def decided(made: parts.Pasted, found: np.ndarray, splits: int, title: str) -> Table:
+    """False flags and power of either part, mean over splits with intervals over them."""
+    table = Table("part", "false flags", "of pasted parts", "of whole copies", "of the other part",
+                  title=title)  # fmt: skip
+    n = int((made.source < 0).sum() * 2 / 3)
+    runs = [parts.replicate(made, found, k, n) for k in range(splits)]
+    for i, part in enumerate(PARTS):
+        columns = [[(r.flagged[:, i] & ~r.copied[:, i]).sum() / max(r.flagged[:, i].sum(), 1)
+                    for r in runs]]  # fmt: skip
+        columns += [[r.flagged[made.kind[r.rows] == kind, i].mean() for r in runs]
+                    for kind in (part, "both", PARTS[1 - i])]  # fmt: skip
+        ci = [interval(np.array(c, float)) for c in columns]
+        table.add_row(part, *(f"{c.estimate:.3f} [{c.low:.3f}, {c.high:.3f}]" for c in ci))
+    return table
+
+
+def copies(asked: argparse.Namespace, out: Console) -> None:
+    """Print the tables on copies of parts."""
+    n, few = asked.images, asked.references
+    scenes = parts.scenes(asked.seed, few + n)
+    sources = np.random.default_rng(asked.seed).permutation(few)[: 3 * n // 8].tolist()
+    known, made = parts.shown(scenes[:few]), parts.pasted(scenes[:few], scenes[few:], sources, 1)
+    sides = known, made
+    own = [outlines(s.images)[0] for s in sides]
+    encoder = named("embedded-copy", "cpu")
+    first = cosines(encoder, sides, own, blanked)
+    table = Table("fill", "part", *(f"{k}" for k in parts.KINDS[:3]),
+                  title="flagged where 2.5 % of images without copies would be")  # fmt: skip
+    for name, filled in FILLS.items():
+        found = first if filled is blanked else cosines(encoder, sides, own, filled)
+        for part, cells in beyond(made, found).items():
+            table.add_row(name, part, *cells)
+    out.print(table)
+    out.print(decided(made, first, asked.splits, "masks by resemblance (`figures`)"))
+    by = {"the renderer's masks": [s.people for s in sides]}
+    if asked.attention:
+        segmenter = Segmenter(Options(device="cpu"), [WORD], "up_blocks.")
+        seen = [f.labels == 0 for f in segmenter.given(list(made.images))]
+        by["masks of images by attention, of references by the renderer"] = [
+            known.people, np.stack(seen)
+        ]  # fmt: skip
+    by["masks of images by distance from the border, of references by the renderer"] = [
+        known.people, from_border(made.images)
+    ]  # fmt: skip
+    for name, masks in by.items():
+        out.print(decided(made, cosines(encoder, sides, masks, blanked), asked.splits, name))
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -187,8 +299,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10, help="steps of drawn images")
     parser.add_argument("--figure", type=Path)
+    parser.add_argument("--copies", action="store_true", help="copies of parts instead")
+    parser.add_argument("--references", type=int, default=600, help="for --copies")
+    parser.add_argument("--splits", type=int, default=100, help="for --copies")
+    parser.add_argument("--attention", action="store_true", help="for --copies: minutes more")
     asked = parser.parse_args()
     out = Console(width=110)
+    if asked.copies:
+        copies(asked, out)
+        return
     segmenter = Segmenter(Options(steps=asked.steps, device="cpu"), [WORD], "up_blocks.")
     fixed = usual(asked.seed)
 

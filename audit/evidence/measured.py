@@ -122,5 +122,9 @@ class Measured:
     """How images keep to a condition (ADHERENCE_COLUMNS), where there are any."""
     swaps: pd.DataFrame = field(default_factory=pd.DataFrame)
     """What a swapped group changes around a person (SWAP_COLUMNS), where there are such pairs."""
+    segments: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Copies of the person and of the background apart (SEGMENT_COLUMNS), where asked for."""
+    parts: Mapping[str, DecisionFacts] = field(default_factory=dict)
+    """How the images of each part were flagged as copies."""
     people: Mapping[str, int] = field(default_factory=dict)
     """Sample to the number of people in its image, where they were counted."""

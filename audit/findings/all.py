@@ -28,6 +28,7 @@ from audit.findings import (
     quality,
     replication,
     representation,
+    segments,
     shown,
     templates,
     tones,
@@ -114,6 +115,8 @@ def _copies(m: Measured, prompts: Mapping[str, Prompt]) -> list[Finding]:
         found += obedience.findings(m.matches)
         scales = copying_doses.of_guidance(m.guidance, m.suite.mitigations)
         found += copying_doses.findings(m.matches, scales, prompts, m.seed)
+    if len(m.segments):
+        found += segments.findings(m.segments, prompts, m.seed, m.parts)
     if len(m.factors):
         found += why.findings(m.factors, m.seed, "excess")
     found += extraction.of_run(m.extracted, prompts, m.seed)

@@ -30,7 +30,7 @@ BESIDE = {
     "detectors": ("detectors",), "whole_set": ("whole_set",), "why": ("why",),
 }  # fmt: skip
 """Kinds of claims shown folded next to the rates, by heading."""
-TABLES = frozenset({"rate", "count", "doses"}.union(*BESIDE.values()))
+TABLES = frozenset({"rate", "count", "doses", "segments"}.union(*BESIDE.values()))
 """Kinds of claims with a table or a list of their own."""
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
@@ -50,6 +50,7 @@ def replication(evidence: Evidence) -> dict[str, Any] | None:
     return {
         "notes": [*_searched(evidence.facts.corpus)],
         "rates": rates,
+        "segments": [f for f in everything if f.key.kind == "segments"],
         "counts": [f for f in everything if f.key.kind == "count"],
         "rates_chart": _rates_chart(rates),
         "doses": by_guidance,

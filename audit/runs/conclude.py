@@ -97,7 +97,7 @@ def _write_tables(run: Run, made: Made) -> None:
     tables = {"attributes": m.table, "alignment": m.alignment, "matches": m.matches,
               "looks": pd.DataFrame(run.plan.looks), "detectors": m.detectors}  # fmt: skip
     measured = {"tones": m.tones, "nudity": m.nudity, "triples": m.triples,
-                "adherence": m.adherence, "swaps": m.swaps}  # fmt: skip
+                "adherence": m.adherence, "swaps": m.swaps, "segments": m.segments}  # fmt: skip
     tables |= {name: table for name, table in measured.items() if len(table)}
     if m.people:
         tables["people"] = pd.DataFrame(m.people.items(), columns=["sample", "people"])

@@ -11,6 +11,8 @@ from audit.evidence.copies.rule import CopyRule
 
 AUTO, LOCAL = "auto", "local"
 """Of a classifier or a descriptor: chosen by the origin of the images (`runs.choosing`)."""
+ATTENTION = "attention"
+"""Of masks of people: by the run's own model."""
 INSIDE = ("magnitude", "bright-ending")
 """Detectors that read the internals of the model."""
 OURS = ("array", "output", "error", "open-mode", "job-name", "nodes", "ntasks")

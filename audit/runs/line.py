@@ -24,6 +24,7 @@ from audit.runs import (
     reader_errors,
     reading,
     rounds,
+    segment_copies,
     tones,
     training_images,
     triples,
@@ -43,6 +44,7 @@ def execute(run: Run) -> Path:
     Raises Incomplete where planned images are missing.
     """
     detecting.fits(run)
+    segment_copies.fits(run)
     choosing.ready(run.options)
     distributing.ready(run.options)
     with run.folder.lock(), locks.alone(run.folder):
@@ -132,8 +134,9 @@ def _match(run: Run, made: Made, encoder: Any, descriptor: Any) -> Made:
     """The same with the nearest training images, and readings of the training set itself."""
     found = matching.search(run, descriptor, vectors)
     index, entries = found.index, found.index.train.entries
+    segments, parts = segment_copies.search(run, descriptor, vectors)
     measured = replace(
-        made.measured, matches=found.table, decided=found.decided,
+        made.measured, matches=found.table, decided=found.decided, segments=segments, parts=parts,
         factors=matching.with_factors(run, found.table, index, found.clusters),
         whole=detecting.whole_set(
             run, run.folder.vectors(descriptor.key), index, found.obeying

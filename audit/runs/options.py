@@ -313,6 +313,15 @@ class Options:
         float,
         Opt("Target false discovery rate of flagged copies.", allow=Between(0, 1), tables=True),
     ] = 0.1
+    segments: Annotated[
+        str,
+        Opt(
+            "Also flag copies of the person and of the background apart; how people are found: "
+            "auto, figures (of the embedded world), people (in photographs), attention (of the "
+            "model), or package.module:function.",
+            tables=True,
+        ),
+    ] = ""
     search: Annotated[
         str, Opt("Search method for the training set; auto goes by its size.", allow=OneOf(KINDS))
     ] = "auto"

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from audit.datasets import cells
 from audit.errors import UserError
 from audit.files import write_atomic
+from audit.records import Settings
 from audit.runs.context import Progress, silent
 from audit.runs.options import Options
 from audit.runs.planning import model_of
@@ -83,16 +84,18 @@ class Asked:
 class Segmenter:
     """A model that finds `words` in images by its layers whose names begin with `part`.
 
-    Raises UserError where it has none.
+    It is that of the options, or one that is `loaded`, with its settings. Raises UserError where
+    it has no such layers.
     """
 
-    def __init__(self, options: Options, words: Sequence[str], part: str) -> None:
-        from audit.engine.model import load
+    def __init__(
+        self, options: Options, words: Sequence[str], part: str,
+        loaded: tuple[Any, Settings] | None = None,
+    ) -> None:  # fmt: skip
         from audit.engine.segments import Where, watched
 
-        source, self.settings, _ = model_of(options)
         self.words, self.where = tuple(words), Where(part)
-        self.model = load(source, options.loading)
+        self.model, self.settings = loaded or _loaded(options)
         watched(self.model, part)
 
     def given(self, images: Sequence[np.ndarray], text: str = "") -> Iterator[Segmented]:
@@ -121,6 +124,13 @@ class Segmenter:
     def _batches(self, n: int) -> Iterator[range]:
         size = self.settings.batch
         return (range(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def _loaded(options: Options) -> tuple[Any, Settings]:
+    from audit.engine.model import load
+
+    source, settings, _ = model_of(options)
+    return load(source, options.loading), settings
 
 
 @contextmanager

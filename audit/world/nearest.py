@@ -7,10 +7,12 @@ read: how far the best person is from it, and how much farther the best of anoth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from PIL import Image
 
 from audit.world import art
 from audit.world.art import Sprite
@@ -24,6 +26,10 @@ OUTSIDE = 35.0
 
 Without it a person whose outline is inside another's (short hair, long hair) would always win.
 """
+
+NOBODY = 35.0
+"""Distance from which an image shows nobody: renders with a person are within 31, those without one
+beyond 36, and 95 % of the generator's images within 34."""
 
 
 @dataclass(frozen=True)
@@ -91,3 +97,23 @@ def outlines(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     _, masks, _ = _templates()
     far = _far(pictures)
     return masks[far.argmin(1)].reshape(-1, SIDE, SIDE) > 0, far.min(1)
+
+
+def people(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Where the person is in each uint8[h, w, 3], bool[h, w]; nowhere if it resembles nobody.
+
+    Images of other sizes are compared, and their masks returned, as scaled.
+    """
+    if not len(images):
+        return []
+    sizes = [(i.shape[1], i.shape[0]) for i in images]
+    found, far = outlines(np.stack([_sized(i, (SIDE, SIDE)) for i in images]))
+    shown = found & (far < NOBODY)[:, None, None]
+    return [_sized(m, size) for m, size in zip(shown, sizes, strict=True)]
+
+
+def _sized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An image or a mask scaled to (width, height)."""
+    if (image.shape[1], image.shape[0]) == size:
+        return image
+    return np.asarray(Image.fromarray(image).resize(size))

@@ -17,6 +17,7 @@ from audit.findings import turns
 from audit.findings.representation import Context
 from audit.keys import ATTRIBUTE_COLUMNS, Step, Turn
 from audit.records import Attribute, Finding, Prompt
+from tests.sizes import at_least, at_most, draws
 
 GENDER = Attribute("gender", ("woman", "man"), {})
 TONE = Attribute("tone", ("light", "medium", "dark"), {})
@@ -41,14 +42,18 @@ class Talk:
         return "woman" if self.rng.random() < self.share else "man"
 
 
-def prompts(subjects: int, seeds: int, states: bool = False) -> list[Prompt]:
-    """Three turns for each subject: drawn, edited, drawn again."""
+def prompts(
+    subjects: int, seeds: int, states: bool = False, memory: bool = False
+) -> list[Prompt]:  # fmt: skip
+    """Three turns for each subject: drawn, edited, drawn again; only with memory does turn 1 reach
+    the last one."""
     return [
         Prompt(
             f"talk/{s}/{g}{n}", f"text {s} {n}", f"job {s}", "talk", "conversation", seeds,
             ("gender",), turn=Turn(
                 n, KINDS[n - 1], f"noise {s} {n}", step=Step(0.6 if n == 2 else 0.0),
-                stated=(("gender", g) if g else ("gender",)) if states else (), bound=n != 3,
+                stated=(("gender", g) if g else ("gender",)) if states else (),
+                bound=memory or n != 3,
             ),
         )
         for s in range(subjects) for g in (("", "woman", "man") if states else ("",))
@@ -213,3 +218,67 @@ def test_other_findings_never_see_conversations() -> None:
     assert len(talks) == len(rows)
     assert list(rest.table["sample"]) == ["x"]
     assert turns.findings(pd.DataFrame(), asked, CONTEXT) == []
+
+
+LEAK, REDRAWN, DRIFT = 0.6, 0.5, 0.3
+"""Shares: of turn 3 that shows what turn 1 stated, of its other people who are drawn again, and of
+women whom the edit turns into men."""
+WOMEN, MIXED = 0.55, 2 * (0.55 - 0.55**2 - 0.25 / 12)
+"""Means over subjects, whose shares of women are uniform from .3 to .8: the share, and how often
+two people of one subject are of different classes."""
+TRUTHS = {
+    ("changed", "turn-2"): DRIFT * WOMEN, ("changed", "turn-3"): REDRAWN * MIXED,
+    ("shift", "turn-2=woman"): -DRIFT * WOMEN, ("shift", "turn-3=woman"): 0.0,
+    ("leak", "turn-2=woman"): 0.0, ("leak", "turn-2=man"): 0.0,
+    ("leak", "turn-3=woman"): LEAK * (1 - WOMEN), ("leak", "turn-3=man"): LEAK * WOMEN,
+}  # fmt: skip
+"""By kind and detail."""
+
+
+def planted(t: Talk) -> str:
+    """Turn 1 leaks into turn 3, which draws some people again; the edit drifts away from women."""
+    if t.number == 1:
+        return t.stated or t.first
+    if t.number == 2:
+        return "man" if t.rng.random() < DRIFT else t.first
+    if t.stated and t.rng.random() < LEAK:
+        return t.stated
+    return t.drawn() if t.rng.random() < REDRAWN else t.first
+
+
+def drawn_anew(t: Talk) -> str:
+    """Every image after the first has nothing to do with it."""
+    return (t.stated or t.first) if t.number == 1 else t.drawn()
+
+
+@pytest.mark.slow
+@draws(10, 300)
+def test_intervals_cover_a_planted_leak_redraws_and_drift(runs: int) -> None:
+    """Each of eight truths is inside the interval of 92 % of studies or more; half of studies or
+    more find the leak."""
+    asked = prompts(8, 12, states=True, memory=True)
+    covered = dict.fromkeys(TRUTHS, 0)
+    seen = 0
+    for seed in range(runs):
+        by = found(asked, planted, seed=seed)
+        assert by.keys() == TRUTHS.keys()
+        for name, truth in TRUTHS.items():
+            covered[name] += by[name].low <= truth <= by[name].high
+        seen += by["leak", "turn-3=man"].verdict == "above"
+        assert by["changed", "turn-2"].verdict == "below"
+    for name, count in covered.items():
+        assert at_least(count, runs, 0.92), (name, count)
+    assert seen >= 0.5 * runs
+
+
+@pytest.mark.slow
+@draws(10, 300)
+def test_where_nothing_is_handed_on_nothing_is_claimed(runs: int) -> None:
+    """Each claim is made in 5 % of studies at most where every turn draws another person."""
+    asked = prompts(8, 12, states=True, memory=True)
+    claims = dict.fromkeys(TRUTHS, 0)
+    for seed in range(runs):
+        for name, f in found(asked, drawn_anew, seed=1000 + seed).items():
+            claims[name] += f.verdict in ("above", "below")
+    for name, count in claims.items():
+        assert at_most(count, runs, 0.05), (name, count)

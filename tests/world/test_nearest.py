@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from audit.world.dataset import balanced
-from audit.world.nearest import OUTSIDE, SOLID, nearest, outlines
+from audit.world.dataset import balanced, fresh
+from audit.world.nearest import OUTSIDE, SOLID, nearest, outlines, people
 from audit.world.render import mask
 
 
@@ -43,3 +43,16 @@ def test_outlines_of_renders_are_their_people() -> None:
     for outline, item in zip(found, items, strict=True):
         np.testing.assert_array_equal(outline, mask(item.scene) >= SOLID)
     assert far.max() < OUTSIDE
+
+
+def test_people_are_where_the_renderer_put_them_and_nowhere_in_empty_scenes() -> None:
+    """At the image's own size; a scene without a person has an empty mask."""
+    items = [i for i in fresh(3, 300) if i.scene.sprite is None][:2] + balanced((11,), 3)
+    images = [i.pixels() for i in items]
+    found = people([*images, images[-1].repeat(2, 0).repeat(2, 1)])
+    assert [m.any() for m in found] == [False, False, True, True, True, True]
+    for mask_, item in zip(found[2:5], items[2:], strict=True):
+        np.testing.assert_array_equal(mask_, mask(item.scene) >= SOLID)
+    assert found[5].shape == (128, 128)
+    assert (found[5][::2, ::2] == found[4]).mean() > 0.98
+    assert people([]) == []

@@ -86,7 +86,13 @@ class Making:
 
     def _encode(self, items: Sequence[Item]) -> Iterator[tuple[Row, np.ndarray | None]]:
         """The row of each item, with its vector if it has one."""
-        if getattr(self.encoder, "count", 1) > 1 and any(i.vector is not None for i in items):
+        vectors = any(i.vector is not None for i in items)
+        if getattr(self.encoder, "part", "") and vectors:
+            raise UserError(
+                "Segments need images to cut, but these are embeddings. Give the images, or leave "
+                "out --segments."
+            )
+        if getattr(self.encoder, "count", 1) > 1 and vectors:
             raise UserError(
                 "A local descriptor needs images to cut, but these are embeddings. Give the "
                 "images, or the descriptor of the embeddings without `local:`."

@@ -9,6 +9,7 @@ covers everybody in an image: it does not tell people apart.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -140,3 +141,8 @@ def person(picture: np.ndarray) -> np.ndarray:
         mask = segmenter()(pixels)[0].numpy()
     back = Image.fromarray(mask).resize((w, h), Image.Resampling.BILINEAR)
     return np.asarray(np.asarray(back) > PERSON)
+
+
+def people(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """`person` of each image."""
+    return [person(p) for p in pictures]

@@ -38,3 +38,11 @@ def test_the_mask_has_the_size_of_the_image() -> None:
     assert 0.4 < mask.mean() < 0.6
     assert mask[100, 220]
     assert not mask[10, 500]
+
+
+def test_people_are_the_mask_of_each_image() -> None:
+    """Images of several sizes in one call."""
+    portrait = photographs.astronaut()
+    one, two = selfie.people([portrait[:400], portrait])
+    np.testing.assert_array_equal(one, selfie.person(portrait[:400]))
+    assert two.shape == (512, 512)

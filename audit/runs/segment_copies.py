@@ -1,0 +1,160 @@
+"""Copies of the person and of the background apart (`--segments`).
+
+Both parts of every image, and of every training and held-out image, are described and searched as
+whole images are, each with an index of its own. Each part is decided on at half of the rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit import registry
+from audit.errors import UserError, ours, say
+from audit.evidence.copies import decision, flags
+from audit.evidence.copies.approximate import prepared
+from audit.evidence.copies.facts import DecisionFacts
+from audit.evidence.copies.segments import FOREGROUND, PARTS, Masks, Segment
+from audit.evidence.copies.sides import sides
+from audit.keys import SEGMENT_COLUMNS
+from audit.runs import choosing, reading
+from audit.runs.context import Run
+from audit.runs.given import ATTENTION, AUTO
+from audit.store import RunFolder
+
+FIGURES, PHOTOGRAPHED = "figures", "people"
+WORD, PART = "person", "up_blocks."
+"""What the attention is asked for, and of which layers."""
+
+Vectors = Callable[[Run, Any, str], Mapping[str, np.ndarray]]
+
+
+def fits(run: Run) -> None:
+    """Raise UserError where `--segments` cannot be done, before anything is drawn."""
+    options, corpus = run.options, run.plan.corpus
+    if not options.segments:
+        return
+    if corpus is None or "held" not in corpus.sides or "train" not in corpus.sides:
+        raise UserError(
+            "--segments cuts training images and held-out ones, and they are not there. Give the "
+            "images of both, with --corpus and --held-out."
+        )
+    if options.rule.name == "fixed":
+        raise UserError("--segments controls a rate: give --copies twin or conformal.")
+    if options.segments == ATTENTION and run.plan.source is None:
+        raise UserError(
+            "--segments attention reads a model's internals, but there is no model. Give "
+            f"--segments {PHOTOGRAPHED} for photographs."
+        )
+    if options.segments not in (AUTO, ATTENTION):
+        registry.load("mask", options.segments)
+
+
+def search(
+    run: Run, encoder: Any, vectors: Vectors
+) -> tuple[pd.DataFrame, Mapping[str, DecisionFacts]]:
+    """SEGMENT_COLUMNS of the run's images, and how each part was decided; empty if not asked for.
+
+    `vectors(run, encoder, step)` returns the descriptors of the run's images. Raises UserError for
+    a descriptor of crops.
+    """
+    if not run.options.segments:
+        return pd.DataFrame(columns=list(SEGMENT_COLUMNS)), {}
+    if getattr(encoder, "count", 1) > 1:
+        raise UserError("--segments needs a descriptor of whole images: leave out `local:`.")
+    whole = getattr(encoder, "whole", None)  # parts are cut from images that are not reduced
+    masks = masks_of(run)
+    found = {p: _part(run, Segment(whole() if whole else encoder, masks, p), vectors)
+             for p in PARTS}  # fmt: skip
+    table = pd.DataFrame([(s.id, s.prompt, s.arm, s.seed) for s in run.samples],
+                         columns=list(SEGMENT_COLUMNS[:4]))  # fmt: skip
+    table["seed"] = pd.array([s.seed for s in run.samples], dtype="Int64")
+    table["outcome"] = _outcomes(*(found[p][0].outcome for p in PARTS))
+    names = {"copy": "", "score": "_score", "held": "_held", "train": "_train"}
+    for part in PARTS:
+        table = table.assign(**{f"{part}{n}": found[part][0][c] for c, n in names.items()})
+    return table[list(SEGMENT_COLUMNS)], {p: found[p][1] for p in PARTS}
+
+
+def _outcomes(foreground: Sequence[str], background: Sequence[str]) -> list[str]:
+    """That of an image from those of its parts."""
+    return [
+        a if a not in ("label", "missing") else "no person" if a == "missing"
+        else "uncertain" if b == "missing" else b
+        for a, b in zip(foreground, background, strict=True)
+    ]  # fmt: skip
+
+
+def _part(run: Run, described: Segment, vectors: Vectors) -> tuple[pd.DataFrame, DecisionFacts]:
+    """outcome, score, held, train and copy of every sample by one part."""
+    options, corpus, part = run.options, run.plan.corpus, described.part
+    with RunFolder(options.out / "indexes").lock(wait=True):
+        index = replace(corpus, made=None, shipped=None).index(
+            described, options.out / "indexes", partial(run.progress, f"{part} of training images")
+        )
+    index = prepared(index, options.search)
+    seen = decision.edits(index, described, corpus.image, options.seed, (decision.SAME,))
+    by = sides(index, decision.duplicate_cosine(seen.rows), options.seed)
+    index = decision.without_shared_images(index, by)
+    known = vectors(run, described, part)
+    gone = reading.missing_outcomes(run, known)
+    stack = np.full((len(run.samples), index.dimensions), np.nan, np.float32)
+    for i, s in enumerate(run.samples):
+        if s.id in known and known[s.id].any():
+            stack[i] = known[s.id]
+    there = np.asarray(np.isfinite(stack).all(1))
+    table = pd.DataFrame({
+        "outcome": ["label" if t else gone.get(s.id, "missing")
+                    for s, t in zip(run.samples, there, strict=True)],
+        "score": np.nan, "held": np.nan, "train": None,
+    })  # fmt: skip
+    score, where = index.nearest(stack[there])
+    table.loc[there, "score"] = score.astype(float)
+    table.loc[there, "held"] = index.nearest(stack[there], held_out=True)[0].astype(float)
+    table.loc[there, "train"] = [index.train.entry(int(w)).id for w in where]
+    rate = options.q / len(PARTS)
+    asked = decision.Asked(options.rule, rate, options.seed, _groups(run))
+    made = decision.decide(table, stack, index, by, asked)
+    table["copy"] = flags.column(made.selection.selected, known=there & ~made.unsettled)
+    _note(run, part, made)
+    words = say("{sides}; {rule}", sides=by.words, rule=made.words)
+    return table, DecisionFacts(rate, made.by_match, made.doubt, words)
+
+
+def _groups(run: Run) -> np.ndarray:
+    """The shares that each image belongs to: ordinary prompts, captions, conversations."""
+    of = {p.id: "turns" if p.turn is not None else p.purpose for p in run.suite.prompts}
+    return np.array([of[s.prompt] for s in run.samples], object)
+
+
+def _note(run: Run, part: str, made: decision.Decided) -> None:
+    if made.selection.need and not made.doubt:
+        need = ours(made.selection.need)
+        run.notes.append(
+            say("No person can be flagged as a copy by a rate: {need}.", need=need)
+            if part == FOREGROUND
+            else say("No background can be flagged as a copy by a rate: {need}.", need=need)
+        )
+
+
+def masks_of(run: Run) -> Masks:
+    """What finds people in these images and training images."""
+    name = run.options.segments
+    if name == AUTO:
+        name = FIGURES if choosing.drawn_by(run.options) else PHOTOGRAPHED
+    if name == ATTENTION:
+        return Masks(f"{ATTENTION} {run.settings.model} {run.settings.revision}", _attention(run))
+    return Masks(name, registry.load("mask", name))
+
+
+def _attention(run: Run) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
+    """Segments of the word by the run's own model, as `segment` finds them in given images."""
+    from audit.runs.segmenting import Segmenter
+
+    segmenter = Segmenter(run.options, (WORD,), PART, (run.engine(), run.settings))
+    return lambda images: [found.labels == 0 for found in segmenter.given(images)]
