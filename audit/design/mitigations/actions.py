@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from audit.design.mitigations.lexicon import listed
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -37,11 +37,6 @@ WHERE = frozenset(
 """Adverbs of place that the parser takes for nouns."""
 
 
-@cache
-def _verbs() -> frozenset[str]:
-    return frozenset(Path(__file__).with_name("acts.txt").read_text("utf-8").split())
-
-
 def acts(verb: str) -> bool:
     """Whether a verb in -ing (or -in) is one for what people do and things do not: `raking`."""
     found = re.fullmatch(r"([a-z]{2,})in[g']?", verb)
@@ -49,7 +44,7 @@ def acts(verb: str) -> bool:
         return False
     stem = found[1]
     double = len(stem) > 2 and stem[-1] == stem[-2]
-    return bool({stem, stem + "e", stem[:-1] if double else stem} & _verbs())
+    return bool({stem, stem + "e", stem[:-1] if double else stem} & listed("acts"))
 
 
 def doing(token: Token) -> bool:

@@ -15,7 +15,8 @@ from audit.design.mitigations import languages, parser
 from audit.design.mitigations.evidence import Statement, told
 from audit.design.mitigations.gate import REASONS, ruled
 from audit.design.mitigations.gate_text import named, unbranded
-from audit.design.mitigations.people import Nobody, Person, people
+from audit.design.mitigations.nobody import Nobody
+from audit.design.mitigations.people import Person, people
 from audit.design.mitigations.people_words import is_person, singular
 from audit.design.mitigations.syntax import Readable, readable
 

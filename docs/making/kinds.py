@@ -1,0 +1,189 @@
+"""Further lists for the reader of prompts, out of WordNet: what only looks like a person.
+
+`python -m docs.making.people` writes them too. `compounds.txt` has the names of things of two
+words, one of which is a noun for a person (`aircraft carrier`, `nurse shark`); `pairs.txt` has an
+adjective and a noun that name one thing (`major league`), inside of which no word fits. `beings.txt`
+has animals and imaginary beings, `dated.txt` people of the past by their glosses, `dishes.txt` foods,
+`proper.txt` words in the names of places and institutions of today and of those who live there, and
+`alike.txt` words that are one letter away from a noun for a person.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ACT, ANIMAL, ARTIFACT, COGNITION, COMMUNICATION, FOOD, GROUP, LOCATION, PERSON = (
+    4, 5, 6, 9, 10, 13, 14, 15, 18
+)  # fmt: skip
+"""WordNet's numbers of its files of nouns."""
+_NAMED = frozenset((ACT, ANIMAL, ARTIFACT, COGNITION, COMMUNICATION, FOOD, GROUP, LOCATION))
+IMAGINARY = ("imaginary_being", "spiritual_being")
+_DATED = re.compile(
+    r"\(?(?:ancient|medieval|middle ages|feudal)\b(?! commentator)|^\(?formerly\)?,? (?:an?|the)\b"
+    r"|\(formerly\)|\bprior to 1|ancient regime|\bin former times|\(when |world war"
+    r"|ottoman empire|colonial india",
+    re.IGNORECASE,
+)
+_PAST = re.compile(
+    r"\bancient|^\(?an? (?:former|extinct)|medieval|mytholog|\bbattle|\bwar\b|rock group|\bnovel\b"
+    r"|centur(?:y|ies)|\bera\b|reign|\bperiod (?:of|from|in)\b|fiction|dynasty|legend",
+    re.IGNORECASE,
+)
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+SHORTEST = 6
+"""Letters of the shortest noun of which a misspelt form is read."""
+
+
+@dataclass(frozen=True)
+class Sense:
+    """One noun synset of a lemma."""
+
+    file: int
+    """WordNet's number of the file."""
+    lemma: str
+    """As WordNet writes it, with capitals."""
+    instance: bool
+    """Whether it is one place, person or thing, and no kind."""
+    gloss: str
+    synset: str
+
+
+def senses(folder: Path) -> dict[str, list[Sense]]:
+    """Lemma in lower case to its senses, the most usual first."""
+    by_synset: dict[str, dict[str, Sense]] = {}
+    for line in (folder / "data.noun").read_text("utf-8").splitlines():
+        if line.startswith(" "):
+            continue
+        head, _, gloss = line.partition(" | ")
+        parts = head.split()
+        count = int(parts[3], 16)
+        instance = "@i" in parts[5 + 2 * count :]
+        by_synset[parts[0]] = {
+            lemma.lower(): Sense(int(parts[1]), lemma, instance, gloss.strip(), parts[0])
+            for lemma in parts[4 : 4 + 2 * count : 2]
+        }
+    out: dict[str, list[tuple[int, Sense]]] = defaultdict(list)
+    for line in (folder / "index.sense").read_text("utf-8").splitlines():
+        key, offset, number, _ = line.split()
+        lemma, _, kind = key.partition("%")
+        if kind.startswith("1:") and lemma in by_synset.get(offset, {}):
+            out[lemma].append((int(number), by_synset[offset][lemma]))
+    return {lemma: [s for _, s in sorted(rows, key=lambda r: r[0])] for lemma, rows in out.items()}
+
+
+def _words(folder: Path, kind: str) -> set[str]:
+    lines = (folder / f"index.{kind}").read_text("utf-8").splitlines()
+    return {line.split()[0] for line in lines if not line.startswith(" ")}
+
+
+def only_names(known: Mapping[str, list[Sense]]) -> set[str]:
+    """Words all of whose senses are written with a capital: `thatcher`."""
+    return {w for w, rows in known.items() if all(s.lemma != s.lemma.lower() for s in rows)}
+
+
+def _two(known: Mapping[str, list[Sense]]) -> Iterator[tuple[str, str, list[Sense]]]:
+    """Names of two words in lower case that never mean a person."""
+    for lemma, rows in known.items():
+        found = re.fullmatch(r"([a-z]+)_([a-z]+)", lemma)
+        own = rows[0].lemma == lemma
+        if found and own and not any(s.file == PERSON for s in rows):
+            yield found[1], found[2], rows
+
+
+def compounds(known: Mapping[str, list[Sense]], people: Collection[str]) -> list[str]:
+    """Names of things with a noun for a person as their first or last word."""
+    return sorted(
+        f"{a} {b}" for a, b, rows in _two(known)
+        if (a in people or b in people) and rows[0].file in (ANIMAL, ARTIFACT, FOOD, 20)
+    )  # fmt: skip
+
+
+def pairs(folder: Path, known: Mapping[str, list[Sense]], people: Collection[str]) -> list[str]:
+    """An adjective and a noun that together name a thing, a place or a field."""
+    adjectives = _words(folder, "adj")
+    return sorted(
+        f"{a} {b}" for a, b, rows in _two(known)
+        if a in adjectives and b in known and b not in people and rows[0].file in _NAMED
+    )  # fmt: skip
+
+
+def beings(known: Mapping[str, list[Sense]], imaginary: Collection[str]) -> list[str]:
+    """Nouns of one word that mean an animal in their most usual sense, or an imaginary being."""
+    return sorted(
+        w for w, rows in known.items()
+        if re.fullmatch("[a-z]{3,}", w) and rows[0].lemma == w
+        and (any(s.synset in imaginary for s in rows[:2])
+             or (rows[0].file == ANIMAL and not any(s.file == PERSON for s in rows[:2])))
+    )  # fmt: skip
+
+
+def dated(known: Mapping[str, list[Sense]], people: Collection[str]) -> list[str]:
+    """Nouns for people whose gloss says that there were such people in the past only."""
+    return sorted(
+        noun for noun in people
+        if (rows := [s for s in known.get(noun.replace(" ", "_"), ()) if s.file == PERSON])
+        and _DATED.search(rows[0].gloss) and not noun.startswith("ex-")
+        and "roman catholic" not in rows[0].gloss.lower()
+    )  # fmt: skip
+
+
+def dishes(known: Mapping[str, list[Sense]]) -> list[str]:
+    """Nouns of one word with a sense that is food or drink among the first three."""
+    return sorted(
+        w for w, rows in known.items()
+        if re.fullmatch("[a-z]{3,}", w) and any(s.file == FOOD for s in rows[:3])
+    )  # fmt: skip
+
+
+def proper(known: Mapping[str, list[Sense]], folder: Path) -> list[str]:
+    """Words written with a capital that are no person's: of places, firms, prizes, nationalities.
+
+    Names from the past or from stories, and of groups of musicians, are left out.
+    """
+    found: set[str] = set()
+    for rows in known.values():
+        for sense in rows:
+            dweller = sense.file == PERSON and not sense.instance
+            other = sense.file != PERSON and not dweller
+            if sense.lemma[0].isupper() and (dweller or other) and not _PAST.search(sense.gloss):
+                found |= set(re.findall(r"[A-Z][a-z]{2,}", sense.lemma))
+    for line in (folder / "data.adj").read_text("utf-8").splitlines():
+        words, _, gloss = line.partition(" | ")
+        if re.search(r"\b(?:inhabitants|people|peoples|natives?|citizens)\b", gloss):
+            if not line.startswith(" ") and not _PAST.search(gloss):
+                found |= set(re.findall(r"(?<= )[A-Z][a-z]{2,}(?= )", words))
+    return sorted(w.lower() for w in found)
+
+
+def alike(folder: Path, people: Collection[str]) -> list[str]:
+    """Words of WordNet that are no nouns for people, and one slip away from such a noun."""
+    every = {w for kind in ("noun", "verb", "adj", "adv") for w in _words(folder, kind)}
+    near = {w for noun in people if len(noun) >= SHORTEST for w in slips(noun)}
+    return sorted(w for w in every & near if w not in people and w.isalpha())
+
+
+def slips(word: str) -> set[str]:
+    """The words one typing error away: a letter left out, doubled, exchanged, changed or added."""
+    cuts = [(word[:k], word[k:]) for k in range(1, len(word) + 1)]
+    return {
+        *(a + b[1:] for a, b in cuts if b),
+        *(a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1),
+        *(a + c + b[1:] for a, b in cuts if b for c in LETTERS),
+        *(a + c + b for a, b in cuts for c in LETTERS),
+    } - {word}
+
+
+def every(
+    folder: Path, people: Collection[str], imaginary: Collection[str]
+) -> dict[str, list[str]]:
+    """All lists by name. `people` are the nouns for people, `imaginary` the synsets of beings."""
+    known = senses(folder)
+    return {
+        "compounds": compounds(known, people), "pairs": pairs(folder, known, people),
+        "beings": beings(known, imaginary), "dated": dated(known, people),
+        "dishes": dishes(known), "proper": proper(known, folder), "alike": alike(folder, people),
+    }  # fmt: skip
