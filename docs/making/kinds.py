@@ -1,11 +1,15 @@
 """Further lists for the reader of prompts, out of WordNet: what only looks like a person.
 
-`python -m docs.making.people` writes them too. `compounds.txt` has the names of things of two
-words, one of which is a noun for a person (`aircraft carrier`, `nurse shark`); `pairs.txt` has an
-adjective and a noun that name one thing (`major league`), inside of which no word fits. `beings.txt`
-has animals and imaginary beings, `dated.txt` people of the past by their glosses, `dishes.txt` foods,
-`proper.txt` words in the names of places and institutions of today and of those who live there, and
-`alike.txt` words that are one letter away from a noun for a person.
+`python -m docs.making.people` writes them too:
+
+- `compounds.txt`: things of two words, one of them a noun for a person (`record player`);
+- `pairs.txt`: an adjective and a noun that name one thing (`major league`);
+- `animals.txt`, and `beings.txt`, which are imaginary; `dishes.txt`: food and drink;
+- `dated.txt`: people of the past, by their glosses;
+- `proper.txt`: words in the names of places, firms and peoples of today;
+- `alike.txt`: words that are one typing error away from a noun for a person;
+- `adverbs.txt`: adverbs without -ly; `joined.txt` and `in_y.txt`: adjectives with two
+  hyphens, and those in -y.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from audit.design.mitigations.lexicon import SHORTEST, slips
+
 ACT, ANIMAL, ARTIFACT, COGNITION, COMMUNICATION, FOOD, GROUP, LOCATION, PERSON = (
     4, 5, 6, 9, 10, 13, 14, 15, 18
 )  # fmt: skip
@@ -24,7 +30,7 @@ _NAMED = frozenset((ACT, ANIMAL, ARTIFACT, COGNITION, COMMUNICATION, FOOD, GROUP
 IMAGINARY = ("imaginary_being", "spiritual_being")
 _DATED = re.compile(
     r"\(?(?:ancient|medieval|middle ages|feudal)\b(?! commentator)|^\(?formerly\)?,? (?:an?|the)\b"
-    r"|\(formerly\)|\bprior to 1|ancient regime|\bin former times|\(when |world war"
+    r"|\(formerly\)|\bprior to 1|ancient regime|\bin former times|world war"
     r"|ottoman empire|colonial india",
     re.IGNORECASE,
 )
@@ -33,9 +39,6 @@ _PAST = re.compile(
     r"|centur(?:y|ies)|\bera\b|reign|\bperiod (?:of|from|in)\b|fiction|dynasty|legend",
     re.IGNORECASE,
 )
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-SHORTEST = 6
-"""Letters of the shortest noun of which a misspelt form is read."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +114,39 @@ def pairs(folder: Path, known: Mapping[str, list[Sense]], people: Collection[str
     )  # fmt: skip
 
 
-def beings(known: Mapping[str, list[Sense]], imaginary: Collection[str]) -> list[str]:
-    """Nouns of one word that mean an animal in their most usual sense, or an imaginary being."""
+def animals(known: Mapping[str, list[Sense]]) -> list[str]:
+    """Nouns of one word that mean an animal in their most usual sense, and seldom a person."""
     return sorted(
         w for w, rows in known.items()
-        if re.fullmatch("[a-z]{3,}", w) and rows[0].lemma == w
-        and (any(s.synset in imaginary for s in rows[:2])
-             or (rows[0].file == ANIMAL and not any(s.file == PERSON for s in rows[:2])))
+        if re.fullmatch("[a-z]{3,}", w) and rows[0].lemma == w and rows[0].file == ANIMAL
+        and not any(s.file == PERSON for s in rows[:2])
     )  # fmt: skip
+
+
+def beings(known: Mapping[str, list[Sense]], imaginary: Collection[str]) -> list[str]:
+    """Nouns of one word for imaginary beings."""
+    return sorted(
+        w for w, rows in known.items()
+        if re.fullmatch("[a-z]{3,}", w) and not rows[0].instance
+        and any(s.synset in imaginary and not s.instance for s in rows[:2])
+    )  # fmt: skip
+
+
+def joined(folder: Path) -> list[str]:
+    """Adjectives of three words or more that are no nouns: `hard-of-hearing`."""
+    nouns = _words(folder, "noun")
+    found = _words(folder, "adj") - nouns
+    return sorted(w for w in found if re.fullmatch("[a-z]+(-[a-z]+){2,}", w))
+
+
+def in_y(folder: Path) -> list[str]:
+    """Adjectives that end in -y."""
+    return sorted(w for w in _words(folder, "adj") if re.fullmatch("[a-z]+y", w))
+
+
+def adverbs(folder: Path) -> list[str]:
+    """Adverbs of one word that do not end in -ly."""
+    return sorted(w for w in _words(folder, "adv") if re.fullmatch("[a-z]+(?<!ly)", w))
 
 
 def dated(known: Mapping[str, list[Sense]], people: Collection[str]) -> list[str]:
@@ -153,28 +181,18 @@ def proper(known: Mapping[str, list[Sense]], folder: Path) -> list[str]:
                 found |= set(re.findall(r"[A-Z][a-z]{2,}", sense.lemma))
     for line in (folder / "data.adj").read_text("utf-8").splitlines():
         words, _, gloss = line.partition(" | ")
-        if re.search(r"\b(?:inhabitants|people|peoples|natives?|citizens)\b", gloss):
-            if not line.startswith(" ") and not _PAST.search(gloss):
-                found |= set(re.findall(r"(?<= )[A-Z][a-z]{2,}(?= )", words))
+        lives = re.search(r"\b(?:inhabitants|people|peoples|natives?|citizens)\b", gloss)
+        if lives and not line.startswith(" ") and not _PAST.search(gloss):
+            found |= set(re.findall(r"(?<= )[A-Z][a-z]{2,}(?= )", words))
     return sorted(w.lower() for w in found)
 
 
 def alike(folder: Path, people: Collection[str]) -> list[str]:
     """Words of WordNet that are no nouns for people, and one slip away from such a noun."""
-    every = {w for kind in ("noun", "verb", "adj", "adv") for w in _words(folder, kind)}
+    names = only_names(senses(folder))
+    every = {w for kind in ("noun", "verb", "adj", "adv") for w in _words(folder, kind)} - names
     near = {w for noun in people if len(noun) >= SHORTEST for w in slips(noun)}
     return sorted(w for w in every & near if w not in people and w.isalpha())
-
-
-def slips(word: str) -> set[str]:
-    """The words one typing error away: a letter left out, doubled, exchanged, changed or added."""
-    cuts = [(word[:k], word[k:]) for k in range(1, len(word) + 1)]
-    return {
-        *(a + b[1:] for a, b in cuts if b),
-        *(a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1),
-        *(a + c + b[1:] for a, b in cuts if b for c in LETTERS),
-        *(a + c + b for a, b in cuts for c in LETTERS),
-    } - {word}
 
 
 def every(
@@ -184,6 +202,8 @@ def every(
     known = senses(folder)
     return {
         "compounds": compounds(known, people), "pairs": pairs(folder, known, people),
-        "beings": beings(known, imaginary), "dated": dated(known, people),
+        "animals": animals(known), "beings": beings(known, imaginary),
+        "adverbs": adverbs(folder), "joined": joined(folder), "in_y": in_y(folder),
+        "dated": dated(known, people),
         "dishes": dishes(known), "proper": proper(known, folder), "alike": alike(folder, people),
     }  # fmt: skip

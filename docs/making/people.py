@@ -4,9 +4,10 @@
     python -m docs.making.people package/dict
 
 writes `people_nouns.txt`, `gadgets.txt`, `adjectives.txt`, `relational.txt`, `acts.txt` and
-`seeming_adjectives.txt` in `audit/design/mitigations/`, and the lists of `kinds.py`. A noun is kept if its most usual sense is a
-kind of person: the first one, or the one with at least half of WordNet's counts of usage, and no
-sense is a thing where none is counted. Gadgets end like nouns for what people do, but are things.
+`seeming_adjectives.txt` in `audit/design/mitigations/`, and the lists of `kinds.py`. A noun is
+kept if its most usual sense is a kind of person: the first one, or the one with at least half of
+WordNet's counts of usage, and no sense is a thing where none is counted. Gadgets end like nouns
+for what people do, but are things.
 An adjective is kept if it is a noun less often and describes rather than classifies (a tired nurse,
 but a medical student), unless `OBVIOUS` tells it by its ending. Those of which all senses classify
 are relational, and nouns with such an ending are seeming adjectives. Acts are verbs that, by
@@ -134,14 +135,20 @@ def nouns(folder: Path) -> dict[str, str]:
 def gadgets(folder: Path, known: Collection[str]) -> list[str]:
     """Nouns that end like those for what people do, but are things: `toaster`, `stagecoach`.
 
-    Names, such as Thatcher, are not among them.
+    Those that also mean a person have a mark after a tab; names, such as Thatcher, are left out.
     """
     senses = kinds.senses(folder)
     names = kinds.only_names(senses)
-    lemmas = {w for w in senses if w not in names}
-    lemmas |= {w.replace("_", "") for w in lemmas if w.replace("_", " ") not in known}
+    marks: dict[str, str] = {}
+    for word, rows in senses.items():
+        people = [s.file == kinds.PERSON for s in rows]
+        if word not in names and not all(people):
+            mark = "\tp" if any(people) else ""
+            marks[word] = mark
+            if word.replace("_", " ") not in known:
+                marks[word.replace("_", "")] = mark
     ending = r"[a-z]{2,}(?:er|or|ist|eer|coach|pilot|nurse|chef|expert|smith|wright)"
-    return sorted(w for w in lemmas if re.fullmatch(ending, w) and w not in known)
+    return sorted(f"{w}{m}" for w, m in marks.items() if re.fullmatch(ending, w) and w not in known)
 
 
 def adjectives(folder: Path) -> list[str]:

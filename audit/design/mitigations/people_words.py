@@ -10,7 +10,7 @@ import re
 from functools import cache
 
 from audit.design.mitigations.gate_words import GENDERED
-from audit.design.mitigations.lexicon import listed, marked
+from audit.design.mitigations.lexicon import SHORTEST, listed, marked, slips, unknown
 
 MORE = frozenset(
     """
@@ -231,7 +231,8 @@ _EXTRA = {
     "grandma": "f", "grandpa": "m", "granny": "f", "beauty queen": "f", "tomboy": "f",
     "bachelor": "m", "bachelorette": "f", "prince": "m", "princess": "f", "king": "m",
     "queen": "f", "duchess": "f", "duke": "m", "maid": "f", "mermaid": "f", "merman": "m",
-    "goddess": "f", "god": "m", "chieftain": "m", "monk nun": "", "abbot": "m", "abbess": "f",
+    "goddess": "f", "god": "m", "chieftain": "m", "angel investor": "", "headmaster": "m",
+    "crone": "f", "hag": "f", "abbot": "m", "abbess": "f",
     "transwoman": "f", "transman": "m", "femme": "f", "matador": "m", "torero": "m",
     "chairman": "m", "fireman": "m", "milf": "f", "sumo wrestler": "m", "choirboy": "m",
     "schoolboy": "m", "schoolgirl": "f", "boyfriend": "m", "girlfriend": "f", "husband": "m",
@@ -278,6 +279,15 @@ def is_person(noun: str) -> bool:
     )
 
 
+@cache
+def meant(word: str) -> str:
+    """The noun for a person of which an unknown word is a misspelt form, or nothing: `surgoen`."""
+    formed = re.search(r"(?:s|ed|ing|ly)$", word)
+    if formed or len(word) < SHORTEST or word in NOT_PEOPLE or not unknown(word):
+        return ""
+    return min((w for w in slips(word) if len(w) >= SHORTEST and w in _listed()), default="")
+
+
 def has_agent_ending(noun: str) -> bool:
     """Whether an unlisted noun looks like one for what people do, such as `gongfarmer`."""
     return bool(_AGENTS.search(noun) and not _NO_AGENT.search(noun)) and noun not in NOT_PEOPLE
@@ -295,7 +305,12 @@ def also_thing(noun: str) -> bool:
 
 def is_gadget(noun: str) -> bool:
     """Whether a noun that ends like one for what people do is one for a thing."""
-    return noun in listed("gadgets") or noun in _NEW_GADGETS or noun in NOT_PEOPLE
+    return noun in marked("gadgets") or noun in _NEW_GADGETS or noun in NOT_PEOPLE
+
+
+def is_only_gadget(noun: str) -> bool:
+    """Whether a noun that ends like one for what people do never means a person: `clover`."""
+    return marked("gadgets").get(noun) == ""
 
 
 def is_agent(noun: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from audit.design.mitigations import nobody_words
 from audit.design.mitigations import people_words as words
 from audit.design.mitigations.actions import DOES, INGS, WHERE, acts, doing
+from audit.design.mitigations.lexicon import listed
 from audit.design.mitigations.noun_phrases import PLAIN, nounish
 
 if TYPE_CHECKING:
@@ -38,8 +39,11 @@ def ending_at(doc: Doc, i: int) -> tuple[str, int, bool] | None:
     if not capital and (nounish(doc[i]) or adjective):
         for form, many in forms:
             acts = words.is_agent(form) and _acts(doc[i], form)
-            if words.has_agent_ending(form) or acts or (words.is_doer(form) and _one(doc, i)):
+            ends = words.has_agent_ending(form) and not words.is_only_gadget(form)
+            if ends or acts or (words.is_doer(form) and _one(doc, i)):
                 return form, i, many
+            if (noun := words.meant(form)) and _one(doc, i):
+                return noun, i, many
     return None
 
 
@@ -98,11 +102,16 @@ def follows(token: Token) -> bool:
     if i >= len(doc):
         return False
     after = doc[i]
+    if _hyphened(doc, i) or (after.lower_ in listed("acts") and _caused(doc, token.i)):
+        return False
     slang = after.lower_.endswith("in") and doing(after)
     if after.lower_ in WHERE or slang or _verb(doc, i):
         return False
     if after.tag_ in ("VB", "VBP") and token.tag_ == "NN" and _ends(doc, i):
         return True
+    of = i + 1 < len(doc) and doc[i + 1].lower_ == "of"
+    if after.tag_ == "RB" and token.tag_ == "NN" and _ends(doc, i) and not of:
+        return not after.lower_.endswith("ly") and after.lower_ not in listed("adverbs")
     if nobody_words.is_thing(after.lower_) and (nounish(after) or after.pos_ == "ADJ"):
         return True
     if after.lower_.endswith("ing") and len(after.text) > 5:
@@ -112,6 +121,18 @@ def follows(token: Token) -> bool:
     if after.text == "-" and not token.whitespace_ and not after.whitespace_:
         return i + 1 < len(doc) and doc[i + 1].is_alpha
     return nounish(after) and after.is_alpha and after.tag_ != "VBG"
+
+
+def _hyphened(doc: Doc, i: int) -> bool:
+    """Whether a word begins an adjective with a hyphen: `a nurse knee-deep in papers`."""
+    joined = i + 2 < len(doc) and doc[i + 1].text == "-" and not doc[i].whitespace_
+    return joined and doc[i + 2].pos_ in ("ADJ", "ADV", "VERB")
+
+
+def _caused(doc: Doc, i: int) -> bool:
+    """Whether a noun is who is made to do something: `making a child laugh`."""
+    before = [t.lower_ for t in doc[max(i - 4, 0) : i]]
+    return bool({"making", "letting", "watching", "seeing", "hearing", "helping"} & set(before))
 
 
 def _ends(doc: Doc, i: int) -> bool:
