@@ -9,7 +9,7 @@
 - `proper.txt`: words in the names of places, firms and peoples of today;
 - `alike.txt`: words that are one typing error away from a noun for a person;
 - `adverbs.txt`: adverbs without -ly; `joined.txt` and `in_y.txt`: adjectives with two
-  hyphens, and those in -y.
+  hyphens, and those in -y; `seeming_nouns.txt`: nouns that end like adjectives.
 """
 
 from __future__ import annotations
@@ -22,11 +22,8 @@ from pathlib import Path
 
 from audit.design.mitigations.lexicon import SHORTEST, slips
 
-ACT, ANIMAL, ARTIFACT, COGNITION, COMMUNICATION, FOOD, GROUP, LOCATION, PERSON = (
-    4, 5, 6, 9, 10, 13, 14, 15, 18
-)  # fmt: skip
+ANIMAL, ARTIFACT, FOOD, PERSON, PLANT = 5, 6, 13, 18, 20
 """WordNet's numbers of its files of nouns."""
-_NAMED = frozenset((ACT, ANIMAL, ARTIFACT, COGNITION, COMMUNICATION, FOOD, GROUP, LOCATION))
 IMAGINARY = ("imaginary_being", "spiritual_being")
 _DATED = re.compile(
     r"\(?(?:ancient|medieval|middle ages|feudal)\b(?! commentator)|^\(?formerly\)?,? (?:an?|the)\b"
@@ -101,16 +98,16 @@ def compounds(known: Mapping[str, list[Sense]], people: Collection[str]) -> list
     """Names of things with a noun for a person as their first or last word."""
     return sorted(
         f"{a} {b}" for a, b, rows in _two(known)
-        if (a in people or b in people) and rows[0].file in (ANIMAL, ARTIFACT, FOOD, 20)
+        if (a in people or b in people) and rows[0].file in (ANIMAL, ARTIFACT, FOOD, PLANT)
     )  # fmt: skip
 
 
 def pairs(folder: Path, known: Mapping[str, list[Sense]], people: Collection[str]) -> list[str]:
-    """An adjective and a noun that together name a thing, a place or a field."""
+    """An adjective and a noun that together name something, and no person."""
     adjectives = _words(folder, "adj")
     return sorted(
         f"{a} {b}" for a, b, rows in _two(known)
-        if a in adjectives and b in known and b not in people and rows[0].file in _NAMED
+        if a in adjectives and b in known and b not in people
     )  # fmt: skip
 
 
@@ -137,6 +134,18 @@ def joined(folder: Path) -> list[str]:
     nouns = _words(folder, "noun")
     found = _words(folder, "adj") - nouns
     return sorted(w for w in found if re.fullmatch("[a-z]+(-[a-z]+){2,}", w))
+
+
+def seeming_nouns(folder: Path) -> list[str]:
+    """Nouns in use that end like adjectives and are none: `funeral`."""
+    used = set()
+    for line in (folder / "index.sense").read_text("utf-8").splitlines():
+        key, _, _, count = line.split()
+        lemma, _, kind = key.partition("%")
+        if kind.startswith("1:") and int(count):
+            used.add(lemma)
+    ending = r"[a-z]{2,}(?:al|ic|ent|ant|ary|an|ile|ar|ive|est|er|st)"
+    return sorted(w for w in used - _words(folder, "adj") if re.fullmatch(ending, w))
 
 
 def in_y(folder: Path) -> list[str]:
@@ -204,6 +213,7 @@ def every(
         "compounds": compounds(known, people), "pairs": pairs(folder, known, people),
         "animals": animals(known), "beings": beings(known, imaginary),
         "adverbs": adverbs(folder), "joined": joined(folder), "in_y": in_y(folder),
+        "seeming_nouns": seeming_nouns(folder),
         "dated": dated(known, people),
         "dishes": dishes(known), "proper": proper(known, folder), "alike": alike(folder, people),
     }  # fmt: skip

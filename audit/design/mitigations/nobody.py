@@ -87,7 +87,9 @@ def _shown(token: Token, first: int) -> Nobody | None:
     if made := nobody_words.formed(said, token.lower_):
         return Nobody("artificial", f"{made} {token.text}")
     for t in before:
-        if why := nobody_words.stands_in(t.lower_, token.lower_, t.i == first - 1):
+        place = t.text.istitle() and t.lower_ in listed("proper")
+        why = nobody_words.stands_in(t.lower_, token.lower_, t.i == first - 1)
+        if why and not place:
             return Nobody(why, f"{t.text} {token.text}")
         if t.lower_ in _NO:
             return Nobody("negated", f"{t.text} {token.text}")

@@ -72,7 +72,7 @@ THING_PAIRS = re.compile(
 """Agent nouns that are things with the word before them."""
 WITH_ANIMALS = re.compile(
     r"(?:walker|fisher|fisherman|breeder|trainer|groomer|hunter|tamer|keeper|catcher|handler|rider|jockey|rancher"
-    r"|herder|whisperer|lover|owner|sitter|farmer|photographer|watcher|butcher|seller|fancier"
+    r"|herder|trapper|wrangler|spotter|peeler|shucker|whisperer|lover|owner|sitter|farmer|photographer|watcher|butcher|seller|fancier"
     r"|behaviorist|behaviourist|psychologist|nutritionist|cafe owner|shearer|milker"
     r"|driver|charmer|vet|veterinarian|vendor|racer|rescuer|buster|slayer|illustrator"
     r"|enthusiast|expert|collector|exorcist|researcher|biologist)s?$"
@@ -83,7 +83,7 @@ WITH_THINGS = re.compile(
     r"|restorer|expert|surgeon|worker|artist|cutter|merchant|painter|engineer|scientist|researcher"
     r"|developer|programmer|technician|specialist|ethicist|pilot|vendor|inspector|enthusiast|fan"
     r"|historian|twister|inventor|analyst|appraiser|thrower|polisher|miner|skipper|smith|fitter|setter"
-    r"|wright|crafter|turner|whittler|weaver)s?$"
+    r"|wright|crafter|turner|whittler|weaver|taster|gardener|waller)s?$"
 )
 """What people do with artificial things: a doll maker, a plastic surgeon."""
 _NOT_REAL = frozenset(

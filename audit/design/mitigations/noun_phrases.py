@@ -94,7 +94,12 @@ def _describing(doc: Doc, chain: int, i: int) -> bool:
     text = doc[chain : i + 1].text.lower()
     if text.replace("-", " ") in listed("pairs"):
         return False
-    return doc[chain].pos_ == "ADP" or doc[chain].ent_type_ == "ORDINAL" or text in listed("joined")
+    first = doc[chain]
+    led = first.pos_ in ("ADP", "ADV") or first.ent_type_ == "ORDINAL" or first.lower_ in _PREFIXES
+    return led or text in listed("joined")
+
+
+_PREFIXES = frozenset("mid semi over well ill half ever out".split())
 
 
 def _kind(t: Token, inside: bool) -> bool:
@@ -169,7 +174,7 @@ def _unadjectival(t: Token) -> bool:
         return led and not low.endswith("ly") and low not in _DEGREES
     if t.tag_ in ("JJR", "RBR", "JJS"):
         return not words.describes(low[:-2], True) and not words.describes(low[:-3] + "y", True)
-    unknown = low.endswith("y") and low not in listed("in_y")
+    unknown = (low.endswith("y") and low not in listed("in_y")) or low in listed("seeming_nouns")
     return t.tag_ == "JJ" and (unknown or not _ADJECTIVAL.search(low))
 
 

@@ -38,13 +38,17 @@ def ending_at(doc: Doc, i: int) -> tuple[str, int, bool] | None:
     adjective = doc[i].pos_ == "ADJ" and i > 0 and doc[i - 1].pos_ in ("DET", "NOUN")
     if not capital and (nounish(doc[i]) or adjective):
         for form, many in forms:
-            acts = words.is_agent(form) and _acts(doc[i], form)
+            acts = words.is_agent(form) and form not in _NEVER and _acts(doc[i], form)
             ends = words.has_agent_ending(form) and not words.is_only_gadget(form)
             if ends or acts or (words.is_doer(form) and _one(doc, i)):
                 return form, i, many
             if (noun := words.meant(form)) and _one(doc, i):
                 return noun, i, many
     return None
+
+
+_NEVER = frozenset("water paper flower river fiber fibre timber leather feather".split())
+"""What only seems to do something before a word in -ing: `water rafting`."""
 
 
 def _one(doc: Doc, i: int) -> bool:
