@@ -127,6 +127,8 @@ _GONE = re.compile(
 
 def _absent(doc: Doc, i: int, first: int) -> str:
     """The words that say that someone is not there."""
+    while first > 1 and doc[first - 1].pos_ in ("NOUN", "ADJ") and doc[first - 1].is_alpha:
+        first -= 1
     before, after = doc[max(first - 8, 0) : first].text_with_ws, doc[i + 1 : i + 10].text_with_ws
     if found := _DENIED.search(before):
         return f"{found.group().strip()} {doc[i].text}"
@@ -252,7 +254,9 @@ def _governed(token: Token) -> Nobody | None:
     if word in _NO:
         return Nobody("negated", f"{link.text} {token.text}")
     if word == "of":
+        last = doc[link.i - 1] if link.i else None
         thing = next((t for t in reversed(list(doc[: link.i])) if nounish(t)), None)
+        thing = last if last is not None and last.lower_ in nobody_words.SHAPES else thing
         if thing is not None and thing.i >= link.i - 2 and thing.lower_ in nobody_words.SHAPES:
             return Nobody("artificial", f"{thing.text} of {token.text}")
     if word in _AS:

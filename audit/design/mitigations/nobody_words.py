@@ -117,12 +117,13 @@ def stands_in(word: str, noun: str, beside: bool) -> str:
     """
     if word in ARTIFICIAL:
         return "artificial" if word in _NOT_REAL or not WITH_THINGS.search(noun) else ""
-    if WITH_ANIMALS.search(noun):
+    being = word in listed("beings")
+    if WITH_ANIMALS.search(noun) and (beside or not being):
         return ""
     rare = beside and word in listed("animals") and not re.search(r"(?:er|or|ist)s?$", noun)
     if word in ANIMALS or rare:
         return "animal"
-    return "artificial" if word in listed("beings") else ""
+    return "artificial" if being else ""
 
 
 _THING = re.compile(rf"(?:{THINGS})")
