@@ -32,9 +32,10 @@ WHERE = frozenset(
     """
     underwater outdoors indoors upstairs downstairs outside inside midair airborne backstage onstage
     overseas downtown nearby alone together mid overhead
+    vs versus
     """.split()
 )
-"""Adverbs of place that the parser takes for nouns."""
+"""Adverbs of place, and `versus`, that the parser takes for nouns."""
 
 
 def acts(verb: str) -> bool:

@@ -150,7 +150,8 @@ _ERAS = (
     r"|(?:wild|old) west|age of (?:sail|discovery|reason|exploration)|pre-?columbian|pre-?colonial"
     r"|(?!(?:digital|internet|modern|new|covid|pandemic|space|information|ai|streaming)\b)[a-z']+-era"
     r"(?! of)|cold war|black death|plague doctors?|jim crow|reign of terror|ancien regime"
-    r"|turn[- ]of[- ]the[- ]century|old-timey?|steam age|silent (?:film|movie|screen)|napoleonic"
+    r"|turn[- ]of[- ]the[- ]century|old-timey?|steam age|dickensian"
+    r"|silent (?:film|movie|screen)|napoleonic"
 )
 _REALMS = (
     r"dynast(?:y|ies)|(?:ming|qing|tang|song|yuan|zhou|qin|shang|han|joseon|goryeo|mughal|safavid"

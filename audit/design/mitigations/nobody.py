@@ -135,7 +135,11 @@ def _absent(doc: Doc, i: int, first: int) -> str:
     if found := _GONE.match(f" {after}" if doc[i].whitespace_ else after):
         return f"{doc[i].text}{found.group().rstrip(' ,.;')}"
     early = re.search(r"\b(?:before|until) the $", before.lower())
-    return f"before the {doc[i].text}" if early and re.match(r"\w+s\b", after) else ""
+    late = re.search(r"\b(?:after|since) the $", before.lower())
+    gone = late and re.match(r"(?:has |have |had )?(?:left|gone|went|leaves|goes)\b", after)
+    if gone or (early and re.match(r"\w+s\b", after)):
+        return f"{(late or early).group().strip()} {doc[i].text}"  # type: ignore[union-attr]
+    return ""
 
 
 _SENT = frozenset(

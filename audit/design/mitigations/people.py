@@ -85,6 +85,8 @@ def _person(token: Token, noun: str, first: int, many: bool) -> Person:
                 number = _NUMBERS.get(t.lower_) or int(t.text[:4])
             elif t.lower_ in _NUMBERS:
                 break
+        if t.lower_ in ("every", "each", "all"):
+            number = 0
         phrase = i
         if t.pos_ == "DET" or t.lower_ in ("a", "an", "the"):
             break

@@ -232,7 +232,7 @@ _EXTRA = {
     "bachelor": "m", "bachelorette": "f", "prince": "m", "princess": "f", "king": "m",
     "queen": "f", "duchess": "f", "duke": "m", "maid": "f", "mermaid": "f", "merman": "m",
     "goddess": "f", "god": "m", "chieftain": "m", "angel investor": "", "headmaster": "m",
-    "crone": "f", "hag": "f", "abbot": "m", "abbess": "f",
+    "crone": "f", "hag": "f", "gent": "m", "muezzin": "m", "abbot": "m", "abbess": "f",
     "transwoman": "f", "transman": "m", "femme": "f", "matador": "m", "torero": "m",
     "chairman": "m", "fireman": "m", "milf": "f", "sumo wrestler": "m", "choirboy": "m",
     "schoolboy": "m", "schoolgirl": "f", "boyfriend": "m", "girlfriend": "f", "husband": "m",

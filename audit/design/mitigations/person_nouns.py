@@ -86,7 +86,8 @@ def as_noun(token: Token) -> bool:
     ends = after is None or after.pos_ in ("ADP", "PUNCT", "CCONJ", "SCONJ") or doing(after)
     ends = ends or _verb(token.doc, token.i + 1)
     leads = leads or (before.pos_ == "ADP" and after is not None and doing(after))
-    leads = leads or (nounish(before) and ends and token.tag_ in _MISREAD)
+    both = nounish(before) or before.pos_ == "CCONJ"
+    leads = leads or (both and ends and token.tag_ in _MISREAD)
     leads = leads or (
         before.tag_ in ("VBG", "VBN") and token.i > 1 and token.doc[token.i - 2].text == "-"
     )

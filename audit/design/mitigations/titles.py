@@ -86,7 +86,7 @@ _WORK = re.compile(
     rf"| (?:on |in |the |a |film |book ){{0,2}}(?:{_MEDIA})\b)"
 )
 _KIND = re.compile(
-    r"(?P<name>[A-Z][\w'-]*(?: [A-Z\d][\w'-]*){0,3}),? the"
+    r"(?P<name>[A-Z][\w'-]*(?: [A-Z\d][\w'-]*){0,3}?)(?:,? the| *\(?\d{4})"
     rf" (?:{_MEDIA}|band|show|play|painting)\b"
 )
 
