@@ -53,6 +53,7 @@ _WAYS = (
         r"|ponytails?)\b")),
     ("tag", re.compile(
         r"(?:(?<=[,(/])|(?<=[,(/] ))[mf](?=\s?[,)]|$)"
+        r"|(?<=[,(/] )\d\d ?[mf](?=\s?[,)]|$)"
         r"|\b\d\+?(?:girl|boy|woman|man|women|men|female|male)s?\b")),
 )  # fmt: skip
 _MADE = re.compile(

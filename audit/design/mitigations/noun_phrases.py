@@ -54,7 +54,7 @@ def _inside(doc: Doc, start: int) -> bool:
     if start < 2 or not doc[start - 2].whitespace_ or not doc[start - 1].whitespace_:
         return False
     noun, word = doc[start - 2], doc[start - 1]
-    if start > 2 and doc[start - 3].text == "-":
+    if (start > 2 and doc[start - 3].text == "-") or noun.lower_ == "year":
         return False
     open_class = word.pos_ in ("ADJ", "ADV", "NOUN", "VERB") and word.is_alpha
     joined = noun.is_alpha and noun.head.i != start - 1

@@ -146,17 +146,17 @@ def proper(before: str) -> str:
     return ""
 
 
-_AGED = re.compile(r"(?P<name>[A-Z][a-z]+), \d{1,3}\b")
+_AGED = re.compile(r"(?P<name>[A-Z][a-z]+), (?:\d{1,3}\b(?!\s?mm)|my |our )")
 _BESIDE = re.compile(
     r"(?P<before>(?:\b[\w'-]+ ){0,3})\b(?P<word>[a-z]+) (?P<name>[A-Z][a-z]+)(?=,|$)"
 )
-_PLACING = frozenset("in at near from on by of with for to under over outside inside".split())
+_PLACING = frozenset("in at near from on by with for to under over outside inside".split())
 
 
 def beside(text: str) -> str:
     """A name that follows a noun or an adjective and ends a phrase: `my neighbor Olu, bus driver`.
 
-    An age may follow, too: `Ana, 34, electrician`.
+    An age or an owner may follow a first word: `Ana, 34, electrician`.
     """
     if (aged := _AGED.match(text)) and not is_person(aged["name"].lower()):
         return aged["name"]
