@@ -130,14 +130,14 @@ def beings(known: Mapping[str, list[Sense]], imaginary: Collection[str]) -> list
 
 
 def joined(folder: Path) -> list[str]:
-    """Adjectives of three words or more that are no nouns: `hard-of-hearing`."""
+    """Adjectives of three words or more, without those that are also nouns: `hard-of-hearing`."""
     nouns = _words(folder, "noun")
     found = _words(folder, "adj") - nouns
     return sorted(w for w in found if re.fullmatch("[a-z]+(-[a-z]+){2,}", w))
 
 
 def seeming_nouns(folder: Path) -> list[str]:
-    """Nouns in use that end like adjectives and are none: `funeral`."""
+    """Nouns in use that end like adjectives: `funeral`."""
     used = set()
     for line in (folder / "index.sense").read_text("utf-8").splitlines():
         key, _, _, count = line.split()
@@ -177,7 +177,7 @@ def dishes(known: Mapping[str, list[Sense]]) -> list[str]:
 
 
 def proper(known: Mapping[str, list[Sense]], folder: Path) -> list[str]:
-    """Words written with a capital that are no person's: of places, firms, prizes, nationalities.
+    """Words written with a capital in names other than those of persons: of places, firms, prizes, nationalities.
 
     Names from the past or from stories, and of groups of musicians, are left out.
     """
@@ -197,7 +197,7 @@ def proper(known: Mapping[str, list[Sense]], folder: Path) -> list[str]:
 
 
 def alike(folder: Path, people: Collection[str]) -> list[str]:
-    """Words of WordNet that are no nouns for people, and one slip away from such a noun."""
+    """Words of WordNet that do not mean people, one slip away from such a noun."""
     names = only_names(senses(folder))
     every = {w for kind in ("noun", "verb", "adj", "adv") for w in _words(folder, kind)} - names
     near = {w for noun in people if len(noun) >= SHORTEST for w in slips(noun)}

@@ -131,7 +131,7 @@ def _absent(doc: Doc, i: int, first: int) -> str:
         first -= 1
     before, after = doc[max(first - 8, 0) : first].text_with_ws, doc[i + 1 : i + 10].text_with_ws
     if found := _DENIED.search(before):
-        return f"{found.group().strip()} {doc[i].text}"
+        return re.sub(r"^(without|no) an? $", r"\1 ", found.group()).strip() + f" {doc[i].text}"
     if found := _GONE.match(f" {after}" if doc[i].whitespace_ else after):
         return f"{doc[i].text}{found.group().rstrip(' ,.;')}"
     early = re.search(r"\b(?:before|until) the $", before.lower())

@@ -72,7 +72,7 @@ THING_PAIRS = re.compile(
 """Agent nouns that are things with the word before them."""
 WITH_ANIMALS = re.compile(
     r"(?:walker|fisher|fisherman|breeder|trainer|groomer|hunter|tamer|keeper|catcher|handler|rider|jockey|rancher"
-    r"|herder|trapper|wrangler|spotter|peeler|shucker|whisperer|lover|owner|sitter|farmer|photographer|watcher|butcher|seller|fancier"
+    r"|herder|trapper|dyer|grower|picker|forager|wrangler|spotter|peeler|shucker|whisperer|lover|owner|sitter|farmer|photographer|watcher|butcher|seller|fancier"
     r"|behaviorist|behaviourist|psychologist|nutritionist|cafe owner|shearer|milker"
     r"|driver|charmer|vet|veterinarian|vendor|racer|rescuer|buster|slayer|illustrator"
     r"|enthusiast|expert|collector|exorcist|researcher|biologist)s?$"

@@ -134,7 +134,7 @@ def office(phrase: str, after: str) -> str:
 
 
 def proper(before: str) -> str:
-    """A word with a capital before a noun that is none of a place, a people or a firm of today.
+    """A word with a capital before a noun that names no place, people or firm of today.
 
     It is a story's, a period's or a band's name as far as can be told: `a Hogwarts professor`.
     """

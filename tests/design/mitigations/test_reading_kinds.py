@@ -116,5 +116,5 @@ TITLES = {
 
 @pytest.mark.parametrize(("text", "title"), TITLES.items())
 def test_titles_of_works_open_a_text(text: str, title: str) -> None:
-    """Capitals and a kind of work tell a title; a sentence is none."""
+    """Capitals and a kind of work tell a title; a sentence does not."""
     assert titles.work(text) == title
