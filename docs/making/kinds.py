@@ -177,7 +177,7 @@ def dishes(known: Mapping[str, list[Sense]]) -> list[str]:
 
 
 def proper(known: Mapping[str, list[Sense]], folder: Path) -> list[str]:
-    """Words written with a capital in names other than those of persons: of places, firms, prizes, nationalities.
+    """Words with a capital in names that are not those of persons: places, firms, nationalities.
 
     Names from the past or from stories, and of groups of musicians, are left out.
     """
