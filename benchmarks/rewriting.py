@@ -1,12 +1,13 @@
 """How well `inject` rewrites prompts that people type: `python -m benchmarks.rewriting`.
 
 It reads `prompts/rewriting/prompts.csv`: 1,526 prompts of 29 families in two halves, and sets of
-155, 644 and 336 that were written later. `right` marks with ^ where a word that states a gender
-belongs, and is empty where the prompt must stay. Half `build` served to build the reader; `unseen`,
-`third`, `fourth` and `fifth` had one look each, in this order, see docs/rewriting.md; `both` is all
-of them. `--languages` prints the frames in Spanish and German instead. A text is right if it is one
-of those that the mark allows, in any case of letters: every other change of an open prompt counts
-as ungrammatical or unfaithful.
+155, 644, 336, 192 and 236 that were written later. `right` marks with ^ where a word that states a
+gender belongs, and is empty where the prompt must stay. Half `build` served to build the reader;
+`unseen`, `third`, `fourth`, `fifth` and `seventh` had one look each, in this order, see
+docs/rewriting.md; `sixth` served to mend before the last of them; `both` is all of them.
+`--languages` prints the frames in Spanish and German instead. A text is right if it is one of those
+that the mark allows, in any case of letters: every other change of an open prompt counts as
+ungrammatical or unfaithful.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from audit.design.mitigations.grammar import find, insert_before
 from audit.records import Prompt
 
 PROMPTS = Path(__file__).parents[1] / "prompts/rewriting/prompts.csv"
-HALVES = ("build", "unseen", "third", "fourth", "fifth", "both")
+HALVES = ("build", "unseen", "third", "fourth", "fifth", "sixth", "seventh", "both")
 INSTEAD = {
     "person": ("woman", "man"), "individual": ("woman", "man"), "child": ("girl", "boy"),
     "kid": ("girl", "boy"), "human": ("woman", "man"),

@@ -46,7 +46,7 @@ PHRASES: dict[str, str] = {
 KEPT = {
     "audit/design/language_model/questions.py": r"whoever is shown may be of any",
     "audit/design/mitigations/gate_text.py": r'"somebody"',
-    "audit/design/mitigations/people.py": r'"somebody"',
+    "audit/design/mitigations/person_nouns.py": r'"somebody"',
     "audit/design/mitigations/people_words.py": r"solicitor somebody",
     "audit/design/mitigations/phrases.py": r'"somebody"',
     "audit/report/templates/de.toml": r"draw people of the past as somebody else",

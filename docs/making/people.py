@@ -4,9 +4,10 @@
     python -m docs.making.people package/dict
 
 writes `people_nouns.txt`, `gadgets.txt`, `adjectives.txt`, `relational.txt`, `acts.txt` and
-`seeming_adjectives.txt` in `audit/design/mitigations/`. A noun is kept if its most usual sense is a
-kind of person: the first one, or the one with at least half of WordNet's counts of usage, and no
-sense is a thing where none is counted. Gadgets end like nouns for what people do, but are things.
+`seeming_adjectives.txt` in `audit/design/mitigations/`, and the lists of `kinds.py`. A noun is
+kept if its most usual sense is a kind of person: the first one, or the one with at least half of
+WordNet's counts of usage, and no sense is a thing where none is counted. Gadgets end like nouns
+for what people do, but are things.
 An adjective is kept if it is a noun less often and describes rather than classifies (a tired nurse,
 but a medical student), unless `OBVIOUS` tells it by its ending. Those of which all senses classify
 are relational, and nouns with such an ending are seeming adjectives. Acts are verbs that, by
@@ -21,6 +22,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from audit.design.mitigations import people_words
+from audit.design.mitigations.gate_words import GENDERED
+from docs.making import kinds
+
 OBVIOUS = re.compile(r"(?:ed|ful|less|ous|able|ible|like|some|proof|ish|id)$")
 """Endings of adjectives that the reader knows without a list."""
 _LEARNED = re.compile(r"(?:al|ic|ate|ant|ent|ar|ary|ory|ive|ile|form|oid|an|ine|ose)$")
@@ -32,9 +37,11 @@ OF_THINGS = frozenset((1, 3, 4, 5, 6, 7, 11, 12, 13, 31, 34))
 """WordNet's numbers of the sentence frames whose subject is a thing."""
 _GLOSS = {
     "f": re.compile(r"^(?:\([^)]*\) ?)?(?:(?:an?|the|your|any|one'?s?) )?(?:[\w-]+ ){0,2}"
-                    r"(?:wom[ae]n|girls?|female|lady|mother|wife|daughter|sister)\b(?!')"),
+                    r"(?:wom[ae]n|girls?|female|lady|mother|wife|daughter|sister|queen|princess"
+                    r"|noblewoman)\b(?!')"),
     "m": re.compile(r"^(?:\([^)]*\) ?)?(?:(?:an?|the|your|any|one'?s?) )?(?:[\w-]+ ){0,2}"
-                    r"(?:m[ae]n|boys?|male|gentleman|father|husband|son|brother)\b(?!')"),
+                    r"(?:m[ae]n|boys?|male|gentleman|father|husband|son|brother|king|prince"
+                    r"|nobleman|raja)\b(?!')"),
 }  # fmt: skip
 _ABUSE = re.compile(
     r"offensive|vulgar|obscene|disparag|derogat|insult|slur|despicabl|contempt|stupid|fuck|wank"
@@ -126,12 +133,22 @@ def nouns(folder: Path) -> dict[str, str]:
 
 
 def gadgets(folder: Path, known: Collection[str]) -> list[str]:
-    """Nouns that end like those for what people do, but are things: `toaster`, `container`."""
-    lemmas = {line.split()[0] for line in (folder / "index.noun").read_text("utf-8").splitlines()}
-    lemmas |= {w.replace("_", "") for w in lemmas if w.replace("_", " ") not in known}
-    return sorted(
-        w for w in lemmas if re.fullmatch(r"[a-z]{2,}(?:er|or|ist|eer)", w) and w not in known
-    )
+    """Nouns that end like those for what people do, but are things: `toaster`, `stagecoach`.
+
+    Those that also mean a person have a mark after a tab; names, such as Thatcher, are left out.
+    """
+    senses = kinds.senses(folder)
+    names = kinds.only_names(senses)
+    marks: dict[str, str] = {}
+    for word, rows in senses.items():
+        people = [s.file == kinds.PERSON for s in rows]
+        if word not in names and not all(people):
+            mark = "\tp" if any(people) else ""
+            marks[word] = mark
+            if word.replace("_", " ") not in known:
+                marks[word.replace("_", "")] = mark
+    ending = r"[a-z]{2,}(?:er|or|ist|eer|coach|pilot|nurse|chef|expert|smith|wright)"
+    return sorted(f"{w}{m}" for w, m in marks.items() if re.fullmatch(ending, w) and w not in known)
 
 
 def adjectives(folder: Path) -> list[str]:
@@ -228,6 +245,13 @@ def main(folder: str) -> None:
     ):
         path = TARGET.parent / f"{name}.txt"
         path.write_text("\n".join(words(Path(folder))) + "\n", "utf-8")
+    rows = list(synsets(Path(folder)))
+    parents = {offset: above for offset, _, above, _ in rows}
+    first = {lemmas[0]: offset for offset, lemmas, *_ in reversed(rows)}
+    imaginary = set().union(*(below(first[name], parents) for name in kinds.IMAGINARY))
+    people = {*found, *people_words.MORE, *GENDERED}
+    for name, words in kinds.every(Path(folder), people, imaginary).items():
+        (TARGET.parent / f"{name}.txt").write_text("\n".join(words) + "\n", "utf-8")
     lines = [f"{noun}\t{mark}".rstrip() for noun, mark in sorted(found.items())]
     TARGET.write_text("\n".join(lines) + "\n", "utf-8")
     print(f"{len(lines)} nouns in {TARGET}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from audit.design.mitigations.lexicon import listed
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -32,14 +32,10 @@ WHERE = frozenset(
     """
     underwater outdoors indoors upstairs downstairs outside inside midair airborne backstage onstage
     overseas downtown nearby alone together mid overhead
+    vs versus
     """.split()
 )
-"""Adverbs of place that the parser takes for nouns."""
-
-
-@cache
-def _verbs() -> frozenset[str]:
-    return frozenset(Path(__file__).with_name("acts.txt").read_text("utf-8").split())
+"""Adverbs of place, and `versus`, that the parser takes for nouns."""
 
 
 def acts(verb: str) -> bool:
@@ -49,7 +45,7 @@ def acts(verb: str) -> bool:
         return False
     stem = found[1]
     double = len(stem) > 2 and stem[-1] == stem[-2]
-    return bool({stem, stem + "e", stem[:-1] if double else stem} & _verbs())
+    return bool({stem, stem + "e", stem[:-1] if double else stem} & listed("acts"))
 
 
 def doing(token: Token) -> bool:

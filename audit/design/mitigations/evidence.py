@@ -38,7 +38,8 @@ _WAYS = (
         r"|nursing (?:a|the) baby"
         r"|lactating|busty|curvy|voluptuous|breasts?(?! cancer| stroke)|cleavage|bosom"
         r"|adam's apple|balding"
-        r"|baby bump)\b(?! trimmer| oil)")),
+        r"|baby bump|chest hair|(?:hairy|bare|waxed)[- ](?:chest(?:ed)?|back)|receding hairline"
+        r"|expecting a baby|handlebar moustache)\b(?! trimmer| oil)")),
     ("dress", re.compile(
         r"\b(?:(?:sun|mini|maxi|night)?dress(?:es)?(?! (?:shoes?|shirts?|uniform|blues|code"
         r"|pants|rehearsal"
@@ -47,8 +48,13 @@ _WAYS = (
         r"|niqab|burqa|burka|chador|bikini|bra|corset|lingerie|lipstick|mascara|eyeliner"
         r"|high heels|stilettos?|heels"
         r"|pantyhose|sari|saree|lehenga|dirndl|lederhosen|petticoat|tiara|tuxedo|kippah|yarmulke|thobe"
-        r"|blouse|tutu|pinafore|swim trunks|bow tie|necktie|pigtails|ponytails?)\b")),
-    ("tag", re.compile(r"\b\d\+?(?:girl|boy|woman|man|women|men|female|male)s?\b")),
+        r"|stockings|kilt|turban|leotard|(?:\w+(?:ed|ing|less)|silk|satin|velvet|lace|long|red|white"
+        r"|flowing|prom) gowns?|blouse|tutu|pinafore|swim trunks|bow tie|necktie|pigtails"
+        r"|ponytails?)\b")),
+    ("tag", re.compile(
+        r"(?:(?<=[,(/])|(?<=[,(/] ))[mf](?=\s?[,)]|$)"
+        r"|(?<=[,(/] )\d\d ?[mf](?=\s?[,)]|$)"
+        r"|\b\d\+?(?:girl|boy|woman|man|women|men|female|male)s?\b")),
 )  # fmt: skip
 _MADE = re.compile(
     r"\b(?:sewing|designing|ironing|folding|selling|washing|stitching|hemming|pinning|repairing|mending"
@@ -58,6 +64,8 @@ _MADE = re.compile(
     rf"(?:{_WAYS[3][1].pattern})"
 )
 """Clothes that someone makes, mends or sells, and does not wear."""
+_CHESS = re.compile(r"(?<!as )(?<!like )\b(?:the|an?|white|black|[^\W\d_]+'s) (?:king|queen)s?\b")
+"""Pieces, where chess is played."""
 _EMOJI = re.compile(
     "[\u2640\u2642\U0001f466-\U0001f469\U0001f470\U0001f474\U0001f475\U0001f478"
     "\U0001f47c\U0001f930\U0001f934\U0001f936\U0001f9d4\U0001f57a\U0001f483]"
@@ -91,6 +99,7 @@ def told(
     plain = f"{readable.text[:start]}person{readable.text[end:]}"
     if attribute == "gender":
         plain = NOT_GENDER.sub(" ", plain.lower())
+        plain = _CHESS.sub(" ", plain) if "chess" in plain else plain
     if found is None and states(plain, attribute, "person", phrases):
         found = Statement("text", _where(lower, attribute, phrases) or "in its words")
     return found
@@ -100,7 +109,7 @@ def _gender(readable: Readable, lower: str, person: Person) -> Statement | None:
     if person.gender:
         return Statement("noun", person.noun)
     plain = lower
-    for others in (_OTHERS, _MADE, NOT_GENDER):
+    for others in (_OTHERS, _MADE, NOT_GENDER, *([_CHESS] if "chess" in plain else [])):
         plain = others.sub(lambda m: " " * len(m.group()), plain)
     for by, pattern in _WAYS:
         if match := pattern.search(plain):

@@ -42,6 +42,7 @@ _INSTITUTION = (
 )
 NOT_GENDER = re.compile(
     r"\b(?:(?:king|queen)[- ]sized?|queen bees?|king (?:crab|salmon|cobra|penguin|cake)s?"
+    r"|his[- ]and[- ]hers|hers[- ]and[- ]his|(?:monk|lady|king|queen|widow)'?s? (?:fruits?|fern)"
     r"|burger king|dairy queen|king protea|sewing queen"
     r"|(?:fe)?male[- ](?:connector|plug|socket|adapter|thread|fitting|coupling|screw|end|port"
     r"|header|pin)s?|man[- ]made|manned|mother[- ]of[- ]pearl|(?:mother|father)'?s'?[- ]day"
@@ -149,6 +150,8 @@ _ERAS = (
     r"|(?:wild|old) west|age of (?:sail|discovery|reason|exploration)|pre-?columbian|pre-?colonial"
     r"|(?!(?:digital|internet|modern|new|covid|pandemic|space|information|ai|streaming)\b)[a-z']+-era"
     r"(?! of)|cold war|black death|plague doctors?|jim crow|reign of terror|ancien regime"
+    r"|turn[- ]of[- ]the[- ]century|old-timey?|steam age|dickensian"
+    r"|silent (?:film|movie|screen)|napoleonic"
 )
 _REALMS = (
     r"dynast(?:y|ies)|(?:ming|qing|tang|song|yuan|zhou|qin|shang|han|joseon|goryeo|mughal|safavid"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from audit.design.mitigations.gate_words import THINGS
+from audit.design.mitigations.lexicon import listed
 
 ARTIFICIAL = frozenset(
     """
@@ -24,7 +25,8 @@ SHAPES = frozenset(
     """
     statue statues sculpture sculptures bust busts doll dolls figurine figurines toy toys mannequin
     mannequins puppet puppets costume costumes mask masks emoji emojis icon icons logo logos plush
-    plushie scarecrow grave tomb gravestone tombstone uniform uniforms clothes clothing shoes boots
+    plushie scarecrow grave tomb gravestone tombstone memorial tattoo stamp
+    coin cookie cake ornament magnet uniform uniforms clothes clothing shoes boots
     hat hats bobblehead monument statuette skeleton skull helmet armor armour jacket coat tools
     hologram robot android waxwork relief symbol emblem figure model sticker clipart minifigure
     cutout cutouts idol totem effigy snowman carving carvings shadow ghost
@@ -70,9 +72,9 @@ THING_PAIRS = re.compile(
 """Agent nouns that are things with the word before them."""
 WITH_ANIMALS = re.compile(
     r"(?:walker|fisher|fisherman|breeder|trainer|groomer|hunter|tamer|keeper|catcher|handler|rider|jockey|rancher"
-    r"|herder|whisperer|lover|owner|sitter|farmer|photographer|watcher|butcher|seller|fancier"
+    r"|herder|trapper|dyer|grower|picker|forager|wrangler|spotter|peeler|shucker|whisperer|lover|owner|sitter|farmer|photographer|watcher|butcher|seller|fancier"
     r"|behaviorist|behaviourist|psychologist|nutritionist|cafe owner|shearer|milker"
-    r"|driver|charmer|vet|veterinarian|burglar|vendor|racer|rescuer|buster|slayer|illustrator"
+    r"|driver|charmer|vet|veterinarian|vendor|racer|rescuer|buster|slayer|illustrator"
     r"|enthusiast|expert|collector|exorcist|researcher|biologist)s?$"
 )
 """What people do with animals: a dog walker, but a dog detective."""
@@ -81,19 +83,47 @@ WITH_THINGS = re.compile(
     r"|restorer|expert|surgeon|worker|artist|cutter|merchant|painter|engineer|scientist|researcher"
     r"|developer|programmer|technician|specialist|ethicist|pilot|vendor|inspector|enthusiast|fan"
     r"|historian|twister|inventor|analyst|appraiser|thrower|polisher|miner|skipper|smith|fitter|setter"
-    r"|wright|crafter|turner|whittler)s?$"
+    r"|wright|crafter|turner|whittler|weaver|taster|gardener|waller)s?$"
 )
 """What people do with artificial things: a doll maker, a plastic surgeon."""
 _NOT_REAL = frozenset(
     "robot robots android androids cyborg zombie golem droid droids skeleton".split()
 )
+_FORMED = re.compile(
+    r"\b(?:(?:stick|action) figure|stained[- ]glass|wind-up|(?:3-?d|three-d)[- ]printed|clone|funko"
+    r"|(?:needle-)?felted|cross-stitched|chess(?: \w+)?|claymation|topiary|marzipan|fondant|wicker"
+    r"|muppet|straw|sprite|holographic|pumpkin-headed|replicant)(?: [\w-]+)?$"
+)
+"""Ways in which figures are made, and what they are made of."""
 
 
-def stands_in(word: str, noun: str) -> str:
-    """`animal` or `artificial` if a word before a noun shows that; nothing for a human."""
+def formed(before: str, noun: str) -> str:
+    """How a figure is made, if the text before a noun, in lower case, says that it is one."""
+    found = _FORMED.search(before)
+    chess = found is not None and found.group().startswith("chess")
+    if found is None or WITH_THINGS.search(noun) or (chess and not _ARMED.fullmatch(noun)):
+        return ""
+    return found.group()
+
+
+_ARMED = re.compile(r"soldiers?|knights?|warriors?|bishops?")
+
+
+def stands_in(word: str, noun: str, beside: bool) -> str:
+    """`animal` or `artificial` if a word before a noun shows that; nothing for a human.
+
+    `beside` tells whether it is the last one: of the many names of animals, only that counts, and
+    only before nouns that do not say what someone does to an animal.
+    """
     if word in ARTIFICIAL:
         return "artificial" if word in _NOT_REAL or not WITH_THINGS.search(noun) else ""
-    return "animal" if word in ANIMALS and not WITH_ANIMALS.search(noun) else ""
+    being = word in listed("beings")
+    if WITH_ANIMALS.search(noun) and (beside or not being):
+        return ""
+    rare = beside and word in listed("animals") and not re.search(r"(?:er|or|ist)s?$", noun)
+    if word in ANIMALS or rare:
+        return "animal"
+    return "artificial" if being else ""
 
 
 _THING = re.compile(rf"(?:{THINGS})")

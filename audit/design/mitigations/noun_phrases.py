@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from audit.design.mitigations import people_words as words
+from audit.design.mitigations.lexicon import listed
 from audit.design.mitigations.nobody_words import BODY_PARTS
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def compound(token: Token, first: int) -> int:
             continue
         chain = _chain(doc, i)
         if chain < i:
-            if _plain(t):
+            if _plain(t) or _describing(doc, chain, i):
                 break
             start, i = chain, chain - 1
             continue
@@ -53,6 +54,8 @@ def _inside(doc: Doc, start: int) -> bool:
     if start < 2 or not doc[start - 2].whitespace_ or not doc[start - 1].whitespace_:
         return False
     noun, word = doc[start - 2], doc[start - 1]
+    if (start > 2 and doc[start - 3].text == "-") or noun.lower_ == "year":
+        return False
     open_class = word.pos_ in ("ADJ", "ADV", "NOUN", "VERB") and word.is_alpha
     joined = noun.is_alpha and noun.head.i != start - 1
     joined = joined or noun.dep_ in ("compound", "nmod", "npadvmod")
@@ -86,6 +89,19 @@ def _plain(t: Token) -> bool:
     return t.lower_ in PLAIN or t.tag_ in ("VBN", "VBG") or words.describes(t.lower_, True)
 
 
+def _describing(doc: Doc, chain: int, i: int) -> bool:
+    """Whether words with hyphens describe rather than name a kind: `off-duty`, `third-floor`."""
+    text = doc[chain : i + 1].text.lower()
+    if text.replace("-", " ") in listed("pairs"):
+        return False
+    first = doc[chain]
+    led = first.pos_ in ("ADP", "ADV") or first.ent_type_ == "ORDINAL" or first.lower_ in _PREFIXES
+    return led or text in listed("joined")
+
+
+_PREFIXES = frozenset("mid semi over well ill half ever out".split())
+
+
 def _kind(t: Token, inside: bool) -> bool:
     """Whether a word before a noun belongs to its compound."""
     low, after = t.lower_, t.doc[t.i + 1]
@@ -99,7 +115,7 @@ def _kind(t: Token, inside: bool) -> bool:
     closed = t.pos_ in ("DET", "PRON", "ADP", "CCONJ", "NUM", "VERB", "AUX", "ADV")
     if closed and low not in words.CLASSIFYING and not odd:
         return False
-    if (low, after.lower_) in _FIXED:
+    if (low, after.lower_) in _FIXED or f"{low} {after.lower_}" in listed("pairs"):
         return True
     origin = words.ORIGINS.match(low)
     named = t.pos_ == "PROPN" and t.text.istitle() and after.text.istitle() and not origin
@@ -107,7 +123,7 @@ def _kind(t: Token, inside: bool) -> bool:
         return not _styled(t)
     if low in PLAIN or origin or words.describes(low, t.pos_ == "ADJ"):
         return False
-    return not _styled(t) and (inside or nounish(t) or odd)
+    return not _styled(t) and (inside or nounish(t) or odd or low in listed("dishes"))
 
 
 def _field(t: Token) -> bool:
@@ -158,7 +174,8 @@ def _unadjectival(t: Token) -> bool:
         return led and not low.endswith("ly") and low not in _DEGREES
     if t.tag_ in ("JJR", "RBR", "JJS"):
         return not words.describes(low[:-2], True) and not words.describes(low[:-3] + "y", True)
-    return t.tag_ == "JJ" and not _ADJECTIVAL.search(low)
+    unknown = (low.endswith("y") and low not in listed("in_y")) or low in listed("seeming_nouns")
+    return t.tag_ == "JJ" and (unknown or not _ADJECTIVAL.search(low))
 
 
 _DEGREES = frozenset("very so too quite rather most more less just only even ever once".split())

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
 
 from audit.design.mitigations.gate_words import GENDERED
+from audit.design.mitigations.lexicon import SHORTEST, listed, marked, slips, unknown
 
 MORE = frozenset(
     """
@@ -193,22 +193,11 @@ ORIGINS = re.compile(
 _PLAIN_ENDING = re.compile(r"(?:ed|ful|less|ous|able|ible|like|some|proof|ish|id)$")
 
 
-@cache
-def _adjectives() -> dict[str, str]:
-    lines = Path(__file__).with_name("adjectives.txt").read_text("utf-8").splitlines()
-    return {word: mark for word, _, mark in (line.partition("\t") for line in lines)}
-
-
-@cache
-def _words(name: str) -> frozenset[str]:
-    return frozenset(Path(__file__).with_name(f"{name}.txt").read_text("utf-8").split())
-
-
 def describes(word: str, is_adjective: bool) -> bool:
     """Whether a word describes a person rather than naming a kind of person."""
-    if word in _words("seeming_adjectives"):
+    if word in listed("seeming_adjectives"):
         return False
-    ending, mark = _PLAIN_ENDING.search(word), _adjectives().get(word)
+    ending, mark = _PLAIN_ENDING.search(word), marked("adjectives").get(word)
     return (
         mark == ""
         or bool(mark and is_adjective)
@@ -218,10 +207,9 @@ def describes(word: str, is_adjective: bool) -> bool:
 
 @cache
 def _listed() -> dict[str, str]:
-    lines = Path(__file__).with_name("people_nouns.txt").read_text("utf-8").splitlines()
-    rows = (line.partition("\t") for line in lines)
+    rows = marked("people_nouns").items()
     found = {
-        noun: mark for noun, _, mark in rows if noun not in NOT_PEOPLE and not ORIGINS.match(noun)
+        noun: mark for noun, mark in rows if noun not in NOT_PEOPLE and not ORIGINS.match(noun)
     }
     found |= {noun: found.get(noun, "") for noun in MORE}
     found.pop("black belt", None)
@@ -243,7 +231,8 @@ _EXTRA = {
     "grandma": "f", "grandpa": "m", "granny": "f", "beauty queen": "f", "tomboy": "f",
     "bachelor": "m", "bachelorette": "f", "prince": "m", "princess": "f", "king": "m",
     "queen": "f", "duchess": "f", "duke": "m", "maid": "f", "mermaid": "f", "merman": "m",
-    "goddess": "f", "god": "m", "chieftain": "m", "monk nun": "", "abbot": "m", "abbess": "f",
+    "goddess": "f", "god": "m", "chieftain": "m", "angel investor": "", "headmaster": "m",
+    "crone": "f", "hag": "f", "gent": "m", "muezzin": "m", "abbot": "m", "abbess": "f",
     "transwoman": "f", "transman": "m", "femme": "f", "matador": "m", "torero": "m",
     "chairman": "m", "fireman": "m", "milf": "f", "sumo wrestler": "m", "choirboy": "m",
     "schoolboy": "m", "schoolgirl": "f", "boyfriend": "m", "girlfriend": "f", "husband": "m",
@@ -290,6 +279,15 @@ def is_person(noun: str) -> bool:
     )
 
 
+@cache
+def meant(word: str) -> str:
+    """The noun for a person of which an unknown word is a misspelt form, or nothing: `surgoen`."""
+    formed = re.search(r"(?:s|ed|ing|ly)$", word)
+    if formed or len(word) < SHORTEST or word in NOT_PEOPLE or not unknown(word):
+        return ""
+    return min((w for w in slips(word) if len(w) >= SHORTEST and w in _listed()), default="")
+
+
 def has_agent_ending(noun: str) -> bool:
     """Whether an unlisted noun looks like one for what people do, such as `gongfarmer`."""
     return bool(_AGENTS.search(noun) and not _NO_AGENT.search(noun)) and noun not in NOT_PEOPLE
@@ -297,7 +295,7 @@ def has_agent_ending(noun: str) -> bool:
 
 def relates(adjective: str) -> bool:
     """Whether an adjective has no sense but "pertaining to": `postal`."""
-    return adjective in _words("relational") and adjective not in ("human", "gentile")
+    return adjective in listed("relational") and adjective not in ("human", "gentile")
 
 
 def also_thing(noun: str) -> bool:
@@ -307,7 +305,12 @@ def also_thing(noun: str) -> bool:
 
 def is_gadget(noun: str) -> bool:
     """Whether a noun that ends like one for what people do is one for a thing."""
-    return noun in _words("gadgets") or noun in _NEW_GADGETS or noun in NOT_PEOPLE
+    return noun in marked("gadgets") or noun in _NEW_GADGETS or noun in NOT_PEOPLE
+
+
+def is_only_gadget(noun: str) -> bool:
+    """Whether a noun that ends like one for what people do never means a person: `clover`."""
+    return marked("gadgets").get(noun) == ""
 
 
 def is_agent(noun: str) -> bool:

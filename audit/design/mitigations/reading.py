@@ -11,11 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from audit.design.mitigations import languages, parser
+from audit.design.mitigations import languages, parser, titles
 from audit.design.mitigations.evidence import Statement, told
 from audit.design.mitigations.gate import REASONS, ruled
 from audit.design.mitigations.gate_text import named, unbranded
-from audit.design.mitigations.people import Nobody, Person, people
+from audit.design.mitigations.lexicon import listed
+from audit.design.mitigations.nobody import Nobody
+from audit.design.mitigations.people import Person, people
 from audit.design.mitigations.people_words import is_person, singular
 from audit.design.mitigations.syntax import Readable, readable
 
@@ -101,6 +103,8 @@ _SMALL = frozenset("a an the of in at on by for with and or to from as is is".sp
 
 def _headline(text: str) -> bool:
     found = [w for w in re.findall(r"[A-Za-z']+", text) if w.lower() not in _SMALL and len(w) > 1]
+    if not text.isupper():
+        found = [w for w in found if not w.isupper()]
     titled = len(found) > 1 and all(w[0].isupper() for w in found)
     return titled and (len(found) > 2 or not re.search(r"\b[a-z]{2}", text))
 
@@ -138,6 +142,11 @@ def _ruled(seen: Reading, attribute: str) -> str:
     """What the gate's rules say: periods, roles, and what they read as stated."""
     text = seen.readable.text
     for person in seen.people:
+        last = person.noun.split()[-1]
+        if {last, person.noun} & listed("dated"):
+            return f"{REASONS['period']}: {person.noun}"
+        if attribute == "gender" and last in _CLERICS:
+            return f"{REASONS['fixed role']}: {person.noun}"
         if said := ruled(
             _unsigned(text), _uncapped(text[person.start : person.head[1]]), attribute
         ):
@@ -145,6 +154,8 @@ def _ruled(seen: Reading, attribute: str) -> str:
     return ""
 
 
+_CLERICS = frozenset("bishop archbishop rabbi".split())
+"""Most communities have only men in these offices."""
 _SIGNED = re.compile(
     r"(?<!standing )(?<!sitting )(?<!walking )(?<!followed )(?<!accompanied )(?<!surrounded )"
     r"\bby (?!(?:an?|the|his|her|my|its|their|two)\b)[\w.'-]+(?: [\w.'-]+){0,2}(?=\s*(?:[,.;]|$))"
@@ -166,6 +177,8 @@ def _unsigned(text: str) -> str:
 def _name(seen: Reading) -> str:
     """How a name is told, as the end of a reason; nothing without one."""
     text = seen.readable.text
+    if found := titles.work(text) or _held(seen):
+        return f": {found}"
     if any(re.search(r"[A-Z]", q) and named(q, "") for q in seen.readable.quoted if " " in q):
         return ": in a quotation"
     subject = max((text[p.start : p.head[1]] for p in seen.people), key=len, default="")
@@ -180,6 +193,20 @@ def _name(seen: Reading) -> str:
     if given and not seen.headline:
         return f": {given[0]}"
     return ": by its capitals or a list" if named(_unsigned(text), subject) else ""
+
+
+def _held(seen: Reading) -> str:
+    """An office with one holder, or a name beside a noun for a person or in its phrase."""
+    text = seen.readable.text
+    if seen.headline:
+        return ""
+    for person in seen.people:
+        phrase, after = text[person.phrase : person.head[1]], text[person.head[1] :]
+        if found := titles.office(phrase, after):
+            return found
+        if text[person.head[0]].islower() and (found := titles.proper(_unsigned(phrase))):
+            return found
+    return titles.beside(_unsigned(text))
 
 
 _OFFICE = re.compile(
