@@ -264,14 +264,14 @@ UNPRINTED = frozenset({("replication", "extraction-prompt")})
 """Those that no report prints: verdicts on single prompts."""
 UNMEASURED = frozenset({
     ("quality", "uneven-errors"), ("mitigation", "tone"), ("representation", "tone"),
-    ("replication", "obedience"),
+    ("replication", "obedience"), ("replication", "segments"),
     *(("mitigation", k) for k in ("prior", "rise", "extrapolation")),
     *(("representation", k) for k in ("shown", "resembles", "nudity")),
     *(("conversation", k) for k in ("changed", "shift", "leak")),
     *(("mitigation", k) for k in ("composition", "swap", "adherence", "kept-edges")),
 })  # fmt: skip
-"""Those whose labels by people, skin tones, captions of held-out images, stated groups,
-conversations or trained models no world simulates; `tests/findings` has their null."""
+"""Those whose labels by people, skin tones, captions of held-out images, segments,
+stated groups, conversations or trained models no world simulates; `tests/findings` has their null."""
 NEUTRAL = frozenset({
     "compatible", "undecided", "not found", "described", "not enough prompts",
     "not enough subjects", CONFIRMED,
