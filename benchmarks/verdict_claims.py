@@ -271,7 +271,8 @@ UNMEASURED = frozenset({
     *(("mitigation", k) for k in ("composition", "swap", "adherence", "kept-edges")),
 })  # fmt: skip
 """Those whose labels by people, skin tones, captions of held-out images, segments,
-stated groups, conversations or trained models no world simulates; `tests/findings` has their null."""
+stated groups, conversations or trained models no world simulates; `tests/findings` has their
+null."""
 NEUTRAL = frozenset({
     "compatible", "undecided", "not found", "described", "not enough prompts",
     "not enough subjects", CONFIRMED,
