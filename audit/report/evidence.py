@@ -43,5 +43,7 @@ class Evidence:
         """
         spoken = {p.id for p in self.suite.prompts if p.turn is not None}
         table = self.attributes
+        if table.empty:
+            return table
         alone = table[(table.arm == BASELINE) & ~table.prompt.isin(spoken)]
         return alone.drop_duplicates(["sample", "prompt"])

@@ -154,7 +154,7 @@ def test_without_ray_the_command_says_how_to_install_it(
 ) -> None:
     """It is an extra."""
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match=r"pip install t2i-audit\[ray\]"):
+    with pytest.raises(UserError, match=r'pip install "t2i-audit\[ray\]"'):
         list(cluster.work(Squares(tmp_path), [("square", 1)], tmp_path, ONE, lambda *x: None))
 
 

@@ -15,7 +15,7 @@ from audit.runs.options import Options
 OTHER: dict[str, Any] = {
     "precision": 0.05, "validation": 7, "copies": "conformal", "q": 0.2, "training": 7,
     "detect": ("whole-set",), "seed": 7, "people": "first", "tone": True,
-    "nudity": True,
+    "nudity": True, "segments": "figures",
 }  # fmt: skip
 """Values other than the defaults, of every option that changes tables."""
 

@@ -128,7 +128,7 @@ def test_two_raters_are_told_how_far_they_agree(run: RunFolder, tmp_path: Path) 
     assert agreed["kappa"]["low"] < 0.5 < agreed["kappa"]["high"]
     assert agreed["kappa"]["images"] == 16
     said = CliRunner().invoke(app, read)
-    assert "beyond chance with kappa = 0.50 [" in said.stderr
+    assert "beyond chance, with kappa = 0.50 [" in said.stderr
     assert said.stdout == f"{found['path']}\n"
     alone = CliRunner().invoke(app, [*read[:4], "--json"])
     assert json.loads(alone.stdout)["agreement"] == []

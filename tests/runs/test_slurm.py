@@ -99,7 +99,7 @@ def test_without_submitit_or_sbatch_the_command_says_what_to_do(
 ) -> None:
     """It is an extra, and it needs the commands of SLURM."""
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(UserError, match=r"pip install t2i-audit\[slurm\]"):
+    with pytest.raises(UserError, match=r'pip install "t2i-audit\[slurm\]"'):
         slurm.ready()
     monkeypatch.setitem(sys.modules, "submitit", Site().module)
     monkeypatch.setenv("PATH", "")
