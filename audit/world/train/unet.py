@@ -26,8 +26,6 @@ from audit.world.train.vae import to_tensor
 
 SEED = 23
 BATCH = 16
-SCALES = (1, 2, 4, 8, 16)
-"""Sides of the squares over which the last part of training averages errors; 16 is all."""
 
 
 def scheduler() -> DPMSolverMultistepScheduler:
@@ -139,17 +137,6 @@ def times(chance: torch.Generator, batch: int = BATCH) -> torch.Tensor:
     return torch.where(torch.arange(batch) % 2 == 0, t, 600 + t * 2 // 5)
 
 
-def by_scale(error: torch.Tensor, scales: tuple[int, ...] = SCALES) -> torch.Tensor:
-    """Squared error at several resolutions, each in proportion to its side (Hoogeboom et al. 2023,
-    sec. 3.2).
-
-    A mean over places hardly asks for what is the same all over a face, its colour: noise averages
-    out there, and an error in it is spread thinly. `error` is float[b, c, side, side]; each of
-    `scales` divides `side`.
-    """
-    return torch.stack([k * F.avg_pool2d(error, k).square().mean() for k in scales]).sum()
-
-
 def once(items: tuple[Item, ...]) -> tuple[Item, ...]:
     """The set with each image once: what de-duplication leaves of it (Carlini et al. 2023, 7.1)."""
     return tuple(replace(item, repeats=1) for item in items)
@@ -171,7 +158,7 @@ def train(
 
 def tune(  # noqa: PLR0913 - the three parts of a pipeline, and how they are trained
     model: nn.ModuleDict, vae: AutoencoderKL, tokenizer: CLIPTokenizer, items: tuple[Item, ...],
-    work: Path, schedule: Schedule, batch: int = BATCH, scales: tuple[int, ...] = (1,),
+    work: Path, schedule: Schedule, batch: int = BATCH,
 ) -> nn.ModuleDict:  # fmt: skip
     """Train a text encoder and a denoiser on, in place, from the state that they come in."""
     latents = encode_items(vae.eval(), items)
@@ -194,7 +181,7 @@ def tune(  # noqa: PLR0913 - the three parts of a pipeline, and how they are tra
             context = model["text"](input_ids=words).last_hidden_state
             noisy = (a * x + s * noise).to(memory_format=torch.channels_last)
             v = denoise(noisy, t, context).sample
-        return by_scale(v.float() - (a * noise - s * x), scales), {}
+        return F.mse_loss(v.float(), a * noise - s * x), {}
 
     fit(model, loss, schedule, work)
     return model
