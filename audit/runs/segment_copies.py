@@ -127,8 +127,14 @@ def _part(run: Run, described: Segment, vectors: Vectors) -> tuple[pd.DataFrame,
 
 
 def _groups(run: Run) -> np.ndarray:
-    """The shares that each image belongs to: ordinary prompts, captions, conversations."""
-    of = {p.id: "turns" if p.turn is not None else p.purpose for p in run.suite.prompts}
+    """The shares that each image belongs to: ordinary prompts, captions, conversations.
+
+    Captions of held-out images are in no share, so they are decided on apart.
+    """
+    of = {
+        p.id: "turns" if p.turn is not None else "control" if p.repeats == 0 else p.purpose
+        for p in run.suite.prompts
+    }
     return np.array([of[s.prompt] for s in run.samples], object)
 
 
