@@ -19,6 +19,7 @@ from audit.errors import UserError, ours, say
 from audit.evidence.copies import decision, flags
 from audit.evidence.copies.approximate import prepared
 from audit.evidence.copies.facts import DecisionFacts
+from audit.evidence.copies.index import Blank
 from audit.evidence.copies.segments import FOREGROUND, PARTS, Masks, Segment
 from audit.evidence.copies.sides import sides
 from audit.keys import SEGMENT_COLUMNS
@@ -58,19 +59,29 @@ def fits(run: Run) -> None:
 def search(
     run: Run, encoder: Any, vectors: Vectors
 ) -> tuple[pd.DataFrame, Mapping[str, DecisionFacts]]:
-    """SEGMENT_COLUMNS of the run's images, and how each part was decided; empty if not asked for.
+    """SEGMENT_COLUMNS of the run's images, and how each part was decided; empty if not asked for,
+    and where no training image has a part.
 
     `vectors(run, encoder, step)` returns the descriptors of the run's images. Raises UserError for
     a descriptor of crops.
     """
+    nothing = pd.DataFrame(columns=list(SEGMENT_COLUMNS))
     if not run.options.segments:
-        return pd.DataFrame(columns=list(SEGMENT_COLUMNS)), {}
+        return nothing, {}
     if getattr(encoder, "count", 1) > 1:
         raise UserError("--segments needs a descriptor of whole images: leave out `local:`.")
     whole = getattr(encoder, "whole", None)  # parts are cut from images that are not reduced
     masks = masks_of(run)
-    found = {p: _part(run, Segment(whole() if whole else encoder, masks, p), vectors)
-             for p in PARTS}  # fmt: skip
+    found = {}
+    for p in PARTS:
+        try:
+            found[p] = _part(run, Segment(whole() if whole else encoder, masks, p), vectors)
+        except Blank:  # the rest of the report is not lost with it
+            run.notes.append(say(
+                "Copies of the person and of the background were not looked for: no training image "
+                "shows {parts}.", parts="people" if p == FOREGROUND else "backgrounds"
+            ))  # fmt: skip
+            return nothing, {}
     table = pd.DataFrame([(s.id, s.prompt, s.arm, s.seed) for s in run.samples],
                          columns=list(SEGMENT_COLUMNS[:4]))  # fmt: skip
     table["seed"] = pd.array([s.seed for s in run.samples], dtype="Int64")

@@ -39,6 +39,11 @@ def square(images: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [inside & (i.min() < 255) for i in images]
 
 
+def nobody(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """No image shows a person."""
+    return [np.zeros(i.shape[:2], bool) for i in images]
+
+
 @dataclass
 class Noise:
     """A training set, and a twin, of coarse noise."""
@@ -126,6 +131,17 @@ def test_attention_is_that_of_the_runs_own_model(
     assert given == [(("person",), "up_blocks.", ("engine", run.settings))]
     dark = [np.zeros((SIDE, SIDE, 3), np.uint8)]
     np.testing.assert_array_equal(found.of(dark), square(dark))
+
+
+def test_a_training_set_without_people_costs_no_other_result(tmp_path: Path) -> None:
+    """Nothing is searched, and a note says why, where an error would end the run after drawing."""
+    run = made(tmp_path)
+    options = replace(run.options, segments=f"{HERE}:nobody")
+    run = replace(run, plan=replace(run.plan, options=options))
+    table, decided = segment_copies.search(run, Pixels(16), partial(vectors))
+    assert not len(table)
+    assert not decided
+    assert any("no training image shows people" in note for note in run.notes)
 
 
 def test_embeddings_have_no_parts(tmp_path: Path) -> None:
