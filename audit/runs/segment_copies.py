@@ -32,6 +32,8 @@ FIGURES, PHOTOGRAPHED = "figures", "people"
 WORD, PART = "person", "up_blocks."
 """What the attention is asked for, and of which layers."""
 
+CROPS = "--segments needs a descriptor of whole images: leave out `local:`."
+
 Vectors = Callable[[Run, Any, str], Mapping[str, np.ndarray]]
 
 
@@ -45,6 +47,8 @@ def fits(run: Run) -> None:
             "--segments cuts training images and held-out ones, and they are not there. Give the "
             "images of both, with --corpus and --held-out."
         )
+    if (corpus.descriptor or options.descriptor).startswith("local:"):
+        raise UserError(CROPS)
     if options.rule.name == "fixed":
         raise UserError("--segments controls a rate: give --copies twin or conformal.")
     if options.segments == ATTENTION and run.plan.source is None:
@@ -69,7 +73,7 @@ def search(
     if not run.options.segments:
         return nothing, {}
     if getattr(encoder, "count", 1) > 1:
-        raise UserError("--segments needs a descriptor of whole images: leave out `local:`.")
+        raise UserError(CROPS)
     whole = getattr(encoder, "whole", None)  # parts are cut from images that are not reduced
     masks = masks_of(run)
     found = {}

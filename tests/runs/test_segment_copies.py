@@ -160,6 +160,7 @@ def test_it_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
         ({"corpus": None}, "they are not there"),
         ({"corpus": TrainingSet("x", {"train": None})}, "--held-out"),  # type: ignore[dict-item]
         ({"options": replace(run.options, copies="fixed:0.7")}, "--copies twin"),
+        ({"options": replace(run.options, descriptor="local:sscd")}, "whole images"),
         ({"options": replace(run.options, segments="attention")}, "there is no model"),
         ({"options": replace(run.options, segments="fingers")}, "fingers"),
     ):
