@@ -31,5 +31,8 @@ def flagged(copy: pd.Series) -> np.ndarray:
 
 
 def renewed(copy: pd.Series, w: pd.Series, flagged: np.ndarray, known: np.ndarray) -> pd.Series:
-    """The column from new flags, as `column`, where W decides: other decisions are a control's."""
-    return copy.astype(DTYPE).where(w.isna() & copy.notna(), pd.Series(column(flagged, known)))
+    """The column from new flags, as `column`, where W decides.
+
+    Others are decided by a control, or by none: what it leaves open is not a copy that is absent.
+    """
+    return copy.astype(DTYPE).where(w.isna() & ~flagged, pd.Series(column(flagged, known)))
