@@ -144,10 +144,7 @@ def _groups(
     """All prompts, those of each known level of repetition, and ordinary ones."""
     yield ALL, "all prompts", rows
     level = rows.prompt.map(lambda p: prompts[p].repeats)
-    for repeats in sorted({int(r) for r in level.dropna()}):
-        times = "once" if repeats == 1 else say("{repeats} times", repeats=repeats)
-        where = say("captions of images that the training set holds {times}", times=times)
-        yield f"repeats={repeats}", where, rows[level == repeats]
+    yield from detectors.levels(rows[level.notna()], prompts)
     plain = rows[rows.prompt.map(lambda p: prompts[p].purpose) == "representation"]
     if 0 < len(plain) < len(rows):
         yield "ordinary", "ordinary prompts", plain

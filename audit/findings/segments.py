@@ -49,14 +49,16 @@ def findings(
 
     `table` has SEGMENT_COLUMNS, `decided` how each part was decided. An image of which a part is
     missing is missing. One of which a part may be a copy and cannot be flagged is in no estimate,
-    and in the upper limit of every class that it may belong to.
+    and in the upper limit of every class that it may belong to. Captions of held-out images are a
+    control and in no share.
     """
     purpose = table.prompt.map(lambda p: prompts[p].purpose)
+    control = table.prompt.map(lambda p: prompts[p].repeats == 0)
     spoken = table.prompt.map(lambda p: prompts[p].turn is not None)
     out: list[Finding] = []
     for arm in arms(table.arm.unique()):
         for name, group in GROUPS.items():
-            rows = table[(table.arm == arm) & (purpose == name) & ~spoken]
+            rows = table[(table.arm == arm) & (purpose == name) & ~spoken & ~control]
             if len(rows):
                 out += _classes(rows, arm, group, seed, decided)
     return out

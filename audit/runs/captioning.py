@@ -74,11 +74,15 @@ def write(folder: Path, out: Path, n: int, seeds: int, seed: int) -> tuple[Path,
 
 
 def _texts(side: Side) -> list[tuple[str, str, int]]:
-    """Words, caption and count of each image whose caption no other image of its side has."""
+    """Words, caption and count of each image whose caption no other image of its side has.
+
+    Captions that no table can have are left out: longer than LONGEST, or with a NUL.
+    """
     found: dict[str, list[tuple[str, str, int]]] = {}
     for row in _all(side):
         found.setdefault(row[0], []).append(row)
-    return [rows[0] for rows in found.values() if len(rows) == 1 and len(rows[0][1]) <= LONGEST]
+    alone = (rows[0] for rows in found.values() if len(rows) == 1)
+    return [row for row in alone if len(row[1]) <= LONGEST and "\0" not in row[1]]
 
 
 def _all(side: Side) -> Iterator[tuple[str, str, int]]:

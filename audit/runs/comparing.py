@@ -266,7 +266,7 @@ def _errors(a: Side, b: Side, shared: Mapping[str, tuple[str, ...]]) -> dict[str
 
 def _copies(a: Side, b: Side, anyway: bool) -> tuple[Common, list[str]]:
     """Matches of both runs, decided at one line drawn from the evidence of both."""
-    tables = [s.tables["matches"] for s in (a, b)]
+    tables = flags.rated([s.tables["matches"] for s in (a, b)])
     if any(t.empty for t in tables):
         return Common(EMPTY, EMPTY, EMPTY), []
     used = [s.instruments.get("copies") for s in (a, b)]

@@ -19,6 +19,7 @@ from audit.errors import UserError, ours, say
 from audit.evidence.copies import decision, flags
 from audit.evidence.copies.approximate import prepared
 from audit.evidence.copies.facts import DecisionFacts
+from audit.evidence.copies.index import Blank
 from audit.evidence.copies.segments import FOREGROUND, PARTS, Masks, Segment
 from audit.evidence.copies.sides import sides
 from audit.keys import SEGMENT_COLUMNS
@@ -30,6 +31,8 @@ from audit.store import RunFolder
 FIGURES, PHOTOGRAPHED = "figures", "people"
 WORD, PART = "person", "up_blocks."
 """What the attention is asked for, and of which layers."""
+
+CROPS = "--segments needs a descriptor of whole images: leave out `local:`."
 
 Vectors = Callable[[Run, Any, str], Mapping[str, np.ndarray]]
 
@@ -44,6 +47,8 @@ def fits(run: Run) -> None:
             "--segments cuts training images and held-out ones, and they are not there. Give the "
             "images of both, with --corpus and --held-out."
         )
+    if (corpus.descriptor or options.descriptor).startswith("local:"):
+        raise UserError(CROPS)
     if options.rule.name == "fixed":
         raise UserError("--segments controls a rate: give --copies twin or conformal.")
     if options.segments == ATTENTION and run.plan.source is None:
@@ -58,19 +63,29 @@ def fits(run: Run) -> None:
 def search(
     run: Run, encoder: Any, vectors: Vectors
 ) -> tuple[pd.DataFrame, Mapping[str, DecisionFacts]]:
-    """SEGMENT_COLUMNS of the run's images, and how each part was decided; empty if not asked for.
+    """SEGMENT_COLUMNS of the run's images, and how each part was decided; empty if not asked for,
+    and where no training image has a part.
 
     `vectors(run, encoder, step)` returns the descriptors of the run's images. Raises UserError for
     a descriptor of crops.
     """
+    nothing = pd.DataFrame(columns=list(SEGMENT_COLUMNS))
     if not run.options.segments:
-        return pd.DataFrame(columns=list(SEGMENT_COLUMNS)), {}
+        return nothing, {}
     if getattr(encoder, "count", 1) > 1:
-        raise UserError("--segments needs a descriptor of whole images: leave out `local:`.")
+        raise UserError(CROPS)
     whole = getattr(encoder, "whole", None)  # parts are cut from images that are not reduced
     masks = masks_of(run)
-    found = {p: _part(run, Segment(whole() if whole else encoder, masks, p), vectors)
-             for p in PARTS}  # fmt: skip
+    found = {}
+    for p in PARTS:
+        try:
+            found[p] = _part(run, Segment(whole() if whole else encoder, masks, p), vectors)
+        except Blank:  # the rest of the report is not lost with it
+            run.notes.append(say(
+                "Copies of the person and of the background were not looked for: no training image "
+                "shows {parts}.", parts="people" if p == FOREGROUND else "backgrounds"
+            ))  # fmt: skip
+            return nothing, {}
     table = pd.DataFrame([(s.id, s.prompt, s.arm, s.seed) for s in run.samples],
                          columns=list(SEGMENT_COLUMNS[:4]))  # fmt: skip
     table["seed"] = pd.array([s.seed for s in run.samples], dtype="Int64")
@@ -127,8 +142,14 @@ def _part(run: Run, described: Segment, vectors: Vectors) -> tuple[pd.DataFrame,
 
 
 def _groups(run: Run) -> np.ndarray:
-    """The shares that each image belongs to: ordinary prompts, captions, conversations."""
-    of = {p.id: "turns" if p.turn is not None else p.purpose for p in run.suite.prompts}
+    """The shares that each image belongs to: ordinary prompts, captions, conversations.
+
+    Captions of held-out images are in no share, so they are decided on apart.
+    """
+    of = {
+        p.id: "turns" if p.turn is not None else "control" if p.repeats == 0 else p.purpose
+        for p in run.suite.prompts
+    }
     return np.array([of[s.prompt] for s in run.samples], object)
 
 

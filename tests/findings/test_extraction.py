@@ -94,6 +94,17 @@ def test_levels_arms_and_missing_prompts_are_counted_apart(seed: int) -> None:
     assert len(found) == 2 * (4 + 60)
 
 
+def test_captions_of_held_out_images_are_called_so() -> None:
+    """The training set does not hold their images 0 times: it is not what they are captions of."""
+    prompts = {"p": prompt("p", 0), "q": prompt("q", 1)}
+    found = by_id(
+        extraction.findings(cliques([(n, False, "label") for n in prompts]), prompts, "the paper's")
+    )
+    assert "aptions of held-out images" in found[
+        "replication/extraction/none/cliques/repeats=0"
+    ].sentence  # fmt: skip
+
+
 def test_each_prompt_is_a_claim_of_its_own() -> None:
     """Extracted, not, and undecided prompts say so, with the observed numbers."""
     table = cliques([("a", True, "label"), ("b", False, "label"), ("c", None, "too few images")])

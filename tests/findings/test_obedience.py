@@ -81,6 +81,16 @@ def rate(table: pd.DataFrame, control: Control) -> Finding:
     return found["replication/none/repeats=1"]
 
 
+def test_a_caption_of_both_sides_does_not_hide_the_control() -> None:
+    """All images are open for want of a control: that is said, not that too few stand out."""
+    table = matches(np.random.default_rng(4), 20)
+    table.loc[table.prompt == f"{TRAINING}0", "caption"] = ""
+    table["copy"] = flags.column(np.zeros(120, bool), known=(table.caption != TRAINING).to_numpy())
+    decided = rate(table, Control(0, 0, doubt="no captions of held-out images"))
+    assert "No rate can be decided: no captions of held-out images." in decided.sentence
+    assert "too few to be flagged" not in decided.sentence
+
+
 def test_a_rate_says_what_its_control_shows() -> None:
     """Found beyond it, not found within it, undecided without it; in both languages."""
     table = matches(np.random.default_rng(3), 20).assign(chance=pd.array([False] * 120, "boolean"))

@@ -20,9 +20,12 @@ YES, NO, OPEN = True, False, None
 
 def found(
     rows: Sequence[tuple[object, object]], gone: int = 0, purpose: str = "representation",
-    decided: dict[str, DecisionFacts] = DECIDED,
+    decided: dict[str, DecisionFacts] = DECIDED, controls: int = 0,
 ) -> dict[str, Finding]:  # fmt: skip
-    """Findings by class of images whose parts are flagged, are not or are open."""
+    """Findings by class of images whose parts are flagged, are not or are open.
+
+    The last `controls` are of captions of held-out images.
+    """
     n = len(rows) + gone
     table = pd.DataFrame({c: [None] * n for c in SEGMENT_COLUMNS})
     table = table.assign(sample=[f"s{i}" for i in range(n)], prompt=[f"p{i}" for i in range(n)],
@@ -32,7 +35,8 @@ def found(
         said = [*(r[i] for r in rows), *[None] * gone]
         table[part] = flags.column(np.array([s is True for s in said]),
                                    np.array([s is not None for s in said]))  # fmt: skip
-    prompts = {p: Prompt(p, p, "s", "b", purpose, 1) for p in table.prompt}
+    prompts = {p: Prompt(p, p, "s", "b", purpose, 1, repeats=0 if i >= n - controls else None)
+               for i, p in enumerate(table.prompt)}  # fmt: skip
     return {f.key.detail: f for f in segments.findings(table, prompts, 0, decided)}
 
 
@@ -49,6 +53,14 @@ def test_the_classes_are_a_partition() -> None:
     assert got["both"].references["same"] == 3
     assert got["foreground"].id == "replication/none/segments/ordinary/foreground"
     assert [got[k].verdict for k in segments.CLASSES] == ["found"] * 3 + [""]
+
+
+def test_captions_of_held_out_images_are_in_no_share() -> None:
+    """No model can copy a held-out image: with them the share of training captions is halved."""
+    copied, control = [(YES, YES)] * 6 + [(NO, NO)] * 6, [(NO, NO)] * 12
+    got = found([*copied, *control], purpose="replication", controls=12)["both"]
+    assert (got.n, got.estimate) == (12, 0.5)
+    assert not found(control, purpose="replication", controls=12)
 
 
 def test_open_parts_are_in_every_class_that_they_may_be_in() -> None:

@@ -132,3 +132,21 @@ def test_a_run_tells_copies_from_obedience(
     assert rate.verdict == verdict, rate.sentence
     assert ("replication/obedience/none/captions" in found) == (not asked)
     assert rate.n == 25
+
+
+def test_captions_reach_the_model_as_they_are(tmp_path: Path) -> None:
+    """Nothing is put before one that a spreadsheet would run; one with a NUL is left out."""
+    texts = {
+        "train": ["@home, a cat", "=1+1 cats", "a\0cat", *(f"a red cat {i}" for i in range(5))],
+        "held": [f"a blue cat {i}" for i in range(7)],
+    }
+    for side, captions in texts.items():
+        made.folder(tmp_path / side, made.pictures(len(captions), len(side)))
+        for i, text in enumerate(captions):
+            (tmp_path / side / f"{i:03d}.txt").write_text(text)
+    sides = {"train": find(tmp_path / "train"), "held": find(tmp_path / "held")}
+    build(sides, named.named("pixels"), tmp_path / "idx", how={"descriptor": "pixels"})
+    suite = read_suite(str(captioning.write(tmp_path / "idx", tmp_path / "out", 100, 1, 0)[0]))
+    asked = {p.text for p in suite.prompts}
+    assert {"@home, a cat", "=1+1 cats"} <= asked
+    assert len(asked) == 14

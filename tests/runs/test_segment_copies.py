@@ -39,6 +39,11 @@ def square(images: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [inside & (i.min() < 255) for i in images]
 
 
+def nobody(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """No image shows a person."""
+    return [np.zeros(i.shape[:2], bool) for i in images]
+
+
 @dataclass
 class Noise:
     """A training set, and a twin, of coarse noise."""
@@ -128,6 +133,17 @@ def test_attention_is_that_of_the_runs_own_model(
     np.testing.assert_array_equal(found.of(dark), square(dark))
 
 
+def test_a_training_set_without_people_costs_no_other_result(tmp_path: Path) -> None:
+    """Nothing is searched, and a note says why, where an error would end the run after drawing."""
+    run = made(tmp_path)
+    options = replace(run.options, segments=f"{HERE}:nobody")
+    run = replace(run, plan=replace(run.plan, options=options))
+    table, decided = segment_copies.search(run, Pixels(16), partial(vectors))
+    assert not len(table)
+    assert not decided
+    assert any("no training image shows people" in note for note in run.notes)
+
+
 def test_embeddings_have_no_parts(tmp_path: Path) -> None:
     """A descriptor of parts would take their vectors of whole images for those of parts."""
     rows = np.random.default_rng(0).normal(size=(4, 193)).astype(np.float32)
@@ -144,6 +160,7 @@ def test_it_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
         ({"corpus": None}, "they are not there"),
         ({"corpus": TrainingSet("x", {"train": None})}, "--held-out"),  # type: ignore[dict-item]
         ({"options": replace(run.options, copies="fixed:0.7")}, "--copies twin"),
+        ({"options": replace(run.options, descriptor="local:sscd")}, "whole images"),
         ({"options": replace(run.options, segments="attention")}, "there is no model"),
         ({"options": replace(run.options, segments="fingers")}, "fingers"),
     ):

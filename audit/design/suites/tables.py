@@ -34,11 +34,12 @@ def rows(
 ) -> tuple[list[Row], list[str]]:
     """Rows with the needed columns, none of them empty, and others if they are there; and notes.
 
-    Columns are found whatever their capitals and spaces. Raises UserError as `strict.read` does,
+    Columns are found whatever their capitals and spaces; a formula that `cells.inert` disarmed is
+    the text that it was. Raises UserError as `strict.read` does,
     for missing columns and cells, and for a column whose name is nearly one of those.
     """
     try:
-        table = strict.read(path, MAX_ROWS, (*needed, *also))
+        table = strict.read(path, MAX_ROWS, (*needed, *also), ours=True)
     except FileNotFoundError as error:
         raise UserError(f"There is no table {path}. Put the file next to the suite.") from error
     places = dict(zip(needed, table.need(needed), strict=True))

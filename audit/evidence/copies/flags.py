@@ -7,8 +7,12 @@ missing, and lists of flagged copies do not contain it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+
+from audit.evidence.copies.facts import HELD
 
 DTYPE = "boolean"
 UNDECIDED = "copy not decided"
@@ -31,5 +35,14 @@ def flagged(copy: pd.Series) -> np.ndarray:
 
 
 def renewed(copy: pd.Series, w: pd.Series, flagged: np.ndarray, known: np.ndarray) -> pd.Series:
-    """The column from new flags, as `column`, where W decides: other decisions are a control's."""
-    return copy.astype(DTYPE).where(w.isna() & copy.notna(), pd.Series(column(flagged, known)))
+    """The column from new flags, as `column`, where W decides.
+
+    Others are decided by a control, or by none: what it leaves open is not a copy that is absent.
+    """
+    return copy.astype(DTYPE).where(w.isna() & ~flagged, pd.Series(column(flagged, known)))
+
+
+def rated(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Tables of matches without captions of held-out images, which are a control."""
+    control = {p for t in tables if "caption" in t for p in t.prompt[t.caption == HELD]}
+    return [t[~t.prompt.isin(control)] for t in tables]

@@ -19,7 +19,7 @@ from audit.datasets.source import Source, Unit
 from audit.errors import UserError
 from audit.evidence.copies import manifest, shards
 from audit.evidence.copies.blocks import Block, blocks
-from audit.evidence.copies.making import Encoder, Making
+from audit.evidence.copies.making import BLANK, Encoder, Making
 from audit.evidence.copies.manifest import Descriptor, Manifest, Origin
 from audit.evidence.copies.shards import Shard
 from audit.evidence.copies.side import Side
@@ -260,10 +260,15 @@ def _refuse_nothing(name: str, parts: Sequence[Shard], damaged: Mapping[str, str
     reasons = Side(parts, 1).skipped
     if not reasons:
         raise UserError(f"{name} contains no images. Give a training set that does.")
-    raise UserError(
+    kind = Blank if {*reasons.values()} == {BLANK} else UserError
+    raise kind(
         f"None of the {len(reasons)} images of {name} can be read "
         f"({next(iter(reasons.values()))}). Check the files."
     )
+
+
+class Blank(UserError):
+    """No image has a vector: none shows what the encoder describes."""
 
 
 def load(folder: Path) -> Index:

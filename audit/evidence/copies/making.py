@@ -15,6 +15,9 @@ from audit.evidence.copies import reading, shards
 from audit.evidence.copies.reading import Failed
 from audit.evidence.copies.shards import Row, Shard
 
+BLANK = "its vector is zero or not finite"
+"""Why an image has no vector whose pixels can be read."""
+
 
 class Encoder(Protocol):
     """The part of an encoder that an index uses."""
@@ -129,5 +132,5 @@ def _unit_length(vector: np.ndarray | None, reason: str) -> tuple[np.ndarray | N
     wide = np.asarray(vector, np.float32)
     size = float(np.linalg.norm(wide))
     if not np.isfinite(size) or size == 0:
-        return None, "its vector is zero or not finite"
+        return None, BLANK
     return (wide if abs(size - 1) < 1e-5 else wide / size), ""

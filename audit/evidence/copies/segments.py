@@ -42,12 +42,12 @@ class Masks:
 
     def __init__(self, key: str, find: Find) -> None:
         self.key, self._find = key, find
-        self._known: OrderedDict[bytes, np.ndarray] = OrderedDict()
+        self._known: OrderedDict[object, np.ndarray] = OrderedDict()
         self._bytes = 0
 
     def of(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """bool[h, w] for each uint8[h, w, 3]; those of the last REMEMBERED bytes are kept."""
-        names = [blake2b(i.tobytes(), digest_size=16).digest() for i in images]
+        names = [(i.shape, blake2b(i.tobytes(), digest_size=16).digest()) for i in images]
         todo = {n: i for n, i in zip(names, images, strict=True) if n not in self._known}
         for name, mask in zip(todo, self._find(list(todo.values())) if todo else (), strict=True):
             self._known[name] = np.packbits(mask, axis=1)

@@ -63,9 +63,9 @@ def test_words_are_not_guessed_at() -> None:
 
 
 def test_new_flags_leave_a_controls_decisions() -> None:
-    """Where W is unknown a decision stays; where there is none, or W is known, flags are new."""
-    copy = pd.Series([True, None, False, None], dtype=flags.DTYPE)
-    w = pd.Series([np.nan, np.nan, 1.0, 1.0])
-    got = flags.renewed(copy, w, np.array([0, 0, 1, 0], bool), np.array([1, 0, 1, 1], bool))
-    assert got.fillna(False).tolist() == [True, False, True, False]
-    assert got.isna().tolist() == [False, True, False, False]
+    """Where W is unknown a decision stays, and what is open stays open; else flags are new."""
+    copy = pd.Series([True, None, False, None, None], dtype=flags.DTYPE)
+    w = pd.Series([np.nan, np.nan, 1.0, 1.0, np.nan])
+    got = flags.renewed(copy, w, np.array([0, 0, 1, 0, 0], bool), np.array([1, 0, 1, 1, 1], bool))
+    assert got.fillna(False).tolist() == [True, False, True, False, False]
+    assert got.isna().tolist() == [False, True, False, False, True]

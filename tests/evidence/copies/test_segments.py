@@ -75,6 +75,14 @@ def test_masks_are_made_once_for_both_parts_and_forgotten_in_time(
     assert asked == [5, 5, 1]
 
 
+def test_images_of_the_same_bytes_and_another_shape_have_masks_of_their_own() -> None:
+    """A plain image and the same one turned have equal bytes."""
+    images = [np.zeros(shape, np.uint8) for shape in ((16, 24, 3), (24, 16, 3))]
+    masks = Masks("nobody", lambda some: [np.zeros(i.shape[:2], bool) for i in some])
+    assert [m.shape for m in masks.of(images)] == [(16, 24), (24, 16)]
+    assert Segment(Pixels(8), masks, BACKGROUND).images(images).any(1).all()
+
+
 def test_a_part_that_is_not_there_is_a_row_of_zeros() -> None:
     """Without a person there is no foreground, and with nothing else no background."""
     images = list(np.random.default_rng(2).integers(0, 256, (3, 16, 16, 3), np.uint8))
