@@ -37,7 +37,7 @@ QUANTITIES = {
     "both": "share of images whose person and background copy training images",
     "foreground": "share of images whose person alone copies a training image",
     "background": "share of images whose background alone copies a training image",
-    "neither": "share of images of which neither part is flagged",
+    "neither": "share of images of which no part is flagged or open",
 }
 
 
@@ -132,7 +132,7 @@ def _sentence(
             "person does not.", **about,
         )  # fmt: skip
     else:
-        text = say("{where}: in {size} of {n} images neither part is flagged.", **about)
+        text = say("{where}: for {size} of {n} images no part is flagged or open.", **about)
     q = decided[FOREGROUND].q + decided[BACKGROUND].q
     if name != "neither" and references["flagged"]:
         text += say(
