@@ -169,15 +169,15 @@ def test_prompts_that_state_a_group_are_not_captions(tmp_path: Path) -> None:
 
 def test_captions_of_held_out_images_are_not_compared(tmp_path: Path) -> None:
     """They are a control: no model copies their images, and they would dilute the rate."""
-    sides = [comparing.read(write(tmp_path / n, Plan()), n) for n in "ab"]
+    one, two = (comparing.read(write(tmp_path / n, Plan()), n) for n in "ab")
     wanted = "comparison/none/copies/captions of training images"
-    whole = next(f for f in comparing.compare(*sides).findings if f.id == wanted)
-    matches = sides[0].tables["matches"]
-    captions = sorted({*matches.prompt} - {*sides[0].tables["attributes"].prompt})
+    whole = next(f for f in comparing.compare(one, two).findings if f.id == wanted)
+    matches = one.tables["matches"]
+    captions = sorted({*matches.prompt} - {*one.tables["attributes"].prompt})
     held = matches.prompt.isin(captions[::2])
     matches = matches.assign(caption=held.map({True: "held-out", False: "training"}))
-    first = replace(sides[0], tables={**sides[0].tables, "matches": matches})
-    found = next(f for f in comparing.compare(first, sides[1]).findings if f.id == wanted)
+    first = replace(one, tables={**one.tables, "matches": matches})
+    found = next(f for f in comparing.compare(first, two).findings if f.id == wanted)
     assert len(captions) > 1
     assert found.n + found.missing == whole.n + whole.missing - int(held.sum())
 
