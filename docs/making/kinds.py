@@ -52,19 +52,24 @@ class Sense:
     synset: str
 
 
-def senses(folder: Path) -> dict[str, list[Sense]]:
-    """Lemma in lower case to its senses, the most usual first."""
-    by_synset: dict[str, dict[str, Sense]] = {}
+def synsets(folder: Path) -> Iterator[tuple[list[str], list[str], list[str], str]]:
+    """First fields (offset, file, ...), lemmas, pointers and gloss of each noun synset."""
     for line in (folder / "data.noun").read_text("utf-8").splitlines():
         if line.startswith(" "):
             continue
         head, _, gloss = line.partition(" | ")
         parts = head.split()
-        count = int(parts[3], 16)
-        instance = "@i" in parts[5 + 2 * count :]
-        by_synset[parts[0]] = {
-            lemma.lower(): Sense(int(parts[1]), lemma, instance, gloss.strip(), parts[0])
-            for lemma in parts[4 : 4 + 2 * count : 2]
+        end = 4 + 2 * int(parts[3], 16)
+        yield parts[:4], parts[4:end:2], parts[end + 1 :], gloss.strip()
+
+
+def senses(folder: Path) -> dict[str, list[Sense]]:
+    """Lemma in lower case to its senses, the most usual first."""
+    by_synset: dict[str, dict[str, Sense]] = {}
+    for (offset, file, *_), lemmas, pointers, gloss in synsets(folder):
+        by_synset[offset] = {
+            lemma.lower(): Sense(int(file), lemma, "@i" in pointers, gloss, offset)
+            for lemma in lemmas
         }
     out: dict[str, list[tuple[int, Sense]]] = defaultdict(list)
     for line in (folder / "index.sense").read_text("utf-8").splitlines():
@@ -196,9 +201,11 @@ def proper(known: Mapping[str, list[Sense]], folder: Path) -> list[str]:
     return sorted(w.lower() for w in found)
 
 
-def alike(folder: Path, people: Collection[str]) -> list[str]:
+def alike(
+    folder: Path, known: Mapping[str, list[Sense]], people: Collection[str]
+) -> list[str]:  # fmt: skip
     """Words of WordNet that do not mean people, one slip away from such a noun."""
-    names = only_names(senses(folder))
+    names = only_names(known)
     every = {w for kind in ("noun", "verb", "adj", "adv") for w in _words(folder, kind)} - names
     near = {w for noun in people if len(noun) >= SHORTEST for w in slips(noun)}
     return sorted(w for w in every & near if w not in people and w.isalpha())
@@ -215,5 +222,6 @@ def every(
         "adverbs": adverbs(folder), "joined": joined(folder), "in_y": in_y(folder),
         "seeming_nouns": seeming_nouns(folder),
         "dated": dated(known, people),
-        "dishes": dishes(known), "proper": proper(known, folder), "alike": alike(folder, people),
+        "dishes": dishes(known), "proper": proper(known, folder),
+        "alike": alike(folder, known, people),
     }  # fmt: skip

@@ -55,18 +55,11 @@ _AGENT = re.compile(
 _NEITHER = re.compile(r"\b(?:m[ae]n|male|boys?) (?:or|and) (?:a )?(?:wom[ae]n|female|girls?)\b")
 
 
-def synsets(folder: Path) -> Iterator[tuple[str, list[str], list[str], str]]:
+def with_hypernyms(folder: Path) -> Iterator[tuple[str, list[str], list[str], str]]:
     """Offset, lemmas, hypernyms' offsets and gloss of each noun synset."""
-    for line in (folder / "data.noun").read_text("utf-8").splitlines():
-        if line.startswith(" "):
-            continue
-        head, _, gloss = line.partition(" | ")
-        parts = head.split()
-        count = int(parts[3], 16)
-        lemmas = parts[4 : 4 + 2 * count : 2]
-        rest = parts[5 + 2 * count :]
+    for first, lemmas, rest, gloss in kinds.synsets(folder):
         above = [rest[i + 1] for i in range(0, len(rest) - 3, 4) if rest[i] == "@"]
-        yield parts[0], lemmas, above, gloss.strip()
+        yield first[0], lemmas, above, gloss
 
 
 def below(root: str, parents: dict[str, list[str]]) -> set[str]:
@@ -98,7 +91,7 @@ def usual(folder: Path) -> dict[str, list[tuple[int, int, str]]]:
 def nouns(folder: Path) -> dict[str, str]:
     """Noun to `f`, `m` or nothing, by what its usual sense says of gender, and `t` if another
     sense is a thing."""
-    rows = list(synsets(folder))
+    rows = list(with_hypernyms(folder))
     parents = {offset: above for offset, _, above, _ in rows}
     gloss = {offset: text for offset, *_, text in rows}
     own = {offset: lemmas for offset, lemmas, *_ in rows}
@@ -245,7 +238,7 @@ def main(folder: str) -> None:
     ):
         path = TARGET.parent / f"{name}.txt"
         path.write_text("\n".join(words(Path(folder))) + "\n", "utf-8")
-    rows = list(synsets(Path(folder)))
+    rows = list(with_hypernyms(Path(folder)))
     parents = {offset: above for offset, _, above, _ in rows}
     first = {lemmas[0]: offset for offset, lemmas, *_ in reversed(rows)}
     imaginary = set().union(*(below(first[name], parents) for name in kinds.IMAGINARY))
