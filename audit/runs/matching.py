@@ -64,7 +64,7 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
 
     `vectors(run, encoder, step)` returns the descriptors of the run's images.
     """
-    from audit.evidence.copies.match import match
+    from audit.evidence.copies.match import match, stacked
 
     corpus, options = run.plan.corpus, run.options
     with RunFolder(options.out / "indexes").lock(wait=True):
@@ -83,9 +83,8 @@ def search(run: Run, encoder: Any, vectors: Any) -> Matched:
     index = decision.without_shared_images(index, by)
     known = vectors(run, encoder, "copy descriptors")
     table = match(run.samples, known, reading.missing_outcomes(run, known), index)
-    missing = np.full(index.dimensions, np.nan, np.float32)
-    stack = np.stack([known.get(s, missing) for s in table["sample"]])
-    table, made, controls = _judged(run, encoder, (table, stack), index, by)
+    found = table, stacked(table, known, index)
+    table, made, controls = _judged(run, encoder, found, index, by)
     table = _looked_at(run, encoder, table)
     facts = Facts(
         corpus=_searched(run, encoder, index, (by, how, same), table),

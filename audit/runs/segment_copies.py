@@ -20,6 +20,7 @@ from audit.evidence.copies import decision, flags
 from audit.evidence.copies.approximate import prepared
 from audit.evidence.copies.facts import DecisionFacts
 from audit.evidence.copies.index import Blank
+from audit.evidence.copies.match import match, stacked
 from audit.evidence.copies.segments import FOREGROUND, PARTS, Masks, Segment
 from audit.evidence.copies.sides import sides
 from audit.keys import SEGMENT_COLUMNS
@@ -90,7 +91,7 @@ def search(
                          columns=list(SEGMENT_COLUMNS[:4]))  # fmt: skip
     table["seed"] = pd.array([s.seed for s in run.samples], dtype="Int64")
     table["outcome"] = _outcomes(*(found[p][0].outcome for p in PARTS))
-    names = {"copy": "", "score": "_score", "held": "_held", "train": "_train"}
+    names = {"copy": "", "score": "_score", "held_score": "_held", "train": "_train"}
     for part in PARTS:
         table = table.assign(**{f"{part}{n}": found[part][0][c] for c, n in names.items()})
     return table[list(SEGMENT_COLUMNS)], {p: found[p][1] for p in PARTS}
@@ -106,7 +107,7 @@ def _outcomes(foreground: Sequence[str], background: Sequence[str]) -> list[str]
 
 
 def _part(run: Run, described: Segment, vectors: Vectors) -> tuple[pd.DataFrame, DecisionFacts]:
-    """outcome, score, held, train and copy of every sample by one part."""
+    """MATCH_COLUMNS of every sample by one part, of which an image without it is missing."""
     options, corpus, part = run.options, run.plan.corpus, described.part
     with RunFolder(options.out / "indexes").lock(wait=True):
         index = replace(corpus, made=None, shipped=None).index(
@@ -117,25 +118,15 @@ def _part(run: Run, described: Segment, vectors: Vectors) -> tuple[pd.DataFrame,
     by = sides(index, decision.duplicate_cosine(seen.rows), options.seed)
     index = decision.without_shared_images(index, by)
     known = vectors(run, described, part)
-    gone = reading.missing_outcomes(run, known)
-    stack = np.full((len(run.samples), index.dimensions), np.nan, np.float32)
-    for i, s in enumerate(run.samples):
-        if s.id in known and known[s.id].any():
-            stack[i] = known[s.id]
-    there = np.asarray(np.isfinite(stack).all(1))
-    table = pd.DataFrame({
-        "outcome": ["label" if t else gone.get(s.id, "missing")
-                    for s, t in zip(run.samples, there, strict=True)],
-        "score": np.nan, "held": np.nan, "train": None,
-    })  # fmt: skip
-    score, where = index.nearest(stack[there])
-    table.loc[there, "score"] = score.astype(float)
-    table.loc[there, "held"] = index.nearest(stack[there], held_out=True)[0].astype(float)
-    table.loc[there, "train"] = [index.train.entry(int(w)).id for w in where]
+    shown = {i: v for i, v in known.items() if v.any() and np.isfinite(v).all()}
+    gone = dict.fromkeys(known, "missing") | reading.missing_outcomes(run, known)
+    table = match(run.samples, shown, gone, index)
+    stack = stacked(table, shown, index)
     rate = options.q / len(PARTS)
     asked = decision.Asked(options.rule, rate, options.seed, _groups(run))
     made = decision.decide(table, stack, index, by, asked)
-    table["copy"] = flags.column(made.selection.selected, known=there & ~made.unsettled)
+    there = (table.outcome == "label").to_numpy(bool) & ~made.unsettled
+    table["copy"] = flags.column(made.selection.selected, there)
     _note(run, part, made)
     words = say("{sides}; {rule}", sides=by.words, rule=made.words)
     return table, DecisionFacts(rate, made.by_match, made.doubt, words)

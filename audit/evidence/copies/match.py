@@ -54,6 +54,12 @@ def match(
     return table.assign(seed=seeds, copy=flags.column(none, known=none))
 
 
+def stacked(table: pd.DataFrame, vectors: Mapping[str, np.ndarray], index: Index) -> np.ndarray:
+    """The vectors of a table's samples in its order, float32[n, d]; NaN where there is none."""
+    missing = np.full(index.dimensions, np.nan, np.float32)
+    return np.stack([vectors.get(s, missing) for s in table["sample"]])
+
+
 def _held_id(index: Index, where: np.ndarray, i: int | None) -> str | None:
     if i is None or where[i] < 0:
         return None
