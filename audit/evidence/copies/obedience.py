@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -165,7 +165,7 @@ class Beyond:
     """bool[n] of all images."""
     unsettled: np.ndarray
     """bool[n]: images of training captions that may be copies and cannot be flagged."""
-    controls: Mapping[str, Control] = field(default_factory=dict)
+    controls: Mapping[str, Control]
 
 
 def _decide(near: Nearness, table: pd.DataFrame, asked: Asked) -> Beyond:
@@ -176,8 +176,8 @@ def _decide(near: Nearness, table: pd.DataFrame, asked: Asked) -> Beyond:
     for a match; under a fixed line those at its cosine. Both only where so many in an arm are not
     explained by exchanging captions of training and of held-out images, in 95 % of arms.
     """
-    out = Beyond(np.zeros(len(table), bool), np.zeros(len(table), bool), controls={})
-    controls = dict[str, Control]()
+    selected, unsettled = np.zeros((2, len(table)), bool)
+    controls: dict[str, Control] = {}
     asks = (near.of == TRAINING) & table.score.notna().to_numpy()
     for arm in dict.fromkeys(table.arm[asks]):
         here = (table.arm == arm).to_numpy()
@@ -185,17 +185,17 @@ def _decide(near: Nearness, table: pd.DataFrame, asked: Asked) -> Beyond:
         some = Control(table.prompt[other].nunique(), int(other.sum()))
         doubt = near.doubt or (ours(NO_CONTROL) if some.prompts < FEWEST else "")
         if doubt:
-            out.unsettled[mine] = True
+            unsettled[mine] = True
             controls[arm] = replace(some, doubt=doubt)
             continue
         known = mine & np.isfinite(near.w)
         beside, alike, p = _lines(near, table, asked, known, other)
         if p <= LEVEL:
-            out.selected[known & beside] = True
+            selected[known & beside] = True
         else:
-            out.unsettled[known & (beside | _open(near, known, other, asked))] = True
+            unsettled[known & (beside | _open(near, known, other, asked))] = True
         controls[arm] = replace(some, alike=alike, p=p)
-    return replace(out, controls=controls)
+    return Beyond(selected, unsettled, controls)
 
 
 def _open(near: Nearness, mine: np.ndarray, other: np.ndarray, asked: Asked) -> np.ndarray:
