@@ -142,7 +142,7 @@ def _sentence(
     for part, words in ((FOREGROUND, "people"), (BACKGROUND, "backgrounds")):
         if decided[part].doubt:
             text += say(
-                " Nothing can be decided on {parts}: {doubt}.",
+                " Nothing can be decided about {parts}: {doubt}.",
                 parts=words, doubt=ours(decided[part].doubt),
             )  # fmt: skip
     if "open" in references and not any(decided[p].doubt for p in PARTS):

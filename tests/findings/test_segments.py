@@ -84,4 +84,4 @@ def test_a_part_in_doubt_decides_nothing() -> None:
     assert {f.key.attribute for f in got.values()} == {"captions"}
     assert got["neither"].estimate == 0
     assert got["neither"].high >= 9 / 12
-    assert "Nothing can be decided on people: there are no held-out" in got["both"].sentence
+    assert "Nothing can be decided about people: there are no held-out" in got["both"].sentence

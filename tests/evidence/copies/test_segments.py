@@ -84,7 +84,7 @@ def test_images_of_the_same_bytes_and_another_shape_have_masks_of_their_own() ->
 
 
 def test_a_part_that_is_not_there_is_a_row_of_zeros() -> None:
-    """Without a person there is no foreground, and with nothing else no background."""
+    """An image without a person has no foreground, one that a person fills no background."""
     images = list(np.random.default_rng(2).integers(0, 256, (3, 16, 16, 3), np.uint8))
     shown = [np.zeros((16, 16), bool), disc(16, 16), np.ones((16, 16), bool)]
     masks = Masks("three", lambda some: shown[: len(some)])
