@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MODELS = {"embedded": "audit.world.models:embedded"}
 """Functions without arguments that return a diffusers folder."""
-DEFAULTS: dict[str, dict[str, float]] = {"embedded": {"steps": 20, "guidance": 3.0}}
+DEFAULTS: dict[str, dict[str, float]] = {"embedded": {"steps": 10, "guidance": 3.0}}
 """Default settings of a model of this table, where they differ from its pipeline's."""
 ENCODERS = {
     "embedded-classifier": "audit.world.models:classifier",

@@ -26,7 +26,7 @@ def demo(
 
     suite = suites.read_suite("world", quick)
     if quick:
-        options = replace(options, steps=10, validation=300, training=30)
+        options = replace(options, steps=8, validation=300, training=30)
     audit(suite, options, quiet, as_json)
 
 

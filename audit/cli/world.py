@@ -93,6 +93,12 @@ def world_train(
             help="Train on the set without repeated images (`unet` only).",
         ),
     ] = False,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Begin with the weights of another one (`classifier` only)."
+        ),
+    ] = None,
     condition: Annotated[
         str,
         typer.Option(help="What a ControlNet sees: silhouette, scribble or figure."),
@@ -109,7 +115,11 @@ def world_train(
         raise UserError(f"--without-repeats applies to the part `unet` only, not to `{part}`.")
     if without_repeats and truth is not None:
         raise UserError("--without-repeats is for the embedded world. Plant no [repeats] instead.")
-    if without_repeats:
+    if start is not None and part != "classifier":
+        raise UserError(f"--start applies to the part `classifier` only, not to `{part}`.")
+    if start is not None:
+        say(recipes.classifier_from(start, work, minutes))
+    elif without_repeats:
         say(recipes.without_repeats(work, minutes))
     elif part == "controlnet":
         say(recipes.controlnet(work, condition, minutes, _world(truth)))

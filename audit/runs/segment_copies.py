@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from audit import registry
-from audit.errors import UserError, ours, say
+from audit.errors import UserError, ours, say, unknown
 from audit.evidence.copies import decision, flags
 from audit.evidence.copies.approximate import prepared
 from audit.evidence.copies.facts import DecisionFacts
@@ -33,6 +33,10 @@ FIGURES, PHOTOGRAPHED = "figures", "people"
 WORD, PART = "person", "up_blocks."
 """What the attention is asked for, and of which layers."""
 
+MASK = (
+    "Name a function of a list of uint8[h, w, 3] that returns a list of bool[h, w], True where a "
+    "person is."
+)
 CROPS = "--segments needs a descriptor of whole images: leave out `local:`."
 
 Vectors = Callable[[Run, Any, str], Mapping[str, np.ndarray]]
@@ -57,8 +61,26 @@ def fits(run: Run) -> None:
             "--segments attention reads a model's internals, but there is no model. Give "
             f"--segments {PHOTOGRAPHED} for photographs."
         )
-    if options.segments not in (AUTO, ATTENTION):
-        registry.load("mask", options.segments)
+    if ":" in options.segments:
+        _tried(options.segments)
+    elif options.segments not in (names := (AUTO, ATTENTION, *registry.MASKS)):
+        raise unknown("value of --segments", options.segments, names)
+
+
+def _tried(name: str) -> None:
+    """Raise UserError for an object that is not a function from images to masks: tried on one."""
+    grey = np.full((64, 48, 3), 128, np.uint8)
+    find = registry.load("mask", name)
+    try:
+        (found,) = find([grey])
+        fits = isinstance(found, np.ndarray) and found.dtype == bool and found.shape == (64, 48)
+    except Exception as error:  # code of the user's, which may raise anything
+        raise UserError(
+            f"--segments {name}: on a grey image of 64 x 48 pixels it raised "
+            f"{type(error).__name__}: {error}. {MASK}"
+        ) from error
+    if not fits:
+        raise UserError(f"--segments {name}: it does not return masks. {MASK}")
 
 
 def search(

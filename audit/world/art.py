@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from audit.evidence.attributes.colour import EMOJI
-from audit.world.truth import ARTISTS, GENDERS, OCCUPATIONS, TONES
+from audit.world.truth import ARTISTS, GENDERS, OCCUPATIONS, TONES, skin_tone
 
 ASSETS = Path(__file__).parent / "assets"
 SIDE = 64
@@ -45,6 +45,11 @@ class Sprite:
     hair: str = ""
     """The tone whose hair this person has instead; empty in the pack. Hair goes with the tone in
     nearly every sprite, and a classifier must not read the one from the other."""
+
+    @property
+    def skin_tone(self) -> str:
+        """The class of the person's skin, of `truth.SKIN_TONES`."""
+        return skin_tone(self.tone)
 
 
 def sprites() -> list[Sprite]:

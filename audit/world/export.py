@@ -13,7 +13,7 @@ from audit.errors import UserError, unknown
 from audit.files import write_atomic
 from audit.world.dataset import Item, planted, training_set, twin_set
 from audit.world.render import mask
-from audit.world.truth import EMBEDDED, GENDERS, TONES, World
+from audit.world.truth import EMBEDDED, GENDERS, SKIN_TONES, World, skin_tones
 
 SETS: dict[str, Callable[[World], Sequence[Item]]] = {
     "train": training_set,
@@ -31,7 +31,7 @@ def labels(item: Item) -> dict[str, object]:
         "repeats": item.repeats,
         "occupation": person.noun if person else None,
         "gender": person.gender if person else None,
-        "skin_tone": person.tone if person else None,
+        "skin_tone": person.skin_tone if person else None,
         "artist": person.artist if person else None,
         "colour": item.scene.colour,
         "pattern": item.scene.pattern,
@@ -69,7 +69,7 @@ def truth_table(world: World = EMBEDDED) -> pd.DataFrame:
         for value, share in zip(GENDERS, (o.p_woman, 1 - o.p_woman), strict=True):
             rows.append((o.noun, "gender", value, round(share, 6), source))
         tones = "declared" if world is EMBEDDED else o.source
-        for tone, share in zip(TONES, o.tones, strict=True):
+        for tone, share in zip(SKIN_TONES, skin_tones(o.tones), strict=True):
             rows.append((o.noun, "skin_tone", tone, round(share, 6), tones))
     return pd.DataFrame(rows, columns=["subject", "attribute", "value", "share", "source"])
 

@@ -20,7 +20,7 @@ from audit.world.models import CLASSIFIER, DESCRIPTOR, GENERATOR
 from audit.world.nearest import nearest
 from audit.world.seen import ATTRIBUTES, READERS, seen
 
-INNER = {"gender": "gender", "skin_tone": "tone", "occupation": "noun"}
+INNER = {"gender": "gender", "skin_tone": "skin_tone", "occupation": "noun"}
 """Attributes as the world's own code calls them."""
 LEGIBLE = {"gender": 0.94, "skin_tone": 0.95, "occupation": 0.95}
 AGREED = {"gender": 0.90, "skin_tone": 0.80, "occupation": 0.95}
@@ -50,19 +50,6 @@ def reader_checks() -> Iterator[Check]:
         yield at_least(
             f"readers: agreement on {attribute}, Cohen's kappa", kappa, AGREED[attribute]
         )
-    steps = [_steps(known.table[f"skin_tone_{reader}"][known.legible("skin_tone")])
-             for reader in READERS]  # fmt: skip
-    kappa = float(cohen_kappa_score(*steps, weights="linear"))
-    yield at_least("readers: agreement on skin_tone, kappa with linear weights", kappa, 0.9)
-
-
-DARKER = 3
-"""First of the two darker skin tones."""
-
-
-def _steps(tones: pd.Series) -> np.ndarray:
-    """Skin tones as int[n], 0 for the lightest."""
-    return tones.map({t: i for i, t in enumerate(truth.TONES)}).to_numpy(int)
 
 
 def read(pictures: np.ndarray, attribute: str) -> tuple[np.ndarray, np.ndarray]:
@@ -116,14 +103,6 @@ def classifier_checks() -> Iterator[Check]:
                 f"classifier: uncertain where a reader could not tell, n = {int(unclear.sum())}",
                 float((sure < floor[attribute])[unclear].mean()), ABSTAINED,
             )  # fmt: skip
-        if attribute == "skin_tone":
-            off = np.abs(_steps(pd.Series(value[kept])) - _steps(agreed[kept]))
-            yield at_least("classifier: skin_tone within one step", float((off <= 1).mean()), 0.95)
-            dark = [_steps(pd.Series(x[kept])) >= DARKER for x in (value, agreed)]
-            yield at_least(
-                "classifier: the three lighter skin tones against the two darker",
-                float((dark[0] == dark[1]).mean()), 0.95,
-            )  # fmt: skip
         near = np.array([getattr(r.sprite, INNER[attribute]) for r in people])
         yield at_least(
             f"nearest person: {attribute} as both readers saw it",
@@ -131,7 +110,7 @@ def classifier_checks() -> Iterator[Check]:
         )  # fmt: skip
 
 
-def drawn(texts: Sequence[str], guidance: float, steps: int = 20, first: int = 0) -> np.ndarray:
+def drawn(texts: Sequence[str], guidance: float, steps: int = 10, first: int = 0) -> np.ndarray:
     """One picture of the embedded model for each text, uint8[n, 64, 64, 3]; text k has seed k."""
     from audit.design.suites import noise_seed
     from audit.engine.model import load

@@ -146,12 +146,12 @@ def training_shares() -> dict[tuple[str, str, str], float]:
         totals[person.noun] = totals.get(person.noun, 0) + item.repeats
         for key in (
             (person.noun, "gender", person.gender),
-            (person.noun, "skin_tone", person.tone),
+            (person.noun, "skin_tone", person.skin_tone),
         ):
             counts[key] = counts.get(key, 0) + item.repeats
     return {
         (o.noun, attribute, value): counts.get((o.noun, attribute, value), 0) / totals[o.noun]
         for o in truth.OCCUPATIONS
-        for attribute, values in (("gender", truth.GENDERS), ("skin_tone", truth.TONES))
+        for attribute, values in (("gender", truth.GENDERS), ("skin_tone", truth.SKIN_TONES))
         for value in values
     }

@@ -40,7 +40,7 @@ class Reading:
     distance: float
     """Root mean square difference, in levels of 255, with OUTSIDE for pixels outside the person."""
     margins: dict[str, float]
-    """By attribute (gender, tone, noun): how many levels farther the best of another class is."""
+    """How many levels farther the best of another class is: of gender, skin_tone and noun."""
 
 
 @cache
@@ -81,7 +81,9 @@ def _far(pictures: np.ndarray) -> np.ndarray:
 def nearest(pictures: np.ndarray) -> list[Reading]:
     """A reading of each picture uint8[n, 64, 64, 3]."""
     people, far = distances(pictures)
-    classes = {a: np.array([getattr(p, a) for p in people]) for a in ("gender", "tone", "noun")}
+    classes = {
+        a: np.array([getattr(p, a) for p in people]) for a in ("gender", "skin_tone", "noun")
+    }
     found = []
     for row in far:
         best = int(row.argmin())

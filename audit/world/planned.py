@@ -31,9 +31,17 @@ from audit.errors import UserError, known
 from audit.files import write_atomic
 from audit.world.captions import TITLES
 from audit.world.export import truth_table
-from audit.world.truth import BY_NOUN, EMBEDDED, GENDERS, TONES, Occupation, World
+from audit.world.truth import (
+    BY_NOUN,
+    EMBEDDED,
+    GENDERS,
+    SKIN_TONES,
+    Occupation,
+    World,
+    of_classes,
+)  # fmt: skip
 
-CLASSES = {"gender": GENDERS, "skin_tone": TONES}
+CLASSES = {"gender": GENDERS, "skin_tone": SKIN_TONES}
 FEWEST, MOST = 100, 1_000_000
 """Limits of the training set's size."""
 
@@ -98,12 +106,12 @@ def _planted(
     old: Occupation, shares: Mapping[tuple[str, str, str], float], source: str
 ) -> Occupation:
     """An occupation with a table's shares; an attribute that it leaves out keeps its own."""
-    tones = tuple(shares.get((old.noun, "skin_tone", t), 0.0) for t in TONES)
+    tones = tuple(shares.get((old.noun, "skin_tone", t), 0.0) for t in SKIN_TONES)
     woman, man = (shares.get((old.noun, "gender", g), 0.0) for g in GENDERS)
     return replace(
         old,
         p_woman=woman / (woman + man) if woman + man else old.p_woman,
-        tones=tuple(t / sum(tones) for t in tones) if sum(tones) else old.tones,
+        tones=of_classes(tones, old.tones) if sum(tones) else old.tones,
         source=source,
     )
 

@@ -26,7 +26,8 @@ from audit.keys import BASELINE
 from audit.records import Reference, Sample
 from audit.world.art import ASSETS
 
-SEEN = ASSETS / "seen"
+SEEN, LABELLED = ASSETS / "seen", ASSETS / "labelled"
+"""Images that validate the classifier, and others, labelled apart, that are in its training."""
 ATTRIBUTES = ("gender", "skin_tone", "occupation")
 READERS = ("a", "b")
 ACROSS, SIDE = 20, 64
@@ -57,11 +58,10 @@ class Seen:
 
 def classes() -> dict[str, tuple[str, ...]]:
     """The classes of each labelled attribute."""
-    from audit.world.truth import GENDERS, OCCUPATIONS, TONES
+    from audit.world.truth import GENDERS, OCCUPATIONS, SKIN_TONES
 
-    return {
-        "gender": GENDERS, "skin_tone": TONES, "occupation": tuple(o.noun for o in OCCUPATIONS),
-    }  # fmt: skip
+    nouns = tuple(o.noun for o in OCCUPATIONS)
+    return {"gender": GENDERS, "skin_tone": SKIN_TONES, "occupation": nouns}
 
 
 @cache
@@ -76,9 +76,18 @@ def seen(folder: Path = SEEN) -> Seen:
             f"The labelled pictures of the embedded model are not in {folder}: {error}. Reinstall "
             "t2i-audit."
         ) from error
+    for column in (f"skin_tone_{reader}" for reader in READERS):
+        table[column] = table[column].map(_skin_tone)
     rows, columns = flat.shape[0] // SIDE, flat.shape[1] // SIDE
     tiles = flat.reshape(rows, SIDE, columns, SIDE, 3).swapaxes(1, 2)
     return Seen(table, np.ascontiguousarray(tiles.reshape(-1, SIDE, SIDE, 3)[: len(table)]))
+
+
+def _skin_tone(said: str) -> str:
+    """The class of what a reader said, who may have named one of five tones."""
+    from audit.world.truth import TONES, skin_tone
+
+    return skin_tone(said) if said in TONES else said
 
 
 def validation(n: int, attributes: Mapping[str, Sequence[str]]) -> Labelled:

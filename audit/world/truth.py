@@ -9,11 +9,18 @@ P(skin tone | occupation) is declared everywhere: labour statistics do not recor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 GENDERS = ("woman", "man")
 TONES = ("light", "medium-light", "medium", "medium-dark", "dark")
-"""Unicode's five emoji modifiers, after the Fitzpatrick scale (types I-II, III, IV, V, VI)."""
+"""Unicode's five emoji modifiers, after the Fitzpatrick scale (types I-II, III, IV, V, VI): the
+colours in which people are drawn, and the words of captions."""
+SKIN_TONES = ("light", "dark")
+"""The classes in which skin tones are planted, read and reported: Fitzpatrick's types I-III and
+IV-VI, as Buolamwini and Gebru (2018, section 3.3) part them. In the generator's images readers tell
+these two apart, and not the five."""
+_CLASS = dict(zip(TONES, ("light", "light", "dark", "dark", "dark"), strict=True))
 ARTISTS = ("noto", "twemoji")
 ARTIST = "twemoji"
 """The one whose people the generator has seen: drawn by both, an occupation blends two figures. The
@@ -33,7 +40,7 @@ class Occupation:
     """Name of the emoji without its gender: `technologist`, `health_worker`, ..."""
     p_woman: float
     tones: tuple[float, ...]
-    """Share of each skin tone, in the order of `TONES`."""
+    """Share of each colour of skin, in the order of `TONES`."""
     source: str
     """Row of BLS Table 11 (2022), or "declared"."""
 
@@ -75,6 +82,28 @@ OCCUPATIONS: tuple[Occupation, ...] = (
 )
 
 BY_NOUN = {o.noun: o for o in OCCUPATIONS}
+
+
+def skin_tone(tone: str) -> str:
+    """The class of one of `TONES`, or of a class itself; KeyError for anything else."""
+    return _CLASS[tone]
+
+
+def skin_tones(tones: Sequence[float]) -> tuple[float, ...]:
+    """Shares of `SKIN_TONES`, from shares of `TONES`."""
+    return tuple(
+        sum(s for t, s in zip(TONES, tones, strict=True) if _CLASS[t] == c) for c in SKIN_TONES
+    )
+
+
+def of_classes(shares: Sequence[float], like: Sequence[float]) -> tuple[float, ...]:
+    """Shares of `TONES` that have these of `SKIN_TONES`, within each class as in `like`."""
+    was = dict(zip(SKIN_TONES, skin_tones(like), strict=True))
+    wanted = dict(zip(SKIN_TONES, shares, strict=True))
+    return tuple(
+        wanted[skin_tone(t)] / sum(shares) * s / was[skin_tone(t)]
+        for t, s in zip(TONES, like, strict=True)
+    )
 
 
 @dataclass(frozen=True)

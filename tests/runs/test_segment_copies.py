@@ -34,9 +34,12 @@ HERE = "tests.runs.test_segment_copies"
 
 def square(images: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Every person is in the middle; a white image shows nobody."""
-    inside = np.zeros((SIDE, SIDE), bool)
-    inside[8:24, 8:24] = True
-    return [inside & (i.min() < 255) for i in images]
+    found = []
+    for image in images:
+        inside = np.zeros(image.shape[:2], bool)
+        inside[8:24, 8:24] = image.min() < 255
+        found.append(inside)
+    return found
 
 
 def nobody(images: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -153,6 +156,26 @@ def test_embeddings_have_no_parts(tmp_path: Path) -> None:
         build({"train": source}, Segment(Pixels(8), masks, "foreground"), tmp_path / "index")
 
 
+def shares(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Not masks, but how much of each pixel a person covers."""
+    return [np.ones(i.shape[:2]) for i in images]
+
+
+def flat(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Masks without a shape."""
+    return [np.ones(i.size, bool) for i in images]
+
+
+def none(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """No mask at all."""
+    return []
+
+
+def broken(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """A function that fails."""
+    raise RuntimeError("no weights")
+
+
 def test_it_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
     """Without images of both sides, without a rate, without a model for its attention."""
     run = made(tmp_path)
@@ -162,7 +185,14 @@ def test_it_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
         ({"options": replace(run.options, copies="fixed:0.7")}, "--copies twin"),
         ({"options": replace(run.options, descriptor="local:sscd")}, "whole images"),
         ({"options": replace(run.options, segments="attention")}, "there is no model"),
-        ({"options": replace(run.options, segments="fingers")}, "fingers"),
+        ({"options": replace(run.options, segments="fingers")}, "Unknown value .*'fingers'.*figur"),
+        ({"options": replace(run.options, segments="atention")}, "mean attention"),
+        ({"options": replace(run.options, segments="os:getcwd")}, "returns a list of bool"),
+        ({"options": replace(run.options, segments="os:nowhere")}, "cannot be imported"),
+        *(
+            ({"options": replace(run.options, segments=f"{HERE}:{name}")}, "list of bool")
+            for name in ("shares", "flat", "none", "broken", "SIDE")
+        ),
     ):
         with pytest.raises(UserError, match=words):
             segment_copies.fits(replace(run, plan=replace(run.plan, **plan)))

@@ -44,7 +44,12 @@ def test_a_world_is_planted_as_its_file_says(tmp_path: Path) -> None:
     assert {p.noun for p in people} == {"nurse", "judge"}
     nurses = [p for p in people if p.noun == "nurse"]
     assert sum(p.gender == "woman" for p in nurses) / len(nurses) == pytest.approx(0.2, abs=0.01)
-    assert {p.tone for p in nurses} == {"dark", "light"}
+    dark = sum(p.skin_tone == "dark" for p in nurses) / len(nurses)
+    assert {p.skin_tone for p in nurses} == {"dark", "light"}
+    assert dark == pytest.approx(0.75, abs=0.01)
+    within = Counter(p.tone for p in nurses if p.skin_tone == "dark")
+    assert set(within) == {"medium", "medium-dark", "dark"}
+    assert max(within.values()) - min(within.values()) <= 1, "evenly, as in the embedded world"
     judges = [p for p in people if p.noun == "judge"]
     assert {p.gender for p in judges} == {"woman"}
     shares = [sum(p.tone == t for p in judges) / len(judges) for t in TONES]

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import open_clip
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 from transformers import CLIPTokenizer
 
 from audit.errors import UserError
-from audit.world import dataset, truth
+from audit.world import dataset, seen, truth
 from audit.world.models import CLASSIFIER, GENERATOR
 from audit.world.train import classifier, descriptor, recipes, redraw, unet, vae
 from audit.world.train.loop import Schedule, fit
@@ -141,24 +142,25 @@ def bank(n: int) -> redraw.Redrawn:
 def test_blends_show_half_of_either() -> None:
     """A blended picture belongs to no class alone; the rest of a batch to one or none."""
     drawn = classifier.renders(np.random.default_rng(1), 40)
-    for attribute in ("gender", "tone", "noun"):
+    for attribute in ("gender", "skin_tone", "noun"):
         shares = drawn.targets(attribute)
         assert set(shares.sum(1).tolist()) <= {0.0, 1.0}
         assert set(shares[classifier.BLENDED :].flatten().tolist()) <= {0.0, 1.0}
     blended = [i for i in range(classifier.BLENDED) if drawn.scenes[i] is not drawn.others[i]]
     assert blended
-    assert any(
-        0.5 in drawn.targets(a)[i].tolist() for i in blended for a in ("gender", "tone", "noun")
-    )
+    assert any(0.5 in drawn.targets(a)[i].tolist() for i in blended for a in ("gender", "noun"))
 
 
-def test_a_bank_takes_half_of_each_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_of_each_batch_is_the_generators(monkeypatch: pytest.MonkeyPatch) -> None:
     """The classifier sees renders and redrawn ones; the descriptor copies that begin from them."""
     monkeypatch.setattr(classifier, "HELD", 20)
     some = bank(60)
     drawn = classifier.batch(np.random.default_rng(2), some)
     known = {id(one) for one, _ in some.shown}
-    assert sum(id(s) in known for s in drawn.scenes) == classifier.BATCH // 2
+    redrawn = [id(s) in known for s in drawn.scenes]
+    assert sum(redrawn) == classifier.BATCH // 2 - classifier.READ
+    assert sum(redrawn[: classifier.BATCH // 2]) == 0
+    assert drawn.labelled == classifier.READ
     held = {id(one) for one, _ in some.shown[-20:]}
     assert not {id(s) for s in drawn.scenes} & held
     originals, copies = descriptor._originals(np.random.default_rng(2), some)
@@ -166,6 +168,35 @@ def test_a_bank_takes_half_of_each_batch(monkeypatch: pytest.MonkeyPatch) -> Non
     one = replace(some, own=np.arange(60) == 7)
     originals, _ = descriptor._originals(np.random.default_rng(2), one)
     assert all(np.array_equal(o, some.originals[7]) for o in originals[: len(originals) // 3])
+
+
+def test_labels_of_two_readers_teach_what_both_of_them_saw() -> None:
+    """Shares by reader; nothing for an attribute that one of them could not read, or a scene."""
+    said = {
+        "gender_a": ["woman", "man", "man"], "gender_b": ["woman", "woman", "unreadable"],
+        "skin_tone_a": ["medium-light", "light", "dark"], "occupation_a": ["nurse"] * 3,
+        "skin_tone_b": ["medium", "dark", "dark"], "occupation_b": ["nurse", "judge", "nurse"],
+    }  # fmt: skip
+    some = seen.Seen(pd.DataFrame(said), np.zeros((3, 64, 64, 3), np.uint8))
+    scenes, others = zip(*classifier.judged(some), strict=True)
+    batch = classifier.Batch(some.pictures, list(scenes), list(others), 3)
+    assert batch.targets("gender").tolist() == [[1, 0], [0.5, 0.5], [0, 0]]
+    assert batch.targets("skin_tone").tolist() == [[0.5, 0.5], [0.5, 0.5], [0, 1]]
+    nurse, judge = (classifier.CLASSES["noun"].index(n) for n in ("nurse", "judge"))
+    nouns = batch.targets("noun")
+    assert nouns[:, nurse].tolist() == [1, 0.5, 1]
+    assert nouns[:, judge].tolist() == [0, 0.5, 0]
+    for attribute in ("artist", "colour", "pattern"):
+        assert not batch.targets(attribute).any()
+    assert not batch.whole.any()
+
+
+def test_labelled_images_that_teach_are_not_those_that_validate() -> None:
+    """The two sets have no image, no prompt and no noise in common."""
+    taught, kept = seen.seen(seen.LABELLED), seen.seen()
+    assert not {p.tobytes() for p in taught.pictures} & {p.tobytes() for p in kept.pictures}
+    assert not set(taught.table.text) & set(kept.table.text)
+    assert not set(taught.table.seed) & set(kept.table.seed)
 
 
 def test_without_repeats_every_image_occurs_once() -> None:

@@ -1,7 +1,8 @@
 """The attribute classifier: a small CLIP model (Radford et al. 2021) in open_clip's own format.
 
 Contrastive on balanced renders and their captions, and, attribute by attribute, on the texts of
-its classes; zero-shot prompts then read occupation, gender, skin tone and the scene.
+its classes; zero-shot prompts then read occupation, gender, skin tone and the scene. Renders that
+the generator has redrawn, and images of its own that two readers labelled, are in its training.
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
 from audit.world import tokens, truth
-from audit.world.art import sprites
+from audit.world.art import Sprite, sprites
 from audit.world.captions import GENDER_WORDS, TEMPLATES, article, background
-from audit.world.render import COLOURS, PATTERNS, Scene, draw_scene, render
+from audit.world.render import COLOURS, PATTERNS, SIZE, Scene, draw_scene, render
+from audit.world.seen import LABELLED, READERS, Seen, seen
 from audit.world.train.loop import Schedule, fit, half_precision
 from audit.world.train.redraw import Redrawn, other_hair
 from audit.world.train.vae import to_tensor
@@ -48,7 +52,7 @@ CONFIG = {
 }
 CLASSES: dict[str, tuple[str, ...]] = {
     "gender": truth.GENDERS,
-    "tone": truth.TONES,
+    "skin_tone": truth.SKIN_TONES,
     "noun": tuple(o.noun for o in truth.OCCUPATIONS),
     "artist": truth.ARTISTS,
     "colour": tuple(COLOURS),
@@ -73,7 +77,9 @@ def labels(scene: Scene) -> dict[str, int]:
     person = scene.sprite
     named["person"] = "nobody" if person is None else "somebody"
     if person is not None:
-        named |= {k: getattr(person, k) for k in ("gender", "tone", "noun", "artist")}
+        named |= {k: getattr(person, k) for k in ("gender", "noun", "artist")}
+        if person.tone in truth.TONES:
+            named["skin_tone"] = person.skin_tone
     return {k: c.index(named[k]) if named.get(k) in c else -100 for k, c in CLASSES.items()}
 
 
@@ -83,7 +89,7 @@ def class_text(rng: np.random.Generator, attribute: str, value: str) -> str:
     if attribute == "gender":
         word = GENDER_WORDS[value][int(rng.integers(2))]
         return template.format(article(word if word == value else f"{word} person"))
-    if attribute == "tone":
+    if attribute == "skin_tone":
         return template.format(f"a person with {value} skin")
     if attribute == "noun":
         return template.format(article(value))
@@ -107,9 +113,8 @@ def full_caption(scene: Scene) -> str:
         return f"a photo of {background(scene)}"
     p = scene.sprite
     who = p.noun if p.gender == "unmarked" else f"{p.gender} {p.noun}"
-    return (
-        f"a photo of {article(who)} with {p.tone} skin on {background(scene)} in {p.artist} style"
-    )
+    person = f"{article(who)} with {p.skin_tone} skin"
+    return f"a photo of {person} on {background(scene)} in {p.artist} style"
 
 
 def augment(rng: np.random.Generator, x: torch.Tensor) -> torch.Tensor:
@@ -135,6 +140,16 @@ class Batch:
     scenes: list[Scene]
     others: list[Scene]
     """The second scene of a blend; the scene itself where nothing is blended."""
+    labelled: int = 0
+    """How many at the end are images that two readers labelled: what one reader saw, and what the
+    other saw. Neither says anything about the background."""
+
+    @property
+    def whole(self) -> torch.Tensor:
+        """Which images a caption describes in full, bool[n]: neither blends nor labelled ones."""
+        own = [a == b for a, b in zip(self.scenes, self.others, strict=True)]
+        own[len(own) - self.labelled :] = [False] * self.labelled
+        return torch.tensor(own)
 
     def targets(self, attribute: str) -> torch.Tensor:
         """Shares of each class, float32[n, K]; zeros where the attribute is not shown."""
@@ -170,33 +185,61 @@ def _other(rng: np.random.Generator, scene: Scene) -> Scene:
     if person is None or person.gender == "unmarked":
         return scene
     kind = ("gender", "gender", "tone", "noun")[int(rng.integers(4))]
-    rest = [c for c in CLASSES[kind] if c != getattr(person, kind)]
+    choices = truth.TONES if kind == "tone" else CLASSES[kind]
+    rest = [c for c in choices if c != getattr(person, kind)]
     return replace(scene, sprite=replace(person, **{kind: rest[int(rng.integers(len(rest)))]}))
 
 
+def judged(labels: Seen) -> list[tuple[Scene, Scene]]:
+    """What each of two readers saw in each image, as a scene of which only the person is known."""
+    ours = {"gender": "gender", "skin_tone": "tone", "occupation": "noun"}
+
+    def scene(row: dict[str, str], reader: str) -> Scene:
+        person = Sprite(artist="", **{o: row[f"{a}_{reader}"] for a, o in ours.items()})
+        return Scene(person, SIZE, 0, 0, False, "", "", (0, 0, 0), (0, 0, 0), 0.0, ())
+
+    rows = labels.table.to_dict("records")
+    return [(scene(r, READERS[0]), scene(r, READERS[1])) for r in rows]
+
+
+@cache
+def _judged() -> tuple[np.ndarray, list[tuple[Scene, Scene]]]:
+    labels = seen(LABELLED)
+    return labels.pictures, judged(labels)
+
+
 def batch(rng: np.random.Generator, bank: Redrawn | None) -> Batch:
-    """Renders alone, or half of them with as many that went through the generator."""
+    """Renders alone, or half of them with others that went through the generator.
+
+    A sixth of the batch are then images that it drew and two readers labelled.
+    """
     if bank is None:
         return renders(rng, BATCH)
-    drawn = renders(rng, BATCH // 2)
-    rows = rng.integers(len(bank.items) - HELD, size=BATCH - BATCH // 2)
-    scenes, others = zip(*(bank.shown[int(i)] for i in rows), strict=True)
+    drawn, (pictures, saw) = renders(rng, BATCH // 2), _judged()
+    rows = rng.integers(len(bank.items) - HELD, size=BATCH // 2 - READ)
+    read = rng.integers(len(saw), size=READ)
+    pairs = [*(bank.shown[int(i)] for i in rows), *(saw[int(i)] for i in read)]
+    scenes, others = zip(*pairs, strict=True)
     return Batch(
-        np.concatenate([drawn.pixels, bank.pictures[rows]]), [*drawn.scenes, *scenes],
-        [*drawn.others, *others],
+        np.concatenate([drawn.pixels, bank.pictures[rows], pictures[read]]),
+        [*drawn.scenes, *scenes], [*drawn.others, *others], READ,
     )  # fmt: skip
 
 
+READ = 16
+"""Images of a batch that two readers labelled."""
 HELD = 600
 """Pictures at the end of the bank that are kept for the temperature."""
 
 
-def train(work: Path, schedule: Schedule, bank: Redrawn | None = None) -> nn.Module:
+def train(
+    work: Path, schedule: Schedule, bank: Redrawn | None = None, start: Path | None = None
+) -> nn.Module:
     """Train from the recipe's seed; `work/model` then holds configuration and tokenizer.
 
     With a bank of renders that the generator has redrawn, half of each batch comes from it, and the
     scale of the logits is set on its last HELD pictures (Guo et al. 2017): probabilities then mean
-    what they say on generated pictures.
+    what they say on generated pictures. `start` is a model folder whose weights it begins with.
     """
     import open_clip
 
@@ -204,6 +247,8 @@ def train(work: Path, schedule: Schedule, bank: Redrawn | None = None) -> nn.Mod
     torch.manual_seed(SEED)
     model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
     tokenize = open_clip.get_tokenizer(f"local-dir:{folder}")
+    if start is not None:
+        model.load_state_dict(load_file(start / "open_clip_model.safetensors"))
 
     def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rng = np.random.default_rng((SEED, step))
@@ -215,8 +260,7 @@ def train(work: Path, schedule: Schedule, bank: Redrawn | None = None) -> nn.Mod
             image = F.normalize(model.encode_image(x).float(), dim=-1)
             text = F.normalize(model.encode_text(words).float(), dim=-1)
         logits = model.logit_scale.exp().clamp(max=100) * image @ text.T
-        whole = [a == b for a, b in zip(drawn.scenes, drawn.others, strict=True)]
-        return _loss(logits, drawn, torch.tensor(whole))
+        return _loss(logits, drawn, drawn.whole)
 
     fit(model, loss, schedule, work)
     if bank is not None:
@@ -253,7 +297,7 @@ def calibrate(
     parts = to_tensor(held.pixels).split(50)
     image = torch.cat([F.normalize(model.encode_image(x).float(), dim=-1) for x in parts])
     cosines = {}
-    for attribute in ("gender", "tone", "noun"):
+    for attribute in ("gender", "skin_tone", "noun"):
         groups = zero_shot_texts(attribute).values()
         rows = [F.normalize(model.encode_text(tokenize(list(g))).float(), dim=-1) for g in groups]
         middle = F.normalize(torch.stack([r.mean(0) for r in rows]), dim=-1)

@@ -132,10 +132,24 @@ def _classifier(work: Path, schedule: Schedule, world: World) -> Path:
     return _clip(work, "classifier", schedule, _bank(work))
 
 
-def _clip(work: Path, part: str, schedule: Schedule, bank: Redrawn | None) -> Path:
+def classifier_from(start: Path, work: Path, minutes: float | None = None) -> Path:
+    """Train the classifier on from the weights of another one; returns its folder."""
+    _needs("classifier", start)
+    schedule = SCHEDULES["classifier"]
+    if minutes is not None:
+        schedule = replace(schedule, budget_seconds=60 * minutes)
+    schedule = replace(schedule, rate=schedule.rate / 4)
+    made = _clip(work, "classifier", schedule, _bank(work), start)
+    write_card("classifier", schedule, work / LOGS["classifier"], made, " --start FOLDER")
+    return made
+
+
+def _clip(
+    work: Path, part: str, schedule: Schedule, bank: Redrawn | None, start: Path | None = None
+) -> Path:
     from audit.world.train import classifier
 
-    model, folder = classifier.train(work / LOGS[part], schedule, bank), work / part
+    model, folder = classifier.train(work / LOGS[part], schedule, bank, start), work / part
     shutil.copytree(work / LOGS[part] / "model", folder, dirs_exist_ok=True)
     save_half(model, folder / "open_clip_model.safetensors")
     return folder

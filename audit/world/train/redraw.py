@@ -32,7 +32,8 @@ STRENGTHS = (0.15, 0.6)
 """Share of the noise schedule that a render is sent back to: the label is kept."""
 OPPOSED = (0.3, 0.7)
 """The same for captions of the other gender: between these the generator blends the two."""
-STEPS = 20
+STEPS = 10
+"""As many as the embedded model takes by default."""
 BATCH = 32
 
 
