@@ -22,13 +22,15 @@ from audit.world.seen import ATTRIBUTES, READERS, seen
 
 INNER = {"gender": "gender", "skin_tone": "skin_tone", "occupation": "noun"}
 """Attributes as the world's own code calls them."""
-LEGIBLE = {"gender": 0.94, "skin_tone": 0.95, "occupation": 0.95}
-AGREED = {"gender": 0.90, "skin_tone": 0.80, "occupation": 0.95}
-RIGHT = {"gender": 0.97, "skin_tone": 0.78, "occupation": 0.95}
-WORST = {"gender": 0.85, "skin_tone": 0.35, "occupation": 0.95}
+LEGIBLE = {"gender": 0.93, "skin_tone": 0.95, "occupation": 0.95}
+AGREED = {"gender": 0.95, "skin_tone": 0.90, "occupation": 0.95}
+RIGHT = {"gender": 0.97, "skin_tone": 0.97, "occupation": 0.95}
+WORST = {"gender": 0.80, "skin_tone": 0.85, "occupation": 0.90}
+ENOUGH = 10
+"""Images of an occupation with a class from which its own accuracy counts."""
 NAMED, ABSTAINED = 0.85, 0.6
 """Shares of images with a class where readers agree, and without one where they cannot tell."""
-NEAREST = {"gender": 0.90, "skin_tone": 0.75, "occupation": 0.95}
+NEAREST = {"gender": 0.90, "skin_tone": 0.90, "occupation": 0.95}
 RETURN = {64: 0.95, 16: 0.60}
 GAP = 0.13
 """Floors, and a ceiling for the gap, that the shipped models keep; figures in docs/worlds.md."""
@@ -88,8 +90,9 @@ def classifier_checks() -> Iterator[Check]:
             f"classifier: {attribute} as both readers saw it, n = {int(kept.sum())}",
             float(right[kept].mean()), RIGHT[attribute],
         )  # fmt: skip
-        by = pd.Series(right[kept]).groupby(known.table.subject[kept].to_numpy()).mean()
-        worst, share = by.idxmin(), float(by.min())
+        by = pd.Series(right[kept]).groupby(known.table.subject[kept].to_numpy())
+        often = by.mean()[by.size() >= ENOUGH]
+        worst, share = often.idxmin(), float(often.min())
         yield at_least(
             f"classifier: {attribute}, worst occupation ({worst})", share, WORST[attribute]
         )

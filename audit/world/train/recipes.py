@@ -198,7 +198,8 @@ def write_card(part: str, schedule: Schedule, work: Path, made: Path, options: s
     card = {
         "command": f"t2i-audit world train {part}{options}",
         "seed": SEEDS[part],
-        "data": "renders of audit.world, licences in ../licenses or above",
+        "data": "renders of audit.world, licences in ../licenses or above"
+        + ("; ../labelled" if part == "classifier" else ""),
         "schedule": {k: v for k, v in schedule.__dict__.items() if v != math.inf},
         "last_log": json.loads(lines[-1]),
     }
