@@ -96,13 +96,21 @@ def skin_tones(tones: Sequence[float]) -> tuple[float, ...]:
     )
 
 
+WRITTEN = 1e-6
+"""How far a share in a table may be from the one that was meant."""
+
+
 def of_classes(shares: Sequence[float], like: Sequence[float]) -> tuple[float, ...]:
-    """Shares of `TONES` that have these of `SKIN_TONES`, within each class as in `like`."""
+    """Shares of `TONES` that have these of `SKIN_TONES`, within each class as in `like`.
+
+    `like` itself, to the last digit, where these are its shares as a table writes them.
+    """
     was = dict(zip(SKIN_TONES, skin_tones(like), strict=True))
-    wanted = dict(zip(SKIN_TONES, shares, strict=True))
+    wanted = {c: s / sum(shares) for c, s in zip(SKIN_TONES, shares, strict=True)}
+    if all(abs(wanted[c] - was[c]) < WRITTEN for c in SKIN_TONES):
+        return tuple(like)
     return tuple(
-        wanted[skin_tone(t)] / sum(shares) * s / was[skin_tone(t)]
-        for t, s in zip(TONES, like, strict=True)
+        wanted[skin_tone(t)] * s / was[skin_tone(t)] for t, s in zip(TONES, like, strict=True)
     )
 
 

@@ -178,7 +178,7 @@ def test_labels_of_two_readers_teach_what_both_of_them_saw() -> None:
         "skin_tone_b": ["medium", "dark", "dark"], "occupation_b": ["nurse", "judge", "nurse"],
     }  # fmt: skip
     some = seen.Seen(pd.DataFrame(said), np.zeros((3, 64, 64, 3), np.uint8))
-    scenes, others = zip(*classifier.judged(some), strict=True)
+    scenes, others = zip(*classifier.as_scenes(some), strict=True)
     batch = classifier.Batch(some.pictures, list(scenes), list(others), 3)
     assert batch.targets("gender").tolist() == [[1, 0], [0.5, 0.5], [0, 0]]
     assert batch.targets("skin_tone").tolist() == [[0.5, 0.5], [0.5, 0.5], [0, 1]]

@@ -190,7 +190,7 @@ def _other(rng: np.random.Generator, scene: Scene) -> Scene:
     return replace(scene, sprite=replace(person, **{kind: rest[int(rng.integers(len(rest)))]}))
 
 
-def judged(labels: Seen) -> list[tuple[Scene, Scene]]:
+def as_scenes(labels: Seen) -> list[tuple[Scene, Scene]]:
     """What each of two readers saw in each image, as a scene of which only the person is known."""
     ours = {"gender": "gender", "skin_tone": "tone", "occupation": "noun"}
 
@@ -203,9 +203,9 @@ def judged(labels: Seen) -> list[tuple[Scene, Scene]]:
 
 
 @cache
-def _judged() -> tuple[np.ndarray, list[tuple[Scene, Scene]]]:
+def _labelled() -> tuple[np.ndarray, list[tuple[Scene, Scene]]]:
     labels = seen(LABELLED)
-    return labels.pictures, judged(labels)
+    return labels.pictures, as_scenes(labels)
 
 
 def batch(rng: np.random.Generator, bank: Redrawn | None) -> Batch:
@@ -215,7 +215,7 @@ def batch(rng: np.random.Generator, bank: Redrawn | None) -> Batch:
     """
     if bank is None:
         return renders(rng, BATCH)
-    drawn, (pictures, saw) = renders(rng, BATCH // 2), _judged()
+    drawn, (pictures, saw) = renders(rng, BATCH // 2), _labelled()
     rows = rng.integers(len(bank.items) - HELD, size=BATCH // 2 - READ)
     read = rng.integers(len(saw), size=READ)
     pairs = [*(bank.shown[int(i)] for i in rows), *(saw[int(i)] for i in read)]

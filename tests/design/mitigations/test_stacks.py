@@ -85,7 +85,7 @@ def test_two_attributes_are_drawn_by_quota_and_independently(runs: int) -> None:
     assert len(drawn) == 20 * runs
     genders, tones = (Counter(d[a] for d in drawn) for a in ("gender", "skin_tone"))
     assert set(genders.values()) == {10 * runs}
-    assert set(tones.values()) == {4 * runs}
+    assert set(tones.values()) == {10 * runs}
     both = Counter((d["gender"], d["skin_tone"]) for d in drawn)
     table = np.array([[both[g, t] for t in tones] for g in genders])
     assert chi2_contingency(table).pvalue > 0.001
@@ -134,8 +134,8 @@ def test_engine_changes_merge() -> None:
     suite = replace(WORLD, mitigations=(arm,))
     rows = arms.samples(suite, arm, SETTINGS, registry.rewriters(suite))
     seen = {r.change.negative for r in rows if r.change}
-    assert len(seen) == 10
-    assert all(s and "man" in s and s.count("skin") == 4 for s in seen)
+    assert len(seen) == 4
+    assert all(s and "man" in s and s.count("skin") == 1 for s in seen)
 
 
 @pytest.mark.parametrize(
