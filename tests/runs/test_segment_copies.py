@@ -185,14 +185,6 @@ def test_it_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
         ({"options": replace(run.options, copies="fixed:0.7")}, "--copies twin"),
         ({"options": replace(run.options, descriptor="local:sscd")}, "whole images"),
         ({"options": replace(run.options, segments="attention")}, "there is no model"),
-        ({"options": replace(run.options, segments="fingers")}, "Unknown value .*'fingers'.*figur"),
-        ({"options": replace(run.options, segments="atention")}, "mean attention"),
-        ({"options": replace(run.options, segments="os:getcwd")}, "returns a list of bool"),
-        ({"options": replace(run.options, segments="os:nowhere")}, "cannot be imported"),
-        *(
-            ({"options": replace(run.options, segments=f"{HERE}:{name}")}, "list of bool")
-            for name in ("shares", "flat", "none", "broken", "SIDE")
-        ),
     ):
         with pytest.raises(UserError, match=words):
             segment_copies.fits(replace(run, plan=replace(run.plan, **plan)))
@@ -201,3 +193,23 @@ def test_it_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
     without = replace(run, plan=replace(run.plan, options=Options(), corpus=None))
     segment_copies.fits(without)
     assert not len(segment_copies.search(without, Pixels(8), vectors)[0])
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("fingers", "Unknown value of --segments 'fingers'.*figures"),
+        ("atention", "mean attention"),
+        ("os:nowhere", "cannot be imported"),
+        *((f"{HERE}:{name}", "list of bool") for name in ("shares", "flat", "none", "broken", "N")),
+        ("os:getcwd", "list of bool"),
+    ],
+)
+def test_what_makes_no_masks_is_refused_before_anything_is_drawn(
+    tmp_path: Path, value: str, words: str
+) -> None:
+    """Unknown names, with all known ones; objects that are no functions of images to masks."""
+    run = made(tmp_path)
+    asked = replace(run.plan, options=replace(run.options, segments=value))
+    with pytest.raises(UserError, match=words):
+        segment_copies.fits(replace(run, plan=asked))
