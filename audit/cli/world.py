@@ -117,6 +117,8 @@ def world_train(
         raise UserError("--without-repeats is for the embedded world. Plant no [repeats] instead.")
     if start is not None and part != "classifier":
         raise UserError(f"--start applies to the part `classifier` only, not to `{part}`.")
+    if start is not None and truth is not None:
+        raise UserError("--start is for the embedded world. Leave out --truth.")
     if start is not None:
         say(recipes.classifier_from(start, work, minutes))
     elif without_repeats:

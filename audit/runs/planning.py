@@ -16,9 +16,9 @@ from audit import registry
 from audit.design import suites
 from audit.design.mitigations.specs import with_arms
 from audit.design.suites import Rewriter
-from audit.errors import UserError, unknown
+from audit.errors import UserError, say, unknown
 from audit.keys import BASELINE
-from audit.records import Sample, Settings, Suite, Truth
+from audit.records import Reference, Sample, Settings, Suite, Truth
 from audit.report.facts import LeftAlone
 from audit.runs.context import Plan, Progress, Run, silent
 from audit.runs.given import TAR
@@ -80,6 +80,35 @@ def _truth(options: Options) -> Truth | None:
         return None
     known = getattr(registry.load("model", model), "truth", None)
     return None if known is None else known()
+
+
+def _about(truth: Truth, suite: Suite) -> tuple[Truth, list[str]]:
+    """What of a truth is about the classes that a suite asks for, and notes on what is not.
+
+    Shares of other classes under the same name, such as `light` of two skin tones and of three,
+    are not the same shares.
+    """
+    every = truth.planted.shares
+    named = {a: {c for _, of, c in every if of == a} for _, a, _ in every}
+    other = [a for a in suite.attributes if a.name in named and set(a.classes) != named[a.name]]
+    gone = {a.name for a in other}
+
+    def without(reference: Reference) -> Reference:
+        kept = {key: share for key, share in reference.shares.items() if key[1] not in gone}
+        return replace(reference, shares=kept)
+
+    notes: list[str] = [
+        say(
+            "What was planted in the model in {name} is left out: it is known for {known}, and "
+            "this suite asks for {asked}.",
+            name=a.name.replace("_", " "),
+            known=" and ".join(sorted(named[a.name])),
+            asked=", ".join(a.classes),
+        )
+        for a in other
+    ]
+    planted, training, seen = map(without, (truth.planted, truth.training, truth.seen))
+    return Truth(planted, training, seen, truth.note), notes
 
 
 def _settings(options: Options, source: Any, on: str) -> Settings:
@@ -238,8 +267,11 @@ def _open(suite: Suite, options: Options, progress: Progress) -> Run:
     samples = suites.expand(suite, settings, rewriters(suite, options.out, progress))
     folder = RunFolder(options.out / run_name(suite, settings))
     corpus = _corpus(suite, options)
-    plan = Plan(suite, options, settings, samples, corpus, source, on, truth=_truth(options))
-    return Run(plan, folder, progress)
+    truth, notes = _truth(options), list[str]()
+    if truth is not None:
+        truth, notes = _about(truth, suite)
+    plan = Plan(suite, options, settings, samples, corpus, source, on, truth=truth)
+    return Run(plan, folder, progress, notes)
 
 
 def _open_pictures(suite: Suite, options: Options, progress: Progress) -> Run:

@@ -72,14 +72,13 @@ def _tried(name: str) -> None:
     grey = np.full((64, 48, 3), 128, np.uint8)
     find = registry.load("mask", name)
     try:
-        (found,) = find([grey])
-        fits = isinstance(found, np.ndarray) and found.dtype == bool and found.shape == (64, 48)
+        found = list(find([grey]))
     except Exception as error:  # code of the user's, which may raise anything
         raise UserError(
             f"--segments {name}: on a grey image of 64 x 48 pixels it raised "
             f"{type(error).__name__}: {error}. {MASK}"
         ) from error
-    if not fits:
+    if [(getattr(m, "dtype", None), np.shape(m)) for m in found] != [(bool, grey.shape[:2])]:
         raise UserError(f"--segments {name}: it does not return masks. {MASK}")
 
 

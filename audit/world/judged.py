@@ -91,11 +91,13 @@ def classifier_checks() -> Iterator[Check]:
             float(right[kept].mean()), RIGHT[attribute],
         )  # fmt: skip
         by = pd.Series(right[kept]).groupby(known.table.subject[kept].to_numpy())
-        often = by.mean()[by.size() >= ENOUGH]
-        worst, share = often.idxmin(), float(often.min())
+        often, few = by.mean()[by.size() >= ENOUGH], by.size()[by.size() < ENOUGH]
+        rare = "".join(f"; {s} has {n}" for s, n in few.items())
         yield at_least(
-            f"classifier: {attribute}, worst occupation ({worst})", share, WORST[attribute]
-        )
+            f"classifier: {attribute}, worst occupation ({often.idxmin()}) of those with {ENOUGH} "
+            f"images or more{rare}",
+            float(often.min()), WORST[attribute],
+        )  # fmt: skip
         yield at_least(
             f"classifier: {attribute} named where both readers agree, of {int(there.sum())}",
             float(kept.sum() / there.sum()), NAMED,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from audit.design import suites
-from audit.records import Reference
+from audit.records import Attribute, Reference
 from audit.runs import line, planning, reader_errors
 from audit.runs.options import Options
 from audit.world import models, truth
@@ -51,6 +51,36 @@ def test_the_embedded_model_says_what_was_planted(tmp_path: Path) -> None:
     assert known.training.shares == models.training_shares()
     for model in (str(models.GENERATOR), "tests.runs.test_truth:embedded_folder"):
         assert planning.open_run(suite, Options(model=model, out=tmp_path)).plan.truth is None
+
+
+@pytest.mark.parametrize(
+    "classes", [("light", "medium", "dark"), truth.TONES, ("dark",), ("pale", "dark"), ("a", "b")]
+)
+def test_shares_of_other_classes_are_not_those_that_were_planted(
+    tmp_path: Path, classes: tuple[str, ...]
+) -> None:
+    """`light` of three skin tones is not `light` of two: its truth is unknown, says a note."""
+    suite = suites.read_suite("world", quick=True)
+    tone = Attribute("skin_tone", classes, {c: (c,) for c in classes})
+    kept = [a for a in suite.attributes if a.name != "skin_tone"]
+    run = planning.open_run(replace(suite, attributes=(*kept, tone)), Options(out=tmp_path))
+    known = run.plan.truth
+    assert known is not None
+    for side in (known.planted, known.training, known.seen):
+        assert {a for _, a, _ in side.shares} == {"gender"}
+    (note,) = run.notes
+    assert "skin tone is left out: it is known for dark and light" in note
+    assert note.endswith(f"asks for {', '.join(classes)}.")
+
+
+def test_the_order_of_classes_does_not_matter(tmp_path: Path) -> None:
+    """The same classes turned round have the same truth, without a note."""
+    suite = suites.read_suite("world", quick=True)
+    turned = tuple(replace(a, classes=a.classes[::-1]) for a in suite.attributes)
+    run = planning.open_run(replace(suite, attributes=turned), Options(out=tmp_path))
+    assert run.plan.truth is not None
+    assert run.plan.truth.planted == models.embedded.truth().planted
+    assert not run.notes
 
 
 def test_a_classifier_brings_its_own_pictures_of_known_labels(tmp_path: Path) -> None:

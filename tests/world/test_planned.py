@@ -13,7 +13,7 @@ from audit.errors import UserError
 from audit.world.dataset import planted, training_set, twin_set
 from audit.world.export import render_set
 from audit.world.planned import claim, read_world, write_world
-from audit.world.truth import BY_NOUN, EMBEDDED, TONES, World
+from audit.world.truth import BY_NOUN, EMBEDDED, TONES, World, of_classes
 
 SHARES = """subject,attribute,value,share,source
 nurse,gender,woman,0.2,mine
@@ -57,13 +57,20 @@ def test_a_world_is_planted_as_its_file_says(tmp_path: Path) -> None:
     assert not {repr(i.scene) for i in items} & {repr(i.scene) for i in twin_set(world)}
 
 
+def _two(rng: np.random.Generator) -> tuple[float, float]:
+    """Shares of the two classes of skin tone, now and then of one alone."""
+    light = (0.0, 1.0, round(float(rng.random()), 6))[int(rng.integers(3))]
+    return light, round(1 - light, 6)
+
+
 def test_writing_and_reading_give_the_same_world(tmp_path: Path) -> None:
     """Worlds drawn at random survive the round trip; the embedded one, too."""
     rng = np.random.default_rng(5)
     for number in range(8):
         nouns = rng.choice(list(BY_NOUN), int(rng.integers(1, 20)), replace=False)
         chosen = tuple(
-            replace(o, p_woman=round(float(rng.random()), 6), source="declared")
+            replace(o, p_woman=round(float(rng.random()), 6), source="declared",
+                    tones=of_classes(_two(rng), o.tones))
             for noun, o in BY_NOUN.items() if noun in nouns
         )  # fmt: skip
         levels = sorted({int(v) for v in rng.integers(1, 20, 3)})

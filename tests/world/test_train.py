@@ -13,7 +13,9 @@ import pytest
 import torch
 from torch import nn
 from transformers import CLIPTokenizer
+from typer.testing import CliRunner
 
+from audit.cli.world import app
 from audit.errors import UserError
 from audit.world import dataset, seen, truth
 from audit.world.models import CLASSIFIER, GENERATOR
@@ -146,6 +148,10 @@ def test_blends_show_half_of_either() -> None:
         shares = drawn.targets(attribute)
         assert set(shares.sum(1).tolist()) <= {0.0, 1.0}
         assert set(shares[classifier.BLENDED :].flatten().tolist()) <= {0.0, 1.0}
+    mixed = [
+        classifier.renders(np.random.default_rng(k), 12).targets("skin_tone") for k in range(9)
+    ]
+    assert any(0.5 in m.flatten().tolist() for m in mixed), "of a light and a dark skin"
     blended = [i for i in range(classifier.BLENDED) if drawn.scenes[i] is not drawn.others[i]]
     assert blended
     assert any(0.5 in drawn.targets(a)[i].tolist() for i in blended for a in ("gender", "noun"))
@@ -197,6 +203,67 @@ def test_labelled_images_that_teach_are_not_those_that_validate() -> None:
     assert not {p.tobytes() for p in taught.pictures} & {p.tobytes() for p in kept.pictures}
     assert not set(taught.table.text) & set(kept.table.text)
     assert not set(taught.table.seed) & set(kept.table.seed)
+
+
+def test_what_a_reader_could_not_tell_needs_no_caption() -> None:
+    """Labels without a class of skin tone, or of gender, are in a batch without a caption."""
+    said = {f"{a}_{r}": ["uncertain"] for a in ("gender", "skin_tone") for r in "ab"}
+    said |= {"occupation_a": ["nurse"], "occupation_b": ["nurse"]}
+    ((one, two),) = classifier.as_scenes(
+        seen.Seen(pd.DataFrame(said), np.zeros((1, 64, 64, 3), np.uint8))
+    )
+    plain = classifier.renders(np.random.default_rng(3), classifier.BLENDED + 4)
+    scenes, others = [*plain.scenes, one], [*plain.others, two]
+    drawn = classifier.Batch(np.concatenate([plain.pixels, plain.pixels[:1]]), scenes, others, 1)
+    classes = sum(len(c) for c in classifier.CLASSES.values())
+    captions = [classifier.full_caption(s) for s, w in zip(scenes, drawn.whole, strict=True) if w]
+    logits = torch.zeros(len(scenes), classes + len(captions))
+    loss, _ = classifier._loss(logits, drawn, drawn.whole)
+    assert torch.isfinite(loss)
+
+
+def test_a_classifier_begins_with_another_ones_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each beginning has checkpoints of its own; what is no such classifier is refused."""
+    logs = []
+
+    def noted(log: Path, *_: object) -> nn.Module:
+        logs.append(log)
+        (log / "model").mkdir(parents=True)
+        (log / "log.jsonl").write_text('{"step": 1}\n', "utf-8")
+        return nn.Linear(2, 2)
+
+    monkeypatch.setattr(recipes, "_bank", lambda work: None)
+    with pytest.raises(UserError, match="is missing"):
+        recipes.classifier_from(tmp_path / "none", tmp_path / "work")
+    model = nn.Linear(3, 3)
+    starts = [
+        recipes.save_half(nn.Linear(2, n), tmp_path / str(n) / recipes.WEIGHTS) for n in (2, 3)
+    ]
+    with pytest.raises(UserError, match="are no such classifier's"):
+        classifier._begin(model, starts[0].parent)
+    starts[1].write_bytes(b"not weights")
+    with pytest.raises(UserError, match="are no such classifier's"):
+        classifier._begin(model, starts[1].parent)
+    monkeypatch.setattr(classifier, "train", noted)
+    for start in starts:
+        made = recipes.classifier_from(start.parent, tmp_path / "work", 1)
+        assert json.loads((made / "recipe.json").read_text("utf-8"))["command"].endswith(
+            "--start FOLDER"
+        )
+    assert len({log.name for log in logs}) == 2
+
+
+def test_a_beginning_is_for_the_classifier_of_the_embedded_world(tmp_path: Path) -> None:
+    """Other parts, and worlds of one's own, are refused in a sentence."""
+    for asked, words in (
+        (["unet", "--start", "x"], "applies to the part `classifier` only"),
+        (["classifier", "--start", "x", "--truth", "t.toml"], "is for the embedded world"),
+    ):
+        got = CliRunner().invoke(app, ["train", *asked, "--work", str(tmp_path)])
+        assert isinstance(got.exception, UserError)
+        assert words in str(got.exception)
 
 
 def test_without_repeats_every_image_occurs_once() -> None:

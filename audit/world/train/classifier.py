@@ -15,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
+from audit.errors import UserError
 from audit.world import tokens, truth
 from audit.world.art import Sprite, sprites
 from audit.world.captions import GENDER_WORDS, TEMPLATES, article, background
@@ -248,14 +250,15 @@ def train(
     model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
     tokenize = open_clip.get_tokenizer(f"local-dir:{folder}")
     if start is not None:
-        model.load_state_dict(load_file(start / "open_clip_model.safetensors"))
+        _begin(model, start)
 
     def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         rng = np.random.default_rng((SEED, step))
         drawn = batch(rng, bank)
         x = augment(rng, to_tensor(drawn.pixels))
         texts = [class_text(rng, a, c) for a, classes in CLASSES.items() for c in classes]
-        words = tokenize(texts + [full_caption(s) for s in drawn.scenes])
+        whole = [scene for scene, w in zip(drawn.scenes, drawn.whole, strict=True) if w]
+        words = tokenize(texts + [full_caption(scene) for scene in whole])
         with half_precision():
             image = F.normalize(model.encode_image(x).float(), dim=-1)
             text = F.normalize(model.encode_text(words).float(), dim=-1)
@@ -268,15 +271,24 @@ def train(
     return model
 
 
+def _begin(model: nn.Module, start: Path) -> None:
+    """Give a model the weights of another one's folder; UserError where they do not fit."""
+    try:
+        model.load_state_dict(load_file(start / "open_clip_model.safetensors"))
+    except (RuntimeError, OSError, SafetensorError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise UserError(f"The weights in {start} are no such classifier's: {said}") from error
+
+
 def _loss(
     logits: torch.Tensor, drawn: Batch, whole: torch.Tensor
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """Contrast with captions, and with the texts of each attribute's classes; shares read right."""
     classes = sum(len(c) for c in CLASSES.values())
-    pair, same = logits[:, classes:], torch.arange(len(logits))
-    contrast = F.cross_entropy(pair, same, reduction="none")
-    contrast = contrast + F.cross_entropy(pair.T, same, reduction="none")
-    total, start, right = 0.25 * contrast[whole].mean(), 0, {}
+    pair = logits[whole, classes:]
+    same = torch.arange(len(pair))
+    contrast = F.cross_entropy(pair, same) + F.cross_entropy(pair.T, same)
+    total, start, right = 0.25 * contrast, 0, {}
     for attribute, names in CLASSES.items():
         part, target = logits[:, start : start + len(names)], drawn.targets(attribute)
         shown = target.sum(1) > 0

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from audit.errors import UserError, unknown
+from audit.files import content
 from audit.world.dataset import training_set
 from audit.world.planned import claim
 from audit.world.train.loop import Schedule
@@ -79,8 +80,8 @@ def _unet(work: Path, schedule: Schedule, world: World) -> Path:
 def without_repeats(work: Path, minutes: float | None = None) -> Path:
     """Train the generator on the set with each image once; a diffusers folder for `--model`.
 
-    Autoencoder, tokenizer and the text tower's first state are the shipped ones: nothing
-    but the repeats differs from the embedded model. Returns the folder.
+    Autoencoder and tokenizer are the shipped ones, and the text tower begins as the shipped
+    classifier's, where the embedded model's began as an earlier one's. Returns the folder.
     """
     from diffusers import AutoencoderKL
     from transformers import CLIPTokenizer
@@ -124,34 +125,43 @@ def _needs(part: str, made: Path) -> None:
 
 def _text(work: Path, schedule: Schedule, world: World) -> Path:
     """A classifier of renders, for its text tower, from which the generator's starts."""
-    return _clip(work, "text", schedule, None)
+    return _clip(work, "text", work / LOGS["text"], schedule, None)
 
 
 def _classifier(work: Path, schedule: Schedule, world: World) -> Path:
     """The classifier that ships: it has seen renders as the generator leaves them."""
-    return _clip(work, "classifier", schedule, _bank(work))
+    return _clip(work, "classifier", work / LOGS["classifier"], schedule, _bank(work))
+
+
+WEIGHTS = "open_clip_model.safetensors"
 
 
 def classifier_from(start: Path, work: Path, minutes: float | None = None) -> Path:
-    """Train the classifier on from the weights of another one; returns its folder."""
-    _needs("classifier", start)
+    """Train the classifier on from the weights of another one; returns its folder.
+
+    Its checkpoints are kept by what it began with: another beginning is another training.
+    """
+    weights = start / WEIGHTS
+    _needs("classifier", weights)
     schedule = SCHEDULES["classifier"]
     if minutes is not None:
         schedule = replace(schedule, budget_seconds=60 * minutes)
     schedule = replace(schedule, rate=schedule.rate / 4)
-    made = _clip(work, "classifier", schedule, _bank(work), start)
-    write_card("classifier", schedule, work / LOGS["classifier"], made, " --start FOLDER")
+    log = work / f"{LOGS['classifier']}-{content(weights)[:8]}"
+    made = _clip(work, "classifier", log, schedule, _bank(work), start)
+    write_card("classifier", schedule, log, made, " --start FOLDER")
     return made
 
 
 def _clip(
-    work: Path, part: str, schedule: Schedule, bank: Redrawn | None, start: Path | None = None
-) -> Path:
+    work: Path, part: str, log: Path, schedule: Schedule, bank: Redrawn | None,
+    start: Path | None = None,
+) -> Path:  # fmt: skip
     from audit.world.train import classifier
 
-    model, folder = classifier.train(work / LOGS[part], schedule, bank, start), work / part
-    shutil.copytree(work / LOGS[part] / "model", folder, dirs_exist_ok=True)
-    save_half(model, folder / "open_clip_model.safetensors")
+    model, folder = classifier.train(log, schedule, bank, start), work / part
+    shutil.copytree(log / "model", folder, dirs_exist_ok=True)
+    save_half(model, folder / WEIGHTS)
     return folder
 
 
