@@ -241,10 +241,10 @@ def test_a_classifier_begins_with_another_ones_weights(
     starts = [
         recipes.save_half(nn.Linear(2, n), tmp_path / str(n) / recipes.WEIGHTS) for n in (2, 3)
     ]
-    with pytest.raises(UserError, match="are no such classifier's"):
+    with pytest.raises(UserError, match="do not fit this classifier"):
         classifier._begin(model, starts[0].parent)
     starts[1].write_bytes(b"not weights")
-    with pytest.raises(UserError, match="are no such classifier's"):
+    with pytest.raises(UserError, match="do not fit this classifier"):
         classifier._begin(model, starts[1].parent)
     monkeypatch.setattr(classifier, "train", noted)
     for start in starts:

@@ -277,7 +277,7 @@ def _begin(model: nn.Module, start: Path) -> None:
         model.load_state_dict(load_file(start / "open_clip_model.safetensors"))
     except (RuntimeError, OSError, SafetensorError) as error:
         said = " ".join(str(error).split())[:200]
-        raise UserError(f"The weights in {start} are no such classifier's: {said}") from error
+        raise UserError(f"The weights in {start} do not fit this classifier: {said}") from error
 
 
 def _loss(
