@@ -208,7 +208,7 @@ def test_it_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
 def test_what_makes_no_masks_is_refused_before_anything_is_drawn(
     tmp_path: Path, value: str, words: str
 ) -> None:
-    """Unknown names, with all known ones; objects that are no functions of images to masks."""
+    """Unknown names, with all known ones; objects that make something else of images."""
     run = made(tmp_path)
     asked = replace(run.plan, options=replace(run.options, segments=value))
     with pytest.raises(UserError, match=words):

@@ -225,7 +225,7 @@ def test_what_a_reader_could_not_tell_needs_no_caption() -> None:
 def test_a_classifier_begins_with_another_ones_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each beginning has checkpoints of its own; what is no such classifier is refused."""
+    """Each beginning has checkpoints of its own; other weights are refused."""
     logs = []
 
     def noted(log: Path, *_: object) -> nn.Module:
