@@ -53,6 +53,6 @@ def test_its_python_is_a_real_call(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         exec(compile(block.body, "README.md", "exec"), {})
-    assert asked == [("world", {"steps": 10})]
+    assert asked == [("world", {})]
     assert "representation.nurse.gender.share.woman" in out.getvalue()
     assert out.getvalue().split()[-1] in ("pass", "fail", "undecided")
