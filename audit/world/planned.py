@@ -39,7 +39,7 @@ from audit.world.truth import (
     Occupation,
     World,
     of_classes,
-)  # fmt: skip
+)
 
 CLASSES = {"gender": GENDERS, "skin_tone": SKIN_TONES}
 FEWEST, MOST = 100, 1_000_000

@@ -25,6 +25,7 @@ from audit.files import write_atomic
 from audit.keys import BASELINE
 from audit.records import Reference, Sample
 from audit.world.art import ASSETS
+from audit.world.truth import GENDERS, OCCUPATIONS, SKIN_TONES, TONES, skin_tone
 
 SEEN, LABELLED = ASSETS / "seen", ASSETS / "labelled"
 """Images that validate the classifier, and others, labelled apart, that are in its training."""
@@ -58,8 +59,6 @@ class Seen:
 
 def classes() -> dict[str, tuple[str, ...]]:
     """The classes of each labelled attribute."""
-    from audit.world.truth import GENDERS, OCCUPATIONS, SKIN_TONES
-
     nouns = tuple(o.noun for o in OCCUPATIONS)
     return {"gender": GENDERS, "skin_tone": SKIN_TONES, "occupation": nouns}
 
@@ -85,8 +84,6 @@ def seen(folder: Path = SEEN) -> Seen:
 
 def _skin_tone(said: str) -> str:
     """The class of what a reader said, who may have named one of five tones."""
-    from audit.world.truth import TONES, skin_tone
-
     return skin_tone(said) if said in TONES else said
 
 

@@ -218,7 +218,7 @@ def test_what_a_reader_could_not_tell_needs_no_caption() -> None:
     classes = sum(len(c) for c in classifier.CLASSES.values())
     captions = [classifier.full_caption(s) for s, w in zip(scenes, drawn.whole, strict=True) if w]
     logits = torch.zeros(len(scenes), classes + len(captions))
-    loss, _ = classifier._loss(logits, drawn, drawn.whole)
+    loss, _ = classifier._loss(logits, drawn)
     assert torch.isfinite(loss)
 
 
@@ -239,7 +239,7 @@ def test_a_classifier_begins_with_another_ones_weights(
         recipes.classifier_from(tmp_path / "none", tmp_path / "work")
     model = nn.Linear(3, 3)
     starts = [
-        recipes.save_half(nn.Linear(2, n), tmp_path / str(n) / recipes.WEIGHTS) for n in (2, 3)
+        recipes.save_half(nn.Linear(2, n), tmp_path / str(n) / classifier.WEIGHTS) for n in (2, 3)
     ]
     with pytest.raises(UserError, match="do not fit this classifier"):
         classifier._begin(model, starts[0].parent)

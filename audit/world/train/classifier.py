@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,8 @@ from audit.world.train.redraw import Redrawn, other_hair
 from audit.world.train.vae import to_tensor
 
 SEED = 37
+WEIGHTS = "open_clip_model.safetensors"
+"""The file of the weights, by open_clip's name."""
 BATCH = 96
 CONFIG = {
     "model_cfg": {
@@ -146,7 +148,7 @@ class Batch:
     """How many at the end are images that two readers labelled: what one reader saw, and what the
     other saw. Neither says anything about the background."""
 
-    @property
+    @cached_property
     def whole(self) -> torch.Tensor:
         """Which images a caption describes in full, bool[n]: neither blends nor labelled ones."""
         own = [a == b for a, b in zip(self.scenes, self.others, strict=True)]
@@ -257,13 +259,13 @@ def train(
         drawn = batch(rng, bank)
         x = augment(rng, to_tensor(drawn.pixels))
         texts = [class_text(rng, a, c) for a, classes in CLASSES.items() for c in classes]
-        whole = [scene for scene, w in zip(drawn.scenes, drawn.whole, strict=True) if w]
-        words = tokenize(texts + [full_caption(scene) for scene in whole])
+        captions = [full_caption(s) for s, w in zip(drawn.scenes, drawn.whole, strict=True) if w]
+        words = tokenize(texts + captions)
         with half_precision():
             image = F.normalize(model.encode_image(x).float(), dim=-1)
             text = F.normalize(model.encode_text(words).float(), dim=-1)
         logits = model.logit_scale.exp().clamp(max=100) * image @ text.T
-        return _loss(logits, drawn, drawn.whole)
+        return _loss(logits, drawn)
 
     fit(model, loss, schedule, work)
     if bank is not None:
@@ -274,18 +276,16 @@ def train(
 def _begin(model: nn.Module, start: Path) -> None:
     """Give a model the weights of another one's folder; UserError where they do not fit."""
     try:
-        model.load_state_dict(load_file(start / "open_clip_model.safetensors"))
+        model.load_state_dict(load_file(start / WEIGHTS))
     except (RuntimeError, OSError, SafetensorError) as error:
         said = " ".join(str(error).split())[:200]
         raise UserError(f"The weights in {start} do not fit this classifier: {said}") from error
 
 
-def _loss(
-    logits: torch.Tensor, drawn: Batch, whole: torch.Tensor
-) -> tuple[torch.Tensor, dict[str, float]]:
+def _loss(logits: torch.Tensor, drawn: Batch) -> tuple[torch.Tensor, dict[str, float]]:
     """Contrast with captions, and with the texts of each attribute's classes; shares read right."""
     classes = sum(len(c) for c in CLASSES.values())
-    pair = logits[whole, classes:]
+    pair = logits[drawn.whole, classes:]
     same = torch.arange(len(pair))
     contrast = F.cross_entropy(pair, same) + F.cross_entropy(pair.T, same)
     total, start, right = 0.25 * contrast, 0, {}
@@ -293,7 +293,7 @@ def _loss(
         part, target = logits[:, start : start + len(names)], drawn.targets(attribute)
         shown = target.sum(1) > 0
         total = total + F.cross_entropy(part[shown], target[shown])
-        sure = shown & whole
+        sure = shown & drawn.whole
         right[attribute] = float((part.argmax(1) == target.argmax(1))[sure].float().mean())
         start += len(names)
     return total, right

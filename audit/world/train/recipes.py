@@ -38,6 +38,11 @@ WITHOUT_REPEATS = replace(SCHEDULES["unet"], steps=11_611, budget_seconds=math.i
 """As many steps as the shipped generator took: repeats are all that differs."""
 
 
+def _within(schedule: Schedule, minutes: float | None) -> Schedule:
+    """A schedule that ends after so many minutes, or as it is where none are given."""
+    return schedule if minutes is None else replace(schedule, budget_seconds=60 * minutes)
+
+
 def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Weights at half precision, contiguous, as they ship."""
     return {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
@@ -89,9 +94,7 @@ def without_repeats(work: Path, minutes: float | None = None) -> Path:
     from audit.world.models import CLASSIFIER, embedded
     from audit.world.train import unet
 
-    schedule = WITHOUT_REPEATS
-    if minutes is not None:
-        schedule = replace(schedule, budget_seconds=60 * minutes)
+    schedule = _within(WITHOUT_REPEATS, minutes)
     shipped, name = embedded(), "without-repeats"
     vae = AutoencoderKL.from_pretrained(shipped / "vae").float()
     tokenizer = CLIPTokenizer.from_pretrained(shipped / "tokenizer")
@@ -133,19 +136,16 @@ def _classifier(work: Path, schedule: Schedule, world: World) -> Path:
     return _clip(work, "classifier", work / LOGS["classifier"], schedule, _bank(work))
 
 
-WEIGHTS = "open_clip_model.safetensors"
-
-
 def classifier_from(start: Path, work: Path, minutes: float | None = None) -> Path:
     """Train the classifier on from the weights of another one; returns its folder.
 
     Its checkpoints are kept by what it began with: another beginning is another training.
     """
+    from audit.world.train.classifier import WEIGHTS
+
     weights = start / WEIGHTS
     _needs("classifier", weights)
-    schedule = SCHEDULES["classifier"]
-    if minutes is not None:
-        schedule = replace(schedule, budget_seconds=60 * minutes)
+    schedule = _within(SCHEDULES["classifier"], minutes)
     schedule = replace(schedule, rate=schedule.rate / 4)
     log = work / f"{LOGS['classifier']}-{content(weights)[:8]}"
     made = _clip(work, "classifier", log, schedule, _bank(work), start)
@@ -161,7 +161,7 @@ def _clip(
 
     model, folder = classifier.train(log, schedule, bank, start), work / part
     shutil.copytree(log / "model", folder, dirs_exist_ok=True)
-    save_half(model, folder / WEIGHTS)
+    save_half(model, folder / classifier.WEIGHTS)
     return folder
 
 
@@ -234,9 +234,7 @@ def controlnet(
     if kind not in conditions.KINDS:
         raise unknown("condition", kind, conditions.KINDS)
     claim(work, world)
-    schedule = SCHEDULES["controlnet"]
-    if minutes is not None:
-        schedule = replace(schedule, budget_seconds=60 * minutes)
+    schedule = _within(SCHEDULES["controlnet"], minutes)
     own = work / "generator"
     folder = own if (own / "unet").exists() else embedded()
     made, log = work / f"controlnet-{kind}", work / f"controlnet-{kind}-training"
@@ -260,9 +258,7 @@ def train(part: str, work: Path, minutes: float | None = None, world: World = EM
     claim(work, world)
     made = work
     for name in PARTS if part == "all" else [part]:
-        schedule = SCHEDULES[name]
-        if minutes is not None:
-            schedule = replace(schedule, budget_seconds=60 * minutes)
+        schedule = _within(SCHEDULES[name], minutes)
         made = PARTS[name](work, schedule, world)
         write_card(name, schedule, work / LOGS[name], made)
     return made

@@ -21,6 +21,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from audit.world import tokens
 from audit.world.dataset import Item, training_set
+from audit.world.train.classifier import WEIGHTS
 from audit.world.train.loop import Schedule, fit, half_precision, prepared
 from audit.world.train.vae import to_tensor
 
@@ -60,7 +61,7 @@ def text_encoder(classifier: Path, tokenizer: CLIPTokenizer) -> CLIPTextModel:
             pad_token_id=tokenizer.pad_token_id,
         )
     )
-    weights = load_file(classifier / "open_clip_model.safetensors")
+    weights = load_file(classifier / WEIGHTS)
     state = {k: v.float() for k, v in _as_transformers(weights, tower["layers"]).items()}
     prefix = "text_model." if any(k.startswith("text_model.") for k in model.state_dict()) else ""
     model.load_state_dict({prefix + k: v for k, v in state.items()}, strict=True)
